@@ -1,0 +1,152 @@
+# tcpstorm: "make" builds build/tcpstorm; "make help" lists the rest.
+#
+# Every configuration has a build directory of its own: build/release, build/asan. Everything but main.o is one
+# archive, which the program and the unit tests link.
+
+# V=1 shows every command.
+Q := $(if $(V),,@)
+
+CONFIG    ?= release
+BUILD     := build/$(CONFIG)
+PREFIX        ?= /usr/local
+MANDIR        ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+
+PKG_CONFIG ?= pkg-config
+PACKAGES   := libevent_core libmnl
+
+CSTD     := -std=gnu11 -D_GNU_SOURCE
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wwrite-strings -Wvla
+ifeq ($(WERROR),1)
+WARNINGS += -Werror
+endif
+
+CFLAGS_release  ?= -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
+LDFLAGS_release ?= -pie -Wl,-z,relro,-z,now
+CFLAGS_asan     ?= -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS_asan    ?= -fsanitize=address,undefined
+
+# Goals that compile nothing must work on a machine without the libraries.
+GOALS := $(or $(MAKECMDGOALS),all)
+ifneq ($(filter-out clean help,$(GOALS)),)
+ifeq ($(shell command -v $(PKG_CONFIG)),)
+$(error pkg-config is missing: install it with "apt-get install pkg-config", or let scripts/quickstart do it)
+endif
+missing = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
+  $(error $(1) is missing: install it with "apt-get install $(2)", or let scripts/quickstart do it))
+$(call missing,libevent_core,libevent-dev)
+$(call missing,libmnl,libmnl-dev)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+endif
+
+SOURCES := $(wildcard src/*/*.c)
+OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
+LIBRARY := $(BUILD)/libtcpstorm.a
+PROGRAM := $(BUILD)/tcpstorm
+COMPILE  = $(CC) $(CSTD) $(WARNINGS) $(CFLAGS_$(CONFIG)) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Isrc -MMD -MP
+LINK     = $(CC) $(LDFLAGS_$(CONFIG)) $(LDFLAGS)
+
+UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
+UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
+
+.DELETE_ON_ERROR:
+.PHONY: all program check check-unit check-cli check-net asan lint format results install clean help
+
+all: build/tcpstorm build/tcpstorm.1
+
+help:
+	@echo 'make            the release program, build/tcpstorm, and its man page'
+	@echo 'make check      all tests: check-unit, check-cli, check-net (these need libcmocka-dev and bats)'
+	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers'
+	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
+	@echo 'make format     lets clang-format rewrite the sources'
+	@echo 'make results    every order at 1,000 connections: CSV and plots in results/'
+	@echo 'make install    PREFIX=/usr/local, DESTDIR='
+	@echo 'WERROR=1        warnings are errors'
+
+program: $(PROGRAM)
+
+build/tcpstorm: build/release/tcpstorm
+	@cp -f $< $@
+
+ifneq ($(CONFIG),release)
+build/release/tcpstorm:
+	$(MAKE) CONFIG=release program
+endif
+
+build/tcpstorm.1: src/man/tcpstorm.1.in build/tcpstorm
+	build/tcpstorm orders --man > $@.orders
+	sed -e '/@ORDERS@/{r $@.orders' -e 'd}' $< > $@
+	rm -f $@.orders
+
+$(PROGRAM): $(BUILD)/main.o $(LIBRARY)
+	@echo '  LINK  $@'
+	$(Q)$(LINK) -o $@ $^ $(PKG_LIBS)
+
+$(LIBRARY): $(OBJECTS)
+	@echo '  AR    $@'
+	$(Q)rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BUILD)/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(COMPILE) -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	@$(PKG_CONFIG) --exists cmocka || { echo 'cmocka is missing: install it with "apt-get install libcmocka-dev", or run scripts/check' >&2; exit 1; }
+	@echo '  CC    $<'
+	$(Q)$(COMPILE) $(shell $(PKG_CONFIG) --cflags cmocka) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
+
+-include $(OBJECTS:.o=.d) $(BUILD)/main.d $(UNIT_TESTS:=.d)
+
+# ---- tests ----
+
+check: check-unit check-cli check-net
+
+check-unit: $(UNIT_TESTS)
+	@for test in $(UNIT_TESTS); do $$test || exit 1; done
+
+check-cli: $(PROGRAM)
+	tests/run-bats $(PROGRAM) tests/cli
+
+check-net: $(PROGRAM) $(BUILD)/fail_call.so
+	tests/run-bats $(PROGRAM) tests/net
+
+# Makes a chosen system call fail, for the tests of faults (LD_PRELOAD).
+$(BUILD)/fail_call.so: tests/net/fail_call.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CSTD) $(WARNINGS) -O2 -shared -fPIC -o $@ $< -ldl
+
+asan:
+	$(MAKE) CONFIG=asan check
+
+# ---- style ----
+
+C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
+SHELL_FILES := $(wildcard scripts/* tests/run-bats tests/*/*.bash .ci/run)
+
+lint: build/tcpstorm.1
+	clang-format --dry-run --Werror $(C_FILES)
+	tests/lint/include-direction
+	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src
+	shellcheck -x $(filter-out scripts/lib,$(SHELL_FILES)) $(wildcard scripts/lib/*)
+	mandoc -T lint -W warning build/tcpstorm.1
+
+format:
+	clang-format -i $(C_FILES)
+
+# ---- use ----
+
+results: build/tcpstorm
+	scripts/results
+
+install: all
+	install -D -m 755 build/tcpstorm $(DESTDIR)$(PREFIX)/bin/tcpstorm
+	install -D -m 644 build/tcpstorm.1 $(DESTDIR)$(MANDIR)/man1/tcpstorm.1
+	install -D -m 644 src/completion/tcpstorm.bash $(DESTDIR)$(COMPLETIONDIR)/tcpstorm
+
+clean:
+	rm -rf build

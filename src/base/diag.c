@@ -1,0 +1,67 @@
+#include "base/diag.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static bool be_quiet;
+static bool line_is_drawn;
+
+void diag_set_quiet(bool quiet)
+{
+    be_quiet = quiet;
+}
+
+bool diag_is_terminal(void)
+{
+    return isatty(STDERR_FILENO) == 1;
+}
+
+void diag_progress_clear(void)
+{
+    if (line_is_drawn)
+        fputs("\r\033[K", stderr);
+    line_is_drawn = false;
+}
+
+static void say(const char *kind, const char *format, va_list arguments)
+{
+    diag_progress_clear();
+    fprintf(stderr, "tcpstorm: %s", kind);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
+
+void diag_error(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say("", format, arguments);
+    va_end(arguments);
+}
+
+void diag_warn(const char *format, ...)
+{
+    if (be_quiet)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    say("warning: ", format, arguments);
+    va_end(arguments);
+}
+
+void diag_progress(const char *format, ...)
+{
+    if (be_quiet)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    if (diag_is_terminal()) {
+        fputs("\r\033[K", stderr);
+        vfprintf(stderr, format, arguments);
+        fflush(stderr);
+        line_is_drawn = true;
+    } else {
+        say("", format, arguments);
+    }
+    va_end(arguments);
+}

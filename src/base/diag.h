@@ -1,0 +1,27 @@
+/* diag: the only writer to stderr. Every message is one line that starts with "tcpstorm: ". */
+#ifndef BASE_DIAG_H
+#define BASE_DIAG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+/* Silences warnings and progress; errors still speak. */
+void diag_set_quiet(bool quiet);
+
+/* One sentence that says what went wrong and what to change. */
+void diag_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Something that will bend the result but does not stop the run. */
+void diag_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Where the run is. On a terminal the line replaces the one before it; elsewhere each is a line of its own.
+ */
+void diag_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Takes the last progress line off the terminal, before something else is written there. */
+void diag_progress_clear(void);
+
+/* True when progress lines replace each other: stderr is a terminal. */
+bool diag_is_terminal(void);
+
+#endif

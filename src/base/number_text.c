@@ -1,0 +1,42 @@
+#include "base/number_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct number_text grouped(int64_t value)
+{
+    char digits[24];
+    struct number_text out;
+    size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64,
+                                value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
+    char *p = out.text;
+    if (value < 0)
+        *p++ = '-';
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0 && (n - i) % 3 == 0)
+            *p++ = ',';
+        *p++ = digits[i];
+    }
+    *p = '\0';
+    return out;
+}
+
+struct number_text duration_text(int64_t duration_ms)
+{
+    struct number_text out;
+    int64_t minutes = duration_ms / 60000, rest_ms = duration_ms % 60000;
+    char *p = out.text;
+    size_t room = sizeof out.text;
+    if (minutes > 0) {
+        int n = snprintf(p, room, "%" PRId64 "m", minutes);
+        p += n;
+        room -= (size_t)n;
+    }
+    if (rest_ms % 1000 != 0)
+        snprintf(p, room, rest_ms > 1000 ? "%.3gs" : "%.0fms",
+                 rest_ms > 1000 ? (double)rest_ms / 1000 : (double)rest_ms);
+    else if (rest_ms > 0 || minutes == 0)
+        snprintf(p, room, "%" PRId64 "s", rest_ms / 1000);
+    return out;
+}

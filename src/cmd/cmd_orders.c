@@ -1,0 +1,60 @@
+/* cmd_orders: lists the close orders with their steps and the states each side must reach. */
+#include "base/diag.h"
+#include "cmd/command.h"
+#include "storm/close_order.h"
+
+#include <string.h>
+
+static void print_step(const struct order_step *step, FILE *out)
+{
+    fprintf(out, "    %-16s server %-20s client %s\n", order_step_label(step).text,
+            state_set_text(step->expect[SIDE_SERVER]).text, state_set_text(step->expect[SIDE_CLIENT]).text);
+}
+
+static void print_whole(const struct close_order *order, FILE *out)
+{
+    fprintf(out, "%s: %s\n", order->name, order->summary);
+    for (int i = 0; i < order_step_count(order); i++)
+        print_step(order_step_at(order, i), out);
+    fprintf(out, "    %s\n\n", order->meaning);
+}
+
+static void print_name(const struct close_order *order, FILE *out)
+{
+    fprintf(out, "%s\n", order->name);
+}
+
+/* One tagged paragraph per order, for the man page. */
+static void print_man(const struct close_order *order, FILE *out)
+{
+    fprintf(out, ".TP\n.B %s\n%c%s.\n%s\n", order->name, order->summary[0] - 'a' + 'A', order->summary + 1,
+            order->meaning);
+    for (int i = 0; i < order_step_count(order); i++) {
+        const struct order_step *step = order_step_at(order, i);
+        fprintf(out, ".br\n\\fI%s\\fR: server %s, client %s\n", order_step_label(step).text,
+                state_set_text(step->expect[SIDE_SERVER]).text,
+                state_set_text(step->expect[SIDE_CLIENT]).text);
+    }
+}
+
+struct format {
+    const char *option; /* NULL: without one */
+    void (*print)(const struct close_order *order, FILE *out);
+};
+
+static const struct format formats[] = {{NULL, print_whole}, {"--names", print_name}, {"--man", print_man}};
+
+int cmd_orders(int argc, char *argv[])
+{
+    const struct format *format = argc == 0 ? &formats[0] : NULL;
+    for (size_t i = 1; i < sizeof formats / sizeof formats[0]; i++)
+        if (argc == 1 && strcmp(argv[0], formats[i].option) == 0)
+            format = &formats[i];
+    if (format == NULL) {
+        diag_error("orders \"%s\": allowed is nothing, or --names for the bare names", argv[argc - 1]);
+        return EXIT_USAGE;
+    }
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        format->print(close_order_at(i), stdout);
+    return EXIT_AS_EXPECTED;
+}

@@ -1,0 +1,357 @@
+/* cmd_storm: the front door: N connections, one or more close orders, and what the kernel says of every
+ * socket. */
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "base/options.h"
+#include "base/parse.h"
+#include "cmd/command.h"
+#include "storm/plan.h"
+#include "storm/storm.h"
+#include "tcp/host_limits.h"
+#include "view/view.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct storm_options {
+    struct storm_settings settings;
+    const char *csv, *json;
+    bool quiet, dry_run;
+};
+
+enum { MS_PER_S = 1000, DAY_MS = 24 * 3600 * 1000 };
+
+static int add_order(struct storm_settings *settings, const char *name, char *why, size_t why_size)
+{
+    const struct close_order *order = close_order_find(name);
+    if (order == NULL) {
+        const char *meant = close_order_nearest(name);
+        if (meant != NULL)
+            snprintf(why, why_size, "there is no order %.40s: did you mean %s?", name, meant);
+        else
+            snprintf(why, why_size, "allowed is one of \"tcpstorm orders\", a comma list of them, or all");
+        return -EINVAL;
+    }
+    if (settings->order_count == STORM_ORDERS_MAX) {
+        snprintf(why, why_size, "allowed are at most %d orders in one run", STORM_ORDERS_MAX);
+        return -EINVAL;
+    }
+    settings->orders[settings->order_count++] = order;
+    return 0;
+}
+
+static int parse_orders(const char *text, void *target, char *why, size_t why_size)
+{
+    struct storm_settings *settings = target;
+    settings->order_count = 0;
+    if (strcmp(text, "all") == 0) {
+        for (size_t i = 0; close_order_at(i) != NULL; i++)
+            settings->orders[settings->order_count++] = close_order_at(i);
+        return 0;
+    }
+    char name[64];
+    for (const char *at = text;;) {
+        size_t length = strcspn(at, ",");
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        int rc = add_order(settings, name, why, why_size);
+        if (rc != 0)
+            return rc;
+        at += length;
+        if (*at++ == '\0')
+            return 0;
+    }
+}
+
+static int parse_address(const char *text, void *target, char *why, size_t why_size)
+{
+    struct address *address = target;
+    if (address_parse(text, address) && address_is_loopback(address))
+        return 0;
+    snprintf(why, why_size, "allowed is a loopback address: 127.0.0.1 (any of 127.0.0.0/8) or ::1");
+    return -EINVAL;
+}
+
+static int parse_hold(const char *text, void *target, char *why, size_t why_size)
+{
+    int64_t *hold_ms = target;
+    if (strcmp(text, "forever") == 0) {
+        *hold_ms = HOLD_FOREVER;
+        return 0;
+    }
+    if (parse_duration(text, 0, DAY_MS, hold_ms) == 0)
+        return 0;
+    snprintf(why, why_size, "allowed is a duration from 0s to 24h, such as 500ms, 2s or 1m30s, or forever");
+    return -EINVAL;
+}
+
+#define SETTING(member) offsetof(struct storm_options, settings.member)
+#define OPTION(member)  offsetof(struct storm_options, member)
+
+static const struct option_row rows[] = {
+    {.name = "conns",
+     .value = "N",
+     .help = "connections to open",
+     .preset = "1000",
+     .kind = OPTION_COUNT,
+     .target = SETTING(conns),
+     .min = 1,
+     .max = 100000000},
+    {.name = "order",
+     .value = "NAME",
+     .help = "close order, a comma list of them, or all",
+     .preset = "server-first",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(settings),
+     .parse = parse_orders},
+    {.name = "hold",
+     .value = "TIME",
+     .help = "stay in each settled step; forever: in the last, until Ctrl-C",
+     .preset = "1s",
+     .kind = OPTION_CUSTOM,
+     .target = SETTING(hold_ms),
+     .parse = parse_hold},
+    {.name = "settle",
+     .value = "TIME",
+     .help = "how long the kernel may take to show a step's states",
+     .preset = "5s",
+     .kind = OPTION_DURATION,
+     .target = SETTING(settle_ms),
+     .min = 1,
+     .max = DAY_MS},
+    {.name = "interval",
+     .value = "TIME",
+     .help = "time between two looks",
+     .preset = "100ms",
+     .kind = OPTION_DURATION,
+     .target = SETTING(interval_ms),
+     .min = 1,
+     .max = DAY_MS},
+    {.name = "address",
+     .value = "ADDR",
+     .help = "loopback address to use, IPv4 or IPv6",
+     .preset = "127.0.0.1",
+     .kind = OPTION_CUSTOM,
+     .target = SETTING(address),
+     .parse = parse_address},
+    {.name = "port",
+     .value = "PORT",
+     .help = "first server port to try",
+     .preset = "15000",
+     .kind = OPTION_COUNT,
+     .target = SETTING(port),
+     .min = 1,
+     .max = 65535},
+    {.name = "witness",
+     .value = "HOW",
+     .help = "how to ask the kernel: auto, netlink, procfs",
+     .preset = "auto",
+     .kind = OPTION_CHOICE,
+     .target = SETTING(witness),
+     .choices = witness_choices},
+    {.name = "csv",
+     .value = "FILE",
+     .help = "write every look as CSV; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = OPTION(csv)},
+    {.name = "json",
+     .value = "FILE",
+     .help = "write every event as JSON Lines; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = OPTION(json)},
+    {.name = "dry-run",
+     .help = "print the plan and open nothing",
+     .kind = OPTION_FLAG,
+     .target = OPTION(dry_run)},
+    {.name = "quiet",
+     .help = "no summary, warnings or progress; errors and exit code still speak",
+     .kind = OPTION_FLAG,
+     .target = OPTION(quiet)},
+    {.name = NULL},
+};
+
+void storm_print_options(FILE *out)
+{
+    options_print_help(rows, out);
+}
+
+int cmd_options(int argc, char *argv[])
+{
+    (void)argc;
+    (void)argv;
+    options_print_names(rows, stdout);
+    return EXIT_AS_EXPECTED;
+}
+
+static struct storm_options defaults(void)
+{
+    struct storm_options options = {
+        .settings = {.conns = 1000,
+                     .port = 15000,
+                     .hold_ms = 1 * MS_PER_S,
+                     .settle_ms = 5 * MS_PER_S,
+                     .interval_ms = 100,
+                     .order_count = 1},
+    };
+    options.settings.orders[0] = close_order_at(0);
+    address_parse("127.0.0.1", &options.settings.address);
+    return options;
+}
+
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+static int check_together(const struct storm_options *options)
+{
+    const char *csv = options->csv, *json = options->json;
+    if (is_stdout(csv) && is_stdout(json)) {
+        diag_error("--csv \"-\" and --json \"-\": only one of them can be stdout, name a file for the other");
+        return -EINVAL;
+    }
+    if (csv != NULL && json != NULL && !is_stdout(csv) && strcmp(csv, json) == 0) {
+        diag_error("--csv \"%s\" and --json \"%s\": allowed are two different files", csv, json);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* ---- outputs ---- */
+
+enum { FILES_MAX = 2 };
+
+struct outputs {
+    struct observers observers;
+    FILE *files[FILES_MAX];
+    int file_count;
+    char names[FILES_MAX][128];
+};
+
+static int add_view(struct outputs *outputs, struct observer view)
+{
+    if (view.view == NULL) {
+        diag_error("memory is short: no view could be made");
+        return -ENOMEM;
+    }
+    outputs->observers.each[outputs->observers.count++] = view;
+    return 0;
+}
+
+static int add_file(struct outputs *outputs, const char *option, const char *path,
+                    struct observer (*make)(FILE *out, const char *name))
+{
+    if (path == NULL)
+        return 0;
+    FILE *file = is_stdout(path) ? stdout : fopen(path, "we");
+    if (file == NULL) {
+        diag_error("--%s \"%s\": %s; allowed is a file that can be written, or -", option, path,
+                   strerror(errno));
+        return -EINVAL;
+    }
+    char *name = outputs->names[outputs->file_count];
+    snprintf(name, sizeof outputs->names[0], "--%s %s", option, path);
+    outputs->files[outputs->file_count++] = file;
+    return add_view(outputs, make(file, name));
+}
+
+static void close_outputs(struct outputs *outputs)
+{
+    for (int i = 0; i < outputs->observers.count; i++)
+        view_free(&outputs->observers.each[i]);
+    for (int i = 0; i < outputs->file_count; i++)
+        if (outputs->files[i] != stdout)
+            fclose(outputs->files[i]);
+}
+
+static int open_outputs(struct outputs *outputs, const struct storm_options *options)
+{
+    bool data_on_stdout = is_stdout(options->csv) || is_stdout(options->json);
+    *outputs = (struct outputs){.file_count = 0};
+    int rc = add_file(outputs, "csv", options->csv, csv_view);
+    if (rc == 0)
+        rc = add_file(outputs, "json", options->json, json_view);
+    if (rc == 0 && !options->quiet)
+        rc = add_view(outputs, summary_view(data_on_stdout ? stderr : stdout, "the summary"));
+    if (rc == 0 && !options->quiet)
+        rc = add_view(outputs, progress_view());
+    if (rc != 0)
+        close_outputs(outputs);
+    return rc;
+}
+
+/* ---- the run ---- */
+
+static int print_plan(const struct plan *plan, FILE *out)
+{
+    const struct storm_settings *settings = plan->settings;
+    struct plan_sentence why;
+    uint16_t first;
+    if (plan_choose_ports(plan, (uint16_t)settings->port, &first, &why) != 0) {
+        diag_error("%s", why.text);
+        return EXIT_MACHINE;
+    }
+    fprintf(out, "plan: nothing has been opened\n");
+    fprintf(out, "  connections    %s on %s\n", grouped(settings->conns).text,
+            address_text(&settings->address).text);
+    fprintf(out, "  orders        ");
+    for (int i = 0; i < settings->order_count; i++)
+        fprintf(out, " %s", settings->orders[i]->name);
+    fprintf(out, "\n  lanes          %d from port %u, up to %s connections each\n", plan->lane_count, first,
+            grouped(plan->lane_capacity).text);
+    fprintf(out, "  workers        %d server and %d client, up to %s descriptors each\n", plan->pairs,
+            plan->pairs, grouped(plan->limits.nofile_hard).text);
+    fprintf(out, "  backlog        %s a listener; clients at most %s ahead of accept()\n",
+            grouped(plan->backlog).text, grouped(plan->window).text);
+    fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,
+            grouped(plan->limits.memory_available >> 20).text);
+    fprintf(out, "  TIME_WAIT      up to %s at once, %s over all orders; room for %s\n",
+            grouped(plan->time_wait_most).text, grouped(plan->time_wait_total).text,
+            grouped(plan->limits.max_tw_buckets).text);
+    fprintf(out, "  witness        %s\n", plan->witness->name);
+    return EXIT_AS_EXPECTED;
+}
+
+static int exit_code_of(enum outcome outcome)
+{
+    static const int codes[] = {
+        [OUTCOME_AS_EXPECTED] = EXIT_AS_EXPECTED,
+        [OUTCOME_DIFFERS] = EXIT_DIFFERS,
+        [OUTCOME_FAULT] = EXIT_MACHINE,
+        [OUTCOME_INTERRUPTED] = EXIT_INTERRUPTED,
+    };
+    return codes[outcome];
+}
+
+static int play(const struct plan *plan, const struct storm_options *options)
+{
+    struct outputs outputs;
+    int rc = open_outputs(&outputs, options);
+    if (rc != 0)
+        return rc == -EINVAL ? EXIT_USAGE : EXIT_MACHINE;
+    host_raise_nofile();
+    enum outcome outcome = storm_run(plan, &outputs.observers);
+    close_outputs(&outputs);
+    return exit_code_of(outcome);
+}
+
+int cmd_storm(int argc, char *argv[])
+{
+    struct storm_options options = defaults();
+    if (options_parse(rows, argc, argv, &options) != 0 || check_together(&options) != 0)
+        return EXIT_USAGE;
+    diag_set_quiet(options.quiet);
+    struct plan *plan = calloc(1, sizeof *plan);
+    struct plan_sentence why = {"memory is short"};
+    if (plan == NULL || plan_make(plan, &options.settings, &why) != 0) {
+        diag_error("%s", why.text);
+        free(plan);
+        return EXIT_MACHINE;
+    }
+    for (int i = 0; i < plan->warning_count; i++)
+        diag_warn("%s", plan->warnings[i].text);
+    int code = options.dry_run ? print_plan(plan, stdout) : play(plan, &options);
+    free(plan);
+    return code;
+}

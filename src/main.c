@@ -1,0 +1,148 @@
+/*
+ * tcpstorm: opens N loopback connections, closes them in a chosen order, and asks the kernel for the state of
+ * every socket after each step.
+ *
+ * A controller plays a close order step by step on connections that server workers and client workers hold;
+ * after each step a witness asks the kernel, and the views show it.
+ *
+ *   main.c                 this map, the command table, dispatch
+ *   cmd/                   one file per command
+ *     cmd_storm            the front door: options, plan, views, exit code
+ *     cmd_orders           lists the orders
+ *     cmd_worker           a worker, for a controller
+ *     cmd_witness          the witness, for a controller
+ *   view/                  what people and scripts see; each implements storm/observer.h
+ *     summary              a line per step, and the verdict
+ *     csv, json            every look, for scripts
+ *     progress             where the run is, on stderr
+ *   storm/                 the experiment (libevent)
+ *     close_order          the orders, as data
+ *     act                  what can be done to an end: one system call each
+ *     plan                 what a storm needs against what the machine allows
+ *     lane                 connections spread over server ports
+ *     storm                a run: order after order
+ *     controller           one order: act, settle, hold, next step
+ *     expectation          what a look should show, and how one differs
+ *     verdict              what it means, in sentences
+ *     peer, process        a worker as the controller sees it; how it is started
+ *     wire                 the lines that controller and workers exchange
+ *     worker               a process that holds ends; server_end and client_end are its two roles
+ *     ends                 a worker's descriptors, and acts on all of them
+ *     witness_process      the witness in a process of its own
+ *     fault                why a storm cannot go on
+ *   tcp/                   what the kernel knows (no libevent)
+ *     tcp_state, histogram the eleven states, counted per side
+ *     witness              asks for all sockets: sock_diag (netlink), proc_net_tcp
+ *     kernel_counters      the kernel's account of what went another way
+ *     host_limits          descriptors, ports, sysctls, memory
+ *     address              IPv4 and IPv6
+ *   base/                  no idea of TCP: options, parse, number_text, nearest, json_writer, diag
+ *
+ * Includes point one way: cmd -> view -> storm -> tcp -> base.
+ */
+#include "base/diag.h"
+#include "base/nearest.h"
+#include "base/version.h"
+#include "cmd/command.h"
+
+#include <locale.h>
+#include <string.h>
+
+static int cmd_help(int argc, char *argv[]);
+static int cmd_version(int argc, char *argv[]);
+
+static const struct command commands[] = {
+    {"orders", "list the close orders, their steps and the states expected", cmd_orders},
+    {"help", "this text", cmd_help},
+    {"version", "the version", cmd_version},
+    {"--help", NULL, cmd_help},
+    {"-h", NULL, cmd_help},
+    {"--version", NULL, cmd_version},
+    {"options", NULL, cmd_options},
+    {"worker", NULL, cmd_worker},
+    {"witness", NULL, cmd_witness},
+    {NULL, NULL, NULL},
+};
+
+static void print_short_help(void)
+{
+    fputs(
+        "tcpstorm opens N loopback connections, closes them in a chosen order and shows the state of every\n"
+        "socket as the kernel reports it: who waits, who owes a close(), what leaks.\n"
+        "\n"
+        "  tcpstorm --conns 1000 --order server-first   the server closes first: FIN_WAIT2 and CLOSE_WAIT\n"
+        "  tcpstorm --conns 1000 --order leak           the server never closes: CLOSE_WAIT piles up\n"
+        "  tcpstorm orders                              all orders\n"
+        "  tcpstorm --help                              all options\n",
+        stdout);
+}
+
+static int cmd_help(int argc, char *argv[])
+{
+    (void)argc;
+    (void)argv;
+    print_short_help();
+    fputs("\nUsage: tcpstorm [--option value ...]\n       tcpstorm COMMAND\n\nOptions:\n", stdout);
+    storm_print_options(stdout);
+    fputs("\nCommands:\n", stdout);
+    for (const struct command *command = commands; command->name != NULL; command++)
+        if (command->summary != NULL)
+            printf("  %-20s %s\n", command->name, command->summary);
+    fputs("\nMore examples:\n"
+          "  tcpstorm --order all                              every order, one after the other\n"
+          "  tcpstorm --order leak --hold forever              leave the leak there, look with ss, Ctrl-C "
+          "ends it\n"
+          "  tcpstorm --conns 50k --order client-first --csv - > run.csv\n"
+          "  tcpstorm --conns 1m --dry-run                     what it would take on this machine\n"
+          "\nExit codes: 0 as expected, 1 the states differ, 2 bad usage, 3 this machine cannot run it,\n"
+          "130 interrupted.\n",
+          stdout);
+    return EXIT_AS_EXPECTED;
+}
+
+static int cmd_version(int argc, char *argv[])
+{
+    (void)argc;
+    (void)argv;
+    printf("tcpstorm %s\n", TCPSTORM_VERSION);
+    return EXIT_AS_EXPECTED;
+}
+
+static const char *command_name_at(const void *unused, size_t i)
+{
+    (void)unused;
+    return commands[i].name;
+}
+
+static int refuse_command(const char *name)
+{
+    const char *meant = nearest_word(name, command_name_at, NULL);
+    if (meant != NULL)
+        diag_error("there is no command \"%s\": did you mean %s?", name, meant);
+    else
+        diag_error("there is no command \"%s\": \"tcpstorm --help\" lists what is allowed", name);
+    return EXIT_USAGE;
+}
+
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    diag_error("cannot write stdout: what was written before is kept");
+    return code == EXIT_AS_EXPECTED ? EXIT_MACHINE : code;
+}
+
+int main(int argc, char *argv[])
+{
+    setlocale(LC_CTYPE, "");
+    if (argc < 2) {
+        print_short_help();
+        return finish(EXIT_AS_EXPECTED);
+    }
+    for (const struct command *command = commands; command->name != NULL; command++)
+        if (strcmp(argv[1], command->name) == 0)
+            return finish(command->run(argc - 2, argv + 2));
+    if (strncmp(argv[1], "--", 2) != 0)
+        return refuse_command(argv[1]);
+    return finish(cmd_storm(argc - 1, argv + 1));
+}

@@ -1,0 +1,177 @@
+#include "storm/close_order.h"
+
+#include "base/nearest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SERVER    SIDE_SET(SIDE_SERVER)
+#define CLIENT    SIDE_SET(SIDE_CLIENT)
+#define IN(state) STATE_SET(STATE_##state)
+#define EXPECT(on_server, on_client)                                                                         \
+    {                                                                                                        \
+        [SIDE_SERVER] = (on_server), [SIDE_CLIENT] = (on_client)                                             \
+    }
+
+static const struct order_step opening = {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0};
+
+static const struct close_order orders[] = {
+    {
+        .name = "server-first",
+        .summary = "the server closes, the client closes later",
+        .meaning =
+            "The side that closes first waits: FIN_WAIT2 until the other side closes too, then TIME_WAIT. "
+            "Until the client calls close(), its end is in CLOSE_WAIT.",
+        .steps = {{ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(TIME_WAIT), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "client-first",
+        .summary = "the client closes, the server closes later",
+        .meaning = "Until the server calls close(), its end is in CLOSE_WAIT; TIME_WAIT stays on the client, "
+                   "which closed first.",
+        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+    },
+    {
+        .name = "half-close",
+        .summary =
+            "the client shuts its half down, the server still sends, then closes; the client closes last",
+        .meaning =
+            "shutdown(SHUT_WR) sends a FIN but keeps the descriptor: CLOSE_WAIT on the server is no leak "
+            "while it still has something to say. The client's close() comes last and sends nothing.",
+        .steps = {{ACT_SHUTDOWN, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_WRITE, SERVER, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_READ, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+    },
+    {
+        .name = "never-close",
+        .summary = "nobody closes",
+        .meaning = "Both ends stay ESTABLISHED and both descriptors are leaked until the process ends.",
+    },
+    {
+        .name = "leak",
+        .summary = "the client closes, the server never does",
+        .meaning =
+            "The classic leak: the server's end stays in CLOSE_WAIT, with its descriptor, for as long as "
+            "the process lives. No timer ends it.",
+        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0}},
+    },
+    {
+        .name = "simultaneous",
+        .summary = "both sides close at once",
+        .meaning = "Whoever's FIN leaves first keeps TIME_WAIT. Both do where the two FINs cross (CLOSING).",
+        .steps = {{ACT_CLOSE, SERVER | CLIENT, EXPECT(IN(TIME_WAIT) | IN(GONE), IN(TIME_WAIT) | IN(GONE)), 1,
+                   2}},
+    },
+    {
+        .name = "abort",
+        .summary = "the client resets the connection, the server closes its dead descriptors",
+        .meaning = "close() with SO_LINGER 0 sends RST: both ends leave the kernel's tables at once, without "
+                   "TIME_WAIT. The server's descriptors stay open on nothing until it closes them.",
+        .steps = {{ACT_ABORT, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "unread",
+        .summary = "the client writes, the server closes without reading, then the client closes",
+        .meaning =
+            "close() with received data unread sends RST instead of FIN: the client's connection is reset "
+            "and nobody keeps TIME_WAIT.",
+        .steps = {{ACT_WRITE, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(GONE)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+    },
+};
+
+enum { ORDER_COUNT = sizeof orders / sizeof orders[0] };
+
+const struct close_order *close_order_at(size_t i)
+{
+    return i < ORDER_COUNT ? &orders[i] : NULL;
+}
+
+const struct close_order *close_order_find(const char *name)
+{
+    for (size_t i = 0; i < ORDER_COUNT; i++)
+        if (strcmp(orders[i].name, name) == 0)
+            return &orders[i];
+    return NULL;
+}
+
+static const char *order_name_at(const void *unused, size_t i)
+{
+    (void)unused;
+    return i < ORDER_COUNT ? orders[i].name : NULL;
+}
+
+const char *close_order_nearest(const char *name)
+{
+    return nearest_word(name, order_name_at, NULL);
+}
+
+int order_step_count(const struct close_order *order)
+{
+    int count = 0;
+    while (count < ORDER_STEPS_MAX && order->steps[count].act != ACT_NONE)
+        count++;
+    return count + 1;
+}
+
+const struct order_step *order_step_at(const struct close_order *order, int step)
+{
+    return step == 0 ? &opening : &order->steps[step - 1];
+}
+
+struct step_label order_step_label(const struct order_step *step)
+{
+    struct step_label label;
+    const char *who = step->by == BOTH_SIDES ? "both" : step->by == SERVER ? "server" : "client";
+    if (step->act == ACT_OPEN)
+        snprintf(label.text, sizeof label.text, "%s", act_name(step->act));
+    else
+        snprintf(label.text, sizeof label.text, "%s-%s", who, act_name(step->act));
+    return label;
+}
+
+bool order_side_closed(const struct close_order *order, int step, enum side side, int *closing_step)
+{
+    for (int i = 1; i <= step; i++) {
+        const struct order_step *at = order_step_at(order, i);
+        if (at->act == ACT_CLOSE && (at->by & SIDE_SET(side)) != 0) {
+            *closing_step = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+int order_time_wait_per_connection(const struct close_order *order)
+{
+    uint32_t lingering = IN(TIME_WAIT) | IN(FIN_WAIT2);
+    int most = 0;
+    for (int i = 0; i < order_step_count(order); i++) {
+        const struct order_step *step = order_step_at(order, i);
+        int now = 0;
+        for (int side = 0; side < SIDE_COUNT; side++)
+            now += (step->expect[side] & lingering) != 0;
+        most = now > most ? now : most;
+    }
+    return most;
+}
+
+struct state_set_text state_set_text(uint32_t set)
+{
+    struct state_set_text out = {""};
+    size_t used = 0;
+    for (int i = 0; i <= LIFE_ORDER_COUNT; i++) {
+        enum tcp_state state = i < LIFE_ORDER_COUNT ? tcp_state_in_life_order((size_t)i) : STATE_GONE;
+        if (!state_set_has(set, state) || used >= sizeof out.text)
+            continue;
+        used += (size_t)snprintf(out.text + used, sizeof out.text - used, "%s%s", used > 0 ? " or " : "",
+                                 tcp_state_name(state));
+    }
+    return out;
+}

@@ -1,0 +1,69 @@
+/* close_order: the orders in which connections can be closed, as data. A step is an act, the sides that
+ * perform it, and the states in which every end of each side must be afterwards; "gone" is a state like any
+ * other. Help, man page, completion, tests and plots follow from this table. */
+#ifndef STORM_CLOSE_ORDER_H
+#define STORM_CLOSE_ORDER_H
+
+#include "storm/act.h"
+#include "tcp/histogram.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIDE_SET(side) (1U << (side))
+#define BOTH_SIDES     (SIDE_SET(SIDE_SERVER) | SIDE_SET(SIDE_CLIENT))
+
+struct order_step {
+    enum act act;
+    uint32_t by;                 /* the sides that act: SIDE_SET()s */
+    uint32_t expect[SIDE_COUNT]; /* STATE_SET()s: every end of the side is in one of them */
+    /* TIME_WAIT on both sides together, per connection; both 0: not looked at. */
+    int time_wait_min, time_wait_max;
+};
+
+enum { ORDER_STEPS_MAX = 8 };
+
+struct close_order {
+    const char *name;
+    const char *summary;                      /* one line: who does what */
+    const char *meaning;                      /* a sentence or two: what the states show */
+    struct order_step steps[ORDER_STEPS_MAX]; /* after the opening; ACT_NONE ends them */
+};
+
+/* The i-th order, NULL past the last. */
+const struct close_order *close_order_at(size_t i);
+
+/* NULL when there is none of that name. */
+const struct close_order *close_order_find(const char *name);
+
+/* The name that was probably meant, or NULL. */
+const char *close_order_nearest(const char *name);
+
+/* Steps with the opening, which is step 0 of every order. */
+int order_step_count(const struct close_order *order);
+const struct order_step *order_step_at(const struct close_order *order, int step);
+
+struct step_label {
+    char text[32];
+};
+
+/* "open", "server-close", "both-close": unique within an order. */
+struct step_label order_step_label(const struct order_step *step);
+
+/* True when this side's descriptor is closed by a FIN in that step or before: its FIN_WAIT2 is an orphan and
+ * ends after tcp_fin_timeout. *closing_step is the step that did it. */
+bool order_side_closed(const struct close_order *order, int step, enum side side, int *closing_step);
+
+/* Timewait sockets that one connection may leave in the kernel at most: 0, 1 or 2. Orphaned FIN_WAIT2 counts.
+ */
+int order_time_wait_per_connection(const struct close_order *order);
+
+struct state_set_text {
+    char text[96];
+};
+
+/* "FIN_WAIT2", "TIME_WAIT or gone". */
+struct state_set_text state_set_text(uint32_t set);
+
+#endif

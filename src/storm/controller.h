@@ -1,0 +1,34 @@
+/* controller: plays one close order on the connections that its workers hold, and after each step waits until
+ * the witness sees what the order expects. It keeps nothing per connection. */
+#ifndef STORM_CONTROLLER_H
+#define STORM_CONTROLLER_H
+
+#include "storm/fault.h"
+#include "storm/observer.h"
+
+#include <stdint.h>
+
+struct event_base;
+struct controller;
+
+/* Prepares the order; nothing is started. The plan, the order and the observers must outlive it. NULL when
+ * memory is short. */
+struct controller *controller_new(struct event_base *base, const struct plan *plan,
+                                  const struct order_start *start, int order_index,
+                                  const struct observers *observers, int64_t run_began_us);
+
+/* Plays the order to its end, whatever that is: no process of it is left when this returns. */
+enum outcome controller_run(struct controller *controller);
+
+/* From a signal's event: ends the order soon; asked for again, at once. */
+void controller_interrupt(struct controller *controller);
+
+/* The sentence of an OUTCOME_FAULT, "" for others. */
+const struct fault *controller_fault(const struct controller *controller);
+
+void controller_free(struct controller *controller);
+
+/* CLOCK_MONOTONIC, microseconds. */
+int64_t monotonic_us(void);
+
+#endif

@@ -1,0 +1,130 @@
+#include "storm/expectation.h"
+
+#include "base/number_text.h"
+#include "tcp/host_limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The first step from which on the side may be in that state without a break up to `step`. */
+static int first_step_with(const struct close_order *order, int step, enum side side, enum tcp_state state)
+{
+    while (step > 0 && state_set_has(order_step_at(order, step - 1)->expect[side], state))
+        step--;
+    return step;
+}
+
+static bool fin_wait2_may_have_ended(const struct close_order *order, int step, enum side side,
+                                     const struct act_times *times, int64_t now_ms, int64_t fin_timeout_ms)
+{
+    int closing;
+    return order_side_closed(order, step, side, &closing) &&
+           now_ms - times->began_ms[closing] >= fin_timeout_ms;
+}
+
+static bool may_be_gone_by_clock(const struct close_order *order, int step, enum side side,
+                                 const struct act_times *times, int64_t now_ms, int64_t fin_timeout_ms)
+{
+    uint32_t expected = order_step_at(order, step)->expect[side];
+    if (state_set_has(expected, STATE_FIN_WAIT2))
+        return fin_wait2_may_have_ended(order, step, side, times, now_ms, fin_timeout_ms);
+    if (!state_set_has(expected, STATE_TIME_WAIT))
+        return false;
+    int entered = first_step_with(order, step, side, STATE_TIME_WAIT);
+    if (now_ms - times->began_ms[entered] >= TIME_WAIT_LENGTH_MS)
+        return true;
+    /* It never came to TIME_WAIT where FIN_WAIT2 had ended before the other side's close(). */
+    return entered > 0 && fin_wait2_may_have_ended(order, entered - 1, side, times, times->ended_ms[entered],
+                                                   fin_timeout_ms);
+}
+
+struct expectation expectation_at(const struct close_order *order, int step, const struct act_times *times,
+                                  int64_t now_ms, int64_t fin_timeout_ms, int64_t opened)
+{
+    const struct order_step *row = order_step_at(order, step);
+    struct expectation out = {
+        .time_wait_least = row->time_wait_min * opened,
+        .time_wait_most = row->time_wait_max * opened,
+        .opened = opened,
+    };
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        enum side side = (enum side)i;
+        out.allowed[i] = row->expect[i];
+        if (!may_be_gone_by_clock(order, step, side, times, now_ms, fin_timeout_ms))
+            continue;
+        out.by_clock[i] = !state_set_has(row->expect[i], STATE_GONE);
+        out.allowed[i] |= STATE_SET(STATE_GONE);
+        out.time_wait_least = 0;
+    }
+    return out;
+}
+
+static void add(struct difference *difference, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct difference *difference, const char *format, ...)
+{
+    if (difference == NULL)
+        return;
+    size_t used = strlen(difference->text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(difference->text + used, sizeof difference->text - used, format, arguments);
+    va_end(arguments);
+}
+
+static bool side_holds(const struct expectation *expectation, const struct histogram *histogram,
+                       enum side side, struct difference *difference)
+{
+    bool holds = true;
+    for (int i = 0; i < STATE_COUNT; i++) {
+        enum tcp_state state = (enum tcp_state)i;
+        int64_t count = histogram_of(histogram, state, expectation->opened);
+        bool allowed = state_set_has(expectation->allowed[side], state) || state == STATE_LISTEN;
+        if (count == 0 || (allowed && count > 0))
+            continue;
+        if (holds)
+            add(difference, "%s%s side: ", difference != NULL && difference->text[0] != '\0' ? "; " : "",
+                side_name(side));
+        else
+            add(difference, ", ");
+        if (count < 0)
+            add(difference, "%s more sockets than connections opened", grouped(-count).text);
+        else
+            add(difference, "%s %s", grouped(count).text, tcp_state_name(state));
+        holds = false;
+    }
+    if (!holds)
+        add(difference, " where %s was expected", state_set_text(expectation->allowed[side]).text);
+    return holds;
+}
+
+static bool time_wait_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                            struct difference *difference)
+{
+    int64_t together = sides[SIDE_SERVER].of[STATE_TIME_WAIT] + sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
+    if (expectation->time_wait_most == 0 ||
+        (together >= expectation->time_wait_least && together <= expectation->time_wait_most))
+        return true;
+    add(difference, "%s%s TIME_WAIT on both sides together where %s to %s were expected",
+        difference != NULL && difference->text[0] != '\0' ? "; " : "", grouped(together).text,
+        grouped(expectation->time_wait_least).text, grouped(expectation->time_wait_most).text);
+    return false;
+}
+
+bool expectation_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                       struct difference *difference)
+{
+    if (difference != NULL)
+        difference->text[0] = '\0';
+    bool holds = true;
+    for (int side = 0; side < SIDE_COUNT; side++)
+        holds &= side_holds(expectation, &sides[side], (enum side)side, difference);
+    return time_wait_holds(expectation, sides, difference) && holds;
+}
+
+bool expectation_aged(const struct expectation *expectation, const struct histogram *histogram,
+                      enum side side)
+{
+    return expectation->by_clock[side] && histogram_gone(histogram, expectation->opened) > 0;
+}

@@ -1,0 +1,42 @@
+/* expectation: what a look should show at a step of an order, and how a look that differs does so. It knows
+ * the kernel's clocks: an orphaned FIN_WAIT2 ends after tcp_fin_timeout, TIME_WAIT after 60 s, and a side
+ * that closes after its peer's FIN_WAIT2 has ended is answered by RST, so that no TIME_WAIT follows. */
+#ifndef STORM_EXPECTATION_H
+#define STORM_EXPECTATION_H
+
+#include "storm/close_order.h"
+#include "tcp/histogram.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* When each step's act was begun and acknowledged by all, on one monotonic clock in milliseconds. */
+struct act_times {
+    int64_t began_ms[ORDER_STEPS_MAX + 1];
+    int64_t ended_ms[ORDER_STEPS_MAX + 1];
+};
+
+struct expectation {
+    uint32_t allowed[SIDE_COUNT];            /* STATE_SET()s */
+    bool by_clock[SIDE_COUNT];               /* gone is allowed only because time has passed */
+    int64_t time_wait_least, time_wait_most; /* on both sides together; most 0: not looked at */
+    int64_t opened;
+};
+
+/* What a look that ended at now_ms may show. */
+struct expectation expectation_at(const struct close_order *order, int step, const struct act_times *times,
+                                  int64_t now_ms, int64_t fin_timeout_ms, int64_t opened);
+
+struct difference {
+    char text[320];
+};
+
+/* True when the look is as expected. Otherwise, with a difference that is not NULL, says how it is not. */
+bool expectation_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                       struct difference *difference);
+
+/* True when ends of that side have in fact left by the clock. */
+bool expectation_aged(const struct expectation *expectation, const struct histogram *histogram,
+                      enum side side);
+
+#endif

@@ -1,0 +1,113 @@
+/* observer: what a view must implement. The storm tells each of its observers what happens, in this order:
+ *
+ *   run_start { order_start { sample* step_end }* order_end }* run_end
+ *
+ * A function may be NULL. Those that write return 0 or a negative errno: the storm then stops and says which
+ * output failed. Pointers are valid during the call only. */
+#ifndef STORM_OBSERVER_H
+#define STORM_OBSERVER_H
+
+#include "storm/close_order.h"
+#include "storm/expectation.h"
+#include "storm/plan.h"
+#include "tcp/kernel_counters.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum outcome {
+    OUTCOME_AS_EXPECTED,
+    OUTCOME_DIFFERS,     /* the states are not what the order says */
+    OUTCOME_FAULT,       /* this machine could not run it */
+    OUTCOME_INTERRUPTED, /* by a signal */
+};
+
+/* "as expected", "differs", "fault", "interrupted". */
+const char *outcome_name(enum outcome outcome);
+
+struct order_start {
+    const struct plan *plan;
+    const struct close_order *order;
+    struct port_range lanes;
+};
+
+/* One look, and what the workers had reported by then. */
+struct sample {
+    const struct close_order *order;
+    int64_t conns;
+    double t_s; /* since the run began, when the look began */
+    double look_s;
+    const char *step;              /* label */
+    bool settled;                  /* the expected sets hold on both sides */
+    int64_t opened;                /* connect() calls started and not failed */
+    const struct histogram *sides; /* SIDE_COUNT of them */
+    int64_t fds[SIDE_COUNT];       /* descriptors that the side holds on connections */
+    int64_t errors[SIDE_COUNT];    /* failed accept(), failed connect() */
+};
+
+struct step_end {
+    const struct close_order *order;
+    const char *step;
+    const struct expectation *expectation;
+    const struct histogram *sides; /* the last look of the step */
+    bool ok;
+    double settle_s;        /* from the last acknowledged act to the look that showed it */
+    double act_s;           /* how long the act took, from the first call to the last acknowledgement */
+    double rate_per_s;      /* connections per second that the act itself took */
+    const char *difference; /* "" when ok */
+};
+
+struct progress {
+    const struct close_order *order;
+    const char *step;
+    const char *doing;   /* "opening", "settling", "holding" */
+    double elapsed_s;    /* of what it is doing */
+    int64_t done, total; /* total 0: not countable */
+};
+
+struct order_end {
+    const struct close_order *order;
+    enum outcome outcome;
+    const char *verdict; /* sentences, one a line */
+    const struct kernel_counters *moved;
+};
+
+struct run_end {
+    enum outcome outcome;
+    double elapsed_s;
+};
+
+struct observer_ops {
+    int (*run_start)(void *view, const struct plan *plan);
+    int (*order_start)(void *view, const struct order_start *start);
+    int (*sample)(void *view, const struct sample *sample);
+    int (*step_end)(void *view, const struct step_end *end);
+    void (*progress)(void *view, const struct progress *progress);
+    int (*order_end)(void *view, const struct order_end *end);
+    int (*run_end)(void *view, const struct run_end *end);
+};
+
+struct observer {
+    const struct observer_ops *ops;
+    void *view;       /* owned by whoever made the observer */
+    const char *name; /* what a failed output is called, "--csv results/a.csv" */
+};
+
+enum { OBSERVERS_MAX = 4 };
+
+struct observers {
+    struct observer each[OBSERVERS_MAX];
+    int count;
+};
+
+/* Each tells all observers. Returns 0, or the negative errno of the first that failed, with its name. */
+int observers_run_start(const struct observers *observers, const struct plan *plan, const char **failed);
+int observers_order_start(const struct observers *observers, const struct order_start *start,
+                          const char **failed);
+int observers_sample(const struct observers *observers, const struct sample *sample, const char **failed);
+int observers_step_end(const struct observers *observers, const struct step_end *end, const char **failed);
+int observers_order_end(const struct observers *observers, const struct order_end *end, const char **failed);
+int observers_run_end(const struct observers *observers, const struct run_end *end, const char **failed);
+void observers_progress(const struct observers *observers, const struct progress *progress);
+
+#endif

@@ -1,0 +1,61 @@
+/* plan: what a storm needs, held against what this machine allows, before any socket is opened. */
+#ifndef STORM_PLAN_H
+#define STORM_PLAN_H
+
+#include "storm/close_order.h"
+#include "storm/lane.h"
+#include "tcp/host_limits.h"
+#include "tcp/witness.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { HOLD_FOREVER = -1, STORM_ORDERS_MAX = 64 };
+
+/* What the user asked for. */
+struct storm_settings {
+    int64_t conns;
+    const struct close_order *orders[STORM_ORDERS_MAX];
+    int order_count;
+    struct address address;
+    int64_t port;    /* the first one to try */
+    int64_t hold_ms; /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
+    int64_t settle_ms;
+    int64_t interval_ms;
+    int witness; /* index into witness_choices */
+};
+
+struct plan_sentence {
+    char text[400];
+};
+
+enum { PLAN_WARNINGS_MAX = 8 };
+
+struct plan {
+    const struct storm_settings *settings;
+    struct host_limits limits;
+    const struct witness_backend *witness;
+    int pairs;               /* server workers, and as many client workers */
+    int64_t worker_capacity; /* connection ends that one worker may hold */
+    int64_t lane_capacity;
+    int lane_count;
+    uint16_t last_port;      /* lanes stay at or below it */
+    int backlog;             /* of each listener */
+    int64_t window;          /* connections a client may be ahead of accept(), per lane */
+    int64_t memory;          /* bytes, an estimate */
+    int64_t time_wait_most;  /* timewait sockets that one order leaves at most */
+    int64_t time_wait_total; /* over all orders of the run */
+    int warning_count;
+    struct plan_sentence warnings[PLAN_WARNINGS_MAX];
+};
+
+/* Sizes the storm. Returns 0, or -1 with one sentence that says what does not fit and what to change. */
+int plan_make(struct plan *plan, const struct storm_settings *settings, struct plan_sentence *why);
+
+/* Chooses the ports of the next order at or above `from`. Returns as plan_make. */
+int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why);
+
+/* True for the last step of the last order under --hold forever. */
+bool plan_holds_forever(const struct plan *plan, const struct close_order *order, int step, int order_index);
+
+#endif

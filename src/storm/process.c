@@ -1,0 +1,73 @@
+#include "storm/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void become(const char *command, const char *role, int control)
+{
+    char program[] = "tcpstorm", self[] = "/proc/self/exe", command_word[32], role_word[32];
+    char *const words[] = {program, command_word, role_word, NULL};
+    snprintf(command_word, sizeof command_word, "%s", command);
+    snprintf(role_word, sizeof role_word, "%s", role);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    /* dup2 takes CLOEXEC off the copies only: every other descriptor of the controller stays behind, or a
+     * dead controller would never show as EOF. */
+    if (dup2(control, STDIN_FILENO) >= 0 && dup2(control, STDOUT_FILENO) >= 0)
+        execv(self, words);
+    _exit(127);
+}
+
+int process_start(struct process *process, const char *command, const char *role)
+{
+    int stream[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) != 0)
+        return -errno;
+    pid_t pid = fork();
+    if (pid == 0)
+        become(command, role, stream[1]);
+    int error = errno;
+    close(stream[1]);
+    if (pid < 0) {
+        close(stream[0]);
+        return -error;
+    }
+    process->pid = pid;
+    process->ended = false;
+    return stream[0];
+}
+
+bool process_reap(struct process *process)
+{
+    if (process->pid == 0 || process->ended)
+        return false;
+    pid_t got = waitpid(process->pid, &process->wait_status, WNOHANG);
+    process->ended = got == process->pid || (got < 0 && errno == ECHILD);
+    return process->ended;
+}
+
+void process_kill(const struct process *process)
+{
+    if (process->pid > 0 && !process->ended)
+        kill(process->pid, SIGKILL);
+}
+
+struct process_end process_end_text(const struct process *process)
+{
+    struct process_end out;
+    int status = process->wait_status;
+    if (process->ended && WIFSIGNALED(status))
+        snprintf(out.text, sizeof out.text, "was killed by signal %d (%s)", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+        snprintf(out.text, sizeof out.text, "left with exit status %d", WEXITSTATUS(status));
+    else
+        snprintf(out.text, sizeof out.text, "closed its stream");
+    return out;
+}

@@ -1,0 +1,31 @@
+/* process: a worker or witness on this machine: this same binary, executed again with a socketpair as its
+ * standard input and output. */
+#ifndef STORM_PROCESS_H
+#define STORM_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct process {
+    pid_t pid;  /* 0 when it was never started */
+    bool ended; /* reaped; wait_status says how */
+    int wait_status;
+    char name[32]; /* "server worker 2", for messages */
+};
+
+/* Runs this binary as `tcpstorm COMMAND ROLE`. Returns our end of the stream, or a negative errno. */
+int process_start(struct process *process, const char *command, const char *role);
+
+/* Collects the exit of this process if it has ended. True when it had not been collected before. */
+bool process_reap(struct process *process);
+
+void process_kill(const struct process *process);
+
+struct process_end {
+    char text[64];
+};
+
+/* "was killed by signal 9 (Killed)", "left with exit status 1", "closed its stream". */
+struct process_end process_end_text(const struct process *process);
+
+#endif

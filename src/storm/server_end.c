@@ -1,0 +1,163 @@
+/* server_end: the side that listens. It accepts each lane's quota as fast as the kernel hands connections
+ * over and reports how far it is: that report is the credit by which the clients may go on. */
+#include "storm/worker.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ACCEPTS_PER_WAKE = 512 };
+
+struct listener {
+    struct worker *worker;
+    struct listener *next;
+    struct event *event;
+    int64_t lane;
+    int64_t quota;
+    int64_t accepted;
+    int64_t reported;
+    int64_t report_every;
+    int fd;
+    uint16_t port;
+};
+
+static bool server_start(struct worker *worker)
+{
+    worker->role_state = NULL; /* the first listener */
+    return true;
+}
+
+static void listener_free(struct listener *listener)
+{
+    if (listener->event != NULL)
+        event_free(listener->event);
+    if (listener->fd >= 0)
+        close(listener->fd);
+    free(listener);
+}
+
+static void server_stop(struct worker *worker)
+{
+    struct listener *listener = worker->role_state;
+    while (listener != NULL) {
+        struct listener *next = listener->next;
+        listener_free(listener);
+        listener = next;
+    }
+}
+
+static void report(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+    listener->reported = listener->accepted;
+    wire_send(worker->wire, "accepted %lld %lld %lld %lld", (long long)listener->lane,
+              (long long)listener->accepted, (long long)worker->ends.open, (long long)worker->errors);
+}
+
+/* These say something about one connection that did not come about, or nothing at all (man 2 accept). */
+static bool is_passing(int error)
+{
+    return error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO;
+}
+
+static void accept_failed(struct listener *listener, int error)
+{
+    if (error == EAGAIN || error == EINTR)
+        return;
+    listener->worker->errors++;
+    if (is_passing(error))
+        return;
+    event_del(listener->event); /* the queue stays readable: without this an EMFILE would spin */
+    report(listener);
+    worker_fault(listener->worker, "accept", error, listener->port);
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    struct listener *listener = context;
+    struct worker *worker = listener->worker;
+    for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
+        int end = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (end < 0) {
+            accept_failed(listener, errno);
+            break;
+        }
+        if (ends_add(&worker->ends, end) != 0) {
+            close(end);
+            accept_failed(listener, ENOMEM);
+            break;
+        }
+        listener->accepted++;
+    }
+    if (listener->accepted - listener->reported >= listener->report_every ||
+        (listener->accepted >= listener->quota && listener->accepted > listener->reported))
+        report(listener);
+}
+
+static int open_listener(const struct address *address, uint16_t port, int backlog)
+{
+    struct sockaddr_storage where;
+    socklen_t length = address_to_sockaddr(address, port, &where);
+    const int on = 1;
+    int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (struct sockaddr *)&where, length) != 0 || listen(fd, backlog) != 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    return fd;
+}
+
+static void do_listen(struct worker *worker, const struct wire_line *line)
+{
+    struct address address;
+    uint16_t port = (uint16_t)wire_number(line, 3);
+    int backlog = (int)wire_number(line, 4);
+    struct listener *listener = calloc(1, sizeof *listener);
+    if (listener == NULL || line->count != 6 || !address_parse(line->word[2], &address)) {
+        free(listener);
+        worker_fault(worker, "listen", listener == NULL ? ENOMEM : EPROTO, port);
+        return;
+    }
+    *listener = (struct listener){
+        .worker = worker,
+        .next = worker->role_state,
+        .lane = wire_number(line, 1),
+        .quota = wire_number(line, 5),
+        .report_every = backlog / 8 + 1, /* well below the window of half a backlog: see client_end */
+        .port = port,
+    };
+    listener->fd = open_listener(&address, port, backlog);
+    if (listener->fd >= 0)
+        listener->event =
+            event_new(worker->base, listener->fd, EV_READ | EV_PERSIST, on_acceptable, listener);
+    if (listener->event == NULL || event_add(listener->event, NULL) != 0) {
+        worker_fault(worker, "listen", listener->fd < 0 ? -listener->fd : ENOMEM, port);
+        listener_free(listener);
+        return;
+    }
+    worker->role_state = listener;
+    wire_send(worker->wire, "listening %lld", (long long)listener->lane);
+}
+
+static bool server_on_line(struct worker *worker, const struct wire_line *line)
+{
+    if (strcmp(line->word[0], "listen") != 0)
+        return false;
+    do_listen(worker, line);
+    return true;
+}
+
+const struct worker_role server_end = {
+    .name = "server",
+    .start = server_start,
+    .stop = server_stop,
+    .on_line = server_on_line,
+};

@@ -1,0 +1,168 @@
+#include "storm/storm.h"
+
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "storm/controller.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    ROOM_CHECK_MS = 500,
+    ROOM_PATIENCE_MS = 75000, /* TIME_WAIT lasts 60 s, and the kernel is not punctual to the second */
+};
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+
+struct storm {
+    const struct plan *plan;
+    const struct observers *observers;
+    struct event_base *base;
+    struct event *signals[STOP_SIGNALS];
+    struct event *room_timer;
+    struct controller *playing; /* NULL between orders */
+    int64_t began_us;
+    int64_t room_needed;
+    int64_t room_asked_us;
+    bool interrupted;
+};
+
+static void on_stop_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    struct storm *storm = context;
+    storm->interrupted = true;
+    if (storm->playing != NULL)
+        controller_interrupt(storm->playing);
+    else
+        event_base_loopbreak(storm->base);
+}
+
+static int64_t time_wait_room(const struct storm *storm)
+{
+    return storm->plan->limits.max_tw_buckets - host_time_wait_now();
+}
+
+static void on_room_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct storm *storm = context;
+    int64_t waited_ms = (monotonic_us() - storm->room_asked_us) / 1000;
+    if (time_wait_room(storm) >= storm->room_needed || waited_ms > ROOM_PATIENCE_MS)
+        event_base_loopbreak(storm->base);
+    else if (diag_is_terminal() || waited_ms % 10000 < ROOM_CHECK_MS)
+        diag_progress(
+            "waiting for TIME_WAIT of earlier connections to end: %s there, room for %s needed, %llds so far",
+            grouped(host_time_wait_now()).text, grouped(storm->room_needed).text,
+            (long long)waited_ms / 1000);
+}
+
+/* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
+static bool wait_for_room(struct storm *storm, const struct close_order *order)
+{
+    storm->room_needed = order_time_wait_per_connection(order) * storm->plan->settings->conns;
+    storm->room_asked_us = monotonic_us();
+    if (storm->room_needed == 0 || time_wait_room(storm) >= storm->room_needed)
+        return true;
+    static const struct timeval every = {0, ROOM_CHECK_MS * 1000};
+    event_add(storm->room_timer, &every);
+    event_base_dispatch(storm->base);
+    event_del(storm->room_timer);
+    diag_progress_clear();
+    if (storm->interrupted || time_wait_room(storm) >= storm->room_needed)
+        return !storm->interrupted;
+    diag_error(
+        "%s sockets in TIME_WAIT leave no room for the %s of --order %s: raise net.ipv4.tcp_max_tw_buckets "
+        "(now %s) or wait until they end",
+        grouped(host_time_wait_now()).text, grouped(storm->room_needed).text, order->name,
+        grouped(storm->plan->limits.max_tw_buckets).text);
+    return false;
+}
+
+static enum outcome output_failed(const char *name, int rc)
+{
+    diag_error("cannot write %s: %s", name, strerror(-rc));
+    return OUTCOME_FAULT;
+}
+
+static enum outcome play(struct storm *storm, const struct order_start *start, int index)
+{
+    const char *failed;
+    int rc = observers_order_start(storm->observers, start, &failed);
+    if (rc != 0)
+        return output_failed(failed, rc);
+    struct controller *controller =
+        controller_new(storm->base, storm->plan, start, index, storm->observers, storm->began_us);
+    if (controller == NULL) {
+        diag_error("memory is short: lower --conns");
+        return OUTCOME_FAULT;
+    }
+    storm->playing = controller;
+    enum outcome outcome = controller_run(controller);
+    storm->playing = NULL;
+    if (outcome == OUTCOME_FAULT)
+        diag_error("%s", controller_fault(controller)->text);
+    controller_free(controller);
+    return outcome;
+}
+
+static enum outcome play_all(struct storm *storm)
+{
+    const struct storm_settings *settings = storm->plan->settings;
+    enum outcome worst = OUTCOME_AS_EXPECTED;
+    uint16_t from = (uint16_t)settings->port;
+    for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT; i++) {
+        struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
+        struct plan_sentence why;
+        if (!wait_for_room(storm, settings->orders[i]))
+            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
+        if (plan_choose_ports(storm->plan, from, &start.lanes.first, &why) != 0) {
+            diag_error("%s", why.text);
+            return OUTCOME_FAULT;
+        }
+        start.lanes.last = (uint16_t)(start.lanes.first + storm->plan->lane_count - 1);
+        enum outcome outcome = play(storm, &start, i);
+        worst = outcome > worst ? outcome : worst;
+    }
+    return worst;
+}
+
+static enum outcome play_between_start_and_end(struct storm *storm)
+{
+    const char *failed;
+    int rc = observers_run_start(storm->observers, storm->plan, &failed);
+    if (rc != 0)
+        return output_failed(failed, rc);
+    enum outcome outcome = play_all(storm);
+    struct run_end end = {.outcome = outcome, .elapsed_s = (double)(monotonic_us() - storm->began_us) / 1e6};
+    rc = observers_run_end(storm->observers, &end, &failed);
+    return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
+}
+
+enum outcome storm_run(const struct plan *plan, const struct observers *observers)
+{
+    struct storm storm = {.plan = plan, .observers = observers, .began_us = monotonic_us()};
+    storm.base = event_base_new();
+    if (storm.base == NULL) {
+        diag_error("memory is short: no event loop could be made");
+        return OUTCOME_FAULT;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        storm.signals[i] = evsignal_new(storm.base, stop_signals[i], on_stop_signal, &storm);
+        event_add(storm.signals[i], NULL);
+    }
+    storm.room_timer = event_new(storm.base, -1, EV_PERSIST, on_room_timer, &storm);
+    enum outcome outcome = play_between_start_and_end(&storm);
+    event_free(storm.room_timer);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        event_free(storm.signals[i]);
+    event_base_free(storm.base);
+    return outcome;
+}

@@ -1,0 +1,116 @@
+#include "storm/verdict.h"
+
+#include "base/number_text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *outcome_name(enum outcome outcome)
+{
+    static const char *const names[] = {
+        [OUTCOME_AS_EXPECTED] = "as expected",
+        [OUTCOME_DIFFERS] = "differs",
+        [OUTCOME_FAULT] = "fault",
+        [OUTCOME_INTERRUPTED] = "interrupted",
+    };
+    return names[outcome];
+}
+
+static void add(struct verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct verdict *verdict, const char *format, ...)
+{
+    size_t used = strlen(verdict->text);
+    if (used > 0 && used + 1 < sizeof verdict->text) {
+        verdict->text[used++] = '\n';
+        verdict->text[used] = '\0';
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(verdict->text + used, sizeof verdict->text - used, format, arguments);
+    va_end(arguments);
+}
+
+static void say_outcome(struct verdict *verdict, const struct verdict_input *input)
+{
+    switch (input->outcome) {
+    case OUTCOME_AS_EXPECTED:
+        add(verdict, "As expected. %s", input->order->meaning);
+        break;
+    case OUTCOME_DIFFERS:
+        add(verdict, "Differs at %s: %s.", input->step, input->difference);
+        break;
+    case OUTCOME_FAULT:
+        add(verdict, "Stopped at %s: %s.", input->step, input->fault);
+        break;
+    case OUTCOME_INTERRUPTED:
+        add(verdict, "Interrupted at %s: what was counted so far is above.", input->step);
+        break;
+    }
+}
+
+static void say_who_owes(struct verdict *verdict, const struct verdict_input *input)
+{
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        const struct histogram *at = &input->sides[i];
+        const char *side = side_name((enum side)i), *other = side_name(side_other((enum side)i));
+        if (at->of[STATE_CLOSE_WAIT] > 0)
+            add(verdict,
+                "The %s owes %s close(): the %s's FIN has come and its ends stay in CLOSE_WAIT until it "
+                "closes.",
+                side, grouped(at->of[STATE_CLOSE_WAIT]).text, other);
+        if (at->of[STATE_TIME_WAIT] > 0)
+            add(verdict, "%s TIME_WAIT stay on the %s, which closed first, for 60 s after the last FIN.",
+                grouped(at->of[STATE_TIME_WAIT]).text, side);
+        if (at->of[STATE_FIN_WAIT2] > 0 && input->fds[i] == 0)
+            add(verdict,
+                "%s FIN_WAIT2 on the %s have no descriptor any more: the kernel drops them after %s "
+                "(net.ipv4.tcp_fin_timeout), and the CLOSE_WAIT opposite stays.",
+                grouped(at->of[STATE_FIN_WAIT2]).text, side, duration_text(input->fin_timeout_ms).text);
+    }
+    int64_t leaked = input->fds[SIDE_SERVER] + input->fds[SIDE_CLIENT];
+    if (leaked > 0 && input->outcome == OUTCOME_AS_EXPECTED)
+        add(verdict,
+            "%s descriptors were still open at the end (server %s, client %s): leaked until their process "
+            "ends.",
+            grouped(leaked).text, grouped(input->fds[SIDE_SERVER]).text,
+            grouped(input->fds[SIDE_CLIENT]).text);
+}
+
+static void say_clocks(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->aged)
+        add(verdict,
+            "The kernel's clocks ran out during the run: an orphaned FIN_WAIT2 ends after %s "
+            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m; those ends are counted as gone.",
+            duration_text(input->fin_timeout_ms).text);
+    if (input->late_close)
+        add(verdict,
+            "A close() came after the peer's FIN_WAIT2 had ended: its FIN was answered by RST, and no "
+            "TIME_WAIT follows.");
+}
+
+/* RSTs are part of some orders; they are news only when the run differs. */
+static void say_counters(struct verdict *verdict, const struct verdict_input *input)
+{
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        enum kernel_counter counter = (enum kernel_counter)i;
+        bool is_news = kernel_counter_is_trouble(counter) || input->outcome == OUTCOME_DIFFERS;
+        if (input->moved->value[i] > 0 && is_news)
+            add(verdict, "Kernel counter %s moved by %s: %s.", kernel_counter_name(counter),
+                grouped(input->moved->value[i]).text, kernel_counter_meaning(counter));
+    }
+}
+
+struct verdict verdict_of(const struct verdict_input *input)
+{
+    struct verdict verdict = {""};
+    say_outcome(&verdict, input);
+    if (input->sides != NULL)
+        say_who_owes(&verdict, input);
+    say_clocks(&verdict, input);
+    if (input->outcome != OUTCOME_FAULT)
+        say_counters(&verdict, input);
+    return verdict;
+}

@@ -1,0 +1,29 @@
+/* verdict: what the states mean, in sentences: who owes a close(), where TIME_WAIT stays, and why a run
+ * differs. Every sentence rests on counts that a look has shown. */
+#ifndef STORM_VERDICT_H
+#define STORM_VERDICT_H
+
+#include "storm/observer.h"
+
+struct verdict {
+    char text[2048]; /* sentences, one a line, without a last newline */
+};
+
+struct verdict_input {
+    const struct close_order *order;
+    enum outcome outcome;
+    const char *difference; /* how the last step differs, "" when it does not */
+    const char *fault;      /* "" when there is none */
+    const char *step;       /* label of the step that was reached */
+    int64_t opened;
+    const struct histogram *sides; /* the last look; NULL when there was none */
+    int64_t fds[SIDE_COUNT];
+    bool aged;       /* ends left by the kernel's clocks */
+    bool late_close; /* a close() came after its peer's FIN_WAIT2 had ended */
+    int64_t fin_timeout_ms;
+    const struct kernel_counters *moved;
+};
+
+struct verdict verdict_of(const struct verdict_input *input);
+
+#endif

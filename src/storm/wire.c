@@ -1,0 +1,100 @@
+#include "storm/wire.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wire {
+    struct bufferevent *stream;
+    wire_on_line *on_line;
+    wire_on_end *on_end;
+    void *context;
+};
+
+int wire_split(char *text, struct wire_line *line)
+{
+    line->count = 0;
+    char *rest;
+    for (char *word = strtok_r(text, " \r\n", &rest); word != NULL; word = strtok_r(NULL, " \r\n", &rest)) {
+        if (line->count == WIRE_WORDS_MAX)
+            return -EMSGSIZE;
+        line->word[line->count++] = word;
+    }
+    return 0;
+}
+
+int64_t wire_number(const struct wire_line *line, int i)
+{
+    return i < line->count ? strtoll(line->word[i], NULL, 10) : 0;
+}
+
+static void on_end(struct bufferevent *stream, short what, void *context)
+{
+    struct wire *wire = context;
+    if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
+        return;
+    bufferevent_disable(stream, EV_READ | EV_WRITE);
+    wire->on_end(wire->context);
+}
+
+/* on_line may free the wire, so nothing of it is touched once the stream is gone: the reference keeps the
+ * bufferevent, and one that was disabled has no more lines for us. */
+static void on_readable(struct bufferevent *stream, void *context)
+{
+    struct wire *wire = context;
+    struct evbuffer *input = bufferevent_get_input(stream);
+    char *text;
+    bufferevent_incref(stream);
+    while ((bufferevent_get_enabled(stream) & EV_READ) != 0 &&
+           (text = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) != NULL) {
+        struct wire_line line;
+        if (wire_split(text, &line) == 0 && line.count > 0)
+            wire->on_line(wire->context, &line);
+        free(text);
+    }
+    if (evbuffer_get_length(input) > WIRE_LINE_MAX && (bufferevent_get_enabled(stream) & EV_READ) != 0)
+        on_end(stream, BEV_EVENT_ERROR, wire); /* no line of ours is that long: this is not our protocol */
+    bufferevent_decref(stream);
+}
+
+struct wire *wire_new(struct event_base *base, int fd, wire_on_line *on_line, wire_on_end *ended,
+                      void *context)
+{
+    struct wire *wire = calloc(1, sizeof *wire);
+    if (wire == NULL)
+        return NULL;
+    *wire = (struct wire){.on_line = on_line, .on_end = ended, .context = context};
+    evutil_make_socket_nonblocking(fd);
+    wire->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (wire->stream == NULL) {
+        free(wire);
+        return NULL;
+    }
+    bufferevent_setcb(wire->stream, on_readable, NULL, on_end, wire);
+    bufferevent_enable(wire->stream, EV_READ | EV_WRITE);
+    return wire;
+}
+
+void wire_free(struct wire *wire)
+{
+    if (wire == NULL)
+        return;
+    bufferevent_disable(wire->stream, EV_READ | EV_WRITE);
+    bufferevent_free(wire->stream);
+    free(wire);
+}
+
+void wire_send(struct wire *wire, const char *format, ...)
+{
+    struct evbuffer *output = bufferevent_get_output(wire->stream);
+    va_list arguments;
+    va_start(arguments, format);
+    evbuffer_add_vprintf(output, format, arguments);
+    va_end(arguments);
+    evbuffer_add(output, "\n", 1);
+}

@@ -1,0 +1,61 @@
+/* wire: controller and worker exchange lines of words over a stream. A local worker has a socketpair, as its
+ * standard input; the lines are the same whatever carries them.
+ *
+ *   controller to worker
+ *     listen LANE ADDRESS PORT BACKLOG QUOTA    server: accept up to QUOTA connections there
+ *     connect LANE ADDRESS PORT QUOTA           client: will open QUOTA connections there, as credit allows
+ *     credit LANE TOTAL                         client: up to TOTAL connections of that lane may be started
+ *     act SERIAL NAME                           do it to every end
+ *     quit                                      reset what is open and leave
+ *   worker to controller
+ *     hello PROTOCOL VERSION                    the first line
+ *     listening LANE
+ *     accepted LANE TOTAL FDS ERRORS            server: so far
+ *     opened LANE STARTED CONNECTED FDS ERRORS  client: so far
+ *     acted SERIAL DONE FAILED ERRNO FDS        so far; ERRNO of the last failure, 0 for none
+ *     done SERIAL DONE FAILED ERRNO FDS         every end has been acted on
+ *     fault CALL ERRNO PORT                     it cannot go on; PORT is 0 where none is concerned
+ *   controller to witness, and back
+ *     target ADDRESS FIRST_PORT LAST_PORT
+ *     look SERIAL                               answered by one of
+ *     seen SERIAL MICROSECONDS 12 server counts, 12 client counts, by state number
+ *     unseen SERIAL MICROSECONDS ERRNO          the dump failed and counts for nothing
+ */
+#ifndef STORM_WIRE_H
+#define STORM_WIRE_H
+
+#include <stdint.h>
+
+enum {
+    WIRE_PROTOCOL = 1,
+    WIRE_WORDS_MAX = 32,
+    WIRE_LINE_MAX = 1024,
+};
+
+struct event_base;
+struct wire;
+
+struct wire_line {
+    int count;
+    const char *word[WIRE_WORDS_MAX]; /* valid during the callback only */
+};
+
+/* Cuts a line into words in place. Returns 0, or -EMSGSIZE when there are too many. */
+int wire_split(char *text, struct wire_line *line);
+
+/* The i-th word as a number; 0 when it is missing or none. */
+int64_t wire_number(const struct wire_line *line, int i);
+
+typedef void wire_on_line(void *context, const struct wire_line *line);
+/* The other end is gone, by EOF or by an error: a killed process shows as either. */
+typedef void wire_on_end(void *context);
+
+/* Takes the descriptor over: wire_free closes it. NULL when memory is short. */
+struct wire *wire_new(struct event_base *base, int fd, wire_on_line *on_line, wire_on_end *on_end,
+                      void *context);
+void wire_free(struct wire *wire);
+
+/* Queues one line, without its newline. */
+void wire_send(struct wire *wire, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,101 @@
+#include "storm/witness_process.h"
+
+#include "base/version.h"
+#include "storm/controller.h"
+#include "storm/wire.h"
+#include "tcp/witness.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct witness_state {
+    FILE *out;
+    const struct witness_backend *backend;
+    struct look_target target;
+    bool quit;
+};
+
+static void do_backend(struct witness_state *witness, const struct wire_line *line)
+{
+    for (int i = 0; witness_choices[i] != NULL; i++) {
+        int error;
+        if (line->count > 1 && strcmp(witness_choices[i], line->word[1]) == 0)
+            witness->backend = witness_choose(i, &error);
+    }
+}
+
+static void do_target(struct witness_state *witness, const struct wire_line *line)
+{
+    if (line->count != 4 || !address_parse(line->word[1], &witness->target.address))
+        return;
+    witness->target.ports.first = (uint16_t)wire_number(line, 2);
+    witness->target.ports.last = (uint16_t)wire_number(line, 3);
+}
+
+static void do_look(struct witness_state *witness, const struct wire_line *line)
+{
+    struct histogram sides[SIDE_COUNT];
+    int64_t began_us = monotonic_us();
+    int rc =
+        witness->backend == NULL ? -EPROTONOSUPPORT : witness_look(witness->backend, &witness->target, sides);
+    long long serial = wire_number(line, 1), took_us = monotonic_us() - began_us;
+    if (rc != 0) {
+        fprintf(witness->out, "unseen %lld %lld %d\n", serial, took_us, -rc);
+        return;
+    }
+    fprintf(witness->out, "seen %lld %lld", serial, took_us);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        for (int state = 0; state < STATE_COUNT; state++)
+            fprintf(witness->out, " %lld", (long long)sides[side].of[state]);
+    fputc('\n', witness->out);
+}
+
+static void do_quit(struct witness_state *witness, const struct wire_line *line)
+{
+    (void)line;
+    witness->quit = true;
+}
+
+struct verb {
+    const char *name;
+    void (*run)(struct witness_state *witness, const struct wire_line *line);
+};
+
+static const struct verb verbs[] = {
+    {"backend", do_backend}, {"target", do_target}, {"look", do_look}, {"quit", do_quit}};
+
+static void obey(struct witness_state *witness, const struct wire_line *line)
+{
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (line->count > 0 && strcmp(verbs[i].name, line->word[0]) == 0)
+            verbs[i].run(witness, line);
+    fflush(witness->out);
+}
+
+int witness_process_run(int control)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+    int copy = dup(control);
+    struct witness_state witness = {.out = copy < 0 ? NULL : fdopen(copy, "w")};
+    FILE *in = fdopen(control, "r");
+    if (in == NULL || witness.out == NULL)
+        return -errno;
+    fprintf(witness.out, "hello %d %s\n", WIRE_PROTOCOL, TCPSTORM_VERSION);
+    fflush(witness.out);
+    char text[WIRE_LINE_MAX];
+    while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
+        struct wire_line line;
+        if (wire_split(text, &line) == 0)
+            obey(&witness, &line);
+    }
+    fclose(witness.out);
+    fclose(in);
+    return 0;
+}

@@ -1,0 +1,10 @@
+/* witness_process: the witness in a process of its own, because a look at millions of sockets takes seconds
+ * and must not stall credits, signals or the news of a dead worker. */
+#ifndef STORM_WITNESS_PROCESS_H
+#define STORM_WITNESS_PROCESS_H
+
+/* Answers looks at descriptor `control`, one after the other, until the controller says quit or is gone.
+ * Returns 0, or a negative errno. */
+int witness_process_run(int control);
+
+#endif

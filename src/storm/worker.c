@@ -1,0 +1,108 @@
+#include "storm/worker.h"
+
+#include "base/version.h"
+#include "tcp/host_limits.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+enum { REPORT_EVERY = 4096 }; /* ends between two progress lines of an act */
+
+void worker_fault(struct worker *worker, const char *call, int error, uint16_t port)
+{
+    wire_send(worker->wire, "fault %s %d %u", call, error, port);
+}
+
+static void on_acted(void *context, const struct ends_act_report *report, int finished)
+{
+    struct worker *worker = context;
+    if (finished)
+        worker->running = NULL; /* frees itself */
+    else if (report->done - worker->acted_reported < REPORT_EVERY)
+        return;
+    worker->acted_reported = report->done;
+    wire_send(worker->wire, "%s %lld %lld %lld %d %lld", finished ? "done" : "acted",
+              (long long)worker->act_serial, (long long)report->done, (long long)report->failed,
+              report->last_errno, (long long)worker->ends.open);
+}
+
+static void do_act(struct worker *worker, const struct wire_line *line)
+{
+    enum act act = line->count == 3 ? act_parse(line->word[2]) : ACT_NONE;
+    if (act <= ACT_OPEN || worker->running != NULL) {
+        worker_fault(worker, "act", EPROTO, 0);
+        return;
+    }
+    worker->act_serial = wire_number(line, 1);
+    worker->acted_reported = 0;
+    worker->running = ends_act_start(worker->base, &worker->ends, act, on_acted, worker);
+    if (worker->running == NULL)
+        worker_fault(worker, "act", ENOMEM, 0);
+}
+
+static void do_quit(struct worker *worker, const struct wire_line *line)
+{
+    (void)line;
+    event_base_loopbreak(worker->base);
+}
+
+struct verb {
+    const char *name;
+    void (*run)(struct worker *worker, const struct wire_line *line);
+};
+
+static const struct verb verbs[] = {{"act", do_act}, {"quit", do_quit}};
+
+static void on_line(void *context, const struct wire_line *line)
+{
+    struct worker *worker = context;
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(verbs[i].name, line->word[0]) == 0) {
+            verbs[i].run(worker, line);
+            return;
+        }
+    }
+    if (!worker->role->on_line(worker, line))
+        worker_fault(worker, "protocol", EPROTO, 0);
+}
+
+static void on_controller_gone(void *context)
+{
+    struct worker *worker = context;
+    event_base_loopbreak(worker->base);
+}
+
+/* Ctrl-C and hang-up reach the whole process group; a worker leaves when its controller says so or is gone.
+ */
+static void leave_signals_to_controller(void)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
+        signal(ignored[i], SIG_IGN);
+}
+
+int worker_run(const struct worker_role *role, int control)
+{
+    struct worker worker = {.role = role};
+    leave_signals_to_controller();
+    host_raise_nofile();
+    int rc = -ENOMEM;
+    worker.base = event_base_new();
+    if (worker.base == NULL)
+        return rc;
+    worker.wire = wire_new(worker.base, control, on_line, on_controller_gone, &worker);
+    if (worker.wire != NULL && role->start(&worker)) {
+        wire_send(worker.wire, "hello %d %s", WIRE_PROTOCOL, TCPSTORM_VERSION);
+        event_base_dispatch(worker.base);
+        rc = 0;
+        ends_act_cancel(worker.running);
+        role->stop(&worker);
+        ends_free(&worker.ends);
+    }
+    wire_free(worker.wire);
+    event_base_free(worker.base);
+    return rc;
+}

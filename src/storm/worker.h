@@ -1,0 +1,44 @@
+/* worker: a process that holds one side's ends of some of the connections and does to them what its
+ * controller says. What differs between the sides is in two constant structs, server_end and client_end. */
+#ifndef STORM_WORKER_H
+#define STORM_WORKER_H
+
+#include "storm/ends.h"
+#include "storm/wire.h"
+#include "tcp/address.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct worker {
+    struct event_base *base;
+    struct wire *wire;
+    const struct worker_role *role;
+    void *role_state; /* the role's own */
+    struct ends ends;
+    struct ends_act *running; /* NULL when no act is under way */
+    int64_t act_serial;
+    int64_t acted_reported;
+    int64_t errors; /* failed accept() or connect() so far */
+};
+
+/* What a side does beyond acting on its ends. */
+struct worker_role {
+    const char *name; /* "server", "client" */
+    bool (*start)(struct worker *worker);
+    void (*stop)(struct worker *worker);
+    /* True when the line was one of this role's. */
+    bool (*on_line)(struct worker *worker, const struct wire_line *line);
+};
+
+extern const struct worker_role server_end;
+extern const struct worker_role client_end;
+
+/* Tells the controller that this worker cannot go on, and why. */
+void worker_fault(struct worker *worker, const char *call, int error, uint16_t port);
+
+/* Serves the controller at descriptor `control` until it says quit or is gone. Returns 0, or a negative errno
+ * when the worker could not start. */
+int worker_run(const struct worker_role *role, int control);
+
+#endif

@@ -1,0 +1,70 @@
+#include "tcp/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+bool address_parse(const char *text, struct address *address)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+    char bare[INET6_ADDRSTRLEN];
+    size_t length = strlen(text);
+    if (length > 2 && length < sizeof bare && text[0] == '[' && text[length - 1] == ']') {
+        snprintf(bare, sizeof bare, "%.*s", (int)length - 2, text + 1);
+        text = bare;
+    }
+    for (int i = 0; i < 2; i++) {
+        struct address parsed = {.family = families[i]};
+        if (inet_pton(families[i], text, parsed.bytes) == 1) {
+            *address = parsed;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool address_is_loopback(const struct address *address)
+{
+    static const uint8_t loopback6[16] = {[15] = 1};
+    if (address->family == AF_INET)
+        return address->bytes[0] == 127;
+    return memcmp(address->bytes, loopback6, sizeof loopback6) == 0;
+}
+
+bool address_is_wildcard(const struct address *address)
+{
+    static const uint8_t zero[16];
+    return memcmp(address->bytes, zero, sizeof zero) == 0;
+}
+
+bool address_equal(const struct address *a, const struct address *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+struct address_text address_text(const struct address *address)
+{
+    struct address_text out;
+    char plain[INET6_ADDRSTRLEN] = "?";
+    inet_ntop(address->family, address->bytes, plain, sizeof plain);
+    snprintf(out.text, sizeof out.text, address->family == AF_INET6 ? "[%s]" : "%s", plain);
+    return out;
+}
+
+socklen_t address_to_sockaddr(const struct address *address, uint16_t port, struct sockaddr_storage *out)
+{
+    memset(out, 0, sizeof *out);
+    if (address->family == AF_INET) {
+        struct sockaddr_in *in4 = (struct sockaddr_in *)out;
+        in4->sin_family = AF_INET;
+        in4->sin_port = htons(port);
+        memcpy(&in4->sin_addr, address->bytes, sizeof in4->sin_addr);
+        return sizeof *in4;
+    }
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)out;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(port);
+    memcpy(&in6->sin6_addr, address->bytes, sizeof in6->sin6_addr);
+    return sizeof *in6;
+}

@@ -1,0 +1,35 @@
+/* address: an IPv4 or IPv6 address, without a port. */
+#ifndef TCP_ADDRESS_H
+#define TCP_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct address {
+    int family;        /* AF_INET or AF_INET6 */
+    uint8_t bytes[16]; /* network order; IPv4 uses the first four, the rest is zero */
+};
+
+struct address_text {
+    char text[48];
+};
+
+/* "127.0.0.1", "::1" or "[::1]". Returns false when the text is no numeric address. */
+bool address_parse(const char *text, struct address *address);
+
+/* 127.0.0.0/8 or ::1. */
+bool address_is_loopback(const struct address *address);
+
+/* 0.0.0.0 or ::. */
+bool address_is_wildcard(const struct address *address);
+
+bool address_equal(const struct address *a, const struct address *b);
+
+/* The numeric form; an IPv6 address in brackets, so that a port can follow. */
+struct address_text address_text(const struct address *address);
+
+/* Fills a socket address for bind() or connect() and returns its length. */
+socklen_t address_to_sockaddr(const struct address *address, uint16_t port, struct sockaddr_storage *out);
+
+#endif

@@ -1,0 +1,105 @@
+#include "tcp/host_limits.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+struct sysctl_row {
+    const char *path;
+    int64_t usual;
+    size_t target; /* offset in struct host_limits */
+    int64_t unit;
+};
+
+#define LIMIT(member) offsetof(struct host_limits, member)
+
+static const struct sysctl_row sysctls[] = {
+    {"/proc/sys/net/core/somaxconn", 4096, LIMIT(somaxconn), 1},
+    {"/proc/sys/net/ipv4/tcp_max_tw_buckets", 262144, LIMIT(max_tw_buckets), 1},
+    {"/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX, LIMIT(max_orphans), 1},
+    {"/proc/sys/net/ipv4/tcp_fin_timeout", 60, LIMIT(fin_timeout_ms), 1000},
+};
+
+static int64_t read_number(const char *path, int64_t usual)
+{
+    FILE *file = fopen(path, "re");
+    int64_t value = usual;
+    if (file == NULL)
+        return usual;
+    if (fscanf(file, "%" SCNd64, &value) != 1)
+        value = usual;
+    fclose(file);
+    return value;
+}
+
+static void read_port_range(struct host_limits *limits)
+{
+    limits->port_first = 32768;
+    limits->port_last = 60999;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    if (file == NULL)
+        return;
+    int64_t first, last;
+    if (fscanf(file, "%" SCNd64 " %" SCNd64, &first, &last) == 2) {
+        limits->port_first = first;
+        limits->port_last = last;
+    }
+    fclose(file);
+}
+
+/* The number behind `key` in a file of "Key: value" or "word word value" text; `usual` when it is not there.
+ */
+static int64_t read_keyed(const char *path, const char *key, int64_t usual)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return usual;
+    char line[256];
+    int64_t value = usual;
+    while (fgets(line, sizeof line, file) != NULL) {
+        const char *at = strstr(line, key);
+        if (at != NULL && sscanf(at + strlen(key), "%" SCNd64, &value) == 1)
+            break;
+    }
+    fclose(file);
+    return value;
+}
+
+void host_limits_read(struct host_limits *limits)
+{
+    memset(limits, 0, sizeof *limits);
+    struct rlimit nofile = {.rlim_max = 1024};
+    getrlimit(RLIMIT_NOFILE, &nofile);
+    limits->nofile_hard = nofile.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)nofile.rlim_max;
+    limits->processors = sysconf(_SC_NPROCESSORS_ONLN);
+    limits->memory_available = read_keyed("/proc/meminfo", "MemAvailable:", INT64_MAX / 1024) * 1024;
+    for (size_t i = 0; i < sizeof sysctls / sizeof sysctls[0]; i++) {
+        int64_t value = read_number(sysctls[i].path, sysctls[i].usual);
+        if (value != INT64_MAX)
+            value *= sysctls[i].unit;
+        *(int64_t *)((char *)limits + sysctls[i].target) = value;
+    }
+    read_port_range(limits);
+    struct utsname name;
+    if (uname(&name) == 0)
+        snprintf(limits->kernel, sizeof limits->kernel, "%s %.60s", "Linux", name.release);
+}
+
+int64_t host_time_wait_now(void)
+{
+    return read_keyed("/proc/net/sockstat", " tw ", 0);
+}
+
+int host_raise_nofile(void)
+{
+    struct rlimit nofile;
+    if (getrlimit(RLIMIT_NOFILE, &nofile) != 0)
+        return -errno;
+    nofile.rlim_cur = nofile.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &nofile) == 0 ? 0 : -errno;
+}

@@ -1,0 +1,33 @@
+/* host_limits: what this machine and this network namespace allow. */
+#ifndef TCP_HOST_LIMITS_H
+#define TCP_HOST_LIMITS_H
+
+#include <stdint.h>
+
+/* How long TIME_WAIT lasts, TCP_TIMEWAIT_LEN in include/net/tcp.h of the kernel: no sysctl changes it. */
+enum { TIME_WAIT_LENGTH_MS = 60000 };
+
+struct host_limits {
+    int64_t nofile_hard;      /* descriptors a process may have at most */
+    int64_t processors;       /* online */
+    int64_t memory_available; /* bytes, MemAvailable */
+    int64_t port_first;       /* net.ipv4.ip_local_port_range */
+    int64_t port_last;
+    int64_t somaxconn;      /* net.core.somaxconn */
+    int64_t max_tw_buckets; /* net.ipv4.tcp_max_tw_buckets */
+    int64_t max_orphans;    /* net.ipv4.tcp_max_orphans; INT64_MAX where the namespace does not show it */
+    int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
+    char kernel[72];        /* "Linux 6.1.0" */
+};
+
+/* Reads all. What cannot be read takes the kernel's usual default. */
+void host_limits_read(struct host_limits *limits);
+
+/* Timewait sockets in this namespace now, orphaned FIN_WAIT2 included (/proc/net/sockstat); 0 if not known.
+ */
+int64_t host_time_wait_now(void);
+
+/* Lifts this process's soft descriptor limit to the hard one. Returns 0 or a negative errno. */
+int host_raise_nofile(void);
+
+#endif

@@ -1,0 +1,172 @@
+#include "tcp/sock_diag.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message */
+    REQUEST_SIZE = 256,
+    STATE_NEW_SYN_RECV = 12, /* how a SYN_RECV that is only a request is known inside the kernel */
+};
+/* States 1 to 12. Bit 13 would add sockets that are bound and nothing else (Linux 6.8). */
+#define ALL_STATES 0x1ffeU
+
+/* The kernel's filter: local port in range, or remote port in range. A `no` must land on the chain of `yes`
+ * jumps, so the way over the second half is an unconditional jump (net/ipv4/inet_diag.c, inet_diag_bc_audit).
+ */
+static void put_port_filter(struct nlmsghdr *request, const struct port_range *only)
+{
+    struct compare {
+        struct inet_diag_bc_op op, port;
+    };
+    struct {
+        struct compare local_low, local_high;
+        struct inet_diag_bc_op accept;
+        struct compare remote_low, remote_high;
+    } filter;
+    _Static_assert(sizeof filter == 36, "the offsets below are bytes");
+    filter.local_low = (struct compare){{INET_DIAG_BC_S_GE, 8, 20}, {.no = only->first}};
+    filter.local_high = (struct compare){{INET_DIAG_BC_S_LE, 8, 12}, {.no = only->last}};
+    filter.accept = (struct inet_diag_bc_op){INET_DIAG_BC_JMP, 4, 20};
+    filter.remote_low = (struct compare){{INET_DIAG_BC_D_GE, 8, 20}, {.no = only->first}};
+    filter.remote_high = (struct compare){{INET_DIAG_BC_D_LE, 8, 12}, {.no = only->last}};
+    mnl_attr_put(request, INET_DIAG_REQ_BYTECODE, sizeof filter, &filter);
+}
+
+static void build_request(void *buffer, uint32_t sequence, int family, uint32_t states,
+                          const struct port_range *only)
+{
+    struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request->nlmsg_seq = sequence;
+    struct inet_diag_req_v2 *body = mnl_nlmsg_put_extra_header(request, sizeof *body);
+    body->sdiag_family = (uint8_t)family;
+    body->sdiag_protocol = IPPROTO_TCP;
+    body->idiag_states = states;
+    if (only != NULL)
+        put_port_filter(request, only);
+}
+
+static void copy_address(struct address *out, int family, const void *from)
+{
+    *out = (struct address){.family = family};
+    memcpy(out->bytes, from, family == AF_INET ? 4 : 16);
+}
+
+static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *context)
+{
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(struct inet_diag_msg))
+        return -EBADMSG;
+    const struct inet_diag_msg *body = mnl_nlmsg_get_payload(message);
+    unsigned state = body->idiag_state == STATE_NEW_SYN_RECV ? STATE_SYN_RECV : body->idiag_state;
+    if (state == STATE_GONE || state >= STATE_COUNT)
+        return 0;
+    struct socket_entry entry = {
+        .state = (enum tcp_state)state,
+        .local_port = ntohs(body->id.idiag_sport),
+        .remote_port = ntohs(body->id.idiag_dport),
+    };
+    copy_address(&entry.local, body->idiag_family, body->id.idiag_src);
+    copy_address(&entry.remote, body->idiag_family, body->id.idiag_dst);
+    return on_entry(context, &entry);
+}
+
+/* The error that NLMSG_DONE and NLMSG_ERROR carry: 0 or a negative errno. */
+static int carried_error(const struct nlmsghdr *message)
+{
+    int error = 0;
+    if (mnl_nlmsg_get_payload_len(message) >= sizeof error)
+        memcpy(&error, mnl_nlmsg_get_payload(message), sizeof error);
+    return error < 0 ? error : 0;
+}
+
+int sock_diag_parse(const void *buffer, size_t length, uint32_t sequence, on_socket *on_entry, void *context)
+{
+    int left = (int)length;
+    const struct nlmsghdr *message = buffer;
+    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+        if (message->nlmsg_seq != sequence)
+            return -EPROTO;
+        if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+            return -EINTR;
+        if (message->nlmsg_type == NLMSG_DONE)
+            return carried_error(message);
+        if (message->nlmsg_type == NLMSG_ERROR) {
+            int error = carried_error(message);
+            return error != 0 ? error : -EPROTO;
+        }
+        if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY)
+            continue;
+        int rc = pass_on(message, on_entry, context);
+        if (rc != 0)
+            return rc;
+    }
+    return left > 0 ? -EBADMSG : SOCK_DIAG_MORE;
+}
+
+static int receive_dump(struct mnl_socket *netlink, uint32_t sequence, on_socket *on_entry, void *context)
+{
+    _Alignas(struct nlmsghdr) char buffer[RECEIVE_SIZE];
+    int rc;
+    do {
+        ssize_t length = mnl_socket_recvfrom(netlink, buffer, sizeof buffer);
+        if (length < 0 && errno == EINTR)
+            rc = SOCK_DIAG_MORE;
+        else if (length < 0)
+            return errno == ENOSPC ? -EBADMSG : -errno; /* ENOSPC: libmnl's word for a truncated message */
+        else
+            rc = sock_diag_parse(buffer, (size_t)length, sequence, on_entry, context);
+    } while (rc == SOCK_DIAG_MORE);
+    return rc;
+}
+
+static int dump(int family, uint32_t states, const struct port_range *only, on_socket *on_entry,
+                void *context)
+{
+    _Alignas(struct nlmsghdr) char request[REQUEST_SIZE] = {0};
+    uint32_t sequence = (uint32_t)time(NULL);
+    build_request(request, sequence, family, states, only);
+    struct mnl_socket *netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+    if (netlink == NULL)
+        return -errno;
+    int rc = 0;
+    if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0 ||
+        mnl_socket_sendto(netlink, request, ((struct nlmsghdr *)request)->nlmsg_len) < 0)
+        rc = -errno;
+    else
+        rc = receive_dump(netlink, sequence, on_entry, context);
+    mnl_socket_close(netlink);
+    return rc;
+}
+
+static int sock_diag_each(int family, const struct port_range *only, on_socket *on_entry, void *context)
+{
+    return dump(family, ALL_STATES, only, on_entry, context);
+}
+
+static int ignore_socket(void *context, const struct socket_entry *entry)
+{
+    (void)context;
+    (void)entry;
+    return 0;
+}
+
+static int sock_diag_probe(void)
+{
+    return dump(AF_INET, STATE_SET(STATE_LISTEN), NULL, ignore_socket, NULL);
+}
+
+const struct witness_backend witness_netlink = {
+    .name = "netlink",
+    .each = sock_diag_each,
+    .probe = sock_diag_probe,
+};

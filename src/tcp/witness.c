@@ -1,0 +1,50 @@
+#include "tcp/witness.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+const char *const witness_choices[] = {"auto", "netlink", "procfs", NULL};
+
+static const struct witness_backend *const backends[] = {&witness_netlink, &witness_procfs};
+
+const struct witness_backend *witness_choose(int choice, int *error)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (choice != 0 && strcmp(witness_choices[choice], backends[i]->name) != 0)
+            continue;
+        *error = backends[i]->probe();
+        if (*error == 0)
+            return backends[i];
+    }
+    return NULL;
+}
+
+struct tally {
+    const struct look_target *target;
+    struct histogram *sides;
+};
+
+static bool is_lane(const struct look_target *target, const struct address *address, uint16_t port)
+{
+    return port >= target->ports.first && port <= target->ports.last &&
+           address_equal(address, &target->address);
+}
+
+static int tally_socket(void *context, const struct socket_entry *entry)
+{
+    const struct tally *tally = context;
+    if (is_lane(tally->target, &entry->local, entry->local_port))
+        tally->sides[SIDE_SERVER].of[entry->state]++;
+    else if (is_lane(tally->target, &entry->remote, entry->remote_port))
+        tally->sides[SIDE_CLIENT].of[entry->state]++;
+    return 0;
+}
+
+int witness_look(const struct witness_backend *backend, const struct look_target *target,
+                 struct histogram sides[SIDE_COUNT])
+{
+    memset(sides, 0, SIDE_COUNT * sizeof *sides);
+    struct tally tally = {.target = target, .sides = sides};
+    return backend->each(target->address.family, &target->ports, tally_socket, &tally);
+}

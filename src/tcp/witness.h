@@ -1,0 +1,60 @@
+/* witness: asks the kernel which TCP sockets exist in this network namespace and in which state each is.
+ *
+ * A look reads the whole table once. It is not atomic: a socket that changes state while the look passes is
+ * counted where the look met it, and one that moves between tables can be met twice or never. While nothing
+ * moves a look is exact. States are the kernel's: an orphaned FIN_WAIT2, which the kernel keeps as a small
+ * timewait socket, is reported as FIN_WAIT2 by both backends. */
+#ifndef TCP_WITNESS_H
+#define TCP_WITNESS_H
+
+#include "tcp/address.h"
+#include "tcp/histogram.h"
+
+#include <stdint.h>
+
+struct socket_entry {
+    enum tcp_state state; /* never STATE_GONE */
+    struct address local, remote;
+    uint16_t local_port, remote_port;
+};
+
+struct port_range {
+    uint16_t first, last; /* inclusive */
+};
+
+/* Called for each socket; anything but 0 ends the look with that value. */
+typedef int on_socket(void *context, const struct socket_entry *entry);
+
+/* One way to ask the kernel. A backend that can count by itself may leave each() to another. */
+struct witness_backend {
+    const char *name; /* as --witness takes it */
+    /* Streams every TCP socket of the family; with `only`, those with a local or remote port in that range
+     * (a backend may pass on more). Returns 0 or a negative errno: EINTR when the kernel said that the dump
+     * was interrupted, EBADMSG when it was cut short; what was passed on then counts for nothing. */
+    int (*each)(int family, const struct port_range *only, on_socket *on_entry, void *context);
+    /* 0 when the backend works here, else a negative errno. Cheap. */
+    int (*probe)(void);
+};
+
+extern const struct witness_backend witness_netlink; /* sock_diag.c */
+extern const struct witness_backend witness_procfs;  /* proc_net_tcp.c */
+
+/* "auto", "netlink", "procfs", NULL; the index is what witness_choose takes. */
+extern const char *const witness_choices[];
+
+/* The backend of that choice, or for auto the first that works here. NULL when it does not work, with the
+ * reason as a negative errno in *error. */
+const struct witness_backend *witness_choose(int choice, int *error);
+
+/* The sockets whose one end is a lane: `address` with a port in `ports`. */
+struct look_target {
+    struct address address;
+    struct port_range ports;
+};
+
+/* Counts both ends of every connection on the lanes: the end that has the lane's address and port as its own
+ * is the server side, the end that has it as its peer is the client side. Returns as each() does. */
+int witness_look(const struct witness_backend *backend, const struct look_target *target,
+                 struct histogram sides[SIDE_COUNT]);
+
+#endif

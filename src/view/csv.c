@@ -1,0 +1,49 @@
+/* csv: one row per look and side, under one header, so that files concatenate. Columns are only ever added at
+ * the end. */
+#include "view/view.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct csv {
+    FILE *out;
+};
+
+static int csv_run_start(void *view, const struct plan *plan)
+{
+    (void)plan;
+    FILE *out = ((struct csv *)view)->out;
+    fputs("order,conns,t_s,step,settled,side,opened", out);
+    for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
+        fprintf(out, ",%s", tcp_state_column(tcp_state_in_life_order(i)));
+    fputs(",gone,fds,errors,look_s\n", out);
+    return view_flush(out);
+}
+
+static int csv_sample(void *view, const struct sample *sample)
+{
+    FILE *out = ((struct csv *)view)->out;
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        const struct histogram *histogram = &sample->sides[side];
+        fprintf(out, "%s,%" PRId64 ",%.6f,%s,%d,%s,%" PRId64, sample->order->name, sample->conns, sample->t_s,
+                sample->step, sample->settled, side_name((enum side)side), sample->opened);
+        for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
+            fprintf(out, ",%" PRId64, histogram->of[tcp_state_in_life_order(i)]);
+        fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f\n", histogram_gone(histogram, sample->opened),
+                sample->fds[side], sample->errors[side], sample->look_s);
+    }
+    return view_flush(out);
+}
+
+static const struct observer_ops csv_ops = {
+    .run_start = csv_run_start,
+    .sample = csv_sample,
+};
+
+struct observer csv_view(FILE *out, const char *name)
+{
+    struct csv *csv = calloc(1, sizeof *csv);
+    if (csv != NULL)
+        csv->out = out;
+    return (struct observer){.ops = &csv_ops, .view = csv, .name = name};
+}

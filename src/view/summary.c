@@ -1,0 +1,208 @@
+/* summary: what a person reads in five seconds: where to look, a line per step with both sides' histogram,
+ * and the verdict. */
+#include "base/number_text.h"
+#include "view/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { BAR_WIDTH = 6, STATE_WIDTH = 11, STEP_WIDTH = 15, TEXT_WIDTH = 78 };
+
+struct summary {
+    FILE *out;
+    struct look_and_feel feel;
+    int number_width;
+    int orders, orders_as_expected;
+    bool has_partial; /* the last look belongs to a step that has not ended */
+    char partial_step[32];
+    struct histogram partial[SIDE_COUNT];
+    int64_t partial_opened;
+};
+
+struct cell {
+    enum tcp_state state;
+    int64_t count;
+};
+
+enum { CELLS_MAX = STATE_COUNT };
+
+/* The states that occur, in the order of a connection's life, gone last. */
+static int cells_of(const struct histogram *histogram, int64_t opened, struct cell cells[CELLS_MAX])
+{
+    int n = 0;
+    for (size_t i = 0; i <= LIFE_ORDER_COUNT; i++) {
+        enum tcp_state state = i < LIFE_ORDER_COUNT ? tcp_state_in_life_order(i) : STATE_GONE;
+        int64_t count = histogram_of(histogram, state, opened);
+        if (count != 0 && state != STATE_LISTEN)
+            cells[n++] = (struct cell){state, count};
+    }
+    return n;
+}
+
+static void put_bar(const struct summary *summary, int64_t count, int64_t opened)
+{
+    int64_t filled = opened > 0 && count > 0 ? (count * BAR_WIDTH + opened - 1) / opened : 0;
+    for (int64_t i = 0; i < BAR_WIDTH; i++) {
+        if (i < filled)
+            fputs(summary->feel.utf8 ? "█" : "#", summary->out);
+        else
+            fputs(summary->feel.utf8 ? "·" : ".", summary->out);
+    }
+}
+
+static const char *colour_of(const struct summary *summary, enum tcp_state state)
+{
+    if (!summary->feel.colour)
+        return "";
+    return state == STATE_CLOSE_WAIT ? "\033[31m" : state == STATE_GONE ? "\033[2m" : "";
+}
+
+static const char *plain(const struct summary *summary, const char *colour)
+{
+    (void)summary;
+    return *colour != '\0' ? "\033[0m" : "";
+}
+
+static void put_cell(const struct summary *summary, const struct cell *cell, int64_t opened)
+{
+    if (cell == NULL) {
+        fprintf(summary->out, "%*s", BAR_WIDTH + 1 + summary->number_width + 1 + STATE_WIDTH + 1, "");
+        return;
+    }
+    const char *colour = colour_of(summary, cell->state);
+    fputs(colour, summary->out);
+    put_bar(summary, cell->count, opened);
+    fprintf(summary->out, " %*s %-*s%s ", summary->number_width, grouped(cell->count).text, STATE_WIDTH,
+            tcp_state_name(cell->state), plain(summary, colour));
+}
+
+static void put_step(const struct summary *summary, const char *step, const struct histogram *sides,
+                     int64_t opened, const char *result)
+{
+    struct cell cells[SIDE_COUNT][CELLS_MAX];
+    int counts[SIDE_COUNT], rows = 1;
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        counts[side] = cells_of(&sides[side], opened, cells[side]);
+        rows = counts[side] > rows ? counts[side] : rows;
+    }
+    for (int row = 0; row < rows; row++) {
+        fprintf(summary->out, "  %-*s ", STEP_WIDTH, row == 0 ? step : "");
+        for (int side = 0; side < SIDE_COUNT; side++)
+            put_cell(summary, row < counts[side] ? &cells[side][row] : NULL, opened);
+        fprintf(summary->out, "%s\n", row == 0 ? result : "");
+    }
+}
+
+static void put_ss_command(FILE *out, const struct port_range *lanes)
+{
+    if (lanes->first == lanes->last)
+        fprintf(out, "ss -tan '( sport = :%u or dport = :%u )'", lanes->first, lanes->last);
+    else
+        fprintf(out, "ss -tan '( sport >= :%u and sport <= :%u ) or ( dport >= :%u and dport <= :%u )'",
+                lanes->first, lanes->last, lanes->first, lanes->last);
+}
+
+static int summary_order_start(void *view, const struct order_start *start)
+{
+    struct summary *summary = view;
+    const struct plan *plan = start->plan;
+    FILE *out = summary->out;
+    char range[16] = "";
+    if (summary->orders++ > 0)
+        fputc('\n', out);
+    if (start->lanes.last > start->lanes.first)
+        snprintf(range, sizeof range, "-%u", start->lanes.last);
+    fprintf(out, "lanes %s:%u%s, seen by %s; look yourself: ", address_text(&plan->settings->address).text,
+            start->lanes.first, range, plan->witness->name);
+    put_ss_command(out, &start->lanes);
+    fprintf(out, "\n%s: %s; %s connections\n\n", start->order->name, start->order->summary,
+            grouped(plan->settings->conns).text);
+    summary->number_width = (int)strlen(grouped(plan->settings->conns).text);
+    if (summary->number_width < 3)
+        summary->number_width = 3;
+    int cell = BAR_WIDTH + 1 + summary->number_width + 1 + STATE_WIDTH;
+    fprintf(out, "  %-*s %-*s %-*s %s\n", STEP_WIDTH, "step", cell, "server", cell, "client", "settled");
+    summary->has_partial = false;
+    return view_flush(out);
+}
+
+static int summary_sample(void *view, const struct sample *sample)
+{
+    struct summary *summary = view;
+    summary->has_partial = true;
+    snprintf(summary->partial_step, sizeof summary->partial_step, "%s", sample->step);
+    memcpy(summary->partial, sample->sides, sizeof summary->partial);
+    summary->partial_opened = sample->opened;
+    return 0;
+}
+
+static int summary_step_end(void *view, const struct step_end *end)
+{
+    struct summary *summary = view;
+    char result[64];
+    const char *ok = summary->feel.colour ? "\033[32mok\033[0m" : "ok";
+    const char *differs = summary->feel.colour ? "\033[31mdiffers\033[0m" : "differs";
+    snprintf(result, sizeof result, "%s %.2f s", end->ok ? ok : differs, end->settle_s);
+    put_step(summary, end->step, end->sides, end->expectation->opened, result);
+    summary->has_partial = false;
+    return view_flush(summary->out);
+}
+
+/* Breaks at words; every line is indented by two. */
+static void put_wrapped(FILE *out, const char *text)
+{
+    int column = 0;
+    while (*text != '\0') {
+        size_t word = strcspn(text, " \n");
+        if (column > 0 && column + 1 + (int)word > TEXT_WIDTH) {
+            fputc('\n', out);
+            column = 0;
+        }
+        fputs(column == 0 ? "  " : " ", out);
+        fwrite(text, 1, word, out);
+        column += (column == 0 ? 2 : 1) + (int)word;
+        text += word;
+        if (*text == '\n') {
+            fputc('\n', out);
+            column = 0;
+        }
+        text += *text != '\0';
+    }
+    fputc('\n', out);
+}
+
+static int summary_order_end(void *view, const struct order_end *end)
+{
+    struct summary *summary = view;
+    if (summary->has_partial)
+        put_step(summary, summary->partial_step, summary->partial, summary->partial_opened, "so far");
+    fputc('\n', summary->out);
+    put_wrapped(summary->out, end->verdict);
+    summary->orders_as_expected += end->outcome == OUTCOME_AS_EXPECTED;
+    return view_flush(summary->out);
+}
+
+static int summary_run_end(void *view, const struct run_end *end)
+{
+    struct summary *summary = view;
+    if (summary->orders > 1)
+        fprintf(summary->out, "\n%d orders played in %.1f s, %d as expected: %s\n", summary->orders,
+                end->elapsed_s, summary->orders_as_expected, outcome_name(end->outcome));
+    return view_flush(summary->out);
+}
+
+static const struct observer_ops summary_ops = {
+    .order_start = summary_order_start,
+    .sample = summary_sample,
+    .step_end = summary_step_end,
+    .order_end = summary_order_end,
+    .run_end = summary_run_end,
+};
+
+struct observer summary_view(FILE *out, const char *name)
+{
+    struct summary *summary = calloc(1, sizeof *summary);
+    if (summary != NULL)
+        *summary = (struct summary){.out = out, .feel = look_and_feel_of(out)};
+    return (struct observer){.ops = &summary_ops, .view = summary, .name = name};
+}

@@ -1,0 +1,33 @@
+#include "view/view.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct look_and_feel look_and_feel_of(FILE *out)
+{
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    bool terminal = isatty(fileno(out)) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+    return (struct look_and_feel){
+        .colour = terminal && (no_colour == NULL || *no_colour == '\0'),
+        .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
+    };
+}
+
+void view_free(struct observer *observer)
+{
+    free(observer->view);
+    observer->view = NULL;
+}
+
+int view_flush(FILE *out)
+{
+    errno = 0;
+    if (fflush(out) == 0 && !ferror(out))
+        return 0;
+    int error = errno != 0 ? errno : EIO;
+    clearerr(out);
+    return -error;
+}

@@ -1,0 +1,34 @@
+/* view: what people and scripts see of a storm. Each view is an observer made from a constant table of
+ * functions; none asks which mode the program is in. */
+#ifndef VIEW_VIEW_H
+#define VIEW_VIEW_H
+
+#include "storm/observer.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* How text may look on an output. */
+struct look_and_feel {
+    bool colour; /* a terminal, and NO_COLOR is not set */
+    bool utf8;   /* by locale */
+};
+
+struct look_and_feel look_and_feel_of(FILE *out);
+
+/* Each takes an open file, which it does not close, and writes it out after every event. The view itself is
+ * freed by view_free. `name` is what a failed output is called. The view member is NULL when memory is short.
+ */
+struct observer summary_view(FILE *out, const char *name);
+struct observer csv_view(FILE *out, const char *name);
+struct observer json_view(FILE *out, const char *name);
+
+/* Progress lines through diag, for anything over a second. */
+struct observer progress_view(void);
+
+void view_free(struct observer *observer);
+
+/* Flushes; 0 or a negative errno when anything written since the last time failed. */
+int view_flush(FILE *out);
+
+#endif
