@@ -126,13 +126,13 @@ asan:
 # ---- style ----
 
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
-SHELL_FILES := $(wildcard scripts/* tests/run-bats tests/*/*.bash .ci/run)
+SHELL_FILES := $(filter-out scripts/lib %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/*/*.bash .ci/run))
 
 lint: build/tcpstorm.1
 	clang-format --dry-run --Werror $(C_FILES)
 	tests/lint/include-direction
 	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src
-	shellcheck -x $(filter-out scripts/lib,$(SHELL_FILES)) $(wildcard scripts/lib/*)
+	shellcheck -x $(SHELL_FILES)
 	mandoc -T lint -W warning build/tcpstorm.1
 
 format:

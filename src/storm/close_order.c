@@ -62,7 +62,9 @@ static const struct close_order orders[] = {
     {
         .name = "simultaneous",
         .summary = "both sides close at once",
-        .meaning = "Whoever's FIN leaves first keeps TIME_WAIT. Both do where the two FINs cross (CLOSING).",
+        .meaning =
+            "The server closes from its first connection on, the client from its last. Whoever's FIN leaves "
+            "first keeps TIME_WAIT; both do where the two FINs cross (CLOSING).",
         .steps = {{ACT_CLOSE, SERVER | CLIENT, EXPECT(IN(TIME_WAIT) | IN(GONE), IN(TIME_WAIT) | IN(GONE)), 1,
                    2}},
     },

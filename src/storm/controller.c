@@ -69,6 +69,7 @@ struct controller {
     struct histogram sides[SIDE_COUNT]; /* the last complete look */
     bool has_look;
     bool aged, late_close;
+    int64_t assassinated; /* TIME_WAIT that a late RST has ended */
 
     struct kernel_counters counters_before;
     bool is_over; /* the outcome is decided */
@@ -356,8 +357,25 @@ static void end_step(struct controller *c, const struct expectation *expectation
         end_order(c, OUTCOME_AS_EXPECTED);
 }
 
-static void note_clocks(struct controller *c, const struct expectation *expectation)
+static struct kernel_counters counters_moved(const struct controller *c)
 {
+    struct kernel_counters now;
+    kernel_counters_read(&now);
+    return kernel_counters_moved(&now, &c->counters_before);
+}
+
+static struct expectation expected_at(const struct controller *c, int64_t now_us)
+{
+    struct circumstances circumstances = {.opened = opened(c),
+                                          .fin_timeout_ms = c->plan->limits.fin_timeout_ms};
+    if (current_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)
+        circumstances.resets = counters_moved(c).value[COUNTER_OUT_RSTS];
+    return expectation_at(c->order, c->step, &c->times, now_us / 1000, &circumstances);
+}
+
+static void note_oddities(struct controller *c, const struct expectation *expectation)
+{
+    c->assassinated = expectation_assassinated(expectation, c->sides);
     for (int i = 0; i < SIDE_COUNT; i++) {
         if (!expectation_aged(expectation, &c->sides[i], (enum side)i))
             continue;
@@ -385,15 +403,14 @@ static void judge_look(struct controller *c, int64_t took_us)
     int64_t now_us = c->look_began_us + took_us;
     bool counts = (c->phase == PHASE_SETTLING || c->phase == PHASE_HOLDING) &&
                   c->look_began_us >= c->times.ended_ms[c->step] * 1000;
-    struct expectation expectation = expectation_at(c->order, c->step, &c->times, now_us / 1000,
-                                                    c->plan->limits.fin_timeout_ms, opened(c));
+    struct expectation expectation = expected_at(c, now_us);
     bool holds = counts && expectation_holds(&expectation, c->sides, &c->difference);
     tell_sample(c, (double)took_us / 1e6, holds);
     if (!counts || c->is_over)
         return;
     c->looks_since_act++;
     if (holds)
-        note_clocks(c, &expectation);
+        note_oddities(c, &expectation);
     if (c->phase == PHASE_SETTLING)
         settle_or_give_up(c, &expectation, holds, now_us);
     if (c->phase == PHASE_HOLDING && c->hold_is_over)
@@ -441,9 +458,7 @@ static void act_is_done(struct controller *c)
     c->looks_since_act = 0;
     enter(c, PHASE_SETTLING);
     if (failed > 0) {
-        struct expectation expectation =
-            expectation_at(c->order, c->step, &c->times, c->times.ended_ms[c->step],
-                           c->plan->limits.fin_timeout_ms, opened(c));
+        struct expectation expectation = expected_at(c, c->times.ended_ms[c->step] * 1000);
         snprintf(c->difference.text, sizeof c->difference.text, "%s failed on %s of %s ends: %s",
                  act_call(current_step(c)->act), grouped(failed).text, grouped(done).text,
                  error == EBADMSG ? "the data differs from what was sent" : strerror(error));
@@ -477,7 +492,10 @@ static void begin_act(struct controller *c, const struct order_step *step)
         if (!peer->acting)
             continue;
         c->awaited++;
-        wire_send(peer->wire, "act %lld %s", (long long)c->act_serial, act_name(step->act));
+        /* Two sides that walk the same way would race for every pair; so each is first on about half. */
+        bool backwards = step->by == BOTH_SIDES && peer->side == SIDE_CLIENT;
+        wire_send(peer->wire, "act %lld %s %s", (long long)c->act_serial, act_name(step->act),
+                  backwards ? "backwards" : "forwards");
     }
 }
 
@@ -749,9 +767,7 @@ static void start_peers(struct controller *c)
 
 static void tell_order_end(struct controller *c)
 {
-    struct kernel_counters now, moved;
-    kernel_counters_read(&now);
-    moved = kernel_counters_moved(&now, &c->counters_before);
+    struct kernel_counters moved = counters_moved(c);
     struct verdict_input input = {
         .order = c->order,
         .outcome = c->outcome,
@@ -762,6 +778,7 @@ static void tell_order_end(struct controller *c)
         .sides = c->has_look ? c->sides : NULL,
         .aged = c->aged,
         .late_close = c->late_close,
+        .assassinated = c->assassinated,
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
         .moved = &moved,
     };

@@ -43,6 +43,7 @@ struct ends_act {
     struct event *tick;
     struct ends *ends;
     enum act act;
+    bool backwards;
     int64_t next;    /* first end not yet tried */
     int64_t waiting; /* ends tried that were not ready */
     struct waiting_end *waiting_ends;
@@ -66,7 +67,7 @@ static void note_result(struct ends_act *running, int64_t index, int rc)
 
 static void report_batch(struct ends_act *running)
 {
-    int finished = running->next == running->ends->count && running->waiting == 0;
+    bool finished = running->next == running->ends->count && running->waiting == 0;
     running->on_acted(running->context, &running->report, finished);
     if (finished)
         ends_act_cancel(running);
@@ -122,23 +123,29 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct ends_act *running = context;
     struct ends *ends = running->ends;
-    for (int i = 0; i < BATCH && running->next < ends->count; i++)
-        act_on_end(running, running->next++);
+    for (int i = 0; i < BATCH && running->next < ends->count; i++) {
+        int64_t nth = running->next++;
+        act_on_end(running, running->backwards ? ends->count - 1 - nth : nth);
+    }
     static const struct timeval at_once = {0, 0};
     if (running->next < ends->count)
         event_add(running->tick, &at_once);
     report_batch(running);
 }
 
-struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, enum act act,
+struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, enum act act, bool backwards,
                                 on_ends_acted *on_acted, void *context)
 {
     static const struct timeval at_once = {0, 0};
     struct ends_act *running = calloc(1, sizeof *running);
     if (running == NULL)
         return NULL;
-    *running =
-        (struct ends_act){.base = base, .ends = ends, .act = act, .on_acted = on_acted, .context = context};
+    *running = (struct ends_act){.base = base,
+                                 .ends = ends,
+                                 .act = act,
+                                 .backwards = backwards,
+                                 .on_acted = on_acted,
+                                 .context = context};
     running->tick = evtimer_new(base, on_tick, running);
     if (running->tick == NULL || evtimer_add(running->tick, &at_once) != 0) {
         ends_act_cancel(running);

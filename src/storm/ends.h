@@ -5,6 +5,7 @@
 
 #include "storm/act.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct event_base;
@@ -33,10 +34,11 @@ struct ends_act_report {
 };
 
 /* Called after each batch; `finished` with the last one, after which the act is freed. */
-typedef void on_ends_acted(void *context, const struct ends_act_report *report, int finished);
+typedef void on_ends_acted(void *context, const struct ends_act_report *report, bool finished);
 
-/* Starts; the first batch runs from the event loop. Returns NULL when memory is short. */
-struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, enum act act,
+/* Starts; the first batch runs from the event loop. `backwards` begins with the end that was added last.
+ * Returns NULL when memory is short. */
+struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, enum act act, bool backwards,
                                 on_ends_acted *on_acted, void *context);
 
 /* Frees an act that has not finished, and the events of the ends that it waits for. */

@@ -39,24 +39,32 @@ static bool may_be_gone_by_clock(const struct close_order *order, int step, enum
                                                    fin_timeout_ms);
 }
 
+/* A bare ACK that its own FIN has overtaken meets the peer's TIME_WAIT, is answered by an ACK, and that finds
+ * nobody left but an RST: the TIME_WAIT ends at once. RFC 1337 calls it TIME-WAIT assassination. */
+static int64_t less_assassinated(int64_t promised, int64_t resets)
+{
+    return promised > resets ? promised - resets : 0;
+}
+
 struct expectation expectation_at(const struct close_order *order, int step, const struct act_times *times,
-                                  int64_t now_ms, int64_t fin_timeout_ms, int64_t opened)
+                                  int64_t now_ms, const struct circumstances *circumstances)
 {
     const struct order_step *row = order_step_at(order, step);
+    int64_t opened = circumstances->opened;
     struct expectation out = {
-        .time_wait_least = row->time_wait_min * opened,
-        .time_wait_most = row->time_wait_max * opened,
         .opened = opened,
+        .time_wait_promised = row->time_wait_min * opened,
+        .time_wait_most = row->time_wait_max * opened,
     };
     for (int i = 0; i < SIDE_COUNT; i++) {
-        enum side side = (enum side)i;
         out.allowed[i] = row->expect[i];
-        if (!may_be_gone_by_clock(order, step, side, times, now_ms, fin_timeout_ms))
+        if (!may_be_gone_by_clock(order, step, (enum side)i, times, now_ms, circumstances->fin_timeout_ms))
             continue;
         out.by_clock[i] = !state_set_has(row->expect[i], STATE_GONE);
         out.allowed[i] |= STATE_SET(STATE_GONE);
-        out.time_wait_least = 0;
+        out.time_wait_promised = 0;
     }
+    out.time_wait_least = less_assassinated(out.time_wait_promised, circumstances->resets);
     return out;
 }
 
@@ -99,10 +107,15 @@ static bool side_holds(const struct expectation *expectation, const struct histo
     return holds;
 }
 
+static int64_t time_wait_together(const struct histogram sides[SIDE_COUNT])
+{
+    return sides[SIDE_SERVER].of[STATE_TIME_WAIT] + sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
+}
+
 static bool time_wait_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
                             struct difference *difference)
 {
-    int64_t together = sides[SIDE_SERVER].of[STATE_TIME_WAIT] + sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
+    int64_t together = time_wait_together(sides);
     if (expectation->time_wait_most == 0 ||
         (together >= expectation->time_wait_least && together <= expectation->time_wait_most))
         return true;
@@ -127,4 +140,11 @@ bool expectation_aged(const struct expectation *expectation, const struct histog
                       enum side side)
 {
     return expectation->by_clock[side] && histogram_gone(histogram, expectation->opened) > 0;
+}
+
+int64_t expectation_assassinated(const struct expectation *expectation,
+                                 const struct histogram sides[SIDE_COUNT])
+{
+    int64_t missing = expectation->time_wait_promised - time_wait_together(sides);
+    return missing > 0 ? missing : 0;
 }

@@ -16,16 +16,26 @@ struct act_times {
     int64_t ended_ms[ORDER_STEPS_MAX + 1];
 };
 
+/* What bends the rule of the table. */
+struct circumstances {
+    int64_t opened;
+    int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
+    /* RSTs that this kernel has sent since the order began and that may have ended a TIME_WAIT (RFC 1337); 0
+     * where net.ipv4.tcp_rfc1337 forbids it. */
+    int64_t resets;
+};
+
 struct expectation {
     uint32_t allowed[SIDE_COUNT];            /* STATE_SET()s */
     bool by_clock[SIDE_COUNT];               /* gone is allowed only because time has passed */
     int64_t time_wait_least, time_wait_most; /* on both sides together; most 0: not looked at */
+    int64_t time_wait_promised;              /* least, if no TIME_WAIT were ended by a late RST */
     int64_t opened;
 };
 
 /* What a look that ended at now_ms may show. */
 struct expectation expectation_at(const struct close_order *order, int step, const struct act_times *times,
-                                  int64_t now_ms, int64_t fin_timeout_ms, int64_t opened);
+                                  int64_t now_ms, const struct circumstances *circumstances);
 
 struct difference {
     char text[320];
@@ -38,5 +48,9 @@ bool expectation_holds(const struct expectation *expectation, const struct histo
 /* True when ends of that side have in fact left by the clock. */
 bool expectation_aged(const struct expectation *expectation, const struct histogram *histogram,
                       enum side side);
+
+/* TIME_WAIT that the order promises and that a late RST has ended early; 0 when none is missing. */
+int64_t expectation_assassinated(const struct expectation *expectation,
+                                 const struct histogram sides[SIDE_COUNT]);
 
 #endif

@@ -12,6 +12,7 @@
 
 enum {
     ROOM_CHECK_MS = 500,
+    ROOM_SAY_MS = 10000,      /* where each line of progress stays */
     ROOM_PATIENCE_MS = 75000, /* TIME_WAIT lasts 60 s, and the kernel is not punctual to the second */
 };
 
@@ -28,6 +29,7 @@ struct storm {
     int64_t began_us;
     int64_t room_needed;
     int64_t room_asked_us;
+    int64_t room_said_ms; /* of waiting, when progress was last told */
     bool interrupted;
 };
 
@@ -56,11 +58,13 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
     int64_t waited_ms = (monotonic_us() - storm->room_asked_us) / 1000;
     if (time_wait_room(storm) >= storm->room_needed || waited_ms > ROOM_PATIENCE_MS)
         event_base_loopbreak(storm->base);
-    else if (diag_is_terminal() || waited_ms % 10000 < ROOM_CHECK_MS)
+    else if (diag_is_terminal() || waited_ms / ROOM_SAY_MS > storm->room_said_ms / ROOM_SAY_MS) {
+        storm->room_said_ms = waited_ms;
         diag_progress(
             "waiting for TIME_WAIT of earlier connections to end: %s there, room for %s needed, %llds so far",
             grouped(host_time_wait_now()).text, grouped(storm->room_needed).text,
             (long long)waited_ms / 1000);
+    }
 }
 
 /* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
@@ -68,6 +72,7 @@ static bool wait_for_room(struct storm *storm, const struct close_order *order)
 {
     storm->room_needed = order_time_wait_per_connection(order) * storm->plan->settings->conns;
     storm->room_asked_us = monotonic_us();
+    storm->room_said_ms = 0;
     if (storm->room_needed == 0 || time_wait_room(storm) >= storm->room_needed)
         return true;
     static const struct timeval every = {0, ROOM_CHECK_MS * 1000};

@@ -91,6 +91,17 @@ static void say_clocks(struct verdict *verdict, const struct verdict_input *inpu
             "TIME_WAIT follows.");
 }
 
+static void say_assassinated(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->assassinated > 0)
+        add(verdict,
+            "%s TIME_WAIT ended early: where both sides close at the same moment a FIN can overtake its own "
+            "ACK, and "
+            "the RST that follows ends the peer's TIME_WAIT (RFC 1337; kernel counter OutRsts moved by %s, "
+            "net.ipv4.tcp_rfc1337=1 forbids it).",
+            grouped(input->assassinated).text, grouped(input->moved->value[COUNTER_OUT_RSTS]).text);
+}
+
 /* RSTs are part of some orders; they are news only when the run differs. */
 static void say_counters(struct verdict *verdict, const struct verdict_input *input)
 {
@@ -110,6 +121,7 @@ struct verdict verdict_of(const struct verdict_input *input)
     if (input->sides != NULL)
         say_who_owes(&verdict, input);
     say_clocks(&verdict, input);
+    say_assassinated(&verdict, input);
     if (input->outcome != OUTCOME_FAULT)
         say_counters(&verdict, input);
     return verdict;

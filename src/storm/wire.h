@@ -5,7 +5,7 @@
  *     listen LANE ADDRESS PORT BACKLOG QUOTA    server: accept up to QUOTA connections there
  *     connect LANE ADDRESS PORT QUOTA           client: will open QUOTA connections there, as credit allows
  *     credit LANE TOTAL                         client: up to TOTAL connections of that lane may be started
- *     act SERIAL NAME                           do it to every end
+ *     act SERIAL NAME forwards|backwards        do it to every end, the first or the last opened first
  *     quit                                      reset what is open and leave
  *   worker to controller
  *     hello PROTOCOL VERSION                    the first line

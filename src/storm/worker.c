@@ -16,7 +16,7 @@ void worker_fault(struct worker *worker, const char *call, int error, uint16_t p
     wire_send(worker->wire, "fault %s %d %u", call, error, port);
 }
 
-static void on_acted(void *context, const struct ends_act_report *report, int finished)
+static void on_acted(void *context, const struct ends_act_report *report, bool finished)
 {
     struct worker *worker = context;
     if (finished)
@@ -31,14 +31,15 @@ static void on_acted(void *context, const struct ends_act_report *report, int fi
 
 static void do_act(struct worker *worker, const struct wire_line *line)
 {
-    enum act act = line->count == 3 ? act_parse(line->word[2]) : ACT_NONE;
+    enum act act = line->count == 4 ? act_parse(line->word[2]) : ACT_NONE;
     if (act <= ACT_OPEN || worker->running != NULL) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
     worker->act_serial = wire_number(line, 1);
     worker->acted_reported = 0;
-    worker->running = ends_act_start(worker->base, &worker->ends, act, on_acted, worker);
+    bool backwards = strcmp(line->word[3], "backwards") == 0;
+    worker->running = ends_act_start(worker->base, &worker->ends, act, backwards, on_acted, worker);
     if (worker->running == NULL)
         worker_fault(worker, "act", ENOMEM, 0);
 }

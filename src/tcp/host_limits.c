@@ -23,6 +23,7 @@ static const struct sysctl_row sysctls[] = {
     {"/proc/sys/net/ipv4/tcp_max_tw_buckets", 262144, LIMIT(max_tw_buckets), 1},
     {"/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX, LIMIT(max_orphans), 1},
     {"/proc/sys/net/ipv4/tcp_fin_timeout", 60, LIMIT(fin_timeout_ms), 1000},
+    {"/proc/sys/net/ipv4/tcp_rfc1337", 0, LIMIT(rfc1337), 1},
 };
 
 static int64_t read_number(const char *path, int64_t usual)

@@ -21,12 +21,12 @@ static int progress_run_start(void *view, const struct plan *plan)
     return 0;
 }
 
-static bool is_time(struct progress_state *state)
+static bool is_time(struct progress_state *state, double elapsed_s)
 {
     int64_t now_us = monotonic_us();
     if (now_us - state->began_us < QUIET_US)
         return false;
-    if (!diag_is_terminal() && now_us - state->said_us < PLAIN_EVERY_US)
+    if (!diag_is_terminal() && (elapsed_s < 1 || now_us - state->said_us < PLAIN_EVERY_US))
         return false;
     state->said_us = now_us;
     return true;
@@ -34,7 +34,7 @@ static bool is_time(struct progress_state *state)
 
 static void progress_progress(void *view, const struct progress *at)
 {
-    if (!is_time(view))
+    if (!is_time(view, at->elapsed_s))
         return;
     if (at->total == 0 || at->done == 0) {
         diag_progress("%s %s: %s, %.1f s", at->order->name, at->step, at->doing, at->elapsed_s);
