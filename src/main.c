@@ -22,9 +22,10 @@
  *     lane                 connections spread over server ports
  *     storm                a run: order after order
  *     controller           one order: act, settle, hold, next step
+ *     lookout              when the witness looks
  *     expectation          what a look should show, and how one differs
  *     verdict              what it means, in sentences
- *     peer, process        a worker as the controller sees it; how it is started
+ *     crew, process        the workers as the controller sees them; how they are started
  *     wire                 the lines that controller and workers exchange
  *     worker               a process that holds ends; server_end and client_end are its two roles
  *     ends                 a worker's descriptors, and acts on all of them

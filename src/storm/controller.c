@@ -2,26 +2,23 @@
 
 #include "base/number_text.h"
 #include "base/version.h"
-#include "storm/peer.h"
+#include "storm/clock.h"
+#include "storm/crew.h"
+#include "storm/lookout.h"
 #include "storm/verdict.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 
 enum {
     HEARTBEAT_MS = 250,       /* progress and the watch over silent workers */
     SILENCE_LIMIT_MS = 15000, /* a worker that acts reports far more often, SYN retransmissions included */
     LOOK_LIMIT_MS = 120000,   /* 2,000,000 sockets take 9 s on a busy machine */
-    FAILED_LOOKS_MAX = 10,    /* in a row */
-    QUIT_PATIENCE_MS = 10000, /* then SIGKILL */
-    LOOK_SHARE = 5,           /* looks take at most this part of the time while ends are acted on */
 };
 
 enum phase {
@@ -43,9 +40,7 @@ struct controller {
     int64_t run_began_us;
 
     struct lane *lanes; /* plan->lane_count of them */
-    struct peer *peers; /* servers, then clients, then the witness */
-    int peer_count;
-    struct peer *witness;
+    struct crew crew;
     struct peer *lost; /* the one whose end stopped the order */
 
     enum phase phase;
@@ -55,18 +50,14 @@ struct controller {
     int64_t last_word_us; /* when a worker was last heard */
     int64_t act_serial;
     int awaited; /* peers that still owe hello, lanes that still owe listening, workers that still act */
-    int64_t act_began_us;
     struct act_times times;
 
-    struct event *look_timer, *hold_timer, *heartbeat, *ending_timer, *child_signal;
-    bool looking;
-    int64_t look_serial;
-    int64_t look_began_us;
-    int failed_looks;    /* in a row */
+    struct lookout lookout;
+    struct event *hold_timer, *heartbeat;
     int looks_since_act; /* complete ones that began after the act was acknowledged */
     bool hold_is_over;
     double settle_s;
-    struct histogram sides[SIDE_COUNT]; /* the last complete look */
+    struct look look; /* the last complete one */
     bool has_look;
     bool aged, late_close;
     int64_t assassinated; /* TIME_WAIT that a late RST has ended */
@@ -77,34 +68,6 @@ struct controller {
     struct fault fault;
     struct difference difference;
 };
-
-int64_t monotonic_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static struct timeval after_us(int64_t us)
-{
-    us = us > 0 ? us : 0;
-    return (struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000};
-}
-
-static int worker_count(const struct controller *c)
-{
-    return 2 * c->plan->pairs;
-}
-
-static struct peer *server_of(struct controller *c, const struct lane *lane)
-{
-    return &c->peers[lane->pair];
-}
-
-static struct peer *client_of(struct controller *c, const struct lane *lane)
-{
-    return &c->peers[c->plan->pairs + lane->pair];
-}
 
 static const struct order_step *current_step(const struct controller *c)
 {
@@ -126,13 +89,9 @@ static void end_order(struct controller *c, enum outcome outcome)
     c->is_over = true;
     c->outcome = outcome;
     enter(c, PHASE_ENDING);
-    event_del(c->look_timer);
+    lookout_stop(&c->lookout);
     event_del(c->hold_timer);
-    for (int i = 0; i < c->peer_count; i++)
-        peer_quit(&c->peers[i]);
-    struct timeval patience = after_us(QUIT_PATIENCE_MS * 1000);
-    evtimer_add(c->ending_timer, &patience);
-    event_active(c->child_signal, EV_TIMEOUT, 1); /* there may be nothing left to wait for */
+    crew_dismiss(&c->crew);
 }
 
 static void fail(struct controller *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -148,40 +107,11 @@ static void fail(struct controller *c, const char *format, ...)
     end_order(c, OUTCOME_FAULT);
 }
 
-static void kill_all(struct controller *c)
+static void on_lost(void *owner, struct peer *peer)
 {
-    for (int i = 0; i < c->peer_count; i++)
-        process_kill(&c->peers[i].process);
-}
-
-static void on_ending_timer(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    kill_all(context);
-}
-
-static void peer_lost(struct controller *c, struct peer *peer)
-{
-    if (c->is_over)
-        return;
+    struct controller *c = owner;
     c->lost = peer; /* the sentence is made when its exit status is known */
     end_order(c, OUTCOME_FAULT);
-}
-
-static void on_child(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct controller *c = context;
-    int alive = 0;
-    for (int i = 0; i < c->peer_count; i++) {
-        if (process_reap(&c->peers[i].process))
-            peer_lost(c, &c->peers[i]);
-        alive += c->peers[i].process.pid != 0 && !c->peers[i].process.ended;
-    }
-    if (c->is_over && alive == 0)
-        event_base_loopbreak(c->base);
 }
 
 static void describe_lost(struct controller *c)
@@ -221,29 +151,19 @@ static int64_t opened(const struct controller *c)
     return started;
 }
 
-static void sum_reports(const struct controller *c, int64_t fds[SIDE_COUNT], int64_t errors[SIDE_COUNT])
-{
-    memset(fds, 0, SIDE_COUNT * sizeof *fds);
-    memset(errors, 0, SIDE_COUNT * sizeof *errors);
-    for (int i = 0; i < worker_count(c); i++) {
-        fds[c->peers[i].side] += c->peers[i].fds;
-        errors[c->peers[i].side] += c->peers[i].errors;
-    }
-}
-
-static void tell_sample(struct controller *c, double look_s, bool settled)
+static void tell_sample(struct controller *c, bool settled)
 {
     struct sample sample = {
         .order = c->order,
         .conns = c->plan->settings->conns,
-        .t_s = (double)(c->look_began_us - c->run_began_us) / 1e6,
-        .look_s = look_s,
+        .t_s = (double)(c->look.began_us - c->run_began_us) / 1e6,
+        .look_s = (double)c->look.took_us / 1e6,
         .step = c->label.text,
         .settled = settled,
         .opened = opened(c),
-        .sides = c->sides,
+        .sides = c->look.sides,
     };
-    sum_reports(c, sample.fds, sample.errors);
+    crew_sum(&c->crew, sample.fds, sample.errors);
     TELL(c, sample, &sample);
 }
 
@@ -256,7 +176,7 @@ static void tell_step_end(struct controller *c, const struct expectation *expect
         .order = c->order,
         .step = c->label.text,
         .expectation = expectation,
-        .sides = c->sides,
+        .sides = c->look.sides,
         .ok = ok,
         .settle_s = c->settle_s,
         .act_s = act_s,
@@ -282,43 +202,11 @@ static void tell_progress(struct controller *c)
         progress.done = opened(c);
         progress.total = c->plan->settings->conns;
     } else if (c->phase == PHASE_ACTING) {
-        for (int i = 0; i < worker_count(c); i++)
-            progress.done += c->peers[i].acted;
+        for (int i = 0; i < c->crew.worker_count; i++)
+            progress.done += c->crew.peers[i].acted;
         progress.total = c->plan->settings->conns * (current_step(c)->by == BOTH_SIDES ? 2 : 1);
     }
     observers_progress(c->observers, &progress);
-}
-
-/* ---- looking ---- */
-
-static void look(struct controller *c)
-{
-    event_del(c->look_timer);
-    if (c->looking || c->is_over)
-        return;
-    c->looking = true;
-    c->look_began_us = monotonic_us();
-    wire_send(c->witness->wire, "look %lld", (long long)++c->look_serial);
-}
-
-static void on_look_timer(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    look(context);
-}
-
-/* A look at millions of sockets takes seconds, and looking without pause slows the storm that it watches. */
-static void schedule_look(struct controller *c, int64_t took_us)
-{
-    int64_t wait = c->plan->settings->interval_ms * 1000 - took_us;
-    int64_t rest = (LOOK_SHARE - 1) * took_us;
-    if (c->phase == PHASE_ACTING && wait < rest)
-        wait = rest;
-    if (c->phase == PHASE_SETTLING && c->looks_since_act == 0)
-        wait = 0;
-    struct timeval delay = after_us(wait);
-    evtimer_add(c->look_timer, &delay);
 }
 
 /* ---- steps ---- */
@@ -333,7 +221,7 @@ static void begin_hold(struct controller *c, double settle_s)
     if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
         return;
     int64_t hold_ms = c->plan->settings->hold_ms;
-    struct timeval hold = after_us((hold_ms == HOLD_FOREVER ? 1000 : hold_ms) * 1000);
+    struct timeval hold = timeval_of_us((hold_ms == HOLD_FOREVER ? 1000 : hold_ms) * 1000);
     evtimer_add(c->hold_timer, &hold);
 }
 
@@ -343,7 +231,7 @@ static void on_hold_timer(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct controller *c = context;
     c->hold_is_over = true;
-    look(c); /* the last word of the step is a look after the hold, or the one under way */
+    lookout_now(&c->lookout); /* the last word of the step is a look after the hold, or the one under way */
 }
 
 static void end_step(struct controller *c, const struct expectation *expectation, bool ok)
@@ -375,9 +263,9 @@ static struct expectation expected_at(const struct controller *c, int64_t now_us
 
 static void note_oddities(struct controller *c, const struct expectation *expectation)
 {
-    c->assassinated = expectation_assassinated(expectation, c->sides);
+    c->assassinated = expectation_assassinated(expectation, c->look.sides);
     for (int i = 0; i < SIDE_COUNT; i++) {
-        if (!expectation_aged(expectation, &c->sides[i], (enum side)i))
+        if (!expectation_aged(expectation, &c->look.sides[i], (enum side)i))
             continue;
         c->aged = true;
         c->late_close |= state_set_has(current_step(c)->expect[i], STATE_TIME_WAIT) &&
@@ -398,14 +286,14 @@ static void settle_or_give_up(struct controller *c, const struct expectation *ex
 }
 
 /* What the step is judged by: a look that began after the last act was acknowledged. */
-static void judge_look(struct controller *c, int64_t took_us)
+static void judge_look(struct controller *c)
 {
-    int64_t now_us = c->look_began_us + took_us;
+    int64_t now_us = c->look.began_us + c->look.took_us;
     bool counts = (c->phase == PHASE_SETTLING || c->phase == PHASE_HOLDING) &&
-                  c->look_began_us >= c->times.ended_ms[c->step] * 1000;
+                  c->look.began_us >= c->times.ended_ms[c->step] * 1000;
     struct expectation expectation = expected_at(c, now_us);
-    bool holds = counts && expectation_holds(&expectation, c->sides, &c->difference);
-    tell_sample(c, (double)took_us / 1e6, holds);
+    bool holds = counts && expectation_holds(&expectation, c->look.sides, &c->difference);
+    tell_sample(c, holds);
     if (!counts || c->is_over)
         return;
     c->looks_since_act++;
@@ -417,32 +305,23 @@ static void judge_look(struct controller *c, int64_t took_us)
         end_step(c, &expectation, holds);
 }
 
-static void on_seen(struct peer *peer, const struct wire_line *line)
+static void on_look(void *owner, const struct look *look)
 {
-    struct controller *c = peer->controller;
-    if (wire_number(line, 1) != c->look_serial || line->count != 3 + 2 * STATE_COUNT)
-        return;
-    c->looking = false;
+    struct controller *c = owner;
+    c->look = *look;
     c->has_look = true;
-    c->failed_looks = 0;
-    for (int side = 0; side < SIDE_COUNT; side++)
-        for (int state = 0; state < STATE_COUNT; state++)
-            c->sides[side].of[state] = wire_number(line, 3 + side * STATE_COUNT + state);
-    int64_t took_us = wire_number(line, 2);
-    judge_look(c, took_us);
-    if (!c->is_over && !c->looking)
-        schedule_look(c, took_us);
+    judge_look(c);
+    if (c->phase == PHASE_SETTLING && c->looks_since_act == 0)
+        lookout_now(&c->lookout);
+    else
+        lookout_later(&c->lookout, c->phase == PHASE_ACTING, look->took_us);
 }
 
-static void on_unseen(struct peer *peer, const struct wire_line *line)
+static void on_blind(void *owner, int error)
 {
-    struct controller *c = peer->controller;
-    c->looking = false;
-    if (++c->failed_looks >= FAILED_LOOKS_MAX)
-        fail(c, "the witness (%s) could not read the kernel's sockets %d times in a row: %s",
-             c->plan->witness->name, c->failed_looks, strerror((int)wire_number(line, 3)));
-    else
-        schedule_look(c, wire_number(line, 2));
+    struct controller *c = owner;
+    fail(c, "the witness (%s) could not read the kernel's sockets again and again: %s",
+         c->plan->witness->name, strerror(error));
 }
 
 static void act_is_done(struct controller *c)
@@ -450,10 +329,10 @@ static void act_is_done(struct controller *c)
     int64_t failed = 0, done = 0;
     int error = 0;
     c->times.ended_ms[c->step] = monotonic_us() / 1000;
-    for (int i = 0; i < worker_count(c); i++) {
-        failed += c->peers[i].failed;
-        done += c->peers[i].acted;
-        error = c->peers[i].failed_errno != 0 ? c->peers[i].failed_errno : error;
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        failed += c->crew.peers[i].failed;
+        done += c->crew.peers[i].acted;
+        error = c->crew.peers[i].failed_errno != 0 ? c->crew.peers[i].failed_errno : error;
     }
     c->looks_since_act = 0;
     enter(c, PHASE_SETTLING);
@@ -466,7 +345,7 @@ static void act_is_done(struct controller *c)
         end_step(c, &expectation, false);
         return;
     }
-    look(c); /* one that is under way began too early to count; its end schedules the next */
+    lookout_now(&c->lookout); /* one that is under way began too early to count; its end schedules the next */
 }
 
 static void begin_opening(struct controller *c)
@@ -474,9 +353,9 @@ static void begin_opening(struct controller *c)
     c->awaited = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++) {
         const struct lane *lane = &c->lanes[i];
-        wire_send(client_of(c, lane)->wire, "connect %d %s %u %lld", i,
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld", i,
                   address_text(&c->plan->settings->address).text, c->ports.first + i, (long long)lane->quota);
-        wire_send(client_of(c, lane)->wire, "credit %d %lld", i, (long long)c->plan->window);
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i, (long long)c->plan->window);
     }
 }
 
@@ -484,8 +363,8 @@ static void begin_act(struct controller *c, const struct order_step *step)
 {
     c->act_serial++;
     c->awaited = 0;
-    for (int i = 0; i < worker_count(c); i++) {
-        struct peer *peer = &c->peers[i];
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        struct peer *peer = &c->crew.peers[i];
         peer->acted = peer->failed = 0;
         peer->failed_errno = 0;
         peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
@@ -510,7 +389,7 @@ static void begin_step(struct controller *c, int step)
         begin_opening(c);
     else
         begin_act(c, current_step(c));
-    schedule_look(c, 0);
+    lookout_later(&c->lookout, true, c->look.took_us);
 }
 
 /* ---- what workers say ---- */
@@ -534,7 +413,7 @@ static void note_lane(struct controller *c, bool was_open, const struct lane *la
 
 static void on_hello(struct peer *peer, const struct wire_line *line)
 {
-    struct controller *c = peer->controller;
+    struct controller *c = peer->owner;
     const char *version = line->count > 2 ? line->word[2] : "?";
     if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
         fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer->process.name, version,
@@ -546,24 +425,24 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
     enter(c, PHASE_LISTENING);
     c->awaited = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++)
-        wire_send(server_of(c, &c->lanes[i])->wire, "listen %d %s %u %d %lld", i,
+        wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld", i,
                   address_text(&c->plan->settings->address).text, c->ports.first + i, c->plan->backlog,
                   (long long)c->lanes[i].quota);
-    wire_send(c->witness->wire, "target %s %u %u", address_text(&c->plan->settings->address).text,
+    wire_send(c->crew.witness->wire, "target %s %u %u", address_text(&c->plan->settings->address).text,
               c->ports.first, c->ports.last);
 }
 
 static void on_listening(struct peer *peer, const struct wire_line *line)
 {
     (void)line;
-    struct controller *c = peer->controller;
+    struct controller *c = peer->owner;
     if (--c->awaited == 0)
         begin_step(c, 0);
 }
 
 static void on_accepted(struct peer *peer, const struct wire_line *line)
 {
-    struct controller *c = peer->controller;
+    struct controller *c = peer->owner;
     struct lane *lane = lane_in(c, line);
     if (lane == NULL)
         return;
@@ -572,14 +451,14 @@ static void on_accepted(struct peer *peer, const struct wire_line *line)
     peer->fds = wire_number(line, 3);
     peer->errors = wire_number(line, 4);
     if (lane->accepted < lane->quota)
-        wire_send(client_of(c, lane)->wire, "credit %lld %lld", (long long)wire_number(line, 1),
-                  (long long)(lane->accepted + c->plan->window));
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %lld %lld",
+                  (long long)wire_number(line, 1), (long long)(lane->accepted + c->plan->window));
     note_lane(c, was_open, lane);
 }
 
 static void on_opened(struct peer *peer, const struct wire_line *line)
 {
-    struct lane *lane = lane_in(peer->controller, line);
+    struct lane *lane = lane_in(peer->owner, line);
     if (lane == NULL)
         return;
     bool was_open = lane_is_open(lane);
@@ -587,12 +466,13 @@ static void on_opened(struct peer *peer, const struct wire_line *line)
     lane->connected = wire_number(line, 3);
     peer->fds = wire_number(line, 4);
     peer->errors = wire_number(line, 5);
-    note_lane(peer->controller, was_open, lane);
+    note_lane(peer->owner, was_open, lane);
 }
 
 static void on_acted(struct peer *peer, const struct wire_line *line)
 {
-    if (wire_number(line, 1) != peer->controller->act_serial)
+    const struct controller *c = peer->owner;
+    if (wire_number(line, 1) != c->act_serial)
         return;
     peer->acted = wire_number(line, 2);
     peer->failed = wire_number(line, 3);
@@ -602,7 +482,7 @@ static void on_acted(struct peer *peer, const struct wire_line *line)
 
 static void on_done(struct peer *peer, const struct wire_line *line)
 {
-    struct controller *c = peer->controller;
+    struct controller *c = peer->owner;
     on_acted(peer, line);
     if (!peer->acting || wire_number(line, 1) != c->act_serial)
         return;
@@ -613,16 +493,17 @@ static void on_done(struct peer *peer, const struct wire_line *line)
 
 static void on_fault(struct peer *peer, const struct wire_line *line)
 {
+    struct controller *c = peer->owner;
     const char *call = line->count > 1 ? line->word[1] : "?";
     int error = (int)wire_number(line, 2);
     const char *advice = fault_advice(call, error);
     char where[32] = "";
     if (wire_number(line, 3) > 0)
         snprintf(where, sizeof where, " on port %lld", (long long)wire_number(line, 3));
-    fail(peer->controller, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call,
-         strerror(error), strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
-         peer->process.name, grouped(opened(peer->controller)).text,
-         grouped(peer->controller->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
+    fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
+         strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where, peer->process.name,
+         grouped(opened(c)).text, grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "",
+         advice);
 }
 
 struct verb {
@@ -631,16 +512,15 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"accepted", on_accepted}, {"opened", on_opened},       {"acted", on_acted},
-    {"done", on_done},         {"seen", on_seen},           {"unseen", on_unseen},
+    {"accepted", on_accepted}, {"opened", on_opened},       {"acted", on_acted}, {"done", on_done},
     {"hello", on_hello},       {"listening", on_listening}, {"fault", on_fault},
 };
 
 static void on_line(void *context, const struct wire_line *line)
 {
     struct peer *peer = context;
-    struct controller *c = peer->controller;
-    if (c->is_over)
+    struct controller *c = peer->owner;
+    if (c->is_over || (peer->is_witness && lookout_hear(&c->lookout, line)))
         return;
     if (!peer->is_witness)
         c->last_word_us = monotonic_us();
@@ -653,26 +533,20 @@ static void on_line(void *context, const struct wire_line *line)
     fail(c, "%s speaks another protocol: \"%s\"", peer->process.name, line->word[0]);
 }
 
-static void on_stream_end(void *context)
-{
-    struct peer *peer = context;
-    peer_lost(peer->controller, peer);
-}
-
 /* ---- the watch ---- */
 
 static const struct peer *silent_worker(const struct controller *c)
 {
-    for (int i = 0; i < c->peer_count; i++)
-        if (c->phase == PHASE_STARTING ? !c->peers[i].said_hello : c->peers[i].acting)
-            return &c->peers[i];
+    for (int i = 0; i < c->crew.count; i++)
+        if (c->phase == PHASE_STARTING ? !c->crew.peers[i].said_hello : c->crew.peers[i].acting)
+            return &c->crew.peers[i];
     for (int i = 0; i < c->plan->lane_count; i++)
         if (c->lanes[i].accepted < c->lanes[i].started)
-            return &c->peers[c->lanes[i].pair];
+            return &c->crew.peers[c->lanes[i].pair];
     for (int i = 0; i < c->plan->lane_count; i++)
         if (c->lanes[i].connected < c->lanes[i].quota)
-            return &c->peers[c->plan->pairs + c->lanes[i].pair];
-    return &c->peers[0];
+            return &c->crew.peers[c->plan->pairs + c->lanes[i].pair];
+    return &c->crew.peers[0];
 }
 
 static void on_heartbeat(evutil_socket_t fd, short what, void *context)
@@ -689,31 +563,15 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
         fail(c, "%s (pid %d) made no progress for %d s at %s, with %s of %s connections opened",
              silent->process.name, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000, c->label.text,
              grouped(opened(c)).text, grouped(c->plan->settings->conns).text);
-        kill_all(c);
-    } else if (c->looking && now_us - c->look_began_us > (int64_t)LOOK_LIMIT_MS * 1000) {
-        fail(c, "the witness (pid %d) did not answer for %d s", (int)c->witness->process.pid,
+        crew_kill(&c->crew);
+    } else if (lookout_waiting_us(&c->lookout) > (int64_t)LOOK_LIMIT_MS * 1000) {
+        fail(c, "the witness (pid %d) did not answer for %d s", (int)c->crew.witness->process.pid,
              LOOK_LIMIT_MS / 1000);
-        kill_all(c);
+        crew_kill(&c->crew);
     }
 }
 
 /* ---- life ---- */
-
-static void name_peers(struct controller *c)
-{
-    for (int i = 0; i < c->peer_count; i++) {
-        struct peer *peer = &c->peers[i];
-        peer->controller = c;
-        peer->is_witness = i == worker_count(c);
-        peer->side = i < c->plan->pairs ? SIDE_SERVER : SIDE_CLIENT;
-        if (peer->is_witness)
-            snprintf(peer->process.name, sizeof peer->process.name, "the witness");
-        else
-            snprintf(peer->process.name, sizeof peer->process.name, "%s worker %d", side_name(peer->side),
-                     i % c->plan->pairs);
-    }
-    c->witness = &c->peers[worker_count(c)];
-}
 
 struct controller *controller_new(struct event_base *base, const struct plan *plan,
                                   const struct order_start *start, int order_index,
@@ -730,39 +588,38 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         .order_index = order_index,
         .observers = observers,
         .run_began_us = run_began_us,
-        .peer_count = 2 * plan->pairs + 1,
         .label = {"the start"},
     };
     c->lanes = calloc((size_t)plan->lane_count, sizeof *c->lanes);
-    c->peers = calloc((size_t)c->peer_count, sizeof *c->peers);
-    c->look_timer = evtimer_new(base, on_look_timer, c);
     c->hold_timer = evtimer_new(base, on_hold_timer, c);
-    c->ending_timer = evtimer_new(base, on_ending_timer, c);
     c->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, c);
-    c->child_signal = evsignal_new(base, SIGCHLD, on_child, c);
-    if (c->lanes == NULL || c->peers == NULL || c->look_timer == NULL || c->hold_timer == NULL ||
-        c->ending_timer == NULL || c->heartbeat == NULL || c->child_signal == NULL) {
+    int rc = crew_init(&c->crew, base, plan->pairs, on_lost, c);
+    rc = rc != 0 ? rc : lookout_init(&c->lookout, base, plan->settings->interval_ms * 1000);
+    if (rc != 0 || c->lanes == NULL || c->hold_timer == NULL || c->heartbeat == NULL) {
         controller_free(c);
         return NULL;
     }
+    c->lookout.on_look = on_look;
+    c->lookout.on_blind = on_blind;
+    c->lookout.owner = c;
     lanes_fill(c->lanes, plan->settings->conns, plan->pairs, plan->lane_capacity);
-    name_peers(c);
     return c;
 }
 
-static void start_peers(struct controller *c)
+static void start_crew(struct controller *c)
 {
+    struct peer *failed;
     enter(c, PHASE_STARTING);
-    c->awaited = c->peer_count;
-    for (int i = 0; i < c->peer_count && !c->is_over; i++) {
-        int rc = peer_start(&c->peers[i], c->base, on_line, on_stream_end);
-        if (rc != 0)
-            fail(c, "cannot start %s: %s; %s", c->peers[i].process.name, strerror(-rc),
-                 rc == -EAGAIN ? "raise the limit of processes (ulimit -u) or lower --conns"
-                               : "lower --conns or free memory");
-    }
-    if (c->witness->wire != NULL)
-        wire_send(c->witness->wire, "backend %s", c->plan->witness->name);
+    c->awaited = c->crew.count;
+    int rc = crew_start(&c->crew, on_line, &failed);
+    if (rc == -EAGAIN)
+        fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
+             failed->process.name);
+    else if (rc != 0)
+        fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
+    c->lookout.witness = c->crew.witness->wire;
+    if (rc == 0)
+        wire_send(c->crew.witness->wire, "backend %s", c->plan->witness->name);
 }
 
 static void tell_order_end(struct controller *c)
@@ -775,7 +632,7 @@ static void tell_order_end(struct controller *c)
         .fault = c->fault.text,
         .step = c->label.text,
         .opened = opened(c),
-        .sides = c->has_look ? c->sides : NULL,
+        .sides = c->has_look ? c->look.sides : NULL,
         .aged = c->aged,
         .late_close = c->late_close,
         .assassinated = c->assassinated,
@@ -783,7 +640,7 @@ static void tell_order_end(struct controller *c)
         .moved = &moved,
     };
     int64_t errors[SIDE_COUNT];
-    sum_reports(c, input.fds, errors);
+    crew_sum(&c->crew, input.fds, errors);
     struct verdict verdict = verdict_of(&input);
     struct order_end end = {
         .order = c->order, .outcome = c->outcome, .verdict = verdict.text, .moved = &moved};
@@ -792,11 +649,10 @@ static void tell_order_end(struct controller *c)
 
 enum outcome controller_run(struct controller *c)
 {
-    struct timeval beat = after_us(HEARTBEAT_MS * 1000);
+    struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
     kernel_counters_read(&c->counters_before);
-    event_add(c->child_signal, NULL);
     evtimer_add(c->heartbeat, &beat);
-    start_peers(c);
+    start_crew(c);
     event_base_dispatch(c->base);
     if (c->lost != NULL)
         describe_lost(c);
@@ -807,7 +663,7 @@ enum outcome controller_run(struct controller *c)
 void controller_interrupt(struct controller *c)
 {
     if (c->is_over)
-        kill_all(c);
+        crew_kill(&c->crew);
     end_order(c, OUTCOME_INTERRUPTED);
 }
 
@@ -820,14 +676,12 @@ void controller_free(struct controller *c)
 {
     if (c == NULL)
         return;
-    struct event *const events[] = {c->look_timer, c->hold_timer, c->ending_timer, c->heartbeat,
-                                    c->child_signal};
+    struct event *const events[] = {c->hold_timer, c->heartbeat};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)
             event_free(events[i]);
-    for (int i = 0; c->peers != NULL && i < c->peer_count; i++)
-        peer_free(&c->peers[i]);
-    free(c->peers);
+    lookout_free(&c->lookout);
+    crew_free(&c->crew);
     free(c->lanes);
     free(c);
 }

@@ -28,7 +28,4 @@ const struct fault *controller_fault(const struct controller *controller);
 
 void controller_free(struct controller *controller);
 
-/* CLOCK_MONOTONIC, microseconds. */
-int64_t monotonic_us(void);
-
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/diag.h"
 #include "base/number_text.h"
+#include "storm/clock.h"
 #include "storm/controller.h"
 
 #include <event2/event.h>

@@ -1,7 +1,7 @@
 #include "storm/witness_process.h"
 
 #include "base/version.h"
-#include "storm/controller.h"
+#include "storm/clock.h"
 #include "storm/wire.h"
 #include "tcp/witness.h"
 

@@ -2,7 +2,7 @@
  * then a plain line elsewhere. */
 #include "base/diag.h"
 #include "base/number_text.h"
-#include "storm/controller.h"
+#include "storm/clock.h"
 #include "view/view.h"
 
 #include <stdlib.h>

@@ -1,0 +1,163 @@
+#include "storm/crew.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATIENCE_S = 10 };
+
+static void on_patience(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    crew_kill(context);
+}
+
+/* A loss may show first as the end of a stream or as the end of a process. */
+static void lose(struct peer *peer)
+{
+    struct crew *crew = peer->crew;
+    if (!crew->dismissed)
+        crew->on_lost(crew->owner, peer);
+}
+
+static void on_stream_end(void *context)
+{
+    lose(context);
+}
+
+static void on_child(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct crew *crew = context;
+    int alive = 0;
+    for (int i = 0; i < crew->count; i++) {
+        struct process *process = &crew->peers[i].process;
+        if (process_reap(process))
+            lose(&crew->peers[i]);
+        alive += process->pid != 0 && !process->ended;
+    }
+    if (crew->dismissed && alive == 0)
+        event_base_loopbreak(crew->base);
+}
+
+static void name_peers(struct crew *crew)
+{
+    for (int i = 0; i < crew->count; i++) {
+        struct peer *peer = &crew->peers[i];
+        peer->crew = crew;
+        peer->owner = crew->owner;
+        peer->is_witness = i == crew->worker_count;
+        peer->side = i < crew->pairs ? SIDE_SERVER : SIDE_CLIENT;
+        if (peer->is_witness)
+            snprintf(peer->process.name, sizeof peer->process.name, "the witness");
+        else
+            snprintf(peer->process.name, sizeof peer->process.name, "%s worker %d", side_name(peer->side),
+                     i % crew->pairs);
+    }
+    crew->witness = &crew->peers[crew->worker_count];
+}
+
+int crew_init(struct crew *crew, struct event_base *base, int pairs,
+              void (*on_lost)(void *owner, struct peer *peer), void *owner)
+{
+    *crew = (struct crew){
+        .base = base,
+        .pairs = pairs,
+        .worker_count = 2 * pairs,
+        .count = 2 * pairs + 1,
+        .on_lost = on_lost,
+        .owner = owner,
+    };
+    crew->peers = calloc((size_t)crew->count, sizeof *crew->peers);
+    crew->patience = evtimer_new(base, on_patience, crew);
+    crew->child_signal = evsignal_new(base, SIGCHLD, on_child, crew);
+    if (crew->peers == NULL || crew->patience == NULL || crew->child_signal == NULL) {
+        crew_free(crew);
+        return -ENOMEM;
+    }
+    name_peers(crew);
+    return 0;
+}
+
+static int start_peer(struct peer *peer, wire_on_line *on_line)
+{
+    const char *command = peer->is_witness ? "witness" : "worker";
+    int fd = process_start(&peer->process, command, peer->is_witness ? "" : side_name(peer->side));
+    if (fd < 0)
+        return fd;
+    peer->wire = wire_new(peer->crew->base, fd, on_line, on_stream_end, peer);
+    if (peer->wire != NULL)
+        return 0;
+    close(fd);
+    return -ENOMEM;
+}
+
+int crew_start(struct crew *crew, wire_on_line *on_line, struct peer **failed)
+{
+    event_add(crew->child_signal, NULL);
+    for (int i = 0; i < crew->count; i++) {
+        int rc = start_peer(&crew->peers[i], on_line);
+        if (rc != 0) {
+            *failed = &crew->peers[i];
+            return rc;
+        }
+    }
+    return 0;
+}
+
+void crew_dismiss(struct crew *crew)
+{
+    static const struct timeval patience = {PATIENCE_S, 0};
+    if (crew->dismissed)
+        return;
+    crew->dismissed = true;
+    for (int i = 0; i < crew->count; i++)
+        if (crew->peers[i].wire != NULL)
+            wire_send(crew->peers[i].wire, "quit");
+    evtimer_add(crew->patience, &patience);
+    event_active(crew->child_signal, EV_SIGNAL, 1); /* there may be nobody left to wait for */
+}
+
+void crew_kill(struct crew *crew)
+{
+    for (int i = 0; i < crew->count; i++)
+        process_kill(&crew->peers[i].process);
+}
+
+void crew_free(struct crew *crew)
+{
+    for (int i = 0; crew->peers != NULL && i < crew->count; i++)
+        wire_free(crew->peers[i].wire);
+    free(crew->peers);
+    if (crew->patience != NULL)
+        event_free(crew->patience);
+    if (crew->child_signal != NULL)
+        event_free(crew->child_signal);
+    *crew = (struct crew){0};
+}
+
+struct peer *crew_server(const struct crew *crew, int pair)
+{
+    return &crew->peers[pair];
+}
+
+struct peer *crew_client(const struct crew *crew, int pair)
+{
+    return &crew->peers[crew->pairs + pair];
+}
+
+void crew_sum(const struct crew *crew, int64_t fds[SIDE_COUNT], int64_t errors[SIDE_COUNT])
+{
+    memset(fds, 0, SIDE_COUNT * sizeof *fds);
+    memset(errors, 0, SIDE_COUNT * sizeof *errors);
+    for (int i = 0; i < crew->worker_count; i++) {
+        fds[crew->peers[i].side] += crew->peers[i].fds;
+        errors[crew->peers[i].side] += crew->peers[i].errors;
+    }
+}

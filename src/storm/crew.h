@@ -1,0 +1,70 @@
+/* crew: the processes of one order as their controller sees them: server workers, client workers and the
+ * witness, each with its stream and what it has reported. It starts them, and it sees to it that all of them
+ * have left. */
+#ifndef STORM_CREW_H
+#define STORM_CREW_H
+
+#include "storm/process.h"
+#include "storm/wire.h"
+#include "tcp/histogram.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event;
+struct event_base;
+
+struct peer {
+    void *owner; /* whoever made the crew */
+    struct crew *crew;
+    struct process process;
+    struct wire *wire; /* NULL before the start */
+    bool is_witness;
+    enum side side; /* of a worker */
+    bool said_hello;
+    bool acting; /* has been told to act and has not said that it is done */
+    int64_t fds;
+    int64_t errors;
+    int64_t acted;  /* ends, in the act under way */
+    int64_t failed; /* of them */
+    int failed_errno;
+};
+
+struct crew {
+    struct event_base *base;
+    struct peer *peers; /* servers, then as many clients, then the witness */
+    int pairs;
+    int worker_count;
+    int count;
+    struct peer *witness;
+    bool dismissed; /* has been asked to leave */
+    struct event *patience, *child_signal;
+    void (*on_lost)(void *owner, struct peer *peer); /* one left that was not asked to */
+    void *owner;
+};
+
+/* Makes room for the processes; none is started. Returns 0 or -ENOMEM. */
+int crew_init(struct crew *crew, struct event_base *base, int pairs,
+              void (*on_lost)(void *owner, struct peer *peer), void *owner);
+
+/* Starts them all; `on_line` gets the peer as its context. Returns 0, or a negative errno and the peer that
+ * did not come up. */
+int crew_start(struct crew *crew, wire_on_line *on_line, struct peer **failed);
+
+/* Asks all to leave, and kills those that have not after a while. The event loop is broken when all have
+ * left. */
+void crew_dismiss(struct crew *crew);
+
+/* At once. */
+void crew_kill(struct crew *crew);
+
+/* Frees the streams and the room; the processes have left. */
+void crew_free(struct crew *crew);
+
+struct peer *crew_server(const struct crew *crew, int pair);
+struct peer *crew_client(const struct crew *crew, int pair);
+
+/* What all workers of each side have reported together. */
+void crew_sum(const struct crew *crew, int64_t fds[SIDE_COUNT], int64_t errors[SIDE_COUNT]);
+
+#endif

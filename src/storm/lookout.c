@@ -1,0 +1,103 @@
+#include "storm/lookout.h"
+
+#include "storm/clock.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <string.h>
+
+enum {
+    LOOK_SHARE = 5, /* while things move, looks take at most this part of the time */
+    FAILED_MAX = 10,
+};
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    lookout_now(context);
+}
+
+int lookout_init(struct lookout *lookout, struct event_base *base, int64_t interval_us)
+{
+    *lookout = (struct lookout){.interval_us = interval_us};
+    lookout->timer = evtimer_new(base, on_timer, lookout);
+    return lookout->timer != NULL ? 0 : -ENOMEM;
+}
+
+void lookout_now(struct lookout *lookout)
+{
+    event_del(lookout->timer);
+    if (lookout->looking || lookout->stopped)
+        return;
+    lookout->looking = true;
+    lookout->began_us = monotonic_us();
+    wire_send(lookout->witness, "look %lld", (long long)++lookout->serial);
+}
+
+void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us)
+{
+    if (lookout->looking || lookout->stopped)
+        return;
+    int64_t wait_us = lookout->interval_us - last_took_us;
+    int64_t rest_us = (LOOK_SHARE - 1) * last_took_us;
+    if (moving && wait_us < rest_us) {
+        wait_us = rest_us;
+        if (lookout->stretched_us < rest_us)
+            lookout->stretched_us = rest_us;
+    }
+    struct timeval delay = timeval_of_us(wait_us);
+    evtimer_add(lookout->timer, &delay);
+}
+
+void lookout_stop(struct lookout *lookout)
+{
+    lookout->stopped = true;
+    event_del(lookout->timer);
+}
+
+static void hear_seen(struct lookout *lookout, const struct wire_line *line)
+{
+    struct look look = {.began_us = lookout->began_us, .took_us = wire_number(line, 2)};
+    for (int side = 0; side < SIDE_COUNT; side++)
+        for (int state = 0; state < STATE_COUNT; state++)
+            look.sides[side].of[state] = wire_number(line, 3 + side * STATE_COUNT + state);
+    lookout->failed = 0;
+    lookout->on_look(lookout->owner, &look);
+}
+
+static void hear_unseen(struct lookout *lookout, const struct wire_line *line)
+{
+    if (++lookout->failed >= FAILED_MAX)
+        lookout->on_blind(lookout->owner, (int)wire_number(line, 3));
+    else
+        lookout_later(lookout, false, wire_number(line, 2));
+}
+
+bool lookout_hear(struct lookout *lookout, const struct wire_line *line)
+{
+    bool seen = strcmp(line->word[0], "seen") == 0 && line->count == 3 + SIDE_COUNT * STATE_COUNT;
+    bool unseen = strcmp(line->word[0], "unseen") == 0 && line->count == 4;
+    if (!seen && !unseen)
+        return false;
+    if (lookout->stopped || wire_number(line, 1) != lookout->serial)
+        return true;
+    lookout->looking = false;
+    if (seen)
+        hear_seen(lookout, line);
+    else
+        hear_unseen(lookout, line);
+    return true;
+}
+
+int64_t lookout_waiting_us(const struct lookout *lookout)
+{
+    return lookout->looking ? monotonic_us() - lookout->began_us : 0;
+}
+
+void lookout_free(struct lookout *lookout)
+{
+    if (lookout->timer != NULL)
+        event_free(lookout->timer);
+    lookout->timer = NULL;
+}

@@ -1,0 +1,58 @@
+/* lookout: when the witness looks. One look at a time; every interval; and, while ends are acted on, seldom
+ * enough not to bend the storm that it watches, because a look at millions of sockets takes seconds. */
+#ifndef STORM_LOOKOUT_H
+#define STORM_LOOKOUT_H
+
+#include "storm/wire.h"
+#include "tcp/histogram.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event;
+struct event_base;
+
+/* One complete look. Times are CLOCK_MONOTONIC, microseconds. */
+struct look {
+    int64_t began_us, took_us;
+    struct histogram sides[SIDE_COUNT];
+};
+
+struct lookout {
+    struct wire *witness; /* borrowed */
+    struct event *timer;
+    int64_t interval_us;
+    int64_t serial;
+    int64_t began_us; /* of the look under way, or of the last */
+    bool looking;
+    bool stopped;
+    int failed;           /* looks in a row */
+    int64_t stretched_us; /* the longest pause that was made for the storm's sake; 0: none was longer than the
+                             interval */
+    void (*on_look)(void *owner, const struct look *look);
+    void (*on_blind)(void *owner, int error); /* too many looks in a row have failed */
+    void *owner;
+};
+
+/* Returns 0 or -ENOMEM. The callbacks and the witness are set by the owner before the first look. */
+int lookout_init(struct lookout *lookout, struct event_base *base, int64_t interval_us);
+
+/* Looks at once, unless a look is under way. */
+void lookout_now(struct lookout *lookout);
+
+/* Looks when the interval is over; `moving`: and not for more than a fifth of the time. */
+void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us);
+
+/* No more looks; what is under way is not reported. */
+void lookout_stop(struct lookout *lookout);
+
+/* Takes a line of the witness, calls on_look or on_blind. False when the line is none of its. A look that
+ * failed is not reported; the next is due after the interval. */
+bool lookout_hear(struct lookout *lookout, const struct wire_line *line);
+
+/* How long the look under way has been under way; 0 when none is. */
+int64_t lookout_waiting_us(const struct lookout *lookout);
+
+void lookout_free(struct lookout *lookout);
+
+#endif
