@@ -115,7 +115,7 @@ static const struct option_row rows[] = {
     {.name = "settle",
      .value = "TIME",
      .help = "how long the kernel may take to show a step's states",
-     .preset = "5s",
+     .preset = "5s; 1m above 100k connections",
      .kind = OPTION_DURATION,
      .target = SETTING(settle_ms),
      .min = 1,
@@ -190,7 +190,7 @@ static struct storm_options defaults(void)
         .settings = {.conns = 1000,
                      .port = 15000,
                      .hold_ms = 1 * MS_PER_S,
-                     .settle_ms = 5 * MS_PER_S,
+                     .settle_ms = SETTLE_BY_SIZE,
                      .interval_ms = 100,
                      .order_count = 1},
     };

@@ -279,7 +279,7 @@ static void settle_or_give_up(struct controller *c, const struct expectation *ex
     int64_t waited_us = now_us - c->phase_began_us;
     if (holds)
         begin_hold(c, (double)waited_us / 1e6);
-    else if (waited_us >= c->plan->settings->settle_ms * 1000 && c->looks_since_act >= 2) {
+    else if (waited_us >= plan_settle_ms(c->plan->settings) * 1000 && c->looks_since_act >= 2) {
         c->settle_s = (double)waited_us / 1e6;
         end_step(c, expectation, false);
     }
@@ -636,6 +636,8 @@ static void tell_order_end(struct controller *c)
         .aged = c->aged,
         .late_close = c->late_close,
         .assassinated = c->assassinated,
+        .look_pause_us = c->lookout.stretched_us,
+        .look_took_us = c->look.took_us,
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
         .moved = &moved,
     };

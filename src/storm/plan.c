@@ -17,6 +17,7 @@ enum {
     PAIR_WORTH = 5000,       /* connections that make another pair of processes worth its start */
     BYTES_PER_PAIR = 6300,   /* kernel memory of one connection, both ends: 5.9 GiB for 1,003,600, measured */
     BYTES_PER_WORKER = 1 << 20,
+    SETTLE_SOON_CONNS = 100000,
 };
 
 static int refuse(struct plan_sentence *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -232,4 +233,11 @@ bool plan_holds_forever(const struct plan *plan, const struct close_order *order
 {
     return plan->settings->hold_ms == HOLD_FOREVER && order_index == plan->settings->order_count - 1 &&
            step == order_step_count(order) - 1;
+}
+
+int64_t plan_settle_ms(const struct storm_settings *settings)
+{
+    if (settings->settle_ms != SETTLE_BY_SIZE)
+        return settings->settle_ms;
+    return settings->conns <= SETTLE_SOON_CONNS ? 5000 : 60000;
 }

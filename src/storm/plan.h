@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HOLD_FOREVER = -1, STORM_ORDERS_MAX = 64 };
+enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, STORM_ORDERS_MAX = 64 };
 
 /* What the user asked for. */
 struct storm_settings {
@@ -18,9 +18,9 @@ struct storm_settings {
     const struct close_order *orders[STORM_ORDERS_MAX];
     int order_count;
     struct address address;
-    int64_t port;    /* the first one to try */
-    int64_t hold_ms; /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
-    int64_t settle_ms;
+    int64_t port;      /* the first one to try */
+    int64_t hold_ms;   /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
+    int64_t settle_ms; /* SETTLE_BY_SIZE: plan_settle_ms decides */
     int64_t interval_ms;
     int witness; /* index into witness_choices */
 };
@@ -54,6 +54,10 @@ int plan_make(struct plan *plan, const struct storm_settings *settings, struct p
 
 /* Chooses the ports of the next order at or above `from`. Returns as plan_make. */
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why);
+
+/* How long the kernel may take to show a step's states. By size: 5 s, and a minute above 100,000 connections,
+ * where loopback drops packets and a FIN may have to wait for its retransmission. */
+int64_t plan_settle_ms(const struct storm_settings *settings);
 
 /* True for the last step of the last order under --hold forever. */
 bool plan_holds_forever(const struct plan *plan, const struct close_order *order, int step, int order_index);

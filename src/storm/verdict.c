@@ -102,6 +102,16 @@ static void say_assassinated(struct verdict *verdict, const struct verdict_input
             grouped(input->assassinated).text, grouped(input->moved->value[COUNTER_OUT_RSTS]).text);
 }
 
+static void say_pace(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->look_pause_us > 0)
+        add(verdict,
+            "A look took up to a fifth of the time while ends were acted on: the witness paused for up to "
+            "%.1f s "
+            "there (a look at all of them takes %.2f s); settled steps are exact.",
+            (double)input->look_pause_us / 1e6, (double)input->look_took_us / 1e6);
+}
+
 /* RSTs are part of some orders; they are news only when the run differs. */
 static void say_counters(struct verdict *verdict, const struct verdict_input *input)
 {
@@ -122,6 +132,7 @@ struct verdict verdict_of(const struct verdict_input *input)
         say_who_owes(&verdict, input);
     say_clocks(&verdict, input);
     say_assassinated(&verdict, input);
+    say_pace(&verdict, input);
     if (input->outcome != OUTCOME_FAULT)
         say_counters(&verdict, input);
     return verdict;

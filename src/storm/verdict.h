@@ -18,9 +18,11 @@ struct verdict_input {
     int64_t opened;
     const struct histogram *sides; /* the last look; NULL when there was none */
     int64_t fds[SIDE_COUNT];
-    bool aged;            /* ends left by the kernel's clocks */
-    bool late_close;      /* a close() came after its peer's FIN_WAIT2 had ended */
-    int64_t assassinated; /* TIME_WAIT that a late RST has ended */
+    bool aged;             /* ends left by the kernel's clocks */
+    bool late_close;       /* a close() came after its peer's FIN_WAIT2 had ended */
+    int64_t assassinated;  /* TIME_WAIT that a late RST has ended */
+    int64_t look_pause_us; /* the longest between two looks, made so as not to bend the storm; 0: none */
+    int64_t look_took_us;  /* the last look */
     int64_t fin_timeout_ms;
     const struct kernel_counters *moved;
 };

@@ -36,7 +36,7 @@ static void put_options(struct json_writer *w, const struct storm_settings *sett
         json_string(w, "hold", "forever");
     else
         json_number(w, "hold_s", (double)settings->hold_ms / 1e3);
-    json_number(w, "settle_s", (double)settings->settle_ms / 1e3);
+    json_number(w, "settle_s", (double)plan_settle_ms(settings) / 1e3);
     json_number(w, "interval_s", (double)settings->interval_ms / 1e3);
     json_close(w, '}');
 }

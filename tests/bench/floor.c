@@ -1,0 +1,224 @@
+/* floor: what the raw system calls cost: blocking socket() and connect() against accept4(), then close(), in as many
+ * processes and on the same lanes as tcpstorm would take, with nothing else: no event loop, no credits, no witness.
+ *
+ *   floor CONNS FIRST_PORT server-first|client-first
+ *
+ * prints three numbers, the seconds that opening, the first close and the second close took. */
+#include "storm/clock.h"
+#include "storm/lane.h"
+#include "storm/plan.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct part {
+    bool is_server;
+    const struct plan *plan;
+    const struct lane *lanes;
+    int pair;
+    uint16_t first_port;
+    int go, done; /* pipes: one byte each way per phase */
+    int *fd;
+    int64_t count;
+};
+
+static void die(const char *what)
+{
+    fprintf(stderr, "floor: %s: %s\n", what, strerror(errno));
+    exit(3);
+}
+
+static void await_go(const struct part *part)
+{
+    char byte;
+    if (read(part->go, &byte, 1) != 1)
+        exit(3);
+}
+
+static void tell_done(const struct part *part)
+{
+    if (write(part->done, "d", 1) != 1)
+        exit(3);
+}
+
+static int listen_on(uint16_t port, const struct plan *plan)
+{
+    struct sockaddr_storage where;
+    socklen_t length = address_to_sockaddr(&plan->settings->address, port, &where);
+    const int on = 1;
+    int fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, (struct sockaddr *)&where, length) != 0 || listen(fd, plan->backlog) != 0)
+        die("listen");
+    return fd;
+}
+
+static void accept_lane(struct part *part, int listener, int64_t quota)
+{
+    for (int64_t i = 0; i < quota; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0)
+            die("accept4");
+        part->fd[part->count++] = fd;
+    }
+}
+
+static void connect_lane(struct part *part, uint16_t port, int64_t quota)
+{
+    struct sockaddr_storage where;
+    socklen_t length = address_to_sockaddr(&part->plan->settings->address, port, &where);
+    for (int64_t i = 0; i < quota; i++) {
+        int fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&where, length) != 0)
+            die("connect");
+        part->fd[part->count++] = fd;
+    }
+}
+
+static void play(struct part *part)
+{
+    const struct plan *plan = part->plan;
+    int *listeners = calloc((size_t)plan->lane_count, sizeof *listeners);
+    part->fd = calloc((size_t)plan->worker_capacity, sizeof *part->fd);
+    if (listeners == NULL || part->fd == NULL || host_raise_nofile() != 0)
+        die("start");
+    for (int i = 0; part->is_server && i < plan->lane_count; i++)
+        if (part->lanes[i].pair == part->pair)
+            listeners[i] = listen_on((uint16_t)(part->first_port + i), plan);
+    tell_done(part);
+    await_go(part);
+    for (int i = 0; i < plan->lane_count; i++) {
+        if (part->lanes[i].pair != part->pair)
+            continue;
+        if (part->is_server)
+            accept_lane(part, listeners[i], part->lanes[i].quota);
+        else
+            connect_lane(part, (uint16_t)(part->first_port + i), part->lanes[i].quota);
+    }
+    tell_done(part);
+    await_go(part);
+    for (int64_t i = 0; i < part->count; i++)
+        close(part->fd[i]);
+    tell_done(part);
+    await_go(part); /* nobody leaves before all have been timed */
+}
+
+struct team {
+    int *go;
+    int *done;
+    pid_t *pid;
+    int count;
+};
+
+static void start(struct team *team, struct part part)
+{
+    int go[2], done[2];
+    if (pipe(go) != 0 || pipe(done) != 0)
+        die("pipe");
+    pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0) {
+        part.go = go[0];
+        part.done = done[1];
+        close(go[1]);
+        close(done[0]);
+        play(&part);
+        _exit(0);
+    }
+    close(go[0]);
+    close(done[1]);
+    team->go[team->count] = go[1];
+    team->done[team->count] = done[0];
+    team->pid[team->count++] = pid;
+}
+
+static void await_all(const struct team *team)
+{
+    char byte;
+    for (int i = 0; i < team->count; i++)
+        if (read(team->done[i], &byte, 1) != 1) {
+            fprintf(stderr, "floor: a process ended early\n");
+            exit(3);
+        }
+}
+
+static void release(const struct team *team)
+{
+    for (int i = 0; i < team->count; i++)
+        if (write(team->go[i], "g", 1) != 1)
+            die("release");
+}
+
+static double phase(const struct team *a, const struct team *b)
+{
+    int64_t began_us = monotonic_us();
+    release(a);
+    if (b != NULL)
+        release(b);
+    await_all(a);
+    if (b != NULL)
+        await_all(b);
+    return (double)(monotonic_us() - began_us) / 1e6;
+}
+
+static struct team team_of(int count)
+{
+    struct team team = {.go = calloc((size_t)count, sizeof(int)),
+                        .done = calloc((size_t)count, sizeof(int)),
+                        .pid = calloc((size_t)count, sizeof(pid_t))};
+    if (team.go == NULL || team.done == NULL || team.pid == NULL)
+        die("memory");
+    return team;
+}
+
+static void send_home(struct team *team)
+{
+    release(team);
+    for (int i = 0; i < team->count; i++)
+        waitpid(team->pid[i], NULL, 0);
+}
+
+int main(int argc, char *argv[])
+{
+    if (argc != 4) {
+        fprintf(stderr, "usage: floor CONNS FIRST_PORT server-first|client-first\n");
+        return 2;
+    }
+    struct storm_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .order_count = 1};
+    settings.orders[0] = close_order_find(argv[3]);
+    address_parse("127.0.0.1", &settings.address);
+    static struct plan plan;
+    struct plan_sentence why;
+    if (settings.orders[0] == NULL || plan_make(&plan, &settings, &why) != 0) {
+        fprintf(stderr, "floor: %s\n", settings.orders[0] == NULL ? "there is no such order" : why.text);
+        return 3;
+    }
+    struct lane *lanes = calloc((size_t)plan.lane_count, sizeof *lanes);
+    lanes_fill(lanes, settings.conns, plan.pairs, plan.lane_capacity);
+    host_raise_nofile();
+    struct team servers = team_of(plan.pairs), clients = team_of(plan.pairs);
+    for (int pair = 0; pair < plan.pairs; pair++) {
+        struct part part = {.plan = &plan, .lanes = lanes, .pair = pair, .first_port = (uint16_t)settings.port};
+        part.is_server = true;
+        start(&servers, part);
+        part.is_server = false;
+        start(&clients, part);
+    }
+    await_all(&servers);
+    await_all(&clients);
+    bool server_first = strcmp(argv[3], "server-first") == 0;
+    double open_s = phase(&servers, &clients);
+    double first_s = phase(server_first ? &servers : &clients, NULL);
+    double second_s = phase(server_first ? &clients : &servers, NULL);
+    printf("%.6f %.6f %.6f\n", open_s, first_s, second_s);
+    send_home(&servers);
+    send_home(&clients);
+    return 0;
+}
