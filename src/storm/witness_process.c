@@ -77,14 +77,13 @@ static void obey(struct witness_state *witness, const struct wire_line *line)
     fflush(witness->out);
 }
 
-int witness_process_run(int control)
+int witness_process_run(int from_controller, int to_controller)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
-    int copy = dup(control);
-    struct witness_state witness = {.out = copy < 0 ? NULL : fdopen(copy, "w")};
-    FILE *in = fdopen(control, "r");
+    struct witness_state witness = {.out = fdopen(to_controller, "w")};
+    FILE *in = fdopen(from_controller, "r");
     if (in == NULL || witness.out == NULL)
         return -errno;
     fprintf(witness.out, "hello %d %s\n", WIRE_PROTOCOL, TCPSTORM_VERSION);
