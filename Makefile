@@ -51,7 +51,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net asan lint format results install clean help
+.PHONY: all program check check-unit check-cli check-net asan bench lint format results install clean help
 
 all: build/tcpstorm build/tcpstorm.1
 
@@ -59,6 +59,7 @@ help:
 	@echo 'make            the release program, build/tcpstorm, and its man page'
 	@echo 'make check      all tests: check-unit, check-cli, check-net (these need libcmocka-dev and bats)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers'
+	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make format     lets clang-format rewrite the sources'
 	@echo 'make results    every order at 1,000 connections: CSV and plots in results/'
@@ -123,10 +124,19 @@ $(BUILD)/fail_call.so: tests/net/fail_call.c Makefile
 asan:
 	$(MAKE) CONFIG=asan check
 
+# ---- benchmarks ----
+
+bench: build/tcpstorm $(BUILD)/floor
+	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
+
+$(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
+	@echo '  CC    $<'
+	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
+
 # ---- style ----
 
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
-SHELL_FILES := $(filter-out scripts/lib %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/*/*.bash .ci/run))
+SHELL_FILES := $(filter-out scripts/lib %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*/*.bash .ci/run))
 
 lint: build/tcpstorm.1
 	clang-format --dry-run --Werror $(C_FILES)

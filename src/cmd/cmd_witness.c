@@ -1,4 +1,5 @@
-/* cmd_witness: looks at the kernel's sockets for a controller at standard input. Not for people. */
+/* cmd_witness: looks at the kernel's sockets for a controller at standard input and output. Not for people.
+ */
 #include "base/diag.h"
 #include "cmd/command.h"
 #include "storm/witness_process.h"
@@ -10,7 +11,7 @@ int cmd_witness(int argc, char *argv[])
 {
     (void)argc;
     (void)argv;
-    int rc = witness_process_run(STDIN_FILENO);
+    int rc = witness_process_run(STDIN_FILENO, STDOUT_FILENO);
     if (rc == 0)
         return EXIT_AS_EXPECTED;
     diag_error("the witness could not start: %s", strerror(-rc));

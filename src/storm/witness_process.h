@@ -3,8 +3,8 @@
 #ifndef STORM_WITNESS_PROCESS_H
 #define STORM_WITNESS_PROCESS_H
 
-/* Answers looks at descriptor `control`, one after the other, until the controller says quit or is gone.
+/* Answers looks, one after the other, until the controller says quit or is gone. Closes both descriptors.
  * Returns 0, or a negative errno. */
-int witness_process_run(int control);
+int witness_process_run(int from_controller, int to_controller);
 
 #endif

@@ -1,5 +1,6 @@
-/* floor: what the raw system calls cost: blocking socket() and connect() against accept4(), then close(), in as many
- * processes and on the same lanes as tcpstorm would take, with nothing else: no event loop, no credits, no witness.
+/* floor: what the raw system calls cost: blocking socket() and connect() against accept4(), then close(), in
+ * as many processes and on the same lanes as tcpstorm would take, with nothing else: no event loop, no
+ * credits, no witness.
  *
  *   floor CONNS FIRST_PORT server-first|client-first
  *
@@ -205,7 +206,8 @@ int main(int argc, char *argv[])
     host_raise_nofile();
     struct team servers = team_of(plan.pairs), clients = team_of(plan.pairs);
     for (int pair = 0; pair < plan.pairs; pair++) {
-        struct part part = {.plan = &plan, .lanes = lanes, .pair = pair, .first_port = (uint16_t)settings.port};
+        struct part part = {
+            .plan = &plan, .lanes = lanes, .pair = pair, .first_port = (uint16_t)settings.port};
         part.is_server = true;
         start(&servers, part);
         part.is_server = false;
