@@ -37,7 +37,7 @@
  *     kernel_counters      the kernel's account of what went another way
  *     host_limits          descriptors, ports, sysctls, memory
  *     address              IPv4 and IPv6
- *   base/                  no idea of TCP: options, parse, number_text, nearest, json_writer, diag
+ *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer, diag
  *
  * Includes point one way: cmd -> view -> storm -> tcp -> base.
  */

@@ -1,5 +1,6 @@
 /* cmd_orders: lists the close orders with their steps and the states each side must reach. */
 #include "base/diag.h"
+#include "base/wrap.h"
 #include "cmd/command.h"
 #include "storm/close_order.h"
 
@@ -16,7 +17,8 @@ static void print_whole(const struct close_order *order, FILE *out)
     fprintf(out, "%s: %s\n", order->name, order->summary);
     for (int i = 0; i < order_step_count(order); i++)
         print_step(order_step_at(order, i), out);
-    fprintf(out, "    %s\n\n", order->meaning);
+    wrap_print(out, order->meaning, 4, 92);
+    fputc('\n', out);
 }
 
 static void print_name(const struct close_order *order, FILE *out)

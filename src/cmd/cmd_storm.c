@@ -283,34 +283,38 @@ static int open_outputs(struct outputs *outputs, const struct storm_options *opt
 
 /* ---- the run ---- */
 
-static int print_plan(const struct plan *plan, FILE *out)
+static void print_plan(const struct plan *plan, FILE *out)
 {
     const struct storm_settings *settings = plan->settings;
-    struct plan_sentence why;
-    uint16_t first;
-    if (plan_choose_ports(plan, (uint16_t)settings->port, &first, &why) != 0) {
-        diag_error("%s", why.text);
-        return EXIT_MACHINE;
-    }
     fprintf(out, "plan: nothing has been opened\n");
     fprintf(out, "  connections    %s on %s\n", grouped(settings->conns).text,
             address_text(&settings->address).text);
     fprintf(out, "  orders        ");
     for (int i = 0; i < settings->order_count; i++)
         fprintf(out, " %s", settings->orders[i]->name);
-    fprintf(out, "\n  lanes          %d from port %u, up to %s connections each\n", plan->lane_count, first,
-            grouped(plan->lane_capacity).text);
-    fprintf(out, "  workers        %d server and %d client, up to %s descriptors each\n", plan->pairs,
+    fprintf(out, "\n  lanes          %d consecutive ports from %lld up, at most %s connections each\n",
+            plan->lane_count, (long long)settings->port, grouped(plan->lane_capacity).text);
+    fprintf(out, "  workers        %d server and %d client, at most %s descriptors each\n", plan->pairs,
             plan->pairs, grouped(plan->limits.nofile_hard).text);
     fprintf(out, "  backlog        %s a listener; clients at most %s ahead of accept()\n",
             grouped(plan->backlog).text, grouped(plan->window).text);
     fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,
             grouped(plan->limits.memory_available >> 20).text);
-    fprintf(out, "  TIME_WAIT      up to %s at once, %s over all orders; room for %s\n",
+    fprintf(out,
+            "  TIME_WAIT      up to %s from one order, %s from all; net.ipv4.tcp_max_tw_buckets keeps %s\n",
             grouped(plan->time_wait_most).text, grouped(plan->time_wait_total).text,
             grouped(plan->limits.max_tw_buckets).text);
-    fprintf(out, "  witness        %s\n", plan->witness->name);
-    return EXIT_AS_EXPECTED;
+    fprintf(out, "  witness        %s\n", plan->witness != NULL ? plan->witness->name : "none");
+}
+
+static int check_ports(const struct plan *plan)
+{
+    struct plan_sentence why;
+    uint16_t first;
+    if (plan_choose_ports(plan, (uint16_t)plan->settings->port, &first, &why) == 0)
+        return EXIT_AS_EXPECTED;
+    diag_error("%s", why.text);
+    return EXIT_MACHINE;
 }
 
 static int exit_code_of(enum outcome outcome)
@@ -343,15 +347,20 @@ int cmd_storm(int argc, char *argv[])
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
     struct plan *plan = calloc(1, sizeof *plan);
-    struct plan_sentence why = {"memory is short"};
-    if (plan == NULL || plan_make(plan, &options.settings, &why) != 0) {
-        diag_error("%s", why.text);
-        free(plan);
+    if (plan == NULL) {
+        diag_error("memory is short: no plan could be made");
         return EXIT_MACHINE;
     }
-    for (int i = 0; i < plan->warning_count; i++)
-        diag_warn("%s", plan->warnings[i].text);
-    int code = options.dry_run ? print_plan(plan, stdout) : play(plan, &options);
+    bool possible = plan_make(plan, &options.settings) == 0;
+    for (int i = 0; i < plan->warnings.count; i++)
+        diag_warn("%s", plan->warnings.each[i].text);
+    if (options.dry_run)
+        print_plan(plan, stdout);
+    for (int i = 0; i < plan->obstacles.count; i++)
+        diag_error("%s", plan->obstacles.each[i].text);
+    int code = EXIT_MACHINE;
+    if (possible)
+        code = options.dry_run ? check_ports(plan) : play(plan, &options);
     free(plan);
     return code;
 }

@@ -62,8 +62,8 @@ struct controller {
     bool aged, late_close;
     int64_t assassinated; /* TIME_WAIT that a late RST has ended */
 
-    struct kernel_counters counters_before;
-    bool is_over; /* the outcome is decided */
+    struct kernel_counters counters_before, moved; /* moved until the outcome was decided */
+    bool is_over;                                  /* the outcome is decided */
     enum outcome outcome;
     struct fault fault;
     struct difference difference;
@@ -82,12 +82,20 @@ static void enter(struct controller *c, enum phase phase)
 
 /* ---- ending ---- */
 
+static struct kernel_counters counters_moved(const struct controller *c)
+{
+    struct kernel_counters now;
+    kernel_counters_read(&now);
+    return kernel_counters_moved(&now, &c->counters_before);
+}
+
 static void end_order(struct controller *c, enum outcome outcome)
 {
     if (c->is_over)
         return;
     c->is_over = true;
     c->outcome = outcome;
+    c->moved = counters_moved(c); /* before the workers reset what is open: that is no part of the order */
     enter(c, PHASE_ENDING);
     lookout_stop(&c->lookout);
     event_del(c->hold_timer);
@@ -243,13 +251,6 @@ static void end_step(struct controller *c, const struct expectation *expectation
         begin_step(c, c->step + 1);
     else
         end_order(c, OUTCOME_AS_EXPECTED);
-}
-
-static struct kernel_counters counters_moved(const struct controller *c)
-{
-    struct kernel_counters now;
-    kernel_counters_read(&now);
-    return kernel_counters_moved(&now, &c->counters_before);
 }
 
 static struct expectation expected_at(const struct controller *c, int64_t now_us)
@@ -624,7 +625,6 @@ static void start_crew(struct controller *c)
 
 static void tell_order_end(struct controller *c)
 {
-    struct kernel_counters moved = counters_moved(c);
     struct verdict_input input = {
         .order = c->order,
         .outcome = c->outcome,
@@ -639,13 +639,13 @@ static void tell_order_end(struct controller *c)
         .look_pause_us = c->lookout.stretched_us,
         .look_took_us = c->look.took_us,
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
-        .moved = &moved,
+        .moved = &c->moved,
     };
     int64_t errors[SIDE_COUNT];
     crew_sum(&c->crew, input.fds, errors);
     struct verdict verdict = verdict_of(&input);
     struct order_end end = {
-        .order = c->order, .outcome = c->outcome, .verdict = verdict.text, .moved = &moved};
+        .order = c->order, .outcome = c->outcome, .verdict = verdict.text, .moved = &c->moved};
     TELL(c, order_end, &end);
 }
 

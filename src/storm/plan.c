@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    WORKER_RESERVE = 48,     /* descriptors of a worker that are not connections: streams, epoll, listeners */
+    WORKER_RESERVE = 32,     /* descriptors of a worker that are not connections: streams, epoll, timers */
     CONTROLLER_RESERVE = 32, /* likewise of the controller */
     BACKLOG_WANTED = 4096,   /* the usual somaxconn */
     SMALL_BACKLOG = 64,      /* below this, opening is bound by credits */
@@ -20,8 +20,20 @@ enum {
     SETTLE_SOON_CONNS = 100000,
 };
 
+static void add(struct plan_sentences *sentences, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 static int refuse(struct plan_sentence *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void warn(struct plan *plan, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct plan_sentences *sentences, const char *format, ...)
+{
+    if (sentences->count == PLAN_SENTENCES_MAX)
+        return;
+    struct plan_sentence *sentence = &sentences->each[sentences->count++];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence->text, sizeof sentence->text, format, arguments);
+    va_end(arguments);
+}
 
 static int refuse(struct plan_sentence *why, const char *format, ...)
 {
@@ -30,17 +42,6 @@ static int refuse(struct plan_sentence *why, const char *format, ...)
     vsnprintf(why->text, sizeof why->text, format, arguments);
     va_end(arguments);
     return -1;
-}
-
-static void warn(struct plan *plan, const char *format, ...)
-{
-    if (plan->warning_count == PLAN_WARNINGS_MAX)
-        return;
-    struct plan_sentence *sentence = &plan->warnings[plan->warning_count++];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(sentence->text, sizeof sentence->text, format, arguments);
-    va_end(arguments);
 }
 
 static int64_t min_of(int64_t a, int64_t b)
@@ -53,52 +54,50 @@ static int64_t max_of(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static int size_workers(struct plan *plan, struct plan_sentence *why)
+static void size_workers(struct plan *plan)
 {
     int64_t hard = plan->limits.nofile_hard;
-    plan->worker_capacity = hard - WORKER_RESERVE;
-    if (plan->worker_capacity < 1)
-        return refuse(
-            why, "the hard limit of %s descriptors a process is too low: at least %d are needed (ulimit -Hn)",
-            grouped(hard).text, WORKER_RESERVE + 1);
+    plan->lane_capacity = lane_capacity(&plan->limits);
+    /* Every lane costs a listener beside its connections. */
+    plan->worker_capacity = (hard - WORKER_RESERVE) * plan->lane_capacity / (plan->lane_capacity + 1);
+    if (plan->worker_capacity < 1) {
+        add(&plan->obstacles,
+            "the hard limit of %s descriptors a process is too low: at least %d are needed (ulimit -Hn)",
+            grouped(hard).text, WORKER_RESERVE + 2);
+        return;
+    }
     int64_t conns = plan->settings->conns;
     int64_t needed = (conns + plan->worker_capacity - 1) / plan->worker_capacity;
     int64_t useful = min_of(plan->limits.processors / 2, conns / PAIR_WORTH);
     int64_t pairs = max_of(needed, useful);
     int64_t controller = 2 * pairs + CONTROLLER_RESERVE;
     if (controller > hard)
-        return refuse(
-            why,
-            "--conns %s needs %s worker processes at %s descriptors each, more than one controller can "
-            "hold: raise the hard limit (ulimit -Hn %s) or lower --conns",
+        add(&plan->obstacles,
+            "--conns %s needs %s worker processes at %s descriptors each, more than one controller can hold: "
+            "raise the hard limit (ulimit -Hn %s) or lower --conns",
             grouped(conns).text, grouped(2 * pairs).text, grouped(hard).text, grouped(4 * hard).text);
     plan->pairs = (int)pairs;
-    return 0;
 }
 
-static int size_lanes(struct plan *plan, struct plan_sentence *why)
+static void size_lanes(struct plan *plan)
 {
     const struct storm_settings *settings = plan->settings;
     const struct host_limits *limits = &plan->limits;
-    plan->lane_capacity = lane_capacity(limits);
     plan->lane_count = lanes_needed(settings->conns, plan->pairs, plan->lane_capacity);
     bool below = settings->port < limits->port_first;
     plan->last_port = (uint16_t)(below ? limits->port_first - 1 : 65535);
     int64_t room = plan->last_port - settings->port + 1;
     if (plan->lane_count > room)
-        return refuse(
-            why,
+        add(&plan->obstacles,
             "--conns %s needs %s lanes (server ports) and there are %s from --port %lld up: choose a lower "
             "--port or widen net.ipv4.ip_local_port_range (now %lld to %lld)",
             grouped(settings->conns).text, grouped(plan->lane_count).text, grouped(room).text,
             (long long)settings->port, (long long)limits->port_first, (long long)limits->port_last);
     if (!below)
-        warn(plan,
-             "--port %lld lies in net.ipv4.ip_local_port_range (%lld to %lld): an outgoing connection may "
-             "take a "
-             "lane's port first",
-             (long long)settings->port, (long long)limits->port_first, (long long)limits->port_last);
-    return 0;
+        add(&plan->warnings,
+            "--port %lld lies in net.ipv4.ip_local_port_range (%lld to %lld): an outgoing connection may "
+            "take a lane's port first",
+            (long long)settings->port, (long long)limits->port_first, (long long)limits->port_last);
 }
 
 static void size_backlog(struct plan *plan)
@@ -106,11 +105,11 @@ static void size_backlog(struct plan *plan)
     plan->backlog = (int)min_of(BACKLOG_WANTED, max_of(plan->limits.somaxconn, 1));
     plan->window = max_of(plan->backlog / 2, 1);
     if (plan->limits.somaxconn < SMALL_BACKLOG)
-        warn(plan, "net.core.somaxconn is %s: connections open in small portions, and slowly",
-             grouped(plan->limits.somaxconn).text);
+        add(&plan->warnings, "net.core.somaxconn is %s: connections open in small portions, and slowly",
+            grouped(plan->limits.somaxconn).text);
 }
 
-static int size_time_wait(struct plan *plan, struct plan_sentence *why)
+static void size_time_wait(struct plan *plan)
 {
     const struct storm_settings *settings = plan->settings;
     const struct close_order *worst = NULL;
@@ -124,28 +123,26 @@ static int size_time_wait(struct plan *plan, struct plan_sentence *why)
     }
     int64_t buckets = plan->limits.max_tw_buckets;
     if (worst != NULL && plan->time_wait_most > buckets)
-        return refuse(why,
-                      "--order %s leaves up to %s sockets in TIME_WAIT or orphaned FIN_WAIT2 and "
-                      "net.ipv4.tcp_max_tw_buckets keeps %s: set it to %lld or lower --conns",
-                      worst->name, grouped(plan->time_wait_most).text, grouped(buckets).text,
-                      (long long)plan->time_wait_most);
-    if (plan->time_wait_total > buckets)
-        warn(plan,
-             "all orders together leave up to %s sockets in TIME_WAIT and net.ipv4.tcp_max_tw_buckets keeps "
-             "%s: "
-             "the run waits between orders until there is room, up to a minute each time",
-             grouped(plan->time_wait_total).text, grouped(buckets).text);
-    return 0;
+        add(&plan->obstacles,
+            "--order %s leaves up to %s sockets in TIME_WAIT or orphaned FIN_WAIT2 and "
+            "net.ipv4.tcp_max_tw_buckets keeps %s: set it to %lld or lower --conns",
+            worst->name, grouped(plan->time_wait_most).text, grouped(buckets).text,
+            (long long)plan->time_wait_most);
+    else if (plan->time_wait_total > buckets)
+        add(&plan->warnings,
+            "all orders together leave up to %s sockets in TIME_WAIT and net.ipv4.tcp_max_tw_buckets keeps "
+            "%s: the run waits between orders until there is room, up to a minute each time",
+            grouped(plan->time_wait_total).text, grouped(buckets).text);
 }
 
-static int size_memory(struct plan *plan, struct plan_sentence *why)
+static void size_memory(struct plan *plan)
 {
     plan->memory = plan->settings->conns * BYTES_PER_PAIR + 2 * (int64_t)plan->pairs * BYTES_PER_WORKER;
     if (plan->memory <= plan->limits.memory_available)
-        return 0;
+        return;
     int64_t fits = max_of(plan->limits.memory_available, 0) / (BYTES_PER_PAIR + 200);
-    return refuse(
-        why, "--conns %s needs about %s MiB of memory and %s MiB are available: at most %s connections fit",
+    add(&plan->obstacles,
+        "--conns %s needs about %s MiB of memory and %s MiB are available: at most %s connections fit",
         grouped(plan->settings->conns).text, grouped(plan->memory >> 20).text,
         grouped(plan->limits.memory_available >> 20).text, grouped(fits).text);
 }
@@ -155,15 +152,14 @@ static void warn_of_clocks(struct plan *plan)
     int64_t hold = plan->settings->hold_ms;
     int64_t shortest = min_of(plan->limits.fin_timeout_ms, TIME_WAIT_LENGTH_MS);
     if (hold >= shortest)
-        warn(plan,
-             "--hold %s outlasts the kernel's clocks (net.ipv4.tcp_fin_timeout %s for an orphaned FIN_WAIT2, "
-             "1m for "
-             "TIME_WAIT): those sockets end during the hold",
-             duration_text(hold).text, duration_text(plan->limits.fin_timeout_ms).text);
+        add(&plan->warnings,
+            "--hold %s outlasts the kernel's clocks (net.ipv4.tcp_fin_timeout %s for an orphaned FIN_WAIT2, "
+            "1m for TIME_WAIT): those sockets end during the hold",
+            duration_text(hold).text, duration_text(plan->limits.fin_timeout_ms).text);
 }
 
 /* A network namespace is born with its loopback down, and IPv6 may be switched off: bind() tells. */
-static int check_address(const struct plan *plan, struct plan_sentence *why)
+static void check_address(struct plan *plan)
 {
     const struct address *address = &plan->settings->address;
     struct sockaddr_storage where;
@@ -173,39 +169,38 @@ static int check_address(const struct plan *plan, struct plan_sentence *why)
     if (fd >= 0)
         close(fd);
     if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT)
-        return refuse(
-            why, "--address %s is not there in this network namespace: %s", address_text(address).text,
+        add(&plan->obstacles, "--address %s is not there in this network namespace: %s",
+            address_text(address).text,
             address->family == AF_INET6 ? "IPv6 is switched off (net.ipv6.conf.lo.disable_ipv6), or the "
                                           "loopback interface is down (ip link set lo up)"
                                         : "the loopback interface is down (ip link set lo up)");
-    if (error != 0)
-        return refuse(why, "--address %s cannot be used: %s", address_text(address).text, strerror(error));
-    return 0;
+    else if (error != 0)
+        add(&plan->obstacles, "--address %s cannot be used: %s", address_text(address).text, strerror(error));
 }
 
-static int choose_witness(struct plan *plan, struct plan_sentence *why)
+static void choose_witness(struct plan *plan)
 {
     int error = 0;
     plan->witness = witness_choose(plan->settings->witness, &error);
     if (plan->witness != NULL)
-        return 0;
-    return refuse(why, "--witness %s cannot read the kernel's sockets here: %s",
-                  witness_choices[plan->settings->witness], strerror(-error));
+        return;
+    add(&plan->obstacles, "--witness %s cannot read the kernel's sockets here: %s",
+        witness_choices[plan->settings->witness], strerror(-error));
 }
 
-int plan_make(struct plan *plan, const struct storm_settings *settings, struct plan_sentence *why)
+int plan_make(struct plan *plan, const struct storm_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
     host_limits_read(&plan->limits);
-    if (size_workers(plan, why) != 0 || size_lanes(plan, why) != 0)
-        return -1;
+    size_workers(plan);
+    size_lanes(plan);
     size_backlog(plan);
-    if (size_time_wait(plan, why) != 0 || size_memory(plan, why) != 0)
-        return -1;
+    size_time_wait(plan);
+    size_memory(plan);
+    check_address(plan);
+    choose_witness(plan);
     warn_of_clocks(plan);
-    if (check_address(plan, why) != 0)
-        return -1;
-    return choose_witness(plan, why);
+    return plan->obstacles.count == 0 ? 0 : -1;
 }
 
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why)

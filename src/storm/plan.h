@@ -29,7 +29,12 @@ struct plan_sentence {
     char text[400];
 };
 
-enum { PLAN_WARNINGS_MAX = 8 };
+enum { PLAN_SENTENCES_MAX = 8 };
+
+struct plan_sentences {
+    int count;
+    struct plan_sentence each[PLAN_SENTENCES_MAX];
+};
 
 struct plan {
     const struct storm_settings *settings;
@@ -45,14 +50,15 @@ struct plan {
     int64_t memory;          /* bytes, an estimate */
     int64_t time_wait_most;  /* timewait sockets that one order leaves at most */
     int64_t time_wait_total; /* over all orders of the run */
-    int warning_count;
-    struct plan_sentence warnings[PLAN_WARNINGS_MAX];
+    struct plan_sentences
+        obstacles; /* each says what does not fit and what to change; any: it cannot be run */
+    struct plan_sentences warnings; /* what will bend the result */
 };
 
-/* Sizes the storm. Returns 0, or -1 with one sentence that says what does not fit and what to change. */
-int plan_make(struct plan *plan, const struct storm_settings *settings, struct plan_sentence *why);
+/* Sizes the storm. Returns 0, or -1 when there are obstacles. */
+int plan_make(struct plan *plan, const struct storm_settings *settings);
 
-/* Chooses the ports of the next order at or above `from`. Returns as plan_make. */
+/* Chooses the ports of the next order at or above `from`. Returns 0, or -1 and why not. */
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why);
 
 /* How long the kernel may take to show a step's states. By size: 5 s, and a minute above 100,000 connections,

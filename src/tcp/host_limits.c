@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -71,6 +72,35 @@ static int64_t read_keyed(const char *path, const char *key, int64_t usual)
     return value;
 }
 
+/* What the memory limit of one cgroup (v2) leaves; INT64_MAX where it has none ("max"). */
+static int64_t cgroup_room(const char *group)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
+    int64_t most = read_number(path, INT64_MAX);
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", group);
+    int64_t used = read_number(path, 0);
+    return most == INT64_MAX ? most : most - used;
+}
+
+/* A process is bound by the limits of its cgroup and of every one above it. */
+static int64_t cgroups_room(void)
+{
+    char group[PATH_MAX / 2] = "";
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (file == NULL)
+        return INT64_MAX;
+    int found = fscanf(file, "0::%2047s", group);
+    fclose(file);
+    int64_t room = INT64_MAX;
+    while (found == 1 && group[0] == '/') {
+        int64_t here = cgroup_room(group);
+        room = here < room ? here : room;
+        *strrchr(group, '/') = '\0';
+    }
+    return room;
+}
+
 void host_limits_read(struct host_limits *limits)
 {
     memset(limits, 0, sizeof *limits);
@@ -79,6 +109,9 @@ void host_limits_read(struct host_limits *limits)
     limits->nofile_hard = nofile.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)nofile.rlim_max;
     limits->processors = sysconf(_SC_NPROCESSORS_ONLN);
     limits->memory_available = read_keyed("/proc/meminfo", "MemAvailable:", INT64_MAX / 1024) * 1024;
+    int64_t room = cgroups_room();
+    if (room < limits->memory_available)
+        limits->memory_available = room;
     for (size_t i = 0; i < sizeof sysctls / sizeof sysctls[0]; i++) {
         int64_t value = read_number(sysctls[i].path, sysctls[i].usual);
         if (value != INT64_MAX)

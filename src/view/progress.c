@@ -26,7 +26,7 @@ static bool is_time(struct progress_state *state, double elapsed_s)
     int64_t now_us = monotonic_us();
     if (now_us - state->began_us < QUIET_US)
         return false;
-    if (!diag_is_terminal() && (elapsed_s < 1 || now_us - state->said_us < PLAIN_EVERY_US))
+    if (!diag_is_terminal() && (elapsed_s < 2 || now_us - state->said_us < PLAIN_EVERY_US))
         return false;
     state->said_us = now_us;
     return true;

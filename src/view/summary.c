@@ -1,6 +1,7 @@
 /* summary: what a person reads in five seconds: where to look, a line per step with both sides' histogram,
  * and the verdict. */
 #include "base/number_text.h"
+#include "base/wrap.h"
 #include "view/view.h"
 
 #include <stdlib.h>
@@ -57,13 +58,8 @@ static const char *colour_of(const struct summary *summary, enum tcp_state state
     return state == STATE_CLOSE_WAIT ? "\033[31m" : state == STATE_GONE ? "\033[2m" : "";
 }
 
-static const char *plain(const struct summary *summary, const char *colour)
-{
-    (void)summary;
-    return *colour != '\0' ? "\033[0m" : "";
-}
-
-static void put_cell(const struct summary *summary, const struct cell *cell, int64_t opened)
+/* `more`: something follows on the line. */
+static void put_cell(const struct summary *summary, const struct cell *cell, int64_t opened, bool more)
 {
     if (cell == NULL) {
         fprintf(summary->out, "%*s", BAR_WIDTH + 1 + summary->number_width + 1 + STATE_WIDTH + 1, "");
@@ -72,8 +68,9 @@ static void put_cell(const struct summary *summary, const struct cell *cell, int
     const char *colour = colour_of(summary, cell->state);
     fputs(colour, summary->out);
     put_bar(summary, cell->count, opened);
-    fprintf(summary->out, " %*s %-*s%s ", summary->number_width, grouped(cell->count).text, STATE_WIDTH,
-            tcp_state_name(cell->state), plain(summary, colour));
+    fprintf(summary->out, " %*s %-*s%s%s", summary->number_width, grouped(cell->count).text,
+            more ? STATE_WIDTH : 0, tcp_state_name(cell->state), *colour != '\0' ? "\033[0m" : "",
+            more ? " " : "");
 }
 
 static void put_step(const struct summary *summary, const char *step, const struct histogram *sides,
@@ -87,8 +84,10 @@ static void put_step(const struct summary *summary, const char *step, const stru
     }
     for (int row = 0; row < rows; row++) {
         fprintf(summary->out, "  %-*s ", STEP_WIDTH, row == 0 ? step : "");
-        for (int side = 0; side < SIDE_COUNT; side++)
-            put_cell(summary, row < counts[side] ? &cells[side][row] : NULL, opened);
+        bool more = row == 0 || row < counts[SIDE_CLIENT];
+        put_cell(summary, row < counts[SIDE_SERVER] ? &cells[SIDE_SERVER][row] : NULL, opened, more);
+        if (more)
+            put_cell(summary, row < counts[SIDE_CLIENT] ? &cells[SIDE_CLIENT][row] : NULL, opened, row == 0);
         fprintf(summary->out, "%s\n", row == 0 ? result : "");
     }
 }
@@ -115,8 +114,12 @@ static int summary_order_start(void *view, const struct order_start *start)
     fprintf(out, "lanes %s:%u%s, seen by %s; look yourself: ", address_text(&plan->settings->address).text,
             start->lanes.first, range, plan->witness->name);
     put_ss_command(out, &start->lanes);
-    fprintf(out, "\n%s: %s; %s connections\n\n", start->order->name, start->order->summary,
-            grouped(plan->settings->conns).text);
+    char headline[200];
+    snprintf(headline, sizeof headline, "%s, %s connections: %s", start->order->name,
+             grouped(plan->settings->conns).text, start->order->summary);
+    fputc('\n', out);
+    wrap_print(out, headline, 0, TEXT_WIDTH);
+    fputc('\n', out);
     summary->number_width = (int)strlen(grouped(plan->settings->conns).text);
     if (summary->number_width < 3)
         summary->number_width = 3;
@@ -148,36 +151,13 @@ static int summary_step_end(void *view, const struct step_end *end)
     return view_flush(summary->out);
 }
 
-/* Breaks at words; every line is indented by two. */
-static void put_wrapped(FILE *out, const char *text)
-{
-    int column = 0;
-    while (*text != '\0') {
-        size_t word = strcspn(text, " \n");
-        if (column > 0 && column + 1 + (int)word > TEXT_WIDTH) {
-            fputc('\n', out);
-            column = 0;
-        }
-        fputs(column == 0 ? "  " : " ", out);
-        fwrite(text, 1, word, out);
-        column += (column == 0 ? 2 : 1) + (int)word;
-        text += word;
-        if (*text == '\n') {
-            fputc('\n', out);
-            column = 0;
-        }
-        text += *text != '\0';
-    }
-    fputc('\n', out);
-}
-
 static int summary_order_end(void *view, const struct order_end *end)
 {
     struct summary *summary = view;
     if (summary->has_partial)
         put_step(summary, summary->partial_step, summary->partial, summary->partial_opened, "so far");
     fputc('\n', summary->out);
-    put_wrapped(summary->out, end->verdict);
+    wrap_print(summary->out, end->verdict, 2, TEXT_WIDTH);
     summary->orders_as_expected += end->outcome == OUTCOME_AS_EXPECTED;
     return view_flush(summary->out);
 }

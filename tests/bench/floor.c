@@ -196,9 +196,9 @@ int main(int argc, char *argv[])
     settings.orders[0] = close_order_find(argv[3]);
     address_parse("127.0.0.1", &settings.address);
     static struct plan plan;
-    struct plan_sentence why;
-    if (settings.orders[0] == NULL || plan_make(&plan, &settings, &why) != 0) {
-        fprintf(stderr, "floor: %s\n", settings.orders[0] == NULL ? "there is no such order" : why.text);
+    if (settings.orders[0] == NULL || plan_make(&plan, &settings) != 0) {
+        fprintf(stderr, "floor: %s\n",
+                settings.orders[0] == NULL ? "there is no such order" : plan.obstacles.each[0].text);
         return 3;
     }
     struct lane *lanes = calloc((size_t)plan.lane_count, sizeof *lanes);
