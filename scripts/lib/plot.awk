@@ -1,8 +1,9 @@
 # plot.awk: reads tcpstorm CSV rows and prints the gnuplot script that draws them. POSIX awk; called by scripts/plot.
 #
 # Words: a run is one order played once, with one pair of panels (server above client); a vector is the count of every
-# state in one sample; a flag is the name of a step on its vertical line; px are pixels of a page 800 px wide, from the
-# top left. Variables from outside: `bold` is the name of the bold font.
+# state in one sample, and 1 if the side holds descriptors of connections that are gone, else 0; a flag is the name of a
+# step on its vertical line; px are pixels of a page 800 px wide, from the top left. Variables from outside: `bold` is
+# the name of the bold font.
 
 BEGIN {
     FS = ","
@@ -18,7 +19,9 @@ BEGIN {
     define_state("time_wait", "TIME_WAIT", "#0072B2", "white")
     define_state("close", "CLOSE", "#444444", "white")
     define_state("gone", "gone", "#EEEEEE", "black")
+    meaning["FIN_WAIT2"] = "waits for the other side"
     meaning["CLOSE_WAIT"] = "owes a close()"
+    meaning["TIME_WAIT"] = "ends by itself"
     meaning["gone"] = "no socket left"
     column_count = split("order conns t_s step settled side opened listen syn_sent syn_recv established fin_wait1 fin_wait2 " \
         "close_wait closing last_ack time_wait close gone fds errors look_s", column_name, " ")
@@ -81,7 +84,7 @@ function read_header(    i, name) {
     header_width = NF
     header_seen[FILENAME] = 1
     row_pattern = pattern_of_rows()
-    at_order = at["order"]; at_conns = at["conns"]; at_t = at["t_s"]; at_step = at["step"]; at_side = at["side"]; at_gone = at["gone"]
+    at_order = at["order"]; at_conns = at["conns"]; at_t = at["t_s"]; at_step = at["step"]; at_side = at["side"]; at_gone = at["gone"]; at_fds = at["fds"]
     s1 = at[state_column[1]]; s2 = at[state_column[2]]; s3 = at[state_column[3]]; s4 = at[state_column[4]]
     s5 = at[state_column[5]]; s6 = at[state_column[6]]; s7 = at[state_column[7]]; s8 = at[state_column[8]]
     s9 = at[state_column[9]]; s10 = at[state_column[10]]
@@ -129,7 +132,7 @@ function take_row(    side, t, step, vector, n, sum) {
     if (!((runs, step) in step_index)) begin_step(step, t)
     step = step_index[runs, step]
     if (t < step_start[runs, step]) step_start[runs, step] = t
-    vector = $s1 " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " ($at_gone < 0 ? 0 : $at_gone)
+    vector = $s1 " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " ($at_gone < 0 ? 0 : $at_gone) " " ($at_gone > 0 && $at_fds >= $at_gone)
     if (vector == last_vector[side] && step == last_step[side]) return
     last_vector[side] = vector
     last_step[side] = step
@@ -443,35 +446,51 @@ function name_areas(run, side, x, y,    i, n, from, to, next_to) {
         next_to = i < n ? sample_x(run, side, i + 1) : panel_width
         if (next_to - to > gap_to - gap_from) { gap_from = to; gap_to = next_to }
         if (i == n || sample_vector[run, side, i] != sample_vector[run, side, i + 1])
-            name_stretch(run, sample_vector[run, side, i], x, y, from, next_to)
+            name_stretch(run, side, sample_vector[run, side, i], x, y, from, next_to)
     }
 }
 
 function sample_x(run, side, i) { return (sample_t[run, side, i] - run_start[run]) / run_span[run] * panel_width }
 
-function name_stretch(run, vector, x, y, from, to,    i, counts, height, below, middle) {
+function name_stretch(run, side, vector, x, y, from, to,    i, counts, height, below, middle, duty) {
     if (to - from < 24) return # narrower than "gone", the shortest name
     split(vector, counts, " ")
     for (i = 1; i <= states; i++) {
         height = counts[i] / run_highest[run] * panel_height
         middle = y + panel_height - below - height / 2
-        if (height && !name_area(i, counts[i], x + (gap_from + gap_to) / 2, middle, gap_to - gap_from, height))
-            name_area(i, counts[i], x + (from + to) / 2, middle, to - from, height)
+        duty = duty_of(i, side, counts[states + 1])
+        if (height && !name_area(i, counts[i], duty, x + (gap_from + gap_to) / 2, middle, gap_to - gap_from, height))
+            name_area(i, counts[i], duty, x + (from + to) / 2, middle, to - from, height)
         below += height
     }
 }
 
+# Who must call close(), if somebody must: an end in CLOSE_WAIT, or one whose connection was reset under its descriptor.
+function duty_of(i, side, holds_gone) {
+    if (state_name[i] == "CLOSE_WAIT") return side " owes a close()"
+    return state_name[i] == "gone" && holds_gone ? side " owes a close():\nits descriptors stay" : ""
+}
+
 # Tries the fullest text first; returns 1 if one of them fits.
-function name_area(i, count, x, y, width, height,    name, number, is_bold) {
+function name_area(i, count, duty, x, y, width, height,    name, number, is_bold, short_duty) {
     name = state_name[i]
     number = grouped(count)
-    for (is_bold = name == "CLOSE_WAIT"; is_bold >= 0; is_bold--) {
-        if (name in meaning && try_text(name " " number "\n" meaning[name], i, x, y, width, height, is_bold)) return 1
-        if (name in meaning && try_text(name "\n" number "\n" meaning[name], i, x, y, width, height, is_bold)) return 1
+    short_duty = duty == "" ? "" : "owes a close()"
+    for (is_bold = duty != ""; is_bold >= 0; is_bold--) {
+        if (duty != "") {
+            if (try_both(name, number, duty, i, x, y, width, height, is_bold)) return 1
+            if (try_both(name, number, short_duty, i, x, y, width, height, is_bold)) return 1
+            if (try_text(name "\n" number "\nowes a\nclose()", i, x, y, width, height, is_bold)) return 1
+        } else if (name in meaning && try_both(name, number, meaning[name], i, x, y, width, height, is_bold)) return 1
         if (try_text(name " " number, i, x, y, width, height, is_bold)) return 1
         if (try_text(name "\n" number, i, x, y, width, height, is_bold)) return 1
     }
     return try_text(name, i, x, y, width, height, 0)
+}
+
+function try_both(name, number, more, i, x, y, width, height, is_bold) {
+    return try_text(name " " number "\n" more, i, x, y, width, height, is_bold) ||
+        try_text(name "\n" number "\n" more, i, x, y, width, height, is_bold)
 }
 
 # The box under the text interrupts the hatching and any flag's line.
