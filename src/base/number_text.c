@@ -7,7 +7,7 @@
 struct number_text grouped(int64_t value)
 {
     char digits[24];
-    struct number_text out;
+    struct number_text out = {""};
     size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64,
                                 value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
     char *p = out.text;
@@ -24,7 +24,7 @@ struct number_text grouped(int64_t value)
 
 struct number_text duration_text(int64_t duration_ms)
 {
-    struct number_text out;
+    struct number_text out = {""};
     int64_t minutes = duration_ms / 60000, rest_ms = duration_ms % 60000;
     char *p = out.text;
     size_t room = sizeof out.text;

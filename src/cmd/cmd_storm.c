@@ -309,7 +309,7 @@ static void print_plan(const struct plan *plan, FILE *out)
 
 static int check_ports(const struct plan *plan)
 {
-    struct plan_sentence why;
+    struct plan_sentence why = {""};
     uint16_t first;
     if (plan_choose_ports(plan, (uint16_t)plan->settings->port, &first, &why) == 0)
         return EXIT_AS_EXPECTED;

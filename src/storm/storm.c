@@ -125,7 +125,7 @@ static enum outcome play_all(struct storm *storm)
     uint16_t from = (uint16_t)settings->port;
     for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT; i++) {
         struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
-        struct plan_sentence why;
+        struct plan_sentence why = {""};
         if (!wait_for_room(storm, settings->orders[i]))
             return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
         if (plan_choose_ports(storm->plan, from, &start.lanes.first, &why) != 0) {
