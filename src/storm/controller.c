@@ -636,6 +636,7 @@ static void tell_order_end(struct controller *c)
         .aged = c->aged,
         .late_close = c->late_close,
         .assassinated = c->assassinated,
+        .ehash_entries = c->plan->limits.ehash_entries,
         .look_pause_us = c->lookout.stretched_us,
         .look_took_us = c->look.took_us,
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,

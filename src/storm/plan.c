@@ -18,6 +18,7 @@ enum {
     BYTES_PER_PAIR = 6300,   /* kernel memory of one connection, both ends: 5.9 GiB for 1,003,600, measured */
     BYTES_PER_WORKER = 1 << 20,
     SETTLE_SOON_CONNS = 100000,
+    CROWDED_BUCKET = 4,
 };
 
 static void add(struct plan_sentences *sentences, const char *format, ...)
@@ -147,6 +148,19 @@ static void size_memory(struct plan *plan)
         grouped(plan->limits.memory_available >> 20).text, grouped(fits).text);
 }
 
+/* One table holds both ends of every connection; past a few entries a bucket each look-up is a walk. */
+static void warn_of_crowding(struct plan *plan)
+{
+    int64_t ends = 2 * plan->settings->conns, buckets = plan->limits.ehash_entries;
+    if (buckets > 0 && ends / buckets >= CROWDED_BUCKET)
+        add(&plan->warnings,
+            "the kernel's table of sockets has %s buckets for %s ends (net.ipv4.tcp_ehash_entries): every "
+            "look-up "
+            "walks past %s others and the storm slows down as it grows; a network namespace made under "
+            "net.ipv4.tcp_child_ehash_entries has a table of its own",
+            grouped(buckets).text, grouped(ends).text, grouped(ends / buckets).text);
+}
+
 static void warn_of_clocks(struct plan *plan)
 {
     int64_t hold = plan->settings->hold_ms;
@@ -200,6 +214,7 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
     check_address(plan);
     choose_witness(plan);
     warn_of_clocks(plan);
+    warn_of_crowding(plan);
     return plan->obstacles.count == 0 ? 0 : -1;
 }
 

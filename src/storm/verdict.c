@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PACE_WORTH_SAYING_US = 2000000 };
+enum { PACE_WORTH_SAYING_US = 2000000, CROWD_WORTH_SAYING = 4 };
 
 const char *outcome_name(enum outcome outcome)
 {
@@ -143,6 +143,16 @@ static void say_pace(struct verdict *verdict, const struct verdict_input *input)
             (double)input->look_pause_us / 1e6, (double)input->look_took_us / 1e6);
 }
 
+static void say_crowding(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t crowd = input->ehash_entries > 0 ? 2 * input->opened / input->ehash_entries : 0;
+    if (crowd >= CROWD_WORTH_SAYING)
+        add(verdict,
+            "The kernel itself slowed down as the storm grew: its table of sockets held %s ends a bucket "
+            "(net.ipv4.tcp_ehash_entries %s).",
+            grouped(crowd).text, grouped(input->ehash_entries).text);
+}
+
 /* RSTs are part of some orders; they are news only when the run differs. */
 static void say_counters(struct verdict *verdict, const struct verdict_input *input)
 {
@@ -164,6 +174,7 @@ struct verdict verdict_of(const struct verdict_input *input)
     say_clocks(&verdict, input);
     say_assassinated(&verdict, input);
     say_pace(&verdict, input);
+    say_crowding(&verdict, input);
     if (input->outcome != OUTCOME_FAULT)
         say_counters(&verdict, input);
     return verdict;

@@ -25,6 +25,7 @@ static const struct sysctl_row sysctls[] = {
     {"/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX, LIMIT(max_orphans), 1},
     {"/proc/sys/net/ipv4/tcp_fin_timeout", 60, LIMIT(fin_timeout_ms), 1000},
     {"/proc/sys/net/ipv4/tcp_rfc1337", 0, LIMIT(rfc1337), 1},
+    {"/proc/sys/net/ipv4/tcp_ehash_entries", 0, LIMIT(ehash_entries), 1},
 };
 
 static int64_t read_number(const char *path, int64_t usual)
@@ -118,6 +119,8 @@ void host_limits_read(struct host_limits *limits)
             value *= sysctls[i].unit;
         *(int64_t *)((char *)limits + sysctls[i].target) = value;
     }
+    if (limits->ehash_entries < 0) /* so a namespace says that the table is the host's */
+        limits->ehash_entries = -limits->ehash_entries;
     read_port_range(limits);
     struct utsname name;
     if (uname(&name) == 0)
