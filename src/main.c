@@ -91,8 +91,7 @@ static int cmd_help(int argc, char *argv[])
             printf("  %-20s %s\n", command->name, command->summary);
     fputs("\nMore examples:\n"
           "  tcpstorm --order all                              every order, one after the other\n"
-          "  tcpstorm --order leak --hold forever              leave the leak there, look with ss, Ctrl-C "
-          "ends it\n"
+          "  tcpstorm --order leak --hold forever              leave it there for ss; Ctrl-C ends it\n"
           "  tcpstorm --conns 50k --order client-first --csv - > run.csv\n"
           "  tcpstorm --conns 1m --dry-run                     what it would take on this machine\n"
           "\nExit codes: 0 as expected, 1 the states differ, 2 bad usage, 3 this machine cannot run it,\n"

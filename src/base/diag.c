@@ -1,5 +1,6 @@
 #include "base/diag.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -25,10 +26,14 @@ void diag_progress_clear(void)
 
 static void say(const char *kind, const char *format, va_list arguments)
 {
+    char text[2048];
+    vsnprintf(text, sizeof text, format, arguments);
+    /* What a user typed may hold newlines and escapes: a message stays one plain line. */
+    for (char *p = text; *p != '\0'; p++)
+        if (iscntrl((unsigned char)*p))
+            *p = '?';
     diag_progress_clear();
-    fprintf(stderr, "tcpstorm: %s", kind);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
+    fprintf(stderr, "tcpstorm: %s%s\n", kind, text);
 }
 
 void diag_error(const char *format, ...)

@@ -33,7 +33,7 @@ size_t edit_distance(const char *a, const char *b)
 const char *nearest_word(const char *word, candidate_at *at, const void *candidates)
 {
     const char *best = NULL;
-    size_t best_distance = strlen(word) / 2 + 1;
+    size_t best_distance = min_of(strlen(word) / 2 + 1, WORD_MAX);
     for (size_t i = 0; at(candidates, i) != NULL; i++) {
         size_t distance = edit_distance(word, at(candidates, i));
         if (distance < best_distance) {

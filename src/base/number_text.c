@@ -33,9 +33,13 @@ struct number_text duration_text(int64_t duration_ms)
         p += n;
         room -= (size_t)n;
     }
-    if (rest_ms % 1000 != 0)
-        snprintf(p, room, rest_ms > 1000 ? "%.3gs" : "%.0fms",
-                 rest_ms > 1000 ? (double)rest_ms / 1000 : (double)rest_ms);
+    if (rest_ms % 1000 != 0 && rest_ms > 1000) {
+        int n = snprintf(p, room, "%" PRId64 ".%03" PRId64, rest_ms / 1000, rest_ms % 1000);
+        while (p[n - 1] == '0')
+            n--;
+        strcpy(p + n, "s");
+    } else if (rest_ms % 1000 != 0)
+        snprintf(p, room, "%" PRId64 "ms", rest_ms);
     else if (rest_ms > 0 || minutes == 0)
         snprintf(p, room, "%" PRId64 "s", rest_ms / 1000);
     return out;

@@ -1,10 +1,9 @@
 #include "tcp/proc_net_tcp.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,25 +12,34 @@ static const char *file_of(int family)
     return family == AF_INET ? "/proc/net/tcp" : "/proc/net/tcp6";
 }
 
+/* Exactly so many hexadecimal digits; returns what follows them, or NULL. */
+static const char *take_hex(const char *p, int digits, uint32_t *value)
+{
+    *value = 0;
+    for (; digits > 0; digits--, p++) {
+        if (!isxdigit((unsigned char)*p))
+            return NULL;
+        *value = *value << 4 | (uint32_t)(isdigit((unsigned char)*p) ? *p - '0' : (*p | 0x20) - 'a' + 10);
+    }
+    return p;
+}
+
 /* "0100007F:3A98": each group of 8 digits is one 32-bit word of the address as the host's memory holds it. */
 static const char *take_endpoint(const char *p, int family, struct address *address, uint16_t *port)
 {
     *address = (struct address){.family = family};
     int words = family == AF_INET ? 1 : 4;
-    for (int i = 0; i < words; i++, p += 8) {
+    for (int i = 0; i < words; i++) {
         uint32_t word;
-        if (sscanf(p, "%8" SCNx32, &word) != 1 || strnlen(p, 9) < 9)
+        if ((p = take_hex(p, 8, &word)) == NULL)
             return NULL;
         memcpy(address->bytes + 4 * i, &word, sizeof word);
     }
-    char *end;
-    if (*p != ':')
-        return NULL;
-    unsigned long value = strtoul(p + 1, &end, 16);
-    if (end != p + 5 || *end != ' ')
+    uint32_t value;
+    if (*p != ':' || (p = take_hex(p + 1, 4, &value)) == NULL || *p != ' ')
         return NULL;
     *port = (uint16_t)value;
-    return end + 1;
+    return p + 1;
 }
 
 int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
@@ -44,9 +52,8 @@ int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
         p = take_endpoint(p, family, &entry->remote, &entry->remote_port);
     if (p == NULL)
         return -EBADMSG;
-    char *end;
-    unsigned long state = strtoul(p, &end, 16);
-    if (end != p + 2 || *end != ' ' || state == STATE_GONE || state > STATE_COUNT)
+    uint32_t state;
+    if ((p = take_hex(p, 2, &state)) == NULL || *p != ' ' || state == STATE_GONE || state > STATE_COUNT)
         return -EBADMSG;
     entry->state = state == STATE_COUNT ? STATE_SYN_RECV : (enum tcp_state)state;
     return 0;

@@ -93,7 +93,10 @@ int sock_diag_parse(const void *buffer, size_t length, uint32_t sequence, on_soc
 {
     int left = (int)length;
     const struct nlmsghdr *message = buffer;
-    for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+    for (; left >= (int)sizeof *message; message = mnl_nlmsg_next(message, &left)) {
+        /* mnl_nlmsg_ok compares as int, and takes a length of 2 GiB and more for a small one. */
+        if (message->nlmsg_len < sizeof *message || message->nlmsg_len > (size_t)left)
+            return -EBADMSG;
         if (message->nlmsg_seq != sequence)
             return -EPROTO;
         if (message->nlmsg_flags & NLM_F_DUMP_INTR)

@@ -46,12 +46,12 @@ enum tcp_state tcp_state_in_life_order(size_t i)
     return life_order[i];
 }
 
-/* Lower case, letters and digits only: all spellings of one state become the same. */
+/* Lower case, without what parts words: all spellings of one state become the same. */
 static void squeeze(const char *name, char *out, size_t size)
 {
     size_t n = 0;
     for (; *name != '\0' && n + 1 < size; name++)
-        if (isalnum((unsigned char)*name))
+        if (strchr("_- ", *name) == NULL)
             out[n++] = (char)tolower((unsigned char)*name);
     out[n] = '\0';
 }

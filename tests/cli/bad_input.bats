@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets status, output, stderr and their lines
+#
+# Bad input: one sentence with the option, the value and what is allowed; exit code 2; nothing opened.
+
+load helper
+
+@test "an unknown option is answered by the nearest one" {
+  refused '--ordr' 'did you mean --order?' -- --ordr leak
+}
+
+@test "an option like no other is answered by --help" {
+  refused '--frobnicate' 'tcpstorm --help' -- --frobnicate
+}
+
+@test "an unknown option behind good ones is refused" {
+  refused '--setle' 'did you mean --settle?' -- --conns 5 --quiet --setle 2s
+}
+
+@test "an unknown order is answered by the nearest one" {
+  refused '--order "sever-first"' 'did you mean server-first?' -- --order sever-first
+}
+
+@test "an order like no other is answered by where they are listed" {
+  refused '--order "xyzzy"' 'tcpstorm orders' -- --order xyzzy
+}
+
+@test "an unknown order in a list is named" {
+  refused '--order "leak,abrot"' 'abrot' 'did you mean abort?' -- --order leak,abrot
+}
+
+@test "a list of orders with a gap is refused" {
+  refused '--order "leak,"' 'allowed' -- --order leak,
+  refused '--order ",leak"' 'allowed' -- --order ,leak
+  refused '--order ""' 'allowed' -- --order ''
+}
+
+@test "more orders than one run can hold are refused" {
+  local list=leak i
+  for ((i = 0; i < 100; i++)); do
+    list+=,leak
+  done
+  refused '--order' 'at most' -- --order "$list"
+}
+
+@test "--conns takes no zero" {
+  refused '--conns "0"' 'from 1 to' -- --conns 0
+}
+
+@test "--conns takes no negative number" {
+  refused '--conns "-5"' 'from 1 to' -- --conns -5
+  refused '--conns "-5"' 'from 1 to' -- --conns=-5
+}
+
+@test "--conns takes no word" {
+  refused '--conns "abc"' 'whole number' -- --conns abc
+}
+
+@test "--conns takes no trailing junk" {
+  refused '--conns "10x"' 'whole number' -- --conns 10x
+  refused '--conns "1e3"' 'whole number' -- --conns 1e3
+  refused '--conns "10 "' 'whole number' -- --conns '10 '
+}
+
+@test "--conns takes no number that overflows" {
+  refused '--conns "99999999999999999999"' 'from 1 to' -- --conns 99999999999999999999
+  refused '--conns "9223372036854775808"' 'from 1 to' -- --conns 9223372036854775808
+  refused '--conns "9223372036854775807m"' 'from 1 to' -- --conns 9223372036854775807m
+}
+
+@test "--conns takes no part of a connection" {
+  refused '--conns "1.5"' 'whole number' -- --conns 1.5
+}
+
+@test "--hold takes no unknown unit" {
+  refused '--hold "5x"' 'allowed is a duration' '1m30s' 'forever' -- --hold 5x
+}
+
+@test "--hold takes no negative time" {
+  refused '--hold "-1s"' 'allowed is a duration' -- --hold -1s
+}
+
+@test "--hold takes no more than a day" {
+  refused '--hold "25h"' '24h' -- --hold 25h
+}
+
+@test "--settle takes neither nothing nor forever" {
+  refused '--settle "0s"' 'allowed is a duration from' -- --settle 0s
+  refused '--settle "forever"' 'allowed is a duration from' -- --settle forever
+}
+
+@test "--interval takes neither nothing nor junk" {
+  refused '--interval "0"' 'allowed is a duration from' -- --interval 0
+  refused '--interval "100msx"' 'allowed is a duration from' -- --interval 100msx
+}
+
+@test "--port takes no number beyond the last port" {
+  refused '--port "70000"' 'from 1 to 65,535' -- --port 70000
+  refused '--port "65536"' 'from 1 to 65,535' -- --port 65536
+}
+
+@test "--port takes no zero" {
+  refused '--port "0"' 'from 1 to 65,535' -- --port 0
+}
+
+@test "--address takes no address beyond loopback" {
+  refused '--address "10.0.0.1"' 'loopback' '127.0.0.1' '::1' -- --address 10.0.0.1
+  refused '--address "0.0.0.0"' 'loopback' -- --address 0.0.0.0
+  refused '--address "::"' 'loopback' -- --address ::
+  refused '--address "::ffff:127.0.0.1"' 'loopback' -- --address ::ffff:127.0.0.1
+}
+
+@test "--address takes no name" {
+  refused '--address "localhost"' 'allowed is a loopback address' -- --address localhost
+}
+
+@test "--address takes no port" {
+  refused '--address "127.0.0.1:80"' 'allowed is a loopback address' -- --address 127.0.0.1:80
+}
+
+@test "--witness takes none but its own" {
+  refused '--witness "foo"' 'auto, netlink, procfs' -- --witness foo
+  refused '--witness ""' 'auto, netlink, procfs' -- --witness ''
+}
+
+@test "two outputs cannot both be stdout" {
+  refused '--csv "-"' '--json "-"' 'stdout' -- --csv - --json -
+}
+
+@test "two outputs cannot be the same file" {
+  refused '--csv "same.out"' '--json "same.out"' 'two different files' -- --csv same.out --json same.out
+}
+
+@test "two outputs cannot be the same file under two names" {
+  refused '--csv "same.out"' '--json "./same.out"' -- \
+    --conns 3 --order abort --hold 0s --csv same.out --json ./same.out
+}
+
+@test "an output in a directory that is not there is refused" {
+  refused '--csv "/nonexistent/x.csv"' 'No such file or directory' 'allowed' -- --csv /nonexistent/x.csv
+  refused '--json "/nonexistent/x.json"' 'No such file or directory' 'allowed' -- --json /nonexistent/x.json
+}
+
+@test "a directory is no output" {
+  refused '--csv "/"' 'directory' 'allowed' -- --csv /
+}
+
+@test "an empty name is no output" {
+  refused '--csv ""' 'not empty' -- --csv ''
+  refused '--json ""' 'not empty' -- --json=
+}
+
+@test "a dry run refuses an output that cannot be written, as the run would" {
+  refused '--csv "/nonexistent/x.csv"' -- --dry-run --csv /nonexistent/x.csv
+}
+
+@test "a second output that cannot be written leaves the first as it was" {
+  printf 'rows of yesterday\n' >kept.csv
+  storm --csv kept.csv --json /nonexistent/x.json
+  assert_status 2
+  assert_one_message
+  run cat kept.csv
+  [[ $output == 'rows of yesterday' ]] || fail_with 'kept.csv was overwritten'
+}
+
+@test "a value that is missing is asked for" {
+  refused '--conns' 'needs a value' -- --conns
+  refused '--order' 'needs a value' -- --conns 5 --order
+}
+
+@test "a word that is no option is refused" {
+  refused '"leak"' '--name value' -- --conns 5 leak
+  refused '"-"' -- --conns 5 -
+  refused '"--"' -- --conns 5 --
+  refused '"-n"' -- --conns 5 -n 3
+}
+
+@test "a switch takes no value" {
+  refused '--quiet "yes"' 'takes no value' -- --quiet=yes
+  refused '--dry-run ""' 'takes no value' -- --dry-run=
+}
+
+@test "an unknown command is answered by the nearest one" {
+  refused '"oders"' 'did you mean orders?' -- oders
+}
+
+@test "a command like no other is answered by --help" {
+  refused '"frobnicate"' 'tcpstorm --help' -- frobnicate
+  refused '""' 'tcpstorm --help' -- ''
+}
+
+@test "a very long command is like no other" {
+  refused 'tcpstorm --help' -- "$(printf 'x%.0s' {1..200})"
+}
+
+@test "orders takes nothing but what it knows" {
+  refused 'orders "--nmaes"' 'allowed' -- orders --nmaes
+  refused 'allowed' -- orders --names --names
+}
+
+@test "a value with a newline is answered in one line" {
+  refused '--conns' 'allowed' -- --conns $'1\n2'
+  refused '--csv' -- --csv $'/nonexistent/a\nb'
+}
+
+@test "a value with terminal escapes is not passed on to the terminal" {
+  refused '--conns' 'allowed' -- --conns $'\e[31mred'
+  [[ $stderr != *$'\e'* ]] || fail_with 'an escape came through'
+}
+
+@test "the first bad option is told, and only that" {
+  refused '--conns "0"' -- --conns 0 --port 0 --order nope
+}
+
+@test "bad input opens no socket and starts no process" {
+  local arguments
+  while read -r -a arguments; do
+    traced 'network,process' "${arguments[@]}"
+    assert_status 2
+    assert_not_called 'socket(pair)?\(' '(clone3?|v?fork)\('
+  done <<'END'
+--conns 0
+--conns 99999999999999999999
+--order sever-first
+--hold 5x
+--port 70000
+--address 10.0.0.1
+--address localhost
+--witness foo
+--frobnicate
+--quiet=yes
+--csv - --json -
+--csv same.out --json same.out
+frobnicate
+END
+}
+
+@test "an output that cannot be written is refused before a socket is opened" {
+  traced 'network,process' --csv /nonexistent/x.csv
+  assert_status 2
+  assert_not_called 'socket(pair)?\(' '(clone3?|v?fork)\('
+}

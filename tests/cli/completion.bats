@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets status, output, stderr and their lines
+#
+# bash completion: what is offered for the last word.
+
+load helper
+
+# offered WORD...: completes the last of the words behind the program's name; what is offered is in $lines.
+offered() {
+  local completion=$BATS_TEST_DIRNAME/../../src/completion/tcpstorm.bash
+  [[ -s $completion ]] || skip 'there is no completion yet'
+  # shellcheck disable=SC2016 # for the inner shell
+  run --separate-stderr bash -c '
+    source "$1" && shift
+    COMP_WORDS=("$@")
+    COMP_CWORD=$(($# - 1))
+    _tcpstorm "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    ((${#COMPREPLY[@]} == 0)) || printf "%s\n" "${COMPREPLY[@]}"' \
+    bash "$completion" "$TCPSTORM" "$@"
+  assert_status 0
+  assert_stderr_empty
+}
+
+assert_offers() {
+  local word
+  for word; do
+    [[ $'\n'$output$'\n' == *$'\n'"$word"$'\n'* ]] || fail_with "not offered: $word" || return 1
+  done
+}
+
+@test "every option is offered" {
+  local options
+  mapfile -t options < <("$TCPSTORM" options)
+  ((${#options[@]} > 0)) || fail_with 'there are no options'
+  offered --
+  assert_offers "${options[@]}"
+}
+
+@test "every order is offered, and all" {
+  local orders
+  mapfile -t orders < <("$TCPSTORM" orders --names)
+  ((${#orders[@]} > 0)) || fail_with 'there are no orders'
+  offered --order ''
+  assert_offers "${orders[@]}" all
+}
+
+@test "the start of an option is completed" {
+  offered --wit
+  [[ $output == --witness ]] || fail_with '--witness was expected'
+}
+
+@test "the start of an order is completed" {
+  offered --conns 5 --order half
+  [[ $output == half-close ]] || fail_with 'half-close was expected'
+}
+
+@test "the second order of a list is completed" {
+  offered --order leak,ab
+  [[ $output == leak,abort ]] || fail_with 'leak,abort was expected'
+}
+
+@test "an order behind = is completed" {
+  offered --order = half
+  [[ $output == half-close ]] || fail_with 'half-close was expected'
+}
+
+@test "every witness is offered" {
+  offered --witness ''
+  assert_offers auto netlink procfs
+}
+
+@test "the commands are offered first" {
+  offered ''
+  assert_offers orders help version
+}
+
+@test "files are offered for an output" {
+  touch rows.csv
+  offered --csv ro
+  [[ $output == rows.csv ]] || fail_with 'rows.csv was expected'
+}
+
+@test "nothing is offered for a number" {
+  offered --conns ''
+  [[ -z $output ]] || fail_with 'nothing was expected'
+}

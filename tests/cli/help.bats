@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets status, output, stderr and their lines
+#
+# What the program says of itself.
+
+load helper
+
+@test "alone it gives a short help" {
+  storm
+  assert_status 0
+  assert_stderr_empty
+  assert_stdout_has 'tcpstorm --conns 1000 --order server-first' 'tcpstorm --help'
+  ((${#lines[@]} <= 12)) || fail_with 'that is not short'
+}
+
+@test "--help, -h and help are the same text" {
+  storm --help
+  assert_status 0
+  local long=$output
+  storm -h
+  assert_status 0
+  [[ $output == "$long" ]] || fail_with '-h differs from --help'
+  storm help
+  assert_status 0
+  [[ $output == "$long" ]] || fail_with 'help differs from --help'
+}
+
+@test "--help lists every option" {
+  storm options
+  assert_status 0
+  local options=("${lines[@]}") option
+  ((${#options[@]} >= 12)) || fail_with 'these are too few options'
+  storm --help
+  assert_status 0
+  assert_stderr_empty
+  for option in "${options[@]}"; do
+    assert_stdout_has "  $option "
+  done
+}
+
+@test "--help lists the commands, examples and exit codes" {
+  storm --help
+  assert_status 0
+  assert_stdout_has '  orders ' '  help ' '  version ' 'Exit codes' '130'
+  assert_stdout_has 'tcpstorm --order all' '--hold forever' '--csv -' '--dry-run'
+}
+
+@test "--help says what each option is when it is not given" {
+  storm --help
+  assert_stdout_has '(default 1000)' '(default server-first)' '(default 1s)' '(default 100ms)' '(default 127.0.0.1)' \
+    '(default 15000)' '(default auto)'
+}
+
+@test "--help fits 100 columns" {
+  local line
+  storm --help
+  for line in "${lines[@]}"; do
+    ((${#line} <= 100)) || fail_with "too wide: $line"
+  done
+}
+
+@test "every option of --help is taken" {
+  dry_run --conns 5 --order leak --hold 0s --settle 5s --interval 100ms --address 127.0.0.1 --witness auto --quiet
+  assert_status 0
+  assert_stderr_empty
+}
+
+@test "--version gives name and number" {
+  storm --version
+  assert_status 0
+  assert_stderr_empty
+  [[ $output =~ ^tcpstorm\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail_with 'that is no version'
+  local long=$output
+  storm version
+  assert_status 0
+  [[ $output == "$long" ]] || fail_with 'version differs from --version'
+}
+
+@test "orders --names is a name a line" {
+  storm orders --names
+  assert_status 0
+  assert_stderr_empty
+  local expected=(server-first client-first half-close never-close leak simultaneous abort unread) name
+  for name in "${expected[@]}"; do
+    [[ $'\n'$output$'\n' == *$'\n'"$name"$'\n'* ]] || fail_with "$name is missing"
+  done
+  for name in "${lines[@]}"; do
+    [[ $name =~ ^[a-z0-9-]+$ ]] || fail_with "no name: $name"
+  done
+  [[ -z $(printf '%s\n' "${lines[@]}" | sort | uniq -d) ]] || fail_with 'a name comes twice'
+}
+
+@test "orders tells every order's steps and states" {
+  local names name
+  names=$("$TCPSTORM" orders --names)
+  storm orders
+  assert_status 0
+  assert_stderr_empty
+  for name in $names; do
+    assert_stdout_has "$name: "
+  done
+  assert_stdout_has server-close client-shutdown server-write client-read both-close client-abort client-write
+  assert_stdout_has FIN_WAIT2 CLOSE_WAIT TIME_WAIT ESTABLISHED 'TIME_WAIT or gone'
+}
+
+@test "orders tells as many openings as there are orders" {
+  storm orders --names
+  local count=${#lines[@]}
+  storm orders
+  run grep -c '^    open  *server ESTABLISHED  *client ESTABLISHED$' <<<"$output"
+  ((output == count)) || fail_with "$count openings were expected"
+}
+
+@test "every order that is listed is taken" {
+  local name
+  for name in $("$TCPSTORM" orders --names); do
+    dry_run --order "$name"
+    assert_status 0
+    assert_stdout_has "$name"
+  done
+}
+
+# The text of the man page in $page.
+read_man_page() {
+  local file=$BATS_TEST_DIRNAME/../../build/tcpstorm.1
+  [[ -s $file ]] || skip 'build/tcpstorm.1 is not built'
+  page=$(sed 's/\\-/-/g' "$file")
+}
+
+@test "the man page names every order" {
+  local page name
+  read_man_page
+  for name in $("$TCPSTORM" orders --names); do
+    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+  done
+}
+
+@test "the man page names every option" {
+  local page option
+  read_man_page
+  for option in $("$TCPSTORM" options); do
+    [[ $page == *"$option"* ]] || fail_with "the man page lacks $option"
+  done
+}
+
+@test "the man page names every exit code" {
+  local page code
+  read_man_page
+  for code in 0 1 2 3 130; do
+    run grep -E "^(\.B |\.BR |\.I |)$code( |$)" <<<"$page"
+    assert_status 0
+  done
+}

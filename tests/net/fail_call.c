@@ -1,0 +1,169 @@
+/* fail_call: makes a chosen library call fail in chosen processes, for the tests of faults. It is preloaded
+ * (LD_PRELOAD) and told what to do by the environment:
+ *
+ *   FAIL_CALL   the call: accept4, bind, connect, fork, listen, recvmsg, send, socket, socketpair
+ *   FAIL_ERRNO  what it says then, by name: EMFILE
+ *   FAIL_IN     where: the arguments of the process begin with these words: "worker server"; "controller" is
+ *               every process that is neither a worker nor a witness
+ *   FAIL_AFTER  calls that succeed before (0)
+ *   FAIL_TIMES  calls that fail; all later ones succeed again (no end)
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct {
+    const char *call;
+    int error;
+    long calls_left, failures_left;
+} setting;
+
+static long number_from(const char *name, long otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtol(text, NULL, 10) : otherwise;
+}
+
+static int errno_from(const char *name)
+{
+    for (int i = 1; name != NULL && i < 200; i++) {
+        const char *known = strerrorname_np(i);
+        if (known != NULL && strcmp(known, name) == 0)
+            return i;
+    }
+    fprintf(stderr, "fail_call: FAIL_ERRNO is no error name\n");
+    abort();
+}
+
+/* The arguments of this process without its name, separated by spaces. */
+static void read_arguments(char *text, size_t size)
+{
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, size - 1);
+    if (fd >= 0)
+        close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    size_t name = strlen(text) + 1;
+    for (ssize_t i = 0; i + 1 < length; i++)
+        text[i] = text[i] == '\0' ? ' ' : text[i];
+    if ((ssize_t)name < length)
+        memmove(text, text + name, (size_t)length - name + 1);
+    else
+        text[0] = '\0';
+}
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+static bool is_chosen(const char *where)
+{
+    char arguments[4096];
+    read_arguments(arguments, sizeof arguments);
+    if (strcmp(where, "controller") == 0)
+        return starts_with(arguments, "--");
+    return starts_with(arguments, where);
+}
+
+__attribute__((constructor)) static void read_setting(void)
+{
+    const char *call = getenv("FAIL_CALL"), *where = getenv("FAIL_IN");
+    if (call == NULL || where == NULL || !is_chosen(where))
+        return;
+    setting.error = errno_from(getenv("FAIL_ERRNO"));
+    setting.calls_left = number_from("FAIL_AFTER", 0);
+    setting.failures_left = number_from("FAIL_TIMES", -1);
+    setting.call = call;
+}
+
+static bool fails(const char *call)
+{
+    if (setting.call == NULL || strcmp(setting.call, call) != 0)
+        return false;
+    if (setting.calls_left > 0) {
+        setting.calls_left--;
+        return false;
+    }
+    if (setting.failures_left == 0)
+        return false;
+    setting.failures_left -= setting.failures_left > 0;
+    errno = setting.error;
+    return true;
+}
+
+/* A call by another name; dlsym gives an object pointer, which ISO C does not turn into a function. */
+#define NEXT(pointer, name)                                                                                  \
+    do {                                                                                                     \
+        void *next_ = dlsym(RTLD_NEXT, (name));                                                              \
+        memcpy(&(pointer), &next_, sizeof(pointer));                                                         \
+    } while (0)
+
+int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    int (*next)(int, struct sockaddr *, socklen_t *, int);
+    NEXT(next, "accept4");
+    return fails("accept4") ? -1 : next(fd, address, length, flags);
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int (*next)(int, const struct sockaddr *, socklen_t);
+    NEXT(next, "bind");
+    return fails("bind") ? -1 : next(fd, address, length);
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int (*next)(int, const struct sockaddr *, socklen_t);
+    NEXT(next, "connect");
+    return fails("connect") ? -1 : next(fd, address, length);
+}
+
+pid_t fork(void)
+{
+    pid_t (*next)(void);
+    NEXT(next, "fork");
+    return fails("fork") ? -1 : next();
+}
+
+int listen(int fd, int backlog)
+{
+    int (*next)(int, int);
+    NEXT(next, "listen");
+    return fails("listen") ? -1 : next(fd, backlog);
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags)
+{
+    ssize_t (*next)(int, struct msghdr *, int);
+    NEXT(next, "recvmsg");
+    return fails("recvmsg") ? -1 : next(fd, message, flags);
+}
+
+ssize_t send(int fd, const void *data, size_t size, int flags)
+{
+    ssize_t (*next)(int, const void *, size_t, int);
+    NEXT(next, "send");
+    return fails("send") ? -1 : next(fd, data, size, flags);
+}
+
+int socket(int family, int type, int protocol)
+{
+    int (*next)(int, int, int);
+    NEXT(next, "socket");
+    return fails("socket") ? -1 : next(family, type, protocol);
+}
+
+int socketpair(int family, int type, int protocol, int pair[2])
+{
+    int (*next)(int, int, int, int *);
+    NEXT(next, "socketpair");
+    return fails("socketpair") ? -1 : next(family, type, protocol, pair);
+}

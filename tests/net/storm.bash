@@ -1,0 +1,302 @@
+# shellcheck shell=bash disable=SC2034 # its variables are for the tests
+# storm: what the tests of this folder share. Each test has a copy of the program of its own, so that "no process is
+# left" can be asked of exactly the processes it started; its output goes to $OUT, $ERR, $CSV and $JSON.
+#
+# Nothing sleeps for a guess: wait_until waits for a condition, and gives up aloud.
+
+PATIENCE=5 # seconds within which a storm that was stopped, or lost a process, must be gone
+LONG=60    # seconds for a run that is to end by itself
+CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s
+
+setup() {
+  STORM=$BATS_TEST_TMPDIR/tcpstorm
+  OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+  CSV=$BATS_TEST_TMPDIR/rows.csv JSON=$BATS_TEST_TMPDIR/events.json
+  FAIL_CALL_SO=$(dirname "$TCPSTORM")/fail_call.so
+  launcher=()
+  others=()
+  cp "$TCPSTORM" "$STORM"
+  # A worker's last word goes unheard when it leaves; what a sanitizer has to say of it is found in teardown.
+  export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$BATS_TEST_TMPDIR/sanitizer
+  export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$BATS_TEST_TMPDIR/sanitizer
+  touch "$OUT" "$ERR"
+}
+
+teardown() {
+  local pid report found=0
+  for pid in "${others[@]}" $(storm_pids); do
+    kill -KILL "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
+  for report in "$BATS_TEST_TMPDIR"/sanitizer.*; do
+    [[ -e $report ]] || continue
+    cat "$report"
+    found=1
+  done
+  return "$found"
+}
+
+say() {
+  printf '%s\n' "$*"
+}
+
+# ---- waiting ----
+
+# wait_until SECONDS COMMAND...: until the command succeeds; fails when it never does.
+wait_until() {
+  local deadline=$((SECONDS + $1 + 1))
+  shift
+  until "$@"; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.02
+  done
+}
+
+is_over() {
+  local state
+  { read -r state <"/proc/$1/stat"; } 2>/dev/null || return 0
+  [[ $state == *") Z "* ]]
+}
+
+# ---- the program ----
+
+# Every live process that runs this test's copy of the program.
+storm_pids() {
+  local exe pid
+  for exe in /proc/[0-9]*/exe; do
+    [[ $exe -ef $STORM ]] || continue
+    pid=${exe#/proc/}
+    say "${pid%/exe}"
+  done
+}
+
+no_process() {
+  [[ -z $(storm_pids) ]]
+}
+
+# role_pid ROLE: "worker server", "worker client" or "witness"; the first one found, or nothing.
+role_pid() {
+  local pid words
+  for pid in $(storm_pids); do
+    { mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || continue
+    if [[ "${words[*]:1}" == "$1"* ]]; then
+      say "$pid"
+      return
+    fi
+  done
+}
+
+has_role() {
+  [[ -n $(role_pid "$1") ]]
+}
+
+# in_fresh_namespace [SYSCTL=VALUE ...]: the storms of this test run in a namespace of their own.
+in_fresh_namespace() {
+  launcher=("$BATS_TEST_DIRNAME/in_namespace.bash" "$@" --)
+  local status=0
+  "${launcher[@]}" true || status=$?
+  ((status != 77)) || skip "this machine does not let a namespace set $*"
+  ((status == 0))
+}
+
+# in_slow_namespace: opening takes seconds there, however fast the machine: two connections at a time.
+in_slow_namespace() {
+  in_fresh_namespace net.core.somaxconn=1
+}
+
+# inside COMMAND...: in the namespace of the running storm.
+inside() {
+  nsenter -t "$storm_pid" -n -- "$@"
+}
+
+# start_storm OPTION...: in the background.
+start_storm() {
+  rm -f "$CSV" # has_row must not see the rows of an earlier storm
+  "${launcher[@]}" "$STORM" --csv "$CSV" "$@" >"$OUT" 2>"$ERR" 3>&- &
+  storm_pid=$!
+}
+
+# end_storm SECONDS: waits for it; the exit status is in $code.
+end_storm() {
+  if ! wait_until "$1" is_over "$storm_pid"; then
+    say "the storm still runs after $1 s: $(storm_pids | tr '\n' ' ')"
+    show_output
+    return 1
+  fi
+  code=0
+  wait "$storm_pid" || code=$?
+}
+
+# storm OPTION...: to its end.
+storm() {
+  start_storm "$@"
+  end_storm "$LONG"
+}
+
+show_output() {
+  local file
+  for file in "$OUT" "$ERR"; do
+    say "---- ${file##*/}"
+    tail -n 40 "$file"
+  done
+  if [[ -s $CSV ]]; then
+    say "---- the last rows of the CSV"
+    tail -n 4 "$CSV"
+  fi
+}
+
+# ---- assertions ----
+
+expect_code() {
+  if [[ $code != "$1" ]]; then
+    say "exit status $code where $1 was expected"
+    show_output
+    return 1
+  fi
+}
+
+# expect_in FILE TEXT: the text is there, white space folded (the summary breaks its lines).
+expect_in() {
+  if ! holds_text "$1" "$2"; then
+    say "no \"$2\" in ${1##*/}:"
+    show_output
+    return 1
+  fi
+}
+
+expect_not_in() {
+  if holds_text "$1" "$2"; then
+    say "\"$2\" in ${1##*/}:"
+    show_output
+    return 1
+  fi
+}
+
+holds_text() {
+  tr -s ' \n' ' ' <"$1" | grep -qF -- "$2"
+}
+
+# With --quiet, stderr holds errors only: it must be one line, which begins with the program's name.
+expect_one_sentence() {
+  if [[ $(wc -l <"$ERR") != 1 ]] || ! grep -q '^tcpstorm: ' "$ERR"; then
+    say "stderr is not one sentence:"
+    show_output
+    return 1
+  fi
+}
+
+expect_empty() {
+  if [[ -s $1 ]]; then
+    say "${1##*/} is not empty:"
+    cat "$1"
+    return 1
+  fi
+}
+
+expect_no_process() {
+  if ! no_process; then
+    say "processes are left: $(storm_pids | tr '\n' ' ')"
+    return 1
+  fi
+}
+
+# ---- the CSV ----
+
+# has_row STEP SETTLED: such a row has been written.
+has_row() {
+  [[ -e $CSV ]] && grep -q "^[^,]*,[^,]*,[^,]*,$1,$2," "$CSV"
+}
+
+wait_for_row() {
+  if ! wait_until 20 has_row "$1" "$2"; then
+    say "no row of step $1 with settled=$2 came"
+    show_output
+    return 1
+  fi
+}
+
+# What holds for every CSV, whole or cut short between two rows.
+check_csv() {
+  if [[ $(head -n 1 "$1") != "$CSV_HEADER" ]]; then
+    say "the header is: $(head -n 1 "$1")"
+    return 1
+  fi
+  if [[ -n $(tail -c 1 "$1") ]]; then
+    say "the last line is not complete: $(tail -n 1 "$1")"
+    return 1
+  fi
+  awk -F, '
+    function complain(what) { printf "line %d: %s: %s\n", NR, what, $0; bad = 1 }
+    NR == 1 { next }
+    NF != 22 { complain("not 22 fields"); next }
+    $5 !~ /^[01]$/ { complain("settled is neither 0 nor 1") }
+    $6 != (NR % 2 ? "client" : "server") { complain("rows do not come in pairs, server first") }
+    {
+      states = 0
+      for (i = 7; i <= 21; i++) if ($i !~ (i == 19 ? "^-?[0-9]+$" : "^[0-9]+$")) complain("field " i " is no number")
+      for (i = 9; i <= 18; i++) states += $i
+      if ($7 != states + $19) complain("opened is not the sum of states and gone")
+      if ($3 + 0 < last_t) complain("time runs backwards")
+      if ($7 + 0 < opened[$1]) complain("opened shrinks")
+      if ($6 == "client" && ($7 != row_opened || $3 != row_t || $4 != row_step || $5 != row_settled))
+        complain("differs from its server row in opened, t_s, step or settled")
+      if ($6 == "client" && $8 != 0) complain("a listener on the client side")
+      last_t = $3 + 0; opened[$1] = $7 + 0; row_opened = $7; row_t = $3; row_step = $4; row_settled = $5
+    }
+    END {
+      if (NR % 2 == 0) complain("the last server row has no client row")
+      exit bad
+    }' "$1"
+}
+
+# last_settled CSV STEP SIDE FIELD: that field of the step's last settled row. FIELD is a name of the header.
+last_settled() {
+  awk -F, -v step="$2" -v side="$3" -v field="$4" '
+    NR == 1 { for (i = 1; i <= NF; i++) if ($i == field) column = i }
+    $4 == step && $5 == 1 && $6 == side { value = $column }
+    END { print value }' "$1"
+}
+
+# expect_settled STEP SIDE FIELD=VALUE...
+expect_settled() {
+  local step=$1 side=$2 pair value bad=0
+  shift 2
+  for pair in "$@"; do
+    value=$(last_settled "$CSV" "$step" "$side" "${pair%%=*}")
+    if [[ $value != "${pair#*=}" ]]; then
+      say "$step, $side side: ${pair%%=*} is ${value:-missing} where ${pair#*=} was expected"
+      bad=1
+    fi
+  done
+  ((bad == 0)) || show_output
+  return "$bad"
+}
+
+# ---- the kernel ----
+
+# The lanes of the order that the summary named last: sets lane_address, lane_first, lane_last.
+read_lanes() {
+  local line
+  line=$(grep '^lanes ' "$1" | tail -n 1)
+  [[ $line =~ ^lanes\ (.*):([0-9]+)(-([0-9]+))?,\ seen\ by ]] || { say "no lanes in the first line: $line"; return 1; }
+  lane_address=${BASH_REMATCH[1]//[\[\]]/} lane_first=${BASH_REMATCH[2]} lane_last=${BASH_REMATCH[4]:-${BASH_REMATCH[2]}}
+}
+
+sockets_on_lanes() {
+  local at=$lane_address
+  [[ $at != *:* ]] || at="[$at]"
+  ss -Htan "( src $at and sport >= :$lane_first and sport <= :$lane_last ) or ( dst $at and dport >= :$lane_first and dport <= :$lane_last )"
+}
+
+lanes_are_empty() {
+  [[ -z $(sockets_on_lanes) ]]
+}
+
+expect_lanes_empty() {
+  read_lanes "$OUT"
+  if ! wait_until 2 lanes_are_empty; then
+    say "the kernel still has sockets on ports $lane_first to $lane_last:"
+    sockets_on_lanes | head -n 5
+    return 1
+  fi
+}

@@ -1,0 +1,297 @@
+#include "unit.h"
+
+#include "storm/close_order.h"
+
+static const struct close_order *order_named(const char *name)
+{
+    const struct close_order *order = close_order_find(name);
+    assert_non_null(order);
+    return order;
+}
+
+/* -1: the side has not called close() by then. */
+static int closing_step_of(const char *name, int step, enum side side)
+{
+    int closing = 4711;
+    bool closed = order_side_closed(order_named(name), step, side, &closing);
+    return closed ? closing : -1;
+}
+
+static void every_order_is_found_by_its_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        assert_ptr_equal(close_order_find(close_order_at(i)->name), close_order_at(i));
+}
+
+static void the_orders_that_were_promised_are_there(void **state)
+{
+    (void)state;
+    static const char *const promised[] = {"server-first", "client-first", "half-close", "never-close",
+                                           "leak",         "simultaneous", "abort",      "unread"};
+    for (size_t i = 0; i < COUNT_OF(promised); i++)
+        assert_non_null(close_order_find(promised[i]));
+}
+
+static void another_name_is_no_order(void **state)
+{
+    (void)state;
+    assert_null(close_order_find("sever-first"));
+    assert_null(close_order_find(""));
+    assert_null(close_order_find("all"));
+}
+
+static void a_typo_finds_the_order_that_was_meant(void **state)
+{
+    (void)state;
+    assert_string_equal(close_order_nearest("sever-first"), "server-first");
+    assert_string_equal(close_order_nearest("simultanous"), "simultaneous");
+    assert_null(close_order_nearest("xyzzy"));
+}
+
+static void every_order_says_what_it_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        assert_true(strlen(close_order_at(i)->summary) > 5);
+        assert_true(strlen(close_order_at(i)->meaning) > 20);
+    }
+}
+
+static void every_order_starts_by_opening(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        const struct order_step *first = order_step_at(close_order_at(i), 0);
+        assert_int_equal(first->act, ACT_OPEN);
+        assert_string_equal(order_step_label(first).text, "open");
+        assert_int_equal(first->expect[SIDE_SERVER], STATE_SET(STATE_ESTABLISHED));
+        assert_int_equal(first->expect[SIDE_CLIENT], STATE_SET(STATE_ESTABLISHED));
+    }
+}
+
+static void only_the_first_step_opens(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        for (int step = 1; step < order_step_count(close_order_at(i)); step++)
+            assert_true(order_step_at(close_order_at(i), step)->act > ACT_OPEN);
+}
+
+static void steps_are_counted_with_the_opening(void **state)
+{
+    (void)state;
+    assert_int_equal(order_step_count(order_named("never-close")), 1);
+    assert_int_equal(order_step_count(order_named("leak")), 2);
+    assert_int_equal(order_step_count(order_named("server-first")), 3);
+    assert_int_equal(order_step_count(order_named("half-close")), 6);
+}
+
+static void labels_are_unique_within_an_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        const struct close_order *order = close_order_at(i);
+        for (int step = 0; step < order_step_count(order); step++)
+            for (int other = 0; other < step; other++)
+                assert_string_not_equal(order_step_label(order_step_at(order, step)).text,
+                                        order_step_label(order_step_at(order, other)).text);
+    }
+}
+
+static void labels_name_side_and_act(void **state)
+{
+    (void)state;
+    assert_string_equal(order_step_label(order_step_at(order_named("server-first"), 1)).text, "server-close");
+    assert_string_equal(order_step_label(order_step_at(order_named("half-close"), 1)).text,
+                        "client-shutdown");
+    assert_string_equal(order_step_label(order_step_at(order_named("half-close"), 2)).text, "server-write");
+    assert_string_equal(order_step_label(order_step_at(order_named("simultaneous"), 1)).text, "both-close");
+}
+
+static void somebody_acts_in_every_step(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        for (int step = 0; step < order_step_count(close_order_at(i)); step++) {
+            uint32_t by = order_step_at(close_order_at(i), step)->by;
+            assert_true(by != 0 && (by & ~BOTH_SIDES) == 0);
+        }
+}
+
+static void nobody_acts_on_a_descriptor_that_is_closed(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        uint32_t released = 0;
+        for (int step = 0; step < order_step_count(close_order_at(i)); step++) {
+            const struct order_step *at = order_step_at(close_order_at(i), step);
+            assert_int_equal(at->by & released, 0);
+            if (act_releases(at->act))
+                released |= at->by;
+        }
+    }
+}
+
+static void every_step_expects_something_of_both_sides(void **state)
+{
+    (void)state;
+    uint32_t all = STATE_SET(STATE_COUNT) - 1;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        for (int step = 0; step < order_step_count(close_order_at(i)); step++)
+            for (int side = 0; side < SIDE_COUNT; side++) {
+                uint32_t expected = order_step_at(close_order_at(i), step)->expect[side];
+                assert_true(expected != 0);
+                assert_int_equal(expected & ~all, 0);
+                assert_false(state_set_has(expected, STATE_LISTEN));
+            }
+}
+
+static void the_bounds_of_time_wait_are_in_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        for (int step = 0; step < order_step_count(close_order_at(i)); step++) {
+            const struct order_step *at = order_step_at(close_order_at(i), step);
+            assert_true(at->time_wait_min >= 0 && at->time_wait_min <= at->time_wait_max);
+            assert_true(at->time_wait_max <= SIDE_COUNT);
+        }
+}
+
+static void simultaneous_expects_one_or_two_time_waits_per_connection(void **state)
+{
+    (void)state;
+    const struct order_step *step = order_step_at(order_named("simultaneous"), 1);
+    assert_int_equal(step->time_wait_min, 1);
+    assert_int_equal(step->time_wait_max, 2);
+}
+
+static void one_close_after_the_other_leaves_one_time_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(order_time_wait_per_connection(order_named("server-first")), 1);
+    assert_int_equal(order_time_wait_per_connection(order_named("client-first")), 1);
+    assert_int_equal(order_time_wait_per_connection(order_named("half-close")), 1);
+}
+
+static void simultaneous_closes_leave_two_time_waits_at_most(void **state)
+{
+    (void)state;
+    assert_int_equal(order_time_wait_per_connection(order_named("simultaneous")), 2);
+}
+
+static void resets_leave_no_time_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(order_time_wait_per_connection(order_named("abort")), 0);
+    assert_int_equal(order_time_wait_per_connection(order_named("unread")), 0);
+}
+
+static void an_orphaned_fin_wait2_counts_as_a_time_wait_socket(void **state)
+{
+    (void)state;
+    assert_int_equal(order_time_wait_per_connection(order_named("leak")), 1);
+}
+
+static void open_connections_leave_no_time_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(order_time_wait_per_connection(order_named("never-close")), 0);
+}
+
+static void nobody_has_closed_when_all_is_open(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        for (int side = 0; side < SIDE_COUNT; side++)
+            assert_int_equal(closing_step_of(close_order_at(i)->name, 0, (enum side)side), -1);
+}
+
+static void a_side_has_closed_from_its_step_on(void **state)
+{
+    (void)state;
+    assert_int_equal(closing_step_of("server-first", 1, SIDE_SERVER), 1);
+    assert_int_equal(closing_step_of("server-first", 2, SIDE_SERVER), 1);
+    assert_int_equal(closing_step_of("server-first", 1, SIDE_CLIENT), -1);
+    assert_int_equal(closing_step_of("server-first", 2, SIDE_CLIENT), 2);
+}
+
+static void both_sides_have_closed_after_closing_at_once(void **state)
+{
+    (void)state;
+    assert_int_equal(closing_step_of("simultaneous", 1, SIDE_SERVER), 1);
+    assert_int_equal(closing_step_of("simultaneous", 1, SIDE_CLIENT), 1);
+}
+
+static void shutdown_is_no_close(void **state)
+{
+    (void)state;
+    for (int step = 1; step <= 4; step++)
+        assert_int_equal(closing_step_of("half-close", step, SIDE_CLIENT), -1);
+    assert_int_equal(closing_step_of("half-close", 5, SIDE_CLIENT), 5);
+}
+
+static void abort_is_no_close_by_fin(void **state)
+{
+    (void)state;
+    assert_int_equal(closing_step_of("abort", 2, SIDE_CLIENT), -1);
+}
+
+static void who_leaks_never_closes(void **state)
+{
+    (void)state;
+    assert_int_equal(closing_step_of("leak", 1, SIDE_SERVER), -1);
+    assert_int_equal(closing_step_of("leak", 1, SIDE_CLIENT), 1);
+}
+
+static void a_set_is_written_as_its_states(void **state)
+{
+    (void)state;
+    assert_string_equal(state_set_text(STATE_SET(STATE_FIN_WAIT2)).text, "FIN_WAIT2");
+    assert_string_equal(state_set_text(STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_GONE)).text,
+                        "TIME_WAIT or gone");
+    assert_string_equal(state_set_text(0).text, "");
+}
+
+static void the_largest_set_is_cut_not_overrun(void **state)
+{
+    (void)state;
+    struct state_set_text text = state_set_text(STATE_SET(STATE_COUNT) - 1);
+    assert_true(strlen(text.text) < sizeof text.text);
+    assert_contains(text.text, "LISTEN or SYN_SENT or ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_order_is_found_by_its_name),
+        cmocka_unit_test(the_orders_that_were_promised_are_there),
+        cmocka_unit_test(another_name_is_no_order),
+        cmocka_unit_test(a_typo_finds_the_order_that_was_meant),
+        cmocka_unit_test(every_order_says_what_it_is),
+        cmocka_unit_test(every_order_starts_by_opening),
+        cmocka_unit_test(only_the_first_step_opens),
+        cmocka_unit_test(steps_are_counted_with_the_opening),
+        cmocka_unit_test(labels_are_unique_within_an_order),
+        cmocka_unit_test(labels_name_side_and_act),
+        cmocka_unit_test(somebody_acts_in_every_step),
+        cmocka_unit_test(nobody_acts_on_a_descriptor_that_is_closed),
+        cmocka_unit_test(every_step_expects_something_of_both_sides),
+        cmocka_unit_test(the_bounds_of_time_wait_are_in_order),
+        cmocka_unit_test(simultaneous_expects_one_or_two_time_waits_per_connection),
+        cmocka_unit_test(one_close_after_the_other_leaves_one_time_wait),
+        cmocka_unit_test(simultaneous_closes_leave_two_time_waits_at_most),
+        cmocka_unit_test(resets_leave_no_time_wait),
+        cmocka_unit_test(an_orphaned_fin_wait2_counts_as_a_time_wait_socket),
+        cmocka_unit_test(open_connections_leave_no_time_wait),
+        cmocka_unit_test(nobody_has_closed_when_all_is_open),
+        cmocka_unit_test(a_side_has_closed_from_its_step_on),
+        cmocka_unit_test(both_sides_have_closed_after_closing_at_once),
+        cmocka_unit_test(shutdown_is_no_close),
+        cmocka_unit_test(abort_is_no_close_by_fin),
+        cmocka_unit_test(who_leaks_never_closes),
+        cmocka_unit_test(a_set_is_written_as_its_states),
+        cmocka_unit_test(the_largest_set_is_cut_not_overrun),
+    };
+    return cmocka_run_group_tests_name("close_order", tests, NULL, NULL);
+}

@@ -1,0 +1,306 @@
+#include "unit.h"
+
+#include "storm/wire.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+static struct wire_line split(char *text)
+{
+    struct wire_line line;
+    assert_int_equal(wire_split(text, &line), 0);
+    return line;
+}
+
+static void a_line_is_cut_at_blanks(void **state)
+{
+    (void)state;
+    char text[] = "listen 3 127.0.0.1 15000";
+    struct wire_line line = split(text);
+    assert_int_equal(line.count, 4);
+    assert_string_equal(line.word[0], "listen");
+    assert_string_equal(line.word[1], "3");
+    assert_string_equal(line.word[2], "127.0.0.1");
+    assert_string_equal(line.word[3], "15000");
+}
+
+static void blanks_in_a_row_part_only_once(void **state)
+{
+    (void)state;
+    char text[] = "  act   7  close \r\n";
+    struct wire_line line = split(text);
+    assert_int_equal(line.count, 3);
+    assert_string_equal(line.word[2], "close");
+}
+
+static void an_empty_line_has_no_words(void **state)
+{
+    (void)state;
+    char nothing[] = "", blanks[] = "   ";
+    assert_int_equal(split(nothing).count, 0);
+    assert_int_equal(split(blanks).count, 0);
+}
+
+static void as_many_words_as_allowed_fit(void **state)
+{
+    (void)state;
+    char text[WIRE_WORDS_MAX * 2 + 1] = "";
+    for (int i = 0; i < WIRE_WORDS_MAX; i++)
+        strcat(text, "w ");
+    assert_int_equal(split(text).count, WIRE_WORDS_MAX);
+}
+
+static void one_word_too_many_is_refused(void **state)
+{
+    (void)state;
+    char text[(WIRE_WORDS_MAX + 1) * 2 + 1] = "";
+    for (int i = 0; i < WIRE_WORDS_MAX + 1; i++)
+        strcat(text, "w ");
+    struct wire_line line;
+    assert_int_equal(wire_split(text, &line), -EMSGSIZE);
+}
+
+static void the_longest_message_fits(void **state)
+{
+    (void)state;
+    char text[WIRE_LINE_MAX] = "seen 18446744073709551615 18446744073709551615";
+    for (int i = 0; i < 24; i++)
+        strcat(text, " 9223372036854775807");
+    assert_int_equal(split(text).count, 27);
+}
+
+static void a_word_is_a_number(void **state)
+{
+    (void)state;
+    char text[] = "credit 2 50000 -7 9223372036854775807";
+    struct wire_line line = split(text);
+    assert_int_equal(wire_number(&line, 1), 2);
+    assert_int_equal(wire_number(&line, 2), 50000);
+    assert_int_equal(wire_number(&line, 3), -7);
+    assert_true(wire_number(&line, 4) == INT64_MAX);
+}
+
+static void a_missing_word_is_zero(void **state)
+{
+    (void)state;
+    char text[] = "credit";
+    struct wire_line line = split(text);
+    assert_int_equal(wire_number(&line, 1), 0);
+    assert_int_equal(wire_number(&line, 100), 0);
+}
+
+static void a_word_that_is_no_number_is_zero(void **state)
+{
+    (void)state;
+    char text[] = "credit many";
+    struct wire_line line = split(text);
+    assert_int_equal(wire_number(&line, 1), 0);
+}
+
+/* ---- over a stream ---- */
+
+struct talk {
+    struct event_base *base;
+    struct wire *wire;
+    int peer; /* the other end, plain */
+    int lines, ends;
+    char last[WIRE_LINE_MAX];
+    bool hang_up; /* on_line frees the wire */
+};
+
+static void take_line(void *context, const struct wire_line *line)
+{
+    struct talk *talk = context;
+    talk->lines++;
+    talk->last[0] = '\0';
+    for (int i = 0; i < line->count; i++) {
+        strcat(talk->last, i > 0 ? "|" : "");
+        strcat(talk->last, line->word[i]);
+    }
+    if (!talk->hang_up)
+        return;
+    wire_free(talk->wire);
+    talk->wire = NULL;
+}
+
+static void take_end(void *context)
+{
+    ((struct talk *)context)->ends++;
+}
+
+static int start_talk(void **state)
+{
+    struct talk *talk = calloc(1, sizeof *talk);
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    talk->base = event_base_new();
+    talk->peer = fds[1];
+    talk->wire = wire_new(talk->base, fds[0], take_line, take_end, talk);
+    assert_non_null(talk->wire);
+    const struct timeval patience = {.tv_sec = 10};
+    setsockopt(talk->peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    *state = talk;
+    return 0;
+}
+
+static int stop_talk(void **state)
+{
+    struct talk *talk = *state;
+    wire_free(talk->wire);
+    if (talk->peer >= 0)
+        close(talk->peer);
+    event_base_loop(talk->base, EVLOOP_NONBLOCK);
+    event_base_free(talk->base);
+    free(talk);
+    return 0;
+}
+
+static void tell(struct talk *talk, const char *text)
+{
+    assert_int_equal(write(talk->peer, text, strlen(text)), strlen(text));
+}
+
+/* Until *counter is there; the alarm of main() is the deadline. */
+static void turn_until(struct talk *talk, const int *counter, int there)
+{
+    while (*counter < there)
+        event_base_loop(talk->base, EVLOOP_ONCE);
+}
+
+static void turn_until_idle(struct talk *talk)
+{
+    for (int i = 0; i < 10; i++)
+        event_base_loop(talk->base, EVLOOP_NONBLOCK);
+}
+
+static void a_line_arrives_as_words(void **state)
+{
+    struct talk *talk = *state;
+    tell(talk, "accepted 0 17 17 0\n");
+    turn_until(talk, &talk->lines, 1);
+    assert_string_equal(talk->last, "accepted|0|17|17|0");
+}
+
+static void half_a_line_waits_for_the_rest(void **state)
+{
+    struct talk *talk = *state;
+    tell(talk, "accep");
+    turn_until_idle(talk);
+    assert_int_equal(talk->lines, 0);
+    tell(talk, "ted 0\n");
+    turn_until(talk, &talk->lines, 1);
+    assert_string_equal(talk->last, "accepted|0");
+}
+
+static void lines_that_arrive_together_are_parted(void **state)
+{
+    struct talk *talk = *state;
+    tell(talk, "one\ntwo\nthree\n");
+    turn_until(talk, &talk->lines, 3);
+    assert_string_equal(talk->last, "three");
+}
+
+static void empty_lines_and_lines_of_too_many_words_are_dropped(void **state)
+{
+    struct talk *talk = *state;
+    char text[200] = "\n  \n";
+    for (int i = 0; i < WIRE_WORDS_MAX + 1; i++)
+        strcat(text, "w ");
+    strcat(text, "\nlast\n");
+    tell(talk, text);
+    turn_until(talk, &talk->lines, 1);
+    turn_until_idle(talk);
+    assert_int_equal(talk->lines, 1);
+    assert_string_equal(talk->last, "last");
+}
+
+static void what_is_sent_is_a_line(void **state)
+{
+    struct talk *talk = *state;
+    wire_send(talk->wire, "act %d %s", 7, "close");
+    turn_until_idle(talk);
+    char text[32] = "";
+    assert_int_equal(read(talk->peer, text, sizeof text - 1), strlen("act 7 close\n"));
+    assert_string_equal(text, "act 7 close\n");
+}
+
+static void the_end_of_the_stream_is_told_once(void **state)
+{
+    struct talk *talk = *state;
+    close(talk->peer);
+    talk->peer = -1;
+    turn_until(talk, &talk->ends, 1);
+    turn_until_idle(talk);
+    assert_int_equal(talk->ends, 1);
+}
+
+static void what_came_before_the_end_is_still_told(void **state)
+{
+    struct talk *talk = *state;
+    tell(talk, "done 1 2 0 0 0\n");
+    close(talk->peer);
+    talk->peer = -1;
+    turn_until(talk, &talk->ends, 1);
+    assert_int_equal(talk->lines, 1);
+}
+
+static void a_line_without_end_is_taken_for_the_end(void **state)
+{
+    struct talk *talk = *state;
+    char text[WIRE_LINE_MAX + 2];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    tell(talk, text);
+    turn_until(talk, &talk->ends, 1);
+    assert_int_equal(talk->lines, 0);
+}
+
+static void a_wire_may_be_freed_by_its_own_line(void **state)
+{
+    struct talk *talk = *state;
+    talk->hang_up = true;
+    tell(talk, "quit\nnever heard\n");
+    turn_until(talk, &talk->lines, 1);
+    turn_until_idle(talk);
+    assert_int_equal(talk->lines, 1);
+    assert_null(talk->wire);
+}
+
+static void no_wire_is_freed_as_nothing(void **state)
+{
+    (void)state;
+    wire_free(NULL);
+}
+
+#define talk_test(name) cmocka_unit_test_setup_teardown(name, start_talk, stop_talk)
+
+int main(void)
+{
+    alarm(60);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_line_is_cut_at_blanks),
+        cmocka_unit_test(blanks_in_a_row_part_only_once),
+        cmocka_unit_test(an_empty_line_has_no_words),
+        cmocka_unit_test(as_many_words_as_allowed_fit),
+        cmocka_unit_test(one_word_too_many_is_refused),
+        cmocka_unit_test(the_longest_message_fits),
+        cmocka_unit_test(a_word_is_a_number),
+        cmocka_unit_test(a_missing_word_is_zero),
+        cmocka_unit_test(a_word_that_is_no_number_is_zero),
+        talk_test(a_line_arrives_as_words),
+        talk_test(half_a_line_waits_for_the_rest),
+        talk_test(lines_that_arrive_together_are_parted),
+        talk_test(empty_lines_and_lines_of_too_many_words_are_dropped),
+        talk_test(what_is_sent_is_a_line),
+        talk_test(the_end_of_the_stream_is_told_once),
+        talk_test(what_came_before_the_end_is_still_told),
+        talk_test(a_line_without_end_is_taken_for_the_end),
+        talk_test(a_wire_may_be_freed_by_its_own_line),
+        cmocka_unit_test(no_wire_is_freed_as_nothing),
+    };
+    return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
+}

@@ -1,0 +1,167 @@
+#include "unit.h"
+
+#include "fake_witness.h"
+
+#include <errno.h>
+
+static struct look_target lanes_of(const char *address, uint16_t first, uint16_t last)
+{
+    return (struct look_target){.address = address_of(address), .ports = {first, last}};
+}
+
+static int64_t all_of(const struct histogram *histogram)
+{
+    int64_t all = 0;
+    for (int i = 0; i < STATE_COUNT; i++)
+        all += histogram->of[i];
+    return all;
+}
+
+static void the_end_on_the_lane_is_the_server_side(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {
+        fake_socket(STATE_FIN_WAIT2, "127.0.0.1", 15000, "127.0.0.1", 40001),
+    };
+    fake_these(sockets);
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(sides[SIDE_SERVER].of[STATE_FIN_WAIT2], 1);
+    assert_int_equal(all_of(&sides[SIDE_CLIENT]), 0);
+}
+
+static void the_end_with_the_lane_as_its_peer_is_the_client_side(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {
+        fake_socket(STATE_CLOSE_WAIT, "127.0.0.1", 40001, "127.0.0.1", 15000),
+    };
+    fake_these(sockets);
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT], 1);
+    assert_int_equal(all_of(&sides[SIDE_SERVER]), 0);
+}
+
+static void a_listener_is_counted_as_listen_on_the_server_side(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {fake_socket(STATE_LISTEN, "127.0.0.1", 15000, "0.0.0.0", 0)};
+    fake_these(sockets);
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(sides[SIDE_SERVER].of[STATE_LISTEN], 1);
+    assert_int_equal(histogram_ends(&sides[SIDE_SERVER]), 0);
+}
+
+static void the_first_and_the_last_lane_are_ours_and_their_neighbours_are_not(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {
+        fake_socket(STATE_ESTABLISHED, "127.0.0.1", 14999, "127.0.0.1", 40001),
+        fake_socket(STATE_ESTABLISHED, "127.0.0.1", 15000, "127.0.0.1", 40001),
+        fake_socket(STATE_ESTABLISHED, "127.0.0.1", 15003, "127.0.0.1", 40001),
+        fake_socket(STATE_ESTABLISHED, "127.0.0.1", 15004, "127.0.0.1", 40001),
+    };
+    fake_these(sockets);
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15003);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(sides[SIDE_SERVER].of[STATE_ESTABLISHED], 2);
+    assert_int_equal(all_of(&sides[SIDE_CLIENT]), 0);
+}
+
+static void another_address_with_our_port_is_not_counted(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {
+        fake_socket(STATE_ESTABLISHED, "127.0.0.2", 15000, "127.0.0.2", 40001),
+        fake_socket(STATE_ESTABLISHED, "127.0.0.2", 40001, "127.0.0.2", 15000),
+        fake_socket(STATE_ESTABLISHED, "10.0.0.1", 40001, "10.0.0.2", 15000),
+        fake_socket(STATE_LISTEN, "0.0.0.0", 15000, "0.0.0.0", 0),
+    };
+    fake_these(sockets);
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(all_of(&sides[SIDE_SERVER]) + all_of(&sides[SIDE_CLIENT]), 0);
+}
+
+static void an_ipv6_lane_is_looked_for_among_ipv6_sockets(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {
+        fake_socket(STATE_ESTABLISHED, "127.0.0.1", 15000, "127.0.0.1", 40001),
+        fake_socket(STATE_TIME_WAIT, "::1", 15000, "::1", 40001),
+        fake_socket(STATE_LAST_ACK, "::1", 40002, "::1", 15000),
+    };
+    fake_these(sockets);
+    struct look_target target = lanes_of("::1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(sides[SIDE_SERVER].of[STATE_TIME_WAIT], 1);
+    assert_int_equal(sides[SIDE_CLIENT].of[STATE_LAST_ACK], 1);
+    assert_int_equal(all_of(&sides[SIDE_SERVER]) + all_of(&sides[SIDE_CLIENT]), 2);
+}
+
+static void a_look_starts_from_zero(void **state)
+{
+    (void)state;
+    fake_sockets = (struct fake_sockets){.count = 0};
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    memset(sides, 0xff, sizeof sides);
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(all_of(&sides[SIDE_SERVER]) + all_of(&sides[SIDE_CLIENT]), 0);
+}
+
+static void a_failed_dump_fails_the_look(void **state)
+{
+    (void)state;
+    fake_sockets = (struct fake_sockets){.error = {-EINTR, 0}};
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), -EINTR);
+}
+
+static void each_choice_but_auto_is_a_backend_of_that_name(void **state)
+{
+    (void)state;
+    assert_string_equal(witness_choices[0], "auto");
+    assert_string_equal(witness_choices[1], witness_netlink.name);
+    assert_string_equal(witness_choices[2], witness_procfs.name);
+    assert_null(witness_choices[3]);
+}
+
+static void a_choice_is_that_backend_or_a_reason(void **state)
+{
+    (void)state;
+    for (int choice = 1; witness_choices[choice] != NULL; choice++) {
+        int error = 0;
+        const struct witness_backend *backend = witness_choose(choice, &error);
+        if (backend != NULL)
+            assert_string_equal(backend->name, witness_choices[choice]);
+        else
+            assert_true(error < 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_end_on_the_lane_is_the_server_side),
+        cmocka_unit_test(the_end_with_the_lane_as_its_peer_is_the_client_side),
+        cmocka_unit_test(a_listener_is_counted_as_listen_on_the_server_side),
+        cmocka_unit_test(the_first_and_the_last_lane_are_ours_and_their_neighbours_are_not),
+        cmocka_unit_test(another_address_with_our_port_is_not_counted),
+        cmocka_unit_test(an_ipv6_lane_is_looked_for_among_ipv6_sockets),
+        cmocka_unit_test(a_look_starts_from_zero),
+        cmocka_unit_test(a_failed_dump_fails_the_look),
+        cmocka_unit_test(each_choice_but_auto_is_a_backend_of_that_name),
+        cmocka_unit_test(a_choice_is_that_backend_or_a_reason),
+    };
+    return cmocka_run_group_tests_name("witness", tests, NULL, NULL);
+}
