@@ -8,6 +8,7 @@
  *   main.c                 this map, the command table, dispatch
  *   cmd/                   one file per command
  *     cmd_storm            the front door: options, plan, views, exit code
+ *     outputs              the files that the views write to
  *     cmd_orders           lists the orders
  *     cmd_worker           a worker, for a controller
  *     cmd_witness          the witness, for a controller
@@ -139,6 +140,9 @@ int main(int argc, char *argv[])
         print_short_help();
         return finish(EXIT_AS_EXPECTED);
     }
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0)
+            return finish(cmd_help(0, NULL));
     for (const struct command *command = commands; command->name != NULL; command++)
         if (strcmp(argv[1], command->name) == 0)
             return finish(command->run(argc - 2, argv + 2));

@@ -25,9 +25,14 @@ struct number_text grouped(int64_t value)
 struct number_text duration_text(int64_t duration_ms)
 {
     struct number_text out = {""};
-    int64_t minutes = duration_ms / 60000, rest_ms = duration_ms % 60000;
+    int64_t hours = duration_ms / 3600000, minutes = duration_ms / 60000 % 60, rest_ms = duration_ms % 60000;
     char *p = out.text;
     size_t room = sizeof out.text;
+    if (hours > 0) {
+        int n = snprintf(p, room, "%" PRId64 "h", hours);
+        p += n;
+        room -= (size_t)n;
+    }
     if (minutes > 0) {
         int n = snprintf(p, room, "%" PRId64 "m", minutes);
         p += n;
@@ -40,7 +45,7 @@ struct number_text duration_text(int64_t duration_ms)
         strcpy(p + n, "s");
     } else if (rest_ms % 1000 != 0)
         snprintf(p, room, "%" PRId64 "ms", rest_ms);
-    else if (rest_ms > 0 || minutes == 0)
+    else if (rest_ms > 0 || duration_ms < 60000)
         snprintf(p, room, "%" PRId64 "s", rest_ms / 1000);
     return out;
 }

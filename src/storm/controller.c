@@ -337,6 +337,11 @@ static void act_is_done(struct controller *c)
     }
     c->looks_since_act = 0;
     enter(c, PHASE_SETTLING);
+    if (failed > 0 && fault_advice(act_name(current_step(c)->act), error)[0] != '\0') {
+        fail(c, "%s failed on %s of %s ends: %s: %s", act_call(current_step(c)->act), grouped(failed).text,
+             grouped(done).text, strerror(error), fault_advice(act_name(current_step(c)->act), error));
+        return;
+    }
     if (failed > 0) {
         struct expectation expectation = expected_at(c, c->times.ended_ms[c->step] * 1000);
         snprintf(c->difference.text, sizeof c->difference.text, "%s failed on %s of %s ends: %s",
@@ -636,6 +641,7 @@ static void tell_order_end(struct controller *c)
         .aged = c->aged,
         .late_close = c->late_close,
         .assassinated = c->assassinated,
+        .failed_looks = c->lookout.failed_in_all,
         .ehash_entries = c->plan->limits.ehash_entries,
         .look_pause_us = c->lookout.stretched_us,
         .look_took_us = c->look.took_us,
@@ -645,8 +651,11 @@ static void tell_order_end(struct controller *c)
     int64_t errors[SIDE_COUNT];
     crew_sum(&c->crew, input.fds, errors);
     struct verdict verdict = verdict_of(&input);
-    struct order_end end = {
-        .order = c->order, .outcome = c->outcome, .verdict = verdict.text, .moved = &c->moved};
+    struct order_end end = {.order = c->order,
+                            .outcome = c->outcome,
+                            .verdict = verdict.text,
+                            .moved = &c->moved,
+                            .failed_looks = c->lookout.failed_in_all};
     TELL(c, order_end, &end);
 }
 

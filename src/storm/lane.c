@@ -55,8 +55,10 @@ static int mark_socket(void *context, const struct socket_entry *entry)
 {
     struct port_map *map = context;
     if (entry->state == STATE_LISTEN) {
-        /* A wildcard of the other family is in the way too: [::] usually takes IPv4 as well. */
-        if (address_is_wildcard(&entry->local) || address_equal(&entry->local, map->address))
+        /* [::] usually takes IPv4 as well; 0.0.0.0 does not take IPv6. */
+        bool wildcard = address_is_wildcard(&entry->local) &&
+                        (entry->local.family == AF_INET6 || map->address->family == AF_INET);
+        if (wildcard || address_equal(&entry->local, map->address))
             mark(map, entry->local_port, PORT_LISTENED);
         return 0;
     }
@@ -94,10 +96,12 @@ int lanes_find_ports(const struct witness_backend *witness, const struct address
     int other = address->family == AF_INET ? AF_INET6 : AF_INET;
     int rc = witness->each(address->family, NULL, mark_socket, map);
     if (rc == 0) {
-        witness->each(other, NULL, mark_socket,
-                      map); /* a kernel without the other family has nothing there */
-        rc = find_window(map, from, last, count, first);
+        rc = witness->each(other, NULL, mark_socket, map);
+        if (rc == -ENOENT || rc == -EAFNOSUPPORT || rc == -EPROTONOSUPPORT)
+            rc = 0; /* a kernel without the other family has nothing there */
     }
+    if (rc == 0)
+        rc = find_window(map, from, last, count, first);
     free(map);
     return rc;
 }

@@ -68,6 +68,7 @@ static void hear_seen(struct lookout *lookout, const struct wire_line *line)
 
 static void hear_unseen(struct lookout *lookout, const struct wire_line *line)
 {
+    lookout->failed_in_all++;
     if (++lookout->failed >= FAILED_MAX)
         lookout->on_blind(lookout->owner, (int)wire_number(line, 3));
     else

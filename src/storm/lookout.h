@@ -26,6 +26,7 @@ struct lookout {
     int64_t began_us; /* of the look under way, or of the last */
     bool looking;
     bool stopped;
+    int64_t failed_in_all;
     int failed;           /* looks in a row */
     int64_t stretched_us; /* the longest pause that was made for the storm's sake; 0: none was longer than the
                              interval */

@@ -70,6 +70,7 @@ struct order_end {
     enum outcome outcome;
     const char *verdict; /* sentences, one a line */
     const struct kernel_counters *moved;
+    int64_t failed_looks; /* dumps that failed or were interrupted */
 };
 
 struct run_end {

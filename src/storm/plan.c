@@ -3,9 +3,11 @@
 #include "base/number_text.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -172,7 +174,13 @@ static void warn_of_clocks(struct plan *plan)
             duration_text(hold).text, duration_text(plan->limits.fin_timeout_ms).text);
 }
 
-/* A network namespace is born with its loopback down, and IPv6 may be switched off: bind() tells. */
+/* A network namespace is born with its loopback down, and bind() does not mind. */
+static bool is_loopback_up(int fd)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    return ioctl(fd, SIOCGIFFLAGS, &request) != 0 || (request.ifr_flags & IFF_UP) != 0;
+}
+
 static void check_address(struct plan *plan)
 {
     const struct address *address = &plan->settings->address;
@@ -180,14 +188,21 @@ static void check_address(struct plan *plan)
     socklen_t length = address_to_sockaddr(address, 0, &where);
     int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int error = fd < 0 || bind(fd, (struct sockaddr *)&where, length) != 0 ? errno : 0;
+    bool is_up = fd < 0 || is_loopback_up(fd);
     if (fd >= 0)
         close(fd);
-    if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT)
-        add(&plan->obstacles, "--address %s is not there in this network namespace: %s",
-            address_text(address).text,
-            address->family == AF_INET6 ? "IPv6 is switched off (net.ipv6.conf.lo.disable_ipv6), or the "
-                                          "loopback interface is down (ip link set lo up)"
-                                        : "the loopback interface is down (ip link set lo up)");
+    if (!is_up)
+        add(&plan->obstacles,
+            "--address %s cannot be reached: the loopback interface of this network namespace is down (ip "
+            "link set lo "
+            "up)",
+            address_text(address).text);
+    else if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT)
+        add(&plan->obstacles,
+            "--address %s is not there in this network namespace: %s is switched off on its loopback "
+            "interface%s",
+            address_text(address).text, address->family == AF_INET6 ? "IPv6" : "IPv4",
+            address->family == AF_INET6 ? " (net.ipv6.conf.lo.disable_ipv6)" : "");
     else if (error != 0)
         add(&plan->obstacles, "--address %s cannot be used: %s", address_text(address).text, strerror(error));
 }

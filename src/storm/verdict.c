@@ -133,6 +133,13 @@ static void say_assassinated(struct verdict *verdict, const struct verdict_input
             grouped(input->assassinated).text, grouped(input->moved->value[COUNTER_OUT_RSTS]).text);
 }
 
+static void say_failed_looks(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->failed_looks > 0)
+        add(verdict, "%s looks failed or were interrupted by the kernel; none of them was counted.",
+            grouped(input->failed_looks).text);
+}
+
 static void say_pace(struct verdict *verdict, const struct verdict_input *input)
 {
     if (input->look_pause_us > PACE_WORTH_SAYING_US)
@@ -173,6 +180,7 @@ struct verdict verdict_of(const struct verdict_input *input)
         say_who_owes(&verdict, input);
     say_clocks(&verdict, input);
     say_assassinated(&verdict, input);
+    say_failed_looks(&verdict, input);
     say_pace(&verdict, input);
     say_crowding(&verdict, input);
     if (input->outcome != OUTCOME_FAULT)

@@ -23,6 +23,7 @@ struct verdict_input {
     int64_t assassinated;  /* TIME_WAIT that a late RST has ended */
     int64_t look_pause_us; /* the longest between two looks, made so as not to bend the storm; 0: none */
     int64_t look_took_us;  /* the last look */
+    int64_t failed_looks;  /* dumps that failed or were interrupted; they count for nothing */
     int64_t ehash_entries; /* buckets of the kernel's table of sockets; 0: not known */
     int64_t fin_timeout_ms;
     const struct kernel_counters *moved;

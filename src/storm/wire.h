@@ -16,6 +16,7 @@
  *     done SERIAL DONE FAILED ERRNO FDS         every end has been acted on
  *     fault CALL ERRNO PORT                     it cannot go on; PORT is 0 where none is concerned
  *   controller to witness, and back
+ *     backend NAME
  *     target ADDRESS FIRST_PORT LAST_PORT
  *     look SERIAL                               answered by one of
  *     seen SERIAL MICROSECONDS 12 server counts, 12 client counts, by state number

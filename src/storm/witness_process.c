@@ -22,11 +22,8 @@ struct witness_state {
 
 static void do_backend(struct witness_state *witness, const struct wire_line *line)
 {
-    for (int i = 0; witness_choices[i] != NULL; i++) {
-        int error;
-        if (line->count > 1 && strcmp(witness_choices[i], line->word[1]) == 0)
-            witness->backend = witness_choose(i, &error);
-    }
+    if (line->count == 2)
+        witness->backend = witness_named(line->word[1]);
 }
 
 static void do_target(struct witness_state *witness, const struct wire_line *line)

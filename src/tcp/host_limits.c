@@ -93,7 +93,7 @@ static int64_t cgroups_room(void)
         return INT64_MAX;
     int found = fscanf(file, "0::%2047s", group);
     fclose(file);
-    int64_t room = INT64_MAX;
+    int64_t room = found == 1 ? cgroup_room("") : INT64_MAX; /* in a container the root has a limit too */
     while (found == 1 && group[0] == '/') {
         int64_t here = cgroup_room(group);
         room = here < room ? here : room;

@@ -20,6 +20,14 @@ const struct witness_backend *witness_choose(int choice, int *error)
     return NULL;
 }
 
+const struct witness_backend *witness_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++)
+        if (strcmp(backends[i]->name, name) == 0)
+            return backends[i];
+    return NULL;
+}
+
 struct tally {
     const struct look_target *target;
     struct histogram *sides;

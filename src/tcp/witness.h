@@ -46,6 +46,9 @@ extern const char *const witness_choices[];
  * reason as a negative errno in *error. */
 const struct witness_backend *witness_choose(int choice, int *error);
 
+/* The backend of that name, whether it works or not; NULL when there is none. */
+const struct witness_backend *witness_named(const char *name);
+
 /* The sockets whose one end is a lane: `address` with a port in `ports`. */
 struct look_target {
     struct address address;

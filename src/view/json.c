@@ -148,6 +148,7 @@ static int json_order_end(void *view, const struct order_end *end)
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "outcome", outcome_name(end->outcome));
     json_string(w, "verdict", end->verdict);
+    json_integer(w, "looks_failed", end->failed_looks);
     json_open(w, "counters_moved", '{');
     for (int i = 0; i < COUNTER_COUNT; i++)
         if (end->moved->value[i] != 0)
