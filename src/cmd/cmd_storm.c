@@ -66,11 +66,7 @@ static int parse_orders(const char *text, void *target, char *why, size_t why_si
 
 static int parse_address(const char *text, void *target, char *why, size_t why_size)
 {
-    struct address *address = target;
-    if (address_parse(text, address) && address_is_loopback(address))
-        return 0;
-    snprintf(why, why_size, "allowed is a loopback address: 127.0.0.1 (any of 127.0.0.0/8) or ::1");
-    return -EINVAL;
+    return address_parse_loopback(text, target, why, why_size);
 }
 
 static int parse_hold(const char *text, void *target, char *why, size_t why_size)

@@ -23,6 +23,8 @@ struct command {
 
 int cmd_storm(int argc, char *argv[]);
 int cmd_orders(int argc, char *argv[]);
+int cmd_server(int argc, char *argv[]);
+int cmd_client(int argc, char *argv[]);
 int cmd_options(int argc, char *argv[]);
 int cmd_worker(int argc, char *argv[]);
 int cmd_witness(int argc, char *argv[]);

@@ -1,6 +1,7 @@
 #include "tcp/address.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,14 @@ bool address_parse(const char *text, struct address *address)
         }
     }
     return false;
+}
+
+int address_parse_loopback(const char *text, struct address *address, char *why, size_t why_size)
+{
+    if (address_parse(text, address) && address_is_loopback(address))
+        return 0;
+    snprintf(why, why_size, "allowed is a loopback address: 127.0.0.1 (any of 127.0.0.0/8) or ::1");
+    return -EINVAL;
 }
 
 bool address_is_loopback(const struct address *address)
@@ -67,4 +76,21 @@ socklen_t address_to_sockaddr(const struct address *address, uint16_t port, stru
     in6->sin6_port = htons(port);
     memcpy(&in6->sin6_addr, address->bytes, sizeof in6->sin6_addr);
     return sizeof *in6;
+}
+
+int address_from_sockaddr(const struct sockaddr_storage *from, struct address *address, uint16_t *port)
+{
+    *address = (struct address){.family = from->ss_family};
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *in4 = (const struct sockaddr_in *)from;
+        memcpy(address->bytes, &in4->sin_addr, sizeof in4->sin_addr);
+        *port = ntohs(in4->sin_port);
+        return 0;
+    }
+    if (from->ss_family != AF_INET6)
+        return -EAFNOSUPPORT;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)from;
+    memcpy(address->bytes, &in6->sin6_addr, sizeof in6->sin6_addr);
+    *port = ntohs(in6->sin6_port);
+    return 0;
 }

@@ -3,6 +3,7 @@
 #define TCP_ADDRESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -18,6 +19,9 @@ struct address_text {
 /* "127.0.0.1", "::1" or "[::1]". Returns false when the text is no numeric address. */
 bool address_parse(const char *text, struct address *address);
 
+/* As address_parse, but takes loopback only. Returns 0, or -EINVAL with the rest of a sentence in `why`. */
+int address_parse_loopback(const char *text, struct address *address, char *why, size_t why_size);
+
 /* 127.0.0.0/8 or ::1. */
 bool address_is_loopback(const struct address *address);
 
@@ -31,5 +35,8 @@ struct address_text address_text(const struct address *address);
 
 /* Fills a socket address for bind() or connect() and returns its length. */
 socklen_t address_to_sockaddr(const struct address *address, uint16_t port, struct sockaddr_storage *out);
+
+/* The reverse. Returns 0, or -EAFNOSUPPORT when it is neither IPv4 nor IPv6. */
+int address_from_sockaddr(const struct sockaddr_storage *from, struct address *address, uint16_t *port);
 
 #endif

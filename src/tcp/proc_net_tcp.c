@@ -42,6 +42,16 @@ static const char *take_endpoint(const char *p, int family, struct address *addr
     return p + 1;
 }
 
+/* " tx_queue:rx_queue tr:when": timer 3 is that of a timewait socket, `when` counts ticks of user space. */
+static int64_t take_timer(const char *p)
+{
+    unsigned timer;
+    unsigned long when;
+    if (sscanf(p, " %*8x:%*8x %2x:%8lx", &timer, &when) != 2 || timer != 3)
+        return -1;
+    return (int64_t)when * 1000 / sysconf(_SC_CLK_TCK);
+}
+
 int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
 {
     const char *p = strchr(line, ':');
@@ -56,6 +66,7 @@ int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
     if ((p = take_hex(p, 2, &state)) == NULL || *p != ' ' || state == STATE_GONE || state > STATE_COUNT)
         return -EBADMSG;
     entry->state = state == STATE_COUNT ? STATE_SYN_RECV : (enum tcp_state)state;
+    entry->ends_in_ms = take_timer(end);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 enum {
     RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message */
     REQUEST_SIZE = 256,
+    TIMER_TIME_WAIT = 3,     /* idiag_timer of a timewait socket (net/ipv4/inet_diag.c) */
     STATE_NEW_SYN_RECV = 12, /* how a SYN_RECV that is only a request is known inside the kernel */
 };
 /* States 1 to 12. Bit 13 would add sockets that are bound and nothing else (Linux 6.8). */
@@ -74,6 +75,7 @@ static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *co
         .state = (enum tcp_state)state,
         .local_port = ntohs(body->id.idiag_sport),
         .remote_port = ntohs(body->id.idiag_dport),
+        .ends_in_ms = body->idiag_timer == TIMER_TIME_WAIT ? (int64_t)body->idiag_expires : -1,
     };
     copy_address(&entry.local, body->idiag_family, body->id.idiag_src);
     copy_address(&entry.remote, body->idiag_family, body->id.idiag_dst);

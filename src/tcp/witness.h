@@ -16,6 +16,8 @@ struct socket_entry {
     enum tcp_state state; /* never STATE_GONE */
     struct address local, remote;
     uint16_t local_port, remote_port;
+    int64_t ends_in_ms; /* what the kernel's timer leaves of TIME_WAIT or an orphaned FIN_WAIT2; -1: no such
+                           timer */
 };
 
 struct port_range {

@@ -1,0 +1,84 @@
+/* cmd_server: the server's terminal of the walk-through: one client, and a key to close. */
+#include "base/diag.h"
+#include "cmd/command.h"
+#include "cmd/one_end.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct server {
+    struct one_end *end;
+    struct one_end_options options;
+    struct event *acceptable;
+    int listener;
+};
+
+static int open_listener(const struct one_end_options *options)
+{
+    struct sockaddr_storage where;
+    socklen_t length = address_to_sockaddr(&options->address, (uint16_t)options->port, &where);
+    const int on = 1;
+    int fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bind(fd, (struct sockaddr *)&where, length) == 0 && listen(fd, 1) == 0)
+        return fd;
+    if (errno == EADDRINUSE)
+        diag_error("port %lld is in use: choose another with --port, here and for the client",
+                   (long long)options->port);
+    else
+        diag_error("cannot listen on %s:%lld: %s", address_text(&options->address).text,
+                   (long long)options->port, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    struct server *server = context;
+    int accepted = accept4((int)fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (accepted < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
+        return;
+    event_del(server->acceptable);
+    close(server->listener); /* one client is enough: a second one is refused */
+    server->listener = -1;
+    if (accepted < 0) {
+        diag_error("accept(): %s", strerror(errno));
+        one_end_leave(server->end, EXIT_MACHINE);
+        return;
+    }
+    printf("Client connected on %s:%lld\n", address_text(&server->options.address).text,
+           (long long)server->options.port);
+    one_end_connected(server->end, accepted);
+}
+
+int cmd_server(int argc, char *argv[])
+{
+    struct server server = {.listener = -1};
+    if (one_end_parse(argc, argv, &server.options) != 0)
+        return EXIT_USAGE;
+    server.listener = open_listener(&server.options);
+    if (server.listener < 0)
+        return EXIT_MACHINE;
+    int code = EXIT_MACHINE;
+    server.end = one_end_new(SIDE_SERVER);
+    if (server.end != NULL) {
+        server.acceptable = event_new(one_end_base(server.end), server.listener, EV_READ | EV_PERSIST,
+                                      on_acceptable, &server);
+        event_add(server.acceptable, NULL);
+        printf("Listening on %s:%lld\n", address_text(&server.options.address).text,
+               (long long)server.options.port);
+        fflush(stdout);
+        code = one_end_run(server.end);
+        event_free(server.acceptable);
+    }
+    if (server.listener >= 0)
+        close(server.listener);
+    one_end_free(server.end);
+    return code;
+}

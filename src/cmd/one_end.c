@@ -1,0 +1,386 @@
+#include "cmd/one_end.h"
+
+#include "base/diag.h"
+#include "base/terminal.h"
+#include "base/wrap.h"
+#include "cmd/command.h"
+#include "storm/act.h"
+#include "tcp/connection.h"
+#include "view/ends_text.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    LOOK_EVERY_US = 100000,
+    TEXT_WIDTH = 78,
+};
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+
+struct one_end {
+    enum side side;
+    struct event_base *base;
+    struct event *keys, *looks, *incoming, *pauses, *resumes, *signals[STOP_SIGNALS];
+    const struct witness_backend *witness;
+    struct connection connection;
+    struct end_sight ends[SIDE_COUNT]; /* as last shown */
+    bool is_connected;
+    bool is_terminal;   /* keys come from one */
+    bool live;          /* the countdown may be redrawn in place */
+    bool line_is_drawn; /* it is */
+    int fd;             /* -1 once closed */
+    int exit_code;
+};
+
+/* ---- options ---- */
+
+static int parse_loopback(const char *text, void *target, char *why, size_t why_size)
+{
+    return address_parse_loopback(text, target, why, why_size);
+}
+
+#define OPTION(member) offsetof(struct one_end_options, member)
+
+static const struct option_row rows[] = {
+    {.name = "address",
+     .value = "ADDR",
+     .help = "loopback address, IPv4 or IPv6",
+     .preset = "127.0.0.1",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(address),
+     .parse = parse_loopback},
+    {.name = "port",
+     .value = "PORT",
+     .help = "the server's port",
+     .preset = "15000",
+     .kind = OPTION_COUNT,
+     .target = OPTION(port),
+     .min = 1,
+     .max = 65535},
+    {.name = NULL},
+};
+
+int one_end_parse(int argc, char *argv[], struct one_end_options *options)
+{
+    *options = (struct one_end_options){.port = 15000};
+    address_parse("127.0.0.1", &options->address);
+    return options_parse(rows, argc, argv, options);
+}
+
+/* ---- what is shown ---- */
+
+static void clear_countdown(struct one_end *end)
+{
+    if (end->line_is_drawn)
+        fputs("\r\033[K", stdout);
+    end->line_is_drawn = false;
+}
+
+static void show_countdown(struct one_end *end)
+{
+    struct countdown countdown = countdown_text(end->ends);
+    if (!end->live || countdown.text[0] == '\0')
+        return;
+    printf("\r\033[K%s", countdown.text);
+    end->line_is_drawn = true;
+}
+
+static void say(struct one_end *end, const char *text)
+{
+    clear_countdown(end);
+    wrap_print(stdout, text, 0, TEXT_WIDTH);
+}
+
+static void prompt(struct one_end *end)
+{
+    if (end->fd >= 0)
+        say(end, "Press any key to close the connection from this side.\n"
+                 "(s shuts down this half, r resets, w writes a few bytes, q leaves)");
+    else
+        say(end, "Closed here; following the connection until it has left the kernel's tables. (q leaves)");
+}
+
+static bool is_same(const struct end_sight *a, const struct end_sight *b)
+{
+    return a[SIDE_SERVER].state == b[SIDE_SERVER].state && a[SIDE_CLIENT].state == b[SIDE_CLIENT].state;
+}
+
+static bool is_settled(enum tcp_state state)
+{
+    return state == STATE_GONE || state == STATE_TIME_WAIT;
+}
+
+/* With nobody there to press q, TIME_WAIT is not waited for: no program owes anything any more. */
+static bool is_done(const struct one_end *end)
+{
+    enum tcp_state server = end->ends[SIDE_SERVER].state, client = end->ends[SIDE_CLIENT].state;
+    if (end->fd >= 0)
+        return false;
+    return end->is_terminal ? server == STATE_GONE && client == STATE_GONE
+                            : is_settled(server) && is_settled(client);
+}
+
+static void look(struct one_end *end, bool show_always)
+{
+    struct end_sight now[SIDE_COUNT];
+    int rc = connection_look(end->witness, &end->connection, now);
+    if (rc != 0)
+        return; /* a dump that failed says nothing; the next is due in a moment */
+    bool changed = !is_same(now, end->ends);
+    const char *why = changed ? change_words(end->ends, now) : NULL;
+    memcpy(end->ends, now, sizeof now);
+    if (changed || show_always) {
+        clear_countdown(end);
+        ends_print(stdout, &end->connection, end->ends, end->side);
+    }
+    if (why != NULL)
+        say(end, why);
+    show_countdown(end);
+    fflush(stdout);
+    if (is_done(end))
+        one_end_leave(end, EXIT_AS_EXPECTED);
+}
+
+static void on_look(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct one_end *end = context;
+    if (end->is_connected)
+        look(end, false);
+}
+
+/* ---- the calls ---- */
+
+static void drop_descriptor(struct one_end *end)
+{
+    event_del(end->incoming);
+    end->fd = -1;
+}
+
+static void do_act(struct one_end *end, enum act act)
+{
+    char text[128];
+    clear_countdown(end);
+    int fd = end->fd;
+    if (act_releases(act))
+        drop_descriptor(end);
+    int rc = act_apply(act, fd);
+    snprintf(text, sizeof text, "\n%s called %s%s%s", side_name(end->side), act_call(act),
+             rc != 0 ? ": " : "", rc != 0 ? strerror(-rc) : "");
+    puts(text);
+    look(end, true);
+    if (end->exit_code < 0)
+        prompt(end);
+    fflush(stdout);
+}
+
+static void leave_by_key(struct one_end *end)
+{
+    say(end, end->fd >= 0 ? "Leaving: the kernel closes this side's descriptor." : "Leaving.");
+    one_end_leave(end, EXIT_AS_EXPECTED);
+}
+
+static void press(struct one_end *end, char key)
+{
+    static const struct {
+        char key;
+        enum act act;
+    } bindings[] = {{'s', ACT_SHUTDOWN}, {'r', ACT_ABORT}, {'w', ACT_WRITE}};
+    enum act act = ACT_CLOSE;
+    for (size_t i = 0; i < sizeof bindings / sizeof bindings[0]; i++)
+        if (bindings[i].key == key)
+            act = bindings[i].act;
+    if (key == 'q')
+        leave_by_key(end);
+    else if (end->is_connected && end->fd >= 0)
+        do_act(end, act);
+}
+
+static void on_key(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    struct one_end *end = context;
+    char key;
+    ssize_t got = read((int)fd, &key, 1);
+    if (got == 1) {
+        press(end, key);
+        return;
+    }
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    event_del(end->keys);
+    if (end->fd < 0 && end->is_connected)
+        return; /* closed already: nothing is left to press */
+    clear_countdown(end);
+    fflush(stdout);
+    diag_error("standard input has ended, so no key can come: leaving, and the kernel closes this side");
+    one_end_leave(end, EXIT_MACHINE);
+}
+
+/* What the other side sends is read at once, so that a close() here sends FIN; EOF and RST are heard once. */
+static void on_incoming(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    struct one_end *end = context;
+    char data[512], text[96];
+    ssize_t got = recv((int)fd, data, sizeof data, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0)
+        event_del(end->incoming);
+    if (got > 0)
+        snprintf(text, sizeof text, "The other side sent %zd bytes; they are read.", got);
+    else
+        snprintf(text, sizeof text,
+                 got == 0 ? "The other side has closed its half: recv() returned 0."
+                          : "The other side has reset the connection: recv() failed.");
+    clear_countdown(end);
+    printf("\n%s\n", text);
+    look(end, true);
+    fflush(stdout);
+}
+
+/* ---- life ---- */
+
+static void on_stop_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    struct one_end *end = context;
+    clear_countdown(end);
+    one_end_leave(end, EXIT_INTERRUPTED);
+}
+
+/* Ctrl-Z must leave the shell a sane terminal too. */
+static void on_pause(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    clear_countdown(context);
+    terminal_restore();
+    raise(SIGSTOP);
+}
+
+static void on_resume(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    struct one_end *end = context;
+    if (end->is_terminal)
+        terminal_take_keys();
+}
+
+/* Standard input may be a file or /dev/null, which epoll does not take: poll does. */
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return NULL;
+    event_config_require_features(config, EV_FEATURE_FDS);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+struct one_end *one_end_new(enum side side)
+{
+    int error;
+    struct one_end *end = calloc(1, sizeof *end);
+    if (end == NULL)
+        return NULL;
+    end->side = side;
+    end->fd = -1;
+    end->exit_code = -1;
+    end->base = new_base();
+    end->witness = witness_choose(0, &error);
+    if (end->base == NULL || end->witness == NULL) {
+        one_end_free(end);
+        return NULL;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        end->signals[i] = evsignal_new(end->base, stop_signals[i], on_stop_signal, end);
+        event_add(end->signals[i], NULL);
+    }
+    end->pauses = evsignal_new(end->base, SIGTSTP, on_pause, end);
+    end->resumes = evsignal_new(end->base, SIGCONT, on_resume, end);
+    end->keys = event_new(end->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_key, end);
+    end->looks = event_new(end->base, -1, EV_PERSIST, on_look, end);
+    static const struct timeval every = {0, LOOK_EVERY_US};
+    event_add(end->pauses, NULL);
+    event_add(end->resumes, NULL);
+    event_add(end->looks, &every);
+    end->is_terminal = terminal_take_keys();
+    end->live = isatty(STDOUT_FILENO) == 1;
+    if (end->is_terminal) /* from a pipe, bytes wait until there is a connection to act on */
+        event_add(end->keys, NULL);
+    return end;
+}
+
+struct event_base *one_end_base(const struct one_end *end)
+{
+    return end->base;
+}
+
+void one_end_leave(struct one_end *end, int exit_code)
+{
+    if (end->exit_code < 0)
+        end->exit_code = exit_code;
+    event_base_loopbreak(end->base);
+}
+
+void one_end_connected(struct one_end *end, int fd)
+{
+    end->fd = fd;
+    int rc = connection_of(fd, end->side, &end->connection);
+    if (rc != 0) {
+        diag_error("the peer was gone before it could be seen: %s", strerror(-rc));
+        one_end_leave(end, EXIT_MACHINE);
+        return;
+    }
+    end->is_connected = true;
+    evutil_make_socket_nonblocking(fd);
+    end->incoming = event_new(end->base, fd, EV_READ | EV_PERSIST, on_incoming, end);
+    event_add(end->incoming, NULL);
+    look(end, true);
+    prompt(end);
+    fflush(stdout);
+    if (!end->is_terminal)
+        event_add(end->keys, NULL);
+}
+
+int one_end_run(struct one_end *end)
+{
+    if (end->exit_code < 0)
+        event_base_dispatch(end->base);
+    clear_countdown(end);
+    return end->exit_code < 0 ? EXIT_MACHINE : end->exit_code;
+}
+
+void one_end_free(struct one_end *end)
+{
+    if (end == NULL)
+        return;
+    struct event *const events[] = {end->keys, end->looks, end->incoming, end->pauses, end->resumes};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        if (end->signals[i] != NULL)
+            event_free(end->signals[i]);
+    if (end->fd >= 0)
+        close(end->fd);
+    if (end->base != NULL)
+        event_base_free(end->base);
+    terminal_restore();
+    free(end);
+}
