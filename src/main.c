@@ -56,6 +56,7 @@ static int cmd_version(int argc, char *argv[]);
 static const struct command commands[] = {
     {"server", "one connection, by hand: the server's terminal", cmd_server},
     {"client", "one connection, by hand: the client's terminal", cmd_client},
+    {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
     {"orders", "list the close orders, their steps and the states expected", cmd_orders},
     {"help", "this text", cmd_help},
     {"version", "the version", cmd_version},

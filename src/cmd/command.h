@@ -25,6 +25,7 @@ int cmd_storm(int argc, char *argv[]);
 int cmd_orders(int argc, char *argv[]);
 int cmd_server(int argc, char *argv[]);
 int cmd_client(int argc, char *argv[]);
+int cmd_walk(int argc, char *argv[]);
 int cmd_options(int argc, char *argv[]);
 int cmd_worker(int argc, char *argv[]);
 int cmd_witness(int argc, char *argv[]);

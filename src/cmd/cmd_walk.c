@@ -1,0 +1,300 @@
+/* cmd_walk: one real connection, both ends in one terminal, taken through a close order step by step. */
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "base/options.h"
+#include "base/parse.h"
+#include "base/terminal.h"
+#include "base/wrap.h"
+#include "cmd/command.h"
+#include "storm/clock.h"
+#include "storm/expectation.h"
+#include "storm/lane.h"
+#include "tcp/host_limits.h"
+#include "view/ends_text.h"
+#include "view/ladder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SETTLE_MS = 5000, LOOK_EVERY_MS = 10, TEXT_WIDTH = 78, NO_PAUSE = -1 };
+
+struct walk_options {
+    const struct close_order *order;
+    struct address address;
+    int64_t port;
+    int64_t pause_ms; /* NO_PAUSE: a key, or nothing where nobody can press one */
+};
+
+struct walk {
+    struct walk_options options;
+    const struct witness_backend *witness;
+    struct host_limits limits;
+    struct ladder ladder;
+    struct connection connection;
+    struct act_times times;
+    struct end_sight ends[SIDE_COUNT];
+    int fd[SIDE_COUNT]; /* -1: closed */
+    bool has_keys;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* ---- options ---- */
+
+static int parse_order(const char *text, void *target, char *why, size_t why_size)
+{
+    const struct close_order **order = target;
+    *order = close_order_find(text);
+    if (*order != NULL)
+        return 0;
+    const char *meant = close_order_nearest(text);
+    if (meant != NULL)
+        snprintf(why, why_size, "there is no such order: did you mean %s?", meant);
+    else
+        snprintf(why, why_size, "allowed is one of \"tcpstorm orders\"");
+    return -EINVAL;
+}
+
+static int parse_loopback(const char *text, void *target, char *why, size_t why_size)
+{
+    return address_parse_loopback(text, target, why, why_size);
+}
+
+#define OPTION(member) offsetof(struct walk_options, member)
+
+static const struct option_row rows[] = {
+    {.name = "order",
+     .value = "NAME",
+     .help = "the close order to walk through",
+     .preset = "server-first",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(order),
+     .parse = parse_order},
+    {.name = "pause",
+     .value = "TIME",
+     .help = "go on by itself after that time instead of at a key",
+     .kind = OPTION_DURATION,
+     .target = OPTION(pause_ms),
+     .min = 0,
+     .max = 3600000},
+    {.name = "address",
+     .value = "ADDR",
+     .help = "loopback address, IPv4 or IPv6",
+     .preset = "127.0.0.1",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(address),
+     .parse = parse_loopback},
+    {.name = "port",
+     .value = "PORT",
+     .help = "first server port to try",
+     .preset = "15000",
+     .kind = OPTION_COUNT,
+     .target = OPTION(port),
+     .min = 1,
+     .max = 65535},
+    {.name = NULL},
+};
+
+/* ---- the connection ---- */
+
+static int fail(const char *what, int error)
+{
+    diag_error("%s: %s", what, strerror(error));
+    return EXIT_MACHINE;
+}
+
+static int choose_port(const struct walk *walk, uint16_t *port)
+{
+    int rc =
+        lanes_find_ports(walk->witness, &walk->options.address, (uint16_t)walk->options.port, 65535, 1, port);
+    if (rc == -EADDRINUSE)
+        diag_error("port %u has a listener already: choose another with --port", *port);
+    else if (rc != 0)
+        diag_error("no port could be chosen: %s", strerror(-rc));
+    return rc;
+}
+
+static int open_connection(struct walk *walk)
+{
+    uint16_t port;
+    if (choose_port(walk, &port) != 0)
+        return EXIT_MACHINE;
+    struct sockaddr_storage where;
+    socklen_t length = address_to_sockaddr(&walk->options.address, port, &where);
+    int listener = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int client = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), server = -1;
+    if (listener < 0 || client < 0 || bind(listener, (struct sockaddr *)&where, length) != 0 ||
+        listen(listener, 1) != 0 || connect(client, (struct sockaddr *)&where, length) != 0 ||
+        (server = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0) {
+        int error = errno;
+        close(listener);
+        close(client);
+        return fail("cannot open a connection", error);
+    }
+    close(listener);
+    walk->fd[SIDE_SERVER] = server;
+    walk->fd[SIDE_CLIENT] = client;
+    int rc = connection_of(server, SIDE_SERVER, &walk->connection);
+    return rc == 0 ? EXIT_AS_EXPECTED : fail("cannot name the connection", -rc);
+}
+
+static int act(struct walk *walk, const struct order_step *step)
+{
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        if ((step->by & SIDE_SET(side)) == 0 || step->act == ACT_OPEN)
+            continue;
+        int rc = act_apply(step->act, walk->fd[side]);
+        if (act_releases(step->act))
+            walk->fd[side] = -1;
+        if (rc != 0)
+            return fail(act_call(step->act), -rc);
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+/* ---- looking ---- */
+
+static int look(struct walk *walk, int step, bool *holds, struct difference *difference)
+{
+    int rc = connection_look(walk->witness, &walk->connection, walk->ends);
+    if (rc != 0)
+        return fail("the witness could not read the kernel's sockets", -rc);
+    struct histogram sides[SIDE_COUNT] = {0};
+    for (int side = 0; side < SIDE_COUNT; side++)
+        if (walk->ends[side].state != STATE_GONE)
+            sides[side].of[walk->ends[side].state] = 1;
+    const struct circumstances circumstances = {.opened = 1, .fin_timeout_ms = walk->limits.fin_timeout_ms};
+    struct expectation expectation =
+        expectation_at(walk->options.order, step, &walk->times, monotonic_us() / 1000, &circumstances);
+    *holds = expectation_holds(&expectation, sides, difference);
+    return EXIT_AS_EXPECTED;
+}
+
+/* FIN_WAIT1 may last for a delayed ACK: waits until the kernel shows what the table expects. */
+static int settle(struct walk *walk, int step)
+{
+    struct difference difference;
+    bool holds = false;
+    int64_t deadline_us = monotonic_us() + SETTLE_MS * 1000;
+    for (;;) {
+        int code = look(walk, step, &holds, &difference);
+        if (code != EXIT_AS_EXPECTED || holds)
+            return code;
+        if (interrupted)
+            return EXIT_INTERRUPTED;
+        if (monotonic_us() > deadline_us)
+            break;
+        poll(NULL, 0, LOOK_EVERY_MS);
+    }
+    diag_error("the kernel shows something else: %s", difference.text);
+    return EXIT_DIFFERS;
+}
+
+/* ---- steps ---- */
+
+/* True when the walk goes on. */
+static bool wait_for_reader(const struct walk *walk, const struct order_step *next)
+{
+    if (walk->options.pause_ms != NO_PAUSE) {
+        fflush(stdout);
+        poll(NULL, 0, (int)walk->options.pause_ms);
+        return !interrupted;
+    }
+    if (!walk->has_keys)
+        return true;
+    printf("  [any key: %s; q leaves]", order_step_label(next).text);
+    fflush(stdout);
+    char key = 'q';
+    ssize_t got = read(STDIN_FILENO, &key, 1);
+    fputs("\r\033[K", stdout);
+    return got == 1 && key != 'q' && !interrupted;
+}
+
+static int play_step(struct walk *walk, int i)
+{
+    const struct order_step *step = order_step_at(walk->options.order, i);
+    struct end_sight before[SIDE_COUNT];
+    memcpy(before, walk->ends, sizeof before);
+    walk->times.began_ms[i] = monotonic_us() / 1000;
+    int code = act(walk, step);
+    walk->times.ended_ms[i] = monotonic_us() / 1000;
+    if (code == EXIT_AS_EXPECTED)
+        code = settle(walk, i);
+    if (code == EXIT_AS_EXPECTED || code == EXIT_DIFFERS)
+        ladder_step(&walk->ladder, step, before, walk->ends);
+    return code;
+}
+
+static void print_end(const struct walk *walk)
+{
+    for (int side = 0; side < SIDE_COUNT; side++)
+        printf("  %s  %s: %s\n", side_name((enum side)side), tcp_state_name(walk->ends[side].state),
+               state_words(walk->ends[side].state));
+    fputc('\n', stdout);
+    wrap_print(stdout, walk->options.order->meaning, 2, TEXT_WIDTH);
+}
+
+static int play(struct walk *walk)
+{
+    int code = open_connection(walk);
+    if (code != EXIT_AS_EXPECTED)
+        return code;
+    printf("%s: %s\n\n", walk->options.order->name, walk->options.order->summary);
+    ladder_head(&walk->ladder, &walk->connection);
+    int steps = order_step_count(walk->options.order);
+    for (int i = 0; i < steps && code == EXIT_AS_EXPECTED; i++) {
+        if (i > 0 && !wait_for_reader(walk, order_step_at(walk->options.order, i)))
+            return interrupted ? EXIT_INTERRUPTED : EXIT_AS_EXPECTED;
+        code = play_step(walk, i);
+    }
+    if (code == EXIT_AS_EXPECTED)
+        print_end(walk);
+    return code;
+}
+
+static void catch_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: a waiting read() must return */
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaction(numbers[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int cmd_walk(int argc, char *argv[])
+{
+    struct walk walk = {
+        .options = {.order = close_order_at(0), .port = 15000, .pause_ms = NO_PAUSE},
+        .ladder = {.out = stdout, .feel = look_and_feel_of(stdout)},
+        .fd = {-1, -1},
+    };
+    int error;
+    address_parse("127.0.0.1", &walk.options.address);
+    if (options_parse(rows, argc, argv, &walk.options) != 0)
+        return EXIT_USAGE;
+    walk.witness = witness_choose(0, &error);
+    if (walk.witness == NULL)
+        return fail("no witness can read the kernel's sockets here", -error);
+    host_limits_read(&walk.limits);
+    catch_signals();
+    walk.has_keys = isatty(STDOUT_FILENO) == 1 && walk.options.pause_ms == NO_PAUSE && terminal_take_keys();
+    int code = play(&walk);
+    terminal_restore();
+    for (int side = 0; side < SIDE_COUNT; side++)
+        if (walk.fd[side] >= 0)
+            act_apply(ACT_ABORT, walk.fd[side]); /* nothing stays behind */
+    return code;
+}

@@ -1,0 +1,136 @@
+#include "view/ladder.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+enum { END_WIDTH = 25, ARROW_WIDTH = 26 };
+
+static int add(struct segment *segments, int count, enum side from, const char *flags)
+{
+    segments[count] = (struct segment){from, flags};
+    return count + 1;
+}
+
+static int opening_segments(struct segment *segments)
+{
+    int n = add(segments, 0, SIDE_CLIENT, "SYN");
+    n = add(segments, n, SIDE_SERVER, "SYN, ACK");
+    return add(segments, n, SIDE_CLIENT, "ACK");
+}
+
+static bool has_socket(const struct end_sight *end)
+{
+    return end->state != STATE_GONE && end->state != STATE_TIME_WAIT;
+}
+
+static bool are_both_gone(const struct end_sight ends[SIDE_COUNT])
+{
+    return ends[SIDE_SERVER].state == STATE_GONE && ends[SIDE_CLIENT].state == STATE_GONE;
+}
+
+/* One side sends its last: a FIN that is acknowledged, a FIN into nothing that is answered by RST, or an RST.
+ */
+static int closing_segments(enum side by, const struct end_sight before[SIDE_COUNT],
+                            const struct end_sight after[SIDE_COUNT], struct segment *segments)
+{
+    enum side other = side_other(by);
+    if (!has_socket(&before[by]))
+        return 0;
+    if (before[by].state == STATE_ESTABLISHED && are_both_gone(after))
+        return add(segments, 0, by, "RST");
+    int n = add(segments, 0, by, "FIN");
+    return add(segments, n, other, before[other].state == STATE_GONE ? "RST" : "ACK");
+}
+
+/* Both FINs, and an ACK each; the side without TIME_WAIT was second. */
+static int both_closing_segments(const struct end_sight after[SIDE_COUNT], struct segment *segments)
+{
+    enum side first = after[SIDE_SERVER].state == STATE_TIME_WAIT ? SIDE_SERVER : SIDE_CLIENT;
+    bool crossed = after[SIDE_SERVER].state == after[SIDE_CLIENT].state;
+    int n = add(segments, 0, first, "FIN");
+    n = add(segments, n, side_other(first), crossed ? "FIN" : "FIN, ACK");
+    n = add(segments, n, first, "ACK");
+    return crossed ? add(segments, n, side_other(first), "ACK") : n;
+}
+
+int ladder_segments(const struct order_step *step, const struct end_sight before[SIDE_COUNT],
+                    const struct end_sight after[SIDE_COUNT], struct segment segments[SEGMENTS_MAX])
+{
+    enum side by = step->by == SIDE_SET(SIDE_SERVER) ? SIDE_SERVER : SIDE_CLIENT;
+    switch (step->act) {
+    case ACT_OPEN:
+        return opening_segments(segments);
+    case ACT_WRITE:
+        return add(segments, add(segments, 0, by, "data"), side_other(by), "ACK");
+    case ACT_CLOSE:
+    case ACT_SHUTDOWN:
+    case ACT_ABORT:
+        return step->by == BOTH_SIDES ? both_closing_segments(after, segments)
+                                      : closing_segments(by, before, after, segments);
+    case ACT_NONE:
+    case ACT_READ:
+    case ACT_COUNT:
+        break;
+    }
+    return 0;
+}
+
+/* Left-aligned on the left, right-aligned on the right. */
+static void put_row(const struct ladder *ladder, const char *client, const char *server)
+{
+    fprintf(ladder->out, "  %-*s%*s%*s\n", END_WIDTH, client, ARROW_WIDTH, "", END_WIDTH, server);
+}
+
+static void put_line(const struct ladder *ladder, int length)
+{
+    for (int i = 0; i < length; i++)
+        fputs(ladder->feel.utf8 ? "─" : "-", ladder->out);
+}
+
+static void put_arrow(const struct ladder *ladder, const struct segment *segment)
+{
+    int width = 2 * END_WIDTH + ARROW_WIDTH - 2 * 14 - 2;
+    int label = (int)strlen(segment->flags) + 2, left = (width - label) / 2;
+    bool rightwards = segment->from == SIDE_CLIENT;
+    fprintf(ladder->out, "  %*s", 14, "");
+    fputs(rightwards ? "" : ladder->feel.utf8 ? "◀" : "<", ladder->out);
+    put_line(ladder, left);
+    fprintf(ladder->out, " %s ", segment->flags);
+    put_line(ladder, width - label - left);
+    fputs(rightwards ? (ladder->feel.utf8 ? "▶" : ">") : "", ladder->out);
+    fputc('\n', ladder->out);
+}
+
+static void put_end_name(char *text, size_t size, const struct connection *connection, enum side side)
+{
+    snprintf(text, size, "%s:%u", address_text(&connection->address[side]).text, connection->port[side]);
+}
+
+void ladder_head(const struct ladder *ladder, const struct connection *connection)
+{
+    char client[64], server[64];
+    put_end_name(client, sizeof client, connection, SIDE_CLIENT);
+    put_end_name(server, sizeof server, connection, SIDE_SERVER);
+    put_row(ladder, "client", "server");
+    put_row(ladder, client, server);
+    fputc('\n', ladder->out);
+}
+
+static const char *call_of(const struct order_step *step, enum side side)
+{
+    if (step->act == ACT_OPEN)
+        return side == SIDE_CLIENT ? "connect()" : "accept()";
+    return (step->by & SIDE_SET(side)) != 0 ? act_call(step->act) : "";
+}
+
+void ladder_step(const struct ladder *ladder, const struct order_step *step,
+                 const struct end_sight before[SIDE_COUNT], const struct end_sight after[SIDE_COUNT])
+{
+    struct segment segments[SEGMENTS_MAX];
+    int count = ladder_segments(step, before, after, segments);
+    put_row(ladder, call_of(step, SIDE_CLIENT), call_of(step, SIDE_SERVER));
+    for (int i = 0; i < count; i++)
+        put_arrow(ladder, &segments[i]);
+    put_row(ladder, tcp_state_name(after[SIDE_CLIENT].state), tcp_state_name(after[SIDE_SERVER].state));
+    fputc('\n', ladder->out);
+}
