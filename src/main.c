@@ -9,6 +9,8 @@
  *   cmd/                   one file per command
  *     cmd_storm            the front door: options, plan, views, exit code
  *     outputs              the files that the views write to
+ *     cmd_server, cmd_client  one connection by hand, an end each; one_end is what they share
+ *     cmd_walk             one connection, both ends, through an order
  *     cmd_orders           lists the orders
  *     cmd_worker           a worker, for a controller
  *     cmd_witness          the witness, for a controller
@@ -16,6 +18,7 @@
  *     summary              a line per step, and the verdict
  *     csv, json            every look, for scripts
  *     progress             where the run is, on stderr
+ *     ends_text, ladder    one connection in words, and as a diagram
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
  *     act                  what can be done to an end: one system call each
@@ -35,10 +38,12 @@
  *   tcp/                   what the kernel knows (no libevent)
  *     tcp_state, histogram the eleven states, counted per side
  *     witness              asks for all sockets: sock_diag (netlink), proc_net_tcp
+ *     connection           both ends of one connection
  *     kernel_counters      the kernel's account of what went another way
  *     host_limits          descriptors, ports, sysctls, memory
  *     address              IPv4 and IPv6
- *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer, diag
+ *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer,
+ *                          terminal, diag
  *
  * Includes point one way: cmd -> view -> storm -> tcp -> base.
  */

@@ -3,7 +3,13 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { END_WIDTH = 25, ARROW_WIDTH = 26 };
+/* 76 columns beside the indent: two ends, and between their states an arrow. */
+enum {
+    END_WIDTH = 25,
+    ARROW_WIDTH = 26,
+    ARROW_AT = 14,
+    ARROW_LENGTH = 2 * END_WIDTH + ARROW_WIDTH - 2 * ARROW_AT
+};
 
 static int add(struct segment *segments, int count, enum side from, const char *flags)
 {
@@ -78,7 +84,10 @@ int ladder_segments(const struct order_step *step, const struct end_sight before
 /* Left-aligned on the left, right-aligned on the right. */
 static void put_row(const struct ladder *ladder, const char *client, const char *server)
 {
-    fprintf(ladder->out, "  %-*s%*s%*s\n", END_WIDTH, client, ARROW_WIDTH, "", END_WIDTH, server);
+    if (*server == '\0')
+        fprintf(ladder->out, "  %s\n", client);
+    else
+        fprintf(ladder->out, "  %-*s%*s\n", END_WIDTH, client, ARROW_WIDTH + END_WIDTH, server);
 }
 
 static void put_line(const struct ladder *ladder, int length)
@@ -89,10 +98,10 @@ static void put_line(const struct ladder *ladder, int length)
 
 static void put_arrow(const struct ladder *ladder, const struct segment *segment)
 {
-    int width = 2 * END_WIDTH + ARROW_WIDTH - 2 * 14 - 2;
+    int width = ARROW_LENGTH - 2;
     int label = (int)strlen(segment->flags) + 2, left = (width - label) / 2;
     bool rightwards = segment->from == SIDE_CLIENT;
-    fprintf(ladder->out, "  %*s", 14, "");
+    fprintf(ladder->out, "  %*s", ARROW_AT, "");
     fputs(rightwards ? "" : ladder->feel.utf8 ? "◀" : "<", ladder->out);
     put_line(ladder, left);
     fprintf(ladder->out, " %s ", segment->flags);
@@ -131,6 +140,8 @@ void ladder_step(const struct ladder *ladder, const struct order_step *step,
     put_row(ladder, call_of(step, SIDE_CLIENT), call_of(step, SIDE_SERVER));
     for (int i = 0; i < count; i++)
         put_arrow(ladder, &segments[i]);
+    if (count == 0)
+        fprintf(ladder->out, "  %*s(nothing is sent)\n", ARROW_AT, "");
     put_row(ladder, tcp_state_name(after[SIDE_CLIENT].state), tcp_state_name(after[SIDE_SERVER].state));
     fputc('\n', ladder->out);
 }
