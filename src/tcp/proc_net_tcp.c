@@ -66,7 +66,7 @@ int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
     if ((p = take_hex(p, 2, &state)) == NULL || *p != ' ' || state == STATE_GONE || state > STATE_COUNT)
         return -EBADMSG;
     entry->state = state == STATE_COUNT ? STATE_SYN_RECV : (enum tcp_state)state;
-    entry->ends_in_ms = take_timer(p + 2);
+    entry->ends_in_ms = take_timer(p);
     return 0;
 }
 
