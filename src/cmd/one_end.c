@@ -139,6 +139,8 @@ static void look(struct one_end *end, bool show_always)
     memcpy(end->ends, now, sizeof now);
     if (changed || show_always) {
         clear_countdown(end);
+        if (!show_always)
+            puts("\nThe kernel now says:");
         ends_print(stdout, &end->connection, end->ends, end->side);
     }
     if (why != NULL)
@@ -246,6 +248,8 @@ static void on_incoming(evutil_socket_t fd, short what, void *context)
     clear_countdown(end);
     printf("\n%s\n", text);
     look(end, true);
+    if (end->exit_code < 0 && end->fd >= 0)
+        prompt(end);
     fflush(stdout);
 }
 
