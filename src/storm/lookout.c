@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    LOOK_SHARE = 5, /* while things move, looks take at most this part of the time */
+    LOOK_SHARE = 10, /* while things move, looks take at most this part of the time */
     FAILED_MAX = 10,
 };
 

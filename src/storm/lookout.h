@@ -41,7 +41,7 @@ int lookout_init(struct lookout *lookout, struct event_base *base, int64_t inter
 /* Looks at once, unless a look is under way. */
 void lookout_now(struct lookout *lookout);
 
-/* Looks when the interval is over; `moving`: and not for more than a fifth of the time. */
+/* Looks when the interval is over; `moving`: and not for more than a tenth of the time. */
 void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us);
 
 /* No more looks; what is under way is not reported. */

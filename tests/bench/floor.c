@@ -4,7 +4,11 @@
  *
  *   floor CONNS FIRST_PORT server-first|client-first
  *
- * prints three numbers, the seconds that opening, the first close and the second close took. */
+ * prints three numbers, the seconds that opening, the first close and the second close took.
+ *
+ *   floor accept PORT
+ *
+ * accepts for ever: the other side of a load generator that brings no server of its own. */
 #include "storm/clock.h"
 #include "storm/lane.h"
 #include "storm/plan.h"
@@ -110,6 +114,17 @@ static void play(struct part *part)
     await_go(part); /* nobody leaves before all have been timed */
 }
 
+static void accept_for_ever(uint16_t port)
+{
+    struct storm_settings settings = {.conns = 1};
+    const struct plan plan = {.settings = &settings, .backlog = 4096};
+    address_parse("127.0.0.1", &settings.address);
+    host_raise_nofile();
+    for (int listener = listen_on(port, &plan);;)
+        if (accept4(listener, NULL, NULL, SOCK_CLOEXEC) < 0)
+            die("accept4");
+}
+
 struct team {
     int *go;
     int *done;
@@ -188,8 +203,10 @@ static void send_home(struct team *team)
 
 int main(int argc, char *argv[])
 {
+    if (argc == 3 && strcmp(argv[1], "accept") == 0)
+        accept_for_ever((uint16_t)atoi(argv[2]));
     if (argc != 4) {
-        fprintf(stderr, "usage: floor CONNS FIRST_PORT server-first|client-first\n");
+        fprintf(stderr, "usage: floor CONNS FIRST_PORT server-first|client-first, or floor accept PORT\n");
         return 2;
     }
     struct storm_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .order_count = 1};
