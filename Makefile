@@ -51,13 +51,13 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net asan bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty asan bench lint format results results-1m install clean help
 
 all: build/tcpstorm build/tcpstorm.1
 
 help:
 	@echo 'make            the release program, build/tcpstorm, and its man page'
-	@echo 'make check      all tests: check-unit, check-cli, check-net (these need libcmocka-dev and bats)'
+	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty (libcmocka-dev, bats, tmux)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
@@ -106,7 +106,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 
 # ---- tests ----
 
-check: check-unit check-cli check-net
+check: check-unit check-cli check-net check-tty
 
 check-unit: $(UNIT_TESTS)
 	@for test in $(UNIT_TESTS); do $$test || exit 1; done
@@ -116,6 +116,9 @@ check-cli: $(PROGRAM)
 
 check-net: $(PROGRAM) $(BUILD)/fail_call.so
 	tests/run-bats $(PROGRAM) tests/net
+
+check-tty: $(PROGRAM)
+	tests/run-bats $(PROGRAM) tests/tty
 
 # Makes a chosen system call fail, for the tests of faults (LD_PRELOAD).
 $(BUILD)/fail_call.so: tests/net/fail_call.c Makefile

@@ -98,11 +98,14 @@ static int cmd_help(int argc, char *argv[])
     for (const struct command *command = commands; command->name != NULL; command++)
         if (command->summary != NULL)
             printf("  %-20s %s\n", command->name, command->summary);
+    fputs("server and client take --address and --port, walk takes --order, --pause, --address and --port.\n",
+          stdout);
     fputs("\nMore examples:\n"
           "  tcpstorm --order all                              every order, one after the other\n"
           "  tcpstorm --order leak --hold forever              leave it there for ss; Ctrl-C ends it\n"
           "  tcpstorm --conns 50k --order client-first --csv - > run.csv\n"
           "  tcpstorm --conns 1m --dry-run                     what it would take on this machine\n"
+          "  tcpstorm walk --order half-close                  one connection, step by step\n"
           "\nExit codes: 0 as expected, 1 the states differ, 2 bad usage, 3 this machine cannot run it,\n"
           "130 interrupted.\n",
           stdout);

@@ -1,5 +1,8 @@
 #include "base/terminal.h"
 
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -30,6 +33,23 @@ void terminal_restore(void)
     if (is_taken)
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
     is_taken = false;
+}
+
+void terminal_fill_standard_descriptors(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
+void terminal_drop_unwritten(void)
+{
+    fflush(stdout);
+    __fpurge(stdout);
+    clearerr(stdout);
 }
 
 int terminal_width(void)

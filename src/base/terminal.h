@@ -11,6 +11,13 @@ bool terminal_take_keys(void);
 
 void terminal_restore(void);
 
+/* Gives standard input, output and error something where they are closed: nothing to read, and writing fails.
+ * Without it the first socket would get the number of one of them, and text would go into the connection. */
+void terminal_fill_standard_descriptors(void);
+
+/* After SIGHUP: what standard output no longer takes is dropped, and is no error of ours. */
+void terminal_drop_unwritten(void);
+
 /* Columns of standard output; 80 when it is no terminal or does not say. */
 int terminal_width(void);
 

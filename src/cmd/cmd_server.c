@@ -73,8 +73,7 @@ int cmd_server(int argc, char *argv[])
         event_add(server.acceptable, NULL);
         printf("Listening on %s:%lld\n", address_text(&server.options.address).text,
                (long long)server.options.port);
-        fflush(stdout);
-        code = one_end_run(server.end);
+        code = fflush(stdout) == 0 ? one_end_run(server.end) : EXIT_MACHINE; /* main.c says why */
         event_free(server.acceptable);
     }
     if (server.listener >= 0)

@@ -44,12 +44,54 @@ struct walk {
     bool has_keys;
 };
 
-static volatile sig_atomic_t interrupted;
+/* ---- signals ---- */
+
+static volatile sig_atomic_t interrupted_by, is_to_pause;
 
 static void on_signal(int number)
 {
-    (void)number;
-    interrupted = 1;
+    if (number == SIGTSTP)
+        is_to_pause = 1;
+    else
+        interrupted_by = number;
+}
+
+/* They are blocked, and come in only while wait_for() waits: none is lost between a question and its wait. */
+static void catch_signals(bool has_keys)
+{
+    const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    size_t count = sizeof numbers / sizeof numbers[0];
+    struct sigaction action = {.sa_handler = on_signal};
+    sigset_t caught;
+    sigemptyset(&caught);
+    for (size_t i = 0; i < count - !has_keys; i++) { /* Ctrl-Z matters where the terminal is taken */
+        sigaction(numbers[i], &action, NULL);
+        sigaddset(&caught, numbers[i]);
+    }
+    sigprocmask(SIG_BLOCK, &caught, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* Until the descriptor can be read, a signal came, or that time is over. True when it can be read. */
+static bool wait_for(int fd, int64_t ms)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    sigset_t none;
+    sigemptyset(&none);
+    return ppoll(&readable, 1, ms < 0 ? NULL : &time, &none) > 0;
+}
+
+/* By a key or by a signal. */
+static int leave_early(void)
+{
+    if (interrupted_by == 0)
+        return EXIT_AS_EXPECTED;
+    if (interrupted_by == SIGHUP)
+        terminal_drop_unwritten();
+    diag_error("%s: leaving, and both ends are reset",
+               interrupted_by == SIGHUP ? "the terminal was hung up" : "interrupted");
+    return EXIT_INTERRUPTED;
 }
 
 /* ---- options ---- */
@@ -193,11 +235,11 @@ static int settle(struct walk *walk, int step)
         int code = look(walk, step, &holds, &difference);
         if (code != EXIT_AS_EXPECTED || holds)
             return code;
-        if (interrupted)
-            return EXIT_INTERRUPTED;
+        if (interrupted_by != 0)
+            return leave_early();
         if (monotonic_us() > deadline_us)
             break;
-        poll(NULL, 0, LOOK_EVERY_MS);
+        wait_for(-1, LOOK_EVERY_MS);
     }
     diag_error("the kernel shows something else: %s", difference.text);
     return EXIT_DIFFERS;
@@ -205,22 +247,46 @@ static int settle(struct walk *walk, int step)
 
 /* ---- steps ---- */
 
+/* Ctrl-Z: the shell gets its terminal back, and gives it up again with fg. */
+static void pause_here(void)
+{
+    is_to_pause = 0;
+    terminal_restore();
+    raise(SIGSTOP);
+    terminal_take_keys();
+}
+
+/* Keys were promised: a terminal that gives none any more has been hung up, whether or not SIGHUP came. */
+static bool is_key_to_go_on(void)
+{
+    char key;
+    if (read(STDIN_FILENO, &key, 1) == 1)
+        return key != 'q';
+    interrupted_by = SIGHUP;
+    return false;
+}
+
+static bool wait_for_key(const struct order_step *next)
+{
+    bool has_come;
+    do {
+        printf("\r\033[K  [any key: %s; q leaves]", order_step_label(next).text);
+        fflush(stdout);
+        has_come = wait_for(STDIN_FILENO, -1);
+        fputs("\r\033[K", stdout);
+        fflush(stdout);
+        if (is_to_pause)
+            pause_here();
+    } while (!has_come && interrupted_by == 0);
+    return has_come && is_key_to_go_on();
+}
+
 /* True when the walk goes on. */
 static bool wait_for_reader(const struct walk *walk, const struct order_step *next)
 {
-    if (walk->options.pause_ms != NO_PAUSE) {
-        fflush(stdout);
-        poll(NULL, 0, (int)walk->options.pause_ms);
-        return !interrupted;
-    }
-    if (!walk->has_keys)
-        return true;
-    printf("  [any key: %s; q leaves]", order_step_label(next).text);
-    fflush(stdout);
-    char key = 'q';
-    ssize_t got = read(STDIN_FILENO, &key, 1);
-    fputs("\r\033[K", stdout);
-    return got == 1 && key != 'q' && !interrupted;
+    if (walk->options.pause_ms != NO_PAUSE)
+        wait_for(-1, walk->options.pause_ms);
+    return (!walk->has_keys || wait_for_key(next)) && interrupted_by == 0;
 }
 
 static int play_step(struct walk *walk, int i)
@@ -241,10 +307,16 @@ static int play_step(struct walk *walk, int i)
 static void print_end(const struct walk *walk)
 {
     for (int side = 0; side < SIDE_COUNT; side++)
-        printf("  %s  %s: %s\n", side_name((enum side)side), tcp_state_name(walk->ends[side].state),
-               state_words(walk->ends[side].state));
+        ends_print_meaning(stdout, (enum side)side, walk->ends[side].state, TEXT_WIDTH);
     fputc('\n', stdout);
     wrap_print(stdout, walk->options.order->meaning, 2, TEXT_WIDTH);
+}
+
+static void print_title(const struct close_order *order)
+{
+    char title[256];
+    snprintf(title, sizeof title, "%s: %s\n", order->name, order->summary);
+    wrap_print(stdout, title, 0, TEXT_WIDTH);
 }
 
 static int play(struct walk *walk)
@@ -252,26 +324,19 @@ static int play(struct walk *walk)
     int code = open_connection(walk);
     if (code != EXIT_AS_EXPECTED)
         return code;
-    printf("%s: %s\n\n", walk->options.order->name, walk->options.order->summary);
+    print_title(walk->options.order);
     ladder_head(&walk->ladder, &walk->connection);
     int steps = order_step_count(walk->options.order);
     for (int i = 0; i < steps && code == EXIT_AS_EXPECTED; i++) {
         if (i > 0 && !wait_for_reader(walk, order_step_at(walk->options.order, i)))
-            return interrupted ? EXIT_INTERRUPTED : EXIT_AS_EXPECTED;
+            return leave_early();
         code = play_step(walk, i);
+        if (fflush(stdout) != 0) /* main.c says so */
+            return EXIT_MACHINE;
     }
     if (code == EXIT_AS_EXPECTED)
         print_end(walk);
     return code;
-}
-
-static void catch_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART: a waiting read() must return */
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        sigaction(numbers[i], &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 int cmd_walk(int argc, char *argv[])
@@ -283,14 +348,17 @@ int cmd_walk(int argc, char *argv[])
     };
     int error;
     address_parse("127.0.0.1", &walk.options.address);
+    terminal_fill_standard_descriptors();
     if (options_parse(rows, argc, argv, &walk.options) != 0)
         return EXIT_USAGE;
     walk.witness = witness_choose(0, &error);
     if (walk.witness == NULL)
         return fail("no witness can read the kernel's sockets here", -error);
     host_limits_read(&walk.limits);
-    catch_signals();
-    walk.has_keys = isatty(STDOUT_FILENO) == 1 && walk.options.pause_ms == NO_PAUSE && terminal_take_keys();
+    walk.has_keys =
+        isatty(STDOUT_FILENO) == 1 && walk.options.pause_ms == NO_PAUSE && isatty(STDIN_FILENO) == 1;
+    catch_signals(walk.has_keys); /* before the terminal is taken: a Ctrl-C in between must restore it */
+    walk.has_keys = walk.has_keys && terminal_take_keys();
     int code = play(&walk);
     terminal_restore();
     for (int side = 0; side < SIDE_COUNT; side++)

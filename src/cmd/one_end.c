@@ -19,10 +19,11 @@
 
 enum {
     LOOK_EVERY_US = 100000,
+    PASSING_LOOKS = 5, /* FIN_WAIT1 lasts for a delayed ACK: 0.04 to 0.2 s. What lasts longer is shown. */
     TEXT_WIDTH = 78,
 };
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
 
 struct one_end {
@@ -32,6 +33,8 @@ struct one_end {
     const struct witness_backend *witness;
     struct connection connection;
     struct end_sight ends[SIDE_COUNT]; /* as last shown */
+    int passing_looks;                 /* how many have met a state that is about to pass */
+    bool owes_show; /* something was done: the states are shown even if they are the same */
     bool is_connected;
     bool is_terminal;   /* keys come from one */
     bool live;          /* the countdown may be redrawn in place */
@@ -72,10 +75,18 @@ int one_end_parse(int argc, char *argv[], struct one_end_options *options)
 {
     *options = (struct one_end_options){.port = 15000};
     address_parse("127.0.0.1", &options->address);
+    terminal_fill_standard_descriptors();
     return options_parse(rows, argc, argv, options);
 }
 
 /* ---- what is shown ---- */
+
+/* Two of these terminals side by side are narrow. */
+static int text_width(void)
+{
+    int width = terminal_width() - 1;
+    return width < TEXT_WIDTH ? width : TEXT_WIDTH;
+}
 
 static void clear_countdown(struct one_end *end)
 {
@@ -89,19 +100,30 @@ static void show_countdown(struct one_end *end)
     struct countdown countdown = countdown_text(end->ends);
     if (!end->live || countdown.text[0] == '\0')
         return;
-    printf("\r\033[K%s", countdown.text);
+    printf("\r\033[K%.*s", terminal_width() - 1, countdown.text); /* a line that wraps could not be redrawn */
     end->line_is_drawn = true;
 }
 
 static void say(struct one_end *end, const char *text)
 {
     clear_countdown(end);
-    wrap_print(stdout, text, 0, TEXT_WIDTH);
+    wrap_print(stdout, text, 0, text_width());
+}
+
+/* What has just been done, here or there: it begins a paragraph. */
+static void say_event(struct one_end *end, const char *text)
+{
+    clear_countdown(end);
+    fputc('\n', stdout);
+    say(end, text);
 }
 
 static void prompt(struct one_end *end)
 {
-    if (end->fd >= 0)
+    if (end->fd >= 0 && end->ends[end->side].state == STATE_GONE)
+        say(end, "The kernel has forgotten the connection, but this side still holds its descriptor.\n"
+                 "Press any key to close it. (q leaves)");
+    else if (end->fd >= 0)
         say(end, "Press any key to close the connection from this side.\n"
                  "(s shuts down this half, r resets, w writes a few bytes, q leaves)");
     else
@@ -128,27 +150,59 @@ static bool is_done(const struct one_end *end)
                             : is_settled(server) && is_settled(client);
 }
 
-static void look(struct one_end *end, bool show_always)
+/* A full or closed output ends it; main.c says so. */
+static void write_out(struct one_end *end)
+{
+    if (fflush(stdout) != 0)
+        one_end_leave(end, EXIT_MACHINE);
+}
+
+static bool is_passing(const struct end_sight ends[SIDE_COUNT])
+{
+    const uint32_t passing =
+        STATE_SET(STATE_FIN_WAIT1) | STATE_SET(STATE_LAST_ACK) | STATE_SET(STATE_CLOSING);
+    return state_set_has(passing, ends[SIDE_SERVER].state) || state_set_has(passing, ends[SIDE_CLIENT].state);
+}
+
+static void show(struct one_end *end, const char *why)
+{
+    clear_countdown(end);
+    if (!end->owes_show)
+        say_event(end, "The kernel now says:");
+    ends_print(stdout, &end->connection, end->ends, end->side, text_width());
+    if (why != NULL)
+        say(end, why);
+    if (is_done(end))
+        one_end_leave(end, EXIT_AS_EXPECTED);
+    else if (end->owes_show || end->fd >= 0)
+        prompt(end);
+    end->owes_show = false;
+}
+
+static void look(struct one_end *end)
 {
     struct end_sight now[SIDE_COUNT];
     int rc = connection_look(end->witness, &end->connection, now);
     if (rc != 0)
         return; /* a dump that failed says nothing; the next is due in a moment */
+    if (is_passing(now) && ++end->passing_looks < PASSING_LOOKS)
+        return;
+    end->passing_looks = 0;
     bool changed = !is_same(now, end->ends);
     const char *why = changed ? change_words(end->ends, now) : NULL;
     memcpy(end->ends, now, sizeof now);
-    if (changed || show_always) {
-        clear_countdown(end);
-        if (!show_always)
-            puts("\nThe kernel now says:");
-        ends_print(stdout, &end->connection, end->ends, end->side);
-    }
-    if (why != NULL)
-        say(end, why);
+    if (changed || end->owes_show)
+        show(end, why);
     show_countdown(end);
-    fflush(stdout);
-    if (is_done(end))
-        one_end_leave(end, EXIT_AS_EXPECTED);
+    write_out(end);
+}
+
+static void look_and_show(struct one_end *end)
+{
+    end->owes_show = true;
+    end->passing_looks = 0;
+    write_out(end);
+    look(end);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -157,7 +211,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct one_end *end = context;
     if (end->is_connected)
-        look(end, false);
+        look(end);
 }
 
 /* ---- the calls ---- */
@@ -176,13 +230,10 @@ static void do_act(struct one_end *end, enum act act)
     if (act_releases(act))
         drop_descriptor(end);
     int rc = act_apply(act, fd);
-    snprintf(text, sizeof text, "\n%s called %s%s%s", side_name(end->side), act_call(act),
-             rc != 0 ? ": " : "", rc != 0 ? strerror(-rc) : "");
-    puts(text);
-    look(end, true);
-    if (end->exit_code < 0)
-        prompt(end);
-    fflush(stdout);
+    snprintf(text, sizeof text, "%s called %s%s%s", side_name(end->side), act_call(act), rc != 0 ? ": " : "",
+             rc != 0 ? strerror(-rc) : "");
+    say_event(end, text);
+    look_and_show(end);
 }
 
 static void leave_by_key(struct one_end *end)
@@ -207,6 +258,33 @@ static void press(struct one_end *end, char key)
         do_act(end, act);
 }
 
+static void leave_interrupted(struct one_end *end, int by_signal)
+{
+    clear_countdown(end);
+    fflush(stdout);
+    if (by_signal == SIGHUP)
+        terminal_drop_unwritten();
+    diag_error("%s: leaving%s", by_signal == SIGHUP ? "the terminal was hung up" : "interrupted",
+               end->fd >= 0 ? ", and the kernel closes this side" : "");
+    one_end_leave(end, EXIT_INTERRUPTED);
+}
+
+/* No key can come any more. A terminal that gives none has been hung up, whether or not SIGHUP came. */
+static void keys_have_ended(struct one_end *end)
+{
+    event_del(end->keys);
+    if (end->is_terminal) {
+        leave_interrupted(end, SIGHUP);
+        return;
+    }
+    if (end->fd < 0 && end->is_connected)
+        return; /* closed already: nothing is left to press */
+    clear_countdown(end);
+    fflush(stdout);
+    diag_error("standard input has ended, so no key can come: leaving, and the kernel closes this side");
+    one_end_leave(end, EXIT_MACHINE);
+}
+
 static void on_key(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
@@ -217,15 +295,8 @@ static void on_key(evutil_socket_t fd, short what, void *context)
         press(end, key);
         return;
     }
-    if (got < 0 && (errno == EINTR || errno == EAGAIN))
-        return;
-    event_del(end->keys);
-    if (end->fd < 0 && end->is_connected)
-        return; /* closed already: nothing is left to press */
-    clear_countdown(end);
-    fflush(stdout);
-    diag_error("standard input has ended, so no key can come: leaving, and the kernel closes this side");
-    one_end_leave(end, EXIT_MACHINE);
+    if (got == 0 || (errno != EINTR && errno != EAGAIN))
+        keys_have_ended(end);
 }
 
 /* What the other side sends is read at once, so that a close() here sends FIN; EOF and RST are heard once. */
@@ -245,23 +316,16 @@ static void on_incoming(evutil_socket_t fd, short what, void *context)
         snprintf(text, sizeof text,
                  got == 0 ? "The other side has closed its half: recv() returned 0."
                           : "The other side has reset the connection: recv() failed.");
-    clear_countdown(end);
-    printf("\n%s\n", text);
-    look(end, true);
-    if (end->exit_code < 0 && end->fd >= 0)
-        prompt(end);
-    fflush(stdout);
+    say_event(end, text);
+    look_and_show(end);
 }
 
 /* ---- life ---- */
 
 static void on_stop_signal(evutil_socket_t number, short what, void *context)
 {
-    (void)number;
     (void)what;
-    struct one_end *end = context;
-    clear_countdown(end);
-    one_end_leave(end, EXIT_INTERRUPTED);
+    leave_interrupted(context, (int)number);
 }
 
 /* Ctrl-Z must leave the shell a sane terminal too. */
@@ -270,6 +334,7 @@ static void on_pause(evutil_socket_t number, short what, void *context)
     (void)number;
     (void)what;
     clear_countdown(context);
+    fflush(stdout);
     terminal_restore();
     raise(SIGSTOP);
 }
@@ -306,6 +371,8 @@ struct one_end *one_end_new(enum side side)
     end->exit_code = -1;
     end->base = new_base();
     end->witness = witness_choose(0, &error);
+    if (end->witness == NULL)
+        diag_error("no witness can read the kernel's sockets here: %s", strerror(-error));
     if (end->base == NULL || end->witness == NULL) {
         one_end_free(end);
         return NULL;
@@ -355,9 +422,7 @@ void one_end_connected(struct one_end *end, int fd)
     evutil_make_socket_nonblocking(fd);
     end->incoming = event_new(end->base, fd, EV_READ | EV_PERSIST, on_incoming, end);
     event_add(end->incoming, NULL);
-    look(end, true);
-    prompt(end);
-    fflush(stdout);
+    look_and_show(end);
     if (!end->is_terminal)
         event_add(end->keys, NULL);
 }

@@ -18,10 +18,12 @@ struct one_end_options {
     int64_t port;
 };
 
-/* --address and --port. Returns 0 or -EINVAL. */
+/* --address and --port; makes sure that no socket takes the place of a closed standard descriptor. Returns 0
+ * or -EINVAL. */
 int one_end_parse(int argc, char *argv[], struct one_end_options *options);
 
-/* Prepares the loop, the signals and the keys. NULL when memory is short. */
+/* Prepares the loop, the signals and the keys. NULL when memory is short or, as it then says, no witness
+ * works. */
 struct one_end *one_end_new(enum side side);
 
 struct event_base *one_end_base(const struct one_end *end);

@@ -11,21 +11,28 @@ _tcpstorm_files() {
   mapfile -t COMPREPLY < <(compgen -f -- "$1")
 }
 
-# Completes the last word of a comma list. The orders before it stay as they are and are not offered again.
+# Completes the last word of a comma list. The orders before it stay as they are and are not offered again. A walk
+# takes one order.
 _tcpstorm_orders() {
   local program=$1 word=$2 before='' name names=''
   [[ $word != *,* ]] || before=${word%,*},
   for name in $("$program" orders --names 2>/dev/null); do
     [[ ,$before == *",$name,"* ]] || names+=" $before$name"
   done
-  [[ -n $before ]] || names+=' all'
+  [[ -n $before || ${COMP_WORDS[1]} == walk ]] || names+=' all'
   _tcpstorm_words "$names" "$word"
 }
 
+# Of the command that the line begins with; without one, those of a storm.
 _tcpstorm_options() {
   local program=$1 word=$2 words
-  words=$("$program" options 2>/dev/null)
-  ((COMP_CWORD > 1)) || words+=' --help --version orders help version'
+  case $((COMP_CWORD > 1)),${COMP_WORDS[1]} in
+    1,server | 1,client) words='--address --port' ;;
+    1,walk) words='--order --pause --address --port' ;;
+    1,orders) words='--names' ;;
+    1,*) words=$("$program" options 2>/dev/null) ;;
+    *) words="$("$program" options 2>/dev/null) --help --version server client walk orders help version" ;;
+  esac
   _tcpstorm_words "$words" "$word"
 }
 
@@ -39,12 +46,13 @@ _tcpstorm() {
     word=
   fi
   case ${COMP_WORDS[1]} in
-    orders | help | version | --help | -h | --version) ((COMP_CWORD == 1)) || return 0 ;;
+    help | version | --help | -h | --version) ((COMP_CWORD == 1)) || return 0 ;;
   esac
   case $option in
     --order) _tcpstorm_orders "$program" "$word" ;;
     --witness) _tcpstorm_words 'auto netlink procfs' "$word" ;;
     --csv | --json) _tcpstorm_files "$word" ;;
+    --pause) _tcpstorm_words '0s 500ms 1s 2s' "$word" ;;
     --hold) _tcpstorm_words '0s 1s 10s forever' "$word" ;;
     --address) _tcpstorm_words '127.0.0.1 ::1' "$word" ;;
     --conns | --settle | --interval | --port) ;;

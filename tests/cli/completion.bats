@@ -71,7 +71,38 @@ assert_offers() {
 
 @test "the commands are offered first" {
   offered ''
-  assert_offers orders help version
+  assert_offers server client walk orders help version
+}
+
+@test "each command has options of its own" {
+  offered server ''
+  [[ $output == $'--address\n--port' ]] || fail_with '--address and --port were expected'
+  offered client --p
+  [[ $output == --port ]] || fail_with '--port was expected'
+  offered walk ''
+  [[ $output == $'--order\n--pause\n--address\n--port' ]] || fail_with 'the options of a walk were expected'
+  offered orders ''
+  [[ $output == --names ]] || fail_with '--names was expected'
+  offered version ''
+  [[ -z $output ]] || fail_with 'nothing was expected'
+}
+
+@test "the options offered for a command are those it takes" {
+  local command option
+  for command in server client walk; do
+    offered "$command" ''
+    for option in $output; do
+      storm "$command" "$option"
+      assert_status 2
+      assert_stderr_has "$option needs a value"
+    done
+  done
+}
+
+@test "a walk takes one order" {
+  offered walk --order ''
+  assert_offers leak half-close
+  [[ $output != *all* ]] || fail_with 'a walk does not take all'
 }
 
 @test "files are offered for an output" {

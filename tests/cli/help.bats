@@ -41,7 +41,7 @@ load helper
 @test "--help lists the commands, examples and exit codes" {
   storm --help
   assert_status 0
-  assert_stdout_has '  orders ' '  help ' '  version ' 'Exit codes' '130'
+  assert_stdout_has '  server ' '  client ' '  walk ' '  orders ' '  help ' '  version ' 'Exit codes' '130'
   assert_stdout_has 'tcpstorm --order all' '--hold forever' '--csv -' '--dry-run'
 }
 

@@ -108,6 +108,18 @@ static void an_orphaned_fin_wait2_is_fin_wait2(void **state)
     assert_int_equal(entry_of(orphan_v4, AF_INET).state, STATE_FIN_WAIT2);
 }
 
+static void only_a_timewait_socket_has_a_timer_that_ends_it(void **state)
+{
+    (void)state;
+    int64_t tick_ms = 1000 / sysconf(_SC_CLK_TCK);
+    assert_int_equal(entry_of(time_wait_v4, AF_INET).ends_in_ms, 0x175a * tick_ms);
+    assert_int_equal(entry_of(orphan_v4, AF_INET).ends_in_ms, 0x175a * tick_ms);
+    assert_int_equal(entry_of(time_wait_v6, AF_INET6).ends_in_ms, 0x1759 * tick_ms);
+    assert_int_equal(entry_of(established_v4, AF_INET).ends_in_ms, -1);
+    assert_int_equal(entry_of(close_wait_v6, AF_INET6).ends_in_ms, -1);
+    assert_int_equal(entry_of(listen_v4, AF_INET).ends_in_ms, -1);
+}
+
 static void a_line_number_of_any_width_is_passed_over(void **state)
 {
     (void)state;
@@ -212,6 +224,7 @@ int main(void)
         cmocka_unit_test(a_listener_has_no_peer),
         cmocka_unit_test(a_time_wait_line_is_a_socket),
         cmocka_unit_test(an_orphaned_fin_wait2_is_fin_wait2),
+        cmocka_unit_test(only_a_timewait_socket_has_a_timer_that_ends_it),
         cmocka_unit_test(a_line_number_of_any_width_is_passed_over),
         cmocka_unit_test(a_request_socket_counts_as_syn_recv),
         cmocka_unit_test(a_trailing_newline_does_no_harm),

@@ -31,6 +31,7 @@ struct seen {
     int of[STATE_COUNT];
     int on_port; /* local or remote */
     int other_address;
+    int with_timer[STATE_COUNT]; /* one that ends it, within a minute */
     const struct recording *recording;
 };
 
@@ -41,6 +42,7 @@ static int note(void *context, const struct socket_entry *entry)
     address_parse(seen->recording->address, &address);
     seen->count++;
     seen->of[entry->state]++;
+    seen->with_timer[entry->state] += entry->ends_in_ms >= 0 && entry->ends_in_ms <= 60000;
     seen->on_port += entry->local_port == 15000 || entry->remote_port == 15000;
     seen->other_address += !address_equal(&entry->local, &address);
     return seen->count > SOCKETS_RECORDED ? -ELOOP : 0;
@@ -132,6 +134,21 @@ static void a_whole_dump_counts_every_state(void **state)
         assert_int_equal(seen.of[STATE_CLOSE_WAIT], 2);
         assert_int_equal(seen.of[STATE_TIME_WAIT], 1);
         assert_int_equal(seen.of[STATE_SYN_SENT], 1);
+    }
+}
+
+/* One of the two FIN_WAIT2 is an orphan. */
+static void only_timewait_sockets_have_a_timer_that_ends_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(recordings); i++) {
+        struct seen seen = nothing_of(&recordings[i]);
+        parse_copy(recordings[i].bytes, recordings[i].length, DUMP_SEQUENCE, &seen);
+        assert_int_equal(seen.with_timer[STATE_TIME_WAIT], 1);
+        assert_int_equal(seen.with_timer[STATE_FIN_WAIT2], 1);
+        assert_int_equal(seen.with_timer[STATE_ESTABLISHED] + seen.with_timer[STATE_CLOSE_WAIT] +
+                             seen.with_timer[STATE_LISTEN] + seen.with_timer[STATE_SYN_SENT],
+                         0);
     }
 }
 
@@ -359,6 +376,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_dump_is_complete),
         cmocka_unit_test(a_whole_dump_counts_every_state),
+        cmocka_unit_test(only_timewait_sockets_have_a_timer_that_ends_them),
         cmocka_unit_test(addresses_and_ports_are_in_host_order),
         cmocka_unit_test(a_datagram_without_the_end_says_that_more_follows),
         cmocka_unit_test(a_datagram_with_nothing_but_the_end_completes_the_dump),
