@@ -16,7 +16,7 @@ enum {
     CONTROLLER_RESERVE = 32, /* likewise of the controller */
     BACKLOG_WANTED = 4096,   /* the usual somaxconn */
     SMALL_BACKLOG = 64,      /* below this, opening is bound by credits */
-    PAIR_WORTH = 5000,       /* connections that make another pair of processes worth its start */
+    PAIR_WORTH = 2500,       /* connections that make another pair of processes worth its start */
     BYTES_PER_PAIR = 6300,   /* kernel memory of one connection, both ends: 5.9 GiB for 1,003,600, measured */
     BYTES_PER_WORKER = 1 << 20,
     SETTLE_SOON_CONNS = 100000,
@@ -71,7 +71,7 @@ static void size_workers(struct plan *plan)
     }
     int64_t conns = plan->settings->conns;
     int64_t needed = (conns + plan->worker_capacity - 1) / plan->worker_capacity;
-    int64_t useful = min_of(plan->limits.processors / 2, conns / PAIR_WORTH);
+    int64_t useful = min_of(plan->limits.processors, conns / PAIR_WORTH);
     int64_t pairs = max_of(needed, useful);
     int64_t controller = 2 * pairs + CONTROLLER_RESERVE;
     if (controller > hard)

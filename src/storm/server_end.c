@@ -9,12 +9,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_PER_WAKE = 512 };
+enum {
+    ACCEPTS_PER_WAKE = 512,
+    BREATH_US = 1000, /* well below what the credits of a lane last for */
+};
 
 struct listener {
     struct worker *worker;
     struct listener *next;
     struct event *event;
+    struct event *breath; /* a timer: until then nothing is accepted */
     int64_t lane;
     int64_t quota;
     int64_t accepted;
@@ -22,6 +26,7 @@ struct listener {
     int64_t report_every;
     int fd;
     uint16_t port;
+    bool failed;
 };
 
 static bool server_start(struct worker *worker)
@@ -34,6 +39,8 @@ static void listener_free(struct listener *listener)
 {
     if (listener->event != NULL)
         event_free(listener->event);
+    if (listener->breath != NULL)
+        event_free(listener->breath);
     if (listener->fd >= 0)
         close(listener->fd);
     free(listener);
@@ -70,9 +77,26 @@ static void accept_failed(struct listener *listener, int error)
     listener->worker->errors++;
     if (is_passing(error))
         return;
+    listener->failed = true;
     event_del(listener->event); /* the queue stays readable: without this an EMFILE would spin */
     report(listener);
     worker_fault(listener->worker, "accept", error, listener->port);
+}
+
+static void on_breath_over(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    event_add(((struct listener *)context)->event, NULL);
+}
+
+/* Waking for each connection costs both processors more than accepting it: while connections come one by one,
+ * a lane rests for a moment and lets the kernel queue some. */
+static void take_breath(struct listener *listener)
+{
+    static const struct timeval breath = {0, BREATH_US};
+    event_del(listener->event);
+    evtimer_add(listener->breath, &breath);
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *context)
@@ -80,6 +104,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct listener *listener = context;
     struct worker *worker = listener->worker;
+    int64_t before = listener->accepted;
     for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
         int end = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (end < 0) {
@@ -96,6 +121,10 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
     if (listener->accepted - listener->reported >= listener->report_every ||
         (listener->accepted >= listener->quota && listener->accepted > listener->reported))
         report(listener);
+    int64_t taken = listener->accepted - before;
+    if (!listener->failed && taken > 0 && taken < listener->report_every &&
+        listener->accepted < listener->quota)
+        take_breath(listener);
 }
 
 static int open_listener(const struct address *address, uint16_t port, int backlog)
@@ -138,7 +167,8 @@ static void do_listen(struct worker *worker, const struct wire_line *line)
     if (listener->fd >= 0)
         listener->event =
             event_new(worker->base, listener->fd, EV_READ | EV_PERSIST, on_acceptable, listener);
-    if (listener->event == NULL || event_add(listener->event, NULL) != 0) {
+    listener->breath = evtimer_new(worker->base, on_breath_over, listener);
+    if (listener->event == NULL || listener->breath == NULL || event_add(listener->event, NULL) != 0) {
         worker_fault(worker, "listen", listener->fd < 0 ? -listener->fd : ENOMEM, port);
         listener_free(listener);
         return;
