@@ -79,7 +79,7 @@ endif
 
 build/tcpstorm.1: src/man/tcpstorm.1.in build/tcpstorm
 	build/tcpstorm orders --man > $@.orders
-	sed -e '/@ORDERS@/{r $@.orders' -e 'd}' $< > $@
+	sed -e '/@ORDERS@/{r $@.orders' -e 'd}' -e "s/@VERSION@/$$(build/tcpstorm version | cut -d' ' -f2)/" $< > $@
 	rm -f $@.orders
 
 $(PROGRAM): $(BUILD)/main.o $(LIBRARY)

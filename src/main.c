@@ -27,6 +27,8 @@
  *     storm                a run: order after order
  *     controller           one order: act, settle, hold, next step
  *     lookout              when the witness looks
+ *     observer             what a view must implement
+ *     clock                one monotonic clock
  *     expectation          what a look should show, and how one differs
  *     verdict              what it means, in sentences
  *     crew, process        the workers as the controller sees them; how they are started
@@ -49,6 +51,7 @@
  */
 #include "base/diag.h"
 #include "base/nearest.h"
+#include "base/terminal.h"
 #include "base/version.h"
 #include "cmd/command.h"
 
@@ -123,7 +126,7 @@ static int cmd_version(int argc, char *argv[])
 static const char *command_name_at(const void *unused, size_t i)
 {
     (void)unused;
-    return commands[i].name;
+    return commands[i].summary != NULL ? commands[i].name : NULL; /* those for people come first */
 }
 
 static int refuse_command(const char *name)
@@ -146,6 +149,7 @@ static int finish(int code)
 
 int main(int argc, char *argv[])
 {
+    terminal_fill_standard_descriptors();
     setlocale(LC_CTYPE, "");
     if (argc < 2) {
         print_short_help();

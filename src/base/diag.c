@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static bool be_quiet;
@@ -15,6 +16,13 @@ void diag_set_quiet(bool quiet)
 bool diag_is_terminal(void)
 {
     return isatty(STDERR_FILENO) == 1;
+}
+
+static int columns(void)
+{
+    struct winsize size;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+    return known ? size.ws_col : 80;
 }
 
 void diag_progress_clear(void)
@@ -61,8 +69,9 @@ void diag_progress(const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     if (diag_is_terminal()) {
-        fputs("\r\033[K", stderr);
-        vfprintf(stderr, format, arguments);
+        char line[256];
+        vsnprintf(line, sizeof line, format, arguments);
+        fprintf(stderr, "\r\033[K%.*s", columns() - 1, line); /* a line that wraps could not be taken back */
         fflush(stderr);
         line_is_drawn = true;
     } else {

@@ -64,11 +64,6 @@ static int parse_orders(const char *text, void *target, char *why, size_t why_si
     }
 }
 
-static int parse_address(const char *text, void *target, char *why, size_t why_size)
-{
-    return address_parse_loopback(text, target, why, why_size);
-}
-
 static int parse_hold(const char *text, void *target, char *why, size_t why_size)
 {
     int64_t *hold_ms = target;
@@ -130,7 +125,7 @@ static const struct option_row rows[] = {
      .preset = "127.0.0.1",
      .kind = OPTION_CUSTOM,
      .target = SETTING(address),
-     .parse = parse_address},
+     .parse = address_parse_loopback},
     {.name = "port",
      .value = "PORT",
      .help = "first server port to try",
@@ -250,7 +245,8 @@ static int play(const struct plan *plan, const struct storm_options *options)
         return rc == -EINVAL ? EXIT_USAGE : EXIT_MACHINE;
     host_raise_nofile();
     enum outcome outcome = storm_run(plan, &outputs.observers);
-    outputs_close(&outputs);
+    if (outputs_close(&outputs) != 0 && outcome != OUTCOME_INTERRUPTED)
+        outcome = OUTCOME_FAULT;
     return exit_code_of(outcome);
 }
 
@@ -274,7 +270,9 @@ int cmd_storm(int argc, char *argv[])
         diag_error("%s", plan->obstacles.each[i].text);
     int code = EXIT_MACHINE;
     if (possible)
-        code = options.dry_run ? check_ports(plan) : play(plan, &options);
+        code = check_ports(plan); /* before an output is truncated */
+    if (code == EXIT_AS_EXPECTED && !options.dry_run)
+        code = play(plan, &options);
     free(plan);
     return code;
 }

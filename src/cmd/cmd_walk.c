@@ -110,11 +110,6 @@ static int parse_order(const char *text, void *target, char *why, size_t why_siz
     return -EINVAL;
 }
 
-static int parse_loopback(const char *text, void *target, char *why, size_t why_size)
-{
-    return address_parse_loopback(text, target, why, why_size);
-}
-
 #define OPTION(member) offsetof(struct walk_options, member)
 
 static const struct option_row rows[] = {
@@ -138,7 +133,7 @@ static const struct option_row rows[] = {
      .preset = "127.0.0.1",
      .kind = OPTION_CUSTOM,
      .target = OPTION(address),
-     .parse = parse_loopback},
+     .parse = address_parse_loopback},
     {.name = "port",
      .value = "PORT",
      .help = "first server port to try",
@@ -293,6 +288,9 @@ static int play_step(struct walk *walk, int i)
 {
     const struct order_step *step = order_step_at(walk->options.order, i);
     struct end_sight before[SIDE_COUNT];
+    if (i > 0 && connection_look(walk->witness, &walk->connection, walk->ends) != 0)
+        return fail("the witness could not read the kernel's sockets",
+                    errno); /* clocks run while a reader reads */
     memcpy(before, walk->ends, sizeof before);
     walk->times.began_ms[i] = monotonic_us() / 1000;
     int code = act(walk, step);
@@ -348,7 +346,6 @@ int cmd_walk(int argc, char *argv[])
     };
     int error;
     address_parse("127.0.0.1", &walk.options.address);
-    terminal_fill_standard_descriptors();
     if (options_parse(rows, argc, argv, &walk.options) != 0)
         return EXIT_USAGE;
     walk.witness = witness_choose(0, &error);

@@ -45,11 +45,6 @@ struct one_end {
 
 /* ---- options ---- */
 
-static int parse_loopback(const char *text, void *target, char *why, size_t why_size)
-{
-    return address_parse_loopback(text, target, why, why_size);
-}
-
 #define OPTION(member) offsetof(struct one_end_options, member)
 
 static const struct option_row rows[] = {
@@ -59,7 +54,7 @@ static const struct option_row rows[] = {
      .preset = "127.0.0.1",
      .kind = OPTION_CUSTOM,
      .target = OPTION(address),
-     .parse = parse_loopback},
+     .parse = address_parse_loopback},
     {.name = "port",
      .value = "PORT",
      .help = "the server's port",
@@ -75,7 +70,6 @@ int one_end_parse(int argc, char *argv[], struct one_end_options *options)
 {
     *options = (struct one_end_options){.port = 15000};
     address_parse("127.0.0.1", &options->address);
-    terminal_fill_standard_descriptors();
     return options_parse(rows, argc, argv, options);
 }
 

@@ -101,26 +101,31 @@ static int add_file(struct outputs *outputs, const char *option, const char *pat
     return add_view(outputs, make(file, name));
 }
 
-void outputs_close(struct outputs *outputs)
+int outputs_close(struct outputs *outputs)
 {
+    int rc = 0;
     for (int i = 0; i < outputs->observers.count; i++)
         view_free(&outputs->observers.each[i]);
     for (int i = 0; i < outputs->file_count; i++)
-        if (outputs->files[i] != stdout)
-            fclose(outputs->files[i]);
+        if (outputs->files[i] != stdout && fclose(outputs->files[i]) != 0) {
+            rc = -errno;
+            diag_error("cannot write %s: %s", outputs->names[i], strerror(-rc));
+        }
+    return rc;
 }
 
 int outputs_open(struct outputs *outputs, const struct output_options *options)
 {
     bool data_on_stdout = is_stdout(options->csv) || is_stdout(options->json);
     *outputs = (struct outputs){.file_count = 0};
-    int rc = add_file(outputs, "csv", options->csv, csv_view);
+    /* Progress comes first: it clears its line before the summary writes. */
+    int rc = options->quiet ? 0 : add_view(outputs, progress_view());
+    if (rc == 0)
+        rc = add_file(outputs, "csv", options->csv, csv_view);
     if (rc == 0)
         rc = add_file(outputs, "json", options->json, json_view);
     if (rc == 0 && !options->quiet)
         rc = add_view(outputs, summary_view(data_on_stdout ? stderr : stdout, "the summary"));
-    if (rc == 0 && !options->quiet)
-        rc = add_view(outputs, progress_view());
     if (rc != 0)
         outputs_close(outputs);
     return rc;

@@ -27,6 +27,7 @@ int outputs_check(const struct output_options *options);
 /* Opens the files and makes the views. Returns 0, or after telling why: -EINVAL for a file, -ENOMEM. */
 int outputs_open(struct outputs *outputs, const struct output_options *options);
 
-void outputs_close(struct outputs *outputs);
+/* Returns 0, or a negative errno after telling which file could not be written to its end. */
+int outputs_close(struct outputs *outputs);
 
 #endif

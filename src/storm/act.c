@@ -29,7 +29,8 @@ static int apply_write(int fd)
 {
     ssize_t sent = send(fd, payload, sizeof payload, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
-        return -errno;
+        return errno == EAGAIN ? -ENOBUFS
+                               : -errno; /* the send buffer is empty: it is the kernel that has no room */
     return sent == (ssize_t)sizeof payload ? 0 : -EMSGSIZE;
 }
 

@@ -16,6 +16,7 @@
 #include <time.h>
 
 enum {
+    LATE_BEAT_MS = 2000,
     HEARTBEAT_MS = 250,       /* progress and the watch over silent workers */
     SILENCE_LIMIT_MS = 15000, /* a worker that acts reports far more often, SYN retransmissions included */
     LOOK_LIMIT_MS = 120000,   /* 2,000,000 sockets take 9 s on a busy machine */
@@ -47,13 +48,15 @@ struct controller {
     int step;
     struct step_label label;
     int64_t phase_began_us;
+    int64_t last_beat_us; /* of the heartbeat */
     int64_t last_word_us; /* when a worker was last heard */
     int64_t act_serial;
     int awaited; /* peers that still owe hello, lanes that still owe listening, workers that still act */
     struct act_times times;
+    int64_t act_us; /* what the step's act took */
 
     struct lookout lookout;
-    struct event *hold_timer, *heartbeat;
+    struct event *phase_timer, *heartbeat;
     int looks_since_act; /* complete ones that began after the act was acknowledged */
     bool hold_is_over;
     double settle_s;
@@ -67,6 +70,7 @@ struct controller {
     enum outcome outcome;
     struct fault fault;
     struct difference difference;
+    struct difference act_failure; /* "" unless the step's act failed on some ends */
 };
 
 static const struct order_step *current_step(const struct controller *c)
@@ -78,6 +82,14 @@ static void enter(struct controller *c, enum phase phase)
 {
     c->phase = phase;
     c->phase_began_us = c->last_word_us = monotonic_us();
+}
+
+static int64_t opened(const struct controller *c)
+{
+    int64_t started = 0;
+    for (int i = 0; i < c->plan->lane_count; i++)
+        started += c->lanes[i].started;
+    return started;
 }
 
 /* ---- ending ---- */
@@ -98,7 +110,7 @@ static void end_order(struct controller *c, enum outcome outcome)
     c->moved = counters_moved(c); /* before the workers reset what is open: that is no part of the order */
     enter(c, PHASE_ENDING);
     lookout_stop(&c->lookout);
-    event_del(c->hold_timer);
+    event_del(c->phase_timer);
     crew_dismiss(&c->crew);
 }
 
@@ -124,13 +136,10 @@ static void on_lost(void *owner, struct peer *peer)
 
 static void describe_lost(struct controller *c)
 {
-    int64_t done = 0, conns = c->plan->settings->conns;
-    for (int i = 0; i < c->plan->lane_count; i++)
-        done += c->lanes[i].connected;
     snprintf(c->fault.text, sizeof c->fault.text,
              "%s (pid %d) %s at %s, with %s of %s connections opened; all others were closed down",
              c->lost->process.name, (int)c->lost->process.pid, process_end_text(&c->lost->process).text,
-             c->label.text, grouped(done).text, grouped(conns).text);
+             c->label.text, grouped(opened(c)).text, grouped(c->plan->settings->conns).text);
 }
 
 /* ---- telling the observers ---- */
@@ -151,14 +160,6 @@ static void check_output(struct controller *c, int rc, const char *name)
         check_output((c), rc_, failed_);                                                                     \
     } while (0)
 
-static int64_t opened(const struct controller *c)
-{
-    int64_t started = 0;
-    for (int i = 0; i < c->plan->lane_count; i++)
-        started += c->lanes[i].started;
-    return started;
-}
-
 static void tell_sample(struct controller *c, bool settled)
 {
     struct sample sample = {
@@ -177,9 +178,7 @@ static void tell_sample(struct controller *c, bool settled)
 
 static void tell_step_end(struct controller *c, const struct expectation *expectation, bool ok)
 {
-    double act_s = (double)(c->times.ended_ms[c->step] - c->times.began_ms[c->step]) / 1e3;
-    if (c->times.ended_ms[c->step] == c->times.began_ms[c->step])
-        act_s = 0.0005; /* below the clock's unit */
+    double act_s = (double)c->act_us / 1e6;
     struct step_end end = {
         .order = c->order,
         .step = c->label.text,
@@ -188,7 +187,7 @@ static void tell_step_end(struct controller *c, const struct expectation *expect
         .ok = ok,
         .settle_s = c->settle_s,
         .act_s = act_s,
-        .rate_per_s = (double)expectation->opened / act_s,
+        .rate_per_s = act_s > 0 ? (double)expectation->opened / act_s : 0,
         .difference = ok ? "" : c->difference.text,
     };
     TELL(c, step_end, &end);
@@ -230,21 +229,23 @@ static void begin_hold(struct controller *c, double settle_s)
         return;
     int64_t hold_ms = c->plan->settings->hold_ms;
     struct timeval hold = timeval_of_us((hold_ms == HOLD_FOREVER ? 1000 : hold_ms) * 1000);
-    evtimer_add(c->hold_timer, &hold);
+    evtimer_add(c->phase_timer, &hold);
 }
 
-static void on_hold_timer(evutil_socket_t fd, short what, void *context)
+static void on_phase_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct controller *c = context;
-    c->hold_is_over = true;
-    lookout_now(&c->lookout); /* the last word of the step is a look after the hold, or the one under way */
+    c->hold_is_over = c->phase == PHASE_HOLDING;
+    lookout_now(&c->lookout); /* the last word on settling and on holding is a look, or the one under way */
 }
 
 static void end_step(struct controller *c, const struct expectation *expectation, bool ok)
 {
     tell_step_end(c, expectation, ok);
+    if (c->is_over) /* an output failed */
+        return;
     if (!ok)
         end_order(c, OUTCOME_DIFFERS);
     else if (c->step + 1 < order_step_count(c->order))
@@ -269,9 +270,13 @@ static void note_oddities(struct controller *c, const struct expectation *expect
         if (!expectation_aged(expectation, &c->look.sides[i], (enum side)i))
             continue;
         c->aged = true;
-        c->late_close |= state_set_has(current_step(c)->expect[i], STATE_TIME_WAIT) &&
-                         monotonic_us() / 1000 - c->times.began_ms[c->step] < TIME_WAIT_LENGTH_MS;
+        c->late_close |= expectation->by_late_close[i];
     }
+}
+
+static bool settle_time_is_over(const struct controller *c, int64_t now_us)
+{
+    return now_us - c->phase_began_us >= plan_settle_ms(c->plan->settings) * 1000;
 }
 
 static void settle_or_give_up(struct controller *c, const struct expectation *expectation, bool holds,
@@ -280,7 +285,7 @@ static void settle_or_give_up(struct controller *c, const struct expectation *ex
     int64_t waited_us = now_us - c->phase_began_us;
     if (holds)
         begin_hold(c, (double)waited_us / 1e6);
-    else if (waited_us >= plan_settle_ms(c->plan->settings) * 1000 && c->looks_since_act >= 2) {
+    else if (settle_time_is_over(c, now_us) && c->looks_since_act >= 2) {
         c->settle_s = (double)waited_us / 1e6;
         end_step(c, expectation, false);
     }
@@ -290,14 +295,19 @@ static void settle_or_give_up(struct controller *c, const struct expectation *ex
 static void judge_look(struct controller *c)
 {
     int64_t now_us = c->look.began_us + c->look.took_us;
-    bool counts = (c->phase == PHASE_SETTLING || c->phase == PHASE_HOLDING) &&
-                  c->look.began_us >= c->times.ended_ms[c->step] * 1000;
+    bool counts =
+        (c->phase == PHASE_SETTLING || c->phase == PHASE_HOLDING) && c->look.began_us >= c->phase_began_us;
     struct expectation expectation = expected_at(c, now_us);
     bool holds = counts && expectation_holds(&expectation, c->look.sides, &c->difference);
     tell_sample(c, holds);
     if (!counts || c->is_over)
         return;
     c->looks_since_act++;
+    if (c->act_failure.text[0] != '\0') {
+        c->difference = c->act_failure;
+        end_step(c, &expectation, false);
+        return;
+    }
     if (holds)
         note_oddities(c, &expectation);
     if (c->phase == PHASE_SETTLING)
@@ -312,10 +322,11 @@ static void on_look(void *owner, const struct look *look)
     c->look = *look;
     c->has_look = true;
     judge_look(c);
-    if (c->phase == PHASE_SETTLING && c->looks_since_act == 0)
+    bool settling = c->phase == PHASE_SETTLING;
+    if (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us())))
         lookout_now(&c->lookout);
     else
-        lookout_later(&c->lookout, c->phase == PHASE_ACTING, look->took_us);
+        lookout_later(&c->lookout, settling || c->phase == PHASE_ACTING, look->took_us);
 }
 
 static void on_blind(void *owner, int error)
@@ -325,32 +336,39 @@ static void on_blind(void *owner, int error)
          c->plan->witness->name, strerror(error));
 }
 
+/* Failures that a look cannot explain: of the machine, which end the order, or of the act, which end the
+ * step. */
+static void note_failed_acts(struct controller *c, int64_t failed, int64_t done, int error)
+{
+    const char *call = act_call(current_step(c)->act), *advice = fault_advice(call, error);
+    if (advice[0] != '\0')
+        fail(c, "%s failed on %s of %s ends: %s: %s", call, grouped(failed).text, grouped(done).text,
+             strerror(error), advice);
+    else
+        snprintf(c->act_failure.text, sizeof c->act_failure.text, "%s failed on %s of %s ends: %s", call,
+                 grouped(failed).text, grouped(done).text,
+                 error == EBADMSG ? "the data differs from what was sent" : strerror(error));
+}
+
 static void act_is_done(struct controller *c)
 {
     int64_t failed = 0, done = 0;
     int error = 0;
-    c->times.ended_ms[c->step] = monotonic_us() / 1000;
     for (int i = 0; i < c->crew.worker_count; i++) {
         failed += c->crew.peers[i].failed;
         done += c->crew.peers[i].acted;
         error = c->crew.peers[i].failed_errno != 0 ? c->crew.peers[i].failed_errno : error;
     }
+    c->act_us = monotonic_us() - c->phase_began_us;
+    c->times.ended_ms[c->step] = monotonic_us() / 1000;
     c->looks_since_act = 0;
     enter(c, PHASE_SETTLING);
-    if (failed > 0 && fault_advice(act_name(current_step(c)->act), error)[0] != '\0') {
-        fail(c, "%s failed on %s of %s ends: %s: %s", act_call(current_step(c)->act), grouped(failed).text,
-             grouped(done).text, strerror(error), fault_advice(act_name(current_step(c)->act), error));
+    if (failed > 0)
+        note_failed_acts(c, failed, done, error);
+    if (c->is_over)
         return;
-    }
-    if (failed > 0) {
-        struct expectation expectation = expected_at(c, c->times.ended_ms[c->step] * 1000);
-        snprintf(c->difference.text, sizeof c->difference.text, "%s failed on %s of %s ends: %s",
-                 act_call(current_step(c)->act), grouped(failed).text, grouped(done).text,
-                 error == EBADMSG ? "the data differs from what was sent" : strerror(error));
-        c->settle_s = 0;
-        end_step(c, &expectation, false);
-        return;
-    }
+    struct timeval settle = timeval_of_us(plan_settle_ms(c->plan->settings) * 1000);
+    evtimer_add(c->phase_timer, &settle);
     lookout_now(&c->lookout); /* one that is under way began too early to count; its end schedules the next */
 }
 
@@ -426,7 +444,10 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
              TCPSTORM_VERSION);
         return;
     }
-    if (peer->said_hello || --c->awaited > 0)
+    if (peer->said_hello)
+        return;
+    peer->said_hello = true;
+    if (--c->awaited > 0)
         return;
     enter(c, PHASE_LISTENING);
     c->awaited = c->plan->lane_count;
@@ -440,8 +461,11 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
 
 static void on_listening(struct peer *peer, const struct wire_line *line)
 {
-    (void)line;
     struct controller *c = peer->owner;
+    struct lane *lane = lane_in(c, line);
+    if (lane == NULL || lane->listening)
+        return;
+    lane->listening = true;
     if (--c->awaited == 0)
         begin_step(c, 0);
 }
@@ -547,7 +571,7 @@ static const struct peer *silent_worker(const struct controller *c)
         if (c->phase == PHASE_STARTING ? !c->crew.peers[i].said_hello : c->crew.peers[i].acting)
             return &c->crew.peers[i];
     for (int i = 0; i < c->plan->lane_count; i++)
-        if (c->lanes[i].accepted < c->lanes[i].started)
+        if (!c->lanes[i].listening || c->lanes[i].accepted < c->lanes[i].started)
             return &c->crew.peers[c->lanes[i].pair];
     for (int i = 0; i < c->plan->lane_count; i++)
         if (c->lanes[i].connected < c->lanes[i].quota)
@@ -561,6 +585,10 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct controller *c = context;
     int64_t now_us = monotonic_us();
+    if (now_us - c->last_beat_us >
+        LATE_BEAT_MS * 1000) /* this process was stopped, and its workers with it */
+        c->last_word_us = now_us;
+    c->last_beat_us = now_us;
     tell_progress(c);
     if (c->is_over)
         return;
@@ -597,11 +625,11 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         .label = {"the start"},
     };
     c->lanes = calloc((size_t)plan->lane_count, sizeof *c->lanes);
-    c->hold_timer = evtimer_new(base, on_hold_timer, c);
+    c->phase_timer = evtimer_new(base, on_phase_timer, c);
     c->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, c);
     int rc = crew_init(&c->crew, base, plan->pairs, on_lost, c);
     rc = rc != 0 ? rc : lookout_init(&c->lookout, base, plan->settings->interval_ms * 1000);
-    if (rc != 0 || c->lanes == NULL || c->hold_timer == NULL || c->heartbeat == NULL) {
+    if (rc != 0 || c->lanes == NULL || c->phase_timer == NULL || c->heartbeat == NULL) {
         controller_free(c);
         return NULL;
     }
@@ -665,7 +693,8 @@ enum outcome controller_run(struct controller *c)
     kernel_counters_read(&c->counters_before);
     evtimer_add(c->heartbeat, &beat);
     start_crew(c);
-    event_base_dispatch(c->base);
+    if (event_base_dispatch(c->base) < 0 || !c->is_over)
+        fail(c, "the event loop ended early");
     if (c->lost != NULL)
         describe_lost(c);
     tell_order_end(c);
@@ -688,7 +717,7 @@ void controller_free(struct controller *c)
 {
     if (c == NULL)
         return;
-    struct event *const events[] = {c->hold_timer, c->heartbeat};
+    struct event *const events[] = {c->phase_timer, c->heartbeat};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)
             event_free(events[i]);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 10 };
+enum { PATIENCE_S = 10, RESETS_PER_S = 20000 };
 
 static void on_patience(evutil_socket_t fd, short what, void *context)
 {
@@ -113,9 +113,13 @@ int crew_start(struct crew *crew, wire_on_line *on_line, struct peer **failed)
 
 void crew_dismiss(struct crew *crew)
 {
-    static const struct timeval patience = {PATIENCE_S, 0};
     if (crew->dismissed)
         return;
+    int64_t fds[SIDE_COUNT], errors[SIDE_COUNT];
+    crew_sum(crew, fds, errors);
+    int64_t to_reset =
+        fds[SIDE_SERVER] + fds[SIDE_CLIENT]; /* before it leaves, a worker resets what is open */
+    const struct timeval patience = {PATIENCE_S + to_reset / RESETS_PER_S, 0};
     crew->dismissed = true;
     for (int i = 0; i < crew->count; i++)
         if (crew->peers[i].wire != NULL)

@@ -23,20 +23,23 @@ static bool fin_wait2_may_have_ended(const struct close_order *order, int step, 
            now_ms - times->began_ms[closing] >= fin_timeout_ms;
 }
 
-static bool may_be_gone_by_clock(const struct close_order *order, int step, enum side side,
-                                 const struct act_times *times, int64_t now_ms, int64_t fin_timeout_ms)
+enum departure { STAYS, LEAVES_BY_TIMER, LEAVES_BY_LATE_CLOSE };
+
+static enum departure departure_of(const struct close_order *order, int step, enum side side,
+                                   const struct act_times *times, int64_t now_ms, int64_t fin_timeout_ms)
 {
     uint32_t expected = order_step_at(order, step)->expect[side];
     if (state_set_has(expected, STATE_FIN_WAIT2))
-        return fin_wait2_may_have_ended(order, step, side, times, now_ms, fin_timeout_ms);
+        return fin_wait2_may_have_ended(order, step, side, times, now_ms, fin_timeout_ms) ? LEAVES_BY_TIMER
+                                                                                          : STAYS;
     if (!state_set_has(expected, STATE_TIME_WAIT))
-        return false;
-    int entered = first_step_with(order, step, side, STATE_TIME_WAIT);
-    if (now_ms - times->began_ms[entered] >= TIME_WAIT_LENGTH_MS)
-        return true;
+        return STAYS;
     /* It never came to TIME_WAIT where FIN_WAIT2 had ended before the other side's close(). */
-    return entered > 0 && fin_wait2_may_have_ended(order, entered - 1, side, times, times->ended_ms[entered],
-                                                   fin_timeout_ms);
+    int entered = first_step_with(order, step, side, STATE_TIME_WAIT);
+    if (entered > 0 &&
+        fin_wait2_may_have_ended(order, entered - 1, side, times, times->ended_ms[entered], fin_timeout_ms))
+        return LEAVES_BY_LATE_CLOSE;
+    return now_ms - times->began_ms[entered] >= TIME_WAIT_LENGTH_MS ? LEAVES_BY_TIMER : STAYS;
 }
 
 /* A bare ACK that its own FIN has overtaken meets the peer's TIME_WAIT, is answered by an ACK, and that finds
@@ -58,9 +61,12 @@ struct expectation expectation_at(const struct close_order *order, int step, con
     };
     for (int i = 0; i < SIDE_COUNT; i++) {
         out.allowed[i] = row->expect[i];
-        if (!may_be_gone_by_clock(order, step, (enum side)i, times, now_ms, circumstances->fin_timeout_ms))
+        enum departure departure =
+            departure_of(order, step, (enum side)i, times, now_ms, circumstances->fin_timeout_ms);
+        if (departure == STAYS)
             continue;
         out.by_clock[i] = !state_set_has(row->expect[i], STATE_GONE);
+        out.by_late_close[i] = out.by_clock[i] && departure == LEAVES_BY_LATE_CLOSE;
         out.allowed[i] |= STATE_SET(STATE_GONE);
         out.time_wait_promised = 0;
     }

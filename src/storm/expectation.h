@@ -28,6 +28,7 @@ struct circumstances {
 struct expectation {
     uint32_t allowed[SIDE_COUNT];            /* STATE_SET()s */
     bool by_clock[SIDE_COUNT];               /* gone is allowed only because time has passed */
+    bool by_late_close[SIDE_COUNT];          /* and that is because a close() came after its peer had left */
     int64_t time_wait_least, time_wait_most; /* on both sides together; most 0: not looked at */
     int64_t time_wait_promised;              /* least, if no TIME_WAIT were ended by a late RST */
     int64_t opened;

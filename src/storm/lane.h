@@ -9,12 +9,14 @@
 #include "tcp/host_limits.h"
 #include "tcp/witness.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lane {
     int pair;      /* index of the server worker and of the client worker that share it */
     int64_t quota; /* connections */
     /* How far it is. */
+    bool listening;
     int64_t accepted, started, connected;
 };
 

@@ -60,7 +60,7 @@ struct step_end {
 struct progress {
     const struct close_order *order;
     const char *step;
-    const char *doing;   /* "opening", "settling", "holding" */
+    const char *doing;   /* "acting", "settling", "holding" */
     double elapsed_s;    /* of what it is doing */
     int64_t done, total; /* total 0: not countable */
 };

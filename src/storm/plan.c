@@ -167,7 +167,7 @@ static void warn_of_clocks(struct plan *plan)
 {
     int64_t hold = plan->settings->hold_ms;
     int64_t shortest = min_of(plan->limits.fin_timeout_ms, TIME_WAIT_LENGTH_MS);
-    if (hold >= shortest)
+    if (plan->time_wait_most > 0 && hold >= shortest)
         add(&plan->warnings,
             "--hold %s outlasts the kernel's clocks (net.ipv4.tcp_fin_timeout %s for an orphaned FIN_WAIT2, "
             "1m for TIME_WAIT): those sockets end during the hold",

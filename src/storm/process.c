@@ -8,12 +8,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const int controller_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+
+void process_leave_signals_to_controller(void)
+{
+    for (size_t i = 0; i < sizeof controller_signals / sizeof controller_signals[0]; i++)
+        signal(controller_signals[i], SIG_IGN);
+}
+
 static void become(const char *command, const char *role, int control)
 {
     char program[] = "tcpstorm", self[] = "/proc/self/exe", command_word[32], role_word[32];
     char *const words[] = {program, command_word, role_word, NULL};
     snprintf(command_word, sizeof command_word, "%s", command);
     snprintf(role_word, sizeof role_word, "%s", role);
+    process_leave_signals_to_controller(); /* what is ignored stays so over exec: no moment is left open */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -29,10 +38,15 @@ int process_start(struct process *process, const char *command, const char *role
     int stream[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) != 0)
         return -errno;
+    sigset_t all, before;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all,
+                &before); /* the child must not die, or run our handlers, before it ignores them */
     pid_t pid = fork();
     if (pid == 0)
         become(command, role, stream[1]);
     int error = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
     close(stream[1]);
     if (pid < 0) {
         close(stream[0]);

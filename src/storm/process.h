@@ -13,6 +13,10 @@ struct process {
     char name[32]; /* "server worker 2", for messages */
 };
 
+/* Ctrl-C and hang-up reach the whole process group; a worker leaves when its controller says so or is gone.
+ */
+void process_leave_signals_to_controller(void);
+
 /* Runs this binary as `tcpstorm COMMAND ROLE`. Returns our end of the stream, or a negative errno. */
 int process_start(struct process *process, const char *command, const char *role);
 

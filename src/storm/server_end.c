@@ -151,8 +151,8 @@ static void do_listen(struct worker *worker, const struct wire_line *line)
     int backlog = (int)wire_number(line, 4);
     struct listener *listener = calloc(1, sizeof *listener);
     if (listener == NULL || line->count != 6 || !address_parse(line->word[2], &address)) {
-        free(listener);
         worker_fault(worker, "listen", listener == NULL ? ENOMEM : EPROTO, port);
+        free(listener);
         return;
     }
     *listener = (struct listener){

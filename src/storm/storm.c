@@ -123,7 +123,7 @@ static enum outcome play_all(struct storm *storm)
     const struct storm_settings *settings = storm->plan->settings;
     enum outcome worst = OUTCOME_AS_EXPECTED;
     uint16_t from = (uint16_t)settings->port;
-    for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT; i++) {
+    for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT && !storm->interrupted; i++) {
         struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
         struct plan_sentence why = {""};
         if (!wait_for_room(storm, settings->orders[i]))
@@ -136,7 +136,7 @@ static enum outcome play_all(struct storm *storm)
         enum outcome outcome = play(storm, &start, i);
         worst = outcome > worst ? outcome : worst;
     }
-    return worst;
+    return storm->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
 }
 
 static enum outcome play_between_start_and_end(struct storm *storm)
@@ -151,6 +151,17 @@ static enum outcome play_between_start_and_end(struct storm *storm)
     return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
 }
 
+/* What was ignored when we were started (nohup) stays ignored: NULL. */
+static struct event *catch_signal(struct storm *storm, int number)
+{
+    struct sigaction before;
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+        return NULL;
+    struct event *event = evsignal_new(storm->base, number, on_stop_signal, storm);
+    event_add(event, NULL);
+    return event;
+}
+
 enum outcome storm_run(const struct plan *plan, const struct observers *observers)
 {
     struct storm storm = {.plan = plan, .observers = observers, .began_us = monotonic_us()};
@@ -159,16 +170,18 @@ enum outcome storm_run(const struct plan *plan, const struct observers *observer
         diag_error("memory is short: no event loop could be made");
         return OUTCOME_FAULT;
     }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the end of a worker shows as SIGCHLD */
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < STOP_SIGNALS; i++) {
-        storm.signals[i] = evsignal_new(storm.base, stop_signals[i], on_stop_signal, &storm);
-        event_add(storm.signals[i], NULL);
-    }
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        storm.signals[i] = catch_signal(&storm, stop_signals[i]);
     storm.room_timer = event_new(storm.base, -1, EV_PERSIST, on_room_timer, &storm);
     enum outcome outcome = play_between_start_and_end(&storm);
     event_free(storm.room_timer);
     for (int i = 0; i < STOP_SIGNALS; i++)
-        event_free(storm.signals[i]);
+        if (storm.signals[i] != NULL)
+            event_free(storm.signals[i]);
     event_base_free(storm.base);
     return outcome;
 }

@@ -8,17 +8,6 @@
 
 enum { PACE_WORTH_SAYING_US = 2000000, CROWD_WORTH_SAYING = 4 };
 
-const char *outcome_name(enum outcome outcome)
-{
-    static const char *const names[] = {
-        [OUTCOME_AS_EXPECTED] = "as expected",
-        [OUTCOME_DIFFERS] = "differs",
-        [OUTCOME_FAULT] = "fault",
-        [OUTCOME_INTERRUPTED] = "interrupted",
-    };
-    return names[outcome];
-}
-
 static void add(struct verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static void add(struct verdict *verdict, const char *format, ...)
@@ -155,7 +144,7 @@ static void say_crowding(struct verdict *verdict, const struct verdict_input *in
     int64_t crowd = input->ehash_entries > 0 ? 2 * input->opened / input->ehash_entries : 0;
     if (crowd >= CROWD_WORTH_SAYING)
         add(verdict,
-            "The kernel itself slowed down as the storm grew: its table of sockets held %s ends a bucket "
+            "The kernel may have slowed down as the storm grew: its table of sockets held %s ends a bucket "
             "(net.ipv4.tcp_ehash_entries %s).",
             grouped(crowd).text, grouped(input->ehash_entries).text);
 }

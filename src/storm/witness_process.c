@@ -2,11 +2,11 @@
 
 #include "base/version.h"
 #include "storm/clock.h"
+#include "storm/process.h"
 #include "storm/wire.h"
 #include "tcp/witness.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,9 +76,7 @@ static void obey(struct witness_state *witness, const struct wire_line *line)
 
 int witness_process_run(int from_controller, int to_controller)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-        signal(ignored[i], SIG_IGN);
+    process_leave_signals_to_controller();
     struct witness_state witness = {.out = fdopen(to_controller, "w")};
     FILE *in = fdopen(from_controller, "r");
     if (in == NULL || witness.out == NULL)

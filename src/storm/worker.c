@@ -1,11 +1,11 @@
 #include "storm/worker.h"
 
 #include "base/version.h"
+#include "storm/process.h"
 #include "tcp/host_limits.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -76,19 +76,10 @@ static void on_controller_gone(void *context)
     event_base_loopbreak(worker->base);
 }
 
-/* Ctrl-C and hang-up reach the whole process group; a worker leaves when its controller says so or is gone.
- */
-static void leave_signals_to_controller(void)
-{
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-    for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-        signal(ignored[i], SIG_IGN);
-}
-
 int worker_run(const struct worker_role *role, int control)
 {
     struct worker worker = {.role = role};
-    leave_signals_to_controller();
+    process_leave_signals_to_controller();
     host_raise_nofile();
     int rc = -ENOMEM;
     worker.base = event_base_new();

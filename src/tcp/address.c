@@ -25,7 +25,7 @@ bool address_parse(const char *text, struct address *address)
     return false;
 }
 
-int address_parse_loopback(const char *text, struct address *address, char *why, size_t why_size)
+int address_parse_loopback(const char *text, void *address, char *why, size_t why_size)
 {
     if (address_parse(text, address) && address_is_loopback(address))
         return 0;

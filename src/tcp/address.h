@@ -19,8 +19,9 @@ struct address_text {
 /* "127.0.0.1", "::1" or "[::1]". Returns false when the text is no numeric address. */
 bool address_parse(const char *text, struct address *address);
 
-/* As address_parse, but takes loopback only. Returns 0, or -EINVAL with the rest of a sentence in `why`. */
-int address_parse_loopback(const char *text, struct address *address, char *why, size_t why_size);
+/* As address_parse, but takes loopback only, and fits a row of options: `address` is a struct address.
+ * Returns 0, or -EINVAL with the rest of a sentence in `why`. */
+int address_parse_loopback(const char *text, void *address, char *why, size_t why_size);
 
 /* 127.0.0.0/8 or ::1. */
 bool address_is_loopback(const struct address *address);

@@ -22,7 +22,6 @@ struct sysctl_row {
 static const struct sysctl_row sysctls[] = {
     {"/proc/sys/net/core/somaxconn", 4096, LIMIT(somaxconn), 1},
     {"/proc/sys/net/ipv4/tcp_max_tw_buckets", 262144, LIMIT(max_tw_buckets), 1},
-    {"/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX, LIMIT(max_orphans), 1},
     {"/proc/sys/net/ipv4/tcp_fin_timeout", 60, LIMIT(fin_timeout_ms), 1000},
     {"/proc/sys/net/ipv4/tcp_rfc1337", 0, LIMIT(rfc1337), 1},
     {"/proc/sys/net/ipv4/tcp_ehash_entries", 0, LIMIT(ehash_entries), 1},
@@ -81,6 +80,8 @@ static int64_t cgroup_room(const char *group)
     int64_t most = read_number(path, INT64_MAX);
     snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.current", group);
     int64_t used = read_number(path, 0);
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.stat", group);
+    used -= read_keyed(path, "inactive_file ", 0); /* page cache, given up when it is needed */
     return most == INT64_MAX ? most : most - used;
 }
 

@@ -35,7 +35,8 @@ static const struct counter_row rows[] = {
     [COUNTER_OUT_RSTS] = {"Tcp:", "OutRsts", false, "RSTs were sent"},
     [COUNTER_SOFTNET_DROPPED] =
         {NULL, "softnet_dropped", true,
-         "packets were dropped by loopback: net.core.netdev_max_backlog is too small"},
+         "packets were dropped before the stack somewhere on this host, loopback included: "
+         "net.core.netdev_max_backlog is too small"},
 };
 _Static_assert(sizeof rows / sizeof rows[0] == COUNTER_COUNT, "one row per counter");
 
