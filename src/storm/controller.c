@@ -225,6 +225,7 @@ static void begin_hold(struct controller *c, double settle_s)
     c->settle_s = settle_s;
     c->hold_is_over = false;
     enter(c, PHASE_HOLDING);
+    event_del(c->phase_timer); /* it was the deadline for settling */
     if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
         return;
     int64_t hold_ms = c->plan->settings->hold_ms;
@@ -326,7 +327,8 @@ static void on_look(void *owner, const struct look *look)
     if (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us())))
         lookout_now(&c->lookout);
     else
-        lookout_later(&c->lookout, settling || c->phase == PHASE_ACTING, look->took_us);
+        lookout_later(&c->lookout, (settling && c->looks_since_act >= 2) || c->phase == PHASE_ACTING,
+                      look->took_us);
 }
 
 static void on_blind(void *owner, int error)

@@ -151,11 +151,12 @@ static enum outcome play_between_start_and_end(struct storm *storm)
     return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
 }
 
-/* What was ignored when we were started (nohup) stays ignored: NULL. */
+/* Under nohup a hang-up stays ignored: NULL. (A shell script starts its background jobs with SIGINT ignored
+ * too, and they are to be interrupted all the same.) */
 static struct event *catch_signal(struct storm *storm, int number)
 {
     struct sigaction before;
-    if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+    if (number == SIGHUP && sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
         return NULL;
     struct event *event = evsignal_new(storm->base, number, on_stop_signal, storm);
     event_add(event, NULL);
