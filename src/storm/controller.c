@@ -61,6 +61,9 @@ struct controller {
     bool hold_is_over;
     double settle_s;
     struct look look; /* the last complete one */
+    struct { /* what the workers had reported when it began: later, more is opened than it can have met */
+        int64_t opened, fds[SIDE_COUNT], errors[SIDE_COUNT];
+    } at_look;
     bool has_look;
     bool aged, late_close;
     int64_t assassinated; /* TIME_WAIT that a late RST has ended */
@@ -169,10 +172,11 @@ static void tell_sample(struct controller *c, bool settled)
         .look_s = (double)c->look.took_us / 1e6,
         .step = c->label.text,
         .settled = settled,
-        .opened = opened(c),
+        .opened = c->at_look.opened,
         .sides = c->look.sides,
     };
-    crew_sum(&c->crew, sample.fds, sample.errors);
+    memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
+    memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
     TELL(c, sample, &sample);
 }
 
@@ -315,6 +319,13 @@ static void judge_look(struct controller *c)
         settle_or_give_up(c, &expectation, holds, now_us);
     if (c->phase == PHASE_HOLDING && c->hold_is_over)
         end_step(c, &expectation, holds);
+}
+
+static void on_look_begin(void *owner)
+{
+    struct controller *c = owner;
+    c->at_look.opened = opened(c);
+    crew_sum(&c->crew, c->at_look.fds, c->at_look.errors);
 }
 
 static void on_look(void *owner, const struct look *look)
@@ -635,6 +646,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         controller_free(c);
         return NULL;
     }
+    c->lookout.on_begin = on_look_begin;
     c->lookout.on_look = on_look;
     c->lookout.on_blind = on_blind;
     c->lookout.owner = c;

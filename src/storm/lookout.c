@@ -32,6 +32,7 @@ void lookout_now(struct lookout *lookout)
         return;
     lookout->looking = true;
     lookout->began_us = monotonic_us();
+    lookout->on_begin(lookout->owner);
     wire_send(lookout->witness, "look %lld", (long long)++lookout->serial);
 }
 

@@ -30,6 +30,7 @@ struct lookout {
     int failed;           /* looks in a row */
     int64_t stretched_us; /* the longest pause that was made for the storm's sake; 0: none was longer than the
                              interval */
+    void (*on_begin)(void *owner); /* a look begins now */
     void (*on_look)(void *owner, const struct look *look);
     void (*on_blind)(void *owner, int error); /* too many looks in a row have failed */
     void *owner;

@@ -31,7 +31,7 @@ struct order_start {
     struct port_range lanes;
 };
 
-/* One look, and what the workers had reported by then. */
+/* One look, and what the workers had reported when it began. */
 struct sample {
     const struct close_order *order;
     int64_t conns;

@@ -8,6 +8,9 @@
 #include <event2/event.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
+
+enum { BEHIND_THE_WITNESS = 5 }; /* nice */
 
 enum { REPORT_EVERY = 4096 }; /* ends between two progress lines of an act */
 
@@ -80,6 +83,8 @@ int worker_run(const struct worker_role *role, int control)
 {
     struct worker worker = {.role = role};
     process_leave_signals_to_controller();
+    setpriority(PRIO_PROCESS, 0,
+                BEHIND_THE_WITNESS); /* or a look would take as long as a hundred workers let it */
     host_raise_nofile();
     int rc = -ENOMEM;
     worker.base = event_base_new();
