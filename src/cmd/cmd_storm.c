@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "base/options.h"
 #include "base/parse.h"
+#include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
 #include "storm/plan.h"
@@ -119,21 +120,8 @@ static const struct option_row rows[] = {
      .target = SETTING(interval_ms),
      .min = 1,
      .max = DAY_MS},
-    {.name = "address",
-     .value = "ADDR",
-     .help = "loopback address to use, IPv4 or IPv6",
-     .preset = "127.0.0.1",
-     .kind = OPTION_CUSTOM,
-     .target = SETTING(address),
-     .parse = address_parse_loopback},
-    {.name = "port",
-     .value = "PORT",
-     .help = "first server port to try",
-     .preset = "15000",
-     .kind = OPTION_COUNT,
-     .target = SETTING(port),
-     .min = 1,
-     .max = 65535},
+    ADDRESS_OPTION(SETTING(address)),
+    PORT_OPTION(SETTING(port), "first server port to try"),
     {.name = "witness",
      .value = "HOW",
      .help = "how to ask the kernel: auto, netlink, procfs",

@@ -5,6 +5,7 @@
 #include "base/parse.h"
 #include "base/terminal.h"
 #include "base/wrap.h"
+#include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "storm/clock.h"
 #include "storm/expectation.h"
@@ -127,21 +128,8 @@ static const struct option_row rows[] = {
      .target = OPTION(pause_ms),
      .min = 0,
      .max = 3600000},
-    {.name = "address",
-     .value = "ADDR",
-     .help = "loopback address, IPv4 or IPv6",
-     .preset = "127.0.0.1",
-     .kind = OPTION_CUSTOM,
-     .target = OPTION(address),
-     .parse = address_parse_loopback},
-    {.name = "port",
-     .value = "PORT",
-     .help = "first server port to try",
-     .preset = "15000",
-     .kind = OPTION_COUNT,
-     .target = OPTION(port),
-     .min = 1,
-     .max = 65535},
+    ADDRESS_OPTION(OPTION(address)),
+    PORT_OPTION(OPTION(port), "first server port to try"),
     {.name = NULL},
 };
 

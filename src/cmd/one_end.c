@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/terminal.h"
 #include "base/wrap.h"
+#include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "storm/act.h"
 #include "tcp/connection.h"
@@ -48,21 +49,8 @@ struct one_end {
 #define OPTION(member) offsetof(struct one_end_options, member)
 
 static const struct option_row rows[] = {
-    {.name = "address",
-     .value = "ADDR",
-     .help = "loopback address, IPv4 or IPv6",
-     .preset = "127.0.0.1",
-     .kind = OPTION_CUSTOM,
-     .target = OPTION(address),
-     .parse = address_parse_loopback},
-    {.name = "port",
-     .value = "PORT",
-     .help = "the server's port",
-     .preset = "15000",
-     .kind = OPTION_COUNT,
-     .target = OPTION(port),
-     .min = 1,
-     .max = 65535},
+    ADDRESS_OPTION(OPTION(address)),
+    PORT_OPTION(OPTION(port), "the server's port"),
     {.name = NULL},
 };
 
