@@ -21,6 +21,7 @@ enum {
     BYTES_PER_WORKER = 1 << 20,
     SETTLE_SOON_CONNS = 100000,
     CROWDED_BUCKET = 4,
+    FILES_PER_WORKER = 16,
 };
 
 static void add(struct plan_sentences *sentences, const char *format, ...)
@@ -80,6 +81,12 @@ static void size_workers(struct plan *plan)
             "raise the hard limit (ulimit -Hn %s) or lower --conns",
             grouped(conns).text, grouped(2 * pairs).text, grouped(hard).text, grouped(4 * hard).text);
     plan->pairs = (int)pairs;
+    int64_t files = 2 * conns + 2 * pairs * FILES_PER_WORKER;
+    if (files > plan->limits.files_left)
+        add(&plan->obstacles,
+            "--conns %s needs about %s open files and this machine allows %s more: raise fs.file-max or "
+            "lower --conns",
+            grouped(conns).text, grouped(files).text, grouped(plan->limits.files_left).text);
 }
 
 static void size_lanes(struct plan *plan)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,30 @@ static int64_t read_number(const char *path, int64_t usual)
         value = usual;
     fclose(file);
     return value;
+}
+
+/* fs.file-max does not bind CAP_SYS_ADMIN of the first user namespace; root of another is bound. */
+static bool is_real_root(void)
+{
+    unsigned long inside = 1, outside = 1, count = 0;
+    FILE *file = fopen("/proc/self/uid_map", "re");
+    if (file == NULL)
+        return false;
+    bool whole = fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 && outside == 0 &&
+                 count == UINT32_MAX;
+    fclose(file);
+    return whole && geteuid() == 0;
+}
+
+static int64_t read_files_left(void)
+{
+    int64_t used, most = INT64_MAX;
+    FILE *file = is_real_root() ? NULL : fopen("/proc/sys/fs/file-nr", "re");
+    if (file == NULL)
+        return INT64_MAX;
+    int found = fscanf(file, "%" SCNd64 " %*d %" SCNd64, &used, &most);
+    fclose(file);
+    return found == 2 ? most - used : INT64_MAX;
 }
 
 static void read_port_range(struct host_limits *limits)
@@ -109,6 +134,7 @@ void host_limits_read(struct host_limits *limits)
     struct rlimit nofile = {.rlim_max = 1024};
     getrlimit(RLIMIT_NOFILE, &nofile);
     limits->nofile_hard = nofile.rlim_max > INT32_MAX ? INT32_MAX : (int64_t)nofile.rlim_max;
+    limits->files_left = read_files_left();
     limits->processors = sysconf(_SC_NPROCESSORS_ONLN);
     limits->memory_available = read_keyed("/proc/meminfo", "MemAvailable:", INT64_MAX / 1024) * 1024;
     int64_t room = cgroups_room();

@@ -8,8 +8,10 @@
 enum { TIME_WAIT_LENGTH_MS = 60000 };
 
 struct host_limits {
-    int64_t nofile_hard;      /* descriptors a process may have at most */
-    int64_t processors;       /* online */
+    int64_t nofile_hard; /* descriptors a process may have at most */
+    int64_t files_left;  /* open files that the whole machine still allows (fs.file-max); INT64_MAX for real
+                            root */
+    int64_t processors;  /* online */
     int64_t memory_available; /* bytes: MemAvailable, or less where a cgroup allows less */
     int64_t port_first;       /* net.ipv4.ip_local_port_range */
     int64_t port_last;
