@@ -57,6 +57,7 @@
 
 #include <locale.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static int cmd_help(int argc, char *argv[]);
 static int cmd_version(int argc, char *argv[]);
@@ -150,6 +151,7 @@ static int finish(int code)
 int main(int argc, char *argv[])
 {
     terminal_fill_standard_descriptors();
+    prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {
         print_short_help();
