@@ -140,7 +140,7 @@ $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 # ---- style ----
 
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
-SHELL_FILES := $(filter-out scripts/lib %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*/*.bash .ci/run))
+SHELL_FILES := $(filter-out scripts/lib %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash .ci/run))
 
 lint: build/tcpstorm.1
 	clang-format --dry-run --Werror $(C_FILES)

@@ -276,9 +276,10 @@ static int play_step(struct walk *walk, int i)
 {
     const struct order_step *step = order_step_at(walk->options.order, i);
     struct end_sight before[SIDE_COUNT];
-    if (i > 0 && connection_look(walk->witness, &walk->connection, walk->ends) != 0)
+    int rc = i > 0 ? connection_look(walk->witness, &walk->connection, walk->ends) : 0;
+    if (rc != 0)
         return fail("the witness could not read the kernel's sockets",
-                    errno); /* clocks run while a reader reads */
+                    -rc); /* clocks run while a reader reads */
     memcpy(before, walk->ends, sizeof before);
     walk->times.began_ms[i] = monotonic_us() / 1000;
     int code = act(walk, step);

@@ -64,10 +64,10 @@ static void report(struct listener *listener)
               (long long)listener->accepted, (long long)worker->ends.open, (long long)worker->errors);
 }
 
-/* These say something about one connection that did not come about, or nothing at all (man 2 accept). */
+/* These say something about one connection that did not come about (man 2 accept). */
 static bool is_passing(int error)
 {
-    return error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO;
+    return error == ECONNABORTED || error == EPROTO;
 }
 
 static void accept_failed(struct listener *listener, int error)

@@ -1,6 +1,5 @@
 #include "tcp/witness.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 

@@ -8,6 +8,9 @@ PATIENCE=5 # seconds within which a storm that was stopped, or lost a process, m
 LONG=60    # seconds for a run that is to end by itself
 CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s
 
+# shellcheck source=tests/sanitizer_reports.bash
+source "${BASH_SOURCE[0]%/*}/../sanitizer_reports.bash"
+
 setup() {
   STORM=$BATS_TEST_TMPDIR/tcpstorm
   OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
@@ -17,23 +20,17 @@ setup() {
   others=()
   cp "$TCPSTORM" "$STORM"
   # A worker's last word goes unheard when it leaves; what a sanitizer has to say of it is found in teardown.
-  export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$BATS_TEST_TMPDIR/sanitizer
-  export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$BATS_TEST_TMPDIR/sanitizer
+  keep_sanitizer_reports
   touch "$OUT" "$ERR"
 }
 
 teardown() {
-  local pid report found=0
+  local pid
   for pid in "${others[@]}" $(storm_pids); do
     kill -KILL "$pid" 2>/dev/null || true
     wait "$pid" 2>/dev/null || true
   done
-  for report in "$BATS_TEST_TMPDIR"/sanitizer.*; do
-    [[ -e $report ]] || continue
-    cat "$report"
-    found=1
-  done
-  return "$found"
+  no_sanitizer_reports
 }
 
 say() {

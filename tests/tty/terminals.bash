@@ -10,6 +10,9 @@ bats_require_minimum_version 1.5.0
 PATIENCE=20 # seconds within which what is waited for must come
 PORT=15000
 
+# shellcheck source=tests/sanitizer_reports.bash
+source "${BASH_SOURCE[0]%/*}/../sanitizer_reports.bash"
+
 setup() {
   SOCKET=tcpstorm-$$-$BATS_TEST_NUMBER
   STORM=$BATS_TEST_TMPDIR/tcpstorm
@@ -20,19 +23,12 @@ setup() {
   export TMUX_TMPDIR=$BATS_TEST_TMPDIR LC_ALL=C.UTF-8
   unset TMUX NO_COLOR
   # What a sanitizer has to say is found in teardown.
-  export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$BATS_TEST_TMPDIR/sanitizer
-  export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$BATS_TEST_TMPDIR/sanitizer
+  keep_sanitizer_reports
 }
 
 teardown() {
-  local report found=0
   tmux_here kill-server 2>/dev/null || true
-  for report in "$BATS_TEST_TMPDIR"/sanitizer.*; do
-    [[ -e $report ]] || continue
-    cat "$report"
-    found=1
-  done
-  return "$found"
+  no_sanitizer_reports
 }
 
 say() {
