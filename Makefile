@@ -37,7 +37,7 @@ missing = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
 $(call missing,libevent_core,libevent-dev)
 $(call missing,libmnl,libmnl-dev)
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 endif
 
 SOURCES := $(wildcard src/*/*.c)

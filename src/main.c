@@ -10,8 +10,9 @@
  *     cmd_storm            the front door: options, plan, views, exit code
  *     outputs              the files that the views write to
  *     cmd_server, cmd_client  one connection by hand, an end each; one_end is what they share
+ *     serve_cause          a server with a bug
  *     cmd_walk             one connection, both ends, through an order
- *     cmd_orders           lists the orders
+ *     cmd_orders, cmd_causes  list the orders, and the causes
  *     cmd_worker           a worker, for a controller
  *     cmd_witness          the witness, for a controller
  *   view/                  what people and scripts see; each implements storm/observer.h
@@ -19,6 +20,12 @@
  *     csv, json            every look, for scripts
  *     progress             where the run is, on stderr
  *     ends_text, ladder    one connection in words, and as a diagram
+ *   cause/                 why connections do not close: one bug a file, and its fix (libevent)
+ *     cause                the table of them, each with its signature
+ *     visit                one connection as a small server sees it
+ *     child, backend       a process of a behaviour's own; what is behind the proxy
+ *     ignore_eof, paused_read, bounded_pool, never_accept, emfile, fork_inherit, lost_reference,
+ *     dead_pool_entry, no_half_close, reply_before_read
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
  *     act                  what can be done to an end: one system call each
@@ -47,7 +54,7 @@
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer,
  *                          terminal, diag
  *
- * Includes point one way: cmd -> view -> storm -> tcp -> base.
+ * Includes point one way: cmd -> view -> cause -> storm -> tcp -> base.
  */
 #include "base/diag.h"
 #include "base/nearest.h"
@@ -67,6 +74,7 @@ static const struct command commands[] = {
     {"client", "one connection, by hand: the client's terminal", cmd_client},
     {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
     {"orders", "list the close orders, their steps and the states expected", cmd_orders},
+    {"causes", "list the bugs that --cause plays, their fixes and what gives them away", cmd_causes},
     {"help", "this text", cmd_help},
     {"version", "the version", cmd_version},
     {"--help", NULL, cmd_help},

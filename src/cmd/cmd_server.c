@@ -1,14 +1,38 @@
-/* cmd_server: the server's terminal of the walk-through: one client, and a key to close. */
+/* cmd_server: the server's terminal of the walk-through: one client, and a key to close. With --cause: a
+ * server with a bug. */
 #include "base/diag.h"
+#include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/one_end.h"
+#include "cmd/serve_cause.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+struct server_options {
+    struct one_end_options end;
+    const char *cause; /* NULL: one connection, by hand */
+    bool fixed;
+};
+
+#define OPTION(member) offsetof(struct server_options, member)
+
+static const struct option_row rows[] = {
+    ADDRESS_OPTION(OPTION(end.address)),
+    PORT_OPTION(OPTION(end.port), "the server's port"),
+    {.name = "cause",
+     .value = "NAME",
+     .help = "serve with that bug until interrupted: see \"tcpstorm causes\"",
+     .kind = OPTION_TEXT,
+     .target = OPTION(cause)},
+    {.name = "fixed", .help = "serve with that bug fixed", .kind = OPTION_FLAG, .target = OPTION(fixed)},
+    {.name = NULL},
+};
 
 struct server {
     struct one_end *end;
@@ -57,11 +81,9 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
     one_end_connected(server->end, accepted);
 }
 
-int cmd_server(int argc, char *argv[])
+static int serve_one(const struct one_end_options *options)
 {
-    struct server server = {.listener = -1};
-    if (one_end_parse(argc, argv, &server.options) != 0)
-        return EXIT_USAGE;
+    struct server server = {.options = *options, .listener = -1};
     server.listener = open_listener(&server.options);
     if (server.listener < 0)
         return EXIT_MACHINE;
@@ -80,4 +102,19 @@ int cmd_server(int argc, char *argv[])
         close(server.listener);
     one_end_free(server.end);
     return code;
+}
+
+int cmd_server(int argc, char *argv[])
+{
+    struct server_options options = {.end.port = 15000};
+    address_parse("127.0.0.1", &options.end.address);
+    if (options_parse(rows, argc, argv, &options) != 0)
+        return EXIT_USAGE;
+    if (options.cause != NULL)
+        return serve_cause(&options.end, options.cause, options.fixed);
+    if (options.fixed) {
+        diag_error("--fixed needs --cause: \"tcpstorm causes\" lists what can be fixed");
+        return EXIT_USAGE;
+    }
+    return serve_one(&options.end);
 }

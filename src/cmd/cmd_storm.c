@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "base/options.h"
 #include "base/parse.h"
+#include "cause/cause.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
@@ -12,17 +13,34 @@
 #include "tcp/host_limits.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* How many connections are to leak: a number of them, or a share. */
+struct leak_option {
+    bool is_given;
+    int64_t count;
+    int64_t millipercent;
+    const char *text;
+};
+
 struct storm_options {
     struct storm_settings settings;
+    struct leak_option leak;
     struct output_options outputs;
     bool dry_run;
 };
 
-enum { MS_PER_S = 1000, DAY_MS = 24 * 3600 * 1000 };
+enum {
+    MS_PER_S = 1000,
+    DAY_MS = 24 * 3600 * 1000,
+    CONNS_MAX = 100000000,
+    RATE_MAX = 1000000,
+    NOT_GIVEN = -1
+};
+enum { SERVER_NEEDS = 16 }; /* streams, epoll, listener, and a few connections */
 
 static int add_order(struct storm_settings *settings, const char *name, char *why, size_t why_size)
 {
@@ -78,6 +96,39 @@ static int parse_hold(const char *text, void *target, char *why, size_t why_size
     return -EINVAL;
 }
 
+/* "20" connections, or "5%", "0.5%" of them. */
+static int parse_leak(const char *text, void *target, char *why, size_t why_size)
+{
+    struct leak_option *leak = target;
+    char *rest = NULL;
+    *leak = (struct leak_option){.is_given = true, .text = text};
+    bool is_plain = text[strspn(text, "0123456789.")] == '%' && text[0] != '.';
+    double percent = is_plain ? strtod(text, &rest) : 0;
+    if (is_plain && strcmp(rest, "%") == 0 && percent > 0 && percent <= 100) {
+        leak->millipercent = (int64_t)(percent * 1000 + 0.5);
+        return 0;
+    }
+    if (parse_count(text, 1, CONNS_MAX, &leak->count) == 0)
+        return 0;
+    snprintf(why, why_size,
+             "allowed is a number of connections, such as 20, or a share above 0%% up to 100%%, such as 5%%");
+    return -EINVAL;
+}
+
+static int parse_cause(const char *text, void *target, char *why, size_t why_size)
+{
+    const struct scenario **scenario = target;
+    *scenario = cause_find(text);
+    if (*scenario != NULL)
+        return 0;
+    const char *meant = cause_nearest(text);
+    if (meant != NULL)
+        snprintf(why, why_size, "there is no cause %.40s: did you mean %s?", text, meant);
+    else
+        snprintf(why, why_size, "allowed is one of \"tcpstorm causes\"");
+    return -EINVAL;
+}
+
 #define SETTING(member) offsetof(struct storm_options, settings.member)
 #define OPTION(member)  offsetof(struct storm_options, member)
 
@@ -89,7 +140,7 @@ static const struct option_row rows[] = {
      .kind = OPTION_COUNT,
      .target = SETTING(conns),
      .min = 1,
-     .max = 100000000},
+     .max = CONNS_MAX},
     {.name = "order",
      .value = "NAME",
      .help = "close order, a comma list of them, or all",
@@ -97,6 +148,60 @@ static const struct option_row rows[] = {
      .kind = OPTION_CUSTOM,
      .target = OPTION(settings),
      .parse = parse_orders},
+    {.name = "leak",
+     .value = "N|P%",
+     .help = "so many connections, or so much of them, never get their second close()",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(leak),
+     .parse = parse_leak},
+    {.name = "rate",
+     .value = "N",
+     .help = "open N connections a second, one by one, instead of all at once",
+     .preset = "100 with --cause",
+     .kind = OPTION_COUNT,
+     .target = SETTING(flow.rate),
+     .min = 1,
+     .max = RATE_MAX},
+    {.name = "duration",
+     .value = "TIME",
+     .help = "for so long, with --rate or --cause",
+     .preset = "10s",
+     .kind = OPTION_DURATION,
+     .target = SETTING(flow.duration_ms),
+     .min = 1,
+     .max = DAY_MS},
+    {.name = "life",
+     .value = "TIME",
+     .help = "how long each of them lives before it is closed",
+     .preset = "200ms",
+     .kind = OPTION_DURATION,
+     .target = SETTING(flow.life_ms),
+     .min = 0,
+     .max = DAY_MS},
+    {.name = "cause",
+     .value = "NAME",
+     .help = "play a bug of \"tcpstorm causes\" under such traffic, instead of an order",
+     .kind = OPTION_CUSTOM,
+     .target = SETTING(flow.scenario),
+     .parse = parse_cause},
+    {.name = "fixed",
+     .help = "with --cause: the twin without the bug",
+     .kind = OPTION_FLAG,
+     .target = SETTING(flow.fixed)},
+    {.name = "server-nofile",
+     .value = "N",
+     .help = "descriptors of the server, with --rate or --cause: see what breaks",
+     .kind = OPTION_COUNT,
+     .target = SETTING(flow.server_nofile),
+     .min = SERVER_NEEDS,
+     .max = CONNS_MAX},
+    {.name = "backlog",
+     .value = "N",
+     .help = "accept queue of the server, with --rate or --cause",
+     .kind = OPTION_COUNT,
+     .target = SETTING(flow.backlog),
+     .min = 1,
+     .max = 65535},
     {.name = "hold",
      .value = "TIME",
      .help = "stay in each settled step; forever: in the last, until Ctrl-C",
@@ -166,16 +271,113 @@ int cmd_options(int argc, char *argv[])
 static struct storm_options defaults(void)
 {
     struct storm_options options = {
-        .settings = {.conns = 1000,
-                     .port = 15000,
-                     .hold_ms = 1 * MS_PER_S,
-                     .settle_ms = SETTLE_BY_SIZE,
-                     .interval_ms = 100,
-                     .order_count = 1},
+        .settings =
+            {
+                .conns = NOT_GIVEN,
+                .flow = {.rate = NOT_GIVEN,
+                         .duration_ms = NOT_GIVEN,
+                         .life_ms = NOT_GIVEN,
+                         .connect_timeout_ms = 5 * MS_PER_S},
+                .port = 15000,
+                .hold_ms = 1 * MS_PER_S,
+                .settle_ms = SETTLE_BY_SIZE,
+                .interval_ms = 100,
+            },
     };
-    options.settings.orders[0] = close_order_at(0);
     address_parse("127.0.0.1", &options.settings.address);
     return options;
+}
+
+/* ---- what goes together ---- */
+
+static int refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static int refuse(const char *format, ...)
+{
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    diag_error("%s", text);
+    return -EINVAL;
+}
+
+static int check_combination(const struct storm_options *options)
+{
+    const struct storm_settings *settings = &options->settings;
+    const struct flow_settings *flow = &settings->flow;
+    bool is_cause = flow->scenario != NULL, is_flow = is_cause || flow->rate != NOT_GIVEN;
+    const struct {
+        bool is_wrong;
+        const char *option, *why;
+    } rules[] = {
+        {flow->fixed && !is_cause, "fixed", "needs --cause NAME: it plays that cause without its bug"},
+        {is_cause && settings->order_count > 0, "order", "cannot be used with --cause, which plays its own"},
+        {is_cause && options->leak.is_given, "leak", "cannot be used with --cause, which leaks by itself"},
+        {is_flow && settings->conns != NOT_GIVEN, "conns",
+         "cannot be used with --rate or --cause: they open --rate connections a second for --duration"},
+        {!is_flow && flow->duration_ms != NOT_GIVEN, "duration", "needs --rate or --cause"},
+        {!is_flow && flow->life_ms != NOT_GIVEN, "life", "needs --rate or --cause"},
+        {!is_flow && flow->server_nofile != 0, "server-nofile", "needs --rate or --cause"},
+        {!is_flow && flow->backlog != 0, "backlog", "needs --rate or --cause"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
+        if (rules[i].is_wrong)
+            return refuse("--%s %s", rules[i].option, rules[i].why);
+    return 0;
+}
+
+static int64_t given_or(int64_t value, int64_t otherwise)
+{
+    return value != NOT_GIVEN ? value : otherwise;
+}
+
+static void fill_in(struct storm_settings *settings)
+{
+    struct flow_settings *flow = &settings->flow;
+    bool is_flow = flow->scenario != NULL || flow->rate != NOT_GIVEN;
+    flow->rate = is_flow ? given_or(flow->rate, 100) : 0;
+    flow->duration_ms = given_or(flow->duration_ms, 10 * MS_PER_S);
+    flow->life_ms = given_or(flow->life_ms, 200);
+    settings->conns = is_flow ? flow->rate * flow->duration_ms / MS_PER_S : given_or(settings->conns, 1000);
+    if (flow->scenario != NULL)
+        settings->orders[settings->order_count++] =
+            flow->fixed ? &flow->scenario->fixed : &flow->scenario->order;
+    else if (settings->order_count == 0)
+        settings->orders[settings->order_count++] = close_order_at(0);
+}
+
+static int check_leak(struct storm_options *options)
+{
+    struct storm_settings *settings = &options->settings;
+    const struct leak_option *leak = &options->leak;
+    int step;
+    if (!leak->is_given)
+        return 0;
+    settings->leak = leak->count > 0 ? leak->count : settings->conns * leak->millipercent / 100000;
+    if (settings->leak == 0 || settings->leak > settings->conns)
+        return refuse("--leak \"%s\": of %s connections allowed are 1 to %s", leak->text,
+                      grouped(settings->conns).text, grouped(settings->conns).text);
+    for (int i = 0; i < settings->order_count; i++)
+        if (order_leak_side(settings->orders[i], &step) == SIDE_COUNT)
+            return refuse("--leak \"%s\": --order %s has no second close() to leave out: it leaks all",
+                          leak->text, settings->orders[i]->name);
+    return 0;
+}
+
+/* Returns 0, or -EINVAL after telling why not. */
+static int complete(struct storm_options *options)
+{
+    struct storm_settings *settings = &options->settings;
+    if (check_combination(options) != 0)
+        return -EINVAL;
+    fill_in(settings);
+    if (settings->conns < 1 || settings->conns > CONNS_MAX)
+        return refuse("--rate %s for --duration %s makes %s connections: allowed are 1 to %s",
+                      grouped(settings->flow.rate).text, duration_text(settings->flow.duration_ms).text,
+                      grouped(settings->conns).text, grouped(CONNS_MAX).text);
+    return check_leak(options);
 }
 
 /* ---- the run ---- */
@@ -184,8 +386,14 @@ static void print_plan(const struct plan *plan, FILE *out)
 {
     const struct storm_settings *settings = plan->settings;
     fprintf(out, "plan: nothing has been opened\n");
-    fprintf(out, "  connections    %s on %s\n", grouped(settings->conns).text,
+    fprintf(out, "  connections    %s on %s", grouped(settings->conns).text,
             address_text(&settings->address).text);
+    if (settings->flow.rate > 0)
+        fprintf(out, ", %s a second for %s, each for %s", grouped(settings->flow.rate).text,
+                duration_text(settings->flow.duration_ms).text, duration_text(settings->flow.life_ms).text);
+    if (settings->leak > 0)
+        fprintf(out, "; %s of them leak", grouped(settings->leak).text);
+    fputc('\n', out);
     fprintf(out, "  orders        ");
     for (int i = 0; i < settings->order_count; i++)
         fprintf(out, " %s", settings->orders[i]->name);
@@ -241,7 +449,8 @@ static int play(const struct plan *plan, const struct storm_options *options)
 int cmd_storm(int argc, char *argv[])
 {
     struct storm_options options = defaults();
-    if (options_parse(rows, argc, argv, &options) != 0 || outputs_check(&options.outputs) != 0)
+    if (options_parse(rows, argc, argv, &options) != 0 || complete(&options) != 0 ||
+        outputs_check(&options.outputs) != 0)
         return EXIT_USAGE;
     diag_set_quiet(options.outputs.quiet);
     struct plan *plan = calloc(1, sizeof *plan);

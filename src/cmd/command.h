@@ -23,6 +23,7 @@ struct command {
 
 int cmd_storm(int argc, char *argv[]);
 int cmd_orders(int argc, char *argv[]);
+int cmd_causes(int argc, char *argv[]);
 int cmd_server(int argc, char *argv[]);
 int cmd_client(int argc, char *argv[]);
 int cmd_walk(int argc, char *argv[]);

@@ -150,6 +150,40 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
     return false;
 }
 
+static bool sends_the_last(enum act act)
+{
+    return act == ACT_CLOSE || act == ACT_SHUTDOWN || act == ACT_ABORT;
+}
+
+static enum side second_to_close(const struct close_order *order)
+{
+    for (int i = 1; i < order_step_count(order); i++) {
+        const struct order_step *at = order_step_at(order, i);
+        if (sends_the_last(at->act))
+            return at->by == CLIENT || at->by == BOTH_SIDES ? SIDE_SERVER : SIDE_CLIENT;
+    }
+    return SIDE_COUNT;
+}
+
+enum side order_leak_side(const struct close_order *order, int *step)
+{
+    enum side side = second_to_close(order);
+    return side != SIDE_COUNT && order_side_closed(order, order_step_count(order) - 1, side, step)
+               ? side
+               : SIDE_COUNT;
+}
+
+uint32_t order_leak_states(const struct close_order *order, enum side side)
+{
+    int step;
+    enum side leaks = order_leak_side(order, &step);
+    if (leaks == SIDE_COUNT)
+        return 0;
+    if (order_step_at(order, step)->by == BOTH_SIDES) /* the other one's FIN is all that comes */
+        return side == leaks ? IN(CLOSE_WAIT) : IN(FIN_WAIT2);
+    return order_step_at(order, step - 1)->expect[side];
+}
+
 int order_time_wait_per_connection(const struct close_order *order)
 {
     uint32_t lingering = IN(TIME_WAIT) | IN(FIN_WAIT2);

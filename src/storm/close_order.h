@@ -55,6 +55,13 @@ struct step_label order_step_label(const struct order_step *step);
  * ends after tcp_fin_timeout. *closing_step is the step that did it. */
 bool order_side_closed(const struct close_order *order, int step, enum side side, int *closing_step);
 
+/* The side that leaks when the second close() is left out: the one that does not send the first FIN or RST,
+ * the server where both do. *step is the step of that close(). SIDE_COUNT when there is no second close(). */
+enum side order_leak_side(const struct close_order *order, int *step);
+
+/* What ends of that side are in, and stay in, where that close() is left out: STATE_SET()s. */
+uint32_t order_leak_states(const struct close_order *order, enum side side);
+
 /* Timewait sockets that one connection may leave in the kernel at most: 0, 1 or 2. Orphaned FIN_WAIT2 counts.
  */
 int order_time_wait_per_connection(const struct close_order *order);

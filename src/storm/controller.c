@@ -1,11 +1,8 @@
-#include "storm/controller.h"
+#include "storm/controller_state.h"
 
 #include "base/number_text.h"
 #include "base/version.h"
 #include "storm/clock.h"
-#include "storm/crew.h"
-#include "storm/lookout.h"
-#include "storm/verdict.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -21,63 +18,14 @@ enum {
     LOOK_LIMIT_MS = 120000,   /* 2,000,000 sockets take 9 s on a busy machine */
 };
 
-enum phase {
-    PHASE_STARTING,  /* processes come up and say hello */
-    PHASE_LISTENING, /* servers open their lanes */
-    PHASE_ACTING,    /* a step's act is under way */
-    PHASE_SETTLING,  /* all acts are acknowledged; the kernel has yet to show what is expected */
-    PHASE_HOLDING,   /* it does, and is watched */
-    PHASE_ENDING,    /* processes leave */
-};
-
-struct controller {
-    struct event_base *base;
-    const struct plan *plan;
-    const struct close_order *order;
-    struct port_range ports;
-    int order_index;
-    const struct observers *observers;
-    int64_t run_began_us;
-
-    struct lane *lanes; /* plan->lane_count of them */
-    struct crew crew;
-    struct peer *lost; /* the one whose end stopped the order */
-
-    enum phase phase;
-    int step;
-    struct step_label label;
-    int64_t phase_began_us;
-    int64_t last_beat_us; /* of the heartbeat */
-    int64_t last_word_us; /* when a worker was last heard */
-    int64_t act_serial;
-    int awaited; /* peers that still owe hello, lanes that still owe listening, workers that still act */
-    struct act_times times;
-    int64_t act_us; /* what the step's act took */
-
-    struct lookout lookout;
-    struct event *phase_timer, *heartbeat;
-    int looks_since_act; /* complete ones that began after the act was acknowledged */
-    bool hold_is_over;
-    double settle_s;
-    struct look look; /* the last complete one */
-    struct { /* what the workers had reported when it began: later, more is opened than it can have met */
-        int64_t opened, fds[SIDE_COUNT], errors[SIDE_COUNT];
-    } at_look;
-    bool has_look;
-    bool aged, late_close;
-    int64_t assassinated; /* TIME_WAIT that a late RST has ended */
-
-    struct kernel_counters counters_before, moved; /* moved until the outcome was decided */
-    bool is_over;                                  /* the outcome is decided */
-    enum outcome outcome;
-    struct fault fault;
-    struct difference difference;
-    struct difference act_failure; /* "" unless the step's act failed on some ends */
-};
-
-static const struct order_step *current_step(const struct controller *c)
+const struct order_step *controller_step(const struct controller *c)
 {
     return order_step_at(c->order, c->step);
+}
+
+double controller_t_s(const struct controller *c, int64_t at_us)
+{
+    return (double)(at_us - c->run_began_us) / 1e6;
 }
 
 static void enter(struct controller *c, enum phase phase)
@@ -86,17 +34,9 @@ static void enter(struct controller *c, enum phase phase)
     c->phase_began_us = c->last_word_us = monotonic_us();
 }
 
-static int64_t opened(const struct controller *c)
-{
-    int64_t started = 0;
-    for (int i = 0; i < c->plan->lane_count; i++)
-        started += c->lanes[i].started;
-    return started;
-}
-
 /* ---- ending ---- */
 
-static struct kernel_counters counters_moved(const struct controller *c)
+struct kernel_counters controller_counters(const struct controller *c)
 {
     struct kernel_counters now;
     kernel_counters_read(&now);
@@ -109,16 +49,80 @@ static void end_order(struct controller *c, enum outcome outcome)
         return;
     c->is_over = true;
     c->outcome = outcome;
-    c->moved = counters_moved(c); /* before the workers reset what is open: that is no part of the order */
+    c->moved =
+        controller_counters(c); /* before the workers reset what is open: that is no part of the order */
     enter(c, PHASE_ENDING);
     lookout_stop(&c->lookout);
     event_del(c->phase_timer);
     crew_dismiss(&c->crew);
 }
 
-static void fail(struct controller *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What was decided, and what else the course wants to be seen. */
+static void conclude(struct controller *c)
+{
+    enum outcome outcome = c->decided;
+    if (outcome == OUTCOME_AS_EXPECTED && c->course->is_as_expected != NULL && !c->course->is_as_expected(c))
+        outcome = OUTCOME_DIFFERS;
+    end_order(c, outcome);
+}
 
-static void fail(struct controller *c, const char *format, ...)
+/* ---- whose the lingering sockets are ---- */
+
+static bool is_anything_lingering(const struct controller *c)
+{
+    int64_t lingering = 0;
+    for (int side = 0; c->has_look && side < SIDE_COUNT; side++)
+        lingering += histogram_ends(&c->look.sides[side]) - c->look.sides[side].of[STATE_TIME_WAIT];
+    return lingering > 0;
+}
+
+/* The outcome, unless what is asked now shows otherwise. */
+static void decide(struct controller *c, enum outcome outcome)
+{
+    if (c->is_over)
+        return;
+    bool is_first = c->phase >= PHASE_ACTING && c->phase < PHASE_ASKING;
+    c->decided = outcome;
+    if (!is_first || !is_anything_lingering(c)) {
+        conclude(c);
+        return;
+    }
+    lookout_stop(&c->lookout);
+    event_del(c->phase_timer);
+    enter(c, PHASE_ASKING);
+    wire_send(c->crew.witness->wire, "owners %lld", (long long)++c->owners_serial);
+}
+
+static void on_class(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (line->count != 12 || wire_number(line, 1) != c->owners_serial || c->lingering.count == LINGERING_MAX)
+        return;
+    struct lingering_class *class = &c->lingering.each[c->lingering.count++];
+    *class = (struct lingering_class){
+        .side = wire_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
+        .state = (enum tcp_state)(wire_number(line, 3) % STATE_COUNT),
+        .unread = wire_number(line, 4) != 0,
+        .owned = wire_number(line, 5) != 0,
+        .listed = wire_number(line, 6) != 0,
+        .pid = (pid_t)wire_number(line, 7),
+        .processes = (int)wire_number(line, 8),
+        .count = wire_number(line, 9),
+        .oldest_ms = wire_number(line, 10),
+    };
+    snprintf(class->command, sizeof class->command, "%s", line->word[11]);
+}
+
+static void on_owned(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (c->phase != PHASE_ASKING || wire_number(line, 1) != c->owners_serial)
+        return;
+    c->lingering.total = wire_number(line, 2);
+    conclude(c);
+}
+
+void controller_fail(struct controller *c, const char *format, ...)
 {
     if (c->is_over)
         return;
@@ -141,7 +145,7 @@ static void describe_lost(struct controller *c)
     snprintf(c->fault.text, sizeof c->fault.text,
              "%s (pid %d) %s at %s, with %s of %s connections opened; all others were closed down",
              c->lost->process.name, (int)c->lost->process.pid, process_end_text(&c->lost->process).text,
-             c->label.text, grouped(opened(c)).text, grouped(c->plan->settings->conns).text);
+             c->label.text, grouped(c->course->opened(c)).text, grouped(c->plan->settings->conns).text);
 }
 
 /* ---- telling the observers ---- */
@@ -152,7 +156,7 @@ static void check_output(struct controller *c, int rc, const char *name)
     if (rc == 0 || c->outcome == OUTCOME_FAULT)
         return;
     c->is_over = false;
-    fail(c, "cannot write %s: %s; what was written before is kept", name, strerror(-rc));
+    controller_fail(c, "cannot write %s: %s; what was written before is kept", name, strerror(-rc));
 }
 
 #define TELL(c, what, argument)                                                                              \
@@ -174,6 +178,11 @@ static void tell_sample(struct controller *c, bool settled)
         .opened = c->at_look.opened,
         .sides = c->look.sides,
     };
+    struct flow_tally sums[SIDE_COUNT];
+    crew_sum_flow(&c->crew, sums);
+    sample.late = sums[SIDE_CLIENT].late;
+    sample.connect_us = sums[SIDE_CLIENT].oldest_us;
+    sample.dropped = controller_counters(c).value[COUNTER_LISTEN_DROPS];
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
     TELL(c, sample, &sample);
@@ -199,8 +208,10 @@ static void tell_step_end(struct controller *c, const struct expectation *expect
 static void tell_progress(struct controller *c)
 {
     static const char *const doing[] = {
-        [PHASE_STARTING] = "starting", [PHASE_LISTENING] = "starting", [PHASE_ACTING] = "acting",
-        [PHASE_SETTLING] = "settling", [PHASE_HOLDING] = "holding",    [PHASE_ENDING] = "closing down",
+        [PHASE_STARTING] = "starting",   [PHASE_LISTENING] = "starting",
+        [PHASE_ACTING] = "acting",       [PHASE_SETTLING] = "settling",
+        [PHASE_HOLDING] = "holding",     [PHASE_ASKING] = "asking whose they are",
+        [PHASE_ENDING] = "closing down",
     };
     struct progress progress = {
         .order = c->order,
@@ -208,14 +219,8 @@ static void tell_progress(struct controller *c)
         .doing = doing[c->phase],
         .elapsed_s = (double)(monotonic_us() - c->phase_began_us) / 1e6,
     };
-    if (c->phase == PHASE_ACTING && c->step == 0) {
-        progress.done = opened(c);
-        progress.total = c->plan->settings->conns;
-    } else if (c->phase == PHASE_ACTING) {
-        for (int i = 0; i < c->crew.worker_count; i++)
-            progress.done += c->crew.peers[i].acted;
-        progress.total = c->plan->settings->conns * (current_step(c)->by == BOTH_SIDES ? 2 : 1);
-    }
+    if (c->phase == PHASE_ACTING)
+        c->course->progress(c, &progress);
     observers_progress(c->observers, &progress);
 }
 
@@ -251,20 +256,11 @@ static void end_step(struct controller *c, const struct expectation *expectation
     if (c->is_over) /* an output failed */
         return;
     if (!ok)
-        end_order(c, OUTCOME_DIFFERS);
-    else if (c->step + 1 < order_step_count(c->order))
+        decide(c, OUTCOME_DIFFERS);
+    else if (c->step + 1 < c->course->step_count(c))
         begin_step(c, c->step + 1);
     else
-        end_order(c, OUTCOME_AS_EXPECTED);
-}
-
-static struct expectation expected_at(const struct controller *c, int64_t now_us)
-{
-    struct circumstances circumstances = {.opened = opened(c),
-                                          .fin_timeout_ms = c->plan->limits.fin_timeout_ms};
-    if (current_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)
-        circumstances.resets = counters_moved(c).value[COUNTER_OUT_RSTS];
-    return expectation_at(c->order, c->step, &c->times, now_us / 1000, &circumstances);
+        decide(c, OUTCOME_AS_EXPECTED);
 }
 
 static void note_oddities(struct controller *c, const struct expectation *expectation)
@@ -301,7 +297,7 @@ static void judge_look(struct controller *c)
     int64_t now_us = c->look.began_us + c->look.took_us;
     bool counts =
         (c->phase == PHASE_SETTLING || c->phase == PHASE_HOLDING) && c->look.began_us >= c->phase_began_us;
-    struct expectation expectation = expected_at(c, now_us);
+    struct expectation expectation = c->course->expected(c, now_us);
     bool holds = counts && expectation_holds(&expectation, c->look.sides, &c->difference);
     tell_sample(c, holds);
     if (!counts || c->is_over)
@@ -323,46 +319,92 @@ static void judge_look(struct controller *c)
 static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
-    c->at_look.opened = opened(c);
+    c->at_look.opened = c->course->opened(c);
     crew_sum(&c->crew, c->at_look.fds, c->at_look.errors);
 }
 
-static void on_look(void *owner, const struct look *look)
+/* A side that holds more descriptors than the kernel has sockets of it holds ghosts: only its processes know
+ * how many. */
+static bool may_hold_ghosts(const struct controller *c)
 {
-    struct controller *c = owner;
-    c->look = *look;
+    int64_t fds[SIDE_COUNT], errors[SIDE_COUNT];
+    crew_sum(&c->crew, fds, errors);
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        int64_t held = fds[side] < c->at_look.fds[side] ? fds[side] : c->at_look.fds[side];
+        if (held > c->look.sides[side].owned)
+            return true;
+    }
+    return false;
+}
+
+static void begin_census(struct controller *c)
+{
+    c->census_serial++;
+    c->census_began_us = monotonic_us();
+    c->census_awaited = c->crew.worker_count;
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        c->crew.peers[i].in_census = true;
+        wire_send(c->crew.peers[i].wire, "census %lld", (long long)c->census_serial);
+    }
+}
+
+static void take_look(struct controller *c)
+{
     c->has_look = true;
+    if (c->course->note_look != NULL)
+        c->course->note_look(c);
     judge_look(c);
     bool settling = c->phase == PHASE_SETTLING;
     if (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us())))
         lookout_now(&c->lookout);
     else
         lookout_later(&c->lookout, (settling && c->looks_since_act >= 2) || c->phase == PHASE_ACTING,
-                      look->took_us);
+                      c->look.took_us);
+}
+
+static void on_look(void *owner, const struct look *look)
+{
+    struct controller *c = owner;
+    c->look = *look;
+    if (may_hold_ghosts(c))
+        begin_census(c);
+    else
+        take_look(c);
+}
+
+static void on_ghosts(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (!peer->in_census || wire_number(line, 1) != c->census_serial)
+        return;
+    peer->in_census = false;
+    c->look.sides[peer->side].ghosts += wire_number(line, 2);
+    if (--c->census_awaited == 0)
+        take_look(c);
 }
 
 static void on_blind(void *owner, int error)
 {
     struct controller *c = owner;
-    fail(c, "the witness (%s) could not read the kernel's sockets again and again: %s",
-         c->plan->witness->name, strerror(error));
+    controller_fail(c, "the witness (%s) could not read the kernel's sockets again and again: %s",
+                    c->plan->witness->name, strerror(error));
 }
 
 /* Failures that a look cannot explain: of the machine, which end the order, or of the act, which end the
  * step. */
 static void note_failed_acts(struct controller *c, int64_t failed, int64_t done, int error)
 {
-    const char *call = act_call(current_step(c)->act), *advice = fault_advice(call, error);
+    const char *call = act_call(controller_step(c)->act), *advice = fault_advice(call, error);
     if (advice[0] != '\0')
-        fail(c, "%s failed on %s of %s ends: %s: %s", call, grouped(failed).text, grouped(done).text,
-             strerror(error), advice);
+        controller_fail(c, "%s failed on %s of %s ends: %s: %s", call, grouped(failed).text,
+                        grouped(done).text, strerror(error), advice);
     else
         snprintf(c->act_failure.text, sizeof c->act_failure.text, "%s failed on %s of %s ends: %s", call,
                  grouped(failed).text, grouped(done).text,
                  error == EBADMSG ? "the data differs from what was sent" : strerror(error));
 }
 
-static void act_is_done(struct controller *c)
+void controller_act_is_done(struct controller *c)
 {
     int64_t failed = 0, done = 0;
     int error = 0;
@@ -384,76 +426,27 @@ static void act_is_done(struct controller *c)
     lookout_now(&c->lookout); /* one that is under way began too early to count; its end schedules the next */
 }
 
-static void begin_opening(struct controller *c)
-{
-    c->awaited = c->plan->lane_count;
-    for (int i = 0; i < c->plan->lane_count; i++) {
-        const struct lane *lane = &c->lanes[i];
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld", i,
-                  address_text(&c->plan->settings->address).text, c->ports.first + i, (long long)lane->quota);
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i, (long long)c->plan->window);
-    }
-}
-
-static void begin_act(struct controller *c, const struct order_step *step)
-{
-    c->act_serial++;
-    c->awaited = 0;
-    for (int i = 0; i < c->crew.worker_count; i++) {
-        struct peer *peer = &c->crew.peers[i];
-        peer->acted = peer->failed = 0;
-        peer->failed_errno = 0;
-        peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
-        if (!peer->acting)
-            continue;
-        c->awaited++;
-        /* Two sides that walk the same way would race for every pair; so each is first on about half. */
-        bool backwards = step->by == BOTH_SIDES && peer->side == SIDE_CLIENT;
-        wire_send(peer->wire, "act %lld %s %s", (long long)c->act_serial, act_name(step->act),
-                  backwards ? "backwards" : "forwards");
-    }
-}
-
 static void begin_step(struct controller *c, int step)
 {
     c->step = step;
-    c->label = order_step_label(current_step(c));
+    c->label = c->course->label(c);
     enter(c, PHASE_ACTING);
+    c->act_began_us = c->phase_began_us;
     c->times.began_ms[step] = monotonic_us() / 1000;
     c->times.ended_ms[step] = INT64_MAX / 1000;
-    if (current_step(c)->act == ACT_OPEN)
-        begin_opening(c);
-    else
-        begin_act(c, current_step(c));
+    c->course->begin_step(c);
     lookout_later(&c->lookout, true, c->look.took_us);
 }
 
 /* ---- what workers say ---- */
-
-static bool lane_is_open(const struct lane *lane)
-{
-    return lane->connected >= lane->quota && lane->accepted >= lane->quota;
-}
-
-static struct lane *lane_in(struct controller *c, const struct wire_line *line)
-{
-    int64_t i = wire_number(line, 1);
-    return i >= 0 && i < c->plan->lane_count ? &c->lanes[i] : NULL;
-}
-
-static void note_lane(struct controller *c, bool was_open, const struct lane *lane)
-{
-    if (!was_open && lane_is_open(lane) && --c->awaited == 0 && c->phase == PHASE_ACTING)
-        act_is_done(c);
-}
 
 static void on_hello(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
     const char *version = line->count > 2 ? line->word[2] : "?";
     if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
-        fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer->process.name, version,
-             TCPSTORM_VERSION);
+        controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer->process.name, version,
+                        TCPSTORM_VERSION);
         return;
     }
     if (peer->said_hello)
@@ -462,6 +455,10 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
     if (--c->awaited > 0)
         return;
     enter(c, PHASE_LISTENING);
+    for (int i = 0; i < c->crew.worker_count; i++)
+        wire_send(c->crew.witness->wire, "pid %d", (int)c->crew.peers[i].process.pid);
+    if (c->course->prepare != NULL)
+        c->course->prepare(c);
     c->awaited = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++)
         wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld", i,
@@ -474,63 +471,12 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
 static void on_listening(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
-    struct lane *lane = lane_in(c, line);
-    if (lane == NULL || lane->listening)
+    int64_t i = wire_number(line, 1);
+    if (i < 0 || i >= c->plan->lane_count || c->lanes[i].listening)
         return;
-    lane->listening = true;
+    c->lanes[i].listening = true;
     if (--c->awaited == 0)
         begin_step(c, 0);
-}
-
-static void on_accepted(struct peer *peer, const struct wire_line *line)
-{
-    struct controller *c = peer->owner;
-    struct lane *lane = lane_in(c, line);
-    if (lane == NULL)
-        return;
-    bool was_open = lane_is_open(lane);
-    lane->accepted = wire_number(line, 2);
-    peer->fds = wire_number(line, 3);
-    peer->errors = wire_number(line, 4);
-    if (lane->accepted < lane->quota)
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %lld %lld",
-                  (long long)wire_number(line, 1), (long long)(lane->accepted + c->plan->window));
-    note_lane(c, was_open, lane);
-}
-
-static void on_opened(struct peer *peer, const struct wire_line *line)
-{
-    struct lane *lane = lane_in(peer->owner, line);
-    if (lane == NULL)
-        return;
-    bool was_open = lane_is_open(lane);
-    lane->started = wire_number(line, 2);
-    lane->connected = wire_number(line, 3);
-    peer->fds = wire_number(line, 4);
-    peer->errors = wire_number(line, 5);
-    note_lane(peer->owner, was_open, lane);
-}
-
-static void on_acted(struct peer *peer, const struct wire_line *line)
-{
-    const struct controller *c = peer->owner;
-    if (wire_number(line, 1) != c->act_serial)
-        return;
-    peer->acted = wire_number(line, 2);
-    peer->failed = wire_number(line, 3);
-    peer->failed_errno = (int)wire_number(line, 4);
-    peer->fds = wire_number(line, 5);
-}
-
-static void on_done(struct peer *peer, const struct wire_line *line)
-{
-    struct controller *c = peer->owner;
-    on_acted(peer, line);
-    if (!peer->acting || wire_number(line, 1) != c->act_serial)
-        return;
-    peer->acting = false;
-    if (--c->awaited == 0)
-        act_is_done(c);
 }
 
 static void on_fault(struct peer *peer, const struct wire_line *line)
@@ -542,10 +488,10 @@ static void on_fault(struct peer *peer, const struct wire_line *line)
     char where[32] = "";
     if (wire_number(line, 3) > 0)
         snprintf(where, sizeof where, " on port %lld", (long long)wire_number(line, 3));
-    fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
-         strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where, peer->process.name,
-         grouped(opened(c)).text, grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "",
-         advice);
+    controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
+                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where, peer->process.name,
+                    grouped(c->course->opened(c)).text, grouped(c->plan->settings->conns).text,
+                    advice[0] != '\0' ? ": " : "", advice);
 }
 
 struct verb {
@@ -554,8 +500,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"accepted", on_accepted}, {"opened", on_opened},       {"acted", on_acted}, {"done", on_done},
-    {"hello", on_hello},       {"listening", on_listening}, {"fault", on_fault},
+    {"hello", on_hello},   {"listening", on_listening}, {"fault", on_fault},
+    {"ghosts", on_ghosts}, {"class", on_class},         {"owned", on_owned},
 };
 
 static void on_line(void *context, const struct wire_line *line)
@@ -572,7 +518,8 @@ static void on_line(void *context, const struct wire_line *line)
             return;
         }
     }
-    fail(c, "%s speaks another protocol: \"%s\"", peer->process.name, line->word[0]);
+    if (!c->course->hear(c, peer, line))
+        controller_fail(c, "%s speaks another protocol: \"%s\"", peer->process.name, line->word[0]);
 }
 
 /* ---- the watch ---- */
@@ -580,15 +527,29 @@ static void on_line(void *context, const struct wire_line *line)
 static const struct peer *silent_worker(const struct controller *c)
 {
     for (int i = 0; i < c->crew.count; i++)
-        if (c->phase == PHASE_STARTING ? !c->crew.peers[i].said_hello : c->crew.peers[i].acting)
+        if (!c->crew.peers[i].said_hello)
             return &c->crew.peers[i];
     for (int i = 0; i < c->plan->lane_count; i++)
-        if (!c->lanes[i].listening || c->lanes[i].accepted < c->lanes[i].started)
-            return &c->crew.peers[c->lanes[i].pair];
-    for (int i = 0; i < c->plan->lane_count; i++)
-        if (c->lanes[i].connected < c->lanes[i].quota)
-            return &c->crew.peers[c->plan->pairs + c->lanes[i].pair];
-    return &c->crew.peers[0];
+        if (!c->lanes[i].listening)
+            return crew_server(&c->crew, c->lanes[i].pair);
+    return c->course->silent(c);
+}
+
+static bool is_witness_silent(const struct controller *c, int64_t now_us)
+{
+    const int64_t limit_us = (int64_t)LOOK_LIMIT_MS * 1000;
+    return lookout_waiting_us(&c->lookout) > limit_us ||
+           (c->phase == PHASE_ASKING && now_us - c->phase_began_us > limit_us);
+}
+
+static const struct peer *missing_in_census(const struct controller *c, int64_t now_us)
+{
+    if (c->census_awaited == 0 || now_us - c->census_began_us < (int64_t)LOOK_LIMIT_MS * 1000)
+        return NULL;
+    for (int i = 0; i < c->crew.worker_count; i++)
+        if (c->crew.peers[i].in_census)
+            return &c->crew.peers[i];
+    return NULL;
 }
 
 static void on_heartbeat(evutil_socket_t fd, short what, void *context)
@@ -606,18 +567,39 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
         return;
     if (c->phase <= PHASE_ACTING && now_us - c->last_word_us > SILENCE_LIMIT_MS * 1000) {
         const struct peer *silent = silent_worker(c);
-        fail(c, "%s (pid %d) made no progress for %d s at %s, with %s of %s connections opened",
-             silent->process.name, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000, c->label.text,
-             grouped(opened(c)).text, grouped(c->plan->settings->conns).text);
+        controller_fail(c, "%s (pid %d) made no progress for %d s at %s, with %s of %s connections opened",
+                        silent->process.name, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000,
+                        c->label.text, grouped(c->course->opened(c)).text,
+                        grouped(c->plan->settings->conns).text);
         crew_kill(&c->crew);
-    } else if (lookout_waiting_us(&c->lookout) > (int64_t)LOOK_LIMIT_MS * 1000) {
-        fail(c, "the witness (pid %d) did not answer for %d s", (int)c->crew.witness->process.pid,
-             LOOK_LIMIT_MS / 1000);
+    } else if (missing_in_census(c, now_us) != NULL) {
+        const struct peer *silent = missing_in_census(c, now_us);
+        controller_fail(c, "%s (pid %d) did not count its descriptors for %d s", silent->process.name,
+                        (int)silent->process.pid, LOOK_LIMIT_MS / 1000);
+        crew_kill(&c->crew);
+    } else if (is_witness_silent(c, now_us)) {
+        controller_fail(c, "the witness (pid %d) did not answer for %d s", (int)c->crew.witness->process.pid,
+                        LOOK_LIMIT_MS / 1000);
         crew_kill(&c->crew);
     }
 }
 
 /* ---- life ---- */
+
+/* The words that start a worker of that side: see cmd_worker. */
+static void name_role(struct controller *c, enum side side)
+{
+    static const char *const roles[][SIDE_COUNT] = {{"server", "client"}, {"server-flow", "client-flow"}};
+    const struct flow_settings *flow = &c->plan->settings->flow;
+    const char **words = c->role_words[side];
+    *words++ = "worker";
+    *words++ = roles[flow->rate > 0][side];
+    if (flow->scenario != NULL && flow->scenario->behaviour[side] != NULL) {
+        *words++ = flow->scenario->behaviour[side]->name;
+        *words++ = flow->fixed ? "fixed" : NULL;
+    }
+    c->roles[side] = c->role_words[side];
+}
 
 struct controller *controller_new(struct event_base *base, const struct plan *plan,
                                   const struct order_start *start, int order_index,
@@ -633,13 +615,16 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         .ports = start->lanes,
         .order_index = order_index,
         .observers = observers,
+        .course = plan->settings->flow.rate > 0 ? &course_flow : &course_at_once,
         .run_began_us = run_began_us,
         .label = {"the start"},
     };
     c->lanes = calloc((size_t)plan->lane_count, sizeof *c->lanes);
     c->phase_timer = evtimer_new(base, on_phase_timer, c);
     c->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, c);
-    int rc = crew_init(&c->crew, base, plan->pairs, on_lost, c);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        name_role(c, (enum side)side);
+    int rc = crew_init(&c->crew, base, plan->pairs, c->roles, on_lost, c);
     rc = rc != 0 ? rc : lookout_init(&c->lookout, base, plan->settings->interval_ms * 1000);
     if (rc != 0 || c->lanes == NULL || c->phase_timer == NULL || c->heartbeat == NULL) {
         controller_free(c);
@@ -649,7 +634,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
     c->lookout.on_look = on_look;
     c->lookout.on_blind = on_blind;
     c->lookout.owner = c;
-    lanes_fill(c->lanes, plan->settings->conns, plan->pairs, plan->lane_capacity);
+    lanes_fill(c->lanes, plan->on_lanes, plan->pairs, plan->lane_capacity);
     return c;
 }
 
@@ -660,10 +645,10 @@ static void start_crew(struct controller *c)
     c->awaited = c->crew.count;
     int rc = crew_start(&c->crew, on_line, &failed);
     if (rc == -EAGAIN)
-        fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
-             failed->process.name);
+        controller_fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
+                        failed->process.name);
     else if (rc != 0)
-        fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
+        controller_fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
     c->lookout.witness = c->crew.witness->wire;
     if (rc == 0)
         wire_send(c->crew.witness->wire, "backend %s", c->plan->witness->name);
@@ -677,7 +662,7 @@ static void tell_order_end(struct controller *c)
         .difference = c->difference.text,
         .fault = c->fault.text,
         .step = c->label.text,
-        .opened = opened(c),
+        .opened = c->course->opened(c),
         .sides = c->has_look ? c->look.sides : NULL,
         .aged = c->aged,
         .late_close = c->late_close,
@@ -688,15 +673,24 @@ static void tell_order_end(struct controller *c)
         .look_took_us = c->look.took_us,
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
         .moved = &c->moved,
+        .lingering = &c->lingering,
+        .leaked = c->plan->settings->leak,
     };
+    struct flow_report report;
     int64_t errors[SIDE_COUNT];
     crew_sum(&c->crew, input.fds, errors);
+    if (c->plan->settings->flow.rate > 0 && c->act_began_us > 0) {
+        report = flow_report_of(c);
+        input.flow = &report;
+    }
     struct verdict verdict = verdict_of(&input);
     struct order_end end = {.order = c->order,
                             .outcome = c->outcome,
                             .verdict = verdict.text,
                             .moved = &c->moved,
-                            .failed_looks = c->lookout.failed_in_all};
+                            .failed_looks = c->lookout.failed_in_all,
+                            .lingering = &c->lingering,
+                            .flow = input.flow};
     TELL(c, order_end, &end);
 }
 
@@ -707,7 +701,7 @@ enum outcome controller_run(struct controller *c)
     evtimer_add(c->heartbeat, &beat);
     start_crew(c);
     if (event_base_dispatch(c->base) < 0 || !c->is_over)
-        fail(c, "the event loop ended early");
+        controller_fail(c, "the event loop ended early");
     if (c->lost != NULL)
         describe_lost(c);
     tell_order_end(c);
@@ -718,7 +712,7 @@ void controller_interrupt(struct controller *c)
 {
     if (c->is_over)
         crew_kill(&c->crew);
-    end_order(c, OUTCOME_INTERRUPTED);
+    decide(c, OUTCOME_INTERRUPTED);
 }
 
 const struct fault *controller_fault(const struct controller *c)

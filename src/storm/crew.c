@@ -64,13 +64,15 @@ static void name_peers(struct crew *crew)
 }
 
 int crew_init(struct crew *crew, struct event_base *base, int pairs,
-              void (*on_lost)(void *owner, struct peer *peer), void *owner)
+              const char *const *const roles[SIDE_COUNT], void (*on_lost)(void *owner, struct peer *peer),
+              void *owner)
 {
     *crew = (struct crew){
         .base = base,
         .pairs = pairs,
         .worker_count = 2 * pairs,
         .count = 2 * pairs + 1,
+        .roles = {roles[SIDE_SERVER], roles[SIDE_CLIENT]},
         .on_lost = on_lost,
         .owner = owner,
     };
@@ -87,8 +89,8 @@ int crew_init(struct crew *crew, struct event_base *base, int pairs,
 
 static int start_peer(struct peer *peer, wire_on_line *on_line)
 {
-    const char *command = peer->is_witness ? "witness" : "worker";
-    int fd = process_start(&peer->process, command, peer->is_witness ? "" : side_name(peer->side));
+    static const char *const witness[PROCESS_WORDS_MAX + 1] = {"witness"};
+    int fd = process_start(&peer->process, peer->is_witness ? witness : peer->crew->roles[peer->side]);
     if (fd < 0)
         return fd;
     peer->wire = wire_new(peer->crew->base, fd, on_line, on_stream_end, peer);
@@ -163,5 +165,30 @@ void crew_sum(const struct crew *crew, int64_t fds[SIDE_COUNT], int64_t errors[S
     for (int i = 0; i < crew->worker_count; i++) {
         fds[crew->peers[i].side] += crew->peers[i].fds;
         errors[crew->peers[i].side] += crew->peers[i].errors;
+    }
+}
+
+static int64_t longest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void crew_sum_flow(const struct crew *crew, struct flow_tally sums[SIDE_COUNT])
+{
+    memset(sums, 0, SIDE_COUNT * sizeof *sums);
+    for (int i = 0; i < crew->worker_count; i++) {
+        const struct flow_tally *own = &crew->peers[i].flow;
+        struct flow_tally *sum = &sums[crew->peers[i].side];
+        sum->begun += own->begun;
+        sum->connected += own->connected;
+        sum->late += own->late;
+        sum->timeouts += own->timeouts;
+        sum->leaked += own->leaked;
+        sum->lost += own->lost;
+        sum->errors += own->errors;
+        sum->span_us = longest(sum->span_us, own->span_us);
+        sum->worst_us = longest(sum->worst_us, own->worst_us);
+        sum->oldest_us = longest(sum->oldest_us, own->oldest_us);
+        sum->error = own->error != 0 ? own->error : sum->error;
     }
 }

@@ -4,6 +4,7 @@
 #ifndef STORM_CREW_H
 #define STORM_CREW_H
 
+#include "storm/outage.h"
 #include "storm/process.h"
 #include "storm/wire.h"
 #include "tcp/histogram.h"
@@ -28,6 +29,9 @@ struct peer {
     int64_t acted;  /* ends, in the act under way */
     int64_t failed; /* of them */
     int failed_errno;
+    int64_t ghosts;         /* by the last census */
+    bool in_census;         /* has been asked and has not answered */
+    struct flow_tally flow; /* where connections come one by one */
 };
 
 struct crew {
@@ -39,13 +43,16 @@ struct crew {
     struct peer *witness;
     bool dismissed; /* has been asked to leave */
     struct event *patience, *child_signal;
+    const char *const *roles[SIDE_COUNT];            /* the words that start a worker of that side */
     void (*on_lost)(void *owner, struct peer *peer); /* one left that was not asked to */
     void *owner;
 };
 
-/* Makes room for the processes; none is started. Returns 0 or -ENOMEM. */
+/* Makes room for the processes; none is started. `roles` are each side's words for cmd_worker, NULL at their
+ * end, and stay the caller's. Returns 0 or -ENOMEM. */
 int crew_init(struct crew *crew, struct event_base *base, int pairs,
-              void (*on_lost)(void *owner, struct peer *peer), void *owner);
+              const char *const *const roles[SIDE_COUNT], void (*on_lost)(void *owner, struct peer *peer),
+              void *owner);
 
 /* Starts them all; `on_line` gets the peer as its context. Returns 0, or a negative errno and the peer that
  * did not come up. */
@@ -66,5 +73,6 @@ struct peer *crew_client(const struct crew *crew, int pair);
 
 /* What all workers of each side have reported together. */
 void crew_sum(const struct crew *crew, int64_t fds[SIDE_COUNT], int64_t errors[SIDE_COUNT]);
+void crew_sum_flow(const struct crew *crew, struct flow_tally sums[SIDE_COUNT]);
 
 #endif

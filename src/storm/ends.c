@@ -1,5 +1,7 @@
 #include "storm/ends.h"
 
+#include "tcp/ghost.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -19,6 +21,14 @@ int ends_add(struct ends *ends, int fd)
     ends->fd[ends->count++] = fd;
     ends->open++;
     return 0;
+}
+
+int64_t ends_ghosts(const struct ends *ends)
+{
+    int64_t ghosts = 0;
+    for (int64_t i = 0; i < ends->count; i++)
+        ghosts += ends->fd[i] >= 0 && is_ghost(ends->fd[i]);
+    return ghosts;
 }
 
 void ends_free(struct ends *ends)
@@ -42,9 +52,9 @@ struct ends_act {
     struct event_base *base;
     struct event *tick;
     struct ends *ends;
-    enum act act;
-    bool backwards;
-    int64_t next;    /* first end not yet tried */
+    struct ends_act_what what;
+    int64_t count;   /* ends to act on: the first so many */
+    int64_t next;    /* first of them not yet tried */
     int64_t waiting; /* ends tried that were not ready */
     struct waiting_end *waiting_ends;
     struct ends_act_report report;
@@ -59,7 +69,7 @@ static void note_result(struct ends_act *running, int64_t index, int rc)
         running->report.failed++;
         running->report.last_errno = -rc;
     }
-    if (act_releases(running->act) && running->ends->fd[index] >= 0) {
+    if (act_releases(running->what.act) && running->ends->fd[index] >= 0) {
         running->ends->fd[index] = -1;
         running->ends->open--;
     }
@@ -67,7 +77,7 @@ static void note_result(struct ends_act *running, int64_t index, int rc)
 
 static void report_batch(struct ends_act *running)
 {
-    bool finished = running->next == running->ends->count && running->waiting == 0;
+    bool finished = running->next == running->count && running->waiting == 0;
     running->on_acted(running->context, &running->report, finished);
     if (finished)
         ends_act_cancel(running);
@@ -78,7 +88,7 @@ static void on_end_ready(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct waiting_end *end = context;
     struct ends_act *running = end->act;
-    int rc = act_apply(running->act, fd);
+    int rc = act_apply(running->what.act, fd);
     if (rc == -EAGAIN)
         return;
     event_del(end->event); /* level-triggered: an end that has been heard must be disarmed or it spins */
@@ -108,7 +118,7 @@ static int wait_for_end(struct ends_act *running, int64_t index)
 static void act_on_end(struct ends_act *running, int64_t index)
 {
     int fd = running->ends->fd[index];
-    int rc = fd < 0 ? -EBADF : act_apply(running->act, fd);
+    int rc = fd < 0 ? -EBADF : act_apply(running->what.act, fd);
     if (rc == -EAGAIN) {
         rc = wait_for_end(running, index);
         if (rc == 0)
@@ -122,18 +132,17 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct ends_act *running = context;
-    struct ends *ends = running->ends;
-    for (int i = 0; i < BATCH && running->next < ends->count; i++) {
+    for (int i = 0; i < BATCH && running->next < running->count; i++) {
         int64_t nth = running->next++;
-        act_on_end(running, running->backwards ? ends->count - 1 - nth : nth);
+        act_on_end(running, running->what.backwards ? running->count - 1 - nth : nth);
     }
     static const struct timeval at_once = {0, 0};
-    if (running->next < ends->count)
+    if (running->next < running->count)
         event_add(running->tick, &at_once);
     report_batch(running);
 }
 
-struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, enum act act, bool backwards,
+struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, const struct ends_act_what *what,
                                 on_ends_acted *on_acted, void *context)
 {
     static const struct timeval at_once = {0, 0};
@@ -142,8 +151,8 @@ struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, enum
         return NULL;
     *running = (struct ends_act){.base = base,
                                  .ends = ends,
-                                 .act = act,
-                                 .backwards = backwards,
+                                 .what = *what,
+                                 .count = ends->count > what->spare ? ends->count - what->spare : 0,
                                  .on_acted = on_acted,
                                  .context = context};
     running->tick = evtimer_new(base, on_tick, running);

@@ -20,6 +20,9 @@ struct ends {
 /* Takes the descriptor over. Returns 0 or -ENOMEM. */
 int ends_add(struct ends *ends, int fd);
 
+/* How many descriptors are open on a socket that has left every table of the kernel. One system call each. */
+int64_t ends_ghosts(const struct ends *ends);
+
 /* Resets (RST) what is still open, so that nothing stays behind in the kernel's tables, and frees the array.
  */
 void ends_free(struct ends *ends);
@@ -36,9 +39,14 @@ struct ends_act_report {
 /* Called after each batch; `finished` with the last one, after which the act is freed. */
 typedef void on_ends_acted(void *context, const struct ends_act_report *report, bool finished);
 
-/* Starts; the first batch runs from the event loop. `backwards` begins with the end that was added last.
- * Returns NULL when memory is short. */
-struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, enum act act, bool backwards,
+struct ends_act_what {
+    enum act act;
+    bool backwards; /* begin with the end that was added last */
+    int64_t spare;  /* leave out so many, those that were added last: they are leaked */
+};
+
+/* Starts; the first batch runs from the event loop. Returns NULL when memory is short. */
+struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, const struct ends_act_what *what,
                                 on_ends_acted *on_acted, void *context);
 
 /* Frees an act that has not finished, and the events of the ends that it waits for. */

@@ -44,6 +44,40 @@ static enum departure departure_of(const struct close_order *order, int step, en
 
 /* A bare ACK that its own FIN has overtaken meets the peer's TIME_WAIT, is answered by an ACK, and that finds
  * nobody left but an RST: the TIME_WAIT ends at once. RFC 1337 calls it TIME-WAIT assassination. */
+static void expect_leak(struct expectation *out, const struct close_order *order, int step,
+                        const struct act_times *times, int64_t now_ms,
+                        const struct circumstances *circumstances)
+{
+    int leak_step;
+    enum side side = order_leak_side(order, &leak_step);
+    out->leak_side = SIDE_COUNT;
+    if (side == SIDE_COUNT || circumstances->leaked == 0 || step < leak_step)
+        return;
+    out->leak_side = side;
+    out->leaked = circumstances->leaked;
+    out->leaves_ghosts = !state_set_has(order_leak_states(order, side), STATE_CLOSE_WAIT);
+    out->time_wait_promised -= out->time_wait_promised > 0 ? circumstances->leaked : 0;
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        out->allowed[i] |= order_leak_states(order, (enum side)i);
+        if (state_set_has(out->allowed[i], STATE_FIN_WAIT2) &&
+            fin_wait2_may_have_ended(order, step, (enum side)i, times, now_ms, circumstances->fin_timeout_ms))
+            out->allowed[i] |= STATE_SET(STATE_GONE);
+    }
+}
+
+/* TIME_WAIT and orphaned FIN_WAIT2 of the first connections may have ended when the last ones come. */
+static void expect_flow(struct expectation *out, const struct circumstances *circumstances)
+{
+    const uint32_t timed = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_FIN_WAIT2);
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        if (out->allowed[i] & timed)
+            out->allowed[i] |= STATE_SET(STATE_GONE);
+        if (circumstances->is_outage)
+            out->allowed[i] = ~0U;
+    }
+    out->time_wait_promised = out->time_wait_most = 0;
+}
+
 static int64_t less_assassinated(int64_t promised, int64_t resets)
 {
     return promised > resets ? promised - resets : 0;
@@ -63,13 +97,16 @@ struct expectation expectation_at(const struct close_order *order, int step, con
         out.allowed[i] = row->expect[i];
         enum departure departure =
             departure_of(order, step, (enum side)i, times, now_ms, circumstances->fin_timeout_ms);
-        if (departure == STAYS)
+        if (departure == STAYS || circumstances->is_flow)
             continue;
         out.by_clock[i] = !state_set_has(row->expect[i], STATE_GONE);
         out.by_late_close[i] = out.by_clock[i] && departure == LEAVES_BY_LATE_CLOSE;
         out.allowed[i] |= STATE_SET(STATE_GONE);
         out.time_wait_promised = 0;
     }
+    expect_leak(&out, order, step, times, now_ms, circumstances);
+    if (circumstances->is_flow)
+        expect_flow(&out, circumstances);
     out.time_wait_least = less_assassinated(out.time_wait_promised, circumstances->resets);
     return out;
 }
@@ -131,6 +168,23 @@ static bool time_wait_holds(const struct expectation *expectation, const struct 
     return false;
 }
 
+/* Those that were never accepted are no one's to close. */
+static bool leak_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                       struct difference *difference)
+{
+    if (expectation->leak_side == SIDE_COUNT)
+        return true;
+    const struct histogram *seen = &sides[expectation->leak_side];
+    int64_t held = expectation->leaves_ghosts ? seen->ghosts : seen->of[STATE_CLOSE_WAIT] - seen->unowned;
+    if (held == expectation->leaked)
+        return true;
+    add(difference, "%s%s side: %s %s where exactly %s were to leak",
+        difference != NULL && difference->text[0] != '\0' ? "; " : "", side_name(expectation->leak_side),
+        grouped(held).text, expectation->leaves_ghosts ? "ghosts" : "CLOSE_WAIT",
+        grouped(expectation->leaked).text);
+    return false;
+}
+
 bool expectation_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
                        struct difference *difference)
 {
@@ -139,7 +193,8 @@ bool expectation_holds(const struct expectation *expectation, const struct histo
     bool holds = true;
     for (int side = 0; side < SIDE_COUNT; side++)
         holds &= side_holds(expectation, &sides[side], (enum side)side, difference);
-    return time_wait_holds(expectation, sides, difference) && holds;
+    holds &= time_wait_holds(expectation, sides, difference);
+    return leak_holds(expectation, sides, difference) && holds;
 }
 
 bool expectation_aged(const struct expectation *expectation, const struct histogram *histogram,

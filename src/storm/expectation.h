@@ -23,6 +23,9 @@ struct circumstances {
     /* RSTs that this kernel has sent since the order began and that may have ended a TIME_WAIT (RFC 1337); 0
      * where net.ipv4.tcp_rfc1337 forbids it. */
     int64_t resets;
+    int64_t leaked; /* connections whose second close() was left out: see order_leak_side */
+    bool is_flow;   /* connections came one by one, over a time that may outlast the kernel's clocks */
+    bool is_outage; /* and the server was made to break: whatever states follow are no surprise */
 };
 
 struct expectation {
@@ -32,6 +35,9 @@ struct expectation {
     int64_t time_wait_least, time_wait_most; /* on both sides together; most 0: not looked at */
     int64_t time_wait_promised;              /* least, if no TIME_WAIT were ended by a late RST */
     int64_t opened;
+    int64_t leaked; /* exactly so many are held on leak_side; looked at where it is not SIDE_COUNT */
+    enum side leak_side;
+    bool leaves_ghosts; /* as ghosts, not in CLOSE_WAIT */
 };
 
 /* What a look that ended at now_ms may show. */

@@ -9,6 +9,7 @@
 enum {
     LOOK_SHARE = 10, /* while things move, looks take at most this part of the time */
     FAILED_MAX = 10,
+    TALLIES = 4, /* of a side, beside its counts by state */
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -60,9 +61,16 @@ void lookout_stop(struct lookout *lookout)
 static void hear_seen(struct lookout *lookout, const struct wire_line *line)
 {
     struct look look = {.began_us = lookout->began_us, .took_us = wire_number(line, 2)};
+    int next = 3;
     for (int side = 0; side < SIDE_COUNT; side++)
         for (int state = 0; state < STATE_COUNT; state++)
-            look.sides[side].of[state] = wire_number(line, 3 + side * STATE_COUNT + state);
+            look.sides[side].of[state] = wire_number(line, next++);
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        look.sides[side].owned = wire_number(line, next++);
+        look.sides[side].unread = wire_number(line, next++);
+        look.sides[side].unowned = wire_number(line, next++);
+        look.sides[side].queued = wire_number(line, next++);
+    }
     lookout->failed = 0;
     lookout->on_look(lookout->owner, &look);
 }
@@ -78,7 +86,7 @@ static void hear_unseen(struct lookout *lookout, const struct wire_line *line)
 
 bool lookout_hear(struct lookout *lookout, const struct wire_line *line)
 {
-    bool seen = strcmp(line->word[0], "seen") == 0 && line->count == 3 + SIDE_COUNT * STATE_COUNT;
+    bool seen = strcmp(line->word[0], "seen") == 0 && line->count == 3 + SIDE_COUNT * (STATE_COUNT + TALLIES);
     bool unseen = strcmp(line->word[0], "unseen") == 0 && line->count == 4;
     if (!seen && !unseen)
         return false;

@@ -9,8 +9,10 @@
 
 #include "storm/close_order.h"
 #include "storm/expectation.h"
+#include "storm/outage.h"
 #include "storm/plan.h"
 #include "tcp/kernel_counters.h"
+#include "tcp/lingering.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,6 +45,9 @@ struct sample {
     const struct histogram *sides; /* SIDE_COUNT of them */
     int64_t fds[SIDE_COUNT];       /* descriptors that the side holds on connections */
     int64_t errors[SIDE_COUNT];    /* failed accept(), failed connect() */
+    int64_t dropped;    /* SYNs dropped by listeners of this network namespace so far (ListenDrops) */
+    int64_t late;       /* arrivals that came too late so far; 0 where all come at once */
+    int64_t connect_us; /* for so long the oldest connect() has been waiting; likewise */
 };
 
 struct step_end {
@@ -65,12 +70,27 @@ struct progress {
     int64_t done, total; /* total 0: not countable */
 };
 
+/* What connections that came one by one have come to. */
+struct flow_report {
+    const struct flow_settings *asked;
+    struct flow_tally sums[SIDE_COUNT];
+    double achieved_rate;           /* connections a second, begun over the time that it took */
+    struct trend trend[SIDE_COUNT]; /* of what the side holds: see outage_held */
+    int64_t held[SIDE_COUNT];       /* at the end */
+    int64_t nofile;                 /* descriptors that the server's processes may have together */
+    const struct story *story;
+    const struct scenario *scenario; /* NULL: an order was played */
+    bool shows_signature;            /* of the scenario */
+};
+
 struct order_end {
     const struct close_order *order;
     enum outcome outcome;
     const char *verdict; /* sentences, one a line */
     const struct kernel_counters *moved;
-    int64_t failed_looks; /* dumps that failed or were interrupted */
+    int64_t failed_looks;              /* dumps that failed or were interrupted */
+    const struct lingering *lingering; /* whose the lingering sockets are; total 0: none, or not asked */
+    const struct flow_report *flow;    /* NULL: all connections at once */
 };
 
 struct run_end {

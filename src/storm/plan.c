@@ -22,6 +22,8 @@ enum {
     SETTLE_SOON_CONNS = 100000,
     CROWDED_BUCKET = 4,
     FILES_PER_WORKER = 16,
+    FLOW_PAIR_RATE = 6000, /* connections a second that one pair of processes keeps up with */
+    SLOW_LIFE_MS = 1000,   /* a connection may outlive its time by so much on a busy machine */
 };
 
 static void add(struct plan_sentences *sentences, const char *format, ...)
@@ -58,6 +60,45 @@ static int64_t max_of(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+static bool is_flow(const struct storm_settings *settings)
+{
+    return settings->flow.rate > 0;
+}
+
+/* Connections of a flow that are there at one time when each is there for so long. */
+static int64_t within(const struct storm_settings *settings, int64_t ms)
+{
+    return is_flow(settings) ? min_of(settings->conns, settings->flow.rate * ms / 1000 + 1) : settings->conns;
+}
+
+/* Whose ends of a flow stay for good: those of an order without a second close(). */
+static bool keeps_all(const struct storm_settings *settings)
+{
+    int step;
+    for (int i = 0; i < settings->order_count; i++)
+        if (order_leak_side(settings->orders[i], &step) == SIDE_COUNT)
+            return true;
+    return !is_flow(settings);
+}
+
+/* A cause may leak what it can: to run out of descriptors is part of it. */
+static int64_t descriptors_needed(const struct storm_settings *settings)
+{
+    if (settings->flow.scenario == NULL && keeps_all(settings))
+        return settings->conns;
+    return min_of(settings->conns, within(settings, settings->flow.life_ms + SLOW_LIFE_MS) + settings->leak);
+}
+
+static int64_t pairs_wanted(const struct plan *plan)
+{
+    const struct storm_settings *settings = plan->settings;
+    int64_t held = descriptors_needed(settings);
+    int64_t needed = (held + plan->worker_capacity - 1) / plan->worker_capacity;
+    int64_t worth =
+        is_flow(settings) ? settings->flow.rate / FLOW_PAIR_RATE + 1 : settings->conns / PAIR_WORTH;
+    return max_of(needed, min_of(plan->limits.processors, worth));
+}
+
 static void size_workers(struct plan *plan)
 {
     int64_t hard = plan->limits.nofile_hard;
@@ -70,10 +111,8 @@ static void size_workers(struct plan *plan)
             grouped(hard).text, WORKER_RESERVE + 2);
         return;
     }
-    int64_t conns = plan->settings->conns;
-    int64_t needed = (conns + plan->worker_capacity - 1) / plan->worker_capacity;
-    int64_t useful = min_of(plan->limits.processors, conns / PAIR_WORTH);
-    int64_t pairs = max_of(needed, useful);
+    int64_t conns = descriptors_needed(plan->settings);
+    int64_t pairs = pairs_wanted(plan);
     int64_t controller = 2 * pairs + CONTROLLER_RESERVE;
     if (controller > hard)
         add(&plan->obstacles,
@@ -89,19 +128,30 @@ static void size_workers(struct plan *plan)
             grouped(conns).text, grouped(files).text, grouped(plan->limits.files_left).text);
 }
 
+static void check_nofile(struct plan *plan)
+{
+    int64_t asked = plan->settings->flow.server_nofile;
+    if (asked > plan->limits.nofile_hard)
+        add(&plan->obstacles,
+            "--server-nofile %s is above the hard limit of %s descriptors a process (ulimit -Hn)",
+            grouped(asked).text, grouped(plan->limits.nofile_hard).text);
+}
+
 static void size_lanes(struct plan *plan)
 {
     const struct storm_settings *settings = plan->settings;
     const struct host_limits *limits = &plan->limits;
-    plan->lane_count = lanes_needed(settings->conns, plan->pairs, plan->lane_capacity);
+    plan->on_lanes = max_of(within(settings, settings->flow.life_ms + TIME_WAIT_LENGTH_MS), plan->pairs);
+    plan->lane_count = lanes_needed(plan->on_lanes, plan->pairs, plan->lane_capacity);
     bool below = settings->port < limits->port_first;
     plan->last_port = (uint16_t)(below ? limits->port_first - 1 : 65535);
     int64_t room = plan->last_port - settings->port + 1;
     if (plan->lane_count > room)
         add(&plan->obstacles,
-            "--conns %s needs %s lanes (server ports) and there are %s from --port %lld up: choose a lower "
+            "%s connections need %s lanes (server ports) and there are %s from --port %lld up: choose a "
+            "lower "
             "--port or widen net.ipv4.ip_local_port_range (now %lld to %lld)",
-            grouped(settings->conns).text, grouped(plan->lane_count).text, grouped(room).text,
+            grouped(plan->on_lanes).text, grouped(plan->lane_count).text, grouped(room).text,
             (long long)settings->port, (long long)limits->port_first, (long long)limits->port_last);
     if (!below)
         add(&plan->warnings,
@@ -112,11 +162,21 @@ static void size_lanes(struct plan *plan)
 
 static void size_backlog(struct plan *plan)
 {
-    plan->backlog = (int)min_of(BACKLOG_WANTED, max_of(plan->limits.somaxconn, 1));
+    int64_t wanted = plan->settings->flow.backlog > 0 ? plan->settings->flow.backlog : BACKLOG_WANTED;
+    plan->backlog = (int)min_of(wanted, max_of(plan->limits.somaxconn, 1));
+    if (plan->settings->flow.backlog > plan->limits.somaxconn)
+        add(&plan->warnings, "--backlog %s is cut to net.core.somaxconn, %s", grouped(wanted).text,
+            grouped(plan->limits.somaxconn).text);
     plan->window = max_of(plan->backlog / 2, 1);
     if (plan->limits.somaxconn < SMALL_BACKLOG)
         add(&plan->warnings, "net.core.somaxconn is %s: connections open in small portions, and slowly",
             grouped(plan->limits.somaxconn).text);
+}
+
+int64_t plan_time_wait_of(const struct storm_settings *settings, const struct close_order *order)
+{
+    int each = settings->flow.scenario != NULL ? 1 : order_time_wait_per_connection(order);
+    return each * within(settings, TIME_WAIT_LENGTH_MS);
 }
 
 static void size_time_wait(struct plan *plan)
@@ -124,7 +184,7 @@ static void size_time_wait(struct plan *plan)
     const struct storm_settings *settings = plan->settings;
     const struct close_order *worst = NULL;
     for (int i = 0; i < settings->order_count; i++) {
-        int64_t leaves = order_time_wait_per_connection(settings->orders[i]) * settings->conns;
+        int64_t leaves = plan_time_wait_of(settings, settings->orders[i]);
         plan->time_wait_total += leaves;
         if (leaves > plan->time_wait_most) {
             plan->time_wait_most = leaves;
@@ -135,9 +195,9 @@ static void size_time_wait(struct plan *plan)
     if (worst != NULL && plan->time_wait_most > buckets)
         add(&plan->obstacles,
             "--order %s leaves up to %s sockets in TIME_WAIT or orphaned FIN_WAIT2 and "
-            "net.ipv4.tcp_max_tw_buckets keeps %s: set it to %lld or lower --conns",
+            "net.ipv4.tcp_max_tw_buckets keeps %s: set it to %lld or lower --%s",
             worst->name, grouped(plan->time_wait_most).text, grouped(buckets).text,
-            (long long)plan->time_wait_most);
+            (long long)plan->time_wait_most, is_flow(settings) ? "rate" : "conns");
     else if (plan->time_wait_total > buckets)
         add(&plan->warnings,
             "all orders together leave up to %s sockets in TIME_WAIT and net.ipv4.tcp_max_tw_buckets keeps "
@@ -147,20 +207,20 @@ static void size_time_wait(struct plan *plan)
 
 static void size_memory(struct plan *plan)
 {
-    plan->memory = plan->settings->conns * BYTES_PER_PAIR + 2 * (int64_t)plan->pairs * BYTES_PER_WORKER;
+    plan->memory = plan->on_lanes * BYTES_PER_PAIR + 2 * (int64_t)plan->pairs * BYTES_PER_WORKER;
     if (plan->memory <= plan->limits.memory_available)
         return;
     int64_t fits = max_of(plan->limits.memory_available, 0) / (BYTES_PER_PAIR + 200);
     add(&plan->obstacles,
-        "--conns %s needs about %s MiB of memory and %s MiB are available: at most %s connections fit",
-        grouped(plan->settings->conns).text, grouped(plan->memory >> 20).text,
+        "%s connections need about %s MiB of memory and %s MiB are available: at most %s fit",
+        grouped(plan->on_lanes).text, grouped(plan->memory >> 20).text,
         grouped(plan->limits.memory_available >> 20).text, grouped(fits).text);
 }
 
 /* One table holds both ends of every connection; past a few entries a bucket each look-up is a walk. */
 static void warn_of_crowding(struct plan *plan)
 {
-    int64_t ends = 2 * plan->settings->conns, buckets = plan->limits.ehash_entries;
+    int64_t ends = 2 * plan->on_lanes, buckets = plan->limits.ehash_entries;
     if (buckets > 0 && ends / buckets >= CROWDED_BUCKET)
         add(&plan->warnings,
             "the kernel's table of sockets has %s buckets for %s ends (net.ipv4.tcp_ehash_entries): every "
@@ -229,6 +289,7 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
     *plan = (struct plan){.settings = settings};
     host_limits_read(&plan->limits);
     size_workers(plan);
+    check_nofile(plan);
     size_lanes(plan);
     size_backlog(plan);
     size_time_wait(plan);
@@ -259,6 +320,22 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
                       plan->lane_count, from, plan->last_port);
     return refuse(why, "the %s witness could not read the kernel's sockets: %s", plan->witness->name,
                   strerror(-rc));
+}
+
+bool plan_expects_outage(const struct storm_settings *settings)
+{
+    const struct flow_settings *flow = &settings->flow;
+    return flow->server_nofile > 0 || flow->backlog > 0 || flow->scenario != NULL;
+}
+
+int64_t plan_nofile(const struct plan *plan, enum side side)
+{
+    const struct flow_settings *flow = &plan->settings->flow;
+    if (side == SIDE_SERVER && flow->server_nofile > 0)
+        return flow->server_nofile;
+    if (side == SIDE_SERVER && flow->scenario != NULL && flow->scenario->server_nofile > 0)
+        return flow->scenario->server_nofile;
+    return plan->limits.nofile_hard;
 }
 
 bool plan_holds_forever(const struct plan *plan, const struct close_order *order, int step, int order_index)

@@ -4,6 +4,7 @@
 
 #include "storm/close_order.h"
 #include "storm/lane.h"
+#include "storm/scenario.h"
 #include "tcp/host_limits.h"
 #include "tcp/witness.h"
 
@@ -12,9 +13,23 @@
 
 enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, STORM_ORDERS_MAX = 64 };
 
+/* Connections that come one by one. */
+struct flow_settings {
+    int64_t rate; /* connections per second; 0: all connections at once */
+    int64_t duration_ms;
+    int64_t life_ms; /* of a connection, until its end is begun */
+    int64_t connect_timeout_ms;
+    int64_t server_nofile;           /* descriptors of each server worker; 0: as many as it may have */
+    int64_t backlog;                 /* of each listener; 0: by the plan */
+    const struct scenario *scenario; /* NULL: an order is played */
+    bool fixed;                      /* the scenario's twin without the bug */
+};
+
 /* What the user asked for. */
 struct storm_settings {
-    int64_t conns;
+    int64_t conns; /* of each order, in all */
+    int64_t leak;  /* of them, so many are left without their second close() */
+    struct flow_settings flow;
     const struct close_order *orders[STORM_ORDERS_MAX];
     int order_count;
     struct address address;
@@ -43,6 +58,7 @@ struct plan {
     int pairs;               /* server workers, and as many client workers */
     int64_t worker_capacity; /* connection ends that one worker may hold */
     int64_t lane_capacity;
+    int64_t on_lanes; /* connections that may be on the lanes at one time, TIME_WAIT included */
     int lane_count;
     uint16_t last_port;      /* lanes stay at or below it */
     int backlog;             /* of each listener */
@@ -61,9 +77,18 @@ int plan_make(struct plan *plan, const struct storm_settings *settings);
 /* Chooses the ports of the next order at or above `from`. Returns 0, or -1 and why not. */
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why);
 
+/* Timewait sockets that the order leaves at most at one time. */
+int64_t plan_time_wait_of(const struct storm_settings *settings, const struct close_order *order);
+
 /* How long the kernel may take to show a step's states. By size: 5 s, and a minute above 100,000 connections,
  * where loopback drops packets and a FIN may have to wait for its retransmission. */
 int64_t plan_settle_ms(const struct storm_settings *settings);
+
+/* True where the server is made to run out of something: its failures are what is to be shown. */
+bool plan_expects_outage(const struct storm_settings *settings);
+
+/* Descriptors that a process of that side may have. */
+int64_t plan_nofile(const struct plan *plan, enum side side);
 
 /* True for the last step of the last order under --hold forever. */
 bool plan_holds_forever(const struct plan *plan, const struct close_order *order, int step, int order_index);

@@ -16,12 +16,14 @@ void process_leave_signals_to_controller(void)
         signal(controller_signals[i], SIG_IGN);
 }
 
-static void become(const char *command, const char *role, int control)
+static void become(const char *const words[], int control)
 {
-    char program[] = "tcpstorm", self[] = "/proc/self/exe", command_word[32], role_word[32];
-    char *const words[] = {program, command_word, role_word, NULL};
-    snprintf(command_word, sizeof command_word, "%s", command);
-    snprintf(role_word, sizeof role_word, "%s", role);
+    char program[] = "tcpstorm", self[] = "/proc/self/exe", copies[PROCESS_WORDS_MAX][32];
+    char *arguments[PROCESS_WORDS_MAX + 2] = {program};
+    for (int i = 0; i < PROCESS_WORDS_MAX && words[i] != NULL; i++) {
+        snprintf(copies[i], sizeof copies[i], "%s", words[i]);
+        arguments[i + 1] = copies[i];
+    }
     process_leave_signals_to_controller(); /* what is ignored stays so over exec: no moment is left open */
     sigset_t none;
     sigemptyset(&none);
@@ -29,11 +31,11 @@ static void become(const char *command, const char *role, int control)
     /* dup2 takes CLOEXEC off the copies only: every other descriptor of the controller stays behind, or a
      * dead controller would never show as EOF. */
     if (dup2(control, STDIN_FILENO) >= 0 && dup2(control, STDOUT_FILENO) >= 0)
-        execv(self, words);
+        execv(self, arguments);
     _exit(127);
 }
 
-int process_start(struct process *process, const char *command, const char *role)
+int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1])
 {
     int stream[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) != 0)
@@ -44,7 +46,7 @@ int process_start(struct process *process, const char *command, const char *role
                 &before); /* the child must not die, or run our handlers, before it ignores them */
     pid_t pid = fork();
     if (pid == 0)
-        become(command, role, stream[1]);
+        become(words, stream[1]);
     int error = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(stream[1]);

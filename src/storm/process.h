@@ -17,8 +17,11 @@ struct process {
  */
 void process_leave_signals_to_controller(void);
 
-/* Runs this binary as `tcpstorm COMMAND ROLE`. Returns our end of the stream, or a negative errno. */
-int process_start(struct process *process, const char *command, const char *role);
+enum { PROCESS_WORDS_MAX = 4 };
+
+/* Runs this binary as `tcpstorm WORD ...`; NULL ends the words. Returns our end of the stream, or a negative
+ * errno. */
+int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1]);
 
 /* Collects the exit of this process if it has ended. True when it had not been collected before. */
 bool process_reap(struct process *process);

@@ -1,9 +1,9 @@
 /* server_end: the side that listens. It accepts each lane's quota as fast as the kernel hands connections
  * over and reports how far it is: that report is the credit by which the clients may go on. */
+#include "storm/door.h"
 #include "storm/worker.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,15 +17,12 @@ enum {
 struct listener {
     struct worker *worker;
     struct listener *next;
-    struct event *event;
-    struct event *breath; /* a timer: until then nothing is accepted */
+    struct door *door;
     int64_t lane;
     int64_t quota;
     int64_t accepted;
     int64_t reported;
     int64_t report_every;
-    int fd;
-    uint16_t port;
     bool failed;
 };
 
@@ -35,23 +32,13 @@ static bool server_start(struct worker *worker)
     return true;
 }
 
-static void listener_free(struct listener *listener)
-{
-    if (listener->event != NULL)
-        event_free(listener->event);
-    if (listener->breath != NULL)
-        event_free(listener->breath);
-    if (listener->fd >= 0)
-        close(listener->fd);
-    free(listener);
-}
-
 static void server_stop(struct worker *worker)
 {
     struct listener *listener = worker->role_state;
     while (listener != NULL) {
         struct listener *next = listener->next;
-        listener_free(listener);
+        door_free(listener->door);
+        free(listener);
         listener = next;
     }
 }
@@ -78,35 +65,18 @@ static void accept_failed(struct listener *listener, int error)
     if (is_passing(error))
         return;
     listener->failed = true;
-    event_del(listener->event); /* the queue stays readable: without this an EMFILE would spin */
+    door_leave(listener->door); /* the queue stays readable: without this an EMFILE would spin */
     report(listener);
-    worker_fault(listener->worker, "accept", error, listener->port);
+    worker_fault(listener->worker, "accept", error, listener->door->port);
 }
 
-static void on_breath_over(evutil_socket_t fd, short what, void *context)
+static void on_connections(void *owner, struct door *door)
 {
-    (void)fd;
-    (void)what;
-    event_add(((struct listener *)context)->event, NULL);
-}
-
-/* Waking for each connection costs both processors more than accepting it: while connections come one by one,
- * a lane rests for a moment and lets the kernel queue some. */
-static void take_breath(struct listener *listener)
-{
-    static const struct timeval breath = {0, BREATH_US};
-    event_del(listener->event);
-    evtimer_add(listener->breath, &breath);
-}
-
-static void on_acceptable(evutil_socket_t fd, short what, void *context)
-{
-    (void)what;
-    struct listener *listener = context;
+    struct listener *listener = owner;
     struct worker *worker = listener->worker;
     int64_t before = listener->accepted;
     for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
-        int end = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int end = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (end < 0) {
             accept_failed(listener, errno);
             break;
@@ -121,27 +91,12 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
     if (listener->accepted - listener->reported >= listener->report_every ||
         (listener->accepted >= listener->quota && listener->accepted > listener->reported))
         report(listener);
+    /* Waking for each connection costs both processors more than accepting it: while connections come one by
+     * one, a lane rests for a moment and lets the kernel queue some. */
     int64_t taken = listener->accepted - before;
     if (!listener->failed && taken > 0 && taken < listener->report_every &&
         listener->accepted < listener->quota)
-        take_breath(listener);
-}
-
-static int open_listener(const struct address *address, uint16_t port, int backlog)
-{
-    struct sockaddr_storage where;
-    socklen_t length = address_to_sockaddr(address, port, &where);
-    const int on = 1;
-    int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(fd, (struct sockaddr *)&where, length) != 0 || listen(fd, backlog) != 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    return fd;
+        door_rest(door, BREATH_US);
 }
 
 static void do_listen(struct worker *worker, const struct wire_line *line)
@@ -161,16 +116,12 @@ static void do_listen(struct worker *worker, const struct wire_line *line)
         .lane = wire_number(line, 1),
         .quota = wire_number(line, 5),
         .report_every = backlog / 8 + 1, /* well below the window of half a backlog: see client_end */
-        .port = port,
     };
-    listener->fd = open_listener(&address, port, backlog);
-    if (listener->fd >= 0)
-        listener->event =
-            event_new(worker->base, listener->fd, EV_READ | EV_PERSIST, on_acceptable, listener);
-    listener->breath = evtimer_new(worker->base, on_breath_over, listener);
-    if (listener->event == NULL || listener->breath == NULL || event_add(listener->event, NULL) != 0) {
-        worker_fault(worker, "listen", listener->fd < 0 ? -listener->fd : ENOMEM, port);
-        listener_free(listener);
+    int error;
+    listener->door = door_open(worker->base, &address, port, backlog, on_connections, listener, &error);
+    if (listener->door == NULL) {
+        worker_fault(worker, "listen", -error, port);
+        free(listener);
         return;
     }
     worker->role_state = listener;

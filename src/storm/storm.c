@@ -71,7 +71,7 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
 /* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
 static bool wait_for_room(struct storm *storm, const struct close_order *order)
 {
-    storm->room_needed = order_time_wait_per_connection(order) * storm->plan->settings->conns;
+    storm->room_needed = plan_time_wait_of(storm->plan->settings, order);
     storm->room_asked_us = monotonic_us();
     storm->room_said_ms = 0;
     if (storm->room_needed == 0 || time_wait_room(storm) >= storm->room_needed)

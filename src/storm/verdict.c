@@ -1,7 +1,9 @@
 #include "storm/verdict.h"
 
 #include "base/number_text.h"
+#include "storm/whose_fault.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,14 +90,105 @@ static void say_leaked(struct verdict *verdict, const struct verdict_input *inpu
             grouped(server + client).text, grouped(server).text, grouped(client).text);
 }
 
-static void say_who_owes(struct verdict *verdict, const struct verdict_input *input)
+/* Class by class where the owners were looked up; otherwise what the histogram tells. */
+static void say_whose_fault(struct verdict *verdict, const struct verdict_input *input)
+{
+    const struct lingering *lingering = input->lingering;
+    int64_t told = 0;
+    for (int i = 0; lingering != NULL && i < lingering->count; i++) {
+        add(verdict, "%s", whose_fault(&lingering->each[i]).text);
+        told += lingering->each[i].count;
+    }
+    if (lingering != NULL && told < lingering->total)
+        add(verdict, "%s more, in classes too small to list.", grouped(lingering->total - told).text);
+    for (int side = 0; told == 0 && side < SIDE_COUNT; side++)
+        say_close_wait(verdict, input, (enum side)side);
+    for (int side = 0; told == 0 && side < SIDE_COUNT; side++)
+        say_orphans(verdict, input, (enum side)side);
+}
+
+/* They are in no table: who counts CLOSE_WAIT misses them. */
+static void say_ghosts(struct verdict *verdict, const struct verdict_input *input)
 {
     for (int side = 0; side < SIDE_COUNT; side++)
-        say_close_wait(verdict, input, (enum side)side);
-    for (int side = 0; side < SIDE_COUNT; side++)
-        say_orphans(verdict, input, (enum side)side);
+        if (input->sides[side].ghosts > 0)
+            add(verdict,
+                "%s ghosts on the %s: descriptors still open on connections that have left every table of "
+                "the "
+                "kernel, so a count of CLOSE_WAIT misses them.",
+                grouped(input->sides[side].ghosts).text, side_name((enum side)side));
+}
+
+static void say_who_owes(struct verdict *verdict, const struct verdict_input *input)
+{
+    say_whose_fault(verdict, input);
+    say_ghosts(verdict, input);
     say_time_wait(verdict, input);
     say_leaked(verdict, input);
+}
+
+/* ---- connections that came one by one ---- */
+
+static void say_rate(struct verdict *verdict, const struct flow_report *flow)
+{
+    const struct flow_tally *client = &flow->sums[SIDE_CLIENT];
+    char late[80] = "none late";
+    if (client->late > 0)
+        snprintf(late, sizeof late, "%s late, the latest by %.0f ms", grouped(client->late).text,
+                 (double)client->worst_us / 1000);
+    add(verdict, "%s connections came, %.1f/s of the %s/s asked for, %s.",
+        grouped(client->begun + client->errors).text, flow->achieved_rate, grouped(flow->asked->rate).text,
+        late);
+}
+
+static void say_story(struct verdict *verdict, const struct story *story)
+{
+    enum story_stage stages[STORY_STAGE_COUNT];
+    int count = story_in_order(story, stages);
+    for (int i = 0; i < count; i++)
+        add(verdict, "%s", story_line(story, stages[i]).text);
+}
+
+/* When the descriptors of the server are, or will be, used up. */
+static void put_exhaustion(const struct flow_report *flow, enum side side, char *out, size_t size)
+{
+    double gone_s = story_at(flow->story, STORY_SERVER_EMFILE);
+    double left_s = growth_seconds_to(&flow->trend[side], (double)(flow->nofile - flow->held[side]));
+    out[0] = '\0';
+    if (side != SIDE_SERVER)
+        return;
+    if (isfinite(gone_s))
+        snprintf(out, size, ", descriptors gone at %.1f s", gone_s);
+    else if (isfinite(left_s))
+        snprintf(out, size, ", descriptors gone in %s", duration_text((int64_t)left_s * 1000).text);
+}
+
+static void say_growth(struct verdict *verdict, const struct flow_report *flow, enum side side)
+{
+    const struct trend *trend = &flow->trend[side];
+    char gone[64];
+    if (trend->kind == TREND_LEAK && flow->held[side] > 0) {
+        put_exhaustion(flow, side, gone, sizeof gone);
+        add(verdict, "leak: %s of %s sockets, +%.1f/s%s.", grouped(flow->held[side]).text,
+            grouped(flow->sums[SIDE_CLIENT].begun + flow->sums[SIDE_CLIENT].errors).text, trend->slope_per_s,
+            gone);
+    }
+    add(verdict, "What the %s holds %s.", side_name(side), growth_words(trend).text);
+}
+
+static void say_flow(struct verdict *verdict, const struct flow_report *flow)
+{
+    if (flow->scenario != NULL)
+        add(verdict, "Signature %s: %s.", flow->shows_signature ? "seen" : "not seen",
+            signature_text(&flow->scenario->signature).text);
+    say_rate(verdict, flow);
+    say_story(verdict, flow->story);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        if (side == SIDE_SERVER || flow->trend[side].kind == TREND_LEAK)
+            say_growth(verdict, flow, (enum side)side);
+    if (flow->sums[SIDE_CLIENT].lost > 0)
+        add(verdict, "%s replies were lost: the connection was reset before the client had read them.",
+            grouped(flow->sums[SIDE_CLIENT].lost).text);
 }
 
 static void say_clocks(struct verdict *verdict, const struct verdict_input *input)
@@ -165,6 +258,8 @@ struct verdict verdict_of(const struct verdict_input *input)
 {
     struct verdict verdict = {""};
     say_outcome(&verdict, input);
+    if (input->flow != NULL)
+        say_flow(&verdict, input->flow);
     if (input->sides != NULL)
         say_who_owes(&verdict, input);
     say_clocks(&verdict, input);

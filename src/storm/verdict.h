@@ -6,7 +6,7 @@
 #include "storm/observer.h"
 
 struct verdict {
-    char text[2048]; /* sentences, one a line, without a last newline */
+    char text[6000]; /* sentences, one a line, without a last newline */
 };
 
 struct verdict_input {
@@ -27,6 +27,9 @@ struct verdict_input {
     int64_t ehash_entries; /* buckets of the kernel's table of sockets; 0: not known */
     int64_t fin_timeout_ms;
     const struct kernel_counters *moved;
+    const struct lingering *lingering;
+    int64_t leaked;                 /* connections left without their second close(), as asked */
+    const struct flow_report *flow; /* NULL: all connections at once */
 };
 
 struct verdict verdict_of(const struct verdict_input *input);

@@ -5,7 +5,12 @@
  *     listen LANE ADDRESS PORT BACKLOG QUOTA    server: accept up to QUOTA connections there
  *     connect LANE ADDRESS PORT QUOTA           client: will open QUOTA connections there, as credit allows
  *     credit LANE TOTAL                         client: up to TOTAL connections of that lane may be started
- *     act SERIAL NAME forwards|backwards        do it to every end, the first or the last opened first
+ *     act SERIAL NAME forwards|backwards SPARE  do it to every end, the first or the last opened first, but
+ *                                               for the last SPARE
+ *     census SERIAL                             count the ghosts
+ *     script LIFE_US LEAKED OF ACT@TRIGGER ...  -flow: what to do with each connection; LEAKED of OF leak
+ *     nofile N                                  server-flow: from now on at most N descriptors
+ *     arrive SERIAL TOTAL RATE TIMEOUT_US       client-flow: open TOTAL connections, RATE in 1,000 s
  *     quit                                      reset what is open and leave
  *   worker to controller
  *     hello PROTOCOL VERSION                    the first line
@@ -14,13 +19,25 @@
  *     opened LANE STARTED CONNECTED FDS ERRORS  client: so far
  *     acted SERIAL DONE FAILED ERRNO FDS        so far; ERRNO of the last failure, 0 for none
  *     done SERIAL DONE FAILED ERRNO FDS         every end has been acted on
+ *     ghosts SERIAL COUNT
+ *     serving BEGUN FDS ERRORS ERRNO LEAKED LOST
+ *                                               server-flow, again and again: so far
+ *     arrived STARTED CONNECTED FDS ERRORS LATE WORST_US OLDEST_US TIMEOUTS LEAKED LOST SPAN_US
+ *                                               client-flow, likewise; OLDEST_US: for so long the oldest
+ *                                               connect() has been waiting; SPAN_US: from the
+ *                                               first arrival to the last
  *     fault CALL ERRNO PORT                     it cannot go on; PORT is 0 where none is concerned
  *   controller to witness, and back
  *     backend NAME
  *     target ADDRESS FIRST_PORT LAST_PORT
  *     look SERIAL                               answered by one of
- *     seen SERIAL MICROSECONDS 12 server counts, 12 client counts, by state number
+ *     seen SERIAL MICROSECONDS 12 server counts, 12 client counts, by state number, then of each side
+ *          OWNED UNREAD UNOWNED QUEUED          see struct histogram
  *     unseen SERIAL MICROSECONDS ERRNO          the dump failed and counts for nothing
+ *     pid PID                                   a worker
+ *     owners SERIAL                             answered by a `class` a class of lingering sockets, then
+ * `owned` class SERIAL SIDE STATE UNREAD OWNED LISTED PID PROCESSES COUNT OLDEST_MS COMMAND owned SERIAL
+ * TOTAL ERRNO                  TOTAL lingering sockets; ERRNO 0 when the look succeeded
  */
 #ifndef STORM_WIRE_H
 #define STORM_WIRE_H
@@ -28,8 +45,8 @@
 #include <stdint.h>
 
 enum {
-    WIRE_PROTOCOL = 1,
-    WIRE_WORDS_MAX = 32,
+    WIRE_PROTOCOL = 2,
+    WIRE_WORDS_MAX = 48,
     WIRE_LINE_MAX = 1024,
 };
 

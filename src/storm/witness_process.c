@@ -4,6 +4,7 @@
 #include "storm/clock.h"
 #include "storm/process.h"
 #include "storm/wire.h"
+#include "tcp/lingering.h"
 #include "tcp/witness.h"
 
 #include <errno.h>
@@ -17,6 +18,8 @@ struct witness_state {
     FILE *out;
     const struct witness_backend *backend;
     struct look_target target;
+    pid_t *pids; /* of the workers */
+    int pid_count;
     bool quit;
 };
 
@@ -49,7 +52,34 @@ static void do_look(struct witness_state *witness, const struct wire_line *line)
     for (int side = 0; side < SIDE_COUNT; side++)
         for (int state = 0; state < STATE_COUNT; state++)
             fprintf(witness->out, " %lld", (long long)sides[side].of[state]);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        fprintf(witness->out, " %lld %lld %lld %lld", (long long)sides[side].owned,
+                (long long)sides[side].unread, (long long)sides[side].unowned, (long long)sides[side].queued);
     fputc('\n', witness->out);
+}
+
+static void do_pid(struct witness_state *witness, const struct wire_line *line)
+{
+    pid_t *grown = realloc(witness->pids, ((size_t)witness->pid_count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return; /* its sockets will be found, as those of a stranger */
+    witness->pids = grown;
+    witness->pids[witness->pid_count++] = (pid_t)wire_number(line, 1);
+}
+
+static void do_owners(struct witness_state *witness, const struct wire_line *line)
+{
+    struct lingering lingering;
+    int rc =
+        lingering_look(witness->backend, &witness->target, witness->pids, witness->pid_count, &lingering);
+    for (int i = 0; i < lingering.count; i++) {
+        const struct lingering_class *class = &lingering.each[i];
+        fprintf(witness->out, "class %s %d %d %d %d %d %d %d %lld %lld %s\n", line->word[1], class->side,
+                class->state, class->unread, class->owned, class->listed, (int)class->pid, class->processes,
+                (long long)class->count, (long long)class->oldest_ms,
+                class->command[0] != '\0' ? class->command : "-");
+    }
+    fprintf(witness->out, "owned %s %lld %d\n", line->word[1], (long long)lingering.total, -rc);
 }
 
 static void do_quit(struct witness_state *witness, const struct wire_line *line)
@@ -63,8 +93,8 @@ struct verb {
     void (*run)(struct witness_state *witness, const struct wire_line *line);
 };
 
-static const struct verb verbs[] = {
-    {"backend", do_backend}, {"target", do_target}, {"look", do_look}, {"quit", do_quit}};
+static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_target}, {"look", do_look},
+                                    {"pid", do_pid},         {"owners", do_owners}, {"quit", do_quit}};
 
 static void obey(struct witness_state *witness, const struct wire_line *line)
 {
@@ -89,6 +119,7 @@ int witness_process_run(int from_controller, int to_controller)
         if (wire_split(text, &line) == 0)
             obey(&witness, &line);
     }
+    free(witness.pids);
     fclose(witness.out);
     fclose(in);
     return 0;

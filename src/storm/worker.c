@@ -34,17 +34,26 @@ static void on_acted(void *context, const struct ends_act_report *report, bool f
 
 static void do_act(struct worker *worker, const struct wire_line *line)
 {
-    enum act act = line->count == 4 ? act_parse(line->word[2]) : ACT_NONE;
+    enum act act = line->count == 5 ? act_parse(line->word[2]) : ACT_NONE;
     if (act <= ACT_OPEN || worker->running != NULL) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
     worker->act_serial = wire_number(line, 1);
     worker->acted_reported = 0;
-    bool backwards = strcmp(line->word[3], "backwards") == 0;
-    worker->running = ends_act_start(worker->base, &worker->ends, act, backwards, on_acted, worker);
+    const struct ends_act_what what = {
+        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = wire_number(line, 4)};
+    worker->running = ends_act_start(worker->base, &worker->ends, &what, on_acted, worker);
     if (worker->running == NULL)
         worker_fault(worker, "act", ENOMEM, 0);
+}
+
+static void do_census(struct worker *worker, const struct wire_line *line)
+{
+    int64_t ghosts = ends_ghosts(&worker->ends);
+    if (worker->role->ghosts != NULL)
+        ghosts += worker->role->ghosts(worker);
+    wire_send(worker->wire, "ghosts %lld %lld", (long long)wire_number(line, 1), (long long)ghosts);
 }
 
 static void do_quit(struct worker *worker, const struct wire_line *line)
@@ -58,7 +67,7 @@ struct verb {
     void (*run)(struct worker *worker, const struct wire_line *line);
 };
 
-static const struct verb verbs[] = {{"act", do_act}, {"quit", do_quit}};
+static const struct verb verbs[] = {{"act", do_act}, {"census", do_census}, {"quit", do_quit}};
 
 static void on_line(void *context, const struct wire_line *line)
 {
@@ -79,15 +88,27 @@ static void on_controller_gone(void *context)
     event_base_loopbreak(worker->base);
 }
 
-int worker_run(const struct worker_role *role, int control)
+static struct event_base *new_base(bool is_punctual)
 {
-    struct worker worker = {.role = role};
+    struct event_config *config = event_config_new();
+    if (config == NULL)
+        return NULL;
+    if (is_punctual)
+        event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
+int worker_run(const struct worker_role *role, const struct behaviour *behaviour, bool fixed, int control)
+{
+    struct worker worker = {.role = role, .behaviour = behaviour, .fixed = fixed};
     process_leave_signals_to_controller();
     setpriority(PRIO_PROCESS, 0,
                 BEHIND_THE_WITNESS); /* or a look would take as long as a hundred workers let it */
     host_raise_nofile();
     int rc = -ENOMEM;
-    worker.base = event_base_new();
+    worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)
         return rc;
     worker.wire = wire_new(worker.base, control, on_line, on_controller_gone, &worker);

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -42,14 +44,19 @@ static const char *take_endpoint(const char *p, int family, struct address *addr
     return p + 1;
 }
 
-/* " tx_queue:rx_queue tr:when": timer 3 is that of a timewait socket, `when` counts ticks of user space. */
-static int64_t take_timer(const char *p)
+/* " tx_queue:rx_queue tr:when retrnsmt uid timeout inode ": timer 3 is that of a timewait socket, `when`
+ * counts ticks of user space. The blank after the inode shows that it was not cut. */
+static bool take_rest(const char *p, struct socket_entry *entry)
 {
     unsigned timer;
     unsigned long when;
-    if (sscanf(p, " %*8x:%*8x %2x:%8lx", &timer, &when) != 2 || timer != 3)
-        return -1;
-    return (int64_t)when * 1000 / sysconf(_SC_CLK_TCK);
+    char blank;
+    if (sscanf(p, " %*8x:%8" SCNx32 " %2x:%8lx %*8x %*u %*d %" SCNu64 "%c", &entry->unread, &timer, &when,
+               &entry->inode, &blank) != 5 ||
+        blank != ' ')
+        return false;
+    entry->ends_in_ms = timer == 3 ? (int64_t)when * 1000 / sysconf(_SC_CLK_TCK) : -1;
+    return true;
 }
 
 int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
@@ -66,8 +73,8 @@ int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
     if ((p = take_hex(p, 2, &state)) == NULL || *p != ' ' || state == STATE_GONE || state > STATE_COUNT)
         return -EBADMSG;
     entry->state = state == STATE_COUNT ? STATE_SYN_RECV : (enum tcp_state)state;
-    entry->ends_in_ms = take_timer(p);
-    return 0;
+    entry->heard_ms = -1; /* not in these files */
+    return take_rest(p, entry) ? 0 : -EBADMSG;
 }
 
 static int proc_net_tcp_each(int family, const struct port_range *only, on_socket *on_entry, void *context)
@@ -100,5 +107,6 @@ static int proc_net_tcp_probe(void)
 const struct witness_backend witness_procfs = {
     .name = "procfs",
     .each = proc_net_tcp_each,
+    .each_detailed = proc_net_tcp_each,
     .probe = proc_net_tcp_probe,
 };

@@ -5,6 +5,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -12,13 +13,15 @@
 #include <time.h>
 
 enum {
-    RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message */
+    RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message, whatever the detail */
     REQUEST_SIZE = 256,
     TIMER_TIME_WAIT = 3,     /* idiag_timer of a timewait socket (net/ipv4/inet_diag.c) */
     STATE_NEW_SYN_RECV = 12, /* how a SYN_RECV that is only a request is known inside the kernel */
 };
 /* States 1 to 12. Bit 13 would add sockets that are bound and nothing else (Linux 6.8). */
 #define ALL_STATES 0x1ffeU
+/* A bit of idiag_ext: tcp_info with every socket. */
+#define WITH_TCP_INFO (1U << (INET_DIAG_INFO - 1))
 
 /* The kernel's filter: local port in range, or remote port in range. A `no` must land on the chain of `yes`
  * jumps, so the way over the second half is an unconditional jump (net/ipv4/inet_diag.c, inet_diag_bc_audit).
@@ -42,25 +45,53 @@ static void put_port_filter(struct nlmsghdr *request, const struct port_range *o
     mnl_attr_put(request, INET_DIAG_REQ_BYTECODE, sizeof filter, &filter);
 }
 
-static void build_request(void *buffer, uint32_t sequence, int family, uint32_t states,
-                          const struct port_range *only)
+/* What is asked for. */
+struct question {
+    int family;
+    uint32_t states;   /* a set */
+    uint8_t extension; /* 0 or WITH_TCP_INFO */
+    const struct port_range *only;
+};
+
+static void build_request(void *buffer, uint32_t sequence, const struct question *question)
 {
     struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
     request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
     request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request->nlmsg_seq = sequence;
     struct inet_diag_req_v2 *body = mnl_nlmsg_put_extra_header(request, sizeof *body);
-    body->sdiag_family = (uint8_t)family;
+    body->sdiag_family = (uint8_t)question->family;
     body->sdiag_protocol = IPPROTO_TCP;
-    body->idiag_states = states;
-    if (only != NULL)
-        put_port_filter(request, only);
+    body->idiag_ext = question->extension;
+    body->idiag_states = question->states;
+    if (question->only != NULL)
+        put_port_filter(request, question->only);
 }
 
 static void copy_address(struct address *out, int family, const void *from)
 {
     *out = (struct address){.family = family};
     memcpy(out->bytes, from, family == AF_INET ? 4 : 16);
+}
+
+/* A socket that has heard nothing yet has times that mean nothing. */
+static int64_t heard_ms(const struct nlattr *attribute, enum tcp_state state)
+{
+    struct tcp_info info;
+    const size_t needed = offsetof(struct tcp_info, tcpi_last_ack_recv) + sizeof info.tcpi_last_ack_recv;
+    if (mnl_attr_get_payload_len(attribute) < needed || state == STATE_LISTEN || state == STATE_SYN_SENT)
+        return -1;
+    memcpy(&info, mnl_attr_get_payload(attribute), needed);
+    return info.tcpi_last_ack_recv < info.tcpi_last_data_recv ? info.tcpi_last_ack_recv
+                                                              : info.tcpi_last_data_recv;
+}
+
+static void take_attributes(const struct nlmsghdr *message, struct socket_entry *entry)
+{
+    const struct nlattr *attribute;
+    mnl_attr_for_each(attribute, message,
+                      sizeof(struct inet_diag_msg)) if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
+        entry->heard_ms = heard_ms(attribute, entry->state);
 }
 
 static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *context)
@@ -76,9 +107,13 @@ static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *co
         .local_port = ntohs(body->id.idiag_sport),
         .remote_port = ntohs(body->id.idiag_dport),
         .ends_in_ms = body->idiag_timer == TIMER_TIME_WAIT ? (int64_t)body->idiag_expires : -1,
+        .inode = body->idiag_inode,
+        .unread = body->idiag_rqueue,
+        .heard_ms = -1,
     };
     copy_address(&entry.local, body->idiag_family, body->id.idiag_src);
     copy_address(&entry.remote, body->idiag_family, body->id.idiag_dst);
+    take_attributes(message, &entry);
     return on_entry(context, &entry);
 }
 
@@ -134,12 +169,11 @@ static int receive_dump(struct mnl_socket *netlink, uint32_t sequence, on_socket
     return rc;
 }
 
-static int dump(int family, uint32_t states, const struct port_range *only, on_socket *on_entry,
-                void *context)
+static int dump(const struct question *question, on_socket *on_entry, void *context)
 {
     _Alignas(struct nlmsghdr) char request[REQUEST_SIZE] = {0};
     uint32_t sequence = (uint32_t)time(NULL);
-    build_request(request, sequence, family, states, only);
+    build_request(request, sequence, question);
     struct mnl_socket *netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
     if (netlink == NULL)
         return -errno;
@@ -155,7 +189,16 @@ static int dump(int family, uint32_t states, const struct port_range *only, on_s
 
 static int sock_diag_each(int family, const struct port_range *only, on_socket *on_entry, void *context)
 {
-    return dump(family, ALL_STATES, only, on_entry, context);
+    const struct question question = {.family = family, .states = ALL_STATES, .only = only};
+    return dump(&question, on_entry, context);
+}
+
+static int sock_diag_each_detailed(int family, const struct port_range *only, on_socket *on_entry,
+                                   void *context)
+{
+    const struct question question = {
+        .family = family, .states = ALL_STATES, .extension = WITH_TCP_INFO, .only = only};
+    return dump(&question, on_entry, context);
 }
 
 static int ignore_socket(void *context, const struct socket_entry *entry)
@@ -167,11 +210,13 @@ static int ignore_socket(void *context, const struct socket_entry *entry)
 
 static int sock_diag_probe(void)
 {
-    return dump(AF_INET, STATE_SET(STATE_LISTEN), NULL, ignore_socket, NULL);
+    const struct question question = {.family = AF_INET, .states = STATE_SET(STATE_LISTEN)};
+    return dump(&question, ignore_socket, NULL);
 }
 
 const struct witness_backend witness_netlink = {
     .name = "netlink",
     .each = sock_diag_each,
+    .each_detailed = sock_diag_each_detailed,
     .probe = sock_diag_probe,
 };

@@ -1,5 +1,6 @@
 /* sock_diag: the netlink witness (NETLINK_SOCK_DIAG, man 7 sock_diag). The dump is streamed: no message is
- * kept. The parser stands apart from the socket so that recorded bytes can be put through it. */
+ * kept. The parser stands apart from the socket so that recorded bytes can be put through it. heard_ms is the
+ * smaller of tcpi_last_ack_recv and tcpi_last_data_recv, which the kernel adds only when asked. */
 #ifndef TCP_SOCK_DIAG_H
 #define TCP_SOCK_DIAG_H
 

@@ -38,13 +38,30 @@ static bool is_lane(const struct look_target *target, const struct address *addr
            address_equal(address, &target->address);
 }
 
+enum side look_target_side(const struct look_target *target, const struct socket_entry *entry)
+{
+    if (is_lane(target, &entry->local, entry->local_port))
+        return SIDE_SERVER;
+    return is_lane(target, &entry->remote, entry->remote_port) ? SIDE_CLIENT : SIDE_COUNT;
+}
+
+static void count(struct histogram *histogram, const struct socket_entry *entry)
+{
+    bool is_listener = entry->state == STATE_LISTEN;
+    bool close_wait = entry->state == STATE_CLOSE_WAIT;
+    histogram->of[entry->state]++;
+    histogram->owned += !is_listener && entry->inode != 0;
+    histogram->unread += close_wait && entry->unread > 0;
+    histogram->unowned += close_wait && entry->inode == 0;
+    histogram->queued += is_listener ? entry->unread : 0;
+}
+
 static int tally_socket(void *context, const struct socket_entry *entry)
 {
     const struct tally *tally = context;
-    if (is_lane(tally->target, &entry->local, entry->local_port))
-        tally->sides[SIDE_SERVER].of[entry->state]++;
-    else if (is_lane(tally->target, &entry->remote, entry->remote_port))
-        tally->sides[SIDE_CLIENT].of[entry->state]++;
+    enum side side = look_target_side(tally->target, entry);
+    if (side != SIDE_COUNT)
+        count(&tally->sides[side], entry);
     return 0;
 }
 

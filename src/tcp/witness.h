@@ -18,6 +18,10 @@ struct socket_entry {
     uint16_t local_port, remote_port;
     int64_t ends_in_ms; /* what the kernel's timer leaves of TIME_WAIT or an orphaned FIN_WAIT2; -1: no such
                            timer */
+    uint64_t inode;     /* 0: no process has a descriptor: TIME_WAIT, an orphan, or never accepted */
+    uint32_t unread;    /* Recv-Q: bytes received and not read, plus 1 for a FIN not read; of a LISTEN socket
+                           the connections in its accept queue */
+    int64_t heard_ms;   /* since the peer's last segment was processed; -1: not known, or not asked for */
 };
 
 struct port_range {
@@ -34,6 +38,8 @@ struct witness_backend {
      * (a backend may pass on more). Returns 0 or a negative errno: EINTR when the kernel said that the dump
      * was interrupted, EBADMSG when it was cut short; what was passed on then counts for nothing. */
     int (*each)(int family, const struct port_range *only, on_socket *on_entry, void *context);
+    /* As each(), with heard_ms where the backend can tell it. Slower. */
+    int (*each_detailed)(int family, const struct port_range *only, on_socket *on_entry, void *context);
     /* 0 when the backend works here, else a negative errno. Cheap. */
     int (*probe)(void);
 };
@@ -57,8 +63,11 @@ struct look_target {
     struct port_range ports;
 };
 
-/* Counts both ends of every connection on the lanes: the end that has the lane's address and port as its own
- * is the server side, the end that has it as its peer is the client side. Returns as each() does. */
+/* The end that has a lane's address and port as its own is the server side, LISTEN included; the end that has
+ * it as its peer is the client side. SIDE_COUNT: the socket has nothing to do with the lanes. */
+enum side look_target_side(const struct look_target *target, const struct socket_entry *entry);
+
+/* Counts both ends of every connection on the lanes. Returns as each() does. */
 int witness_look(const struct witness_backend *backend, const struct look_target *target,
                  struct histogram sides[SIDE_COUNT]);
 

@@ -16,8 +16,19 @@ static int csv_run_start(void *view, const struct plan *plan)
     fputs("order,conns,t_s,step,settled,side,opened", out);
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         fprintf(out, ",%s", tcp_state_column(tcp_state_in_life_order(i)));
-    fputs(",gone,fds,errors,look_s\n", out);
+    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s\n", out);
     return view_flush(out);
+}
+
+/* What concerns one side only is 0 on the other's row. */
+static void put_flow(FILE *out, const struct sample *sample, enum side side)
+{
+    const struct histogram *histogram = &sample->sides[side];
+    bool is_client = side == SIDE_CLIENT;
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, histogram->ghosts, histogram->unread,
+            histogram->unowned, histogram->queued);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%.6f\n", is_client ? 0 : sample->dropped,
+            is_client ? sample->late : 0, is_client ? (double)sample->connect_us / 1e6 : 0);
 }
 
 static int csv_sample(void *view, const struct sample *sample)
@@ -29,8 +40,9 @@ static int csv_sample(void *view, const struct sample *sample)
                 sample->step, sample->settled, side_name((enum side)side), sample->opened);
         for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
             fprintf(out, ",%" PRId64, histogram->of[tcp_state_in_life_order(i)]);
-        fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f\n", histogram_gone(histogram, sample->opened),
+        fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f", histogram_gone(histogram, sample->opened),
                 sample->fds[side], sample->errors[side], sample->look_s);
+        put_flow(out, sample, (enum side)side);
     }
     return view_flush(out);
 }

@@ -30,6 +30,15 @@ static void put_options(struct json_writer *w, const struct storm_settings *sett
 {
     json_open(w, "options", '{');
     json_integer(w, "conns", settings->conns);
+    if (settings->leak > 0)
+        json_integer(w, "leak", settings->leak);
+    if (settings->flow.rate > 0) {
+        json_integer(w, "rate", settings->flow.rate);
+        json_number(w, "duration_s", (double)settings->flow.duration_ms / 1e3);
+        json_number(w, "life_s", (double)settings->flow.life_ms / 1e3);
+        json_integer(w, "backlog", settings->flow.backlog);
+        json_integer(w, "server_nofile", settings->flow.server_nofile);
+    }
     json_string(w, "address", address_text(&settings->address).text);
     json_integer(w, "port", settings->port);
     if (settings->hold_ms == HOLD_FOREVER)
@@ -86,6 +95,22 @@ static void put_states(struct json_writer *w, const struct histogram *histogram,
     json_integer(w, tcp_state_column(STATE_GONE), histogram_gone(histogram, opened));
 }
 
+/* What concerns one side only is left out on the other's line. */
+static void put_tallies(struct json_writer *w, const struct sample *sample, enum side side)
+{
+    const struct histogram *histogram = &sample->sides[side];
+    json_integer(w, "ghosts", histogram->ghosts);
+    json_integer(w, "unread", histogram->unread);
+    json_integer(w, "unowned", histogram->unowned);
+    if (side == SIDE_SERVER) {
+        json_integer(w, "queued", histogram->queued);
+        json_integer(w, "dropped", sample->dropped);
+    } else {
+        json_integer(w, "late", sample->late);
+        json_number(w, "connect_s", (double)sample->connect_us / 1e6);
+    }
+}
+
 static int json_sample(void *view, const struct sample *sample)
 {
     struct json_writer *w = NULL;
@@ -101,6 +126,7 @@ static int json_sample(void *view, const struct sample *sample)
         json_integer(w, "fds", sample->fds[side]);
         json_integer(w, "errors", sample->errors[side]);
         json_number(w, "look_s", sample->look_s);
+        put_tallies(w, sample, (enum side)side);
         int rc = end_event(w);
         if (rc != 0)
             return rc;
@@ -142,6 +168,78 @@ static int json_step_end(void *view, const struct step_end *end)
     return end_event(w);
 }
 
+static void put_lingering(struct json_writer *w, const struct lingering *lingering)
+{
+    json_open(w, "lingering", '[');
+    for (int i = 0; i < lingering->count; i++) {
+        const struct lingering_class *class = &lingering->each[i];
+        json_open(w, NULL, '{');
+        json_string(w, "side", side_name(class->side));
+        json_string(w, "state", tcp_state_name(class->state));
+        json_integer(w, "count", class->count);
+        json_boolean(w, "unread", class->unread);
+        json_boolean(w, "owned", class->owned);
+        if (class->pid > 0) {
+            json_integer(w, "pid", class->pid);
+            json_string(w, "command", class->command);
+            json_integer(w, "processes", class->processes);
+        }
+        if (class->oldest_ms >= 0)
+            json_number(w, "oldest_s", (double)class->oldest_ms / 1e3);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void put_trend(struct json_writer *w, const struct flow_report *flow, enum side side)
+{
+    const struct trend *trend = &flow->trend[side];
+    json_open(w, side_name(side), '{');
+    json_string(w, "trend", trend_kind_name(trend->kind));
+    json_number(w, "slope_per_s", trend->slope_per_s);
+    json_number(w, "low_per_s", trend->low_per_s);
+    json_number(w, "high_per_s", trend->high_per_s);
+    json_integer(w, "looks", trend->looks);
+    json_integer(w, "held", flow->held[side]);
+    json_close(w, '}');
+}
+
+static void put_story(struct json_writer *w, const struct story *story)
+{
+    enum story_stage stages[STORY_STAGE_COUNT];
+    int count = story_in_order(story, stages);
+    json_open(w, "story", '[');
+    for (int i = 0; i < count; i++) {
+        json_open(w, NULL, '{');
+        json_string(w, "stage", story_stage_name(stages[i]));
+        json_number(w, "t_s", story_at(story, stages[i]));
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void put_flow(struct json_writer *w, const struct flow_report *flow)
+{
+    const struct flow_tally *server = &flow->sums[SIDE_SERVER], *client = &flow->sums[SIDE_CLIENT];
+    json_open(w, "flow", '{');
+    json_integer(w, "rate", flow->asked->rate);
+    json_number(w, "achieved_rate", flow->achieved_rate);
+    json_integer(w, "late", client->late);
+    json_number(w, "latest_s", (double)client->worst_us / 1e6);
+    json_integer(w, "accepted", server->begun);
+    json_integer(w, "accept_errors", server->errors);
+    json_integer(w, "connect_timeouts", client->timeouts);
+    json_integer(w, "leaked", server->leaked + client->leaked);
+    json_integer(w, "lost", server->lost + client->lost);
+    json_integer(w, "server_nofile", flow->nofile);
+    put_trend(w, flow, SIDE_SERVER);
+    put_trend(w, flow, SIDE_CLIENT);
+    put_story(w, flow->story);
+    if (flow->scenario != NULL)
+        json_boolean(w, "signature", flow->shows_signature);
+    json_close(w, '}');
+}
+
 static int json_order_end(void *view, const struct order_end *end)
 {
     struct json_writer *w = begin(view, "end", end->order);
@@ -154,6 +252,9 @@ static int json_order_end(void *view, const struct order_end *end)
         if (end->moved->value[i] != 0)
             json_integer(w, kernel_counter_name((enum kernel_counter)i), end->moved->value[i]);
     json_close(w, '}');
+    put_lingering(w, end->lingering);
+    if (end->flow != NULL)
+        put_flow(w, end->flow);
     return end_event(w);
 }
 

@@ -127,7 +127,7 @@ static void nothing_opened_and_nothing_seen_holds(void **state)
     struct act_times times = every_two_seconds();
     const struct circumstances none = {.opened = 0, .fin_timeout_ms = FIN_TIMEOUT_MS};
     struct expectation expectation = expected_in("server-first", 0, &times, 100, &none);
-    const struct histogram sides[SIDE_COUNT] = {{{0}}, {{0}}};
+    const struct histogram sides[SIDE_COUNT] = {{.of = {0}}, {.of = {0}}};
     assert_holds(&expectation, sides);
 }
 
@@ -225,7 +225,7 @@ static void a_difference_of_every_state_is_cut_not_overrun(void **state)
 static bool simultaneous_holds(int64_t server, int64_t client)
 {
     struct expectation expectation = expected_soon("simultaneous", 1);
-    struct histogram sides[SIDE_COUNT] = {{{0}}, {{0}}};
+    struct histogram sides[SIDE_COUNT] = {{.of = {0}}, {.of = {0}}};
     sides[SIDE_SERVER].of[STATE_TIME_WAIT] = server;
     sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = client;
     return expectation_holds(&expectation, sides, NULL);

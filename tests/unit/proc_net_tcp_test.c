@@ -120,6 +120,37 @@ static void only_a_timewait_socket_has_a_timer_that_ends_it(void **state)
     assert_int_equal(entry_of(listen_v4, AF_INET).ends_in_ms, -1);
 }
 
+static void a_line_has_the_inode_of_its_socket(void **state)
+{
+    (void)state;
+    assert_int_equal(entry_of(listen_v4, AF_INET).inode, 1905144);
+    assert_int_equal(entry_of(close_wait_v6, AF_INET6).inode, 1905164);
+    assert_int_equal(entry_of(late_v4, AF_INET).inode, 1905145);
+    assert_int_equal(entry_of(time_wait_v4, AF_INET).inode, 0);
+    assert_int_equal(entry_of(orphan_v4, AF_INET).inode, 0);
+}
+
+static void the_receive_queue_is_what_was_not_read_or_not_accepted(void **state)
+{
+    (void)state;
+    assert_int_equal(entry_of(listen_v4, AF_INET).unread, 1);
+    assert_int_equal(entry_of(close_wait_v6, AF_INET6).unread, 1);
+    assert_int_equal(entry_of(established_v4, AF_INET).unread, 0);
+    assert_int_equal(
+        entry_of("   1: 0100007F:3A98 0100007F:9C44 08 00000007:0001F2A9 00:00000000 00000000     0   "
+                 "     0 19 2 00000000ddcadf24",
+                 AF_INET)
+            .unread,
+        0x1f2a9);
+}
+
+static void a_line_does_not_know_when_the_peer_was_heard(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(lines); i++)
+        assert_int_equal(entry_of(lines[i].text, lines[i].family).heard_ms, -1);
+}
+
 static void a_line_number_of_any_width_is_passed_over(void **state)
 {
     (void)state;
@@ -131,8 +162,13 @@ static void a_line_number_of_any_width_is_passed_over(void **state)
 static void a_request_socket_counts_as_syn_recv(void **state)
 {
     (void)state;
-    assert_int_equal(entry_of("   1: 0100007F:3A98 0100007F:9C44 0C 00000000:00000000 ", AF_INET).state,
-                     STATE_SYN_RECV);
+    assert_int_equal(
+        entry_of(
+            "   1: 0100007F:3A98 0100007F:9C44 0C 00000000:00000000 01:00000062 00000000     0        0 0 0 "
+            "00000000ddcadf24",
+            AF_INET)
+            .state,
+        STATE_SYN_RECV);
 }
 
 static void a_trailing_newline_does_no_harm(void **state)
@@ -183,12 +219,16 @@ static void digits_that_are_none_are_no_socket(void **state)
     assert_refused("   1:  100007F:3A98 0100007F:9C44 01 00000000:00000000 ", AF_INET);
 }
 
-/* The state and the blank after it are what a socket needs: a line cut later has lost nothing that we read.
- */
-static size_t end_of_state(const char *line)
+/* The inode, the tenth column, and the blank after it are what a socket needs: a line cut later has lost
+ * nothing that we read. */
+static size_t end_of_inode(const char *line)
 {
-    const char *p = strchr(line, ':') + 2;
-    return (size_t)(strchr(strchr(p, ' ') + 1, ' ') + 4 - line);
+    const char *p = line;
+    for (int column = 0; column < 10; column++) {
+        p += strspn(p, " ");
+        p += strcspn(p, " ");
+    }
+    return (size_t)(p + 1 - line);
 }
 
 static void a_line_cut_anywhere_is_refused_or_whole(void **state)
@@ -200,10 +240,12 @@ static void a_line_cut_anywhere_is_refused_or_whole(void **state)
             char *cut = strndup(lines[i].text, length);
             struct socket_entry entry = {0};
             int rc = proc_net_tcp_parse(cut, lines[i].family, &entry);
-            if (length < end_of_state(lines[i].text) && rc != -EBADMSG)
+            if (length < end_of_inode(lines[i].text) && rc != -EBADMSG)
                 fail_msg("taken for a socket: \"%s\"", cut);
             if (rc == 0) {
                 assert_int_equal(entry.state, whole.state);
+                assert_int_equal(entry.inode, whole.inode);
+                assert_int_equal(entry.unread, whole.unread);
                 assert_int_equal(entry.local_port, whole.local_port);
                 assert_int_equal(entry.remote_port, whole.remote_port);
                 assert_true(address_equal(&entry.local, &whole.local));
@@ -225,6 +267,9 @@ int main(void)
         cmocka_unit_test(a_time_wait_line_is_a_socket),
         cmocka_unit_test(an_orphaned_fin_wait2_is_fin_wait2),
         cmocka_unit_test(only_a_timewait_socket_has_a_timer_that_ends_it),
+        cmocka_unit_test(a_line_has_the_inode_of_its_socket),
+        cmocka_unit_test(the_receive_queue_is_what_was_not_read_or_not_accepted),
+        cmocka_unit_test(a_line_does_not_know_when_the_peer_was_heard),
         cmocka_unit_test(a_line_number_of_any_width_is_passed_over),
         cmocka_unit_test(a_request_socket_counts_as_syn_recv),
         cmocka_unit_test(a_trailing_newline_does_no_harm),

@@ -2,12 +2,14 @@
 
 #include "tcp/sock_diag.h"
 
+#include "loopback.h"
 #include "sock_diag_dump.h"
 
 #include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -32,6 +34,9 @@ struct seen {
     int on_port; /* local or remote */
     int other_address;
     int with_timer[STATE_COUNT]; /* one that ends it, within a minute */
+    uint32_t unread[STATE_COUNT];
+    int with_inode, with_heard;
+    struct socket_entry last;
     const struct recording *recording;
 };
 
@@ -43,6 +48,10 @@ static int note(void *context, const struct socket_entry *entry)
     seen->count++;
     seen->of[entry->state]++;
     seen->with_timer[entry->state] += entry->ends_in_ms >= 0 && entry->ends_in_ms <= 60000;
+    seen->unread[entry->state] += entry->unread;
+    seen->with_inode += entry->inode != 0;
+    seen->with_heard += entry->heard_ms != -1;
+    seen->last = *entry;
     seen->on_port += entry->local_port == 15000 || entry->remote_port == 15000;
     seen->other_address += !address_equal(&entry->local, &address);
     return seen->count > SOCKETS_RECORDED ? -ELOOP : 0;
@@ -161,6 +170,141 @@ static void addresses_and_ports_are_in_host_order(void **state)
         assert_int_equal(seen.on_port, 12);
         assert_int_equal(seen.other_address, 0);
     }
+}
+
+/* One connection to each listener was never accepted; the FIN of two was not read. */
+static void recv_q_counts_what_was_not_read_or_not_accepted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(recordings); i++) {
+        struct seen seen = nothing_of(&recordings[i]);
+        parse_copy(recordings[i].bytes, recordings[i].length, DUMP_SEQUENCE, &seen);
+        assert_int_equal(seen.unread[STATE_LISTEN], 2);
+        assert_int_equal(seen.unread[STATE_CLOSE_WAIT], 2);
+        assert_int_equal(
+            seen.unread[STATE_ESTABLISHED] + seen.unread[STATE_TIME_WAIT] + seen.unread[STATE_FIN_WAIT2], 0);
+    }
+}
+
+static void a_socket_has_the_inode_of_its_message(void **state)
+{
+    (void)state;
+    struct changed changed = change(&recordings[0]);
+    for (int i = 0; i < SOCKETS_RECORDED - 1; i++)
+        socket_at(&changed, i)->idiag_inode = 0;
+    socket_at(&changed, SOCKETS_RECORDED - 1)->idiag_inode = UINT32_MAX;
+    assert_int_equal(parse_changed(&changed), 0);
+    assert_int_equal(changed.seen.with_inode, 1);
+    assert_true(changed.seen.last.inode == UINT32_MAX);
+}
+
+static void a_dump_without_detail_does_not_know_when_the_peer_was_heard(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(recordings); i++) {
+        struct seen seen = nothing_of(&recordings[i]);
+        parse_copy(recordings[i].bytes, recordings[i].length, DUMP_SEQUENCE, &seen);
+        assert_int_equal(seen.with_heard, 0);
+    }
+}
+
+/* A message of one socket with `info_size` bytes of tcp_info; *rc is what the parser returned. */
+static struct socket_entry detailed_socket(enum tcp_state socket_state, const struct tcp_info *info,
+                                           size_t info_size, int *rc)
+{
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_msg body;
+        struct nlattr attribute;
+        uint8_t info[sizeof *info];
+    } message = {
+        .header = {.nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_seq = DUMP_SEQUENCE},
+        .body = {.idiag_family = AF_INET, .idiag_state = (uint8_t)socket_state},
+        .attribute = {.nla_type = INET_DIAG_INFO, .nla_len = (uint16_t)(NLA_HDRLEN + info_size)},
+    };
+    memcpy(message.info, info, sizeof *info);
+    size_t length = sizeof message - sizeof message.info + info_size;
+    message.header.nlmsg_len = (uint32_t)length;
+    struct seen seen = nothing_of(&recordings[0]);
+    *rc = parse_copy((const uint8_t *)&message, length, DUMP_SEQUENCE, &seen);
+    return seen.last;
+}
+
+static int64_t heard_of(enum tcp_state socket_state, uint32_t ack_ms, uint32_t data_ms)
+{
+    const struct tcp_info info = {.tcpi_last_ack_recv = ack_ms, .tcpi_last_data_recv = data_ms};
+    int rc;
+    struct socket_entry entry = detailed_socket(socket_state, &info, sizeof info, &rc);
+    assert_int_equal(rc, SOCK_DIAG_MORE);
+    return entry.heard_ms;
+}
+
+static void the_peer_was_heard_at_its_last_data_or_acknowledgement(void **state)
+{
+    (void)state;
+    assert_int_equal(heard_of(STATE_CLOSE_WAIT, 7, 9), 7);
+    assert_int_equal(heard_of(STATE_CLOSE_WAIT, 9, 8), 8);
+    assert_int_equal(heard_of(STATE_CLOSE_WAIT, 0, 8), 0);
+    assert_int_equal(heard_of(STATE_CLOSE_WAIT, UINT32_MAX, UINT32_MAX), UINT32_MAX);
+}
+
+static void a_socket_without_a_peer_has_heard_none(void **state)
+{
+    (void)state;
+    assert_int_equal(heard_of(STATE_LISTEN, 0, 0), -1);
+    assert_int_equal(heard_of(STATE_SYN_SENT, 5, 5), -1);
+}
+
+/* An older kernel's tcp_info is shorter. */
+static void a_short_tcp_info_is_read_as_far_as_it_goes(void **state)
+{
+    (void)state;
+    const struct tcp_info info = {.tcpi_last_ack_recv = 7, .tcpi_last_data_recv = 9};
+    const size_t needed = offsetof(struct tcp_info, tcpi_last_ack_recv) + 4;
+    for (size_t size = 0; size <= sizeof info; size += 4) {
+        int rc;
+        struct socket_entry entry = detailed_socket(STATE_CLOSE_WAIT, &info, size, &rc);
+        assert_int_equal(rc, SOCK_DIAG_MORE);
+        assert_int_equal(entry.heard_ms, size < needed ? -1 : 7);
+    }
+}
+
+static void an_attribute_longer_than_its_message_is_not_read(void **state)
+{
+    (void)state;
+    struct changed changed = change(&recordings[0]);
+    struct nlattr *attribute = (struct nlattr *)(socket_at(&changed, 0) + 1);
+    *attribute = (struct nlattr){.nla_type = INET_DIAG_INFO, .nla_len = UINT16_MAX};
+    assert_int_equal(parse_changed(&changed), 0);
+    assert_int_equal(changed.seen.with_heard, 0);
+    assert_int_equal(changed.seen.count, SOCKETS_RECORDED);
+}
+
+static int note_close_wait(void *context, const struct socket_entry *entry)
+{
+    if (entry->state == STATE_CLOSE_WAIT)
+        *(struct socket_entry *)context = *entry;
+    return 0;
+}
+
+static void a_detailed_dump_knows_when_the_peer_was_heard(void **state)
+{
+    (void)state;
+    if (witness_netlink.probe() != 0) {
+        print_message("netlink is not to be had here\n");
+        skip();
+    }
+    struct loopback loopback = loopback_close_wait();
+    int64_t begin = loopback_now_ms();
+    struct socket_entry plain = {.heard_ms = -2}, detailed = {.heard_ms = -2};
+    assert_int_equal(witness_netlink.each(AF_INET, &loopback.target.ports, note_close_wait, &plain), 0);
+    assert_soon(witness_netlink.each_detailed(AF_INET, &loopback.target.ports, note_close_wait, &detailed) ==
+                    0 &&
+                detailed.heard_ms >= 40);
+    assert_int_equal(plain.heard_ms, -1);
+    assert_in_range(detailed.heard_ms, 40, 40 + loopback_now_ms() - begin);
+    assert_int_equal(detailed.inode, inode_of(loopback.server));
+    loopback_close(&loopback);
 }
 
 static void a_datagram_without_the_end_says_that_more_follows(void **state)
@@ -378,6 +522,14 @@ int main(void)
         cmocka_unit_test(a_whole_dump_counts_every_state),
         cmocka_unit_test(only_timewait_sockets_have_a_timer_that_ends_them),
         cmocka_unit_test(addresses_and_ports_are_in_host_order),
+        cmocka_unit_test(recv_q_counts_what_was_not_read_or_not_accepted),
+        cmocka_unit_test(a_socket_has_the_inode_of_its_message),
+        cmocka_unit_test(a_dump_without_detail_does_not_know_when_the_peer_was_heard),
+        cmocka_unit_test(the_peer_was_heard_at_its_last_data_or_acknowledgement),
+        cmocka_unit_test(a_socket_without_a_peer_has_heard_none),
+        cmocka_unit_test(a_short_tcp_info_is_read_as_far_as_it_goes),
+        cmocka_unit_test(an_attribute_longer_than_its_message_is_not_read),
+        cmocka_unit_test(a_detailed_dump_knows_when_the_peer_was_heard),
         cmocka_unit_test(a_datagram_without_the_end_says_that_more_follows),
         cmocka_unit_test(a_datagram_with_nothing_but_the_end_completes_the_dump),
         cmocka_unit_test(an_empty_datagram_completes_nothing),

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "fake_witness.h"
+#include "loopback.h"
 
 #include <errno.h>
 
@@ -127,6 +128,157 @@ static void a_failed_dump_fails_the_look(void **state)
     assert_int_equal(witness_look(&fake_witness, &target, sides), -EINTR);
 }
 
+static struct socket_entry with(struct socket_entry entry, uint64_t inode, uint32_t unread)
+{
+    entry.inode = inode;
+    entry.unread = unread;
+    return entry;
+}
+
+static struct histogram server_side_of(const struct socket_entry *entry)
+{
+    fake_sockets = (struct fake_sockets){.entries = entry, .count = 1};
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    return sides[SIDE_SERVER];
+}
+
+static struct histogram server_end(enum tcp_state socket_state, uint64_t inode, uint32_t unread)
+{
+    const struct socket_entry entry =
+        with(fake_socket(socket_state, "127.0.0.1", 15000, "127.0.0.1", 40001), inode, unread);
+    return server_side_of(&entry);
+}
+
+static void a_socket_with_an_inode_is_owned(void **state)
+{
+    (void)state;
+    assert_int_equal(server_end(STATE_ESTABLISHED, 7, 0).owned, 1);
+    assert_int_equal(server_end(STATE_FIN_WAIT2, 7, 0).owned, 1);
+    assert_int_equal(server_end(STATE_FIN_WAIT2, 0, 0).owned, 0);
+}
+
+static void only_close_wait_is_tallied_as_unread_or_unowned(void **state)
+{
+    (void)state;
+    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 1).unread, 1);
+    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 500).unread, 1);
+    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 0).unread, 0);
+    assert_int_equal(server_end(STATE_ESTABLISHED, 7, 5).unread, 0);
+    assert_int_equal(server_end(STATE_CLOSE_WAIT, 0, 1).unowned, 1);
+    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 1).unowned, 0);
+    assert_int_equal(server_end(STATE_ESTABLISHED, 0, 0).unowned, 0);
+    assert_int_equal(server_end(STATE_TIME_WAIT, 0, 0).unowned, 0);
+}
+
+static void only_listeners_have_an_accept_queue(void **state)
+{
+    (void)state;
+    const struct socket_entry listener =
+        with(fake_socket(STATE_LISTEN, "127.0.0.1", 15000, "0.0.0.0", 0), 7, 12);
+    struct histogram side = server_side_of(&listener);
+    assert_int_equal(side.queued, 12);
+    assert_int_equal(side.owned, 0);
+    assert_int_equal(server_end(STATE_ESTABLISHED, 7, 12).queued, 0);
+}
+
+static void the_accept_queues_of_all_lanes_add_up(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {
+        with(fake_socket(STATE_LISTEN, "127.0.0.1", 15000, "0.0.0.0", 0), 7, 12),
+        with(fake_socket(STATE_LISTEN, "127.0.0.1", 15001, "0.0.0.0", 0), 8, 30),
+        with(fake_socket(STATE_LISTEN, "127.0.0.1", 15002, "0.0.0.0", 0), 9, 500),
+    };
+    fake_these(sockets);
+    struct look_target target = lanes_of("127.0.0.1", 15000, 15001);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(sides[SIDE_SERVER].queued, 42);
+    assert_int_equal(sides[SIDE_CLIENT].queued, 0);
+}
+
+static void what_is_not_on_a_lane_is_on_no_side(void **state)
+{
+    (void)state;
+    const struct look_target target = lanes_of("127.0.0.1", 15000, 15000);
+    struct socket_entry entry = fake_socket(STATE_ESTABLISHED, "127.0.0.1", 15000, "127.0.0.1", 40001);
+    assert_int_equal(look_target_side(&target, &entry), SIDE_SERVER);
+    entry = fake_socket(STATE_ESTABLISHED, "127.0.0.1", 40001, "127.0.0.1", 15000);
+    assert_int_equal(look_target_side(&target, &entry), SIDE_CLIENT);
+    entry = fake_socket(STATE_ESTABLISHED, "127.0.0.1", 40001, "127.0.0.1", 15001);
+    assert_int_equal(look_target_side(&target, &entry), SIDE_COUNT);
+}
+
+/* ---- real sockets, through every backend that works here ---- */
+
+/* The server side, once `wanted` of its ends are in that state. */
+static struct histogram look_at(const struct witness_backend *witness, const struct loopback *loopback,
+                                enum tcp_state socket_state, int64_t wanted)
+{
+    struct histogram sides[SIDE_COUNT];
+    assert_soon(witness_look(witness, &loopback->target, sides) == 0 &&
+                sides[SIDE_SERVER].of[socket_state] == wanted);
+    return sides[SIDE_SERVER];
+}
+
+static void check_fin(const struct witness_backend *witness)
+{
+    struct loopback loopback = loopback_close_wait();
+    struct histogram side = look_at(witness, &loopback, STATE_CLOSE_WAIT, 1);
+    char byte;
+    assert_int_equal(side.unread, 1);
+    assert_int_equal(side.owned, 1);
+    assert_int_equal(side.unowned, 0);
+    assert_int_equal(recv(loopback.server, &byte, 1, 0), 0);
+    assert_int_equal(look_at(witness, &loopback, STATE_CLOSE_WAIT, 1).unread, 0);
+    loopback_close(&loopback);
+}
+
+static void a_fin_is_unread_until_recv_returned_0(void **state)
+{
+    (void)state;
+    for_each_backend(check_fin);
+}
+
+static void check_never_accepted(const struct witness_backend *witness)
+{
+    struct loopback loopback = loopback_listen();
+    loopback.client = loopback_connect(&loopback);
+    struct histogram side = look_at(witness, &loopback, STATE_ESTABLISHED, 1);
+    assert_int_equal(side.queued, 1);
+    assert_int_equal(side.owned, 0);
+    assert_int_equal(side.unowned, 0);
+    assert_int_equal(shutdown(loopback.client, SHUT_WR), 0);
+    side = look_at(witness, &loopback, STATE_CLOSE_WAIT, 1);
+    assert_int_equal(side.unowned, 1);
+    assert_int_equal(side.unread, 1);
+    assert_int_equal(side.queued, 1);
+    loopback_close(&loopback);
+}
+
+static void a_connection_never_accepted_is_queued_and_unowned(void **state)
+{
+    (void)state;
+    for_each_backend(check_never_accepted);
+}
+
+static void check_accepted(const struct witness_backend *witness)
+{
+    struct loopback loopback = loopback_pair();
+    struct histogram side = look_at(witness, &loopback, STATE_ESTABLISHED, 1);
+    assert_int_equal(side.owned, 1);
+    assert_int_equal(side.queued, 0);
+    loopback_close(&loopback);
+}
+
+static void an_accepted_connection_is_owned_and_not_queued(void **state)
+{
+    (void)state;
+    for_each_backend(check_accepted);
+}
+
 static void each_choice_but_auto_is_a_backend_of_that_name(void **state)
 {
     (void)state;
@@ -160,6 +312,14 @@ int main(void)
         cmocka_unit_test(an_ipv6_lane_is_looked_for_among_ipv6_sockets),
         cmocka_unit_test(a_look_starts_from_zero),
         cmocka_unit_test(a_failed_dump_fails_the_look),
+        cmocka_unit_test(a_socket_with_an_inode_is_owned),
+        cmocka_unit_test(only_close_wait_is_tallied_as_unread_or_unowned),
+        cmocka_unit_test(only_listeners_have_an_accept_queue),
+        cmocka_unit_test(the_accept_queues_of_all_lanes_add_up),
+        cmocka_unit_test(what_is_not_on_a_lane_is_on_no_side),
+        cmocka_unit_test(a_fin_is_unread_until_recv_returned_0),
+        cmocka_unit_test(a_connection_never_accepted_is_queued_and_unowned),
+        cmocka_unit_test(an_accepted_connection_is_owned_and_not_queued),
         cmocka_unit_test(each_choice_but_auto_is_a_backend_of_that_name),
         cmocka_unit_test(a_choice_is_that_backend_or_a_reason),
     };

@@ -1,0 +1,224 @@
+#include "cause/cause.h"
+
+#include "base/nearest.h"
+#include "storm/lives.h"
+
+#include <string.h>
+
+#define STEP(deed, moment)                                                                                   \
+    {                                                                                                        \
+        .when = TRIGGER_##moment, .act = ACT_##deed                                                          \
+    }
+#define SCRIPT(...)                                                                                          \
+    {                                                                                                        \
+        .count = sizeof((struct script_step[]){__VA_ARGS__}) / sizeof(struct script_step),                   \
+        .steps = {__VA_ARGS__},                                                                              \
+    }
+
+/* What most clients do: ask, and leave when they have waited long enough. */
+#define ASK_AND_LEAVE SCRIPT(STEP(WRITE, NOW), STEP(CLOSE, LIFE))
+
+static const struct scenario causes[] = {
+    {
+        .order = {.name = "ignore-eof",
+                  .summary = "the server reads 0 and does not close",
+                  .meaning = "recv() returned 0: the client has closed, and that was the only notice the "
+                             "server gets. Every such connection stays in CLOSE_WAIT with everything read, "
+                             "held by the server."},
+        .fixed = {.name = "ignore-eof-fixed",
+                  .summary = "the server closes when it reads 0",
+                  .meaning = "close() at EOF: the server's end passes through CLOSE_WAIT and LAST_ACK and "
+                             "is gone."},
+        .reported = "libevent #1112, sniproxy PR #6",
+        .behaviour[SIDE_SERVER] = &ignore_eof,
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .order = {.name = "paused-read",
+                  .summary = "the server stops reading while something behind it is slow, and so never sees "
+                             "EOF",
+                  .meaning = "Back-pressure: EV_READ is disabled until there is room again. EOF is read like "
+                             "data, so a client that leaves meanwhile is not noticed. CLOSE_WAIT with the "
+                             "FIN unread, held by the server."},
+        .fixed = {.name = "paused-read-fixed",
+                  .summary = "the server hears EV_CLOSED (EPOLLRDHUP) while it does not read",
+                  .meaning = "EPOLLRDHUP tells of the FIN without reading what came before it; the server "
+                             "closes."},
+        .reported = "nodejs/node #40691, libevent #78, #666, #1764",
+        .behaviour[SIDE_SERVER] = &paused_read,
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .order = {.name = "bounded-pool",
+                  .summary = "all handlers wait for something that does not answer, and the rest queue "
+                             "without limit",
+                  .meaning = "Connections are accepted, so a TCP probe passes, but nobody reads them: "
+                             "requests and FINs pile up in CLOSE_WAIT, held by the server."},
+        .fixed = {.name = "bounded-pool-fixed",
+                  .summary = "handlers are timed out, the queue is bounded, and who finds it full is refused",
+                  .meaning = "What a handler waits for may never come, its time-out does: each connection is "
+                             "closed a moment after its client has left."},
+        .reported = "xtdb #5850, jetty #8908",
+        .behaviour[SIDE_SERVER] = &bounded_pool,
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .order = {.name = "never-accept",
+                  .summary = "the server stops calling accept()",
+                  .meaning = "The kernel completes handshakes by itself until the accept queue is full. The "
+                             "clients' requests and FINs wait in CLOSE_WAIT, and no process has a descriptor "
+                             "for them."},
+        .fixed = {.name = "never-accept-fixed",
+                  .summary = "the server goes on accepting",
+                  .meaning = "Each connection is accepted, read to its EOF and closed. A server that can "
+                             "not go on should close its listener: that resets those who wait."},
+        .reported = "uwsgi #2472, jormungandr #1459, cyrus-imapd #2824",
+        .behaviour[SIDE_SERVER] = &never_accept,
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_NONE},
+    },
+    {
+        .order = {.name = "emfile",
+                  .summary = "accept() fails with EMFILE, and the path that refuses a client leaks its "
+                             "descriptor",
+                  .meaning = "A reserve descriptor is given up in order to accept a client and refuse it, "
+                             "but the close() is missing. Each failure makes descriptors shorter, so the "
+                             "next comes sooner, until there are none."},
+        .fixed = {.name = "emfile-fixed",
+                  .summary = "who is refused is closed, the reserve is taken back, and the listener rests",
+                  .meaning = "Under too much load some clients are refused, and nothing lingers."},
+        .reported = "python-proxy #204, libmill #182, libevent #1089",
+        .behaviour[SIDE_SERVER] = &emfile,
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        /* Standard descriptors 3, libevent 3, reserve 1, listener 1: 16 connections at a time, where a
+         * hundred a second that live for 200 ms want 20. */
+        .server_nofile = 24,
+        .signature = {.at_fault = SIDE_SERVER,
+                      .state = STATE_CLOSE_WAIT,
+                      .eof = EOF_UNREAD,
+                      .owner = OWNER_AT_FAULT,
+                      .fails_accept = true},
+    },
+    {
+        .order = {.name = "fork-inherit",
+                  .summary = "helper programs that the server starts inherit its connections",
+                  .meaning = "The server closes at EOF as it should, but the FIN is sent when the last "
+                             "descriptor is closed, and a child holds another. CLOSE_WAIT with everything "
+                             "read, held by another process: from the server's own descriptors it cannot be "
+                             "seen."},
+        .fixed = {.name = "fork-inherit-fixed",
+                  .summary = "connections are accepted with SOCK_CLOEXEC",
+                  .meaning = "exec() closes the child's copies, and the server's close() is the last one."},
+        .reported = "odpi #152, guacamole-server PR #698",
+        .behaviour[SIDE_SERVER] = &fork_inherit,
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_OTHER},
+    },
+    {
+        .order = {.name = "lost-reference",
+                  .summary = "on one path the server frees its record of a connection and does not close it",
+                  .meaning = "Every fifth request is cancelled, and the only place where its descriptor was "
+                             "known is freed. CLOSE_WAIT with the FIN unread, held by a server that does not "
+                             "know it."},
+        .fixed = {.name = "lost-reference-fixed",
+                  .summary = "that path closes before it frees",
+                  .meaning = "A descriptor has one owner, and whoever frees the owner closes it."},
+        .reported = "teleproxy #48",
+        .behaviour[SIDE_SERVER] = &lost_reference,
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .order = {.name = "dead-pool-entry",
+                  .summary = "the client keeps connections for reuse and does not look at them meanwhile",
+                  .meaning = "The server closes a connection that has been idle for too long. The FIN waits "
+                             "unread in the client's pool: CLOSE_WAIT on the client's side, and an error for "
+                             "the next request that takes it from there."},
+        .fixed = {.name = "dead-pool-entry-fixed",
+                  .summary = "the client hears EOF on idle connections and closes them",
+                  .meaning = "An idle connection leaves the pool as soon as the server has closed it."},
+        .reported = "zowe/api-layer #2738, rdf4j #406",
+        .behaviour[SIDE_CLIENT] = &dead_pool_entry,
+        .script[SIDE_SERVER] = SCRIPT(STEP(READ, DATA), STEP(WRITE, NOW), STEP(CLOSE, LIFE)),
+        .signature =
+            {.at_fault = SIDE_CLIENT, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .order = {.name = "no-half-close",
+                  .summary = "a proxy does not pass on to the backend that the client has sent everything",
+                  .meaning = "The backend answers at the end of the request, which it never hears of; the "
+                             "proxy waits for the backend. CLOSE_WAIT with everything read, held by the "
+                             "proxy, and a connection to the backend beside each."},
+        .fixed = {.name = "no-half-close-fixed",
+                  .summary = "the proxy calls shutdown(SHUT_WR) towards the backend at the client's EOF",
+                  .meaning = "The backend hears the end of the request, answers and closes; so does the "
+                             "proxy."},
+        .reported = "kubernetes #18354, haproxy #1362, tinyproxy PR #600",
+        .behaviour[SIDE_SERVER] = &no_half_close,
+        .script[SIDE_CLIENT] =
+            SCRIPT(STEP(WRITE, NOW), STEP(SHUTDOWN, NOW), STEP(READ, DATA), STEP(CLOSE, LIFE)),
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .order = {.name = "reply-before-read",
+                  .summary = "the server answers and closes before it has read the request",
+                  .meaning = "close() over unread data sends RST instead of FIN. No socket lingers, but a "
+                             "client that is still sending its request fails there, and its reply is lost."},
+        .fixed = {.name = "reply-before-read-fixed",
+                  .summary = "the server reads to the end first, then answers and closes",
+                  .meaning = "Nothing is unread at the close(): it sends a FIN, after the reply."},
+        .reported = "nginx trac #2145",
+        .behaviour[SIDE_SERVER] = &reply_before_read,
+        .script[SIDE_CLIENT] = SCRIPT(STEP(WRITE, NOW), STEP(WRITE, LIFE), STEP(SHUTDOWN, NOW),
+                                      STEP(READ, DATA), STEP(CLOSE, EOF)),
+        .signature = {.at_fault = SIDE_SERVER,
+                      .state = STATE_GONE,
+                      .counter = COUNTER_ABORT_ON_CLOSE,
+                      .has_counter = true,
+                      .loses = true},
+    },
+};
+
+enum { CAUSE_COUNT = sizeof causes / sizeof causes[0] };
+
+const struct scenario *cause_at(size_t i)
+{
+    return i < CAUSE_COUNT ? &causes[i] : NULL;
+}
+
+const struct scenario *cause_find(const char *name)
+{
+    for (size_t i = 0; i < CAUSE_COUNT; i++)
+        if (strcmp(causes[i].order.name, name) == 0)
+            return &causes[i];
+    return NULL;
+}
+
+static const char *cause_name_at(const void *unused, size_t i)
+{
+    (void)unused;
+    return i < CAUSE_COUNT ? causes[i].order.name : NULL;
+}
+
+const char *cause_nearest(const char *name)
+{
+    return nearest_word(name, cause_name_at, NULL);
+}
+
+const struct behaviour *behaviour_find(const char *name)
+{
+    const struct scenario *cause = cause_find(name);
+    if (cause != NULL)
+        return cause->behaviour[cause->signature.at_fault];
+    return strcmp(name, scripted_lives.name) == 0 ? &scripted_lives : NULL;
+}

@@ -1,0 +1,32 @@
+/* cause: why connections do not close in real servers and clients, one bug each, and the twin without it. */
+#ifndef CAUSE_CAUSE_H
+#define CAUSE_CAUSE_H
+
+#include "storm/scenario.h"
+
+#include <stddef.h>
+
+/* The i-th, NULL past the last. */
+const struct scenario *cause_at(size_t i);
+
+/* NULL when there is none of that name. */
+const struct scenario *cause_find(const char *name);
+
+/* The name that was probably meant, or NULL. */
+const char *cause_nearest(const char *name);
+
+/* The behaviour of that name, of a cause's faulty side or "script"; NULL when there is none. */
+const struct behaviour *behaviour_find(const char *name);
+
+extern const struct behaviour ignore_eof;
+extern const struct behaviour paused_read;
+extern const struct behaviour bounded_pool;
+extern const struct behaviour never_accept;
+extern const struct behaviour emfile;
+extern const struct behaviour fork_inherit;
+extern const struct behaviour lost_reference;
+extern const struct behaviour dead_pool_entry;
+extern const struct behaviour no_half_close;
+extern const struct behaviour reply_before_read;
+
+#endif

@@ -1,0 +1,53 @@
+#include "cause/child.h"
+
+#include "storm/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool drop_standard_descriptors(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    return null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+           dup2(null, STDERR_FILENO) >= 0;
+}
+
+static void be_child(pid_t parent, void (*run)(const void *context), const void *context)
+{
+    sigset_t none;
+    process_leave_signals_to_controller();
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == parent && drop_standard_descriptors())
+        run(context);
+    _exit(127);
+}
+
+pid_t child_start(void (*run)(const void *context), const void *context)
+{
+    sigset_t all, before;
+    pid_t parent = getpid();
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before); /* our handlers must not run in the child */
+    pid_t pid = fork();
+    if (pid == 0)
+        be_child(parent, run, context);
+    int error = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return pid > 0 ? pid : -error;
+}
+
+void child_end(pid_t pid)
+{
+    if (pid <= 0)
+        return;
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+}

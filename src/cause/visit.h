@@ -1,0 +1,54 @@
+/* visit: one connection as a small server sees it: a descriptor and an event. */
+#ifndef CAUSE_VISIT_H
+#define CAUSE_VISIT_H
+
+#include "storm/party.h"
+
+#include <stddef.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+struct event;
+struct visit;
+
+typedef void on_visit(struct visit *visit, short what);
+
+struct visit {
+    struct party *party;
+    struct event *event;
+    on_visit *on_event;
+    int fd;
+    struct visit *peer; /* where two belong together: the other one; else NULL */
+    LIST_ENTRY(visit) link;
+};
+
+/* All of a party; the first member of the behaviour's state. */
+LIST_HEAD(visits, visit);
+
+/* A behaviour's start, where it has no state but its visits. Returns 0 or -ENOMEM. */
+int visits_start(struct party *party);
+
+/* Likewise for one with a state of that size, which comes zeroed. */
+int visits_start_with(struct party *party, size_t state_size);
+
+/* A behaviour's stop: frees all visits and the state, and closes nothing. */
+void visits_stop(struct party *party);
+
+/* Hears EV_READ, EV_CLOSED or both (`what`) until told otherwise. NULL when memory is short: the descriptor
+ * is closed then. */
+struct visit *visit_begin(struct party *party, int fd, short what, on_visit *on_event);
+
+/* Hears something else from now on; 0: nothing. */
+void visit_hear(struct visit *visit, short what, on_visit *on_event);
+
+/* Reads and drops what has come. Returns the bytes; 0 at EOF, or when the connection was reset; -1 when
+ * nothing has come. */
+ssize_t visit_read(struct visit *visit);
+
+/* close(), and the visit is over. */
+void visit_close(struct visit *visit);
+
+/* The visit is over without a close(): its descriptor stays open and nobody knows it. */
+void visit_forget(struct visit *visit);
+
+#endif

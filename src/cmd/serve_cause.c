@@ -1,0 +1,157 @@
+#include "cmd/serve_cause.h"
+
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "cause/cause.h"
+#include "cmd/command.h"
+#include "tcp/host_limits.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { BACKLOG = 128 };
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+
+struct service {
+    const struct scenario *cause;
+    struct party party;
+    struct door *door;
+    struct event *signals[STOP_SIGNALS], *news;
+    int64_t told_begun, told_held; /* what the last news said */
+};
+
+/* ---- what it says ---- */
+
+static void say_where(const struct service *service, const struct one_end_options *options)
+{
+    const struct scenario *cause = service->cause;
+    bool fixed = service->party.fixed;
+    printf("Listening on %s:%lld %s %s%s: %s\n", address_text(&options->address).text,
+           (long long)options->port, fixed ? "with" : "with the bug", cause->order.name,
+           fixed ? " fixed" : "", fixed ? cause->fixed.summary : cause->order.summary);
+}
+
+static void on_news_due(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct service *service = context;
+    int64_t begun = service->party.begun, held = service->party.held.count;
+    if (begun == service->told_begun && held == service->told_held)
+        return;
+    service->told_begun = begun;
+    service->told_held = held;
+    diag_progress("%s connections accepted, %s descriptors held", grouped(begun).text, grouped(held).text);
+}
+
+static int refuse_port(const struct one_end_options *options, int error)
+{
+    if (error == EADDRINUSE)
+        diag_error("port %lld is in use: choose another with --port", (long long)options->port);
+    else
+        diag_error("cannot listen on %s:%lld: %s", address_text(&options->address).text,
+                   (long long)options->port, strerror(error));
+    return EXIT_MACHINE;
+}
+
+/* ---- life ---- */
+
+static void on_stop_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    struct service *service = context;
+    diag_progress_clear();
+    diag_error("interrupted: leaving");
+    event_base_loopbreak(service->party.base);
+}
+
+static void hear(struct service *service)
+{
+    static const struct timeval every = {1, 0};
+    struct event_base *base = service->party.base;
+    signal(SIGPIPE, SIG_IGN);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        service->signals[i] = evsignal_new(base, stop_signals[i], on_stop_signal, service);
+        event_add(service->signals[i], NULL);
+    }
+    service->news = event_new(base, -1, EV_PERSIST, on_news_due, service);
+    event_add(service->news, &every);
+}
+
+static void hear_no_more(struct service *service)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        event_free(service->signals[i]);
+    event_free(service->news);
+}
+
+static void limit_descriptors(int64_t most)
+{
+    const struct rlimit limit = {(rlim_t)most, (rlim_t)most};
+    if (most == 0)
+        host_raise_nofile();
+    else
+        setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int serve(struct service *service, const struct one_end_options *options)
+{
+    int error;
+    service->door = door_open(service->party.base, &options->address, (uint16_t)options->port, BACKLOG,
+                              party_on_acceptable, &service->party, &error);
+    if (service->door == NULL)
+        return refuse_port(options, -error);
+    int code = EXIT_MACHINE;
+    int rc = party_start(&service->party);
+    if (rc == 0) {
+        hear(service);
+        say_where(service, options);
+        if (fflush(stdout) == 0 && event_base_dispatch(service->party.base) == 0)
+            code = EXIT_INTERRUPTED;
+        hear_no_more(service);
+        party_stop(&service->party);
+    } else {
+        diag_error("cannot begin to serve: %s", strerror(-rc));
+    }
+    door_free(service->door);
+    return code;
+}
+
+static int refuse_cause(const char *name)
+{
+    const char *meant = cause_nearest(name);
+    if (meant != NULL)
+        diag_error("--cause \"%s\": there is no such cause: did you mean %s?", name, meant);
+    else
+        diag_error("--cause \"%s\": there is no such cause: \"tcpstorm causes\" lists them", name);
+    return EXIT_USAGE;
+}
+
+int serve_cause(const struct one_end_options *options, const char *name, bool fixed)
+{
+    struct service service = {.cause = cause_find(name)};
+    if (service.cause == NULL)
+        return refuse_cause(name);
+    if (service.cause->behaviour[SIDE_SERVER] == NULL) {
+        diag_error("--cause \"%s\": that bug is a client's, and no server can show it", name);
+        return EXIT_USAGE;
+    }
+    limit_descriptors(service.cause->server_nofile);
+    service.party.behaviour = service.cause->behaviour[SIDE_SERVER];
+    service.party.fixed = fixed;
+    service.party.base = event_base_new();
+    if (service.party.base == NULL) {
+        diag_error("cannot begin to serve: %s", strerror(ENOMEM));
+        return EXIT_MACHINE;
+    }
+    int code = serve(&service, options);
+    event_base_free(service.party.base);
+    return code;
+}

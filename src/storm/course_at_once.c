@@ -1,0 +1,209 @@
+/* course_at_once: all connections at once. They are opened, each lane no further ahead than its credit, and
+ * every step's act is done to all ends before the kernel is asked. */
+#include "storm/controller_state.h"
+
+#include "storm/clock.h"
+
+#include <string.h>
+
+static int64_t at_once_opened(const struct controller *c)
+{
+    int64_t started = 0;
+    for (int i = 0; i < c->plan->lane_count; i++)
+        started += c->lanes[i].started;
+    return started;
+}
+
+static int at_once_step_count(const struct controller *c)
+{
+    return order_step_count(c->order);
+}
+
+static struct step_label at_once_label(const struct controller *c)
+{
+    return order_step_label(controller_step(c));
+}
+
+static void begin_opening(struct controller *c)
+{
+    c->awaited = c->plan->lane_count;
+    for (int i = 0; i < c->plan->lane_count; i++) {
+        const struct lane *lane = &c->lanes[i];
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld", i,
+                  address_text(&c->plan->settings->address).text, c->ports.first + i, (long long)lane->quota);
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i, (long long)c->plan->window);
+    }
+}
+
+/* The share of that worker in the connections that are left without their second close(). */
+static int64_t to_spare(const struct controller *c, const struct peer *peer)
+{
+    int step;
+    int64_t before = 0, own = 0, leak = c->plan->settings->leak, conns = c->plan->settings->conns;
+    int pair = (int)(peer - c->crew.peers) % c->plan->pairs;
+    if (leak == 0 || order_leak_side(c->order, &step) != peer->side || step != c->step)
+        return 0;
+    for (int i = 0; i < c->plan->lane_count; i++) {
+        before += c->lanes[i].pair < pair ? c->lanes[i].quota : 0;
+        own += c->lanes[i].pair == pair ? c->lanes[i].quota : 0;
+    }
+    return (before + own) * leak / conns - before * leak / conns;
+}
+
+static void begin_act(struct controller *c, const struct order_step *step)
+{
+    c->act_serial++;
+    c->awaited = 0;
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        struct peer *peer = &c->crew.peers[i];
+        peer->acted = peer->failed = 0;
+        peer->failed_errno = 0;
+        peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
+        if (!peer->acting)
+            continue;
+        c->awaited++;
+        /* Two sides that walk the same way would race for every pair; so each is first on about half. */
+        bool backwards = step->by == BOTH_SIDES && peer->side == SIDE_CLIENT;
+        wire_send(peer->wire, "act %lld %s %s %lld", (long long)c->act_serial, act_name(step->act),
+                  backwards ? "backwards" : "forwards", (long long)to_spare(c, peer));
+    }
+}
+
+static void at_once_begin_step(struct controller *c)
+{
+    const struct order_step *step = controller_step(c);
+    if (step->act == ACT_OPEN)
+        begin_opening(c);
+    else
+        begin_act(c, step);
+}
+
+/* ---- what workers say ---- */
+
+static bool lane_is_open(const struct lane *lane)
+{
+    return lane->connected >= lane->quota && lane->accepted >= lane->quota;
+}
+
+static struct lane *lane_in(struct controller *c, const struct wire_line *line)
+{
+    int64_t i = wire_number(line, 1);
+    return i >= 0 && i < c->plan->lane_count ? &c->lanes[i] : NULL;
+}
+
+static void note_lane(struct controller *c, bool was_open, const struct lane *lane)
+{
+    if (!was_open && lane_is_open(lane) && --c->awaited == 0 && c->phase == PHASE_ACTING)
+        controller_act_is_done(c);
+}
+
+static void on_accepted(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    struct lane *lane = lane_in(c, line);
+    if (lane == NULL)
+        return;
+    bool was_open = lane_is_open(lane);
+    lane->accepted = wire_number(line, 2);
+    peer->fds = wire_number(line, 3);
+    peer->errors = wire_number(line, 4);
+    if (lane->accepted < lane->quota)
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %lld %lld",
+                  (long long)wire_number(line, 1), (long long)(lane->accepted + c->plan->window));
+    note_lane(c, was_open, lane);
+}
+
+static void on_opened(struct peer *peer, const struct wire_line *line)
+{
+    struct lane *lane = lane_in(peer->owner, line);
+    if (lane == NULL)
+        return;
+    bool was_open = lane_is_open(lane);
+    lane->started = wire_number(line, 2);
+    lane->connected = wire_number(line, 3);
+    peer->fds = wire_number(line, 4);
+    peer->errors = wire_number(line, 5);
+    note_lane(peer->owner, was_open, lane);
+}
+
+static void on_acted(struct peer *peer, const struct wire_line *line)
+{
+    const struct controller *c = peer->owner;
+    if (wire_number(line, 1) != c->act_serial)
+        return;
+    peer->acted = wire_number(line, 2);
+    peer->failed = wire_number(line, 3);
+    peer->failed_errno = (int)wire_number(line, 4);
+    peer->fds = wire_number(line, 5);
+}
+
+static void on_done(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    on_acted(peer, line);
+    if (!peer->acting || wire_number(line, 1) != c->act_serial)
+        return;
+    peer->acting = false;
+    if (--c->awaited == 0)
+        controller_act_is_done(c);
+}
+
+static bool at_once_hear(struct controller *c, struct peer *peer, const struct wire_line *line)
+{
+    static const struct {
+        const char *name;
+        void (*run)(struct peer *peer, const struct wire_line *line);
+    } verbs[] = {{"accepted", on_accepted}, {"opened", on_opened}, {"acted", on_acted}, {"done", on_done}};
+    (void)c;
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(verbs[i].name, line->word[0]) == 0) {
+            verbs[i].run(peer, line);
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct expectation at_once_expected(const struct controller *c, int64_t now_us)
+{
+    struct circumstances circumstances = {.opened = at_once_opened(c),
+                                          .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
+                                          .leaked = c->plan->settings->leak};
+    if (controller_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)
+        circumstances.resets = controller_counters(c).value[COUNTER_OUT_RSTS];
+    return expectation_at(c->order, c->step, &c->times, now_us / 1000, &circumstances);
+}
+
+static const struct peer *at_once_silent(const struct controller *c)
+{
+    for (int i = 0; i < c->crew.worker_count; i++)
+        if (c->crew.peers[i].acting)
+            return &c->crew.peers[i];
+    for (int i = 0; i < c->plan->lane_count; i++)
+        if (c->lanes[i].accepted < c->lanes[i].started)
+            return &c->crew.peers[c->lanes[i].pair];
+    for (int i = 0; i < c->plan->lane_count; i++)
+        if (c->lanes[i].connected < c->lanes[i].quota)
+            return &c->crew.peers[c->plan->pairs + c->lanes[i].pair];
+    return &c->crew.peers[0];
+}
+
+static void at_once_progress(const struct controller *c, struct progress *progress)
+{
+    const struct order_step *step = controller_step(c);
+    progress->done = step->act == ACT_OPEN ? at_once_opened(c) : 0;
+    for (int i = 0; step->act != ACT_OPEN && i < c->crew.worker_count; i++)
+        progress->done += c->crew.peers[i].acted;
+    progress->total = c->plan->settings->conns * (step->by == BOTH_SIDES ? 2 : 1);
+}
+
+const struct course course_at_once = {
+    .step_count = at_once_step_count,
+    .label = at_once_label,
+    .begin_step = at_once_begin_step,
+    .hear = at_once_hear,
+    .opened = at_once_opened,
+    .expected = at_once_expected,
+    .silent = at_once_silent,
+    .progress = at_once_progress,
+};

@@ -1,0 +1,42 @@
+/* outage: what a flow of connections does to a server that leaks: how what is held grows, what breaks, and
+ * when. */
+#ifndef STORM_OUTAGE_H
+#define STORM_OUTAGE_H
+
+#include "storm/growth.h"
+#include "storm/story.h"
+#include "tcp/histogram.h"
+#include "tcp/kernel_counters.h"
+
+/* What all workers together have said of connections that come one by one. */
+struct flow_tally {
+    int64_t begun;     /* server: accepted; client: connect() called and not failed */
+    int64_t connected; /* client: of them, handshake complete */
+    int64_t late;      /* client: arrivals that came too late */
+    int64_t worst_us;  /* client: by so much the latest */
+    int64_t oldest_us; /* client: for so long its oldest connect() has been waiting */
+    int64_t timeouts;  /* client: connect() given up */
+    int64_t span_us;   /* client: from the first arrival to the last */
+    int64_t leaked;    /* on purpose */
+    int64_t lost;      /* reset before they were through */
+    int64_t errors;    /* server: accept() failed; client: connect() failed */
+    int error;         /* server: errno of the last accept() that failed, 0 for none */
+};
+
+struct outage {
+    struct growth growth[SIDE_COUNT]; /* of what the side holds, until something broke */
+    struct story story;
+};
+
+/* Sockets that a process has, ghosts, and those in CLOSE_WAIT that no process has. */
+int64_t outage_held(const struct histogram *histogram);
+
+/* Takes note of a look. Once something has broken, growth is no longer followed. */
+void outage_note_look(struct outage *outage, double t_s, const struct histogram sides[SIDE_COUNT]);
+
+/* Takes note of what the workers have reported, and of the kernel's counters. */
+void outage_note_flow(struct outage *outage, double t_s, const struct flow_tally sums[SIDE_COUNT]);
+void outage_note_counters(struct outage *outage, double t_s, const struct kernel_counters *moved);
+void outage_note_queue(struct outage *outage, double t_s, int64_t queued, int backlog);
+
+#endif

@@ -1,0 +1,82 @@
+#include "storm/party.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    ACCEPTS_PER_WAKE = 256,
+    SHORT_OF_DESCRIPTORS_US = 50000,
+};
+
+int party_start(struct party *party)
+{
+    return party->behaviour->start != NULL ? party->behaviour->start(party) : 0;
+}
+
+void party_stop(struct party *party)
+{
+    if (party->behaviour->stop != NULL)
+        party->behaviour->stop(party);
+    held_abort_all(&party->held);
+}
+
+int party_begin(struct party *party, int fd)
+{
+    int rc = held_add(&party->held, fd);
+    if (rc != 0) {
+        close(fd);
+        return rc;
+    }
+    party->begun++;
+    party->behaviour->on_connection(party, fd);
+    return 0;
+}
+
+/* These say something about one connection that did not come about (man 2 accept). */
+static bool is_passing(int error)
+{
+    return error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO;
+}
+
+int party_accept(struct party *party, const struct door *door, int flags)
+{
+    int fd = accept4(door->fd, NULL, NULL, flags);
+    if (fd >= 0)
+        return fd;
+    int error = errno;
+    if (!is_passing(error)) {
+        party->errors++;
+        party->last_errno = error;
+    }
+    return -error;
+}
+
+void party_accept_all(struct party *party, struct door *door)
+{
+    for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
+        int fd = party_accept(party, door, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int rc = fd >= 0 ? party_begin(party, fd) : fd;
+        if (rc == -EAGAIN)
+            return;
+        if (rc == 0 || is_passing(-rc))
+            continue;
+        door_rest(door, SHORT_OF_DESCRIPTORS_US);
+        return;
+    }
+}
+
+void party_on_acceptable(void *owner, struct door *door)
+{
+    struct party *party = owner;
+    if (party->behaviour->on_acceptable != NULL)
+        party->behaviour->on_acceptable(party, door);
+    else
+        party_accept_all(party, door);
+}
+
+void party_close(struct party *party, int fd)
+{
+    held_remove(&party->held, fd);
+    close(fd);
+}

@@ -1,0 +1,40 @@
+/* socket_owner: which process holds a socket. An index from the inodes of sockets to processes, filled from
+ * the descriptors in /proc/PID/fd (man 5 proc), each process read once. */
+#ifndef TCP_SOCKET_OWNER_H
+#define TCP_SOCKET_OWNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct socket_owners;
+
+/* An index of these inodes, none of which has an owner yet; 0 and repetitions among them do no harm. About 20
+ * bytes an inode. NULL without memory; free it with socket_owners_free(). */
+struct socket_owners *socket_owners_new(const uint64_t *inodes, size_t count);
+void socket_owners_free(struct socket_owners *owners);
+
+/* Makes that process the owner of every socket that it holds and that has no owner yet: of several holders
+ * the first one read wins. Returns how many it became the owner of, or a negative errno: ESRCH, there is no
+ * such process; EACCES, it is not ours to look into. */
+int socket_owners_read_pid(struct socket_owners *owners, pid_t pid);
+
+/* Reads the other processes of /proc, those among `already` left out, until every inode has an owner; nothing
+ * when that is so from the start. Processes that cannot be read are passed over. Returns how many inodes got
+ * their owner, or a negative errno when /proc cannot be read. */
+int socket_owners_read_others(struct socket_owners *owners, const pid_t *already, int already_count);
+
+/* 0: not found, or not asked for. */
+pid_t socket_owner_of(const struct socket_owners *owners, uint64_t inode);
+
+bool pid_is_among(pid_t pid, const pid_t *pids, int count);
+
+/* A process's name (/proc/PID/comm) as one word of visible ASCII: every other byte is an underscore. Empty
+ * when there is no such process. */
+struct process_command {
+    char text[16];
+};
+struct process_command process_command(pid_t pid);
+
+#endif
