@@ -54,7 +54,7 @@
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer,
  *                          terminal, diag
  *
- * Includes point one way: cmd -> view -> cause -> storm -> tcp -> base.
+ * Includes point one way: cmd -> cause, view -> storm -> tcp -> base.
  */
 #include "base/diag.h"
 #include "base/nearest.h"
@@ -110,7 +110,8 @@ static int cmd_help(int argc, char *argv[])
     for (const struct command *command = commands; command->name != NULL; command++)
         if (command->summary != NULL)
             printf("  %-20s %s\n", command->name, command->summary);
-    fputs("server and client take --address and --port, walk takes --order, --pause, --address and --port.\n",
+    fputs("server and client take --address and --port, and server --cause NAME and --fixed;\n"
+          "walk takes --order, --pause, --address and --port.\n",
           stdout);
     fputs("\nMore examples:\n"
           "  tcpstorm --order all                              every order, one after the other\n"

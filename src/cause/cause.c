@@ -164,6 +164,7 @@ static const struct scenario causes[] = {
                              "proxy."},
         .reported = "kubernetes #18354, haproxy #1362, tinyproxy PR #600",
         .behaviour[SIDE_SERVER] = &no_half_close,
+        .descriptors_each = 2,
         .script[SIDE_CLIENT] =
             SCRIPT(STEP(WRITE, NOW), STEP(SHUTDOWN, NOW), STEP(READ, DATA), STEP(CLOSE, LIFE)),
         .signature =

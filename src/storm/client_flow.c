@@ -15,6 +15,7 @@
 
 enum {
     CONNECTS_PER_TURN = 64,
+    TOGETHER_US = 500,  /* arrivals closer than this share a wake-up: it costs more than a connection */
     GRACE_US = 2000000, /* for the other side's last act, after the last connection's time has come */
 };
 
@@ -198,7 +199,8 @@ static void on_due(evutil_socket_t fd, short what, void *context)
     }
     if (client->is_stopped || client->arrivals.next == client->arrivals.total)
         return;
-    struct timeval wait = timeval_of_us(arrivals_due_us(&client->arrivals, client->arrivals.next) - now_us);
+    int64_t wait_us = arrivals_due_us(&client->arrivals, client->arrivals.next) - now_us;
+    struct timeval wait = timeval_of_us(wait_us > 0 && wait_us < TOGETHER_US ? TOGETHER_US : wait_us);
     evtimer_add(client->due, &wait);
 }
 

@@ -304,9 +304,19 @@ static double achieved_rate(const struct flow_tally *client)
     return client->span_us > 0 && gaps > 0 ? gaps * 1e6 / (double)client->span_us : 0;
 }
 
+static enum side side_at_fault(const struct controller *c)
+{
+    int step;
+    const struct scenario *scenario = flow_of(c)->scenario;
+    if (scenario != NULL)
+        return scenario->signature.at_fault;
+    return c->plan->settings->leak > 0 ? order_leak_side(c->order, &step) : SIDE_COUNT;
+}
+
 struct flow_report flow_report_of(const struct controller *c)
 {
     struct flow_report report = {
+        .at_fault = side_at_fault(c),
         .asked = flow_of(c),
         .nofile = plan_nofile(c->plan, SIDE_SERVER) * c->plan->pairs,
         .story = &c->outage.story,

@@ -19,6 +19,7 @@ struct door {
     struct event *rest;        /* a timer: until then nothing is heard */
     on_waiting *on_acceptable; /* somebody waits at the door */
     void *owner;
+    int64_t heard_us;  /* the owner's: when it last took all that waited */
     struct door *next; /* the owner's */
 };
 

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { TOGETHER_US = 500 }; /* ends that are due within this share a wake-up */
+
 struct life {
     struct lives *lives;
     TAILQ_ENTRY(life) link;
@@ -53,7 +55,7 @@ static void set_clock(struct lives *lives)
     const struct life *first = TAILQ_FIRST(&lives->young);
     if (first == NULL)
         return;
-    struct timeval wait = timeval_of_us(first->deadline_us - monotonic_us());
+    struct timeval wait = timeval_of_us(first->deadline_us - monotonic_us() + TOGETHER_US);
     evtimer_add(lives->clock, &wait);
 }
 

@@ -78,6 +78,7 @@ struct flow_report {
     struct trend trend[SIDE_COUNT]; /* of what the side holds: see outage_held */
     int64_t held[SIDE_COUNT];       /* at the end */
     int64_t nofile;                 /* descriptors that the server's processes may have together */
+    enum side at_fault;             /* where the leak is, asked for or by a cause; SIDE_COUNT: nowhere */
     const struct story *story;
     const struct scenario *scenario; /* NULL: an order was played */
     bool shows_signature;            /* of the scenario */

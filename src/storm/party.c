@@ -1,5 +1,7 @@
 #include "storm/party.h"
 
+#include "storm/clock.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -7,6 +9,7 @@
 enum {
     ACCEPTS_PER_WAKE = 256,
     SHORT_OF_DESCRIPTORS_US = 50000,
+    BREATH_US = 1000, /* a door that is knocked at more often is heard only so often: see party_accept_all */
 };
 
 int party_start(struct party *party)
@@ -52,13 +55,24 @@ int party_accept(struct party *party, const struct door *door, int flags)
     return -error;
 }
 
+/* Waking for each connection costs more than accepting it. */
+static void take_breath(struct door *door)
+{
+    int64_t now_us = monotonic_us();
+    if (now_us - door->heard_us < BREATH_US)
+        door_rest(door, BREATH_US);
+    door->heard_us = now_us;
+}
+
 void party_accept_all(struct party *party, struct door *door)
 {
     for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
         int fd = party_accept(party, door, SOCK_CLOEXEC | SOCK_NONBLOCK);
         int rc = fd >= 0 ? party_begin(party, fd) : fd;
-        if (rc == -EAGAIN)
+        if (rc == -EAGAIN) {
+            take_breath(door);
             return;
+        }
         if (rc == 0 || is_passing(-rc))
             continue;
         door_rest(door, SHORT_OF_DESCRIPTORS_US);

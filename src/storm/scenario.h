@@ -42,6 +42,7 @@ struct scenario {
     const struct behaviour *behaviour[SIDE_COUNT]; /* NULL: the side plays its script */
     struct script script[SIDE_COUNT];
     int64_t server_nofile; /* descriptors that the fault needs the server to be limited to; 0: no limit */
+    int descriptors_each;  /* that the server needs for a connection, where it is more than one */
     struct signature signature;
 };
 

@@ -32,7 +32,7 @@ struct story {
     struct story_event events[STORY_STAGE_COUNT];
 };
 
-/* Notes a stage at t_s, in seconds since the flow began; number 0: not known. True only the first time; a
+/* Notes a stage at t_s, in seconds of any clock; number 0: not known. True only the first time; a
  * later note counts for nothing, unless its date is earlier: then it corrects the date and the number. */
 bool story_note(struct story *story, enum story_stage stage, double t_s, int64_t number);
 

@@ -121,6 +121,9 @@ static void say_ghosts(struct verdict *verdict, const struct verdict_input *inpu
 
 static void say_who_owes(struct verdict *verdict, const struct verdict_input *input)
 {
+    if (input->leaked > 0 && input->flow == NULL && input->outcome == OUTCOME_AS_EXPECTED)
+        add(verdict, "leak: %s of %s sockets, as asked for.", grouped(input->leaked).text,
+            grouped(input->opened).text);
     say_whose_fault(verdict, input);
     say_ghosts(verdict, input);
     say_time_wait(verdict, input);
@@ -149,13 +152,23 @@ static void say_story(struct verdict *verdict, const struct story *story)
         add(verdict, "%s", story_line(story, stages[i]).text);
 }
 
+/* Sockets that another process inherited, or that none has, take no descriptor of the server's. */
+static bool takes_descriptors(const struct flow_report *flow, enum side side)
+{
+    enum owner_class owner = flow->scenario != NULL ? flow->scenario->signature.owner : OWNER_ANY;
+    return side == SIDE_SERVER && owner != OWNER_OTHER && owner != OWNER_NONE;
+}
+
 /* When the descriptors of the server are, or will be, used up. */
 static void put_exhaustion(const struct flow_report *flow, enum side side, char *out, size_t size)
 {
+    int each =
+        flow->scenario != NULL && flow->scenario->descriptors_each > 1 ? flow->scenario->descriptors_each : 1;
     double gone_s = story_at(flow->story, STORY_SERVER_EMFILE);
-    double left_s = growth_seconds_to(&flow->trend[side], (double)(flow->nofile - flow->held[side]));
+    double room = (double)flow->nofile / each - (double)flow->held[side];
+    double left_s = growth_seconds_to(&flow->trend[side], room);
     out[0] = '\0';
-    if (side != SIDE_SERVER)
+    if (!takes_descriptors(flow, side))
         return;
     if (isfinite(gone_s))
         snprintf(out, size, ", descriptors gone at %.1f s", gone_s);
@@ -167,13 +180,27 @@ static void say_growth(struct verdict *verdict, const struct flow_report *flow, 
 {
     const struct trend *trend = &flow->trend[side];
     char gone[64];
-    if (trend->kind == TREND_LEAK && flow->held[side] > 0) {
-        put_exhaustion(flow, side, gone, sizeof gone);
-        add(verdict, "leak: %s of %s sockets, +%.1f/s%s.", grouped(flow->held[side]).text,
+    put_exhaustion(flow, side, gone, sizeof gone);
+    if (trend->kind == TREND_UNKNOWN)
+        add(verdict, "Whether what the %s holds grows: too few looks to tell.", side_name(side));
+    else if (trend->kind == TREND_LEAK && flow->held[side] > 0)
+        add(verdict, "leak: %s of %s sockets, +%.1f/s%s; what the %s holds %s.",
+            grouped(flow->held[side]).text,
             grouped(flow->sums[SIDE_CLIENT].begun + flow->sums[SIDE_CLIENT].errors).text, trend->slope_per_s,
-            gone);
-    }
-    add(verdict, "What the %s holds %s.", side_name(side), growth_words(trend).text);
+            gone, side_name(side), growth_words(trend).text);
+    else
+        add(verdict, "%s: what the %s holds %s.", trend_kind_name(trend->kind), side_name(side),
+            growth_words(trend).text);
+}
+
+static void say_reuse(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t reused = input->moved->value[COUNTER_TIME_WAIT_REUSED];
+    if (reused > 0)
+        add(verdict,
+            "%s TIME_WAIT ended early: a new connection took the port (net.ipv4.tcp_tw_reuse; kernel counter "
+            "TWRecycled).",
+            grouped(reused).text);
 }
 
 static void say_flow(struct verdict *verdict, const struct flow_report *flow)
@@ -183,9 +210,12 @@ static void say_flow(struct verdict *verdict, const struct flow_report *flow)
             signature_text(&flow->scenario->signature).text);
     say_rate(verdict, flow);
     say_story(verdict, flow->story);
-    for (int side = 0; side < SIDE_COUNT; side++)
-        if (side == SIDE_SERVER || flow->trend[side].kind == TREND_LEAK)
-            say_growth(verdict, flow, (enum side)side);
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        enum side side = (enum side)i;
+        bool is_news = side == SIDE_SERVER || flow->trend[side].kind == TREND_LEAK;
+        if (flow->at_fault == SIDE_COUNT ? is_news : side == flow->at_fault)
+            say_growth(verdict, flow, side);
+    }
     if (flow->sums[SIDE_CLIENT].lost > 0)
         add(verdict, "%s replies were lost: the connection was reset before the client had read them.",
             grouped(flow->sums[SIDE_CLIENT].lost).text);
@@ -258,8 +288,10 @@ struct verdict verdict_of(const struct verdict_input *input)
 {
     struct verdict verdict = {""};
     say_outcome(&verdict, input);
-    if (input->flow != NULL)
+    if (input->flow != NULL) {
         say_flow(&verdict, input->flow);
+        say_reuse(&verdict, input);
+    }
     if (input->sides != NULL)
         say_who_owes(&verdict, input);
     say_clocks(&verdict, input);

@@ -33,6 +33,8 @@ static const struct counter_row rows[] = {
     [COUNTER_ATTEMPT_FAILS] = {"Tcp:", "AttemptFails", true, "connection attempts failed"},
     [COUNTER_ESTAB_RESETS] = {"Tcp:", "EstabResets", false, "established connections were reset"},
     [COUNTER_OUT_RSTS] = {"Tcp:", "OutRsts", false, "RSTs were sent"},
+    [COUNTER_TIME_WAIT_REUSED] = {"TcpExt:", "TWRecycled", false,
+                                  "a connection in TIME_WAIT gave its port to a new one"},
     [COUNTER_SOFTNET_DROPPED] =
         {NULL, "softnet_dropped", true,
          "packets were dropped before the stack somewhere on this host, loopback included: "

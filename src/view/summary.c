@@ -73,6 +73,15 @@ static void put_cell(const struct summary *summary, const struct cell *cell, int
             more ? " " : "");
 }
 
+/* Those among the gone whose descriptor is still open. */
+static void put_ghosts(const struct summary *summary, const struct histogram *sides)
+{
+    for (int side = 0; side < SIDE_COUNT; side++)
+        if (sides[side].ghosts > 0)
+            fprintf(summary->out, "  %-*s %s of the %s's gone are ghosts: descriptors still open\n",
+                    STEP_WIDTH, "", grouped(sides[side].ghosts).text, side_name((enum side)side));
+}
+
 static void put_step(const struct summary *summary, const char *step, const struct histogram *sides,
                      int64_t opened, const char *result)
 {
@@ -90,6 +99,7 @@ static void put_step(const struct summary *summary, const char *step, const stru
             put_cell(summary, row < counts[SIDE_CLIENT] ? &cells[SIDE_CLIENT][row] : NULL, opened, row == 0);
         fprintf(summary->out, "%s\n", row == 0 ? result : "");
     }
+    put_ghosts(summary, sides);
 }
 
 static void put_ss_command(FILE *out, const struct address *address, const struct port_range *lanes)
