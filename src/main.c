@@ -73,6 +73,7 @@ static const struct command commands[] = {
     {"server", "one connection, by hand: the server's terminal", cmd_server},
     {"client", "one connection, by hand: the client's terminal", cmd_client},
     {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
+    {"state", "keep connections in any TCP state: a name, some with =N, or all", cmd_state},
     {"orders", "list the close orders, their steps and the states expected", cmd_orders},
     {"causes", "list the bugs that --cause plays, their fixes and what gives them away", cmd_causes},
     {"help", "this text", cmd_help},

@@ -7,7 +7,9 @@
 #include "cause/cause.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
+#include "cmd/isolation.h"
 #include "cmd/outputs.h"
+#include "cmd/run.h"
 #include "storm/plan.h"
 #include "storm/storm.h"
 #include "tcp/host_limits.h"
@@ -29,6 +31,7 @@ struct leak_option {
 struct storm_options {
     struct storm_settings settings;
     struct leak_option leak;
+    struct isolation isolation;
     struct output_options outputs;
     bool dry_run;
 };
@@ -65,11 +68,9 @@ static int parse_orders(const char *text, void *target, char *why, size_t why_si
 {
     struct storm_settings *settings = target;
     settings->order_count = 0;
-    if (strcmp(text, "all") == 0) {
-        for (size_t i = 0; close_order_at(i) != NULL; i++)
-            settings->orders[settings->order_count++] = close_order_at(i);
+    settings->all_orders = strcmp(text, "all") == 0;
+    if (settings->all_orders)
         return 0;
-    }
     char name[64];
     for (const char *at = text;;) {
         size_t length = strcspn(at, ",");
@@ -227,6 +228,7 @@ static const struct option_row rows[] = {
      .max = DAY_MS},
     ADDRESS_OPTION(SETTING(address)),
     PORT_OPTION(SETTING(port), "first server port to try"),
+    ISOLATION_OPTIONS(OPTION(isolation)),
     {.name = "witness",
      .value = "HOW",
      .help = "how to ask the kernel: auto, netlink, procfs",
@@ -313,7 +315,8 @@ static int check_combination(const struct storm_options *options)
         const char *option, *why;
     } rules[] = {
         {flow->fixed && !is_cause, "fixed", "needs --cause NAME: it plays that cause without its bug"},
-        {is_cause && settings->order_count > 0, "order", "cannot be used with --cause, which plays its own"},
+        {is_cause && (settings->order_count > 0 || settings->all_orders), "order",
+         "cannot be used with --cause, which plays its own"},
         {is_cause && options->leak.is_given, "leak", "cannot be used with --cause, which leaks by itself"},
         {is_flow && settings->conns != NOT_GIVEN, "conns",
          "cannot be used with --rate or --cause: they open --rate connections a second for --duration"},
@@ -333,7 +336,16 @@ static int64_t given_or(int64_t value, int64_t otherwise)
     return value != NOT_GIVEN ? value : otherwise;
 }
 
-static void fill_in(struct storm_settings *settings)
+/* Those that this run can play: the others say by themselves what they need. */
+static void take_all_orders(struct storm_settings *settings, bool is_isolated)
+{
+    const struct close_order *order;
+    for (size_t i = 0; (order = close_order_at(i)) != NULL; i++)
+        if (settings->flow.rate > 0 ? order_can_flow(order) : is_isolated || order_needs_nothing(order))
+            settings->orders[settings->order_count++] = order;
+}
+
+static void fill_in(struct storm_settings *settings, bool is_isolated)
 {
     struct flow_settings *flow = &settings->flow;
     bool is_flow = flow->scenario != NULL || flow->rate != NOT_GIVEN;
@@ -344,6 +356,8 @@ static void fill_in(struct storm_settings *settings)
     if (flow->scenario != NULL)
         settings->orders[settings->order_count++] =
             flow->fixed ? &flow->scenario->fixed : &flow->scenario->order;
+    else if (settings->all_orders)
+        take_all_orders(settings, is_isolated);
     else if (settings->order_count == 0)
         settings->orders[settings->order_count++] = close_order_at(0);
 }
@@ -366,110 +380,40 @@ static int check_leak(struct storm_options *options)
     return 0;
 }
 
+static int check_flow_orders(const struct storm_settings *settings)
+{
+    for (int i = 0; i < settings->order_count && settings->flow.rate > 0; i++)
+        if (!order_can_flow(settings->orders[i]))
+            return refuse("--rate cannot be used with --order %s, which is for all connections at once",
+                          settings->orders[i]->name);
+    return 0;
+}
+
 /* Returns 0, or -EINVAL after telling why not. */
 static int complete(struct storm_options *options)
 {
     struct storm_settings *settings = &options->settings;
     if (check_combination(options) != 0)
         return -EINVAL;
-    fill_in(settings);
+    fill_in(settings, options->isolation.wanted);
     if (settings->conns < 1 || settings->conns > CONNS_MAX)
         return refuse("--rate %s for --duration %s makes %s connections: allowed are 1 to %s",
                       grouped(settings->flow.rate).text, duration_text(settings->flow.duration_ms).text,
                       grouped(settings->conns).text, grouped(CONNS_MAX).text);
-    return check_leak(options);
-}
-
-/* ---- the run ---- */
-
-static void print_plan(const struct plan *plan, FILE *out)
-{
-    const struct storm_settings *settings = plan->settings;
-    fprintf(out, "plan: nothing has been opened\n");
-    fprintf(out, "  connections    %s on %s", grouped(settings->conns).text,
-            address_text(&settings->address).text);
-    if (settings->flow.rate > 0)
-        fprintf(out, ", %s a second for %s, each for %s", grouped(settings->flow.rate).text,
-                duration_text(settings->flow.duration_ms).text, duration_text(settings->flow.life_ms).text);
-    if (settings->leak > 0)
-        fprintf(out, "; %s of them leak", grouped(settings->leak).text);
-    fputc('\n', out);
-    fprintf(out, "  orders        ");
-    for (int i = 0; i < settings->order_count; i++)
-        fprintf(out, " %s", settings->orders[i]->name);
-    fprintf(out, "\n  lanes          %d consecutive ports from %lld up, at most %s connections each\n",
-            plan->lane_count, (long long)settings->port, grouped(plan->lane_capacity).text);
-    fprintf(out, "  workers        %d server and %d client, at most %s descriptors each\n", plan->pairs,
-            plan->pairs, grouped(plan->limits.nofile_hard).text);
-    fprintf(out, "  backlog        %s a listener; clients at most %s ahead of accept()\n",
-            grouped(plan->backlog).text, grouped(plan->window).text);
-    fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,
-            grouped(plan->limits.memory_available >> 20).text);
-    fprintf(out,
-            "  TIME_WAIT      up to %s from one order, %s from all; net.ipv4.tcp_max_tw_buckets keeps %s\n",
-            grouped(plan->time_wait_most).text, grouped(plan->time_wait_total).text,
-            grouped(plan->limits.max_tw_buckets).text);
-    fprintf(out, "  witness        %s\n", plan->witness != NULL ? plan->witness->name : "none");
-}
-
-static int check_ports(const struct plan *plan)
-{
-    struct plan_sentence why = {""};
-    uint16_t first;
-    if (plan_choose_ports(plan, (uint16_t)plan->settings->port, &first, &why) == 0)
-        return EXIT_AS_EXPECTED;
-    diag_error("%s", why.text);
-    return EXIT_MACHINE;
-}
-
-static int exit_code_of(enum outcome outcome)
-{
-    static const int codes[] = {
-        [OUTCOME_AS_EXPECTED] = EXIT_AS_EXPECTED,
-        [OUTCOME_DIFFERS] = EXIT_DIFFERS,
-        [OUTCOME_FAULT] = EXIT_MACHINE,
-        [OUTCOME_INTERRUPTED] = EXIT_INTERRUPTED,
-    };
-    return codes[outcome];
-}
-
-static int play(const struct plan *plan, const struct storm_options *options)
-{
-    struct outputs outputs;
-    int rc = outputs_open(&outputs, &options->outputs);
-    if (rc != 0)
-        return rc == -EINVAL ? EXIT_USAGE : EXIT_MACHINE;
-    host_raise_nofile();
-    enum outcome outcome = storm_run(plan, &outputs.observers);
-    if (outputs_close(&outputs) != 0 && outcome != OUTCOME_INTERRUPTED)
-        outcome = OUTCOME_FAULT;
-    return exit_code_of(outcome);
+    return check_flow_orders(settings) != 0 ? -EINVAL : check_leak(options);
 }
 
 int cmd_storm(int argc, char *argv[])
 {
     struct storm_options options = defaults();
     if (options_parse(rows, argc, argv, &options) != 0 || complete(&options) != 0 ||
-        outputs_check(&options.outputs) != 0)
+        isolation_check(&options.isolation) != 0 || outputs_check(&options.outputs) != 0)
         return EXIT_USAGE;
-    diag_set_quiet(options.outputs.quiet);
-    struct plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL) {
-        diag_error("memory is short: no plan could be made");
-        return EXIT_MACHINE;
-    }
-    bool possible = plan_make(plan, &options.settings) == 0;
-    for (int i = 0; i < plan->warnings.count; i++)
-        diag_warn("%s", plan->warnings.each[i].text);
-    if (options.dry_run)
-        print_plan(plan, stdout);
-    for (int i = 0; i < plan->obstacles.count; i++)
-        diag_error("%s", plan->obstacles.each[i].text);
-    int code = EXIT_MACHINE;
-    if (possible)
-        code = check_ports(plan); /* before an output is truncated */
-    if (code == EXIT_AS_EXPECTED && !options.dry_run)
-        code = play(plan, &options);
-    free(plan);
-    return code;
+    int code = isolation_enter(&options.isolation, options.settings.conns);
+    if (code != EXIT_AS_EXPECTED)
+        return code;
+    options.settings.look_inside = options.isolation.wanted ? options.isolation.look_inside : NULL;
+    const struct run run = {
+        .settings = {&options.settings}, .count = 1, .outputs = &options.outputs, .dry_run = options.dry_run};
+    return run_storm(&run);
 }

@@ -101,6 +101,11 @@ static int parse_order(const char *text, void *target, char *why, size_t why_siz
 {
     const struct close_order **order = target;
     *order = close_order_find(text);
+    if (*order != NULL && !order_can_flow(*order)) {
+        snprintf(why, why_size,
+                 "it is for many connections and their processes, and cannot be walked by hand");
+        return -EINVAL;
+    }
     if (*order != NULL)
         return 0;
     const char *meant = close_order_nearest(text);

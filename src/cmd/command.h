@@ -22,6 +22,7 @@ struct command {
 };
 
 int cmd_storm(int argc, char *argv[]);
+int cmd_state(int argc, char *argv[]);
 int cmd_orders(int argc, char *argv[]);
 int cmd_causes(int argc, char *argv[]);
 int cmd_server(int argc, char *argv[]);
@@ -33,5 +34,6 @@ int cmd_witness(int argc, char *argv[]);
 
 /* The options of a storm, for help and completion. */
 void storm_print_options(FILE *out);
+void state_print_options(FILE *out);
 
 #endif

@@ -117,6 +117,8 @@ int outputs_close(struct outputs *outputs)
 int outputs_open(struct outputs *outputs, const struct output_options *options)
 {
     bool data_on_stdout = is_stdout(options->csv) || is_stdout(options->json);
+    struct observer (*make_summary)(FILE *, const char *) =
+        options->summary != NULL ? options->summary : summary_view;
     *outputs = (struct outputs){.file_count = 0};
     /* Progress comes first: it clears its line before the summary writes. */
     int rc = options->quiet ? 0 : add_view(outputs, progress_view());
@@ -125,7 +127,7 @@ int outputs_open(struct outputs *outputs, const struct output_options *options)
     if (rc == 0)
         rc = add_file(outputs, "json", options->json, json_view);
     if (rc == 0 && !options->quiet)
-        rc = add_view(outputs, summary_view(data_on_stdout ? stderr : stdout, "the summary"));
+        rc = add_view(outputs, make_summary(data_on_stdout ? stderr : stdout, "the summary"));
     if (rc != 0)
         outputs_close(outputs);
     return rc;

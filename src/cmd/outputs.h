@@ -10,6 +10,7 @@
 struct output_options {
     const char *csv, *json; /* a path, "-" for stdout, NULL for none; borrowed */
     bool quiet;
+    struct observer (*summary)(FILE *out, const char *name); /* for people; NULL: summary_view */
 };
 
 enum { FILES_MAX = 2 };

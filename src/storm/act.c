@@ -1,5 +1,7 @@
 #include "storm/act.h"
 
+#include "tcp/packet_drop.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -58,6 +60,10 @@ static const struct act_row acts[] = {
     [ACT_ABORT] = {"abort", "close() with SO_LINGER 0", apply_abort, true},
     [ACT_WRITE] = {"write", "send()", apply_write, false},
     [ACT_READ] = {"read", "recv()", apply_read, false},
+    [ACT_DROP] = {"drop", "setsockopt(SO_ATTACH_FILTER)", packet_drop_begin, false},
+    [ACT_UNDROP] = {"undrop", "setsockopt(SO_DETACH_FILTER)", packet_drop_end, false},
+    [ACT_CRASH] = {"crash", "kill(SIGKILL)", NULL, true},
+    [ACT_WAIT] = {"wait", "", NULL, false},
 };
 _Static_assert(sizeof acts / sizeof acts[0] == ACT_COUNT, "one row per act");
 

@@ -14,6 +14,10 @@ enum act {
     ACT_ABORT,    /* SO_LINGER 0 and close(): RST */
     ACT_WRITE,    /* send() of a fixed text */
     ACT_READ,     /* recv() of that text, checked */
+    ACT_DROP,     /* SO_ATTACH_FILTER: the end hears nothing any more, see packet_drop.h */
+    ACT_UNDROP,   /* SO_DETACH_FILTER */
+    ACT_CRASH,    /* the side's processes are killed, and the kernel closes; done to processes, not to ends */
+    ACT_WAIT,     /* nothing is done: a clock of the kernel runs out */
     ACT_COUNT,
 };
 

@@ -1,6 +1,8 @@
 /* client_end: the side that connects. It opens each lane's quota, never further ahead of what the server has
  * accepted than its credit: an accept queue that overflows costs seconds of SYN retransmission. */
+#include "storm/close_order.h"
 #include "storm/worker.h"
+#include "tcp/packet_drop.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -19,8 +21,10 @@ struct client_lane {
     int64_t quota;
     int64_t credit;    /* connections that may be started in all */
     int64_t started;   /* connect() called and not failed */
-    int64_t connected; /* of them, handshake complete */
+    int64_t connected; /* of them, handshake complete, or not to be waited for */
     uint16_t port;
+    bool is_deaf; /* its ends hear nothing from the start */
+    bool is_vain; /* no handshake is expected to complete */
 };
 
 struct pending_connect;
@@ -104,6 +108,10 @@ static int connect_now_or_later(struct worker *worker, struct client_lane *lane,
         lane->connected++;
         return 0;
     }
+    if (lane->is_vain && (errno == EALREADY || errno == EINPROGRESS)) {
+        lane->connected++;
+        return 0;
+    }
     return errno == EALREADY || errno == EINPROGRESS ? wait_for_connect(worker, lane, fd) : -errno;
 }
 
@@ -114,7 +122,8 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
         connect_failed(worker, lane, "socket", errno);
         return false;
     }
-    int rc = connect_now_or_later(worker, lane, fd);
+    int rc = lane->is_deaf ? packet_drop_begin(fd) : 0;
+    rc = rc != 0 ? rc : connect_now_or_later(worker, lane, fd);
     if (rc == 0)
         rc = ends_add(&worker->ends, fd);
     if (rc != 0) {
@@ -187,7 +196,7 @@ static void do_connect(struct worker *worker, const struct wire_line *line)
     struct address address;
     uint16_t port = (uint16_t)wire_number(line, 3);
     struct client_lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL || line->count != 5 || !address_parse(line->word[2], &address)) {
+    if (lane == NULL || line->count != 6 || !address_parse(line->word[2], &address)) {
         worker_fault(worker, "connect", lane == NULL ? ENOMEM : EPROTO, port);
         free(lane);
         return;
@@ -195,6 +204,9 @@ static void do_connect(struct worker *worker, const struct wire_line *line)
     lane->lane = wire_number(line, 1);
     lane->port = port;
     lane->quota = wire_number(line, 4);
+    enum opening opening = opening_parse(line->word[5]);
+    lane->is_deaf = opening == OPENING_HALF;
+    lane->is_vain = opening == OPENING_HALF || opening == OPENING_UNANSWERED;
     lane->where_length = address_to_sockaddr(&address, port, &lane->where);
     lane->next = client->lanes;
     client->lanes = lane;

@@ -263,7 +263,7 @@ static void do_connect(struct worker *worker, const struct wire_line *line)
     uint16_t port = (uint16_t)wire_number(line, 3);
     size_t count = (size_t)client->destination_count + 1;
     struct destination *grown = realloc(client->destinations, count * sizeof *grown);
-    if (grown == NULL || line->count != 5 || !address_parse(line->word[2], &address)) {
+    if (grown == NULL || line->count != 6 || !address_parse(line->word[2], &address)) {
         worker_fault(worker, "connect", grown == NULL ? ENOMEM : EPROTO, port);
         client->destinations = grown != NULL ? grown : client->destinations;
         return;

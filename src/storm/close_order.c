@@ -13,7 +13,30 @@
         [SIDE_SERVER] = (on_server), [SIDE_CLIENT] = (on_client)                                             \
     }
 
-static const struct order_step opening = {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0};
+static const struct {
+    const char *name;
+    struct order_step step;
+} openings[] = {
+    [OPENING_FULL] = {"full", {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0}},
+    [OPENING_UNACCEPTED] = {"unaccepted", {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0}},
+    [OPENING_UNANSWERED] = {"unanswered", {ACT_OPEN, CLIENT, EXPECT(IN(GONE), IN(SYN_SENT)), 0, 0}},
+    [OPENING_HALF] = {"half", {ACT_OPEN, CLIENT, EXPECT(IN(SYN_RECV), IN(SYN_SENT)), 0, 0}},
+    [OPENING_LISTENERS] = {"listeners", {ACT_OPEN, SERVER, EXPECT(IN(LISTEN), IN(GONE)), 0, 0}},
+};
+_Static_assert(sizeof openings / sizeof openings[0] == OPENING_COUNT, "one row per opening");
+
+const char *opening_name(enum opening opening)
+{
+    return openings[opening].name;
+}
+
+enum opening opening_parse(const char *name)
+{
+    int i = 0;
+    while (i < OPENING_COUNT && strcmp(openings[i].name, name) != 0)
+        i++;
+    return (enum opening)i;
+}
 
 static const struct close_order orders[] = {
     {
@@ -86,6 +109,66 @@ static const struct close_order orders[] = {
                   {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(GONE)), 0, 0},
                   {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
     },
+    {
+        .name = "server-crash",
+        .summary = "the server is killed, the client closes later",
+        .meaning = "A process that is killed closes everything: the kernel sends the FINs. To the client it "
+                   "looks like "
+                   "server-first, and so it does in the tables.",
+        .steps = {{ACT_CRASH, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(TIME_WAIT), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "client-crash",
+        .summary = "the client is killed, the server closes later",
+        .meaning =
+            "A process that is killed closes everything: the kernel sends the FINs, and the server owes its "
+            "close() as if the client had closed.",
+        .steps = {{ACT_CRASH, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+    },
+    {
+        .name = "backlog",
+        .summary = "the server never accepts, the client closes",
+        .meaning =
+            "The kernel completes the handshakes by itself and queues them. When the client closes, its FIN "
+            "makes them CLOSE_WAIT, and no process has a descriptor to close.",
+        .opening = OPENING_UNACCEPTED,
+        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0}},
+    },
+    {
+        .name = "vanish",
+        .summary = "the client stops answering, then the server closes",
+        .meaning = "Nothing that the server sends is acknowledged: it stays in FIN_WAIT1 and sends its FIN "
+                   "again and "
+                   "again, as to a machine without power. The client knows of nothing.",
+        .steps = {{ACT_DROP, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED)), 0, 0}},
+    },
+    {
+        .name = "late-close",
+        .summary = "the server closes, the client closes after tcp_fin_timeout",
+        .meaning =
+            "The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout. One that comes "
+            "later finds nobody and is answered by RST: no TIME_WAIT follows.",
+        .needs = {.sysctl = "net.ipv4.tcp_fin_timeout", .value = 3},
+        .steps = {{ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
+                  {ACT_WAIT, 0, EXPECT(IN(GONE), IN(CLOSE_WAIT)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "time-wait-overflow",
+        .summary = "more connections end than net.ipv4.tcp_max_tw_buckets keeps in TIME_WAIT",
+        .meaning =
+            "What does not fit leaves at once, without its TIME_WAIT: a late segment of it could be taken "
+            "for one of the next connection on the same ports.",
+        .needs = {.sysctl = "net.ipv4.tcp_max_tw_buckets",
+                  .is_half = true,
+                  .must_move = true,
+                  .counter = COUNTER_TIME_WAIT_OVERFLOW},
+        .steps = {{ACT_SHUTDOWN, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT) | IN(GONE)), 0, 0}},
+    },
 };
 
 enum { ORDER_COUNT = sizeof orders / sizeof orders[0] };
@@ -124,14 +207,40 @@ int order_step_count(const struct close_order *order)
 
 const struct order_step *order_step_at(const struct close_order *order, int step)
 {
-    return step == 0 ? &opening : &order->steps[step - 1];
+    return step == 0 ? &openings[order->opening].step : &order->steps[step - 1];
+}
+
+bool order_needs_filter(const struct close_order *order)
+{
+    bool needs = order->opening == OPENING_UNANSWERED || order->opening == OPENING_HALF;
+    for (int i = 1; i < order_step_count(order); i++)
+        needs |= order_step_at(order, i)->act == ACT_DROP;
+    return needs;
+}
+
+bool order_needs_nothing(const struct close_order *order)
+{
+    return !order_needs_filter(order) && order->needs.sysctl == NULL;
+}
+
+bool order_can_flow(const struct close_order *order)
+{
+    bool can = order->opening == OPENING_FULL;
+    for (int i = 1; i < order_step_count(order); i++)
+        can &= order_step_at(order, i)->act < ACT_DROP;
+    return can;
+}
+
+int64_t order_sysctl_value(const struct close_order *order, int64_t conns)
+{
+    return order->needs.is_half ? (conns + 1) / 2 : order->needs.value;
 }
 
 struct step_label order_step_label(const struct order_step *step)
 {
     struct step_label label;
     const char *who = step->by == BOTH_SIDES ? "both" : step->by == SERVER ? "server" : "client";
-    if (step->act == ACT_OPEN)
+    if (step->act == ACT_OPEN || step->by == 0)
         snprintf(label.text, sizeof label.text, "%s", act_name(step->act));
     else
         snprintf(label.text, sizeof label.text, "%s-%s", who, act_name(step->act));
@@ -142,7 +251,7 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
 {
     for (int i = 1; i <= step; i++) {
         const struct order_step *at = order_step_at(order, i);
-        if (at->act == ACT_CLOSE && (at->by & SIDE_SET(side)) != 0) {
+        if ((at->act == ACT_CLOSE || at->act == ACT_CRASH) && (at->by & SIDE_SET(side)) != 0) {
             *closing_step = i;
             return true;
         }
@@ -152,7 +261,7 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
 
 static bool sends_the_last(enum act act)
 {
-    return act == ACT_CLOSE || act == ACT_SHUTDOWN || act == ACT_ABORT;
+    return act == ACT_CLOSE || act == ACT_SHUTDOWN || act == ACT_ABORT || act == ACT_CRASH;
 }
 
 static enum side second_to_close(const struct close_order *order)

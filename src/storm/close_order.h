@@ -6,6 +6,7 @@
 
 #include "storm/act.h"
 #include "tcp/histogram.h"
+#include "tcp/kernel_counters.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,9 +25,38 @@ struct order_step {
 
 enum { ORDER_STEPS_MAX = 8 };
 
+/* How the connections of an order come about: its step 0. */
+enum opening {
+    OPENING_FULL,       /* connect() and accept() */
+    OPENING_UNACCEPTED, /* the server never calls accept() */
+    OPENING_UNANSWERED, /* the listener drops all it would receive: no SYN is answered */
+    OPENING_HALF,       /* the client does: the SYN is answered, and the answer is not heard */
+    OPENING_LISTENERS,  /* there are none, but as many listening sockets */
+    OPENING_COUNT,
+};
+
+/* "full", on the wire. */
+const char *opening_name(enum opening opening);
+/* OPENING_COUNT when there is no such one. */
+enum opening opening_parse(const char *name);
+
+/* What an order needs that not every run has. */
+struct order_needs {
+    const char *sysctl; /* a setting of the network namespace; NULL: none */
+    int64_t value;      /* that it must have, */
+    bool is_half;       /* or half the number of connections */
+    bool must_move;     /* a counter of the kernel that must have moved: */
+    enum kernel_counter counter;
+};
+
 struct close_order {
     const char *name;
-    const char *summary;                      /* one line: who does what */
+    const char *summary; /* one line: who does what */
+    enum opening opening;
+    struct order_needs needs;
+    enum tcp_state
+        keeps; /* the state that its last step is to keep, see state_order.h; STATE_GONE: it closes */
+    enum side keeps_side;
     const char *meaning;                      /* a sentence or two: what the states show */
     struct order_step steps[ORDER_STEPS_MAX]; /* after the opening; ACT_NONE ends them */
 };
@@ -44,6 +74,18 @@ const char *close_order_nearest(const char *name);
 int order_step_count(const struct close_order *order);
 const struct order_step *order_step_at(const struct close_order *order, int step);
 
+/* True when its acts or its opening set a packet filter: see packet_drop_probe. */
+bool order_needs_filter(const struct close_order *order);
+
+/* True when it is played by "all" on any machine: it needs no filter and no setting. */
+bool order_needs_nothing(const struct close_order *order);
+
+/* True when each of its connections can be played by itself: see script.h. */
+bool order_can_flow(const struct close_order *order);
+
+/* The value that needs.sysctl must have. */
+int64_t order_sysctl_value(const struct close_order *order, int64_t conns);
+
 struct step_label {
     char text[32];
 };
@@ -51,8 +93,8 @@ struct step_label {
 /* "open", "server-close", "both-close": unique within an order. */
 struct step_label order_step_label(const struct order_step *step);
 
-/* True when this side's descriptor is closed by a FIN in that step or before: its FIN_WAIT2 is an orphan and
- * ends after tcp_fin_timeout. *closing_step is the step that did it. */
+/* True when this side's descriptor is closed in that step or before, by itself or by a crash: its FIN_WAIT2
+ * is an orphan and ends after tcp_fin_timeout. *closing_step is the step that did it. */
 bool order_side_closed(const struct close_order *order, int step, enum side side, int *closing_step);
 
 /* The side that leaks when the second close() is left out: the one that does not send the first FIN or RST,

@@ -140,6 +140,14 @@ static void on_lost(void *owner, struct peer *peer)
     end_order(c, OUTCOME_FAULT);
 }
 
+static void on_dead(void *owner, struct peer *peer)
+{
+    struct controller *c = owner;
+    peer->fds = 0;
+    if (--c->awaited == 0 && c->phase == PHASE_ACTING)
+        controller_act_is_done(c);
+}
+
 static void describe_lost(struct controller *c)
 {
     snprintf(c->fault.text, sizeof c->fault.text,
@@ -236,7 +244,8 @@ static void begin_hold(struct controller *c, double settle_s)
     event_del(c->phase_timer); /* it was the deadline for settling */
     if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
         return;
-    int64_t hold_ms = c->plan->settings->hold_ms;
+    bool is_last = c->step == c->course->step_count(c) - 1;
+    int64_t hold_ms = is_last || !c->plan->settings->hold_last_only ? c->plan->settings->hold_ms : 0;
     struct timeval hold = timeval_of_us((hold_ms == HOLD_FOREVER ? 1000 : hold_ms) * 1000);
     evtimer_add(c->phase_timer, &hold);
 }
@@ -274,9 +283,16 @@ static void note_oddities(struct controller *c, const struct expectation *expect
     }
 }
 
+/* A clock of the kernel that is waited for comes on top. */
+static int64_t settle_us(const struct controller *c)
+{
+    int64_t clock_ms = controller_step(c)->act == ACT_WAIT ? c->plan->limits.fin_timeout_ms : 0;
+    return (plan_settle_ms(c->plan->settings) + clock_ms) * 1000;
+}
+
 static bool settle_time_is_over(const struct controller *c, int64_t now_us)
 {
-    return now_us - c->phase_began_us >= plan_settle_ms(c->plan->settings) * 1000;
+    return now_us - c->phase_began_us >= settle_us(c);
 }
 
 static void settle_or_give_up(struct controller *c, const struct expectation *expectation, bool holds,
@@ -341,10 +357,13 @@ static void begin_census(struct controller *c)
 {
     c->census_serial++;
     c->census_began_us = monotonic_us();
-    c->census_awaited = c->crew.worker_count;
+    c->census_awaited = 0;
     for (int i = 0; i < c->crew.worker_count; i++) {
-        c->crew.peers[i].in_census = true;
-        wire_send(c->crew.peers[i].wire, "census %lld", (long long)c->census_serial);
+        struct peer *peer = &c->crew.peers[i];
+        peer->in_census = !peer->doomed;
+        c->census_awaited += peer->in_census;
+        if (peer->in_census)
+            wire_send(peer->wire, "census %lld", (long long)c->census_serial);
     }
 }
 
@@ -421,7 +440,7 @@ void controller_act_is_done(struct controller *c)
         note_failed_acts(c, failed, done, error);
     if (c->is_over)
         return;
-    struct timeval settle = timeval_of_us(plan_settle_ms(c->plan->settings) * 1000);
+    struct timeval settle = timeval_of_us(settle_us(c));
     evtimer_add(c->phase_timer, &settle);
     lookout_now(&c->lookout); /* one that is under way began too early to count; its end schedules the next */
 }
@@ -461,9 +480,9 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
         c->course->prepare(c);
     c->awaited = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++)
-        wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld", i,
+        wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld %s", i,
                   address_text(&c->plan->settings->address).text, c->ports.first + i, c->plan->backlog,
-                  (long long)c->lanes[i].quota);
+                  (long long)c->lanes[i].quota, opening_name(c->order->opening));
     wire_send(c->crew.witness->wire, "target %s %u %u", address_text(&c->plan->settings->address).text,
               c->ports.first, c->ports.last);
 }
@@ -630,6 +649,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         controller_free(c);
         return NULL;
     }
+    c->crew.on_dead = on_dead;
     c->lookout.on_begin = on_look_begin;
     c->lookout.on_look = on_look;
     c->lookout.on_blind = on_blind;
@@ -694,18 +714,49 @@ static void tell_order_end(struct controller *c)
     TELL(c, order_end, &end);
 }
 
-enum outcome controller_run(struct controller *c)
+void controller_start(struct controller *c)
 {
     struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
     kernel_counters_read(&c->counters_before);
     evtimer_add(c->heartbeat, &beat);
     start_crew(c);
-    if (event_base_dispatch(c->base) < 0 || !c->is_over)
-        controller_fail(c, "the event loop ended early");
+}
+
+bool controller_is_finished(const struct controller *c)
+{
+    return c->is_over && crew_has_left(&c->crew);
+}
+
+enum outcome controller_finish(struct controller *c)
+{
+    event_del(c->heartbeat);
     if (c->lost != NULL)
         describe_lost(c);
     tell_order_end(c);
     return c->outcome;
+}
+
+enum outcome controller_run(struct controller *c)
+{
+    controller_start(c);
+    while (!controller_is_finished(c) && event_base_dispatch(c->base) == 0)
+        ;
+    if (!c->is_over)
+        controller_fail(c, "the event loop ended early");
+    return controller_finish(c);
+}
+
+bool controller_is_holding(const struct controller *c)
+{
+    return c->phase == PHASE_HOLDING && c->step == c->course->step_count(c) - 1;
+}
+
+void controller_release(struct controller *c)
+{
+    if (!controller_is_holding(c))
+        return;
+    c->hold_is_over = true;
+    lookout_now(&c->lookout);
 }
 
 void controller_interrupt(struct controller *c)

@@ -6,6 +6,7 @@
 #include "storm/fault.h"
 #include "storm/observer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct event_base;
@@ -19,6 +20,15 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
 
 /* Plays the order to its end, whatever that is: no process of it is left when this returns. */
 enum outcome controller_run(struct controller *controller);
+
+/* The same in three parts, for several in one event loop: it is broken when one has finished. */
+void controller_start(struct controller *controller);
+bool controller_is_finished(const struct controller *controller);
+enum outcome controller_finish(struct controller *controller);
+
+/* True while the last step is held; controller_release() ends that. */
+bool controller_is_holding(const struct controller *controller);
+void controller_release(struct controller *controller);
 
 /* From a signal's event: ends the order soon; asked for again, at once. */
 void controller_interrupt(struct controller *controller);

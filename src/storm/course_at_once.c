@@ -4,6 +4,7 @@
 
 #include "storm/clock.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int64_t at_once_opened(const struct controller *c)
@@ -29,9 +30,12 @@ static void begin_opening(struct controller *c)
     c->awaited = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++) {
         const struct lane *lane = &c->lanes[i];
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld", i,
-                  address_text(&c->plan->settings->address).text, c->ports.first + i, (long long)lane->quota);
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i, (long long)c->plan->window);
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld %s", i,
+                  address_text(&c->plan->settings->address).text, c->ports.first + i, (long long)lane->quota,
+                  opening_name(c->order->opening));
+        /* Where nothing is accepted, nothing is to be waited for. */
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i,
+                  (long long)(c->order->opening == OPENING_FULL ? c->plan->window : lane->quota));
     }
 }
 
@@ -69,20 +73,55 @@ static void begin_act(struct controller *c, const struct order_step *step)
     }
 }
 
+static void begin_crash(struct controller *c, const struct order_step *step)
+{
+    c->awaited = 0;
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        if ((step->by & SIDE_SET(c->crew.peers[i].side)) == 0)
+            continue;
+        c->awaited++;
+        crew_doom(&c->crew.peers[i]);
+    }
+}
+
+/* The listeners were there before the first step, and time goes by without help. */
+static void begin_nothing(struct controller *c, const struct order_step *step)
+{
+    (void)step;
+    controller_act_is_done(c);
+}
+
 static void at_once_begin_step(struct controller *c)
 {
     const struct order_step *step = controller_step(c);
-    if (step->act == ACT_OPEN)
+    if (step->act == ACT_OPEN && c->order->opening == OPENING_LISTENERS)
+        begin_nothing(c, step);
+    else if (step->act == ACT_OPEN)
         begin_opening(c);
+    else if (step->act == ACT_CRASH)
+        begin_crash(c, step);
+    else if (step->act == ACT_WAIT)
+        begin_nothing(c, step);
     else
         begin_act(c, step);
 }
 
+static bool at_once_is_as_expected(struct controller *c)
+{
+    const struct order_needs *needs = &c->order->needs;
+    if (!needs->must_move || controller_counters(c).value[needs->counter] > 0)
+        return true;
+    snprintf(c->difference.text, sizeof c->difference.text, "the kernel's counter %s did not move",
+             kernel_counter_name(needs->counter));
+    return false;
+}
+
 /* ---- what workers say ---- */
 
-static bool lane_is_open(const struct lane *lane)
+static bool lane_is_open(const struct controller *c, const struct lane *lane)
 {
-    return lane->connected >= lane->quota && lane->accepted >= lane->quota;
+    bool is_accepted = c->order->opening != OPENING_FULL || lane->accepted >= lane->quota;
+    return lane->connected >= lane->quota && is_accepted;
 }
 
 static struct lane *lane_in(struct controller *c, const struct wire_line *line)
@@ -93,7 +132,7 @@ static struct lane *lane_in(struct controller *c, const struct wire_line *line)
 
 static void note_lane(struct controller *c, bool was_open, const struct lane *lane)
 {
-    if (!was_open && lane_is_open(lane) && --c->awaited == 0 && c->phase == PHASE_ACTING)
+    if (!was_open && lane_is_open(c, lane) && --c->awaited == 0 && c->phase == PHASE_ACTING)
         controller_act_is_done(c);
 }
 
@@ -103,7 +142,7 @@ static void on_accepted(struct peer *peer, const struct wire_line *line)
     struct lane *lane = lane_in(c, line);
     if (lane == NULL)
         return;
-    bool was_open = lane_is_open(lane);
+    bool was_open = lane_is_open(peer->owner, lane);
     lane->accepted = wire_number(line, 2);
     peer->fds = wire_number(line, 3);
     peer->errors = wire_number(line, 4);
@@ -118,7 +157,7 @@ static void on_opened(struct peer *peer, const struct wire_line *line)
     struct lane *lane = lane_in(peer->owner, line);
     if (lane == NULL)
         return;
-    bool was_open = lane_is_open(lane);
+    bool was_open = lane_is_open(peer->owner, lane);
     lane->started = wire_number(line, 2);
     lane->connected = wire_number(line, 3);
     peer->fds = wire_number(line, 4);
@@ -168,7 +207,8 @@ static struct expectation at_once_expected(const struct controller *c, int64_t n
 {
     struct circumstances circumstances = {.opened = at_once_opened(c),
                                           .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
-                                          .leaked = c->plan->settings->leak};
+                                          .leaked = c->plan->settings->leak,
+                                          .conns = c->plan->settings->conns};
     if (controller_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)
         circumstances.resets = controller_counters(c).value[COUNTER_OUT_RSTS];
     return expectation_at(c->order, c->step, &c->times, now_us / 1000, &circumstances);
@@ -204,6 +244,7 @@ const struct course course_at_once = {
     .hear = at_once_hear,
     .opened = at_once_opened,
     .expected = at_once_expected,
+    .is_as_expected = at_once_is_as_expected,
     .silent = at_once_silent,
     .progress = at_once_progress,
 };

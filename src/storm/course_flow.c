@@ -66,7 +66,7 @@ static void flow_prepare(struct controller *c)
                       (long long)plan_nofile(c->plan, SIDE_SERVER));
     }
     for (int i = 0; i < c->plan->lane_count; i++)
-        wire_send(crew_client(&c->crew, c->lanes[i].pair)->wire, "connect %d %s %u 0", i,
+        wire_send(crew_client(&c->crew, c->lanes[i].pair)->wire, "connect %d %s %u 0 full", i,
                   address_text(&c->plan->settings->address).text, c->ports.first + i);
 }
 

@@ -21,7 +21,7 @@ static void on_patience(evutil_socket_t fd, short what, void *context)
 static void lose(struct peer *peer)
 {
     struct crew *crew = peer->crew;
-    if (!crew->dismissed)
+    if (!crew->dismissed && !peer->doomed)
         crew->on_lost(crew->owner, peer);
 }
 
@@ -30,19 +30,28 @@ static void on_stream_end(void *context)
     lose(context);
 }
 
+bool crew_has_left(const struct crew *crew)
+{
+    int alive = 0;
+    for (int i = 0; i < crew->count; i++)
+        alive += crew->peers[i].process.pid != 0 && !crew->peers[i].process.ended;
+    return crew->dismissed && alive == 0;
+}
+
 static void on_child(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct crew *crew = context;
-    int alive = 0;
     for (int i = 0; i < crew->count; i++) {
         struct process *process = &crew->peers[i].process;
-        if (process_reap(process))
+        if (process_reap(process)) {
             lose(&crew->peers[i]);
-        alive += process->pid != 0 && !process->ended;
+            if (crew->peers[i].doomed && !crew->dismissed)
+                crew->on_dead(crew->owner, &crew->peers[i]);
+        }
     }
-    if (crew->dismissed && alive == 0)
+    if (crew_has_left(crew))
         event_base_loopbreak(crew->base);
 }
 
@@ -128,6 +137,12 @@ void crew_dismiss(struct crew *crew)
             wire_send(crew->peers[i].wire, "quit");
     evtimer_add(crew->patience, &patience);
     event_active(crew->child_signal, EV_SIGNAL, 1); /* there may be nobody left to wait for */
+}
+
+void crew_doom(struct peer *peer)
+{
+    peer->doomed = true;
+    process_kill(&peer->process);
 }
 
 void crew_kill(struct crew *crew)

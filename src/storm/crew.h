@@ -23,6 +23,7 @@ struct peer {
     bool is_witness;
     enum side side; /* of a worker */
     bool said_hello;
+    bool doomed; /* is killed by plan: its end is no loss */
     bool acting; /* has been told to act and has not said that it is done */
     int64_t fds;
     int64_t errors;
@@ -45,6 +46,7 @@ struct crew {
     struct event *patience, *child_signal;
     const char *const *roles[SIDE_COUNT];            /* the words that start a worker of that side */
     void (*on_lost)(void *owner, struct peer *peer); /* one left that was not asked to */
+    void (*on_dead)(void *owner, struct peer *peer); /* one that was doomed has ended */
     void *owner;
 };
 
@@ -62,8 +64,14 @@ int crew_start(struct crew *crew, wire_on_line *on_line, struct peer **failed);
  * left. */
 void crew_dismiss(struct crew *crew);
 
+/* Kills one by plan. */
+void crew_doom(struct peer *peer);
+
 /* At once. */
 void crew_kill(struct crew *crew);
+
+/* True when it was dismissed and no process is left. */
+bool crew_has_left(const struct crew *crew);
 
 /* Frees the streams and the room; the processes have left. */
 void crew_free(struct crew *crew);

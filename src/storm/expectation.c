@@ -104,6 +104,7 @@ struct expectation expectation_at(const struct close_order *order, int step, con
         out.allowed[i] |= STATE_SET(STATE_GONE);
         out.time_wait_promised = 0;
     }
+    out.listeners = order->opening == OPENING_LISTENERS ? circumstances->conns : 0;
     expect_leak(&out, order, step, times, now_ms, circumstances);
     if (circumstances->is_flow)
         expect_flow(&out, circumstances);
@@ -185,6 +186,17 @@ static bool leak_holds(const struct expectation *expectation, const struct histo
     return false;
 }
 
+static bool listeners_hold(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                           struct difference *difference)
+{
+    int64_t there = sides[SIDE_SERVER].of[STATE_LISTEN];
+    if (expectation->listeners == 0 || there == expectation->listeners)
+        return true;
+    add(difference, "server side: %s LISTEN where %s were expected", grouped(there).text,
+        grouped(expectation->listeners).text);
+    return false;
+}
+
 bool expectation_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
                        struct difference *difference)
 {
@@ -194,6 +206,7 @@ bool expectation_holds(const struct expectation *expectation, const struct histo
     for (int side = 0; side < SIDE_COUNT; side++)
         holds &= side_holds(expectation, &sides[side], (enum side)side, difference);
     holds &= time_wait_holds(expectation, sides, difference);
+    holds &= listeners_hold(expectation, sides, difference);
     return leak_holds(expectation, sides, difference) && holds;
 }
 

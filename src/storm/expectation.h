@@ -18,6 +18,7 @@ struct act_times {
 
 /* What bends the rule of the table. */
 struct circumstances {
+    int64_t conns; /* asked for */
     int64_t opened;
     int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
     /* RSTs that this kernel has sent since the order began and that may have ended a TIME_WAIT (RFC 1337); 0
@@ -37,6 +38,7 @@ struct expectation {
     int64_t opened;
     int64_t leaked; /* exactly so many are held on leak_side; looked at where it is not SIDE_COUNT */
     enum side leak_side;
+    int64_t listeners;  /* exactly so many; 0: not looked at */
     bool leaves_ghosts; /* as ghosts, not in CLOSE_WAIT */
 };
 

@@ -1,6 +1,7 @@
 #include "storm/plan.h"
 
 #include "base/number_text.h"
+#include "tcp/packet_drop.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -15,9 +16,10 @@ enum {
     WORKER_RESERVE = 32,     /* descriptors of a worker that are not connections: streams, epoll, timers */
     CONTROLLER_RESERVE = 32, /* likewise of the controller */
     BACKLOG_WANTED = 4096,   /* the usual somaxconn */
-    SMALL_BACKLOG = 64,      /* below this, opening is bound by credits */
-    PAIR_WORTH = 2500,       /* connections that make another pair of processes worth its start */
-    BYTES_PER_PAIR = 6300,   /* kernel memory of one connection, both ends: 5.9 GiB for 1,003,600, measured */
+    DEEPEST_BACKLOG = 65535,
+    SMALL_BACKLOG = 64,    /* below this, opening is bound by credits */
+    PAIR_WORTH = 2500,     /* connections that make another pair of processes worth its start */
+    BYTES_PER_PAIR = 6300, /* kernel memory of one connection, both ends: 5.9 GiB for 1,003,600, measured */
     BYTES_PER_WORKER = 1 << 20,
     SETTLE_SOON_CONNS = 100000,
     CROWDED_BUCKET = 4,
@@ -99,10 +101,25 @@ static int64_t pairs_wanted(const struct plan *plan)
     return max_of(needed, min_of(plan->limits.processors, worth));
 }
 
+/* Connections that stay in a listener's queue, and its share in them: past half of its backlog the kernel
+ * drops handshakes that wait (tcp_v4_conn_request, reqsk_timer_handler). */
+static int64_t queue_share(const struct storm_settings *settings)
+{
+    int64_t share = 0;
+    for (int i = 0; i < settings->order_count; i++) {
+        enum opening opening = settings->orders[i]->opening;
+        share = max_of(share, opening == OPENING_HALF ? 3 : opening == OPENING_UNACCEPTED ? 1 : 0);
+    }
+    return share;
+}
+
 static void size_workers(struct plan *plan)
 {
     int64_t hard = plan->limits.nofile_hard;
     plan->lane_capacity = lane_capacity(&plan->limits);
+    int64_t share = queue_share(plan->settings);
+    if (share > 0)
+        plan->lane_capacity = max_of(min_of(plan->lane_capacity, plan->limits.somaxconn / share), 1);
     /* Every lane costs a listener beside its connections. */
     plan->worker_capacity = (hard - WORKER_RESERVE) * plan->lane_capacity / (plan->lane_capacity + 1);
     if (plan->worker_capacity < 1) {
@@ -162,6 +179,11 @@ static void size_lanes(struct plan *plan)
 
 static void size_backlog(struct plan *plan)
 {
+    if (queue_share(plan->settings) > 0) {
+        plan->backlog = (int)min_of(DEEPEST_BACKLOG, max_of(plan->limits.somaxconn, 1));
+        plan->window = max_of(plan->backlog / 2, 1);
+        return;
+    }
     int64_t wanted = plan->settings->flow.backlog > 0 ? plan->settings->flow.backlog : BACKLOG_WANTED;
     plan->backlog = (int)min_of(wanted, max_of(plan->limits.somaxconn, 1));
     if (plan->settings->flow.backlog > plan->limits.somaxconn)
@@ -184,6 +206,8 @@ static void size_time_wait(struct plan *plan)
     const struct storm_settings *settings = plan->settings;
     const struct close_order *worst = NULL;
     for (int i = 0; i < settings->order_count; i++) {
+        if (settings->orders[i]->needs.must_move) /* to overflow is what it is for */
+            continue;
         int64_t leaves = plan_time_wait_of(settings, settings->orders[i]);
         plan->time_wait_total += leaves;
         if (leaves > plan->time_wait_most) {
@@ -284,6 +308,24 @@ static void choose_witness(struct plan *plan)
         witness_choices[plan->settings->witness], strerror(-error));
 }
 
+/* What an order needs and this run does not have. */
+static void check_needs(struct plan *plan)
+{
+    const struct storm_settings *settings = plan->settings;
+    int probe = packet_drop_probe();
+    for (int i = 0; i < settings->order_count; i++) {
+        const struct close_order *order = settings->orders[i];
+        if (order->needs.sysctl != NULL && settings->look_inside == NULL)
+            add(&plan->obstacles,
+                "%s needs %s to be %lld, which it sets in a network namespace of its own: add --isolate",
+                order->name, order->needs.sysctl, (long long)order_sysctl_value(order, settings->conns));
+        else if (order_needs_filter(order) && probe != 0)
+            add(&plan->obstacles,
+                "%s needs a packet filter on its sockets and this user may set none here (%s): add --isolate",
+                order->name, strerror(-probe));
+    }
+}
+
 int plan_make(struct plan *plan, const struct storm_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
@@ -296,6 +338,7 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
     size_memory(plan);
     check_address(plan);
     choose_witness(plan);
+    check_needs(plan);
     warn_of_clocks(plan);
     warn_of_crowding(plan);
     return plan->obstacles.count == 0 ? 0 : -1;

@@ -1,7 +1,10 @@
 /* server_end: the side that listens. It accepts each lane's quota as fast as the kernel hands connections
  * over and reports how far it is: that report is the credit by which the clients may go on. */
+#include "storm/close_order.h"
 #include "storm/door.h"
 #include "storm/worker.h"
+#include "tcp/listen_socket.h"
+#include "tcp/packet_drop.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,17 +102,25 @@ static void on_connections(void *owner, struct door *door)
         door_rest(door, BREATH_US);
 }
 
-static void do_listen(struct worker *worker, const struct wire_line *line)
+/* Listening sockets instead of connections: the kernel allows several of one user on a port. */
+static int open_listeners(struct worker *worker, const struct address *address, uint16_t port, int64_t count)
 {
-    struct address address;
-    uint16_t port = (uint16_t)wire_number(line, 3);
-    int backlog = (int)wire_number(line, 4);
-    struct listener *listener = calloc(1, sizeof *listener);
-    if (listener == NULL || line->count != 6 || !address_parse(line->word[2], &address)) {
-        worker_fault(worker, "listen", listener == NULL ? ENOMEM : EPROTO, port);
-        free(listener);
-        return;
+    for (int64_t i = 0; i < count; i++) {
+        int fd = listen_socket_open_shared(address, port, 1);
+        int rc = fd < 0 ? fd : ends_add(&worker->ends, fd);
+        if (rc != 0)
+            return rc;
     }
+    return 0;
+}
+
+static int open_door(struct worker *worker, const struct wire_line *line, const struct address *address,
+                     enum opening opening)
+{
+    struct listener *listener = calloc(1, sizeof *listener);
+    int backlog = (int)wire_number(line, 4), rc = -ENOMEM;
+    if (listener == NULL)
+        return rc;
     *listener = (struct listener){
         .worker = worker,
         .next = worker->role_state,
@@ -117,15 +128,33 @@ static void do_listen(struct worker *worker, const struct wire_line *line)
         .quota = wire_number(line, 5),
         .report_every = backlog / 8 + 1, /* well below the window of half a backlog: see client_end */
     };
-    int error;
-    listener->door = door_open(worker->base, &address, port, backlog, on_connections, listener, &error);
+    listener->door = door_open(worker->base, address, (uint16_t)wire_number(line, 3), backlog, on_connections,
+                               listener, &rc);
     if (listener->door == NULL) {
-        worker_fault(worker, "listen", -error, port);
         free(listener);
-        return;
+        return rc;
     }
     worker->role_state = listener;
-    wire_send(worker->wire, "listening %lld", (long long)listener->lane);
+    if (opening != OPENING_FULL)
+        door_leave(listener->door);
+    return opening == OPENING_UNANSWERED ? packet_drop_begin(listener->door->fd) : 0;
+}
+
+static void do_listen(struct worker *worker, const struct wire_line *line)
+{
+    struct address address;
+    uint16_t port = (uint16_t)wire_number(line, 3);
+    if (line->count != 7 || !address_parse(line->word[2], &address)) {
+        worker_fault(worker, "listen", EPROTO, port);
+        return;
+    }
+    enum opening opening = opening_parse(line->word[6]);
+    int rc = opening == OPENING_LISTENERS ? open_listeners(worker, &address, port, wire_number(line, 5))
+                                          : open_door(worker, line, &address, opening);
+    if (rc != 0)
+        worker_fault(worker, "listen", -rc, port);
+    else
+        wire_send(worker->wire, "listening %lld", (long long)wire_number(line, 1));
 }
 
 static bool server_on_line(struct worker *worker, const struct wire_line *line)

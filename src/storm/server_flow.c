@@ -43,7 +43,7 @@ static void do_listen(struct worker *worker, const struct wire_line *line)
     struct server_flow *server = worker->role_state;
     struct address address;
     uint16_t port = (uint16_t)wire_number(line, 3);
-    if (line->count != 6 || !address_parse(line->word[2], &address)) {
+    if (line->count != 7 || !address_parse(line->word[2], &address)) {
         worker_fault(worker, "listen", EPROTO, port);
         return;
     }

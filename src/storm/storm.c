@@ -4,15 +4,18 @@
 #include "base/number_text.h"
 #include "storm/clock.h"
 #include "storm/controller.h"
+#include "tcp/sysctl.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     ROOM_CHECK_MS = 500,
+    TOGETHER_CHECK_MS = 50,
     ROOM_SAY_MS = 10000,      /* where each line of progress stays */
     ROOM_PATIENCE_MS = 75000, /* TIME_WAIT lasts 60 s, and the kernel is not punctual to the second */
 };
@@ -21,12 +24,16 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
 
 struct storm {
-    const struct plan *plan;
+    struct plan *plan; /* of the first, where several are played together */
     const struct observers *observers;
     struct event_base *base;
     struct event *signals[STOP_SIGNALS];
     struct event *room_timer;
-    struct controller *playing; /* NULL between orders */
+    struct controller *playing[STORM_TOGETHER_MAX];
+    int playing_count; /* 0 between orders */
+    struct event *together_timer;
+    int64_t hold_ms;    /* of those that are played together */
+    int64_t release_us; /* when that is over; 0: not all are there */
     int64_t began_us;
     int64_t room_needed;
     int64_t room_asked_us;
@@ -40,9 +47,9 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
     (void)what;
     struct storm *storm = context;
     storm->interrupted = true;
-    if (storm->playing != NULL)
-        controller_interrupt(storm->playing);
-    else
+    for (int i = 0; i < storm->playing_count; i++)
+        controller_interrupt(storm->playing[i]);
+    if (storm->playing_count == 0)
         event_base_loopbreak(storm->base);
 }
 
@@ -71,7 +78,7 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
 /* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
 static bool wait_for_room(struct storm *storm, const struct close_order *order)
 {
-    storm->room_needed = plan_time_wait_of(storm->plan->settings, order);
+    storm->room_needed = order->needs.must_move ? 0 : plan_time_wait_of(storm->plan->settings, order);
     storm->room_asked_us = monotonic_us();
     storm->room_said_ms = 0;
     if (storm->room_needed == 0 || time_wait_room(storm) >= storm->room_needed)
@@ -97,25 +104,82 @@ static enum outcome output_failed(const char *name, int rc)
     return OUTCOME_FAULT;
 }
 
-static enum outcome play(struct storm *storm, const struct order_start *start, int index)
+/* What a setting was, to be put back. */
+struct former_setting {
+    const char *name;
+    char value[64];
+};
+
+/* The network namespace is ours: see plan.c. */
+static void make_setting(struct storm *storm, const struct close_order *order, struct former_setting *former)
 {
-    const char *failed;
-    int rc = observers_order_start(storm->observers, start, &failed);
-    if (rc != 0)
-        return output_failed(failed, rc);
-    struct controller *controller =
-        controller_new(storm->base, storm->plan, start, index, storm->observers, storm->began_us);
-    if (controller == NULL) {
-        diag_error("memory is short: lower --conns");
-        return OUTCOME_FAULT;
-    }
-    storm->playing = controller;
-    enum outcome outcome = controller_run(controller);
-    storm->playing = NULL;
+    char value[32];
+    former->name = order->needs.sysctl;
+    if (former->name == NULL)
+        return;
+    snprintf(value, sizeof value, "%lld", (long long)order_sysctl_value(order, storm->plan->settings->conns));
+    sysctl_read(former->name, former->value, sizeof former->value);
+    sysctl_write(former->name, value);
+    host_limits_read(&storm->plan->limits);
+}
+
+static void put_setting_back(struct storm *storm, const struct former_setting *former)
+{
+    if (former->name == NULL)
+        return;
+    sysctl_write(former->name, former->value);
+    host_limits_read(&storm->plan->limits);
+}
+
+static enum outcome finish(struct controller *controller, enum outcome outcome)
+{
     if (outcome == OUTCOME_FAULT)
         diag_error("%s", controller_fault(controller)->text);
     controller_free(controller);
     return outcome;
+}
+
+static struct controller *prepare(struct storm *storm, const struct order_start *start, int index)
+{
+    const char *failed;
+    int rc = observers_order_start(storm->observers, start, &failed);
+    if (rc != 0) {
+        output_failed(failed, rc);
+        return NULL;
+    }
+    struct controller *controller =
+        controller_new(storm->base, start->plan, start, index, storm->observers, storm->began_us);
+    if (controller == NULL)
+        diag_error("memory is short: lower --conns");
+    return controller;
+}
+
+static enum outcome play(struct storm *storm, const struct order_start *start, int index)
+{
+    struct former_setting former;
+    make_setting(storm, start->order, &former);
+    struct controller *controller = prepare(storm, start, index);
+    enum outcome outcome = OUTCOME_FAULT;
+    if (controller != NULL) {
+        storm->playing[storm->playing_count++] = controller;
+        outcome = controller_run(controller);
+        storm->playing_count = 0;
+        outcome = finish(controller, outcome);
+    }
+    put_setting_back(storm, &former);
+    return outcome;
+}
+
+/* Returns 0, or -1 after telling why there are none. */
+static int choose_ports(const struct plan *plan, uint16_t from, struct port_range *lanes)
+{
+    struct plan_sentence why = {""};
+    if (plan_choose_ports(plan, from, &lanes->first, &why) != 0) {
+        diag_error("%s", why.text);
+        return -1;
+    }
+    lanes->last = (uint16_t)(lanes->first + plan->lane_count - 1);
+    return 0;
 }
 
 static enum outcome play_all(struct storm *storm)
@@ -125,27 +189,88 @@ static enum outcome play_all(struct storm *storm)
     uint16_t from = (uint16_t)settings->port;
     for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT && !storm->interrupted; i++) {
         struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
-        struct plan_sentence why = {""};
         if (!wait_for_room(storm, settings->orders[i]))
             return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
-        if (plan_choose_ports(storm->plan, from, &start.lanes.first, &why) != 0) {
-            diag_error("%s", why.text);
+        if (choose_ports(storm->plan, from, &start.lanes) != 0)
             return OUTCOME_FAULT;
-        }
-        start.lanes.last = (uint16_t)(start.lanes.first + storm->plan->lane_count - 1);
         enum outcome outcome = play(storm, &start, i);
         worst = outcome > worst ? outcome : worst;
     }
     return storm->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
 }
 
-static enum outcome play_between_start_and_end(struct storm *storm)
+/* ---- several together ---- */
+
+static void on_together_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct storm *storm = context;
+    bool all_there = true;
+    for (int i = 0; i < storm->playing_count; i++)
+        all_there &= controller_is_holding(storm->playing[i]) || controller_is_finished(storm->playing[i]);
+    if (all_there && storm->release_us == 0)
+        storm->release_us = monotonic_us() + storm->hold_ms * 1000;
+    for (int i = 0; storm->release_us != 0 && monotonic_us() >= storm->release_us && i < storm->playing_count;
+         i++)
+        controller_release(storm->playing[i]);
+}
+
+/* All but the first: what is there then is kept until all are. */
+static bool start_together(struct storm *storm, struct plan *const *plans, int count)
+{
+    uint16_t from = (uint16_t)plans[0]->settings->port;
+    for (int i = 0; i < count && !storm->interrupted; i++) {
+        struct order_start start = {.plan = plans[i], .order = plans[i]->settings->orders[0]};
+        if (choose_ports(plans[i], from, &start.lanes) != 0)
+            return false;
+        from = (uint16_t)(start.lanes.last + 1);
+        struct controller *controller = prepare(storm, &start, 0);
+        if (controller == NULL)
+            return false;
+        storm->playing[storm->playing_count++] = controller;
+        controller_start(controller);
+    }
+    return true;
+}
+
+static bool are_all_finished(const struct storm *storm)
+{
+    bool finished = true;
+    for (int i = 0; i < storm->playing_count; i++)
+        finished &= controller_is_finished(storm->playing[i]);
+    return finished;
+}
+
+static enum outcome play_together(struct storm *storm, struct plan *const *plans, int count)
+{
+    static const struct timeval often = {0, TOGETHER_CHECK_MS * 1000};
+    enum outcome worst = OUTCOME_AS_EXPECTED;
+    if (!start_together(storm, plans, count)) {
+        worst = OUTCOME_FAULT;
+        for (int i = 0; i < storm->playing_count; i++)
+            controller_interrupt(storm->playing[i]);
+    }
+    event_add(storm->together_timer, &often);
+    while (!are_all_finished(storm) && event_base_dispatch(storm->base) == 0)
+        ;
+    event_del(storm->together_timer);
+    for (int i = 0; i < storm->playing_count; i++) {
+        enum outcome outcome = finish(storm->playing[i], controller_finish(storm->playing[i]));
+        worst = outcome > worst && worst != OUTCOME_FAULT ? outcome : worst;
+    }
+    return worst;
+}
+
+/* ---- a run ---- */
+
+static enum outcome play_between_start_and_end(struct storm *storm, struct plan *const *plans, int count)
 {
     const char *failed;
     int rc = observers_run_start(storm->observers, storm->plan, &failed);
     if (rc != 0)
         return output_failed(failed, rc);
-    enum outcome outcome = play_all(storm);
+    enum outcome outcome = count == 1 ? play_all(storm) : play_together(storm, plans, count);
     struct run_end end = {.outcome = outcome, .elapsed_s = (double)(monotonic_us() - storm->began_us) / 1e6};
     rc = observers_run_end(storm->observers, &end, &failed);
     return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
@@ -163,9 +288,11 @@ static struct event *catch_signal(struct storm *storm, int number)
     return event;
 }
 
-enum outcome storm_run(const struct plan *plan, const struct observers *observers)
+enum outcome storm_run_together(struct plan *const *plans, int count, int64_t hold_ms,
+                                const struct observers *observers)
 {
-    struct storm storm = {.plan = plan, .observers = observers, .began_us = monotonic_us()};
+    struct storm storm = {
+        .plan = plans[0], .observers = observers, .hold_ms = hold_ms, .began_us = monotonic_us()};
     storm.base = event_base_new();
     if (storm.base == NULL) {
         diag_error("memory is short: no event loop could be made");
@@ -178,11 +305,18 @@ enum outcome storm_run(const struct plan *plan, const struct observers *observer
     for (int i = 0; i < STOP_SIGNALS; i++)
         storm.signals[i] = catch_signal(&storm, stop_signals[i]);
     storm.room_timer = event_new(storm.base, -1, EV_PERSIST, on_room_timer, &storm);
-    enum outcome outcome = play_between_start_and_end(&storm);
+    storm.together_timer = event_new(storm.base, -1, EV_PERSIST, on_together_timer, &storm);
+    enum outcome outcome = play_between_start_and_end(&storm, plans, count);
+    event_free(storm.together_timer);
     event_free(storm.room_timer);
     for (int i = 0; i < STOP_SIGNALS; i++)
         if (storm.signals[i] != NULL)
             event_free(storm.signals[i]);
     event_base_free(storm.base);
     return outcome;
+}
+
+enum outcome storm_run(struct plan *plan, const struct observers *observers)
+{
+    return storm_run_together(&plan, 1, 0, observers);
 }

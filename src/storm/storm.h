@@ -4,7 +4,14 @@
 
 #include "storm/observer.h"
 
-/* Plays all orders of the plan. Faults are told as errors; the outcome is that of the worst order. */
-enum outcome storm_run(const struct plan *plan, const struct observers *observers);
+/* Plays all orders of the plan, one after the other. Faults are told as errors; the outcome is that of the
+ * worst order. A setting that an order needs is made for it, and the plan's limits then say so. */
+enum outcome storm_run(struct plan *plan, const struct observers *observers);
+
+enum { STORM_TOGETHER_MAX = 16 };
+
+/* Plays the one order of each plan, all at the same time, and holds them when all are at their last step. */
+enum outcome storm_run_together(struct plan *const *plans, int count, int64_t hold_ms,
+                                const struct observers *observers);
 
 #endif

@@ -2,8 +2,9 @@
  * standard input; the lines are the same whatever carries them.
  *
  *   controller to worker
- *     listen LANE ADDRESS PORT BACKLOG QUOTA    server: accept up to QUOTA connections there
- *     connect LANE ADDRESS PORT QUOTA           client: will open QUOTA connections there, as credit allows
+ *     listen LANE ADDRESS PORT BACKLOG QUOTA OPENING
+ *                                               server: up to QUOTA connections will come there
+ *     connect LANE ADDRESS PORT QUOTA OPENING   client: will open QUOTA connections there, as credit allows
  *     credit LANE TOTAL                         client: up to TOTAL connections of that lane may be started
  *     act SERIAL NAME forwards|backwards SPARE  do it to every end, the first or the last opened first, but
  *                                               for the last SPARE

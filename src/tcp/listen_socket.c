@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int listen_socket_open(const struct address *address, uint16_t port, int backlog)
+static int open_with(const struct address *address, uint16_t port, int backlog, int option)
 {
     struct sockaddr_storage where;
     socklen_t length = address_to_sockaddr(address, port, &where);
@@ -12,13 +12,23 @@ int listen_socket_open(const struct address *address, uint16_t port, int backlog
     int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+    if (setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) != 0 ||
         bind(fd, (struct sockaddr *)&where, length) != 0 || listen(fd, backlog) != 0) {
         int error = errno;
         close(fd);
         return -error;
     }
     return fd;
+}
+
+int listen_socket_open(const struct address *address, uint16_t port, int backlog)
+{
+    return open_with(address, port, backlog, SO_REUSEADDR);
+}
+
+int listen_socket_open_shared(const struct address *address, uint16_t port, int backlog)
+{
+    return open_with(address, port, backlog, SO_REUSEPORT);
 }
 
 uint16_t listen_socket_port(int fd)

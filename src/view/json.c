@@ -30,6 +30,8 @@ static void put_options(struct json_writer *w, const struct storm_settings *sett
 {
     json_open(w, "options", '{');
     json_integer(w, "conns", settings->conns);
+    if (settings->look_inside != NULL)
+        json_string(w, "look_inside", settings->look_inside);
     if (settings->leak > 0)
         json_integer(w, "leak", settings->leak);
     if (settings->flow.rate > 0) {

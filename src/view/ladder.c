@@ -75,6 +75,10 @@ int ladder_segments(const struct order_step *step, const struct end_sight before
                                       : closing_segments(by, before, after, segments);
     case ACT_NONE:
     case ACT_READ:
+    case ACT_DROP:
+    case ACT_UNDROP:
+    case ACT_CRASH:
+    case ACT_WAIT:
     case ACT_COUNT:
         break;
     }

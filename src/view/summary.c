@@ -102,20 +102,6 @@ static void put_step(const struct summary *summary, const char *step, const stru
     put_ghosts(summary, sides);
 }
 
-static void put_ss_command(FILE *out, const struct address *address, const struct port_range *lanes)
-{
-    struct address_text text = address_text(address);
-    const char *at = text.text;
-    if (lanes->first == lanes->last)
-        fprintf(out, "ss -tan 'src %s:%u or dst %s:%u'", at, lanes->first, at, lanes->first);
-    else
-        fprintf(
-            out,
-            "ss -tan '( src %s and sport >= :%u and sport <= :%u ) or ( dst %s and dport >= :%u and dport <= "
-            ":%u )'",
-            at, lanes->first, lanes->last, at, lanes->first, lanes->last);
-}
-
 static int summary_order_start(void *view, const struct order_start *start)
 {
     struct summary *summary = view;
@@ -128,7 +114,7 @@ static int summary_order_start(void *view, const struct order_start *start)
         snprintf(range, sizeof range, "-%u", start->lanes.last);
     fprintf(out, "lanes %s:%u%s, seen by %s; look yourself: ", address_text(&plan->settings->address).text,
             start->lanes.first, range, plan->witness->name);
-    put_ss_command(out, &plan->settings->address, &start->lanes);
+    view_print_ss_command(out, plan->settings, &start->lanes);
     char headline[200];
     snprintf(headline, sizeof headline, "%s, %s connections: %s", start->order->name,
              grouped(plan->settings->conns).text, start->order->summary);

@@ -31,3 +31,18 @@ int view_flush(FILE *out)
     clearerr(out);
     return -error;
 }
+
+void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes)
+{
+    struct address_text text = address_text(&settings->address);
+    const char *at = text.text;
+    fputs(settings->look_inside != NULL ? settings->look_inside : "", out);
+    if (lanes->first == lanes->last)
+        fprintf(out, "ss -tan 'src %s:%u or dst %s:%u'", at, lanes->first, at, lanes->first);
+    else
+        fprintf(
+            out,
+            "ss -tan '( src %s and sport >= :%u and sport <= :%u ) or ( dst %s and dport >= :%u and dport <= "
+            ":%u )'",
+            at, lanes->first, lanes->last, at, lanes->first, lanes->last);
+}

@@ -20,6 +20,8 @@ struct look_and_feel look_and_feel_of(FILE *out);
  * freed by view_free. `name` is what a failed output is called. The view member is NULL when memory is short.
  */
 struct observer summary_view(FILE *out, const char *name);
+/* One line for each state that an order keeps, as soon as it is there. */
+struct observer state_table_view(FILE *out, const char *name);
 struct observer csv_view(FILE *out, const char *name);
 struct observer json_view(FILE *out, const char *name);
 
@@ -27,6 +29,9 @@ struct observer json_view(FILE *out, const char *name);
 struct observer progress_view(void);
 
 void view_free(struct observer *observer);
+
+/* Prints the ss command that shows the sockets of these lanes, from inside the run's namespace. */
+void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes);
 
 /* Flushes; 0 or a negative errno when anything written since the last time failed. */
 int view_flush(FILE *out);

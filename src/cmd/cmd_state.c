@@ -1,0 +1,303 @@
+/* cmd_state: brings connections into any TCP state, and keeps them there. */
+#include "base/diag.h"
+#include "base/nearest.h"
+#include "base/parse.h"
+#include "cmd/address_options.h"
+#include "cmd/command.h"
+#include "cmd/isolation.h"
+#include "cmd/run.h"
+#include "storm/state_order.h"
+#include "view/view.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MS_PER_S = 1000, DAY_MS = 24 * 3600 * 1000, CONNS_MAX = 100000000, STATES_MAX = LIFE_ORDER_COUNT };
+
+/* One of the states that are asked for. */
+struct wanted_state {
+    struct state_order kept;
+    struct storm_settings settings;
+    int64_t conns; /* 0: as many as --conns says */
+};
+
+struct state_options {
+    struct storm_settings settings; /* what all of them share */
+    struct isolation isolation;
+    struct output_options outputs;
+    int side; /* index into side_choices */
+    bool dry_run;
+    struct wanted_state *wanted; /* STATES_MAX of them */
+    int wanted_count;
+    bool is_tour; /* all, one after the other */
+};
+
+static const char *const side_choices[] = {"usual", "server", "client", NULL};
+static const enum side sides[] = {SIDE_COUNT, SIDE_SERVER, SIDE_CLIENT};
+
+#define SETTING(member) offsetof(struct state_options, settings.member)
+#define OPTION(member)  offsetof(struct state_options, member)
+
+static const struct option_row rows[] = {
+    {.name = "conns",
+     .value = "N",
+     .help = "connections in each state",
+     .preset = "1000",
+     .kind = OPTION_COUNT,
+     .target = SETTING(conns),
+     .min = 1,
+     .max = CONNS_MAX},
+    {.name = "hold",
+     .value = "TIME",
+     .help = "keep them for so long",
+     .preset = "10s, all 1s",
+     .kind = OPTION_DURATION,
+     .target = SETTING(hold_ms),
+     .min = 0,
+     .max = DAY_MS},
+    {.name = "side",
+     .value = "SIDE",
+     .help = "whose ends: server, client, or the usual",
+     .preset = "usual",
+     .kind = OPTION_CHOICE,
+     .target = OPTION(side),
+     .choices = side_choices},
+    {.name = "settle",
+     .value = "TIME",
+     .help = "time for the kernel to show them",
+     .preset = "5s, above 100k 1m",
+     .kind = OPTION_DURATION,
+     .target = SETTING(settle_ms),
+     .min = 1,
+     .max = DAY_MS},
+    {.name = "interval",
+     .value = "TIME",
+     .help = "time between two looks",
+     .preset = "100ms",
+     .kind = OPTION_DURATION,
+     .target = SETTING(interval_ms),
+     .min = 1,
+     .max = DAY_MS},
+    ISOLATION_OPTIONS(OPTION(isolation)),
+    ADDRESS_OPTION(SETTING(address)),
+    PORT_OPTION(SETTING(port), "first server port to try"),
+    {.name = "witness",
+     .value = "HOW",
+     .help = "how to ask the kernel: auto, netlink, procfs",
+     .preset = "auto",
+     .kind = OPTION_CHOICE,
+     .target = SETTING(witness),
+     .choices = witness_choices},
+    {.name = "csv",
+     .value = "FILE",
+     .help = "write every look as CSV; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = OPTION(outputs.csv)},
+    {.name = "json",
+     .value = "FILE",
+     .help = "write every event as JSON Lines; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = OPTION(outputs.json)},
+    {.name = "dry-run",
+     .help = "print the plan and open nothing",
+     .kind = OPTION_FLAG,
+     .target = OPTION(dry_run)},
+    {.name = "quiet",
+     .help = "no table, warnings or progress; errors and exit code still speak",
+     .kind = OPTION_FLAG,
+     .target = OPTION(outputs.quiet)},
+    {.name = NULL},
+};
+
+void state_print_options(FILE *out)
+{
+    options_print_help(rows, out);
+}
+
+static const char *state_name_at(const void *unused, size_t i)
+{
+    (void)unused;
+    return state_order_at(i) != STATE_GONE ? tcp_state_column(state_order_at(i)) : NULL;
+}
+
+static int refuse_state(const char *name)
+{
+    const char *meant = nearest_word(name, state_name_at, NULL);
+    if (meant != NULL)
+        diag_error("state \"%s\": there is no such TCP state: did you mean %s?", name, meant);
+    else
+        diag_error(
+            "state \"%s\": allowed are all, or some of listen, syn-sent, syn-recv, established, fin-wait-1, "
+            "fin-wait-2, close-wait, closing, last-ack, time-wait and close, each with =N where it is to "
+            "have its own number",
+            name);
+    return -EINVAL;
+}
+
+/* ---- what is wanted ---- */
+
+static int add_state(struct state_options *options, const char *name, int64_t conns)
+{
+    enum tcp_state state;
+    struct wanted_state *wanted = &options->wanted[options->wanted_count];
+    if (!tcp_state_parse(name, &state) || state == STATE_GONE)
+        return refuse_state(name);
+    for (int i = 0; i < options->wanted_count; i++)
+        if (options->wanted[i].kept.order.keeps == state) {
+            diag_error("state \"%s\": it is asked for twice", name);
+            return -EINVAL;
+        }
+    enum side side = sides[options->side];
+    if (state_order_make(state, side, &wanted->kept) != 0 && !options->is_tour) {
+        diag_error("--side \"%s\": ends of the %s are never in %s", side_choices[options->side],
+                   side_choices[options->side], tcp_state_name(state));
+        return -EINVAL;
+    }
+    if (options->is_tour)
+        state_order_make(state, SIDE_COUNT, &wanted->kept);
+    wanted->conns = conns;
+    options->wanted_count++;
+    return 0;
+}
+
+/* "close-wait=300": the number may be left out. */
+static int add_word(struct state_options *options, char *word)
+{
+    char *number = strchr(word, '=');
+    int64_t conns = 0;
+    if (number != NULL) {
+        *number++ = '\0';
+        if (parse_count(number, 1, CONNS_MAX, &conns) != 0) {
+            diag_error("state \"%s=%s\": allowed is a whole number from 1 to 100,000,000", word, number);
+            return -EINVAL;
+        }
+    }
+    return add_state(options, word, conns);
+}
+
+static int parse_states(struct state_options *options, const char *text)
+{
+    options->is_tour = strcmp(text, "all") == 0;
+    if (options->is_tour && sides[options->side] != SIDE_COUNT) {
+        diag_error("--side \"%s\": state all takes each state on the side where it is usual",
+                   side_choices[options->side]);
+        return -EINVAL;
+    }
+    int rc = 0;
+    for (size_t i = 0; options->is_tour && rc == 0 && state_order_at(i) != STATE_GONE; i++)
+        rc = add_state(options, tcp_state_name(state_order_at(i)), 0);
+    if (options->is_tour)
+        return rc;
+    char *copy = strdup(text), *rest;
+    if (copy == NULL)
+        return -ENOMEM;
+    for (char *word = strtok_r(copy, ",", &rest); word != NULL && rc == 0; word = strtok_r(NULL, ",", &rest))
+        rc = add_word(options, word);
+    if (rc == 0 && options->wanted_count == 0)
+        rc = refuse_state(text);
+    free(copy);
+    return rc;
+}
+
+/* The kernel's clock of TIME_WAIT cannot be stretched. */
+static int check_hold(const struct state_options *options)
+{
+    for (int i = 0; i < options->wanted_count; i++) {
+        int64_t most = options->wanted[i].kept.lasts_at_most_ms;
+        if (most == 0 || options->settings.hold_ms < most)
+            continue;
+        diag_error("--hold %lld s is longer than %s lasts: the kernel ends it after %lld s, and no setting "
+                   "changes that",
+                   (long long)options->settings.hold_ms / MS_PER_S, options->wanted[i].kept.order.name,
+                   (long long)most / MS_PER_S);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* ---- the run ---- */
+
+static struct state_options defaults(void)
+{
+    struct state_options options = {
+        .settings = {.conns = 1000,
+                     .port = 15000,
+                     .hold_ms = -1,
+                     .hold_last_only = true,
+                     .settle_ms = SETTLE_BY_SIZE,
+                     .interval_ms = 100},
+        .isolation = {.stretches_retransmission = true},
+        .outputs = {.summary = state_table_view},
+    };
+    address_parse("127.0.0.1", &options.settings.address);
+    return options;
+}
+
+static int64_t most_conns(const struct state_options *options)
+{
+    int64_t conns = 0;
+    for (int i = 0; i < options->wanted_count; i++)
+        conns += options->wanted[i].conns > 0 ? options->wanted[i].conns : options->settings.conns;
+    return conns;
+}
+
+/* A tour is one storm of many orders; several at once are storms of one order each. */
+static struct run make_run(struct state_options *options)
+{
+    struct run run = {.outputs = &options->outputs, .dry_run = options->dry_run};
+    bool is_one = options->is_tour || options->wanted_count == 1;
+    for (int i = 0; i < options->wanted_count; i++) {
+        struct wanted_state *wanted = &options->wanted[i];
+        if (is_one) {
+            options->settings.orders[options->settings.order_count++] = &wanted->kept.order;
+            options->settings.conns = wanted->conns > 0 ? wanted->conns : options->settings.conns;
+            continue;
+        }
+        wanted->settings = options->settings;
+        wanted->settings.conns = wanted->conns > 0 ? wanted->conns : options->settings.conns;
+        wanted->settings.hold_ms = HOLD_FOREVER;
+        wanted->settings.orders[0] = &wanted->kept.order;
+        wanted->settings.order_count = 1;
+        run.settings[run.count++] = &wanted->settings;
+    }
+    if (is_one)
+        run.settings[run.count++] = &options->settings;
+    run.hold_together_ms = options->settings.hold_ms;
+    return run;
+}
+
+static int run_states(struct state_options *options, const char *states, int argc, char *argv[])
+{
+    if (options_parse(rows, argc, argv, options) != 0 || parse_states(options, states) != 0)
+        return EXIT_USAGE;
+    if (options->settings.hold_ms < 0)
+        options->settings.hold_ms = (options->is_tour ? 1 : 10) * MS_PER_S;
+    if (check_hold(options) != 0 || isolation_check(&options->isolation) != 0 ||
+        outputs_check(&options->outputs) != 0)
+        return EXIT_USAGE;
+    int code = isolation_enter(&options->isolation,
+                               options->is_tour ? options->settings.conns : most_conns(options));
+    if (code != EXIT_AS_EXPECTED)
+        return code;
+    options->settings.look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
+    const struct run run = make_run(options);
+    return run_storm(&run);
+}
+
+int cmd_state(int argc, char *argv[])
+{
+    struct state_options options = defaults();
+    if (argc == 0 || strncmp(argv[0], "--", 2) == 0) {
+        diag_error("state needs a name first: \"tcpstorm state close-wait\", \"tcpstorm state all\"");
+        return EXIT_USAGE;
+    }
+    options.wanted = calloc(STATES_MAX, sizeof *options.wanted);
+    if (options.wanted == NULL) {
+        diag_error("memory is short");
+        return EXIT_MACHINE;
+    }
+    int code = run_states(&options, argv[0], argc - 1, argv + 1);
+    free(options.wanted);
+    return code;
+}

@@ -1,0 +1,142 @@
+#include "cmd/isolation.h"
+
+#include "base/diag.h"
+#include "cmd/command.h"
+#include "tcp/netns.h"
+#include "tcp/sysctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    CROWD = 100000,       /* connections from which on a table of sockets of its own pays */
+    ENTRIES_PER_CONN = 4, /* of that table: two ends, and room between them */
+    TW_PER_CONN = 4,
+    TW_AT_LEAST = 262144, /* the kernel's usual value is half of it */
+};
+
+enum { NAME_SIZE = 128, VALUE_SIZE = 128 };
+
+static bool split(const char *text, char name[NAME_SIZE], char value[VALUE_SIZE])
+{
+    size_t length = strcspn(text, "=");
+    if (text[length] != '=' || length >= NAME_SIZE || strlen(text + length + 1) >= VALUE_SIZE)
+        return false;
+    snprintf(name, NAME_SIZE, "%.*s", (int)length, text);
+    snprintf(value, VALUE_SIZE, "%s", text + length + 1);
+    return value[0] != '\0';
+}
+
+int isolation_parse_sysctl(const char *text, void *target, char *why, size_t why_size)
+{
+    struct isolation *isolation = target;
+    char name[NAME_SIZE], value[VALUE_SIZE];
+    if (!split(text, name, value) || !sysctl_is_net_name(name))
+        snprintf(why, why_size,
+                 "allowed is net.KEY=VALUE with a setting that network namespaces have, such as "
+                 "net.ipv4.tcp_fin_timeout=5");
+    else if (isolation->sysctl_count == ISOLATION_SYSCTLS_MAX)
+        snprintf(why, why_size, "allowed are at most %d of them", ISOLATION_SYSCTLS_MAX);
+    else {
+        isolation->sysctls[isolation->sysctl_count++] = text;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int isolation_check(const struct isolation *isolation)
+{
+    if (isolation->sysctl_count == 0 || isolation->wanted)
+        return 0;
+    diag_error("--sysctl \"%s\" needs --isolate: the settings of this machine are not touched",
+               isolation->sysctls[0]);
+    return -EINVAL;
+}
+
+/* What keeps ordinary users from making namespaces, by the setting that does it. */
+struct refusal {
+    const char *name, *value, *allow;
+};
+
+static const struct refusal refusals[] = {
+    {"kernel.apparmor_restrict_unprivileged_userns", "1",
+     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+    {"kernel.unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"},
+    {"user.max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"},
+    {"user.max_net_namespaces", "0", "sysctl -w user.max_net_namespaces=10000"},
+};
+
+static int refused(int error)
+{
+    char value[32];
+    const char *allow = "run the container with --privileged, or with the capability SYS_ADMIN";
+    for (size_t i = sizeof refusals / sizeof refusals[0]; i-- > 0;)
+        if (sysctl_read(refusals[i].name, value, sizeof value) == 0 && strcmp(value, refusals[i].value) == 0)
+            allow = refusals[i].allow;
+    diag_error(
+        "--isolate: this system does not let this user make a network namespace (%s): allow it with \"%s\", "
+        "run as root, or go on without --isolate",
+        strerror(-error), allow);
+    return EXIT_MACHINE;
+}
+
+/* What a run of that size needs, and what makes its counts exact. A key that this kernel does not have is not
+ * needed either. */
+static void set_for_run(const struct isolation *isolation, int64_t conns)
+{
+    char buckets[32];
+    int64_t wanted = conns * TW_PER_CONN > TW_AT_LEAST ? conns * TW_PER_CONN : TW_AT_LEAST;
+    snprintf(buckets, sizeof buckets, "%lld", (long long)wanted);
+    const struct {
+        bool always;
+        const char *name, *value;
+    } settings[] = {
+        {true, "net.ipv4.ip_local_port_range", "20000 65535"},
+        {true, "net.core.somaxconn", "65535"},
+        {true, "net.ipv4.tcp_max_syn_backlog", "1000000"},
+        {true, "net.ipv4.tcp_max_tw_buckets", buckets},
+        {false, "net.ipv4.tcp_syn_retries", "127"},
+        {false, "net.ipv4.tcp_synack_retries", "255"},
+        {false, "net.ipv4.tcp_retries2", "255"},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        if (settings[i].always || isolation->stretches_retransmission)
+            sysctl_write(settings[i].name, settings[i].value);
+}
+
+static int set_as_asked(const struct isolation *isolation)
+{
+    char name[NAME_SIZE], value[VALUE_SIZE];
+    for (int i = 0; i < isolation->sysctl_count; i++) {
+        split(isolation->sysctls[i], name, value);
+        int rc = sysctl_write(name, value);
+        if (rc == 0)
+            continue;
+        if (rc == -ENOENT || rc == -EACCES || rc == -EPERM)
+            diag_error(
+                "--sysctl \"%s\": %s is no setting of a network namespace on this kernel: allowed are those "
+                "under /proc/sys/net that \"unshare -rn sysctl -a\" lists and that can be written",
+                isolation->sysctls[i], name);
+        else
+            diag_error("--sysctl \"%s\": the kernel refuses the value: %s", isolation->sysctls[i],
+                       strerror(-rc));
+        return EXIT_USAGE;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+int isolation_enter(struct isolation *isolation, int64_t conns)
+{
+    if (!isolation->wanted)
+        return EXIT_AS_EXPECTED;
+    bool has_own_user = false;
+    int rc = netns_enter(conns >= CROWD ? conns * ENTRIES_PER_CONN : 0, &has_own_user);
+    if (rc != 0)
+        return refused(rc);
+    snprintf(isolation->look_inside, sizeof isolation->look_inside, "nsenter -t %d %s-n ", (int)getpid(),
+             has_own_user ? "-U --preserve-credentials " : "");
+    set_for_run(isolation, conns);
+    return set_as_asked(isolation);
+}

@@ -1,0 +1,42 @@
+/* isolation: --isolate and --sysctl: a run in a network namespace of its own, with settings of its own. */
+#ifndef CMD_ISOLATION_H
+#define CMD_ISOLATION_H
+
+#include "base/options.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { ISOLATION_SYSCTLS_MAX = 32 };
+
+struct isolation {
+    bool wanted;
+    int sysctl_count;
+    const char *sysctls[ISOLATION_SYSCTLS_MAX]; /* "name=value", from argv */
+    bool stretches_retransmission;              /* states that end by it shall not */
+    char look_inside[96]; /* after isolation_enter: what to put before a command to run it inside; else "" */
+};
+
+/* Takes one "name=value" into a struct isolation. */
+int isolation_parse_sysctl(const char *text, void *target, char *why, size_t why_size);
+
+/* `at`: offset of a struct isolation in the command's option struct. */
+#define ISOLATION_OPTIONS(at)                                                                                \
+    {.name = "isolate",                                                                                      \
+     .help = "run in a network namespace of its own, as any user: no other sockets, nothing left behind",    \
+     .kind = OPTION_FLAG,                                                                                    \
+     .target = (at) + offsetof(struct isolation, wanted)},                                                   \
+    {                                                                                                        \
+        .name = "sysctl", .value = "KEY=VAL",                                                                \
+        .help = "with --isolate: a setting of that namespace; repeatable", .kind = OPTION_CUSTOM,            \
+        .target = (at), .parse = isolation_parse_sysctl                                                      \
+    }
+
+/* Returns 0, or -EINVAL after telling why these options do not go together. */
+int isolation_check(const struct isolation *isolation);
+
+/* Enters the namespace where it is wanted, with room for so many connections, and applies the settings.
+ * Returns an exit_code, after telling why where it is not EXIT_AS_EXPECTED. */
+int isolation_enter(struct isolation *isolation, int64_t conns);
+
+#endif

@@ -1,0 +1,115 @@
+#include "cmd/run.h"
+
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "cmd/command.h"
+#include "storm/storm.h"
+#include "tcp/host_limits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void print_plan(const struct plan *plan, FILE *out)
+{
+    const struct storm_settings *settings = plan->settings;
+    fprintf(out, "plan: nothing has been opened\n");
+    fprintf(out, "  connections    %s on %s", grouped(settings->conns).text,
+            address_text(&settings->address).text);
+    if (settings->flow.rate > 0)
+        fprintf(out, ", %s a second for %s, each for %s", grouped(settings->flow.rate).text,
+                duration_text(settings->flow.duration_ms).text, duration_text(settings->flow.life_ms).text);
+    if (settings->leak > 0)
+        fprintf(out, "; %s of them leak", grouped(settings->leak).text);
+    fputc('\n', out);
+    fprintf(out, "  orders        ");
+    for (int i = 0; i < settings->order_count; i++)
+        fprintf(out, " %s", settings->orders[i]->name);
+    fprintf(out, "\n  lanes          %d consecutive ports from %lld up, at most %s connections each\n",
+            plan->lane_count, (long long)settings->port, grouped(plan->lane_capacity).text);
+    fprintf(out, "  workers        %d server and %d client, at most %s descriptors each\n", plan->pairs,
+            plan->pairs, grouped(plan->limits.nofile_hard).text);
+    fprintf(out, "  backlog        %s a listener; clients at most %s ahead of accept()\n",
+            grouped(plan->backlog).text, grouped(plan->window).text);
+    fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,
+            grouped(plan->limits.memory_available >> 20).text);
+    fprintf(out,
+            "  TIME_WAIT      up to %s from one order, %s from all; net.ipv4.tcp_max_tw_buckets keeps %s\n",
+            grouped(plan->time_wait_most).text, grouped(plan->time_wait_total).text,
+            grouped(plan->limits.max_tw_buckets).text);
+    fprintf(out, "  witness        %s\n", plan->witness != NULL ? plan->witness->name : "none");
+}
+
+static int check_ports(const struct plan *plan)
+{
+    struct plan_sentence why = {""};
+    uint16_t first;
+    if (plan_choose_ports(plan, (uint16_t)plan->settings->port, &first, &why) == 0)
+        return EXIT_AS_EXPECTED;
+    diag_error("%s", why.text);
+    return EXIT_MACHINE;
+}
+
+static int exit_code_of(enum outcome outcome)
+{
+    static const int codes[] = {
+        [OUTCOME_AS_EXPECTED] = EXIT_AS_EXPECTED,
+        [OUTCOME_DIFFERS] = EXIT_DIFFERS,
+        [OUTCOME_FAULT] = EXIT_MACHINE,
+        [OUTCOME_INTERRUPTED] = EXIT_INTERRUPTED,
+    };
+    return codes[outcome];
+}
+
+/* The plans of a run, and what they found. */
+struct plans {
+    struct plan *each; /* run->count of them */
+    struct plan *together[RUN_TOGETHER_MAX];
+};
+
+static int make_plans(const struct run *run, struct plans *plans)
+{
+    int code = EXIT_AS_EXPECTED;
+    for (int i = 0; i < run->count; i++) {
+        struct plan *plan = &plans->each[i];
+        bool possible = plan_make(plan, run->settings[i]) == 0;
+        plans->together[i] = plan;
+        for (int k = 0; k < plan->warnings.count; k++)
+            diag_warn("%s", plan->warnings.each[k].text);
+        if (run->dry_run)
+            print_plan(plan, stdout);
+        for (int k = 0; k < plan->obstacles.count; k++)
+            diag_error("%s", plan->obstacles.each[k].text);
+        if (!possible || (code == EXIT_AS_EXPECTED && check_ports(plan) != EXIT_AS_EXPECTED))
+            code = EXIT_MACHINE; /* before an output is truncated */
+    }
+    return code;
+}
+
+static int play(const struct run *run, const struct plans *plans)
+{
+    struct outputs outputs;
+    int rc = outputs_open(&outputs, run->outputs);
+    if (rc != 0)
+        return rc == -EINVAL ? EXIT_USAGE : EXIT_MACHINE;
+    host_raise_nofile();
+    enum outcome outcome =
+        storm_run_together(plans->together, run->count, run->hold_together_ms, &outputs.observers);
+    if (outputs_close(&outputs) != 0 && outcome != OUTCOME_INTERRUPTED)
+        outcome = OUTCOME_FAULT;
+    return exit_code_of(outcome);
+}
+
+int run_storm(const struct run *run)
+{
+    diag_set_quiet(run->outputs->quiet);
+    struct plans plans = {.each = calloc((size_t)run->count, sizeof *plans.each)};
+    if (plans.each == NULL) {
+        diag_error("memory is short: no plan could be made");
+        return EXIT_MACHINE;
+    }
+    int code = make_plans(run, &plans);
+    if (code == EXIT_AS_EXPECTED && !run->dry_run)
+        code = play(run, &plans);
+    free(plans.each);
+    return code;
+}

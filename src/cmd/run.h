@@ -1,0 +1,22 @@
+/* run: plays what a command has put together: plan, views, exit code. */
+#ifndef CMD_RUN_H
+#define CMD_RUN_H
+
+#include "cmd/outputs.h"
+#include "storm/plan.h"
+
+enum { RUN_TOGETHER_MAX = 11 };
+
+/* One storm, or several that are held together at their last step. */
+struct run {
+    struct storm_settings *settings[RUN_TOGETHER_MAX];
+    int count;
+    const struct output_options *outputs;
+    bool dry_run;
+    int64_t hold_together_ms; /* of several: how long, from when the last is there */
+};
+
+/* Returns an exit_code. */
+int run_storm(const struct run *run);
+
+#endif

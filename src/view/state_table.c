@@ -1,0 +1,114 @@
+/* state_table: for orders that keep a state: a line for each, as soon as it is reached, and at the end
+ * whether all were. */
+#include "base/number_text.h"
+#include "base/wrap.h"
+#include "storm/state_order.h"
+#include "view/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATES_MAX = 16, TEXT_WIDTH = 78 };
+
+struct state_line {
+    const struct close_order *order;
+    struct port_range lanes;
+    const struct storm_settings *settings;
+    bool is_printed;
+};
+
+struct state_table {
+    FILE *out;
+    struct state_line lines[STATES_MAX];
+    int count;
+    int reached;
+};
+
+static int table_order_start(void *view, const struct order_start *start)
+{
+    struct state_table *table = view;
+    if (table->count == 0)
+        fprintf(table->out, "  %-12s %-7s %15s  %s\n", "state", "side", "reached", "look yourself");
+    if (table->count < STATES_MAX)
+        table->lines[table->count++] = (struct state_line){
+            .order = start->order, .lanes = start->lanes, .settings = start->plan->settings};
+    return view_flush(table->out);
+}
+
+static struct state_line *line_of(struct state_table *table, const struct close_order *order)
+{
+    for (int i = 0; i < table->count; i++)
+        if (table->lines[i].order == order)
+            return &table->lines[i];
+    return NULL;
+}
+
+static void print_line(struct state_table *table, struct state_line *line, const struct histogram *sides)
+{
+    char reached[64];
+    int64_t conns = line->settings->conns, there = state_order_reached(line->order, sides);
+    snprintf(reached, sizeof reached, "%s/%s", grouped(there).text, grouped(conns).text);
+    fprintf(table->out, "  %-12s %-7s %15s  ", line->order->name, side_name(line->order->keeps_side),
+            reached);
+    if (line->order->keeps == STATE_CLOSE)
+        fputs("in no table: TCP_INFO of each descriptor says CLOSE", table->out);
+    else
+        view_print_ss_command(table->out, line->settings, &line->lanes);
+    fputc('\n', table->out);
+    line->is_printed = true;
+    table->reached += there == conns;
+}
+
+/* A step is at its end only after it was held; who looks on wants to know when that begins. */
+static int table_sample(void *view, const struct sample *sample)
+{
+    struct state_table *table = view;
+    struct state_line *line = line_of(table, sample->order);
+    const struct order_step *last = order_step_at(sample->order, order_step_count(sample->order) - 1);
+    if (line != NULL && !line->is_printed && sample->settled &&
+        strcmp(sample->step, order_step_label(last).text) == 0)
+        print_line(table, line, sample->sides);
+    return view_flush(table->out);
+}
+
+static int table_step_end(void *view, const struct step_end *end)
+{
+    struct state_table *table = view;
+    struct state_line *line = line_of(table, end->order);
+    if (line != NULL && !line->is_printed && !end->ok)
+        print_line(table, line, end->sides);
+    return view_flush(table->out);
+}
+
+static int table_order_end(void *view, const struct order_end *end)
+{
+    struct state_table *table = view;
+    if (end->outcome == OUTCOME_AS_EXPECTED)
+        return 0;
+    wrap_print(table->out, end->verdict, 4, TEXT_WIDTH);
+    return view_flush(table->out);
+}
+
+static int table_run_end(void *view, const struct run_end *end)
+{
+    const struct state_table *table = view;
+    fprintf(table->out, "\n  %d of %d states reached and kept in %.1f s: %s\n", table->reached, table->count,
+            end->elapsed_s, outcome_name(end->outcome));
+    return view_flush(table->out);
+}
+
+static const struct observer_ops state_table_ops = {
+    .order_start = table_order_start,
+    .sample = table_sample,
+    .step_end = table_step_end,
+    .order_end = table_order_end,
+    .run_end = table_run_end,
+};
+
+struct observer state_table_view(FILE *out, const char *name)
+{
+    struct state_table *table = calloc(1, sizeof *table);
+    if (table != NULL)
+        table->out = out;
+    return (struct observer){.ops = &state_table_ops, .view = table, .name = name};
+}
