@@ -44,7 +44,7 @@ enum opening opening_parse(const char *name);
 struct order_needs {
     const char *sysctl; /* a setting of the network namespace; NULL: none */
     int64_t value;      /* that it must have, */
-    bool is_half;       /* or half the number of connections */
+    bool is_half;       /* or room for half of the connections */
     bool must_move;     /* a counter of the kernel that must have moved: */
     enum kernel_counter counter;
 };

@@ -117,7 +117,10 @@ static void make_setting(struct storm *storm, const struct close_order *order, s
     former->name = order->needs.sysctl;
     if (former->name == NULL)
         return;
-    snprintf(value, sizeof value, "%lld", (long long)order_sysctl_value(order, storm->plan->settings->conns));
+    int64_t wanted = order_sysctl_value(order, storm->plan->settings->conns);
+    if (order->needs.is_half) /* beside what earlier orders have left there */
+        wanted += host_time_wait_now();
+    snprintf(value, sizeof value, "%lld", (long long)wanted);
     sysctl_read(former->name, former->value, sizeof former->value);
     sysctl_write(former->name, value);
     host_limits_read(&storm->plan->limits);

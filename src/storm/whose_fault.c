@@ -22,7 +22,7 @@ static const struct reading readings[] = {
      "the ~ sent the first FIN; the @'s own is not acknowledged yet"},
     {STATE_CLOSING, "both FINs have crossed; the last ACK is missing",
      "both FINs have crossed; the last ACK is missing"},
-    {STATE_ESTABLISHED, "nobody has sent a FIN; either side may close",
+    {STATE_ESTABLISHED, "no FIN has been sent or heard; either side may close",
      "nobody has sent a FIN, and the @ has not called accept()"},
     {STATE_SYN_SENT, "the handshake was never answered", "the handshake was never answered"},
     {STATE_SYN_RECV, "the handshake is not complete", "the handshake is not complete"},
