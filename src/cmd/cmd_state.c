@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PATIENT_MS = 30000 }; /* retransmissions go on for longer than that with the kernel's usual settings */
 enum { MS_PER_S = 1000, DAY_MS = 24 * 3600 * 1000, CONNS_MAX = 100000000, STATES_MAX = LIFE_ORDER_COUNT };
 
 /* One of the states that are asked for. */
@@ -66,7 +67,7 @@ static const struct option_row rows[] = {
     {.name = "settle",
      .value = "TIME",
      .help = "time for the kernel to show them",
-     .preset = "5s, above 100k 1m",
+     .preset = "1m",
      .kind = OPTION_DURATION,
      .target = SETTING(settle_ms),
      .min = 1,
@@ -216,6 +217,19 @@ static int check_hold(const struct state_options *options)
     return 0;
 }
 
+/* Other clocks can be stretched, in a namespace. */
+static void warn_of_retransmission(const struct state_options *options)
+{
+    for (int i = 0; i < options->wanted_count; i++) {
+        const struct state_order *kept = &options->wanted[i].kept;
+        if (kept->given_up_by != NULL && !options->isolation.wanted && options->settings.hold_ms > PATIENT_MS)
+            diag_warn("%s may end before --hold is over: the kernel gives up after as many retransmissions "
+                      "as %s says; "
+                      "--isolate stretches that",
+                      kept->order.name, kept->given_up_by);
+    }
+}
+
 /* ---- the run ---- */
 
 static struct state_options defaults(void)
@@ -225,7 +239,7 @@ static struct state_options defaults(void)
                      .port = 15000,
                      .hold_ms = -1,
                      .hold_last_only = true,
-                     .settle_ms = SETTLE_BY_SIZE,
+                     .settle_ms = 60 * MS_PER_S, /* CLOSING waits for a FIN to be sent again */
                      .interval_ms = 100},
         .isolation = {.stretches_retransmission = true},
         .outputs = {.summary = state_table_view},
@@ -280,6 +294,7 @@ static int run_states(struct state_options *options, const char *states, int arg
                                options->is_tour ? options->settings.conns : most_conns(options));
     if (code != EXIT_AS_EXPECTED)
         return code;
+    warn_of_retransmission(options);
     options->settings.look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
     const struct run run = make_run(options);
     return run_storm(&run);

@@ -218,6 +218,18 @@ bool order_needs_filter(const struct close_order *order)
     return needs;
 }
 
+bool order_leaves_orphans(const struct close_order *order)
+{
+    const uint32_t sending = IN(FIN_WAIT1) | IN(LAST_ACK) | IN(CLOSING);
+    bool leaves = false;
+    int closing;
+    for (int i = 1; i < order_step_count(order); i++)
+        for (int side = 0; side < SIDE_COUNT; side++)
+            leaves |= (order_step_at(order, i)->expect[side] & sending) != 0 &&
+                      order_side_closed(order, i, (enum side)side, &closing);
+    return leaves;
+}
+
 bool order_needs_nothing(const struct close_order *order)
 {
     return !order_needs_filter(order) && order->needs.sysctl == NULL;

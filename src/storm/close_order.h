@@ -77,6 +77,9 @@ const struct order_step *order_step_at(const struct close_order *order, int step
 /* True when its acts or its opening set a packet filter: see packet_drop_probe. */
 bool order_needs_filter(const struct close_order *order);
 
+/* True when ends stay closed and not acknowledged: without a descriptor in FIN_WAIT1, LAST_ACK or CLOSING. */
+bool order_leaves_orphans(const struct close_order *order);
+
 /* True when it is played by "all" on any machine: it needs no filter and no setting. */
 bool order_needs_nothing(const struct close_order *order);
 

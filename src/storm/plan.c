@@ -229,6 +229,21 @@ static void size_time_wait(struct plan *plan)
             grouped(plan->time_wait_total).text, grouped(buckets).text);
 }
 
+/* A socket that has been closed and still sends: the kernel has a limit for all of them, and resets the rest.
+ */
+static void check_orphans(struct plan *plan)
+{
+    const struct storm_settings *settings = plan->settings;
+    for (int i = 0; i < settings->order_count; i++)
+        if (order_leaves_orphans(settings->orders[i]) && settings->conns > plan->limits.max_orphans)
+            add(&plan->obstacles,
+                "%s leaves %s sockets that are closed and not acknowledged, and net.ipv4.tcp_max_orphans "
+                "keeps %s: raise "
+                "it or lower --conns",
+                settings->orders[i]->name, grouped(settings->conns).text,
+                grouped(plan->limits.max_orphans).text);
+}
+
 static void size_memory(struct plan *plan)
 {
     plan->memory = plan->on_lanes * BYTES_PER_PAIR + 2 * (int64_t)plan->pairs * BYTES_PER_WORKER;
@@ -336,6 +351,7 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
     size_backlog(plan);
     size_time_wait(plan);
     size_memory(plan);
+    check_orphans(plan);
     check_address(plan);
     choose_witness(plan);
     check_needs(plan);

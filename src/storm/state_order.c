@@ -17,6 +17,7 @@ struct state_row {
     enum tcp_state state;
     enum side side;
     bool mirrors;
+    const char *given_up_by;
     int64_t lasts_at_most_ms;
     enum opening opening;
     const char *summary, *meaning;
@@ -32,12 +33,14 @@ static const struct state_row rows[] = {
     {.state = STATE_SYN_SENT,
      .side = SIDE_CLIENT,
      .opening = OPENING_UNANSWERED,
+     .given_up_by = "net.ipv4.tcp_syn_retries",
      .summary = "the client has asked for a connection, and nobody answers",
      .meaning = "The listener drops every SYN, as a firewall without manners does. The client sends it again "
                 "after 1, 2, 4 ... seconds."},
     {.state = STATE_SYN_RECV,
      .side = SIDE_SERVER,
      .opening = OPENING_HALF,
+     .given_up_by = "net.ipv4.tcp_synack_retries",
      .summary = "the server has answered, and the client does not hear it",
      .meaning = "The client drops the SYN, ACK: half-open connections, as after a SYN flood."},
     {.state = STATE_ESTABLISHED,
@@ -48,6 +51,7 @@ static const struct state_row rows[] = {
     {.state = STATE_FIN_WAIT1,
      .side = SIDE_SERVER,
      .mirrors = true,
+     .given_up_by = "net.ipv4.tcp_retries2",
      .summary = "the server has sent its FIN, and no ACK comes back",
      .meaning = "The client drops what it receives, so the FIN is never acknowledged and is sent again and "
                 "again.",
@@ -68,6 +72,7 @@ static const struct state_row rows[] = {
     {.state = STATE_CLOSING,
      .side = SIDE_SERVER,
      .mirrors = true,
+     .given_up_by = "net.ipv4.tcp_retries2",
      .summary = "both have sent a FIN at once, and the last ACK is missing",
      .meaning =
          "Both drop, both close their half; then the server hears again, and gets the FIN that the client "
@@ -78,6 +83,7 @@ static const struct state_row rows[] = {
     {.state = STATE_LAST_ACK,
      .side = SIDE_SERVER,
      .mirrors = true,
+     .given_up_by = "net.ipv4.tcp_retries2",
      .summary = "the server has sent the second FIN, and its ACK is missing",
      .meaning = "The client closed its half first and then drops: the server's FIN is never acknowledged.",
      .steps = {STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2)),
@@ -143,6 +149,7 @@ int state_order_make(enum tcp_state state, enum side side, struct state_order *o
                   .opening = row->opening,
                   .keeps = state,
                   .keeps_side = is_mirrored ? side_other(row->side) : row->side},
+        .given_up_by = row->given_up_by,
         .lasts_at_most_ms = row->lasts_at_most_ms,
     };
     for (int i = 0; i < ORDER_STEPS_MAX && row->steps[i].act != ACT_NONE; i++) {

@@ -7,6 +7,7 @@
 
 struct state_order {
     struct close_order order; /* its name is tcp_state_name(order.keeps) */
+    const char *given_up_by;  /* the setting after whose count of retransmissions it ends; NULL: none */
     int64_t lasts_at_most_ms; /* a clock of the kernel that nothing stretches; 0: none */
 };
 

@@ -78,7 +78,7 @@ static void put_ghosts(const struct summary *summary, const struct histogram *si
 {
     for (int side = 0; side < SIDE_COUNT; side++)
         if (sides[side].ghosts > 0)
-            fprintf(summary->out, "  %-*s %s of the %s's gone are ghosts: descriptors still open\n",
+            fprintf(summary->out, "  %-*s %s ghosts on the %s: descriptors open on sockets in no table\n",
                     STEP_WIDTH, "", grouped(sides[side].ghosts).text, side_name((enum side)side));
 }
 
