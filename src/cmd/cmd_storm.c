@@ -150,13 +150,13 @@ static const struct option_row rows[] = {
      .parse = parse_orders},
     {.name = "leak",
      .value = "N|P%",
-     .help = "so many connections, or so much of them, never get their second close()",
+     .help = "so many, or this share of them, never get their second close()",
      .kind = OPTION_CUSTOM,
      .target = OPTION(leak),
      .parse = parse_leak},
     {.name = "rate",
      .value = "N",
-     .help = "open N connections a second, one by one, instead of all at once",
+     .help = "open N connections a second, one by one",
      .preset = "100 with --cause",
      .kind = OPTION_COUNT,
      .target = SETTING(flow.rate),
@@ -397,12 +397,16 @@ static void print_plan(const struct plan *plan, FILE *out)
     fprintf(out, "  orders        ");
     for (int i = 0; i < settings->order_count; i++)
         fprintf(out, " %s", settings->orders[i]->name);
-    fprintf(out, "\n  lanes          %d consecutive ports from %lld up, at most %s connections each\n",
-            plan->lane_count, (long long)settings->port, grouped(plan->lane_capacity).text);
-    fprintf(out, "  workers        %d server and %d client, at most %s descriptors each\n", plan->pairs,
-            plan->pairs, grouped(plan->limits.nofile_hard).text);
-    fprintf(out, "  backlog        %s a listener; clients at most %s ahead of accept()\n",
-            grouped(plan->backlog).text, grouped(plan->window).text);
+    fprintf(out, "\n  lanes          %d consecutive port%s from %lld up, at most %s connections each\n",
+            plan->lane_count, plan->lane_count == 1 ? "" : "s", (long long)settings->port,
+            grouped(plan->lane_capacity).text);
+    fprintf(out, "  workers        %d server and %d client, at most %s and %s descriptors each\n", plan->pairs,
+            plan->pairs, grouped(plan_nofile(plan, SIDE_SERVER)).text,
+            grouped(plan_nofile(plan, SIDE_CLIENT)).text);
+    fprintf(out, "  backlog        %s a listener", grouped(plan->backlog).text);
+    if (settings->flow.rate == 0)
+        fprintf(out, "; clients at most %s ahead of accept()", grouped(plan->window).text);
+    fputc('\n', out);
     fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,
             grouped(plan->limits.memory_available >> 20).text);
     fprintf(out,
