@@ -79,8 +79,9 @@ endif
 
 build/tcpstorm.1: src/man/tcpstorm.1.in build/tcpstorm
 	build/tcpstorm orders --man > $@.orders
-	sed -e '/@ORDERS@/{r $@.orders' -e 'd}' -e "s/@VERSION@/$$(build/tcpstorm version | cut -d' ' -f2)/" $< > $@
-	rm -f $@.orders
+	build/tcpstorm causes --man > $@.causes
+	sed -e '/@ORDERS@/{r $@.orders' -e 'd}' -e '/@CAUSES@/{r $@.causes' -e 'd}' -e "s/@VERSION@/$$(build/tcpstorm version | cut -d' ' -f2)/" $< > $@
+	rm -f $@.orders $@.causes
 
 $(PROGRAM): $(BUILD)/main.o $(LIBRARY)
 	@echo '  LINK  $@'

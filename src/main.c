@@ -29,28 +29,37 @@
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
  *     act                  what can be done to an end: one system call each
- *     plan                 what a storm needs against what the machine allows
- *     lane                 connections spread over server ports
+ *     script               what one side does where connections come one by one: it follows from the order
+ *     scenario             a fault as it is met in the field, and its signature; the rows are in cause/
+ *     plan, lane           what a storm needs against what the machine allows; connections over server ports
  *     storm                a run: order after order
- *     controller           one order: act, settle, hold, next step
+ *     controller           one order: what is common; controller_state is what it shares with the courses
+ *     course_at_once       all connections together: act, settle, hold, next step
+ *     course_flow          connections that come one by one, and what is left of them
  *     lookout              when the witness looks
  *     observer             what a view must implement
- *     clock                one monotonic clock
  *     expectation          what a look should show, and how one differs
- *     verdict              what it means, in sentences
+ *     outage               what a flow breaks: growth is a slope with its confidence, story what broke when
+ *     verdict              what it means, in sentences; whose_fault for each class of lingering sockets
+ *     fault                why a storm cannot go on
  *     crew, process        the workers as the controller sees them; how they are started
  *     wire                 the lines that controller and workers exchange
- *     worker               a process that holds ends; server_end and client_end are its two roles
- *     ends                 a worker's descriptors, and acts on all of them
+ *     worker               a process that holds ends, in one of four roles
+ *     server_end, client_end, ends     all at once: a worker's descriptors, and acts on all of them
+ *     server_flow, client_flow         one by one; flow_worker is what they share, arrivals the schedule
+ *     party, lives         one process's part in a flow and how it behaves: lives play a script
+ *     door, held           a listening socket that is heard; the descriptors that a process holds
  *     witness_process      the witness in a process of its own
- *     fault                why a storm cannot go on
+ *     clock                one monotonic clock
  *   tcp/                   what the kernel knows (no libevent)
  *     tcp_state, histogram the eleven states, counted per side
  *     witness              asks for all sockets: sock_diag (netlink), proc_net_tcp
+ *     lingering            what is still there, in classes; socket_owner finds the processes that hold it
+ *     ghost                a descriptor whose socket has left all tables
  *     connection           both ends of one connection
  *     kernel_counters      the kernel's account of what went another way
  *     host_limits          descriptors, ports, sysctls, memory
- *     address              IPv4 and IPv6
+ *     address, listen_socket   IPv4 and IPv6; a socket that listens
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer,
  *                          terminal, diag
  *
@@ -95,6 +104,8 @@ static void print_short_help(void)
         "\n"
         "  tcpstorm --conns 1000 --order server-first   the server closes first: FIN_WAIT2 and CLOSE_WAIT\n"
         "  tcpstorm --conns 1000 --order leak           the server never closes: CLOSE_WAIT piles up\n"
+        "  tcpstorm --rate 200 --leak 5%                one by one, and one in twenty is never closed\n"
+        "  tcpstorm --cause ignore-eof                  a real bug under such traffic; --fixed: without it\n"
         "  tcpstorm orders                              all orders\n"
         "  tcpstorm --help                              all options\n",
         stdout);
@@ -118,10 +129,11 @@ static int cmd_help(int argc, char *argv[])
           "  tcpstorm --order all                              every order, one after the other\n"
           "  tcpstorm --order leak --hold forever              leave it there for ss; Ctrl-C ends it\n"
           "  tcpstorm --conns 50k --order client-first --csv - > run.csv\n"
+          "  tcpstorm --cause ignore-eof --server-nofile 512   until the server is out of descriptors\n"
           "  tcpstorm --conns 1m --dry-run                     what it would take on this machine\n"
           "  tcpstorm walk --order half-close                  one connection, step by step\n"
-          "\nExit codes: 0 as expected, 1 the states differ, 2 bad usage, 3 this machine cannot run it,\n"
-          "130 interrupted.\n",
+          "\nExit codes: 0 as expected, 1 the states differ or something leaks unasked, 2 bad usage,\n"
+          "3 this machine cannot run it, 130 interrupted.\n",
           stdout);
     return EXIT_AS_EXPECTED;
 }

@@ -84,7 +84,7 @@ function read_header(    i, name) {
     header_width = NF
     header_seen[FILENAME] = 1
     row_pattern = pattern_of_rows()
-    at_order = at["order"]; at_conns = at["conns"]; at_t = at["t_s"]; at_step = at["step"]; at_side = at["side"]; at_gone = at["gone"]; at_fds = at["fds"]
+    at_order = at["order"]; at_conns = at["conns"]; at_t = at["t_s"]; at_step = at["step"]; at_side = at["side"]; at_gone = at["gone"]; at_fds = at["fds"]; at_ghosts = at["ghosts"]
     s1 = at[state_column[1]]; s2 = at[state_column[2]]; s3 = at[state_column[3]]; s4 = at[state_column[4]]
     s5 = at[state_column[5]]; s6 = at[state_column[6]]; s7 = at[state_column[7]]; s8 = at[state_column[8]]
     s9 = at[state_column[9]]; s10 = at[state_column[10]]
@@ -132,7 +132,7 @@ function take_row(    side, t, step, vector, n, sum) {
     if (!((runs, step) in step_index)) begin_step(step, t)
     step = step_index[runs, step]
     if (t < step_start[runs, step]) step_start[runs, step] = t
-    vector = $s1 " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " ($at_gone < 0 ? 0 : $at_gone) " " ($at_gone > 0 && $at_fds >= $at_gone)
+    vector = $s1 " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " ($at_gone < 0 ? 0 : $at_gone) " " ($at_gone > 0 && held_gone() >= $at_gone)
     if (vector == last_vector[side] && step == last_step[side]) return
     last_vector[side] = vector
     last_step[side] = step
@@ -464,6 +464,9 @@ function name_stretch(run, side, vector, x, y, from, to,    i, counts, height, b
         below += height
     }
 }
+
+# Descriptors on sockets that are gone: the ghosts, or in files from before that column at most as many as there are.
+function held_gone() { return at_ghosts ? $at_ghosts : $at_fds }
 
 # Who must call close(), if somebody must: an end in CLOSE_WAIT, or one whose connection was reset under its descriptor.
 function duty_of(i, side, holds_gone) {

@@ -86,8 +86,9 @@ static const struct scenario causes[] = {
     },
     {
         .order = {.name = "emfile",
-                  .summary = "accept() fails with EMFILE, and the path that refuses a client leaks its "
-                             "descriptor",
+                  .summary =
+                      "descriptors run out, accept() fails, and the path that refuses a client leaks its "
+                      "descriptor",
                   .meaning = "A reserve descriptor is given up in order to accept a client and refuse it, "
                              "but the close() is missing. Each failure makes descriptors shorter, so the "
                              "next comes sooner, until there are none."},

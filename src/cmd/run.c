@@ -1,43 +1,13 @@
 #include "cmd/run.h"
 
 #include "base/diag.h"
-#include "base/number_text.h"
 #include "cmd/command.h"
 #include "storm/storm.h"
 #include "tcp/host_limits.h"
+#include "view/view.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-static void print_plan(const struct plan *plan, FILE *out)
-{
-    const struct storm_settings *settings = plan->settings;
-    fprintf(out, "plan: nothing has been opened\n");
-    fprintf(out, "  connections    %s on %s", grouped(settings->conns).text,
-            address_text(&settings->address).text);
-    if (settings->flow.rate > 0)
-        fprintf(out, ", %s a second for %s, each for %s", grouped(settings->flow.rate).text,
-                duration_text(settings->flow.duration_ms).text, duration_text(settings->flow.life_ms).text);
-    if (settings->leak > 0)
-        fprintf(out, "; %s of them leak", grouped(settings->leak).text);
-    fputc('\n', out);
-    fprintf(out, "  orders        ");
-    for (int i = 0; i < settings->order_count; i++)
-        fprintf(out, " %s", settings->orders[i]->name);
-    fprintf(out, "\n  lanes          %d consecutive ports from %lld up, at most %s connections each\n",
-            plan->lane_count, (long long)settings->port, grouped(plan->lane_capacity).text);
-    fprintf(out, "  workers        %d server and %d client, at most %s descriptors each\n", plan->pairs,
-            plan->pairs, grouped(plan->limits.nofile_hard).text);
-    fprintf(out, "  backlog        %s a listener; clients at most %s ahead of accept()\n",
-            grouped(plan->backlog).text, grouped(plan->window).text);
-    fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,
-            grouped(plan->limits.memory_available >> 20).text);
-    fprintf(out,
-            "  TIME_WAIT      up to %s from one order, %s from all; net.ipv4.tcp_max_tw_buckets keeps %s\n",
-            grouped(plan->time_wait_most).text, grouped(plan->time_wait_total).text,
-            grouped(plan->limits.max_tw_buckets).text);
-    fprintf(out, "  witness        %s\n", plan->witness != NULL ? plan->witness->name : "none");
-}
 
 static int check_ports(const struct plan *plan)
 {
@@ -76,7 +46,7 @@ static int make_plans(const struct run *run, struct plans *plans)
         for (int k = 0; k < plan->warnings.count; k++)
             diag_warn("%s", plan->warnings.each[k].text);
         if (run->dry_run)
-            print_plan(plan, stdout);
+            view_print_plan(plan, stdout);
         for (int k = 0; k < plan->obstacles.count; k++)
             diag_error("%s", plan->obstacles.each[k].text);
         if (!possible || (code == EXIT_AS_EXPECTED && check_ports(plan) != EXIT_AS_EXPECTED))

@@ -47,7 +47,7 @@ static void on_news_due(evutil_socket_t fd, short what, void *context)
         return;
     service->told_begun = begun;
     service->told_held = held;
-    diag_progress("%s connections accepted, %s descriptors held", grouped(begun).text, grouped(held).text);
+    diag_progress("accepted so far: %s, descriptors held: %s", grouped(begun).text, grouped(held).text);
 }
 
 static int refuse_port(const struct one_end_options *options, int error)

@@ -1,5 +1,5 @@
-# bash completion for tcpstorm: commands, options, orders, witnesses, files. It works without the bash-completion
-# package; that package finds it by its name.
+# bash completion for tcpstorm: commands, options, orders, causes, witnesses, files. It works without the
+# bash-completion package; that package finds it by its name.
 # shellcheck shell=bash
 
 _tcpstorm_words() {
@@ -23,15 +23,26 @@ _tcpstorm_orders() {
   _tcpstorm_words "$names" "$word"
 }
 
+# A server shows no bug of a client's.
+_tcpstorm_causes() {
+  local program=$1 word=$2 line name='' names=''
+  while IFS= read -r line; do
+    [[ $line == ' '* ]] || name=${line%%:*}
+    [[ $line != *'at fault  the '* ]] || [[ ${COMP_WORDS[1]} == server && $line == *client ]] || names+=" $name"
+  done < <("$program" causes 2>/dev/null)
+  _tcpstorm_words "$names" "$word"
+}
+
 # Of the command that the line begins with; without one, those of a storm.
 _tcpstorm_options() {
   local program=$1 word=$2 words
   case $((COMP_CWORD > 1)),${COMP_WORDS[1]} in
-    1,server | 1,client) words='--address --port' ;;
+    1,server) words='--address --port --cause --fixed' ;;
+    1,client) words='--address --port' ;;
     1,walk) words='--order --pause --address --port' ;;
-    1,orders) words='--names' ;;
+    1,orders | 1,causes) words='--names' ;;
     1,*) words=$("$program" options 2>/dev/null) ;;
-    *) words="$("$program" options 2>/dev/null) --help --version server client walk orders help version" ;;
+    *) words="$("$program" options 2>/dev/null) --help --version server client walk orders causes help version" ;;
   esac
   _tcpstorm_words "$words" "$word"
 }
@@ -50,12 +61,15 @@ _tcpstorm() {
   esac
   case $option in
     --order) _tcpstorm_orders "$program" "$word" ;;
+    --cause) _tcpstorm_causes "$program" "$word" ;;
     --witness) _tcpstorm_words 'auto netlink procfs' "$word" ;;
     --csv | --json) _tcpstorm_files "$word" ;;
     --pause) _tcpstorm_words '0s 500ms 1s 2s' "$word" ;;
     --hold) _tcpstorm_words '0s 1s 10s forever' "$word" ;;
+    --duration) _tcpstorm_words '10s 30s 2m' "$word" ;;
+    --life) _tcpstorm_words '0s 200ms 2s' "$word" ;;
     --address) _tcpstorm_words '127.0.0.1 ::1' "$word" ;;
-    --conns | --settle | --interval | --port) ;;
+    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port) ;;
     *) _tcpstorm_options "$program" "$word" ;;
   esac
 }

@@ -58,6 +58,7 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
 
 static void flow_prepare(struct controller *c)
 {
+    c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
         send_script(c, crew_server(&c->crew, pair), pair);
         send_script(c, crew_client(&c->crew, pair), pair);

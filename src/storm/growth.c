@@ -280,7 +280,7 @@ static struct growth_text level_words(const struct trend *trend)
 {
     struct rate_scale scale = scale_for(trend);
     struct growth_text out;
-    snprintf(out.text, sizeof out.text, "stays level (slope %s%s, between %s and %s)",
+    snprintf(out.text, sizeof out.text, "stays level (%s%s, 95%% confidence %s to %s)",
              rate_text(trend->slope_per_s, &scale).text, scale.unit, rate_text(trend->low_per_s, &scale).text,
              rate_text(trend->high_per_s, &scale).text);
     return out;

@@ -22,11 +22,11 @@ void outage_note_flow(struct outage *outage, double t_s, const struct flow_tally
 {
     const struct flow_tally *server = &sums[SIDE_SERVER], *client = &sums[SIDE_CLIENT];
     if (server->error == EMFILE)
-        story_note(&outage->story, STORY_SERVER_EMFILE, t_s, server->begun);
+        story_note(&outage->story, STORY_SERVER_EMFILE, t_s, outage->server_nofile);
     if (server->error == ENFILE)
-        story_note(&outage->story, STORY_MACHINE_ENFILE, t_s, server->begun);
+        story_note(&outage->story, STORY_MACHINE_ENFILE, t_s, 0);
     if (client->oldest_us >= SLOW_CONNECT_US)
-        story_note(&outage->story, STORY_CONNECT_SLOW, t_s, client->oldest_us / 1000);
+        story_note(&outage->story, STORY_CONNECT_SLOW, t_s, 0);
     if (client->timeouts > 0)
         story_note(&outage->story, STORY_CONNECT_TIMED_OUT, t_s, 0);
     if (client->lost > 0)

@@ -69,6 +69,7 @@ static bool server_flow_on_line(struct worker *worker, const struct wire_line *l
 
 const struct worker_role server_flow = {
     .name = "server-flow",
+    .is_punctual = true,
     .start = server_flow_start,
     .stop = server_flow_stop,
     .ghosts = flow_worker_ghosts,

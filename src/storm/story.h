@@ -10,14 +10,10 @@ enum story_stage {
     STORY_SERVER_EMFILE,     /* accept() failed: the server's descriptor limit */
     STORY_MACHINE_ENFILE,    /* a call failed: fs.file-max */
     STORY_QUEUE_FULL,        /* connections in the accept queue */
-    STORY_REPLY_TIMED_OUT,   /* connected, but not served: milliseconds waited */
     STORY_SYN_DROPPED,       /* ListenDrops since the flow began */
     STORY_CONNECT_SLOW,      /* milliseconds that connect() has taken so far */
     STORY_CONNECT_TIMED_OUT, /* milliseconds waited */
-    STORY_CONNECT_REFUSED,   /* no number */
     STORY_REPLY_LOST,        /* no number */
-    STORY_CLIENT_EMFILE,     /* socket() failed: the client's descriptor limit */
-    STORY_OUT_OF_PORTS,      /* connections that the client holds */
     STORY_STAGE_COUNT,
 };
 

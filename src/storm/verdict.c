@@ -25,11 +25,20 @@ static void add(struct verdict *verdict, const char *format, ...)
     va_end(arguments);
 }
 
+static void say_signature(struct verdict *verdict, const struct verdict_input *input)
+{
+    add(verdict, "As expected, %s: %s. %s",
+        input->flow->shows_signature ? "the bug shows" : "nothing shows of the bug",
+        signature_text(&input->flow->scenario->signature).text, input->order->meaning);
+}
+
 static void say_outcome(struct verdict *verdict, const struct verdict_input *input)
 {
     switch (input->outcome) {
     case OUTCOME_AS_EXPECTED:
-        if (input->aged || input->late_close)
+        if (input->flow != NULL && input->flow->scenario != NULL)
+            say_signature(verdict, input);
+        else if (input->aged || input->late_close)
             add(verdict, "As expected, for a run that outlasts the kernel's clocks.");
         else
             add(verdict, "As expected. %s", input->order->meaning);
@@ -85,7 +94,8 @@ static void say_leaked(struct verdict *verdict, const struct verdict_input *inpu
 {
     int64_t server = input->fds[SIDE_SERVER] - input->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT];
     int64_t client = input->fds[SIDE_CLIENT] - input->sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT];
-    if (input->outcome == OUTCOME_AS_EXPECTED && server + client > 0)
+    int64_t ghosts = input->sides[SIDE_SERVER].ghosts + input->sides[SIDE_CLIENT].ghosts;
+    if (input->outcome == OUTCOME_AS_EXPECTED && server + client > ghosts)
         add(verdict, "%s descriptors were still open at the end (server %s, client %s).",
             grouped(server + client).text, grouped(server).text, grouped(client).text);
 }
@@ -135,21 +145,26 @@ static void say_who_owes(struct verdict *verdict, const struct verdict_input *in
 static void say_rate(struct verdict *verdict, const struct flow_report *flow)
 {
     const struct flow_tally *client = &flow->sums[SIDE_CLIENT];
-    char late[80] = "none late";
+    char late[80] = "none late", failed[128] = "";
+    if (client->errors > 0)
+        snprintf(failed, sizeof failed, "; %s gave up, as connect() had no answer for %s",
+                 grouped(client->errors).text, duration_text(flow->asked->connect_timeout_ms).text);
     if (client->late > 0)
         snprintf(late, sizeof late, "%s late, the latest by %.0f ms", grouped(client->late).text,
                  (double)client->worst_us / 1000);
-    add(verdict, "%s connections came, %.1f/s of the %s/s asked for, %s.",
+    add(verdict, "%s clients came, %.1f/s of the %s/s asked for, %s%s.",
         grouped(client->begun + client->errors).text, flow->achieved_rate, grouped(flow->asked->rate).text,
-        late);
+        late, failed);
 }
 
 static void say_story(struct verdict *verdict, const struct story *story)
 {
     enum story_stage stages[STORY_STAGE_COUNT];
     int count = story_in_order(story, stages);
+    if (count > 0)
+        add(verdict, "What broke, and when:");
     for (int i = 0; i < count; i++)
-        add(verdict, "%s", story_line(story, stages[i]).text);
+        add(verdict, "- %s", story_line(story, stages[i]).text);
 }
 
 /* Sockets that another process inherited, or that none has, take no descriptor of the server's. */
@@ -173,18 +188,21 @@ static void put_exhaustion(const struct flow_report *flow, enum side side, char 
     if (isfinite(gone_s))
         snprintf(out, size, ", descriptors gone at %.1f s", gone_s);
     else if (isfinite(left_s))
-        snprintf(out, size, ", descriptors gone in %s", duration_text((int64_t)left_s * 1000).text);
+        snprintf(out, size, ", descriptors gone in %s at that rate",
+                 duration_text((int64_t)left_s * 1000).text);
 }
 
 static void say_growth(struct verdict *verdict, const struct flow_report *flow, enum side side)
 {
     const struct trend *trend = &flow->trend[side];
-    char gone[64];
+    char gone[96];
     put_exhaustion(flow, side, gone, sizeof gone);
+    if (trend->kind == TREND_UNKNOWN && isfinite(story_first_failure_s(flow->story)))
+        return; /* it is all in the story */
     if (trend->kind == TREND_UNKNOWN)
         add(verdict, "Whether what the %s holds grows: too few looks to tell.", side_name(side));
     else if (trend->kind == TREND_LEAK && flow->held[side] > 0)
-        add(verdict, "leak: %s of %s sockets, +%.1f/s%s; what the %s holds %s.",
+        add(verdict, "leak: %s of %s sockets, +%.1f/s%s. What the %s holds %s.",
             grouped(flow->held[side]).text,
             grouped(flow->sums[SIDE_CLIENT].begun + flow->sums[SIDE_CLIENT].errors).text, trend->slope_per_s,
             gone, side_name(side), growth_words(trend).text);
@@ -193,21 +211,37 @@ static void say_growth(struct verdict *verdict, const struct flow_report *flow, 
             growth_words(trend).text);
 }
 
+/* By the order the side that closed first keeps all its TIME_WAIT, but for those whose ports were taken
+ * again: by a connect() from TIME_WAIT (tcp_tw_reuse), or by a SYN to it from the same port. */
 static void say_reuse(struct verdict *verdict, const struct verdict_input *input)
 {
-    int64_t reused = input->moved->value[COUNTER_TIME_WAIT_REUSED];
-    if (reused > 0)
+    const struct order_step *last = order_step_at(input->order, order_step_count(input->order) - 1);
+    for (int i = 0; i < SIDE_COUNT && input->flow->scenario == NULL; i++) {
+        int64_t gone = histogram_gone(&input->sides[i], input->opened);
+        if (last->expect[i] == STATE_SET(STATE_TIME_WAIT) && gone > 0)
+            add(verdict,
+                "%s TIME_WAIT on the %s ended before the end: their minute was over, or a new connection "
+                "took the "
+                "same ports (net.ipv4.tcp_tw_reuse; kernel counter TWRecycled moved by %s).",
+                grouped(gone).text, side_name((enum side)i),
+                grouped(input->moved->value[COUNTER_TIME_WAIT_REUSED]).text);
+    }
+}
+
+/* The client's last ACK of the handshake was dropped by a full queue: it believes in a connection. */
+static void say_half_open(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t alone =
+        input->sides[SIDE_CLIENT].of[STATE_ESTABLISHED] - input->sides[SIDE_SERVER].of[STATE_ESTABLISHED];
+    if (alone > 0 && isfinite(story_at(input->flow->story, STORY_QUEUE_FULL)))
         add(verdict,
-            "%s TIME_WAIT ended early: a new connection took the port (net.ipv4.tcp_tw_reuse; kernel counter "
-            "TWRecycled).",
-            grouped(reused).text);
+            "%s clients are ESTABLISHED towards nobody: the full accept queue dropped the last ACK of their "
+            "handshake, and the server has no such connection.",
+            grouped(alone).text);
 }
 
 static void say_flow(struct verdict *verdict, const struct flow_report *flow)
 {
-    if (flow->scenario != NULL)
-        add(verdict, "Signature %s: %s.", flow->shows_signature ? "seen" : "not seen",
-            signature_text(&flow->scenario->signature).text);
     say_rate(verdict, flow);
     say_story(verdict, flow->story);
     for (int i = 0; i < SIDE_COUNT; i++) {
@@ -272,13 +306,21 @@ static void say_crowding(struct verdict *verdict, const struct verdict_input *in
             grouped(crowd).text, grouped(input->ehash_entries).text);
 }
 
+/* The kernel counts some of what it does twice, under a wider name. */
+static bool is_told_by_another(const struct kernel_counters *moved, enum kernel_counter counter)
+{
+    const int64_t *value = moved->value;
+    return (counter == COUNTER_LISTEN_DROPS && value[counter] == value[COUNTER_LISTEN_OVERFLOWS]) ||
+           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]);
+}
+
 /* RSTs are part of some orders; they are news only when the run differs. */
 static void say_counters(struct verdict *verdict, const struct verdict_input *input)
 {
     for (int i = 0; i < COUNTER_COUNT; i++) {
         enum kernel_counter counter = (enum kernel_counter)i;
         bool is_news = kernel_counter_is_trouble(counter) || input->outcome == OUTCOME_DIFFERS;
-        if (input->moved->value[i] > 0 && is_news)
+        if (input->moved->value[i] > 0 && is_news && !is_told_by_another(input->moved, counter))
             add(verdict, "Kernel counter %s moved by %s: %s.", kernel_counter_name(counter),
                 grouped(input->moved->value[i]).text, kernel_counter_meaning(counter));
     }
@@ -288,9 +330,11 @@ struct verdict verdict_of(const struct verdict_input *input)
 {
     struct verdict verdict = {""};
     say_outcome(&verdict, input);
-    if (input->flow != NULL) {
+    if (input->flow != NULL)
         say_flow(&verdict, input->flow);
+    if (input->flow != NULL && input->sides != NULL) {
         say_reuse(&verdict, input);
+        say_half_open(&verdict, input);
     }
     if (input->sides != NULL)
         say_who_owes(&verdict, input);

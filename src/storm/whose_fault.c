@@ -15,7 +15,7 @@ static const struct reading readings[] = {
     {STATE_CLOSE_WAIT, "the ~ sent the first FIN; the @ owes the close()",
      "the ~ sent the first FIN; the @ never called accept(), so no process can close them"},
     {STATE_FIN_WAIT2, "the @ sent the first FIN and keeps the descriptor; the ~ owes the close()",
-     "the @ sent the first FIN and is done; the ~ owes the close(), but these go after "
+     "the @ sent the first FIN and is done; the ~ owes the close(), but the kernel drops these after "
      "net.ipv4.tcp_fin_timeout"},
     {STATE_FIN_WAIT1, "the @'s FIN is not acknowledged yet", "the @'s FIN is not acknowledged yet"},
     {STATE_LAST_ACK, "the ~ sent the first FIN; the @'s own is not acknowledged yet",

@@ -104,8 +104,8 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
 {
     struct worker worker = {.role = role, .behaviour = behaviour, .fixed = fixed};
     process_leave_signals_to_controller();
-    setpriority(PRIO_PROCESS, 0,
-                BEHIND_THE_WITNESS); /* or a look would take as long as a hundred workers let it */
+    if (!role->is_punctual) /* a look would take as long as a hundred workers let it */
+        setpriority(PRIO_PROCESS, 0, BEHIND_THE_WITNESS);
     host_raise_nofile();
     int rc = -ENOMEM;
     worker.base = new_base(role->is_punctual);

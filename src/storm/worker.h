@@ -29,7 +29,7 @@ struct worker {
 /* What a side does beyond acting on its ends. */
 struct worker_role {
     const char *name; /* "server", "client", "server-flow", "client-flow" */
-    bool is_punctual; /* timers to the microsecond, at the price of a system call each */
+    bool is_punctual; /* it has a schedule to keep: exact timers, and no place behind the witness */
     bool (*start)(struct worker *worker);
     void (*stop)(struct worker *worker);
     /* True when the line was one of this role's. */

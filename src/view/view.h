@@ -30,6 +30,9 @@ struct observer progress_view(void);
 
 void view_free(struct observer *observer);
 
+/* What the run would take, a line for each thing. */
+void view_print_plan(const struct plan *plan, FILE *out);
+
 /* Prints the ss command that shows the sockets of these lanes, from inside the run's namespace. */
 void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes);
 

@@ -198,6 +198,110 @@ load helper
   refused 'allowed' -- orders --names --names
 }
 
+@test "--leak takes neither nothing nor more than all" {
+  refused '--leak "0"' 'a number of connections' '5%' -- --leak 0
+  refused '--leak "0%"' 'a share above 0% up to 100%' -- --leak 0%
+  refused '--leak "0.0%"' 'above 0%' -- --leak 0.0%
+  refused '--leak "101%"' 'up to 100%' -- --leak 101%
+  refused '--leak "100.001%"' 'up to 100%' -- --leak 100.001%
+}
+
+@test "--leak takes no word and no junk" {
+  local value
+  for value in abc 5%% % .5% -5 -5% 5.5 1e1% 5%x 1.2.3% ' 5%' '' nan% inf% 0x10%; do
+    refused "--leak \"$value\"" 'allowed is a number of connections' -- --leak "$value"
+  done
+}
+
+@test "--leak takes no more connections than there are" {
+  refused '--leak "2000"' 'of 1,000 connections' '1 to 1,000' -- --leak 2000
+  refused '--leak "6"' 'of 5 connections' '1 to 5' -- --conns 5 --leak 6
+  refused '--leak "201"' 'of 200 connections' '1 to 200' -- --rate 100 --duration 2s --leak 201
+}
+
+@test "--leak takes no share that is less than one connection" {
+  refused '--leak "0.5%"' 'of 100 connections' '1 to 100' -- --conns 100 --leak 0.5%
+  refused '--leak "0.0000001%"' 'of 1,000 connections' -- --leak 0.0000001%
+}
+
+@test "--leak needs an order with a second close()" {
+  refused '--leak "5%"' '--order leak' 'second close()' -- --leak 5% --order leak
+  refused '--leak "20"' '--order never-close' 'second close()' -- --leak 20 --order never-close
+  refused '--leak "20"' '--order leak' -- --leak 20 --order client-first,leak
+  refused '--leak "20"' 'second close()' -- --leak 20 --order all
+  refused '--leak "20"' '--order leak' -- --leak 20 --order leak --rate 100
+}
+
+@test "--rate takes neither nothing, nor part of one, nor more than a million" {
+  refused '--rate "0"' 'from 1 to 1,000,000' -- --rate 0
+  refused '--rate "-1"' 'from 1 to' -- --rate -1
+  refused '--rate "1.5"' 'whole number' -- --rate 1.5
+  refused '--rate "abc"' 'whole number' -- --rate abc
+  refused '--rate "2m"' 'from 1 to 1,000,000' -- --rate 2m
+}
+
+@test "a rate and a duration that make no connection, or too many, are refused with the number" {
+  refused '--rate 1 ' '--duration 500ms' '0 connections' '1 to' -- --rate 1 --duration 500ms
+  refused '--rate 1,000,000 ' '--duration 24h' '86,400,000,000 connections' '1 to 100,000,000' -- \
+    --rate 1m --duration 24h
+}
+
+@test "--duration takes neither nothing nor forever" {
+  refused '--duration "0s"' 'allowed is a duration from' -- --rate 5 --duration 0s
+  refused '--duration "forever"' 'allowed is a duration from' -- --rate 5 --duration forever
+  refused '--duration "25h"' '24h' -- --rate 5 --duration 25h
+}
+
+@test "--life takes no negative time and no junk" {
+  refused '--life "-1s"' 'allowed is a duration from 0s' -- --rate 5 --life -1s
+  refused '--life "5x"' 'allowed is a duration from 0s' -- --rate 5 --life 5x
+}
+
+@test "--backlog takes neither nothing nor more than listen() does" {
+  refused '--backlog "0"' 'from 1 to 65,535' -- --rate 5 --backlog 0
+  refused '--backlog "65536"' 'from 1 to 65,535' -- --rate 5 --backlog 65536
+  refused '--backlog "few"' 'whole number' -- --rate 5 --backlog few
+}
+
+@test "--server-nofile takes no fewer than the server itself needs" {
+  refused '--server-nofile "3"' 'from 16 to' -- --rate 5 --server-nofile 3
+  refused '--server-nofile "15"' 'from 16 to' -- --cause ignore-eof --server-nofile 15
+  refused '--server-nofile "0"' 'from 16 to' -- --rate 5 --server-nofile 0
+}
+
+@test "what concerns connections one by one needs --rate or --cause" {
+  local option
+  for option in '--duration 5s' '--life 1s' '--server-nofile 64' '--backlog 16'; do
+    # shellcheck disable=SC2086 # option and value
+    refused "${option%% *} " '--rate' '--cause' -- $option
+  done
+}
+
+@test "--conns does not go with --rate or --cause" {
+  refused '--conns ' '--rate' '--duration' -- --rate 100 --conns 5
+  refused '--conns ' '--cause' -- --cause ignore-eof --conns 5
+}
+
+@test "--fixed needs --cause" {
+  refused '--fixed' '--cause NAME' -- --fixed
+  refused '--fixed' '--cause NAME' -- --fixed --rate 100
+  refused '--fixed "yes"' 'takes no value' -- --cause ignore-eof --fixed=yes
+}
+
+@test "--cause goes with neither --order nor --leak" {
+  refused '--order ' '--cause' -- --cause ignore-eof --order leak
+  refused '--leak ' '--cause' -- --cause ignore-eof --leak 5
+  refused '--leak ' '--cause' -- --cause ignore-eof --fixed --leak 5%
+}
+
+@test "an unknown cause is answered by the nearest one, or by where they are listed" {
+  refused '--cause "ignore-oef"' 'did you mean ignore-eof?' -- --cause ignore-oef
+  refused '--cause "emfiles"' 'did you mean emfile?' -- --cause emfiles
+  refused '--cause "xyzzy"' 'tcpstorm causes' -- --cause xyzzy
+  refused '--cause ""' 'tcpstorm causes' -- --cause ''
+  refused '--cause' 'needs a value' -- --cause
+}
+
 @test "a value with a newline is answered in one line" {
   refused '--conns' 'allowed' -- --conns $'1\n2'
   refused '--csv' -- --csv $'/nonexistent/a\nb'
@@ -232,6 +336,16 @@ load helper
 --csv - --json -
 --csv same.out --json same.out
 frobnicate
+--leak 101%
+--leak 2000
+--leak 5 --order leak
+--rate 0
+--rate 100 --conns 5
+--life 1s
+--fixed
+--cause emfiles
+--cause emfile --order leak
+--rate 5 --server-nofile 3
 END
 }
 

@@ -71,17 +71,21 @@ assert_offers() {
 
 @test "the commands are offered first" {
   offered ''
-  assert_offers server client walk orders help version
+  assert_offers server client walk orders causes help version
 }
 
 @test "each command has options of its own" {
   offered server ''
+  [[ $output == $'--address\n--port\n--cause\n--fixed' ]] || fail_with 'the options of a server were expected'
+  offered client ''
   [[ $output == $'--address\n--port' ]] || fail_with '--address and --port were expected'
   offered client --p
   [[ $output == --port ]] || fail_with '--port was expected'
   offered walk ''
   [[ $output == $'--order\n--pause\n--address\n--port' ]] || fail_with 'the options of a walk were expected'
   offered orders ''
+  [[ $output == --names ]] || fail_with '--names was expected'
+  offered causes ''
   [[ $output == --names ]] || fail_with '--names was expected'
   offered version ''
   [[ -z $output ]] || fail_with 'nothing was expected'
@@ -94,9 +98,26 @@ assert_offers() {
     for option in $output; do
       storm "$command" "$option"
       assert_status 2
-      assert_stderr_has "$option needs a value"
+      [[ $option == --fixed ]] || assert_stderr_has "$option needs a value"
+      [[ $stderr != *'--help'* ]] || fail_with "$command does not know $option"
     done
   done
+}
+
+@test "every cause is offered, and its start is completed" {
+  local causes
+  mapfile -t causes < <("$TCPSTORM" causes --names)
+  ((${#causes[@]} > 0)) || fail_with 'there are no causes'
+  offered --cause ''
+  assert_offers "${causes[@]}"
+  offered --cause fork
+  [[ $output == fork-inherit ]] || fail_with 'fork-inherit was expected'
+}
+
+@test "for a server only the causes that it can show are offered" {
+  offered server --cause ''
+  assert_offers ignore-eof never-accept
+  [[ $output != *dead-pool-entry* ]] || fail_with 'dead-pool-entry is a bug of a client'
 }
 
 @test "a walk takes one order" {
@@ -112,6 +133,9 @@ assert_offers() {
 }
 
 @test "nothing is offered for a number" {
-  offered --conns ''
-  [[ -z $output ]] || fail_with 'nothing was expected'
+  local option
+  for option in --conns --leak --rate --server-nofile --backlog --settle --interval --port; do
+    offered "$option" ''
+    [[ -z $output ]] || fail_with "nothing was expected for $option"
+  done
 }

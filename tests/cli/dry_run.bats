@@ -89,6 +89,90 @@ load helper
   assert_stdout_has 4,000
 }
 
+@test "a rate for some time is planned as so many connections, each for its life" {
+  dry_run --rate 500 --duration 30s --life 1s
+  assert_status 0
+  assert_stdout_has ' 15,000 on ' '500 a second' 'for 30s' 'each for 1s'
+  dry_run --rate 500
+  assert_status 0
+  assert_stdout_has ' 5,000 on ' 'for 10s' 'each for 200ms'
+}
+
+@test "a cause is planned at a hundred a second for ten seconds" {
+  dry_run --cause ignore-eof
+  assert_status 0
+  assert_stdout_has ' 1,000 on ' '100 a second' 'for 10s' ' ignore-eof'
+}
+
+# What stays on a lane is what lives and what is in TIME_WAIT: no more than a life and a minute's worth.
+@test "a long flow is planned by its life and a minute of TIME_WAIT, not by all its connections" {
+  dry_run --rate 500 --duration 24h --life 200ms
+  assert_status 0
+  assert_stdout_has ' 43,200,000 on '
+  [[ $output =~ lanes\ +([0-9]+)\ consecutive.*at\ most\ ([0-9,]+)\ connections ]] || fail_with 'no word of the lanes'
+  local lanes=${BASH_REMATCH[1]} each=${BASH_REMATCH[2]//,/}
+  ((lanes * each >= 30101)) || fail_with 'these lanes cannot hold what is there at one time'
+  ((lanes <= 30101 / each + 1)) || fail_with 'these are more lanes than are needed'
+  assert_stdout_has 'up to 30,001 from one order'
+}
+
+@test "a leak is a number of connections, or a share of them" {
+  dry_run --conns 5k --leak 20
+  assert_status 0
+  assert_stdout_has '20 of them leak'
+  dry_run --conns 5k --leak 5%
+  assert_status 0
+  assert_stdout_has '250 of them leak'
+  dry_run --conns 5k --leak 0.1%
+  assert_status 0
+  assert_stdout_has '5 of them leak'
+  dry_run --rate 1k --duration 30s --leak 5%
+  assert_status 0
+  assert_stdout_has '1,500 of them leak'
+  dry_run --conns 5k --leak 100%
+  assert_status 0
+  assert_stdout_has '5,000 of them leak'
+}
+
+@test "without --leak the plan does not speak of one" {
+  dry_run --rate 100
+  [[ $output != *leak* ]] || fail_with 'nothing was to leak'
+}
+
+@test "every order with a second close() takes a leak" {
+  local name
+  for name in $("$TCPSTORM" orders --names); do
+    [[ $name != leak && $name != never-close ]] || continue
+    dry_run --order "$name" --leak 5%
+    assert_status 0
+    dry_run --order "$name" --leak 5% --rate 100
+    assert_status 0
+  done
+}
+
+@test "more descriptors for the server than the hard limit are fatal and say what to change" {
+  storm_with_descriptors 300 --dry-run --port "$(quiet_port)" --rate 5 --server-nofile 301
+  assert_status 3
+  assert_one_message
+  assert_stderr_has '--server-nofile 301' '300 descriptors' 'ulimit -Hn'
+  storm_with_descriptors 300 --dry-run --port "$(quiet_port)" --rate 5 --server-nofile 300
+  assert_status 0
+}
+
+@test "a backlog above somaxconn is cut with a warning that names the sysctl" {
+  (($(</proc/sys/net/core/somaxconn) < 65535)) || skip 'somaxconn is as large as a backlog can be'
+  dry_run --rate 5 --backlog 65535
+  assert_status 0
+  assert_stderr_has 'tcpstorm: warning: ' '--backlog 65,535' net.core.somaxconn
+}
+
+@test "a rate whose TIME_WAIT does not fit is fatal and says to lower it" {
+  (($(</proc/sys/net/ipv4/tcp_max_tw_buckets) < 6000000)) || skip 'so many buckets are rare'
+  dry_run --rate 100k --duration 5m
+  assert_status 3
+  assert_stderr_has net.ipv4.tcp_max_tw_buckets 'lower --rate'
+}
+
 @test "every loopback address is taken" {
   dry_run --address 127.0.0.2
   assert_status 0

@@ -41,14 +41,14 @@ load helper
 @test "--help lists the commands, examples and exit codes" {
   storm --help
   assert_status 0
-  assert_stdout_has '  server ' '  client ' '  walk ' '  orders ' '  help ' '  version ' 'Exit codes' '130'
+  assert_stdout_has '  server ' '  client ' '  walk ' '  orders ' '  causes ' '  help ' '  version ' 'Exit codes' '130'
   assert_stdout_has 'tcpstorm --order all' '--hold forever' '--csv -' '--dry-run'
 }
 
 @test "--help says what each option is when it is not given" {
   storm --help
   assert_stdout_has '(default 1000)' '(default server-first)' '(default 1s)' '(default 100ms)' '(default 127.0.0.1)' \
-    '(default 15000)' '(default auto)'
+    '(default 15000)' '(default auto)' '(default 10s)' '(default 200ms)'
 }
 
 @test "--help fits 100 columns" {
@@ -61,6 +61,12 @@ load helper
 
 @test "every option of --help is taken" {
   dry_run --conns 5 --order leak --hold 0s --settle 5s --interval 100ms --address 127.0.0.1 --witness auto --quiet
+  assert_status 0
+  assert_stderr_empty
+  dry_run --rate 5 --duration 2s --life 100ms --leak 1 --server-nofile 64 --backlog 16 --order client-first --hold 0s
+  assert_status 0
+  assert_stderr_empty
+  dry_run --cause ignore-eof --fixed --rate 5 --duration 2s --life 100ms --server-nofile 64 --backlog 16
   assert_status 0
   assert_stderr_empty
 }
@@ -131,6 +137,26 @@ read_man_page() {
   local page name
   read_man_page
   for name in $("$TCPSTORM" orders --names); do
+    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+  done
+}
+
+@test "every cause that is listed is taken, and its fix" {
+  local name
+  for name in $("$TCPSTORM" causes --names); do
+    dry_run --cause "$name"
+    assert_status 0
+    assert_stdout_has "$name"
+    dry_run --cause "$name" --fixed
+    assert_status 0
+    assert_stdout_has "$name-fixed"
+  done
+}
+
+@test "the man page names every cause" {
+  local page name
+  read_man_page
+  for name in $("$TCPSTORM" causes --names); do
     [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
   done
 }

@@ -48,10 +48,29 @@ refuses() {
   fi
 }
 
+# refuses_tail LINES TAIL: the check of a CSV fails where rows end so; those of a run without faults end in zeros.
+refuses_tail() {
+  refuses check_csv "$1s/,0,0,0,0,0,0,0\\.000000\$/,$2/"
+}
+
+@test "the check of a CSV fails on ghosts, unread, unowned, queued, dropped, late and connect_s where they cannot be" {
+  good_csv
+  refuses_tail '/,client-close,1,server,/' 1,0,0,0,0,0,0.000000
+  refuses_tail 2 0,1,0,0,0,0,0.000000
+  refuses_tail 2 0,0,1,0,0,0,0.000000
+  refuses_tail 3 0,0,0,1,0,0,0.000000
+  refuses_tail 3 0,0,0,0,1,0,0.000000
+  refuses_tail 2 0,0,0,0,0,1,0.000000
+  refuses_tail 2 0,0,0,0,0,0,0.100000
+  refuses_tail 2 0,0,0,0,0,x,0.000000
+  refuses_tail 3 0,0,0,0,0,0,0
+  refuses_tail 3 0,0,0,0,0,0.000000
+}
+
 @test "the check of settled rows fails on another state, another count and an unknown step" {
   good_csv
   local listed='server-first'
-  refuses check_settled_rows '/,client-close,1,server,/s/,20,0,0,0,\(0,[0-9.]*\)$/,0,20,0,0,\1/' "$listed"
+  refuses check_settled_rows '/,client-close,1,server,/s/,20,0,0,0,0,\([0-9.]*,[0-9,.]*\)$/,0,20,0,0,0,\1/' "$listed"
   refuses check_settled_rows '/,server-close,1,client,/s/,0,20,0,/,20,0,0,/' "$listed"
   refuses check_settled_rows 's/,20,1,0/,19,1,0/' "$listed"
   refuses check_settled_rows 's/,server-close,/,server-shutdown,/' "$listed"
@@ -71,6 +90,24 @@ refuses() {
   fi
   expect_in "$BATS_TEST_TMPDIR/report" "client,0,0,0,4,"
   expect_in "$BATS_TEST_TMPDIR/report" "client,0,0,0,5,"
+}
+
+@test "the comparison with ss fails when a ghost, an unread or a queued socket is missing from the CSV" {
+  local column spoilt
+  start_storm --conns 5 --order abort --leak 2 --hold forever
+  wait_for_row server-close 1
+  server_row=$(grep ',server-close,1,server,' "$CSV" | tail -n 1) client_row=$(grep ',server-close,1,client,' "$CSV" | tail -n 1)
+  compare_with_ss server-close
+  for column in 23 24 25 26; do
+    spoilt=$(awk -F, -v OFS=, -v column="$column" '{ $column += 1; print }' <<<"$server_row")
+    if server_row=$spoilt compare_with_ss server-close >"$BATS_TEST_TMPDIR/report"; then
+      say "one more in column $column is not seen"
+      return 1
+    fi
+  done
+  expect_in "$BATS_TEST_TMPDIR/report" "server,1,0,0,0,0,0,0,0,0,0,0,2,0,0,0"
+  kill -INT "$storm_pid"
+  end_storm "$PATIENCE"
 }
 
 @test "a step at which ss never looked is a failure" {

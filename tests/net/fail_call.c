@@ -1,7 +1,7 @@
 /* fail_call: makes a chosen library call fail in chosen processes, for the tests of faults. It is preloaded
  * (LD_PRELOAD) and told what to do by the environment:
  *
- *   FAIL_CALL   the call: accept4, bind, connect, fork, listen, recvmsg, send, socket, socketpair
+ *   FAIL_CALL   the call: accept4, bind, close, connect, fork, listen, recvmsg, send, socket, socketpair
  *   FAIL_ERRNO  what it says then, by name: EMFILE
  *   FAIL_IN     where: the arguments of the process begin with these words: "worker server"; "controller" is
  *               every process that is neither a worker nor a witness
@@ -117,6 +117,14 @@ int bind(int fd, const struct sockaddr *address, socklen_t length)
     int (*next)(int, const struct sockaddr *, socklen_t);
     NEXT(next, "bind");
     return fails("bind") ? -1 : next(fd, address, length);
+}
+
+/* A descriptor that is not closed although close() was called: a leak that nobody asked for. */
+int close(int fd)
+{
+    int (*next)(int);
+    NEXT(next, "close");
+    return fails("close") ? -1 : next(fd);
 }
 
 int connect(int fd, const struct sockaddr *address, socklen_t length)

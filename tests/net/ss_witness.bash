@@ -4,12 +4,18 @@
 #
 # Needs storm.bash.
 
-# One line per side: the counts of ss under the names of the CSV's columns, in its order.
+# What is compared: the names of the CSV's columns.
+COMPARED=side,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,ghosts,unread,unowned,queued
+
+# One line per side: the counts of ss under the names of the CSV's columns, in its order; last the ghosts, which ss cannot
+# see: sockets that the side's workers have a descriptor on and that ss does not list.
 count_with_ss() {
-  ss -Htan | awk -v address="$lane_address" -v first="$lane_first" -v last="$lane_last" '
+  look ss -Htane | awk -v address="$lane_address" -v first="$lane_first" -v last="$lane_last" \
+    -v ghosts_server="$(count_ghosts server)" -v ghosts_client="$(count_ghosts client)" '
     BEGIN {
       columns = split("LISTEN SYN-SENT SYN-RECV ESTAB FIN-WAIT-1 FIN-WAIT-2 CLOSE-WAIT CLOSING LAST-ACK TIME-WAIT UNCONN", states, " ")
       for (i = 1; i <= columns; i++) is_state[states[i]] = 1
+      ghosts["server"] = ghosts_server; ghosts["client"] = ghosts_client
     }
     function is_lane(end,   host, port) {
       match(end, /:[^:]*$/)
@@ -17,21 +23,57 @@ count_with_ss() {
       gsub(/[][]/, "", host)
       return host == address && port + 0 >= first && port + 0 <= last
     }
+    function take(side) {
+      count[side, $1]++
+      if ($1 == "LISTEN") queued[side] += $2
+      if ($1 == "CLOSE-WAIT" && $2 > 0) unread[side]++
+      if ($1 == "CLOSE-WAIT" && / ino:0( |$)/) unowned[side]++
+    }
     !($1 in is_state) { print "ss says an unknown state: " $0; next }
-    is_lane($4) { count["server", $1]++; next }
-    is_lane($5) { count["client", $1]++ }
+    is_lane($4) { take("server"); next }
+    is_lane($5) { take("client") }
     END {
       for (s = 1; s <= 2; s++) {
         line = side = s == 1 ? "server" : "client"
         for (i = 1; i <= columns; i++) line = line "," count[side, states[i]] + 0
-        print line
+        print line "," ghosts[side] + 0 "," unread[side] + 0 "," unowned[side] + 0 "," queued[side] + 0
       }
     }'
 }
 
+# Runs a command where the storm is.
+look() {
+  if [[ ${launcher[0]-} == */in_namespace.bash ]]; then
+    inside "$@"
+  else
+    "$@"
+  fi
+}
+
+count_ghosts() {
+  comm -23 <(sockets_held_by "worker $1" | sort -u) <({ look ss -Htane | grep -o ' ino:[0-9]*' | cut -c 6-; other_sockets; } |
+    sort -u) | wc -l
+}
+
+# The inodes of sockets that are not TCP.
+other_sockets() {
+  look awk 'FNR > 1 { print $7 }' /proc/net/unix
+  look awk 'FNR > 1 { print $10 }' /proc/net/netlink
+}
+
+# sockets_held_by ROLE: the inodes of the sockets on which these workers of the storm have a descriptor.
+sockets_held_by() {
+  local pid words children
+  read -r -a children <"/proc/$storm_pid/task/$storm_pid/children" || true
+  for pid in "${children[@]}"; do
+    { mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || continue
+    [[ "${words[*]:1}" != "$1"* ]] || ls -l "/proc/$pid/fd"
+  done | sed -n 's/.*socket:\[\([0-9]*\)\]$/\1/p'
+}
+
 # A CSV row in the same form: its side and the states, without gone.
 counts_of_row() {
-  cut -d, -f6,8-18 <<<"$1"
+  cut -d, -f6,8-18,23-26 <<<"$1"
 }
 
 # Compares the pair of rows in $server_row and $client_row with what ss counts now.
@@ -42,7 +84,7 @@ compare_with_ss() {
   by_ss=$(count_with_ss)
   [[ $by_us == "$by_ss" ]] && return
   say "step $1: the CSV and ss count differently"
-  say "         side,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close"
+  say "         $COMPARED"
   say "CSV      ${by_us//$'\n'/$'\n'         }"
   say "ss       ${by_ss//$'\n'/$'\n'         }"
   return 1
@@ -59,14 +101,25 @@ on_pair() {
   fi
   pending=""
   [[ $settled == 1 && $compared != *" $order/$step "* ]] || return "$verdict"
+  is_at_rest "$server_row" && is_at_rest "$client_row" || return "$verdict"
   kill -STOP "$storm_pid" 2>/dev/null || return "$verdict"
   wait_until 5 is_stopped "$storm_pid"
   if ! read -r -t 0 <&"$rows"; then # else we lag behind: a later row will do
     pending=$order/$step
     difference=$(compare_with_ss "$step") || true
+    also_look
   fi
   kill -CONT "$storm_pid" 2>/dev/null || true
   return "$verdict"
+}
+
+also_look() {
+  :
+}
+
+# A row without the states that pass by themselves: where every state is allowed a step settles before they have.
+is_at_rest() {
+  [[ $(cut -d, -f9,10,12,15,16 <<<"$1") == 0,0,0,0,0 ]]
 }
 
 is_stopped() {
@@ -92,10 +145,10 @@ follow_rows() {
   return "$verdict"
 }
 
-# Every step that `orders` lists for that order must have been compared.
+# Every step that `orders` lists for that order must have been compared; of connections one by one, the steps named.
 expect_all_compared() {
   local step missing=
-  for step in $(steps_of "$1"); do
+  for step in ${2-$(steps_of "$1")}; do
     [[ $compared == *" $1/$step "* ]] || missing+=" $step"
   done
   [[ -z $missing ]] || { say "$1: ss never looked at:$missing"; return 1; }
@@ -155,20 +208,44 @@ witnessed_storm() {
 
 play_under_both_witnesses() {
   local order=$1 failures=0
-  shift
+  follow_storm --order "$@" || ((failures += 1))
+  check_settled_rows "$CSV" "$order" || ((failures += 1))
+  return $((failures > 0))
+}
+
+# witnessed_flow ORDER OPTION...: connections one by one under both witnesses; exit status 0, and ss compared when the last
+# had ended. ORDER is the name in the CSV. What to do while ss looks may be defined as also_look.
+witnessed_flow() {
+  local order=$1 report=$BATS_TEST_TMPDIR/report hold
+  for hold in 600 3000; do
+    if ! follow_storm --hold "${hold}ms" --interval 100ms "${@:2}" >"$report" 2>&1; then
+      cat "$report"
+      show_output
+      return 1
+    fi
+    expect_all_compared "$order" arrivals >>"$report" && return
+  done
+  cat "$report"
+  show_output
+  return 1
+}
+
+# follow_storm OPTION...: plays it and compares; exit status 0, the CSV in order, nothing left. Which steps were compared is
+# in $compared.
+follow_storm() {
+  local failures=0
   local pipe=$BATS_TEST_TMPDIR/rows
   compared="" pending="" difference="" follow_deadline=$((SECONDS + LONG))
   rm -f "$pipe" && mkfifo "$pipe"
   exec {rows}<>"$pipe" # read and write: a storm that never opens it must not block us
   : >"$CSV"
-  "$STORM" --order "$order" --csv "$pipe" "$@" >"$OUT" 2>"$ERR" 3>&- {rows}>&- &
+  "${launcher[@]}" "$STORM" --csv "$pipe" "$@" >"$OUT" 2>"$ERR" 3>&- {rows}>&- &
   storm_pid=$!
   follow_rows || ((failures += 1))
   exec {rows}>&-
   end_storm 1 || return 1
   expect_code 0 || ((failures += 1))
   check_csv "$CSV" || ((failures += 1))
-  check_settled_rows "$CSV" "$order" || ((failures += 1))
   expect_no_process || ((failures += 1))
   return $((failures > 0))
 }

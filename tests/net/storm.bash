@@ -6,7 +6,7 @@
 
 PATIENCE=5 # seconds within which a storm that was stopped, or lost a process, must be gone
 LONG=60    # seconds for a run that is to end by itself
-CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s
+CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s
 
 # shellcheck source=tests/sanitizer_reports.bash
 source "${BASH_SOURCE[0]%/*}/../sanitizer_reports.bash"
@@ -225,16 +225,24 @@ check_csv() {
   awk -F, '
     function complain(what) { printf "line %d: %s: %s\n", NR, what, $0; bad = 1 }
     NR == 1 { next }
-    NF != 22 { complain("not 22 fields"); next }
+    NF != 29 { complain("not 29 fields"); next }
     $5 !~ /^[01]$/ { complain("settled is neither 0 nor 1") }
     $6 != (NR % 2 ? "client" : "server") { complain("rows do not come in pairs, server first") }
     {
       states = 0
       for (i = 7; i <= 21; i++) if ($i !~ (i == 19 ? "^-?[0-9]+$" : "^[0-9]+$")) complain("field " i " is no number")
+      for (i = 23; i <= 28; i++) if ($i !~ /^[0-9]+$/) complain("field " i " is no number")
+      if ($22 !~ /^[0-9]+[.][0-9]+$/ || $29 !~ /^[0-9]+[.][0-9]+$/) complain("look_s or connect_s is no fraction")
+      if ($24 + 0 > $14 + 0 || $25 + 0 > $14 + 0) complain("more unread or unowned than CLOSE_WAIT")
+      # The end of a half-close that keeps its descriptor is a ghost beside its TIME_WAIT.
+      if ($5 == 1 && $23 + 0 > $19 + $17) complain("more ghosts than gone and TIME_WAIT")
+      if ($5 == 1 && $23 + 0 > $20 + 0) complain("more ghosts than descriptors")
+      if ($6 == "client" && $26 + $27 > 0) complain("an accept queue on the client side")
+      if ($6 == "server" && $28 + $29 > 0) complain("arrivals on the server side")
       for (i = 9; i <= 18; i++) states += $i
       if ($7 != states + $19) complain("opened is not the sum of states and gone")
       if ($3 + 0 < last_t) complain("time runs backwards")
-      if ($7 + 0 < opened[$1]) complain("opened shrinks")
+      if ($7 + 0 < opened[$1] && $4 != "arrivals") complain("opened shrinks") # but a connect() is given up
       if ($6 == "client" && ($7 != row_opened || $3 != row_t || $4 != row_step || $5 != row_settled))
         complain("differs from its server row in opened, t_s, step or settled")
       if ($6 == "client" && $8 != 0) complain("a listener on the client side")

@@ -244,6 +244,68 @@ static void who_leaks_never_closes(void **state)
     assert_int_equal(closing_step_of("leak", 1, SIDE_CLIENT), 1);
 }
 
+/* ---- leaks ---- */
+
+static const struct leak_row {
+    const char *order;
+    enum side side; /* SIDE_COUNT: there is no second close() */
+    int step;
+    enum tcp_state leaves[SIDE_COUNT];
+} leaks[] = {
+    {"server-first", SIDE_CLIENT, 2, {STATE_FIN_WAIT2, STATE_CLOSE_WAIT}},
+    {"client-first", SIDE_SERVER, 2, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
+    {"half-close", SIDE_SERVER, 4, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
+    {"never-close", SIDE_COUNT, 0, {0}},
+    {"leak", SIDE_COUNT, 0, {0}},
+    {"simultaneous", SIDE_SERVER, 1, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
+    {"abort", SIDE_SERVER, 2, {STATE_GONE, STATE_GONE}},
+    {"unread", SIDE_CLIENT, 3, {STATE_GONE, STATE_GONE}},
+};
+
+static void who_does_not_close_second_leaks(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(leaks); i++) {
+        int step = 0;
+        assert_int_equal(order_leak_side(order_named(leaks[i].order), &step), leaks[i].side);
+        if (leaks[i].side != SIDE_COUNT)
+            assert_int_equal(step, leaks[i].step);
+    }
+}
+
+static void no_order_is_without_a_row_here(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    while (close_order_at(count) != NULL)
+        count++;
+    assert_int_equal(count, COUNT_OF(leaks));
+}
+
+static void a_leak_stays_in_the_states_before_the_second_close(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(leaks); i++)
+        for (int side = 0; side < SIDE_COUNT; side++) {
+            uint32_t expected = leaks[i].side != SIDE_COUNT ? STATE_SET(leaks[i].leaves[side]) : 0;
+            assert_int_equal(order_leak_states(order_named(leaks[i].order), (enum side)side), expected);
+        }
+}
+
+/* What is left out is a close() of that side alone, or the server's part of one by both. */
+static void the_step_that_is_left_out_is_that_sides_close(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        int step;
+        enum side side = order_leak_side(close_order_at(i), &step);
+        if (side == SIDE_COUNT)
+            continue;
+        assert_int_equal(order_step_at(close_order_at(i), step)->act, ACT_CLOSE);
+        assert_true(order_step_at(close_order_at(i), step)->by & SIDE_SET(side));
+    }
+}
+
 static void a_set_is_written_as_its_states(void **state)
 {
     (void)state;
@@ -290,6 +352,10 @@ int main(void)
         cmocka_unit_test(shutdown_is_no_close),
         cmocka_unit_test(abort_is_no_close_by_fin),
         cmocka_unit_test(who_leaks_never_closes),
+        cmocka_unit_test(who_does_not_close_second_leaks),
+        cmocka_unit_test(no_order_is_without_a_row_here),
+        cmocka_unit_test(a_leak_stays_in_the_states_before_the_second_close),
+        cmocka_unit_test(the_step_that_is_left_out_is_that_sides_close),
         cmocka_unit_test(a_set_is_written_as_its_states),
         cmocka_unit_test(the_largest_set_is_cut_not_overrun),
     };

@@ -513,6 +513,336 @@ static void nothing_is_left_before_the_act_was_acknowledged(void **state)
     assert_true(may_be_gone(&expectation, SIDE_SERVER));
 }
 
+/* ---- a second close() that is left out ---- */
+
+enum { LEAKED = 20 };
+
+static struct circumstances with_leak(void)
+{
+    struct circumstances circumstances = usual;
+    circumstances.leaked = LEAKED;
+    return circumstances;
+}
+
+static struct expectation leaking_after(const char *name, int step, int64_t passed_ms)
+{
+    struct act_times times = every_two_seconds();
+    struct circumstances circumstances = with_leak();
+    return expected_in(name, step, &times, times.began_ms[step] + passed_ms, &circumstances);
+}
+
+static struct expectation leaking(const char *name, int step)
+{
+    return leaking_after(name, step, 1000);
+}
+
+/* All but the leaked ones are in the first two states, those in the last two. */
+static void put_leak(struct histogram sides[SIDE_COUNT], enum tcp_state server, enum tcp_state client,
+                     enum tcp_state server_leaked, enum tcp_state client_leaked)
+{
+    put(sides, server, client);
+    sides[SIDE_SERVER].of[server] -= server != STATE_GONE ? LEAKED : 0;
+    sides[SIDE_CLIENT].of[client] -= client != STATE_GONE ? LEAKED : 0;
+    sides[SIDE_SERVER].of[server_leaked] += server_leaked != STATE_GONE ? LEAKED : 0;
+    sides[SIDE_CLIENT].of[client_leaked] += client_leaked != STATE_GONE ? LEAKED : 0;
+}
+
+static void a_leak_changes_nothing_before_its_step(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        const struct close_order *order = close_order_at(i);
+        int leak_step = order_step_count(order);
+        if (order_leak_side(order, &leak_step) == SIDE_COUNT)
+            leak_step = order_step_count(order);
+        for (int step = 0; step < leak_step; step++) {
+            struct expectation with = leaking(order->name, step), without = expected_soon(order->name, step);
+            assert_int_equal(with.leak_side, SIDE_COUNT);
+            for (int side = 0; side < SIDE_COUNT; side++)
+                assert_int_equal(with.allowed[side], without.allowed[side]);
+        }
+    }
+}
+
+static void from_its_step_on_a_leak_is_expected_on_its_side(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        const struct close_order *order = close_order_at(i);
+        int leak_step;
+        enum side side = order_leak_side(order, &leak_step);
+        for (int step = leak_step; side != SIDE_COUNT && step < order_step_count(order); step++) {
+            struct expectation expectation = leaking(order->name, step);
+            assert_int_equal(expectation.leak_side, side);
+            assert_int_equal(expectation.leaked, LEAKED);
+            for (int each = 0; each < SIDE_COUNT; each++)
+                assert_int_equal(expectation.allowed[each],
+                                 order_step_at(order, step)->expect[each] |
+                                     order_leak_states(order, (enum side)each));
+        }
+    }
+}
+
+static void without_a_leak_asked_for_none_is_looked_for(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        for (int step = 0; step < order_step_count(close_order_at(i)); step++)
+            assert_int_equal(expected_soon(close_order_at(i)->name, step).leak_side, SIDE_COUNT);
+}
+
+static void exactly_so_many_close_wait_hold(void **state)
+{
+    (void)state;
+    struct expectation expectation = leaking("server-first", 2);
+    struct histogram sides[SIDE_COUNT];
+    put_leak(sides, STATE_TIME_WAIT, STATE_GONE, STATE_FIN_WAIT2, STATE_CLOSE_WAIT);
+    assert_holds(&expectation, sides);
+    sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT]--;
+    assert_differs(&expectation, sides, "client side: 19 CLOSE_WAIT where exactly 20 were to leak");
+    sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT] += 2;
+    assert_differs(&expectation, sides, "client side: 21 CLOSE_WAIT where exactly 20 were to leak");
+}
+
+static void a_half_close_leaks_to_its_end(void **state)
+{
+    (void)state;
+    struct histogram sides[SIDE_COUNT];
+    for (int step = 4; step <= 5; step++) {
+        struct expectation expectation = leaking("half-close", step);
+        put_leak(sides, STATE_GONE, STATE_TIME_WAIT, STATE_CLOSE_WAIT, STATE_FIN_WAIT2);
+        assert_holds(&expectation, sides);
+        put(sides, STATE_GONE, STATE_TIME_WAIT);
+        assert_differs(&expectation, sides, "server side: 0 CLOSE_WAIT where exactly 20 were to leak");
+    }
+}
+
+static void who_was_never_accepted_did_not_leak(void **state)
+{
+    (void)state;
+    struct expectation expectation = leaking("client-first", 2);
+    struct histogram sides[SIDE_COUNT];
+    put_leak(sides, STATE_GONE, STATE_TIME_WAIT, STATE_CLOSE_WAIT, STATE_FIN_WAIT2);
+    sides[SIDE_SERVER].unowned = 3;
+    assert_differs(&expectation, sides, "server side: 17 CLOSE_WAIT where exactly 20 were to leak");
+    sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] += 3;
+    assert_holds(&expectation, sides);
+}
+
+static void a_leak_of_all_leaves_no_time_wait(void **state)
+{
+    (void)state;
+    struct act_times times = every_two_seconds();
+    struct circumstances circumstances = usual;
+    circumstances.leaked = OPENED;
+    struct expectation expectation =
+        expected_in("client-first", 2, &times, times.began_ms[2] + 1000, &circumstances);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_CLOSE_WAIT, STATE_FIN_WAIT2);
+    assert_holds(&expectation, sides);
+}
+
+static void those_that_leak_promise_no_joint_time_wait(void **state)
+{
+    (void)state;
+    struct expectation expectation = leaking("simultaneous", 1);
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(expectation.time_wait_least, OPENED - LEAKED);
+    put_leak(sides, STATE_GONE, STATE_TIME_WAIT, STATE_CLOSE_WAIT, STATE_FIN_WAIT2);
+    assert_holds(&expectation, sides);
+    put_leak(sides, STATE_TIME_WAIT, STATE_GONE, STATE_CLOSE_WAIT, STATE_FIN_WAIT2);
+    assert_holds(&expectation, sides);
+    sides[SIDE_SERVER].of[STATE_TIME_WAIT]--;
+    assert_false(expectation_holds(&expectation, sides, NULL));
+}
+
+static void what_leaks_of_a_reset_are_ghosts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *order;
+        int step;
+        enum side side;
+    } resets[] = {{"abort", 2, SIDE_SERVER}, {"unread", 3, SIDE_CLIENT}};
+    for (size_t i = 0; i < COUNT_OF(resets); i++) {
+        struct expectation expectation = leaking(resets[i].order, resets[i].step);
+        struct histogram sides[SIDE_COUNT];
+        assert_true(expectation.leaves_ghosts);
+        put(sides, STATE_GONE, STATE_GONE);
+        assert_false(expectation_holds(&expectation, sides, NULL));
+        sides[resets[i].side].ghosts = LEAKED;
+        assert_holds(&expectation, sides);
+        sides[resets[i].side].ghosts++;
+        assert_false(expectation_holds(&expectation, sides, NULL));
+    }
+}
+
+static void missing_ghosts_are_told(void **state)
+{
+    (void)state;
+    struct expectation expectation = leaking("abort", 2);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_GONE);
+    sides[SIDE_SERVER].ghosts = 5;
+    assert_differs(&expectation, sides, "server side: 5 ghosts where exactly 20 were to leak");
+}
+
+/* abort's server holds dead descriptors until its second step. */
+static void ghosts_before_the_leak_are_no_leak(void **state)
+{
+    (void)state;
+    struct expectation expectation = leaking("abort", 1);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_GONE);
+    sides[SIDE_SERVER].ghosts = OPENED;
+    assert_holds(&expectation, sides);
+}
+
+static void the_orphans_opposite_a_leak_go_by_the_clock(void **state)
+{
+    (void)state;
+    struct expectation before = leaking_after("client-first", 2, FIN_TIMEOUT_MS - 2 * STEP_MS);
+    struct expectation after = leaking_after("client-first", 2, FIN_TIMEOUT_MS);
+    struct histogram sides[SIDE_COUNT];
+    put_leak(sides, STATE_GONE, STATE_TIME_WAIT, STATE_CLOSE_WAIT, STATE_GONE);
+    assert_false(expectation_holds(&before, sides, NULL));
+    assert_holds(&after, sides);
+    sides[SIDE_SERVER].of[STATE_CLOSE_WAIT]--; /* which no clock ends */
+    assert_false(expectation_holds(&after, sides, NULL));
+}
+
+static void a_difference_and_a_leak_are_told_together(void **state)
+{
+    (void)state;
+    struct expectation expectation = leaking("client-first", 2);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_TIME_WAIT);
+    sides[SIDE_SERVER].of[STATE_ESTABLISHED] = 1;
+    struct difference difference;
+    assert_false(expectation_holds(&expectation, sides, &difference));
+    assert_contains(difference.text, "server side: 1 ESTABLISHED where ");
+    assert_contains(difference.text, "; server side: 0 CLOSE_WAIT where exactly 20 were to leak");
+}
+
+/* ---- connections that came one by one ---- */
+
+static struct expectation of_flow(const char *name, int64_t leaked, bool is_outage)
+{
+    const struct close_order *order = close_order_find(name);
+    assert_non_null(order);
+    struct act_times times = every_two_seconds();
+    struct circumstances circumstances = usual;
+    circumstances.is_flow = true;
+    circumstances.leaked = leaked;
+    circumstances.is_outage = is_outage;
+    int last = order_step_count(order) - 1;
+    return expected_in(name, last, &times, times.began_ms[last] + 1000, &circumstances);
+}
+
+static void in_a_flow_what_a_clock_ends_may_be_gone(void **state)
+{
+    (void)state;
+    const uint32_t timed = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_FIN_WAIT2);
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        const struct close_order *order = close_order_at(i);
+        const struct order_step *last = order_step_at(order, order_step_count(order) - 1);
+        struct expectation expectation = of_flow(order->name, 0, false);
+        for (int side = 0; side < SIDE_COUNT; side++) {
+            uint32_t gone = last->expect[side] & timed ? STATE_SET(STATE_GONE) : 0;
+            assert_int_equal(expectation.allowed[side], last->expect[side] | gone);
+        }
+    }
+}
+
+static void in_a_flow_established_and_close_wait_may_not(void **state)
+{
+    (void)state;
+    struct expectation never = of_flow("never-close", 0, false), leak = of_flow("leak", 0, false);
+    assert_false(may_be_gone(&never, SIDE_SERVER));
+    assert_false(may_be_gone(&never, SIDE_CLIENT));
+    assert_false(may_be_gone(&leak, SIDE_SERVER));
+    assert_true(may_be_gone(&leak, SIDE_CLIENT));
+}
+
+static void a_flow_is_not_held_to_joint_time_wait(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_flow("simultaneous", 0, false);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_GONE);
+    assert_holds(&expectation, sides);
+    assert_int_equal(expectation_assassinated(&expectation, sides), 0);
+}
+
+static void a_flow_does_not_age(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_flow("server-first", 0, false);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_GONE);
+    assert_holds(&expectation, sides);
+    assert_false(expectation_aged(&expectation, &sides[SIDE_SERVER], SIDE_SERVER));
+}
+
+static void what_a_flow_should_have_closed_differs(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_flow("client-first", 0, false);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_TIME_WAIT);
+    sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 1;
+    assert_differs(&expectation, sides, "server side: 1 CLOSE_WAIT where gone was expected");
+}
+
+static void the_leak_of_a_flow_is_exact(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_flow("client-first", LEAKED, false);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_GONE);
+    sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = LEAKED;
+    assert_holds(&expectation, sides);
+    sides[SIDE_SERVER].of[STATE_CLOSE_WAIT]++;
+    assert_differs(&expectation, sides, "server side: 21 CLOSE_WAIT where exactly 20 were to leak");
+}
+
+static void in_an_outage_any_state_may_follow(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_flow("client-first", 0, true);
+    for (int i = STATE_GONE; i < STATE_COUNT; i++) {
+        struct histogram sides[SIDE_COUNT];
+        put(sides, (enum tcp_state)i, (enum tcp_state)i);
+        if (i != STATE_LISTEN)
+            assert_holds(&expectation, sides);
+    }
+}
+
+static void in_an_outage_sockets_of_no_connection_still_differ(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_flow("client-first", 0, true);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_ESTABLISHED, STATE_GONE);
+    sides[SIDE_SERVER].of[STATE_ESTABLISHED]++;
+    struct difference difference;
+    assert_false(expectation_holds(&expectation, sides, &difference));
+    assert_contains(difference.text, "server side: 1 more sockets than connections opened");
+}
+
+static void what_leaked_before_an_outage_is_counted_all_the_same(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_flow("client-first", LEAKED, true);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_GONE);
+    sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = LEAKED + 17;
+    sides[SIDE_SERVER].unowned = 17;
+    assert_holds(&expectation, sides);
+    sides[SIDE_SERVER].unowned = 16;
+    assert_false(expectation_holds(&expectation, sides, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -554,6 +884,28 @@ int main(void)
         cmocka_unit_test(closes_that_end_too_late_may_have_left_some_time_wait),
         cmocka_unit_test(a_late_close_after_shutdown_leaves_time_wait),
         cmocka_unit_test(nothing_is_left_before_the_act_was_acknowledged),
+        cmocka_unit_test(a_leak_changes_nothing_before_its_step),
+        cmocka_unit_test(from_its_step_on_a_leak_is_expected_on_its_side),
+        cmocka_unit_test(without_a_leak_asked_for_none_is_looked_for),
+        cmocka_unit_test(exactly_so_many_close_wait_hold),
+        cmocka_unit_test(a_half_close_leaks_to_its_end),
+        cmocka_unit_test(who_was_never_accepted_did_not_leak),
+        cmocka_unit_test(a_leak_of_all_leaves_no_time_wait),
+        cmocka_unit_test(those_that_leak_promise_no_joint_time_wait),
+        cmocka_unit_test(what_leaks_of_a_reset_are_ghosts),
+        cmocka_unit_test(missing_ghosts_are_told),
+        cmocka_unit_test(ghosts_before_the_leak_are_no_leak),
+        cmocka_unit_test(the_orphans_opposite_a_leak_go_by_the_clock),
+        cmocka_unit_test(a_difference_and_a_leak_are_told_together),
+        cmocka_unit_test(in_a_flow_what_a_clock_ends_may_be_gone),
+        cmocka_unit_test(in_a_flow_established_and_close_wait_may_not),
+        cmocka_unit_test(a_flow_is_not_held_to_joint_time_wait),
+        cmocka_unit_test(a_flow_does_not_age),
+        cmocka_unit_test(what_a_flow_should_have_closed_differs),
+        cmocka_unit_test(the_leak_of_a_flow_is_exact),
+        cmocka_unit_test(in_an_outage_any_state_may_follow),
+        cmocka_unit_test(in_an_outage_sockets_of_no_connection_still_differ),
+        cmocka_unit_test(what_leaked_before_an_outage_is_counted_all_the_same),
     };
     return cmocka_run_group_tests_name("expectation", tests, NULL, NULL);
 }

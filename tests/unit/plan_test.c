@@ -63,6 +63,243 @@ static void a_large_storm_has_a_minute_to_settle(void **state)
     assert_int_equal(plan_settle_ms(&settings), 60000);
 }
 
+/* ---- connections that come one by one ---- */
+
+static const struct scenario faulty = {.order = {.name = "some-cause"}, .server_nofile = 24};
+
+/* client-first, each for 200 ms; so many a second for so long. */
+static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
+{
+    struct storm_settings settings = {
+        .conns = rate * duration_ms / 1000,
+        .flow = {.rate = rate, .duration_ms = duration_ms, .life_ms = 200, .connect_timeout_ms = 5000},
+        .orders = {close_order_find("client-first")},
+        .order_count = 1,
+        .port = 15000,
+        .interval_ms = 100,
+    };
+    assert_true(address_parse("127.0.0.1", &settings.address));
+    return settings;
+}
+
+static bool has_obstacle(const struct plan *plan, const char *part)
+{
+    for (int i = 0; i < plan->obstacles.count; i++)
+        if (strstr(plan->obstacles.each[i].text, part) != NULL)
+            return true;
+    return false;
+}
+
+static bool has_warning(const struct plan *plan, const char *part)
+{
+    for (int i = 0; i < plan->warnings.count; i++)
+        if (strstr(plan->warnings.each[i].text, part) != NULL)
+            return true;
+    return false;
+}
+
+/* On this machine; what it does not allow is told and does not matter here. */
+static struct plan plan_for(const struct storm_settings *settings)
+{
+    struct plan plan;
+    plan_make(&plan, settings);
+    return plan;
+}
+
+static void the_lanes_of_a_short_flow_hold_all_its_connections(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(500, 30000);
+    assert_int_equal(plan_for(&settings).on_lanes, 15000);
+}
+
+/* A connection is on its lane for its life and for a minute of TIME_WAIT. */
+static void the_lanes_of_a_long_flow_hold_a_life_and_a_minute(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(500, 600000);
+    assert_int_equal(plan_for(&settings).on_lanes, 500 * 602 / 10 + 1);
+    settings.flow.life_ms = 20000;
+    assert_int_equal(plan_for(&settings).on_lanes, 500 * 80 + 1);
+}
+
+static void a_flow_has_the_lanes_that_so_many_need(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(2000, 120000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.on_lanes, 2000 * 602 / 10 + 1);
+    assert_int_equal(plan.lane_count, lanes_needed(plan.on_lanes, plan.pairs, plan.lane_capacity));
+    assert_true(plan.lane_count * plan.lane_capacity >= plan.on_lanes);
+}
+
+static void a_slow_flow_still_has_a_lane_for_every_pair(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(1, 1000);
+    struct plan plan = plan_for(&settings);
+    assert_in_range(plan.lane_count, plan.pairs, plan.pairs);
+}
+
+static void time_wait_of_a_flow_is_that_of_a_minute(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(500, 600000);
+    const struct close_order *order = settings.orders[0];
+    assert_int_equal(plan_time_wait_of(&settings, order), 500 * 60 + 1);
+    assert_int_equal(plan_time_wait_of(&settings, close_order_find("simultaneous")), 2 * (500 * 60 + 1));
+    assert_int_equal(plan_time_wait_of(&settings, close_order_find("abort")), 0);
+    settings = flow_of(500, 10000);
+    assert_int_equal(plan_time_wait_of(&settings, order), 5000);
+    settings.flow.scenario = &faulty;
+    assert_int_equal(plan_time_wait_of(&settings, order), 5000);
+}
+
+static void time_wait_all_at_once_is_that_of_all(void **state)
+{
+    (void)state;
+    const struct storm_settings settings = {.conns = 70000};
+    assert_int_equal(plan_time_wait_of(&settings, close_order_find("client-first")), 70000);
+}
+
+static void a_rate_beyond_the_buckets_says_to_lower_it(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(1000000, 100000);
+    struct plan plan = plan_for(&settings);
+    if (plan.limits.max_tw_buckets >= plan.time_wait_most)
+        skip();
+    assert_true(has_obstacle(&plan, "net.ipv4.tcp_max_tw_buckets"));
+    assert_true(has_obstacle(&plan, "or lower --rate"));
+}
+
+static void a_flow_gets_another_pair_of_processes_by_its_rate(void **state)
+{
+    (void)state;
+    struct storm_settings slow = flow_of(5999, 10000), fast = flow_of(6000, 10000);
+    assert_int_equal(plan_for(&slow).pairs, 1);
+    struct plan plan = plan_for(&fast);
+    assert_int_equal(plan.pairs, plan.limits.processors < 2 ? 1 : 2);
+}
+
+static void a_flow_never_gets_more_pairs_than_processors_without_need(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(1000000, 100);
+    settings.flow.life_ms = 0;
+    struct plan plan = plan_for(&settings);
+    int64_t held = settings.conns; /* 100,000 within a second */
+    int64_t needed = (held + plan.worker_capacity - 1) / plan.worker_capacity;
+    int64_t expected = needed > plan.limits.processors ? needed : plan.limits.processors;
+    assert_int_equal(plan.pairs, expected);
+}
+
+/* Those that are there at one time need descriptors, and those that stay. */
+static void descriptors_are_for_those_at_one_time_and_the_leak(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 86400000);
+    assert_int_equal(plan_for(&settings).pairs, 1);
+    struct plan before = plan_for(&settings);
+    settings.leak = before.worker_capacity;
+    assert_int_equal(plan_for(&settings).pairs, 2);
+}
+
+static void an_order_that_closes_nothing_needs_descriptors_for_all(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 86400000);
+    settings.orders[0] = close_order_find("leak");
+    struct plan plan = plan_for(&settings);
+    int64_t needed = (settings.conns + plan.worker_capacity - 1) / plan.worker_capacity;
+    assert_int_equal(plan.pairs, needed);
+}
+
+/* It may run out of descriptors: that is what it is to show. */
+static void a_cause_needs_none_for_what_it_leaks(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 86400000);
+    settings.orders[0] = &faulty.order;
+    settings.flow.scenario = &faulty;
+    assert_int_equal(plan_for(&settings).pairs, 1);
+}
+
+static void a_server_may_be_given_fewer_descriptors(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), plan.limits.nofile_hard);
+    settings.flow.server_nofile = 256;
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 256);
+    assert_int_equal(plan_nofile(&plan, SIDE_CLIENT), plan.limits.nofile_hard);
+}
+
+static void a_cause_may_need_few_unless_told_otherwise(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    settings.orders[0] = &faulty.order;
+    settings.flow.scenario = &faulty;
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 24);
+    settings.flow.server_nofile = 64;
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 64);
+}
+
+static void more_descriptors_than_the_hard_limit_are_an_obstacle(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    struct plan plan = plan_for(&settings);
+    settings.flow.server_nofile = plan.limits.nofile_hard;
+    plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "--server-nofile"));
+    settings.flow.server_nofile++;
+    assert_int_equal(plan_make(&plan, &settings), -1);
+    assert_true(has_obstacle(&plan, "--server-nofile"));
+    assert_true(has_obstacle(&plan, "ulimit -Hn"));
+}
+
+static void a_backlog_that_was_given_is_taken(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    settings.flow.backlog = 1;
+    assert_int_equal(plan_for(&settings).backlog, 1);
+}
+
+static void a_backlog_above_somaxconn_is_cut_with_a_warning(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, plan.limits.somaxconn < 4096 ? plan.limits.somaxconn : 4096);
+    settings.flow.backlog = plan.limits.somaxconn + 1;
+    plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, plan.limits.somaxconn);
+    assert_true(has_warning(&plan, "--backlog"));
+    assert_true(has_warning(&plan, "net.core.somaxconn"));
+}
+
+static void an_outage_is_expected_where_it_was_made(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    assert_false(plan_expects_outage(&settings));
+    settings.leak = 20;
+    assert_false(plan_expects_outage(&settings));
+    settings.flow.server_nofile = 64;
+    assert_true(plan_expects_outage(&settings));
+    settings = flow_of(100, 1000);
+    settings.flow.backlog = 16;
+    assert_true(plan_expects_outage(&settings));
+    settings = flow_of(100, 1000);
+    settings.flow.scenario = &faulty;
+    assert_true(plan_expects_outage(&settings));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -74,6 +311,24 @@ int main(void)
         cmocka_unit_test(a_settle_time_that_was_given_is_kept),
         cmocka_unit_test(a_small_storm_settles_within_five_seconds),
         cmocka_unit_test(a_large_storm_has_a_minute_to_settle),
+        cmocka_unit_test(the_lanes_of_a_short_flow_hold_all_its_connections),
+        cmocka_unit_test(the_lanes_of_a_long_flow_hold_a_life_and_a_minute),
+        cmocka_unit_test(a_flow_has_the_lanes_that_so_many_need),
+        cmocka_unit_test(a_slow_flow_still_has_a_lane_for_every_pair),
+        cmocka_unit_test(time_wait_of_a_flow_is_that_of_a_minute),
+        cmocka_unit_test(time_wait_all_at_once_is_that_of_all),
+        cmocka_unit_test(a_rate_beyond_the_buckets_says_to_lower_it),
+        cmocka_unit_test(a_flow_gets_another_pair_of_processes_by_its_rate),
+        cmocka_unit_test(a_flow_never_gets_more_pairs_than_processors_without_need),
+        cmocka_unit_test(descriptors_are_for_those_at_one_time_and_the_leak),
+        cmocka_unit_test(an_order_that_closes_nothing_needs_descriptors_for_all),
+        cmocka_unit_test(a_cause_needs_none_for_what_it_leaks),
+        cmocka_unit_test(a_server_may_be_given_fewer_descriptors),
+        cmocka_unit_test(a_cause_may_need_few_unless_told_otherwise),
+        cmocka_unit_test(more_descriptors_than_the_hard_limit_are_an_obstacle),
+        cmocka_unit_test(a_backlog_that_was_given_is_taken),
+        cmocka_unit_test(a_backlog_above_somaxconn_is_cut_with_a_warning),
+        cmocka_unit_test(an_outage_is_expected_where_it_was_made),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

@@ -9,6 +9,10 @@ struct run {
     struct verdict_input input;
     struct histogram sides[SIDE_COUNT];
     struct kernel_counters moved;
+    struct lingering lingering;
+    struct flow_settings asked;
+    struct story story;
+    struct flow_report flow;
 };
 
 static int start_run(void **state)
@@ -212,6 +216,288 @@ static void an_assassinated_time_wait_is_told(void **state)
     assert_says(run, "RFC 1337");
 }
 
+/* ---- whose the lingering sockets are ---- */
+
+static void put_class(struct run *run, enum tcp_state state, int64_t count)
+{
+    run->input.lingering = &run->lingering;
+    run->lingering.each[run->lingering.count++] = (struct lingering_class){
+        .side = SIDE_SERVER,
+        .state = state,
+        .owned = true,
+        .listed = true,
+        .pid = 4711,
+        .processes = 1,
+        .command = "tcpstorm",
+        .count = count,
+        .oldest_ms = 1000,
+    };
+    run->lingering.total += count;
+}
+
+static void classes_are_told_one_by_one(void **state)
+{
+    struct run *run = *state;
+    run->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 17;
+    put_class(run, STATE_CLOSE_WAIT, 17);
+    put_class(run, STATE_ESTABLISHED, 3);
+    assert_says(run, "\n17 CLOSE_WAIT on the server: held by tcpstorm pid 4711, ");
+    assert_says(run, "\n3 ESTABLISHED on the server: held by tcpstorm pid 4711; ");
+    assert_does_not_say(run, "owes 17 close() calls");
+    assert_does_not_say(run, "too small to list");
+}
+
+static void classes_beyond_the_list_are_told_together(void **state)
+{
+    struct run *run = *state;
+    put_class(run, STATE_CLOSE_WAIT, 17);
+    run->lingering.total += 1234;
+    assert_says(run, "1,234 more, in classes too small to list.");
+}
+
+static void where_nobody_was_looked_up_the_counts_speak(void **state)
+{
+    struct run *run = *state;
+    run->input.lingering = &run->lingering;
+    run->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 17;
+    run->sides[SIDE_CLIENT].of[STATE_FIN_WAIT2] = 17;
+    assert_says(run, "The server owes 17 close()");
+    assert_says(run, "17 FIN_WAIT2 on the client have no descriptor any more");
+}
+
+static void ghosts_are_told_with_why_a_count_misses_them(void **state)
+{
+    struct run *run = *state;
+    run->sides[SIDE_SERVER].ghosts = 1020;
+    assert_says(run, "1,020 ghosts on the server: descriptors still open on connections that have left every "
+                     "table of the kernel, so a count of CLOSE_WAIT misses them.");
+    assert_does_not_say(run, "ghosts on the client");
+}
+
+static void a_leak_that_was_asked_for_all_at_once_is_told(void **state)
+{
+    struct run *run = *state;
+    run->input.leaked = 20;
+    assert_says(run, "leak: 20 of 5,000 sockets, as asked for.");
+    run->input.outcome = OUTCOME_DIFFERS;
+    run->input.difference = "server side: 0 CLOSE_WAIT where exactly 20 were to leak";
+    assert_does_not_say(run, "as asked for");
+}
+
+static void descriptors_of_those_never_accepted_are_nobodys(void **state)
+{
+    struct run *run = *state;
+    run->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 73;
+    run->sides[SIDE_SERVER].unowned = 17;
+    run->input.fds[SIDE_SERVER] = 56;
+    run->input.fds[SIDE_CLIENT] = 20;
+    assert_says(run, "20 descriptors were still open at the end (server 0, client 20)");
+}
+
+/* ---- connections that came one by one ---- */
+
+/* 30,000 of them came in time, and what the server holds stays level. */
+static struct flow_report *put_flow(struct run *run)
+{
+    run->asked = (struct flow_settings){.rate = 500, .duration_ms = 60000, .life_ms = 200};
+    run->flow = (struct flow_report){
+        .asked = &run->asked,
+        .sums[SIDE_SERVER] = {.begun = 30000},
+        .sums[SIDE_CLIENT] = {.begun = 30000, .connected = 30000},
+        .achieved_rate = 500.04,
+        .trend[SIDE_SERVER] = {TREND_PLATEAU, 0.01, -0.2, 0.2, 590, 59, 100, 101},
+        .trend[SIDE_CLIENT] = {TREND_PLATEAU, 0.01, -0.2, 0.2, 590, 59, 100, 101},
+        .nofile = 20000,
+        .at_fault = SIDE_COUNT,
+        .story = &run->story,
+    };
+    run->input.flow = &run->flow;
+    return &run->flow;
+}
+
+static void put_leak(struct run *run, enum side side, int64_t held)
+{
+    struct flow_report *flow = put_flow(run);
+    flow->held[side] = held;
+    flow->trend[side] = (struct trend){TREND_LEAK, 50, 49.6, 50.4, 590, 59, 0, held};
+}
+
+static void all_at_once_has_no_rate_and_no_growth(void **state)
+{
+    assert_does_not_say(*state, "/s");
+    assert_does_not_say(*state, "holds");
+}
+
+static void a_rate_that_was_kept_is_told(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    assert_says(run, "30,000 connections came, 500.0/s of the 500/s asked for, none late.");
+}
+
+static void late_arrivals_are_told_with_the_latest(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->sums[SIDE_CLIENT].late = 1234;
+    flow->sums[SIDE_CLIENT].worst_us = 143499;
+    assert_says(run, "asked for, 1,234 late, the latest by 143 ms.");
+}
+
+static void those_whose_connect_failed_came_too(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->sums[SIDE_CLIENT].begun = 29000;
+    flow->sums[SIDE_CLIENT].errors = 1000;
+    assert_says(run, "30,000 connections came, ");
+}
+
+static void a_plateau_is_no_leak(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->held[SIDE_SERVER] = 100;
+    assert_says(run, "\nplateau: what the server holds stays level (slope 0.01/s, between -0.20 and 0.20).");
+    assert_does_not_say(run, "leak:");
+    assert_does_not_say(run, "the client holds");
+}
+
+static void a_leak_says_how_many_how_fast_and_until_when(void **state)
+{
+    struct run *run = *state;
+    put_leak(run, SIDE_SERVER, 1500);
+    run->flow.nofile = 1900;
+    assert_says(run, "\nleak: 1,500 of 30,000 sockets, +50.0/s, descriptors gone in 8s; what the server holds "
+                     "grows by 50.0/s (95% confidence 49.6 to 50.4, ");
+}
+
+static void descriptors_that_are_gone_are_told_with_their_date(void **state)
+{
+    struct run *run = *state;
+    put_leak(run, SIDE_SERVER, 1024);
+    run->flow.nofile = 1024;
+    story_note(&run->story, STORY_SERVER_EMFILE, 5.4, 1024);
+    assert_says(run, "leak: 1,024 of 30,000 sockets, +50.0/s, descriptors gone at 5.4 s; ");
+    assert_does_not_say(run, "gone in");
+}
+
+/* --server-nofile is the server's. */
+static void a_leak_of_the_client_is_told_without_the_servers_descriptors(void **state)
+{
+    struct run *run = *state;
+    put_leak(run, SIDE_CLIENT, 1500);
+    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s; what the client holds grows by 50.0/s");
+    assert_says(run, "plateau: what the server holds stays level");
+}
+
+static void only_the_side_at_fault_is_told_of(void **state)
+{
+    struct run *run = *state;
+    put_leak(run, SIDE_CLIENT, 1500);
+    run->flow.at_fault = SIDE_CLIENT;
+    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s; what the client holds grows by 50.0/s");
+    assert_does_not_say(run, "the server holds");
+    run->flow.at_fault = SIDE_SERVER;
+    assert_says(run, "plateau: what the server holds stays level");
+    assert_does_not_say(run, "the client holds");
+}
+
+static void a_growth_of_which_nothing_is_left_is_no_leak(void **state)
+{
+    struct run *run = *state;
+    put_leak(run, SIDE_SERVER, 0);
+    assert_says(run, "\nleak: what the server holds grows by 50.0/s");
+    assert_does_not_say(run, "of 30,000 sockets");
+}
+
+static struct scenario held_by(enum owner_class owner)
+{
+    return (struct scenario){
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .owner = owner}};
+}
+
+/* Another process's sockets, or no process's, take none of the server's descriptors. */
+static void what_the_server_does_not_hold_takes_none_of_its_descriptors(void **state)
+{
+    struct run *run = *state;
+    static const enum owner_class owners[] = {OWNER_OTHER, OWNER_NONE};
+    for (size_t i = 0; i < COUNT_OF(owners); i++) {
+        struct scenario scenario = held_by(owners[i]);
+        put_leak(run, SIDE_SERVER, 1500);
+        run->flow.nofile = 1900;
+        run->flow.scenario = &scenario;
+        assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s; ");
+    }
+}
+
+static void a_leak_of_two_descriptors_each_takes_half_as_long(void **state)
+{
+    struct run *run = *state;
+    struct scenario scenario = held_by(OWNER_AT_FAULT);
+    scenario.descriptors_each = 2;
+    put_leak(run, SIDE_SERVER, 1500);
+    run->flow.nofile = 3400;
+    run->flow.scenario = &scenario;
+    assert_says(run, "descriptors gone in 4s; ");
+}
+
+static void too_few_looks_make_a_sentence_all_the_same(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->trend[SIDE_SERVER] = (struct trend){.kind = TREND_UNKNOWN};
+    assert_says(run, "too few looks to tell");
+    assert_does_not_say(run, "holds too few");
+}
+
+static void the_story_is_told_in_its_order(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    story_note(&run->story, STORY_CONNECT_SLOW, 10.3, 1012);
+    story_note(&run->story, STORY_SERVER_EMFILE, 5.4, 1024);
+    story_note(&run->story, STORY_SYN_DROPPED, 9.2, 3);
+    struct verdict verdict = verdict_of(&run->input);
+    const char *first = strstr(verdict.text, "\n5.4 s: first EMFILE");
+    const char *second = strstr(verdict.text, "\n9.2 s: first SYN dropped");
+    const char *third = strstr(verdict.text, "\n10.3 s: connect() takes 1 s");
+    assert_true(first != NULL && second != NULL && third != NULL);
+    assert_true(first < second && second < third);
+}
+
+static void replies_that_were_lost_are_counted(void **state)
+{
+    struct run *run = *state;
+    put_flow(run)->sums[SIDE_CLIENT].lost = 1234;
+    assert_says(run, "1,234 replies were lost");
+}
+
+static void a_signature_is_told_whether_it_was_seen(void **state)
+{
+    struct run *run = *state;
+    const struct scenario scenario = {.signature = {.at_fault = SIDE_SERVER,
+                                                    .state = STATE_CLOSE_WAIT,
+                                                    .eof = EOF_READ,
+                                                    .owner = OWNER_AT_FAULT}};
+    struct flow_report *flow = put_flow(run);
+    assert_does_not_say(run, "Signature");
+    flow->scenario = &scenario;
+    assert_says(run, "Signature not seen: server CLOSE_WAIT, EOF read, held by the server itself.");
+    flow->shows_signature = true;
+    assert_says(run, "Signature seen: server CLOSE_WAIT, EOF read, held by the server itself.");
+}
+
+static void a_flow_that_failed_is_told_all_the_same(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    run->input.outcome = OUTCOME_FAULT;
+    run->input.fault = "accept(): Too many open files";
+    run->input.sides = NULL;
+    assert_says(run, "30,000 connections came, ");
+}
+
 static void sentences_are_one_a_line(void **state)
 {
     struct run *run = *state;
@@ -231,6 +517,8 @@ static void a_verdict_of_everything_at_once_is_cut_not_overrun(void **state)
     run->input.outcome = OUTCOME_DIFFERS;
     run->input.difference = difference;
     run->input.aged = run->input.late_close = true;
+    for (int i = 0; i < LINGERING_MAX; i++)
+        put_class(run, STATE_CLOSE_WAIT, INT32_MAX);
     for (int i = 0; i < COUNTER_COUNT; i++)
         run->moved.value[i] = INT64_MAX;
     for (int i = 0; i < STATE_COUNT; i++)
@@ -284,6 +572,29 @@ int main(void)
         test_of_run(a_late_close_is_told),
         test_of_run(a_run_within_the_clocks_says_nothing_of_them),
         test_of_run(an_assassinated_time_wait_is_told),
+        test_of_run(classes_are_told_one_by_one),
+        test_of_run(classes_beyond_the_list_are_told_together),
+        test_of_run(where_nobody_was_looked_up_the_counts_speak),
+        test_of_run(ghosts_are_told_with_why_a_count_misses_them),
+        test_of_run(a_leak_that_was_asked_for_all_at_once_is_told),
+        test_of_run(descriptors_of_those_never_accepted_are_nobodys),
+        test_of_run(all_at_once_has_no_rate_and_no_growth),
+        test_of_run(a_rate_that_was_kept_is_told),
+        test_of_run(late_arrivals_are_told_with_the_latest),
+        test_of_run(those_whose_connect_failed_came_too),
+        test_of_run(a_plateau_is_no_leak),
+        test_of_run(a_leak_says_how_many_how_fast_and_until_when),
+        test_of_run(descriptors_that_are_gone_are_told_with_their_date),
+        test_of_run(a_leak_of_the_client_is_told_without_the_servers_descriptors),
+        test_of_run(only_the_side_at_fault_is_told_of),
+        test_of_run(a_growth_of_which_nothing_is_left_is_no_leak),
+        test_of_run(what_the_server_does_not_hold_takes_none_of_its_descriptors),
+        test_of_run(a_leak_of_two_descriptors_each_takes_half_as_long),
+        test_of_run(too_few_looks_make_a_sentence_all_the_same),
+        test_of_run(the_story_is_told_in_its_order),
+        test_of_run(replies_that_were_lost_are_counted),
+        test_of_run(a_signature_is_told_whether_it_was_seen),
+        test_of_run(a_flow_that_failed_is_told_all_the_same),
         test_of_run(sentences_are_one_a_line),
         test_of_run(a_verdict_of_everything_at_once_is_cut_not_overrun),
         test_of_run(all_troubles_at_once_fit),
