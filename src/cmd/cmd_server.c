@@ -3,8 +3,10 @@
 #include "base/diag.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
+#include "cmd/isolation.h"
 #include "cmd/one_end.h"
 #include "cmd/serve_cause.h"
+#include "tcp/listen_socket.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -18,6 +20,7 @@ struct server_options {
     struct one_end_options end;
     const char *cause; /* NULL: one connection, by hand */
     bool fixed;
+    struct isolation isolation;
 };
 
 #define OPTION(member) offsetof(struct server_options, member)
@@ -31,6 +34,7 @@ static const struct option_row rows[] = {
      .kind = OPTION_TEXT,
      .target = OPTION(cause)},
     {.name = "fixed", .help = "serve with that bug fixed", .kind = OPTION_FLAG, .target = OPTION(fixed)},
+    ISOLATION_OPTIONS(OPTION(isolation)),
     {.name = NULL},
 };
 
@@ -43,22 +47,14 @@ struct server {
 
 static int open_listener(const struct one_end_options *options)
 {
-    struct sockaddr_storage where;
-    socklen_t length = address_to_sockaddr(&options->address, (uint16_t)options->port, &where);
-    const int on = 1;
-    int fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        bind(fd, (struct sockaddr *)&where, length) == 0 && listen(fd, 1) == 0)
-        return fd;
-    if (errno == EADDRINUSE)
+    int fd = listen_socket_open(&options->address, (uint16_t)options->port, 1);
+    if (fd == -EADDRINUSE)
         diag_error("port %lld is in use: choose another with --port, here and for the client",
                    (long long)options->port);
-    else
+    else if (fd < 0)
         diag_error("cannot listen on %s:%lld: %s", address_text(&options->address).text,
-                   (long long)options->port, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
+                   (long long)options->port, strerror(-fd));
+    return fd;
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *context)
@@ -110,11 +106,13 @@ int cmd_server(int argc, char *argv[])
     address_parse("127.0.0.1", &options.end.address);
     if (options_parse(rows, argc, argv, &options) != 0)
         return EXIT_USAGE;
-    if (options.cause != NULL)
-        return serve_cause(&options.end, options.cause, options.fixed);
-    if (options.fixed) {
+    if (options.fixed && options.cause == NULL) {
         diag_error("--fixed needs --cause: \"tcpstorm causes\" lists what can be fixed");
         return EXIT_USAGE;
     }
-    return serve_one(&options.end);
+    int code = isolation_enter_and_say(&options.isolation);
+    if (code != EXIT_AS_EXPECTED)
+        return code;
+    return options.cause != NULL ? serve_cause(&options.end, options.cause, options.fixed)
+                                 : serve_one(&options.end);
 }

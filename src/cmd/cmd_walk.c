@@ -7,10 +7,12 @@
 #include "base/wrap.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
+#include "cmd/isolation.h"
 #include "storm/clock.h"
 #include "storm/expectation.h"
 #include "storm/lane.h"
 #include "tcp/host_limits.h"
+#include "tcp/listen_socket.h"
 #include "view/ends_text.h"
 #include "view/ladder.h"
 
@@ -31,6 +33,7 @@ struct walk_options {
     struct address address;
     int64_t port;
     int64_t pause_ms; /* NO_PAUSE: a key, or nothing where nobody can press one */
+    struct isolation isolation;
 };
 
 struct walk {
@@ -135,6 +138,7 @@ static const struct option_row rows[] = {
      .max = 3600000},
     ADDRESS_OPTION(OPTION(address)),
     PORT_OPTION(OPTION(port), "first server port to try"),
+    ISOLATION_OPTIONS(OPTION(isolation)),
     {.name = NULL},
 };
 
@@ -164,10 +168,11 @@ static int open_connection(struct walk *walk)
         return EXIT_MACHINE;
     struct sockaddr_storage where;
     socklen_t length = address_to_sockaddr(&walk->options.address, port, &where);
-    int listener = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int listener = listen_socket_open(&walk->options.address, port, 1);
+    if (listener < 0)
+        return fail("cannot listen", -listener);
     int client = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), server = -1;
-    if (listener < 0 || client < 0 || bind(listener, (struct sockaddr *)&where, length) != 0 ||
-        listen(listener, 1) != 0 || connect(client, (struct sockaddr *)&where, length) != 0 ||
+    if (client < 0 || connect(client, (struct sockaddr *)&where, length) != 0 ||
         (server = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0) {
         int error = errno;
         close(listener);
@@ -342,6 +347,9 @@ int cmd_walk(int argc, char *argv[])
     address_parse("127.0.0.1", &walk.options.address);
     if (options_parse(rows, argc, argv, &walk.options) != 0)
         return EXIT_USAGE;
+    int code = isolation_enter_and_say(&walk.options.isolation);
+    if (code != EXIT_AS_EXPECTED)
+        return code;
     walk.witness = witness_choose(0, &error);
     if (walk.witness == NULL)
         return fail("no witness can read the kernel's sockets here", -error);
@@ -350,7 +358,7 @@ int cmd_walk(int argc, char *argv[])
         isatty(STDOUT_FILENO) == 1 && walk.options.pause_ms == NO_PAUSE && isatty(STDIN_FILENO) == 1;
     catch_signals(walk.has_keys); /* before the terminal is taken: a Ctrl-C in between must restore it */
     walk.has_keys = walk.has_keys && terminal_take_keys();
-    int code = play(&walk);
+    code = play(&walk);
     terminal_restore();
     for (int side = 0; side < SIDE_COUNT; side++)
         if (walk.fd[side] >= 0)

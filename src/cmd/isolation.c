@@ -138,8 +138,19 @@ int isolation_enter(struct isolation *isolation, int64_t conns)
     int rc = netns_enter(conns >= CROWD ? conns * ENTRIES_PER_CONN : 0, &has_own_user);
     if (rc != 0)
         return refused(rc);
-    snprintf(isolation->look_inside, sizeof isolation->look_inside, "nsenter -t %d %s-n ", (int)getpid(),
+    snprintf(isolation->look_inside, sizeof isolation->look_inside, "nsenter -t %d %s-n", (int)getpid(),
              has_own_user ? "-U --preserve-credentials " : "");
     set_for_run(isolation, conns);
     return set_as_asked(isolation);
+}
+
+int isolation_enter_and_say(struct isolation *isolation)
+{
+    if (isolation_check(isolation) != 0)
+        return EXIT_USAGE;
+    int code = isolation_enter(isolation, 1);
+    if (code == EXIT_AS_EXPECTED && isolation->wanted)
+        printf("A network namespace of its own: another terminal gets in with \"%s COMMAND\"\n",
+               isolation->look_inside);
+    return code;
 }

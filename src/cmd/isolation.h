@@ -35,6 +35,10 @@ int isolation_parse_sysctl(const char *text, void *target, char *why, size_t why
 /* Returns 0, or -EINVAL after telling why these options do not go together. */
 int isolation_check(const struct isolation *isolation);
 
+/* isolation_check, isolation_enter and a line on stdout that says how to look inside. For commands whose
+ * output is read by people. Returns an exit_code. */
+int isolation_enter_and_say(struct isolation *isolation);
+
 /* Enters the namespace where it is wanted, with room for so many connections, and applies the settings.
  * Returns an exit_code, after telling why where it is not EXIT_AS_EXPECTED. */
 int isolation_enter(struct isolation *isolation, int64_t conns);

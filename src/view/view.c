@@ -36,7 +36,8 @@ void view_print_ss_command(FILE *out, const struct storm_settings *settings, con
 {
     struct address_text text = address_text(&settings->address);
     const char *at = text.text;
-    fputs(settings->look_inside != NULL ? settings->look_inside : "", out);
+    if (settings->look_inside != NULL)
+        fprintf(out, "%s ", settings->look_inside);
     if (lanes->first == lanes->last)
         fprintf(out, "ss -tan 'src %s:%u or dst %s:%u'", at, lanes->first, at, lanes->first);
     else
