@@ -12,6 +12,7 @@
 #include <string.h>
 
 enum {
+    BEHIND_THE_WORKERS = 15,  /* nice: a schedule is kept, a look may take longer */
     RATE_UNIT = 1000,         /* the wire's rates are in 1,000 s */
     STEADY_AFTER_US = 300000, /* beyond a first life, until what is held is level */
 };
@@ -58,6 +59,7 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
 
 static void flow_prepare(struct controller *c)
 {
+    wire_send(c->crew.witness->wire, "nice %d", BEHIND_THE_WORKERS);
     c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
         send_script(c, crew_server(&c->crew, pair), pair);

@@ -36,6 +36,7 @@
  *          OWNED UNREAD UNOWNED QUEUED          see struct histogram
  *     unseen SERIAL MICROSECONDS ERRNO          the dump failed and counts for nothing
  *     pid PID                                   a worker
+ *     nice N                                    take no more than what others leave
  *     owners SERIAL                             answered by a `class` a class of lingering sockets, then
  * `owned` class SERIAL SIDE STATE UNREAD OWNED LISTED PID PROCESSES COUNT OLDEST_MS COMMAND owned SERIAL
  * TOTAL ERRNO                  TOTAL lingering sockets; ERRNO 0 when the look succeeded

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 struct witness_state {
@@ -67,6 +68,12 @@ static void do_pid(struct witness_state *witness, const struct wire_line *line)
     witness->pids[witness->pid_count++] = (pid_t)wire_number(line, 1);
 }
 
+static void do_nice(struct witness_state *witness, const struct wire_line *line)
+{
+    (void)witness;
+    setpriority(PRIO_PROCESS, 0, (int)wire_number(line, 1));
+}
+
 static void do_owners(struct witness_state *witness, const struct wire_line *line)
 {
     struct lingering lingering;
@@ -94,7 +101,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_target}, {"look", do_look},
-                                    {"pid", do_pid},         {"owners", do_owners}, {"quit", do_quit}};
+                                    {"pid", do_pid},         {"nice", do_nice}, {"owners", do_owners}, {"quit", do_quit}};
 
 static void obey(struct witness_state *witness, const struct wire_line *line)
 {

@@ -62,7 +62,7 @@ in_patient_namespace() {
     witnessed_flow "$order" --order "$order" --rate 400 --duration 500ms
     [[ $ENDS == *"$order server"* ]]
     expect_ends_of "$order"
-    expect_in "$OUT" "200 connections came, "
+    expect_in "$OUT" "200 clients came, "
     expect_in "$OUT" "/s of the 400/s asked for"
     [[ $LEAKS != *"$order "* ]] || expect_not_in "$OUT" "leak:"
   done
@@ -156,7 +156,7 @@ expect_growth() {
   expect_growth server leak 60
   expect_in "$OUT" "leak: 180 of 900 sockets, +"
   expect_in "$OUT" "descriptors gone in"
-  expect_in "$OUT" "what the server holds grows by"
+  expect_in "$OUT" "What the server holds grows by"
   holds '.flow.client.trend != "leak"'
 }
 
@@ -172,7 +172,7 @@ expect_growth() {
   expect_code 0
   expect_growth client leak 60
   holds '.flow.server.trend != "leak"'
-  expect_in "$OUT" "what the client holds grows by"
+  expect_in "$OUT" "What the client holds grows by"
 }
 
 @test "traffic without a leak is a plateau" {
@@ -243,7 +243,7 @@ server_ticks() {
   holds '.flow.accept_errors > 0 and .flow.accept_errors < 400 and .flow.connect_timeouts > 0 and .flow.server_nofile == 64'
   holds '.flow.accepted < 64 and .flow.accepted > 40 and .flow.signature'
   expect_in "$OUT" "first EMFILE: accept() fails, the server is out of descriptors (limit 64)"
-  expect_in "$OUT" "the accept queue is full: 17 connections wait that no process has"
+  expect_in "$OUT" "the accept queue is full: 17 connections wait that nobody accepts"
   expect_in "$OUT" "first SYN dropped by the full accept queue"
   expect_in "$OUT" "connect() takes 1 s: the SYN is being sent again"
   expect_in "$OUT" "first connect() timed out"
@@ -341,7 +341,7 @@ start_long_flow() {
     expect_code 130
     check_csv "$CSV"
     expect_in "$OUT" "Interrupted at arrivals"
-    expect_in "$OUT" "connections came, "
+    expect_in "$OUT" "clients came, "
     expect_no_process
     expect_nothing_owned_soon
   done

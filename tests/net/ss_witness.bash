@@ -57,8 +57,8 @@ count_ghosts() {
 
 # The inodes of sockets that are not TCP.
 other_sockets() {
-  look awk 'FNR > 1 { print $7 }' /proc/net/unix
-  look awk 'FNR > 1 { print $10 }' /proc/net/netlink
+  look cat /proc/net/unix | awk 'FNR > 1 { print $7 }'
+  look cat /proc/net/netlink | awk 'FNR > 1 { print $10 }'
 }
 
 # sockets_held_by ROLE: the inodes of the sockets on which these workers of the storm have a descriptor.

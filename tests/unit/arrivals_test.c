@@ -41,7 +41,8 @@ static void five_hundred_a_second_come_two_milliseconds_apart(void **state)
 static void odd_rates_do_not_drift(void **state)
 {
     (void)state;
-    static const int64_t rates[] = {1, 3, 7, 333, 3333, 99999, 7001, 1000003, 33333333, 999999999, 1000000000};
+    static const int64_t rates[] = {1,    3,       7,        333,       3333,      99999,
+                                    7001, 1000003, 33333333, 999999999, 1000000000};
     for (size_t i = 0; i < COUNT_OF(rates); i++) {
         struct arrivals arrivals = arrivals_at(rates[i], INT64_MAX);
         for (int64_t nth = 0; nth < 20000; nth++)

@@ -576,9 +576,8 @@ static void from_its_step_on_a_leak_is_expected_on_its_side(void **state)
             assert_int_equal(expectation.leak_side, side);
             assert_int_equal(expectation.leaked, LEAKED);
             for (int each = 0; each < SIDE_COUNT; each++)
-                assert_int_equal(expectation.allowed[each],
-                                 order_step_at(order, step)->expect[each] |
-                                     order_leak_states(order, (enum side)each));
+                assert_int_equal(expectation.allowed[each], order_step_at(order, step)->expect[each] |
+                                                                order_leak_states(order, (enum side)each));
         }
     }
 }

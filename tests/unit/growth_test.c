@@ -364,7 +364,7 @@ static void words_tell_slope_interval_looks_and_span(void **state)
     assert_words((struct trend){TREND_DRAINING, -3.1, -3.3, -2.9, 98, 9.8, 500, 470},
                  "is draining by 3.1/s (95% confidence 2.9 to 3.3, 98 looks over 9.8 s)");
     assert_words((struct trend){TREND_PLATEAU, 0.01, -0.2, 0.2, 98, 9.8, 4, 5},
-                 "stays level (slope 0.01/s, between -0.20 and 0.20)");
+                 "stays level (0.01/s, 95% confidence -0.20 to 0.20)");
     assert_words((struct trend){.kind = TREND_UNKNOWN}, "too few looks to tell");
 }
 
@@ -383,7 +383,7 @@ static void fast_slopes_are_grouped_and_zero_has_no_sign(void **state)
     assert_words((struct trend){TREND_LEAK, 123456, 12345.6, 234567, 98, 9.8, 0, 1234560},
                  "grows by 123,456/s (95% confidence 12,346 to 234,567, 98 looks over 9.8 s)");
     assert_words((struct trend){TREND_PLATEAU, -0.0, -0.001, 0.3, 98, 9.8, 0, 0},
-                 "stays level (slope 0.00/s, between 0.00 and 0.30)");
+                 "stays level (0.00/s, 95% confidence 0.00 to 0.30)");
 }
 
 static void words_of_the_longest_numbers_fit(void **state)

@@ -249,7 +249,7 @@ static int64_t leaked_of(int64_t count, int64_t of, int opened, bool stays[PAIRS
 static void exactly_so_many_leak_as_were_asked_for(void **state)
 {
     (void)state;
-    static const struct leak_share shares[] = {{0, 100}, {1, 100},  {3, 100}, {7, 97},
+    static const struct leak_share shares[] = {{0, 100}, {1, 100},  {3, 100},  {7, 97},
                                                {33, 99}, {99, 100}, {100, 100}};
     for (size_t i = 0; i < COUNT_OF(shares); i++) {
         bool stays[PAIRS_MAX];
@@ -338,8 +338,7 @@ static void an_answer_in_time_is_read(void **state)
 static void who_waits_for_an_eof_in_vain_waits_on(void **state)
 {
     struct scene *scene = *state;
-    struct party *client =
-        with_party(scene, SIDE_CLIENT, "shutdown@life read@data close@eof", SOON_US);
+    struct party *client = with_party(scene, SIDE_CLIENT, "shutdown@life read@data close@eof", SOON_US);
     open_pairs(scene, 1);
     run_for_ms(scene->base, 100);
     assert_int_equal(client->ended, 0);

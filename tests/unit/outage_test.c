@@ -9,6 +9,7 @@ static struct story after_flow(const struct flow_tally *server, const struct flo
 {
     struct outage outage = {0};
     const struct flow_tally sums[SIDE_COUNT] = {[SIDE_SERVER] = *server, [SIDE_CLIENT] = *client};
+    outage.server_nofile = 1024;
     outage_note_flow(&outage, 3, sums);
     return outage.story;
 }
@@ -63,6 +64,7 @@ static void the_server_out_of_descriptors_is_told(void **state)
     struct story story = after_flow(&server, &well);
     assert_only(&story, STORY_SERVER_EMFILE);
     assert_true(story_at(&story, STORY_SERVER_EMFILE) == 3);
+    assert_contains(story_line(&story, STORY_SERVER_EMFILE).text, "(limit 1,024)");
 }
 
 static void the_machine_out_of_descriptors_is_told(void **state)
@@ -79,7 +81,6 @@ static void a_connect_that_waits_for_a_second_is_slow(void **state)
     const struct flow_tally client = {.begun = 100, .oldest_us = 1000000};
     struct story story = after_flow(&well, &client);
     assert_only(&story, STORY_CONNECT_SLOW);
-    assert_contains(story_line(&story, STORY_CONNECT_SLOW).text, "1,000 ms");
 }
 
 static void a_connect_that_was_given_up_is_told(void **state)

@@ -36,7 +36,8 @@ static int start_scene(void **state)
     scene->party = (struct party){.base = scene->base, .behaviour = &scripted_lives};
     scene->where.target.address = (struct address){0};
     assert_true(address_parse("127.0.0.1", &scene->where.target.address));
-    scene->door = door_open(scene->base, &scene->where.target.address, 0, 64, on_waiting_counted, scene, &error);
+    scene->door =
+        door_open(scene->base, &scene->where.target.address, 0, 64, on_waiting_counted, scene, &error);
     assert_non_null(scene->door);
     scene->where.target.ports.first = listen_socket_port(scene->door->fd);
     return party_start(&scene->party);

@@ -43,8 +43,8 @@ static void time_zero_is_a_time(void **state)
 {
     (void)state;
     struct story story = {0};
-    assert_true(story_note(&story, STORY_CONNECT_REFUSED, 0, 0));
-    assert_true(story_has(&story, STORY_CONNECT_REFUSED));
+    assert_true(story_note(&story, STORY_CONNECT_SLOW, 0, 0));
+    assert_true(story_has(&story, STORY_CONNECT_SLOW));
     assert_true(story_first_failure_s(&story) == 0);
 }
 
@@ -68,7 +68,7 @@ static void lines_with_a_number(void **state)
     struct story story = {0};
     story_note(&story, STORY_QUEUE_FULL, 9.14, 4097);
     assert_string_equal(story_line(&story, STORY_QUEUE_FULL).text,
-                        "9.1 s: the accept queue is full: 4,097 connections wait that no process has");
+                        "9.1 s: the accept queue is full: 4,097 connections wait that nobody accepts");
 }
 
 static void a_number_that_means_nothing_is_not_told(void **state)

@@ -332,7 +332,7 @@ static void a_rate_that_was_kept_is_told(void **state)
 {
     struct run *run = *state;
     put_flow(run);
-    assert_says(run, "30,000 connections came, 500.0/s of the 500/s asked for, none late.");
+    assert_says(run, "30,000 clients came, 500.0/s of the 500/s asked for, none late.");
 }
 
 static void late_arrivals_are_told_with_the_latest(void **state)
@@ -350,7 +350,9 @@ static void those_whose_connect_failed_came_too(void **state)
     struct flow_report *flow = put_flow(run);
     flow->sums[SIDE_CLIENT].begun = 29000;
     flow->sums[SIDE_CLIENT].errors = 1000;
-    assert_says(run, "30,000 connections came, ");
+    run->asked.connect_timeout_ms = 5000;
+    assert_says(run, "30,000 clients came, ");
+    assert_says(run, "; 1,000 gave up, as connect() had no answer for 5s.");
 }
 
 static void a_plateau_is_no_leak(void **state)
@@ -358,7 +360,7 @@ static void a_plateau_is_no_leak(void **state)
     struct run *run = *state;
     struct flow_report *flow = put_flow(run);
     flow->held[SIDE_SERVER] = 100;
-    assert_says(run, "\nplateau: what the server holds stays level (slope 0.01/s, between -0.20 and 0.20).");
+    assert_says(run, "\nplateau: what the server holds stays level (0.01/s, 95% confidence -0.20 to 0.20).");
     assert_does_not_say(run, "leak:");
     assert_does_not_say(run, "the client holds");
 }
@@ -368,8 +370,9 @@ static void a_leak_says_how_many_how_fast_and_until_when(void **state)
     struct run *run = *state;
     put_leak(run, SIDE_SERVER, 1500);
     run->flow.nofile = 1900;
-    assert_says(run, "\nleak: 1,500 of 30,000 sockets, +50.0/s, descriptors gone in 8s; what the server holds "
-                     "grows by 50.0/s (95% confidence 49.6 to 50.4, ");
+    assert_says(run,
+                "\nleak: 1,500 of 30,000 sockets, +50.0/s, descriptors gone in 8s; what the server holds "
+                "grows by 50.0/s (95% confidence 49.6 to 50.4, ");
 }
 
 static void descriptors_that_are_gone_are_told_with_their_date(void **state)
@@ -378,7 +381,7 @@ static void descriptors_that_are_gone_are_told_with_their_date(void **state)
     put_leak(run, SIDE_SERVER, 1024);
     run->flow.nofile = 1024;
     story_note(&run->story, STORY_SERVER_EMFILE, 5.4, 1024);
-    assert_says(run, "leak: 1,024 of 30,000 sockets, +50.0/s, descriptors gone at 5.4 s; ");
+    assert_says(run, "leak: 1,024 of 30,000 sockets, +50.0/s, descriptors gone at 5.4 s. ");
     assert_does_not_say(run, "gone in");
 }
 
@@ -387,7 +390,7 @@ static void a_leak_of_the_client_is_told_without_the_servers_descriptors(void **
 {
     struct run *run = *state;
     put_leak(run, SIDE_CLIENT, 1500);
-    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s; what the client holds grows by 50.0/s");
+    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s. What the client holds grows by 50.0/s");
     assert_says(run, "plateau: what the server holds stays level");
 }
 
@@ -396,7 +399,7 @@ static void only_the_side_at_fault_is_told_of(void **state)
     struct run *run = *state;
     put_leak(run, SIDE_CLIENT, 1500);
     run->flow.at_fault = SIDE_CLIENT;
-    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s; what the client holds grows by 50.0/s");
+    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s. What the client holds grows by 50.0/s");
     assert_does_not_say(run, "the server holds");
     run->flow.at_fault = SIDE_SERVER;
     assert_says(run, "plateau: what the server holds stays level");
@@ -427,7 +430,7 @@ static void what_the_server_does_not_hold_takes_none_of_its_descriptors(void **s
         put_leak(run, SIDE_SERVER, 1500);
         run->flow.nofile = 1900;
         run->flow.scenario = &scenario;
-        assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s; ");
+        assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s. ");
     }
 }
 
@@ -439,7 +442,7 @@ static void a_leak_of_two_descriptors_each_takes_half_as_long(void **state)
     put_leak(run, SIDE_SERVER, 1500);
     run->flow.nofile = 3400;
     run->flow.scenario = &scenario;
-    assert_says(run, "descriptors gone in 4s; ");
+    assert_says(run, "descriptors gone in 4s at that rate.");
 }
 
 static void too_few_looks_make_a_sentence_all_the_same(void **state)
@@ -459,9 +462,9 @@ static void the_story_is_told_in_its_order(void **state)
     story_note(&run->story, STORY_SERVER_EMFILE, 5.4, 1024);
     story_note(&run->story, STORY_SYN_DROPPED, 9.2, 3);
     struct verdict verdict = verdict_of(&run->input);
-    const char *first = strstr(verdict.text, "\n5.4 s: first EMFILE");
-    const char *second = strstr(verdict.text, "\n9.2 s: first SYN dropped");
-    const char *third = strstr(verdict.text, "\n10.3 s: connect() takes 1 s");
+    const char *first = strstr(verdict.text, "\n- 5.4 s: first EMFILE");
+    const char *second = strstr(verdict.text, "\n- 9.2 s: first SYN dropped");
+    const char *third = strstr(verdict.text, "\n- 10.3 s: connect() takes 1 s");
     assert_true(first != NULL && second != NULL && third != NULL);
     assert_true(first < second && second < third);
 }
@@ -476,16 +479,37 @@ static void replies_that_were_lost_are_counted(void **state)
 static void a_signature_is_told_whether_it_was_seen(void **state)
 {
     struct run *run = *state;
-    const struct scenario scenario = {.signature = {.at_fault = SIDE_SERVER,
-                                                    .state = STATE_CLOSE_WAIT,
-                                                    .eof = EOF_READ,
-                                                    .owner = OWNER_AT_FAULT}};
+    const struct scenario scenario = {
+        .signature = {
+            .at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_AT_FAULT}};
     struct flow_report *flow = put_flow(run);
-    assert_does_not_say(run, "Signature");
+    assert_does_not_say(run, "the bug");
     flow->scenario = &scenario;
-    assert_says(run, "Signature not seen: server CLOSE_WAIT, EOF read, held by the server itself.");
+    assert_says(run, "nothing shows of the bug: server CLOSE_WAIT, EOF read, held by the server itself.");
     flow->shows_signature = true;
-    assert_says(run, "Signature seen: server CLOSE_WAIT, EOF read, held by the server itself.");
+    assert_says(run, "the bug shows: server CLOSE_WAIT, EOF read, held by the server itself.");
+}
+
+/* Whether an RST (RFC 1337) or a new connection ended them is told by the counters. */
+static void time_wait_of_a_flow_that_is_gone_is_told(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 4949;
+    run->moved.value[COUNTER_TIME_WAIT_REUSED] = 51;
+    assert_says(run, "51 TIME_WAIT on the server ended ");
+    assert_says(run, "TWRecycled moved by 51");
+    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 5000;
+    assert_does_not_say(run, "TIME_WAIT on the server ended");
+}
+
+static void what_broke_has_a_heading(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    assert_does_not_say(run, "What broke");
+    story_note(&run->story, STORY_SYN_DROPPED, 9.2, 3);
+    assert_says(run, "\nWhat broke, and when:\n- 9.2 s: ");
 }
 
 static void a_flow_that_failed_is_told_all_the_same(void **state)
@@ -495,7 +519,7 @@ static void a_flow_that_failed_is_told_all_the_same(void **state)
     run->input.outcome = OUTCOME_FAULT;
     run->input.fault = "accept(): Too many open files";
     run->input.sides = NULL;
-    assert_says(run, "30,000 connections came, ");
+    assert_says(run, "30,000 clients came, ");
 }
 
 static void sentences_are_one_a_line(void **state)
@@ -594,6 +618,8 @@ int main(void)
         test_of_run(the_story_is_told_in_its_order),
         test_of_run(replies_that_were_lost_are_counted),
         test_of_run(a_signature_is_told_whether_it_was_seen),
+        test_of_run(time_wait_of_a_flow_that_is_gone_is_told),
+        test_of_run(what_broke_has_a_heading),
         test_of_run(a_flow_that_failed_is_told_all_the_same),
         test_of_run(sentences_are_one_a_line),
         test_of_run(a_verdict_of_everything_at_once_is_cut_not_overrun),

@@ -105,7 +105,7 @@ static void an_orphaned_fin_wait2_goes_by_itself(void **state)
     struct lingering_class class = {
         .side = SIDE_CLIENT, .state = STATE_FIN_WAIT2, .count = 20, .oldest_ms = -1};
     assert_says(&class, "20 FIN_WAIT2 on the client: no process has them; the client sent the first FIN and "
-                        "is done; the server owes the close(), but these go after "
+                        "is done; the server owes the close(), but the kernel drops these after "
                         "net.ipv4.tcp_fin_timeout.");
 }
 
@@ -115,7 +115,8 @@ static void a_fin_wait2_that_is_held_does_not(void **state)
     struct lingering_class class = leaked();
     class.side = SIDE_CLIENT;
     class.state = STATE_FIN_WAIT2;
-    assert_part(&class, "the client sent the first FIN and keeps the descriptor; the server owes the close()");
+    assert_part(&class,
+                "the client sent the first FIN and keeps the descriptor; the server owes the close()");
     assert_no_part(&class, "tcp_fin_timeout");
     assert_part(&class, "the oldest for at least 29.9 s");
     assert_no_part(&class, "Recv-Q");
@@ -128,8 +129,9 @@ static void established_has_no_date(void **state)
     struct lingering_class class = leaked();
     class.state = STATE_ESTABLISHED;
     class.unread = true;
-    assert_says(&class, "1,500 ESTABLISHED on the server: held by tcpstorm pid 4711; nobody has sent a FIN; "
-                        "either side may close.");
+    assert_says(&class,
+                "1,500 ESTABLISHED on the server: held by tcpstorm pid 4711; no FIN has been sent or heard; "
+                "either side may close.");
 }
 
 static void established_and_never_accepted_says_so(void **state)
@@ -137,7 +139,8 @@ static void established_and_never_accepted_says_so(void **state)
     (void)state;
     struct lingering_class class = {
         .side = SIDE_SERVER, .state = STATE_ESTABLISHED, .count = 3, .oldest_ms = -1};
-    assert_part(&class, "no process has them; nobody has sent a FIN, and the server has not called accept().");
+    assert_part(&class,
+                "no process has them; nobody has sent a FIN, and the server has not called accept().");
 }
 
 static void a_date_that_is_not_known_is_not_told(void **state)
