@@ -1,25 +1,29 @@
 /*
- * tcpstorm: opens N loopback connections, closes them in a chosen order, and asks the kernel for the state of
- * every socket after each step.
+ * tcpstorm: opens N loopback connections, closes them in a chosen order or keeps them in a chosen state, and
+ * asks the kernel for the state of every socket after each step.
  *
  * A controller plays a close order step by step on connections that server workers and client workers hold;
  * after each step a witness asks the kernel, and the views show it.
  *
  *   main.c                 this map, the command table, dispatch
  *   cmd/                   one file per command
- *     cmd_storm            the front door: options, plan, views, exit code
- *     outputs              the files that the views write to
+ *     cmd_storm            the front door: its options, and which go together
+ *     cmd_state            connections kept in any TCP state, one after the other or several at once
+ *     run, outputs         plan, views, exit code of these two; the files that the views write to
+ *     isolation            --isolate and --sysctl: a network namespace of one's own
  *     cmd_server, cmd_client  one connection by hand, an end each; one_end is what they share
  *     serve_cause          a server with a bug
  *     cmd_walk             one connection, both ends, through an order
- *     cmd_orders, cmd_causes  list the orders, and the causes
+ *     cmd_orders, cmd_causes  list the orders with what they need, and the causes
  *     cmd_worker           a worker, for a controller
  *     cmd_witness          the witness, for a controller
  *   view/                  what people and scripts see; each implements storm/observer.h
  *     summary              a line per step, and the verdict
+ *     state_table          a line per state that is kept
  *     csv, json            every look, for scripts
  *     progress             where the run is, on stderr
  *     ends_text, ladder    one connection in words, and as a diagram
+ *     plan_text            what a run would take
  *   cause/                 why connections do not close: one bug a file, and its fix (libevent)
  *     cause                the table of them, each with its signature
  *     visit                one connection as a small server sees it
@@ -28,11 +32,12 @@
  *     dead_pool_entry, no_half_close, reply_before_read
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
+ *     state_order          how to get into each of the eleven states and stay there: rows of the same shape
  *     act                  what can be done to an end: one system call each
  *     script               what one side does where connections come one by one: it follows from the order
  *     scenario             a fault as it is met in the field, and its signature; the rows are in cause/
  *     plan, lane           what a storm needs against what the machine allows; connections over server ports
- *     storm                a run: order after order
+ *     storm                a run: order after order, or several held together
  *     controller           one order: what is common; controller_state is what it shares with the courses
  *     course_at_once       all connections together: act, settle, hold, next step
  *     course_flow          connections that come one by one, and what is left of them
@@ -60,6 +65,8 @@
  *     kernel_counters      the kernel's account of what went another way
  *     host_limits          descriptors, ports, sysctls, memory
  *     address, listen_socket   IPv4 and IPv6; a socket that listens
+ *     packet_drop          makes a socket deaf: a packet filter of one instruction
+ *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer,
  *                          terminal, diag
  *
@@ -83,7 +90,7 @@ static const struct command commands[] = {
     {"client", "one connection, by hand: the client's terminal", cmd_client},
     {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
     {"state", "keep connections in any TCP state: a name, some with =N, or all", cmd_state},
-    {"orders", "list the close orders, their steps and the states expected", cmd_orders},
+    {"orders", "list the close orders, what they need, their steps and the states expected", cmd_orders},
     {"causes", "list the bugs that --cause plays, their fixes and what gives them away", cmd_causes},
     {"help", "this text", cmd_help},
     {"version", "the version", cmd_version},
@@ -106,6 +113,7 @@ static void print_short_help(void)
         "  tcpstorm --conns 1000 --order leak           the server never closes: CLOSE_WAIT piles up\n"
         "  tcpstorm --rate 200 --leak 5%                one by one, and one in twenty is never closed\n"
         "  tcpstorm --cause ignore-eof                  a real bug under such traffic; --fixed: without it\n"
+        "  tcpstorm state all --isolate                 all eleven TCP states, each kept for a second\n"
         "  tcpstorm orders                              all orders\n"
         "  tcpstorm --help                              all options\n",
         stdout);
@@ -122,16 +130,25 @@ static int cmd_help(int argc, char *argv[])
     for (const struct command *command = commands; command->name != NULL; command++)
         if (command->summary != NULL)
             printf("  %-20s %s\n", command->name, command->summary);
-    fputs("server and client take --address and --port, and server --cause NAME and --fixed;\n"
-          "walk takes --order, --pause, --address and --port.\n",
+    fputs("state takes a name, a comma list of NAME=N, or all. The names: listen, syn-sent, syn-recv,\n"
+          "established, fin-wait-1, fin-wait-2, close-wait, closing, last-ack, time-wait, close. Options:\n"
+          "--conns in each state, --hold (default 10s, all 1s), --side server or client, --settle (default\n"
+          "1m), and --interval, --isolate, --sysctl, --address, --port, --witness, --csv, --json, --dry-run\n"
+          "and --quiet as above.\n"
+          "server and client take --address and --port, server also --cause NAME, --fixed, --isolate and\n"
+          "--sysctl; walk takes --order, --pause, --address, --port, --isolate and --sysctl.\n",
           stdout);
     fputs("\nMore examples:\n"
-          "  tcpstorm --order all                              every order, one after the other\n"
+          "  tcpstorm --order all                              every order that needs nothing, in turn\n"
+          "  tcpstorm --isolate --order all                    really every order\n"
           "  tcpstorm --order leak --hold forever              leave it there for ss; Ctrl-C ends it\n"
           "  tcpstorm --conns 50k --order client-first --csv - > run.csv\n"
           "  tcpstorm --cause ignore-eof --server-nofile 512   until the server is out of descriptors\n"
           "  tcpstorm --conns 1m --dry-run                     what it would take on this machine\n"
           "  tcpstorm walk --order half-close                  one connection, step by step\n"
+          "  tcpstorm state close-wait=300,last-ack=5 --isolate --hold 10m\n"
+          "                                                    so many, for a monitor to find\n"
+          "  tcpstorm --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --order leak --hold 10s\n"
           "\nExit codes: 0 as expected, 1 the states differ or something leaks unasked, 2 bad usage,\n"
           "3 this machine cannot run it, 130 interrupted.\n",
           stdout);

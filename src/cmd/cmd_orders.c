@@ -1,4 +1,4 @@
-/* cmd_orders: lists the close orders with their steps and the states each side must reach. */
+/* cmd_orders: lists the close orders with what they need, their steps and the states each side must reach. */
 #include "base/diag.h"
 #include "base/wrap.h"
 #include "cmd/command.h"
@@ -12,9 +12,30 @@ static void print_step(const struct order_step *step, FILE *out)
             state_set_text(step->expect[SIDE_SERVER]).text, state_set_text(step->expect[SIDE_CLIENT]).text);
 }
 
+struct needs_text {
+    char text[96];
+};
+
+/* "--isolate (net.ipv4.tcp_fin_timeout 3)"; empty when any run has what the order needs. */
+static struct needs_text needs_text(const struct close_order *order)
+{
+    struct needs_text out = {""};
+    const struct order_needs *needs = &order->needs;
+    if (needs->sysctl != NULL && needs->is_half)
+        snprintf(out.text, sizeof out.text, "--isolate (%s half of --conns)", needs->sysctl);
+    else if (needs->sysctl != NULL)
+        snprintf(out.text, sizeof out.text, "--isolate (%s %lld)", needs->sysctl, (long long)needs->value);
+    else if (order_needs_filter(order))
+        snprintf(out.text, sizeof out.text, "--isolate, or root (a packet filter)");
+    return out;
+}
+
 static void print_whole(const struct close_order *order, FILE *out)
 {
+    const struct needs_text needs = needs_text(order);
     fprintf(out, "%s: %s\n", order->name, order->summary);
+    if (*needs.text != '\0')
+        fprintf(out, "    needs: %s\n", needs.text);
     for (int i = 0; i < order_step_count(order); i++)
         print_step(order_step_at(order, i), out);
     wrap_print(out, order->meaning, 4, 92);
@@ -26,11 +47,29 @@ static void print_name(const struct close_order *order, FILE *out)
     fprintf(out, "%s\n", order->name);
 }
 
+/* As it is typed: troff takes a bare "-" for a hyphen. */
+static void print_escaped(const char *text, FILE *out)
+{
+    for (; *text != '\0'; text++)
+        fprintf(out, "%s%c", *text == '-' ? "\\" : "", *text);
+}
+
+static void print_man_needs(const struct close_order *order, FILE *out)
+{
+    const struct needs_text needs = needs_text(order);
+    if (*needs.text == '\0')
+        return;
+    fputs(".br\n\\fINeeds\\fR: ", out);
+    print_escaped(needs.text, out);
+    fputs(".\n", out);
+}
+
 /* One tagged paragraph per order, for the man page. */
 static void print_man(const struct close_order *order, FILE *out)
 {
     fprintf(out, ".TP\n.B %s\n%c%s.\n%s\n", order->name, order->summary[0] - 'a' + 'A', order->summary + 1,
             order->meaning);
+    print_man_needs(order, out);
     for (int i = 0; i < order_step_count(order); i++) {
         const struct order_step *step = order_step_at(order, i);
         fprintf(out, ".br\n\\fI%s\\fR: server %s, client %s\n", order_step_label(step).text,

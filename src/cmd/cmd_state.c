@@ -111,11 +111,6 @@ static const struct option_row rows[] = {
     {.name = NULL},
 };
 
-void state_print_options(FILE *out)
-{
-    options_print_help(rows, out);
-}
-
 static const char *state_name_at(const void *unused, size_t i)
 {
     (void)unused;
@@ -190,13 +185,11 @@ static int parse_states(struct state_options *options, const char *text)
         rc = add_state(options, tcp_state_name(state_order_at(i)), 0);
     if (options->is_tour)
         return rc;
-    char *copy = strdup(text), *rest;
+    char *copy = strdup(text), *rest = copy, *word;
     if (copy == NULL)
         return -ENOMEM;
-    for (char *word = strtok_r(copy, ",", &rest); word != NULL && rc == 0; word = strtok_r(NULL, ",", &rest))
+    while (rc == 0 && (word = strsep(&rest, ",")) != NULL)
         rc = add_word(options, word);
-    if (rc == 0 && options->wanted_count == 0)
-        rc = refuse_state(text);
     free(copy);
     return rc;
 }

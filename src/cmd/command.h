@@ -34,6 +34,5 @@ int cmd_witness(int argc, char *argv[]);
 
 /* The options of a storm, for help and completion. */
 void storm_print_options(FILE *out);
-void state_print_options(FILE *out);
 
 #endif

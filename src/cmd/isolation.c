@@ -115,7 +115,7 @@ static int set_as_asked(const struct isolation *isolation)
         int rc = sysctl_write(name, value);
         if (rc == 0)
             continue;
-        if (rc == -ENOENT || rc == -EACCES || rc == -EPERM)
+        if (rc == -ENOENT || rc == -EISDIR || rc == -EACCES || rc == -EPERM)
             diag_error(
                 "--sysctl \"%s\": %s is no setting of a network namespace on this kernel: allowed are those "
                 "under /proc/sys/net that \"unshare -rn sysctl -a\" lists and that can be written",

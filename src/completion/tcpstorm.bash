@@ -1,5 +1,5 @@
-# bash completion for tcpstorm: commands, options, orders, causes, witnesses, files. It works without the
-# bash-completion package; that package finds it by its name.
+# bash completion for tcpstorm: commands, options, states, orders, causes, witnesses, files. It works without
+# the bash-completion package; that package finds it by its name.
 # shellcheck shell=bash
 
 _tcpstorm_words() {
@@ -23,6 +23,33 @@ _tcpstorm_orders() {
   _tcpstorm_words "$names" "$word"
 }
 
+# Completes the last name of "close-wait=300,last-ack=5", which bash has cut at each "=". A number is not completed,
+# and a state is asked for once.
+_tcpstorm_states() {
+  local word=$1 before='' name names='' typed
+  typed=,$(IFS= && printf '%s' "${COMP_WORDS[*]:2:COMP_CWORD-1}")
+  [[ ${typed##*,} != *=* ]] || return 0
+  [[ $word != *,* ]] || before=${word%,*},
+  for name in listen syn-sent syn-recv established fin-wait-1 fin-wait-2 close-wait closing last-ack time-wait close; do
+    [[ $typed == *",$name"[,=]* ]] || names+=" $before$name"
+  done
+  [[ $typed == ,*,* ]] || names+=' all'
+  compopt -o nospace 2>/dev/null # "=N" may follow
+  _tcpstorm_words "$names" "$word"
+}
+
+# Is the last word where the states stand? Behind a name comes "=" or a space.
+_tcpstorm_at_states() {
+  [[ ${COMP_WORDS[1]} == state && " ${COMP_WORDS[*]:2:COMP_CWORD-1}" != *' --'* ]] &&
+    [[ $COMP_CWORD == 2 || ${COMP_WORDS[COMP_CWORD]} == '=' || ${COMP_WORDS[COMP_CWORD - 1]} == '=' ]]
+}
+
+_tcpstorm_settings() {
+  compopt -o nospace 2>/dev/null
+  _tcpstorm_words 'net.ipv4.tcp_fin_timeout= net.ipv4.tcp_max_tw_buckets= net.ipv4.tcp_tw_reuse= net.ipv4.tcp_rfc1337=
+    net.ipv4.tcp_syncookies= net.ipv4.tcp_abort_on_overflow= net.core.somaxconn=' "$1"
+}
+
 # A server shows no bug of a client's.
 _tcpstorm_causes() {
   local program=$1 word=$2 line name='' names=''
@@ -37,12 +64,16 @@ _tcpstorm_causes() {
 _tcpstorm_options() {
   local program=$1 word=$2 words
   case $((COMP_CWORD > 1)),${COMP_WORDS[1]} in
-    1,server) words='--address --port --cause --fixed' ;;
+    1,server) words='--address --port --cause --fixed --isolate --sysctl' ;;
     1,client) words='--address --port' ;;
-    1,walk) words='--order --pause --address --port' ;;
+    1,walk) words='--order --pause --address --port --isolate --sysctl' ;;
+    1,state)
+      words='--conns --hold --side --settle --interval --isolate --sysctl --address --port --witness --csv --json
+        --dry-run --quiet'
+      ;;
     1,orders | 1,causes) words='--names' ;;
     1,*) words=$("$program" options 2>/dev/null) ;;
-    *) words="$("$program" options 2>/dev/null) --help --version server client walk orders causes help version" ;;
+    *) words="$("$program" options 2>/dev/null) --help --version server client walk state orders causes help version" ;;
   esac
   _tcpstorm_words "$words" "$word"
 }
@@ -59,17 +90,29 @@ _tcpstorm() {
   case ${COMP_WORDS[1]} in
     help | version | --help | -h | --version) ((COMP_CWORD == 1)) || return 0 ;;
   esac
+  if _tcpstorm_at_states; then
+    _tcpstorm_states "$word"
+    return 0
+  fi
   case $option in
     --order) _tcpstorm_orders "$program" "$word" ;;
     --cause) _tcpstorm_causes "$program" "$word" ;;
     --witness) _tcpstorm_words 'auto netlink procfs' "$word" ;;
     --csv | --json) _tcpstorm_files "$word" ;;
     --pause) _tcpstorm_words '0s 500ms 1s 2s' "$word" ;;
-    --hold) _tcpstorm_words '0s 1s 10s forever' "$word" ;;
+    --hold)
+      if [[ ${COMP_WORDS[1]} == state ]]; then
+        _tcpstorm_words '0s 1s 10s 10m' "$word"
+      else
+        _tcpstorm_words '0s 1s 10s forever' "$word"
+      fi
+      ;;
+    --side) _tcpstorm_words 'server client usual' "$word" ;;
+    --sysctl) _tcpstorm_settings "$word" ;;
     --duration) _tcpstorm_words '10s 30s 2m' "$word" ;;
     --life) _tcpstorm_words '0s 200ms 2s' "$word" ;;
     --address) _tcpstorm_words '127.0.0.1 ::1' "$word" ;;
-    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port) ;;
+    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port | net.*) ;;
     *) _tcpstorm_options "$program" "$word" ;;
   esac
 }

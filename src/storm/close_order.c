@@ -237,7 +237,7 @@ bool order_needs_nothing(const struct close_order *order)
 
 bool order_can_flow(const struct close_order *order)
 {
-    bool can = order->opening == OPENING_FULL;
+    bool can = order->opening == OPENING_FULL && order->needs.sysctl == NULL;
     for (int i = 1; i < order_step_count(order); i++)
         can &= order_step_at(order, i)->act < ACT_DROP;
     return can;
@@ -245,7 +245,7 @@ bool order_can_flow(const struct close_order *order)
 
 int64_t order_sysctl_value(const struct close_order *order, int64_t conns)
 {
-    return order->needs.is_half ? (conns + 1) / 2 : order->needs.value;
+    return order->needs.is_half ? conns / 2 : order->needs.value;
 }
 
 struct step_label order_step_label(const struct order_step *step)
@@ -307,13 +307,14 @@ uint32_t order_leak_states(const struct close_order *order, enum side side)
 
 int order_time_wait_per_connection(const struct close_order *order)
 {
-    uint32_t lingering = IN(TIME_WAIT) | IN(FIN_WAIT2);
     int most = 0;
     for (int i = 0; i < order_step_count(order); i++) {
         const struct order_step *step = order_step_at(order, i);
-        int now = 0;
+        int now = 0, closing;
         for (int side = 0; side < SIDE_COUNT; side++)
-            now += (step->expect[side] & lingering) != 0;
+            now += (step->expect[side] & IN(TIME_WAIT)) != 0 ||
+                   ((step->expect[side] & IN(FIN_WAIT2)) != 0 &&
+                    order_side_closed(order, i, (enum side)side, &closing));
         most = now > most ? now : most;
     }
     return most;

@@ -36,8 +36,8 @@ int sysctl_write(const char *name, const char *value)
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    ssize_t length = (ssize_t)strlen(value);
-    int rc = write(fd, value, (size_t)length) == length ? 0 : errno != 0 ? -errno : -EIO;
+    ssize_t length = (ssize_t)strlen(value), taken = write(fd, value, (size_t)length);
+    int rc = taken == length ? 0 : taken < 0 ? -errno : -EINVAL; /* "5 6" is taken up to the space */
     close(fd);
     return rc;
 }

@@ -28,7 +28,9 @@ static void the_orders_that_were_promised_are_there(void **state)
 {
     (void)state;
     static const char *const promised[] = {"server-first", "client-first", "half-close", "never-close",
-                                           "leak",         "simultaneous", "abort",      "unread"};
+                                           "leak",         "simultaneous", "abort",      "unread",
+                                           "server-crash", "client-crash", "backlog",    "vanish",
+                                           "late-close",   "time-wait-overflow"};
     for (size_t i = 0; i < COUNT_OF(promised); i++)
         assert_non_null(close_order_find(promised[i]));
 }
@@ -114,8 +116,9 @@ static void somebody_acts_in_every_step(void **state)
     (void)state;
     for (size_t i = 0; close_order_at(i) != NULL; i++)
         for (int step = 0; step < order_step_count(close_order_at(i)); step++) {
-            uint32_t by = order_step_at(close_order_at(i), step)->by;
-            assert_true(by != 0 && (by & ~BOTH_SIDES) == 0);
+            const struct order_step *at = order_step_at(close_order_at(i), step);
+            assert_int_equal(at->by != 0, at->act != ACT_WAIT);
+            assert_int_equal(at->by & ~BOTH_SIDES, 0);
         }
 }
 
@@ -260,6 +263,12 @@ static const struct leak_row {
     {"simultaneous", SIDE_SERVER, 1, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
     {"abort", SIDE_SERVER, 2, {STATE_GONE, STATE_GONE}},
     {"unread", SIDE_CLIENT, 3, {STATE_GONE, STATE_GONE}},
+    {"server-crash", SIDE_CLIENT, 2, {STATE_FIN_WAIT2, STATE_CLOSE_WAIT}},
+    {"client-crash", SIDE_SERVER, 2, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
+    {"backlog", SIDE_COUNT, 0, {0}},
+    {"vanish", SIDE_COUNT, 0, {0}},
+    {"late-close", SIDE_CLIENT, 3, {STATE_GONE, STATE_CLOSE_WAIT}},
+    {"time-wait-overflow", SIDE_SERVER, 2, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
 };
 
 static void who_does_not_close_second_leaks(void **state)
@@ -304,6 +313,170 @@ static void the_step_that_is_left_out_is_that_sides_close(void **state)
         assert_int_equal(order_step_at(close_order_at(i), step)->act, ACT_CLOSE);
         assert_true(order_step_at(close_order_at(i), step)->by & SIDE_SET(side));
     }
+}
+
+/* ---- how they come about, and what they need ---- */
+
+static void every_opening_reads_back_from_its_name(void **state)
+{
+    (void)state;
+    for (int opening = 0; opening < OPENING_COUNT; opening++)
+        assert_int_equal(opening_parse(opening_name((enum opening)opening)), opening);
+    assert_string_equal(opening_name(OPENING_FULL), "full");
+}
+
+static void another_word_is_no_opening(void **state)
+{
+    (void)state;
+    assert_int_equal(opening_parse("empty"), OPENING_COUNT);
+    assert_int_equal(opening_parse(""), OPENING_COUNT);
+    assert_int_equal(opening_parse("full "), OPENING_COUNT);
+}
+
+static const struct opening_row {
+    enum opening opening;
+    uint32_t by;
+    enum tcp_state server, client;
+    bool needs_filter;
+} openings[] = {
+    {OPENING_FULL, SIDE_SET(SIDE_CLIENT), STATE_ESTABLISHED, STATE_ESTABLISHED, false},
+    {OPENING_UNACCEPTED, SIDE_SET(SIDE_CLIENT), STATE_ESTABLISHED, STATE_ESTABLISHED, false},
+    {OPENING_UNANSWERED, SIDE_SET(SIDE_CLIENT), STATE_GONE, STATE_SYN_SENT, true},
+    {OPENING_HALF, SIDE_SET(SIDE_CLIENT), STATE_SYN_RECV, STATE_SYN_SENT, true},
+    {OPENING_LISTENERS, SIDE_SET(SIDE_SERVER), STATE_LISTEN, STATE_GONE, false},
+};
+
+static void every_opening_is_the_first_step_of_its_orders(void **state)
+{
+    (void)state;
+    assert_int_equal(COUNT_OF(openings), OPENING_COUNT);
+    for (size_t i = 0; i < COUNT_OF(openings); i++) {
+        const struct close_order order = {.opening = openings[i].opening};
+        const struct order_step *first = order_step_at(&order, 0);
+        assert_int_equal(order_step_count(&order), 1);
+        assert_int_equal(first->act, ACT_OPEN);
+        assert_int_equal(first->by, openings[i].by);
+        assert_int_equal(first->expect[SIDE_SERVER], STATE_SET(openings[i].server));
+        assert_int_equal(first->expect[SIDE_CLIENT], STATE_SET(openings[i].client));
+        assert_string_equal(order_step_label(first).text, "open");
+        assert_int_equal(order_needs_filter(&order), openings[i].needs_filter);
+    }
+}
+
+/* Of the orders: whether any machine can play them, whether they need a filter, and whether one by one. */
+static const struct needs_row {
+    const char *order;
+    bool nothing, filter, flows, orphans;
+} needs[] = {
+    {"server-first", true, false, true, false}, {"client-first", true, false, true, false},
+    {"half-close", true, false, true, false},   {"never-close", true, false, true, false},
+    {"leak", true, false, true, false},         {"simultaneous", true, false, true, false},
+    {"abort", true, false, true, false},        {"unread", true, false, true, false},
+    {"server-crash", true, false, false, false}, {"client-crash", true, false, false, false},
+    {"backlog", true, false, false, false},     {"vanish", false, true, false, true},
+    {"late-close", false, false, false, false}, {"time-wait-overflow", false, false, false, false},
+};
+
+static void every_order_needs_what_was_promised(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    while (close_order_at(count) != NULL)
+        count++;
+    assert_int_equal(count, COUNT_OF(needs));
+    for (size_t i = 0; i < COUNT_OF(needs); i++) {
+        const struct close_order *order = order_named(needs[i].order);
+        assert_int_equal(order_needs_nothing(order), needs[i].nothing);
+        assert_int_equal(order_needs_filter(order), needs[i].filter);
+        assert_int_equal(order_can_flow(order), needs[i].flows);
+        assert_int_equal(order_leaves_orphans(order), needs[i].orphans);
+    }
+}
+
+static void no_order_keeps_a_state(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        assert_int_equal(close_order_at(i)->keeps, STATE_GONE);
+}
+
+static void a_setting_has_the_value_of_its_row(void **state)
+{
+    (void)state;
+    const struct close_order *late = order_named("late-close");
+    assert_string_equal(late->needs.sysctl, "net.ipv4.tcp_fin_timeout");
+    assert_int_equal(order_sysctl_value(late, 1), 3);
+    assert_int_equal(order_sysctl_value(late, 1000000), 3);
+}
+
+/* Else the counter that must move would not. */
+static void room_for_half_is_never_room_for_all(void **state)
+{
+    (void)state;
+    const struct close_order *overflow = order_named("time-wait-overflow");
+    assert_string_equal(overflow->needs.sysctl, "net.ipv4.tcp_max_tw_buckets");
+    assert_true(overflow->needs.must_move);
+    assert_int_equal(overflow->needs.counter, COUNTER_TIME_WAIT_OVERFLOW);
+    assert_int_equal(order_sysctl_value(overflow, 1000), 500);
+    for (int64_t conns = 1; conns < 10; conns++)
+        assert_true(order_sysctl_value(overflow, conns) < conns);
+}
+
+/* What is not acknowledged stays with the kernel only where it was closed. */
+static void only_what_is_closed_is_an_orphan(void **state)
+{
+    (void)state;
+    struct close_order order = {
+        .steps = {{ACT_DROP, SIDE_SET(SIDE_CLIENT),
+                   {STATE_SET(STATE_ESTABLISHED), STATE_SET(STATE_ESTABLISHED)}, 0, 0},
+                  {ACT_SHUTDOWN, SIDE_SET(SIDE_SERVER),
+                   {STATE_SET(STATE_FIN_WAIT1), STATE_SET(STATE_ESTABLISHED)}, 0, 0}}};
+    assert_false(order_leaves_orphans(&order));
+    order.steps[1].act = ACT_CLOSE;
+    assert_true(order_leaves_orphans(&order));
+    order.steps[1].act = ACT_CRASH;
+    assert_true(order_leaves_orphans(&order));
+}
+
+/* It has no timer, and is no timewait socket. */
+static void a_fin_wait2_with_its_descriptor_is_no_time_wait_socket(void **state)
+{
+    (void)state;
+    struct close_order order = {
+        .steps = {{ACT_SHUTDOWN, SIDE_SET(SIDE_CLIENT),
+                   {STATE_SET(STATE_CLOSE_WAIT), STATE_SET(STATE_FIN_WAIT2)}, 0, 0}}};
+    assert_int_equal(order_time_wait_per_connection(&order), 0);
+    order.steps[0].act = ACT_CLOSE;
+    assert_int_equal(order_time_wait_per_connection(&order), 1);
+}
+
+static void who_crashes_has_closed(void **state)
+{
+    (void)state;
+    assert_int_equal(closing_step_of("server-crash", 1, SIDE_SERVER), 1);
+    assert_int_equal(closing_step_of("server-crash", 1, SIDE_CLIENT), -1);
+    assert_int_equal(closing_step_of("client-crash", 2, SIDE_CLIENT), 1);
+    assert_int_equal(closing_step_of("late-close", 2, SIDE_CLIENT), -1);
+    assert_int_equal(closing_step_of("late-close", 3, SIDE_CLIENT), 3);
+}
+
+static void crashes_and_late_closes_leave_a_time_wait_socket(void **state)
+{
+    (void)state;
+    assert_int_equal(order_time_wait_per_connection(order_named("server-crash")), 1);
+    assert_int_equal(order_time_wait_per_connection(order_named("client-crash")), 1);
+    assert_int_equal(order_time_wait_per_connection(order_named("backlog")), 1);
+    assert_int_equal(order_time_wait_per_connection(order_named("late-close")), 1); /* FIN_WAIT2 */
+    assert_int_equal(order_time_wait_per_connection(order_named("time-wait-overflow")), 1);
+    assert_int_equal(order_time_wait_per_connection(order_named("vanish")), 0);
+}
+
+static void a_step_without_an_actor_is_called_by_its_act(void **state)
+{
+    (void)state;
+    assert_string_equal(order_step_label(order_step_at(order_named("late-close"), 2)).text, "wait");
+    assert_string_equal(order_step_label(order_step_at(order_named("server-crash"), 1)).text, "server-crash");
+    assert_string_equal(order_step_label(order_step_at(order_named("vanish"), 1)).text, "client-drop");
 }
 
 static void a_set_is_written_as_its_states(void **state)
@@ -356,6 +529,18 @@ int main(void)
         cmocka_unit_test(no_order_is_without_a_row_here),
         cmocka_unit_test(a_leak_stays_in_the_states_before_the_second_close),
         cmocka_unit_test(the_step_that_is_left_out_is_that_sides_close),
+        cmocka_unit_test(every_opening_reads_back_from_its_name),
+        cmocka_unit_test(another_word_is_no_opening),
+        cmocka_unit_test(every_opening_is_the_first_step_of_its_orders),
+        cmocka_unit_test(every_order_needs_what_was_promised),
+        cmocka_unit_test(no_order_keeps_a_state),
+        cmocka_unit_test(a_setting_has_the_value_of_its_row),
+        cmocka_unit_test(room_for_half_is_never_room_for_all),
+        cmocka_unit_test(only_what_is_closed_is_an_orphan),
+        cmocka_unit_test(a_fin_wait2_with_its_descriptor_is_no_time_wait_socket),
+        cmocka_unit_test(who_crashes_has_closed),
+        cmocka_unit_test(crashes_and_late_closes_leave_a_time_wait_socket),
+        cmocka_unit_test(a_step_without_an_actor_is_called_by_its_act),
         cmocka_unit_test(a_set_is_written_as_its_states),
         cmocka_unit_test(the_largest_set_is_cut_not_overrun),
     };

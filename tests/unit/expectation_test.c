@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include "storm/expectation.h"
+#include "storm/state_order.h"
 
 #include "tcp/host_limits.h"
 
@@ -842,6 +843,107 @@ static void what_leaked_before_an_outage_is_counted_all_the_same(void **state)
     assert_false(expectation_holds(&expectation, sides, NULL));
 }
 
+/* ---- what keeps a state ---- */
+
+static struct expectation of_state(enum tcp_state kept, int step, int64_t opened)
+{
+    struct state_order made;
+    struct act_times times = every_two_seconds();
+    const struct circumstances here = {.conns = OPENED, .opened = opened, .fin_timeout_ms = FIN_TIMEOUT_MS};
+    assert_int_equal(state_order_make(kept, SIDE_COUNT, &made), 0);
+    return expectation_at(&made.order, step, &times, times.began_ms[step] + 1000, &here);
+}
+
+static void so_many_listeners_hold_as_were_asked_for(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_state(STATE_LISTEN, 0, 0);
+    struct histogram sides[SIDE_COUNT] = {0};
+    assert_int_equal(expectation.listeners, OPENED);
+    sides[SIDE_SERVER].of[STATE_LISTEN] = OPENED;
+    assert_holds(&expectation, sides);
+}
+
+static void other_numbers_of_listeners_are_told(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_state(STATE_LISTEN, 0, 0);
+    struct histogram sides[SIDE_COUNT] = {0};
+    assert_differs(&expectation, sides, "server side: 0 LISTEN where 1,000 were expected");
+    sides[SIDE_SERVER].of[STATE_LISTEN] = OPENED + 1;
+    assert_differs(&expectation, sides, "server side: 1,001 LISTEN where 1,000 were expected");
+}
+
+static void listeners_of_other_orders_are_not_looked_at(void **state)
+{
+    (void)state;
+    assert_int_equal(of_state(STATE_SYN_RECV, 0, OPENED).listeners, 0);
+    assert_int_equal(expected_soon("backlog", 0).listeners, 0);
+    assert_int_equal(expected_soon("server-first", 0).listeners, 0);
+}
+
+static void half_open_connections_are_expected_half_open(void **state)
+{
+    (void)state;
+    struct expectation expectation = of_state(STATE_SYN_RECV, 0, OPENED);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_SYN_RECV, STATE_SYN_SENT);
+    assert_holds(&expectation, sides);
+    sides[SIDE_SERVER].of[STATE_SYN_RECV]--; /* pruned */
+    assert_differs(&expectation, sides, "server side: 1 gone where SYN_RECV was expected");
+    expectation = of_state(STATE_SYN_SENT, 0, OPENED);
+    put(sides, STATE_GONE, STATE_SYN_SENT);
+    assert_holds(&expectation, sides);
+}
+
+/* Its own descriptor keeps it: no clock ends it. */
+static void a_kept_fin_wait2_does_not_age(void **state)
+{
+    (void)state;
+    struct state_order made;
+    struct act_times times = every_two_seconds();
+    assert_int_equal(state_order_make(STATE_FIN_WAIT2, SIDE_COUNT, &made), 0);
+    struct expectation expectation =
+        expectation_at(&made.order, 1, &times, times.began_ms[1] + 10 * FIN_TIMEOUT_MS, &usual);
+    assert_false(may_be_gone(&expectation, SIDE_CLIENT));
+}
+
+/* The wait of late-close is over when FIN_WAIT2 is gone, and no sooner. */
+static void what_is_waited_for_must_have_left(void **state)
+{
+    (void)state;
+    struct expectation expectation = expected_soon("late-close", 2);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_FIN_WAIT2, STATE_CLOSE_WAIT);
+    assert_differs(&expectation, sides, "server side: 1,000 FIN_WAIT2 where gone was expected");
+    put(sides, STATE_GONE, STATE_CLOSE_WAIT);
+    assert_holds(&expectation, sides);
+    assert_false(expectation.by_clock[SIDE_SERVER]); /* the order wants it */
+}
+
+static void after_the_wait_no_time_wait_is_expected(void **state)
+{
+    (void)state;
+    struct expectation expectation = expected_soon("late-close", 3);
+    struct histogram sides[SIDE_COUNT];
+    put(sides, STATE_GONE, STATE_GONE);
+    assert_holds(&expectation, sides);
+    put(sides, STATE_TIME_WAIT, STATE_GONE);
+    assert_differs(&expectation, sides, "server side: 1,000 TIME_WAIT where gone was expected");
+}
+
+static void an_overflow_may_leave_any_number_of_time_wait(void **state)
+{
+    (void)state;
+    struct expectation expectation = expected_soon("time-wait-overflow", 2);
+    for (int kept = 0; kept <= OPENED; kept += 250) {
+        struct histogram sides[SIDE_COUNT];
+        put(sides, STATE_GONE, STATE_GONE);
+        sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = kept;
+        assert_holds(&expectation, sides);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -905,6 +1007,14 @@ int main(void)
         cmocka_unit_test(in_an_outage_any_state_may_follow),
         cmocka_unit_test(in_an_outage_sockets_of_no_connection_still_differ),
         cmocka_unit_test(what_leaked_before_an_outage_is_counted_all_the_same),
+        cmocka_unit_test(so_many_listeners_hold_as_were_asked_for),
+        cmocka_unit_test(other_numbers_of_listeners_are_told),
+        cmocka_unit_test(listeners_of_other_orders_are_not_looked_at),
+        cmocka_unit_test(half_open_connections_are_expected_half_open),
+        cmocka_unit_test(a_kept_fin_wait2_does_not_age),
+        cmocka_unit_test(what_is_waited_for_must_have_left),
+        cmocka_unit_test(after_the_wait_no_time_wait_is_expected),
+        cmocka_unit_test(an_overflow_may_leave_any_number_of_time_wait),
     };
     return cmocka_run_group_tests_name("expectation", tests, NULL, NULL);
 }

@@ -69,6 +69,10 @@ static const struct row rows[] = {
      {STATE_ESTABLISHED, STATE_ESTABLISHED},
      {STATE_GONE, STATE_TIME_WAIT},
      "client FIN; server FIN, ACK; client ACK; "},
+    /* of these the other side hears nothing, or they cannot be walked */
+    {ACT_DROP, C, {STATE_ESTABLISHED, STATE_ESTABLISHED}, {STATE_ESTABLISHED, STATE_ESTABLISHED}, ""},
+    {ACT_UNDROP, S, {STATE_FIN_WAIT1, STATE_FIN_WAIT1}, {STATE_CLOSING, STATE_FIN_WAIT1}, ""},
+    {ACT_CRASH, S, {STATE_ESTABLISHED, STATE_ESTABLISHED}, {STATE_FIN_WAIT2, STATE_CLOSE_WAIT}, ""},
     /* the FINs cross */
     {ACT_CLOSE,
      BOTH_SIDES,
@@ -202,6 +206,16 @@ static void a_step_that_sends_nothing_says_so(void **state)
     free(text);
 }
 
+static void waiting_sends_nothing(void **state)
+{
+    (void)state;
+    const struct order_step step = {.act = ACT_WAIT};
+    const struct end_sight before[SIDE_COUNT] = {{STATE_FIN_WAIT2, -1}, {STATE_CLOSE_WAIT, -1}};
+    const struct end_sight after[SIDE_COUNT] = {{STATE_GONE, -1}, {STATE_CLOSE_WAIT, -1}};
+    struct segment segments[SEGMENTS_MAX];
+    assert_int_equal(ladder_segments(&step, before, after, segments), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_step_shows_call_segments_and_states),
         cmocka_unit_test(opening_is_a_call_on_each_side),
         cmocka_unit_test(a_step_that_sends_nothing_says_so),
+        cmocka_unit_test(waiting_sends_nothing),
     };
     return cmocka_run_group_tests_name("ladder", tests, NULL, NULL);
 }

@@ -103,6 +103,46 @@ static void what_is_no_socket_has_no_port(void **state)
     close(ends[1]);
 }
 
+/* ---- several on one port ---- */
+
+static void those_that_share_listen_on_one_port(void **state)
+{
+    (void)state;
+    struct address address = loopback_address(AF_INET);
+    int fd[10];
+    fd[0] = listen_socket_open_shared(&address, 0, 1);
+    assert_true(fd[0] >= 0);
+    uint16_t port = listen_socket_port(fd[0]);
+    for (size_t i = 1; i < COUNT_OF(fd); i++) {
+        fd[i] = listen_socket_open_shared(&address, port, 1);
+        assert_true(fd[i] >= 0);
+        assert_int_equal(listen_socket_port(fd[i]), port);
+    }
+    for (size_t i = 0; i < COUNT_OF(fd); i++) {
+        assert_int_equal(state_of(fd[i]), STATE_LISTEN);
+        close(fd[i]);
+    }
+}
+
+static void who_does_not_share_keeps_the_port(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_listen();
+    assert_int_equal(listen_socket_open_shared(&loopback.target.address, loopback.target.ports.first, 1),
+                     -EADDRINUSE);
+    loopback_close(&loopback);
+}
+
+static void who_shares_admits_none_that_does_not(void **state)
+{
+    (void)state;
+    struct address address = loopback_address(AF_INET);
+    int fd = listen_socket_open_shared(&address, 0, 1);
+    assert_true(fd >= 0);
+    assert_int_equal(listen_socket_open(&address, listen_socket_port(fd), 1), -EADDRINUSE);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +154,9 @@ int main(void)
         cmocka_unit_test(a_port_is_free_again_while_its_connections_linger),
         cmocka_unit_test(an_address_that_is_not_ours_is_refused),
         cmocka_unit_test(what_is_no_socket_has_no_port),
+        cmocka_unit_test(those_that_share_listen_on_one_port),
+        cmocka_unit_test(who_does_not_share_keeps_the_port),
+        cmocka_unit_test(who_shares_admits_none_that_does_not),
     };
     return cmocka_run_group_tests_name("listen_socket", tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 #include "unit.h"
 
+#include "namespace_child.h"
 #include "storm/plan.h"
+#include "storm/state_order.h"
+#include "tcp/packet_drop.h"
 
 static bool holds_forever(int64_t hold_ms, int order_count, const char *name, int step, int order_index)
 {
@@ -300,6 +303,182 @@ static void an_outage_is_expected_where_it_was_made(void **state)
     assert_true(plan_expects_outage(&settings));
 }
 
+/* ---- what orders need ---- */
+
+static struct storm_settings at_once(const char *order, int64_t conns)
+{
+    struct storm_settings settings = {.conns = conns,
+                                      .orders = {close_order_find(order)},
+                                      .order_count = 1,
+                                      .port = 15000,
+                                      .hold_ms = 1000,
+                                      .settle_ms = SETTLE_BY_SIZE,
+                                      .interval_ms = 100};
+    assert_non_null(settings.orders[0]);
+    assert_true(address_parse("127.0.0.1", &settings.address));
+    return settings;
+}
+
+static void a_setting_of_a_namespace_is_an_obstacle_without_one(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("late-close", 10);
+    struct plan plan;
+    assert_int_equal(plan_make(&plan, &settings), -1);
+    assert_true(has_obstacle(&plan, "late-close needs net.ipv4.tcp_fin_timeout to be 3"));
+    assert_true(has_obstacle(&plan, "add --isolate"));
+    settings = at_once("time-wait-overflow", 10);
+    plan = plan_for(&settings);
+    assert_true(has_obstacle(&plan, "time-wait-overflow needs net.ipv4.tcp_max_tw_buckets to be 5"));
+}
+
+static void in_a_namespace_of_its_own_it_is_none(void **state)
+{
+    (void)state;
+    static const char *const needy[] = {"late-close", "time-wait-overflow"};
+    for (size_t i = 0; i < COUNT_OF(needy); i++) {
+        struct storm_settings settings = at_once(needy[i], 10);
+        settings.look_inside = "nsenter";
+        struct plan plan = plan_for(&settings);
+        assert_false(has_obstacle(&plan, needy[i]));
+    }
+}
+
+static void a_filter_is_an_obstacle_where_none_may_be_set(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("vanish", 10);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(has_obstacle(&plan, "vanish needs a packet filter"), packet_drop_probe() != 0);
+}
+
+/* As another user, who may set none. */
+static void check_filter_as_nobody(void)
+{
+    child_become_nobody();
+    if (packet_drop_probe() == 0)
+        child_is_refused("to be refused a filter", 0);
+    struct storm_settings settings = at_once("vanish", 10);
+    struct plan plan;
+    CHECK(plan_make(&plan, &settings) == -1);
+    CHECK(has_obstacle(&plan, "vanish needs a packet filter"));
+    CHECK(has_obstacle(&plan, "add --isolate"));
+    child_enter(0);
+    settings.look_inside = "nsenter";
+    CHECK(plan_make(&plan, &settings) == 0);
+}
+
+static void an_ordinary_user_is_told_to_isolate(void **state)
+{
+    (void)state;
+    in_child(check_filter_as_nobody);
+}
+
+static void what_needs_nothing_has_no_obstacle(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        if (!order_needs_nothing(close_order_at(i)))
+            continue;
+        struct storm_settings settings = at_once(close_order_at(i)->name, 10);
+        struct plan plan = plan_for(&settings);
+        assert_false(has_obstacle(&plan, "--isolate"));
+    }
+}
+
+static void more_orphans_than_the_kernel_keeps_are_an_obstacle(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("vanish", 10);
+    struct plan plan = plan_for(&settings);
+    if (plan.limits.max_orphans > 10000000) {
+        print_message("the kernel does not say how many orphans it keeps\n");
+        skip();
+    }
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+    settings.conns = plan.limits.max_orphans;
+    plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+    settings.conns++;
+    assert_int_equal(plan_make(&plan, &settings), -1);
+    assert_true(has_obstacle(&plan, "vanish leaves"));
+    assert_true(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+}
+
+/* FIN_WAIT1 with its descriptor is no orphan. */
+static void a_state_that_is_kept_leaves_no_orphans(void **state)
+{
+    (void)state;
+    struct state_order kept;
+    assert_int_equal(state_order_make(STATE_FIN_WAIT1, SIDE_COUNT, &kept), 0);
+    struct storm_settings settings = at_once("leak", 10000000);
+    settings.orders[0] = &kept.order;
+    struct plan plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Past half of its backlog a listener prunes what waits. */
+static void half_open_connections_have_a_listener_for_every_third_of_its_backlog(void **state)
+{
+    (void)state;
+    struct state_order kept;
+    assert_int_equal(state_order_make(STATE_SYN_RECV, SIDE_COUNT, &kept), 0);
+    struct storm_settings settings = at_once("leak", 100000);
+    settings.orders[0] = &kept.order;
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
+    assert_true(plan.lane_capacity * 3 <= plan.limits.somaxconn);
+    assert_true(plan.lane_count * plan.lane_capacity >= settings.conns);
+}
+
+static void connections_that_nobody_accepts_fit_in_the_queue(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("backlog", 20000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
+    assert_true(plan.lane_capacity <= plan.limits.somaxconn);
+    assert_true(plan.lane_count * plan.lane_capacity >= settings.conns);
+}
+
+static void one_such_order_among_others_decides_for_all(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("server-first", 20000), other = at_once("backlog", 20000);
+    settings.orders[settings.order_count++] = other.orders[0];
+    assert_int_equal(plan_for(&settings).lane_count, plan_for(&other).lane_count);
+}
+
+/* To overflow is what it is for. */
+static void what_is_to_overflow_may(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("time-wait-overflow", 20000);
+    settings.look_inside = "nsenter";
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.time_wait_most, 0);
+    assert_int_equal(plan.time_wait_total, 0);
+}
+
+static void a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock(void **state)
+{
+    (void)state;
+    struct state_order kept;
+    assert_int_equal(state_order_make(STATE_CLOSE_WAIT, SIDE_COUNT, &kept), 0);
+    struct storm_settings settings = at_once("leak", 100);
+    settings.hold_ms = 3600000;
+    assert_true(plan_for(&settings).time_wait_most > 0);
+    settings.orders[0] = &kept.order;
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.time_wait_most, 0);
+    assert_false(has_warning(&plan, "outlasts the kernel's clocks"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +508,18 @@ int main(void)
         cmocka_unit_test(a_backlog_that_was_given_is_taken),
         cmocka_unit_test(a_backlog_above_somaxconn_is_cut_with_a_warning),
         cmocka_unit_test(an_outage_is_expected_where_it_was_made),
+        cmocka_unit_test(a_setting_of_a_namespace_is_an_obstacle_without_one),
+        cmocka_unit_test(in_a_namespace_of_its_own_it_is_none),
+        cmocka_unit_test(a_filter_is_an_obstacle_where_none_may_be_set),
+        cmocka_unit_test(an_ordinary_user_is_told_to_isolate),
+        cmocka_unit_test(what_needs_nothing_has_no_obstacle),
+        cmocka_unit_test(more_orphans_than_the_kernel_keeps_are_an_obstacle),
+        cmocka_unit_test(a_state_that_is_kept_leaves_no_orphans),
+        cmocka_unit_test(half_open_connections_have_a_listener_for_every_third_of_its_backlog),
+        cmocka_unit_test(connections_that_nobody_accepts_fit_in_the_queue),
+        cmocka_unit_test(one_such_order_among_others_decides_for_all),
+        cmocka_unit_test(what_is_to_overflow_may),
+        cmocka_unit_test(a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }

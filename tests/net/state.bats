@@ -1,0 +1,361 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
+#
+# Any TCP state on demand: counted by ss through the line that the table prints, as root and as an ordinary user; CLOSE,
+# which no table shows, by the descriptors that are open on nothing.
+
+load storm
+load isolation
+
+ALL_STATES='LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT CLOSE'
+
+# start_state STATES OPTION...: in the background.
+start_state() {
+  rm -f "$CSV"
+  "${launcher[@]}" "$STORM" state "$@" --csv "$CSV" >"$OUT" 2>"$ERR" 3>&- &
+  storm_pid=$!
+}
+
+# state STATES OPTION...: to its end.
+state() {
+  start_state "$@"
+  end_storm "$LONG"
+}
+
+# tour N: every state of `state all` with N connections is counted while it is held.
+tour() {
+  local name bad=0
+  start_state all --conns "$1" --hold 500ms --isolate
+  for name in $ALL_STATES; do
+    wait_for_line_of "$name"
+    while_it_rests expect_state "$name" "$1" || bad=1
+  done
+  own=$(own_namespace)
+  end_storm "$LONG"
+  expect_code 0
+  expect_empty "$ERR"
+  expect_in "$OUT" "11 of 11 states reached and kept in"
+  expect_in "$OUT" ": as expected"
+  [[ $(grep -cE '^  [A-Z_0-9]+ +(server|client) ' "$OUT") == 11 ]]
+  check_csv "$CSV"
+  expect_no_process
+  expect_namespace_gone "$own"
+  expect_nothing_here 15000 15100
+  return "$bad"
+}
+
+@test "every state with 1 connection, as root: ss counts the same" {
+  as_root
+  tour 1
+  expect_not_in "$OUT" "-U --preserve-credentials"
+}
+
+@test "every state with 1 connection, as nobody: ss counts the same" {
+  as_nobody
+  tour 1
+  expect_in "$OUT" "-U --preserve-credentials"
+}
+
+@test "every state with 1,000 connections, as root: ss counts the same" {
+  as_root
+  tour 1000
+}
+
+@test "every state with 1,000 connections, as nobody: ss counts the same" {
+  as_nobody
+  tour 1000
+}
+
+@test "each state by itself, in every spelling" {
+  local spelling
+  while read -r name spelling; do
+    for spelling in $spelling; do
+      state "$spelling" --conns 3 --hold 0 --isolate
+      expect_code 0
+      read_line_of "$name"
+      [[ $reached == 3/3 ]]
+      expect_in "$OUT" "1 of 1 states reached and kept"
+    done
+  done <<'END'
+LISTEN listen LISTEN
+SYN_SENT syn-sent SynSent
+SYN_RECV SYN_RECEIVED syn-recv SYN-RECEIVED
+ESTABLISHED ESTAB established
+FIN_WAIT1 FIN-WAIT-1 fin_wait1
+FIN_WAIT2 FIN-WAIT-2 FinWait2
+CLOSE_WAIT close-wait CloseWait CLOSE_WAIT
+CLOSING closing
+LAST_ACK LAST-ACK
+TIME_WAIT time-wait TimeWait
+CLOSE CLOSED close
+END
+}
+
+@test "on either side, where both can be in it: ss counts the same" {
+  local name end
+  for name in ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT CLOSE; do
+    for end in server client; do
+      start_state "$name" --side "$end" --conns 20 --hold 500ms --isolate
+      wait_for_line_of "$name"
+      while_it_rests expect_state "$name" 20
+      [[ $side == "$end" ]]
+      end_storm "$LONG"
+      expect_code 0
+      # The other side is not in it. (Both are where all is open, and of both nobody hears the other where FINs cross.)
+      [[ $name == ESTABLISHED ]] || expect_nobody_else "$name" "$end"
+    done
+  done
+}
+
+# expect_nobody_else STATE SIDE: by the last row of the CSV.
+expect_nobody_else() {
+  local other=client column=${1,,}
+  [[ $2 != client ]] || other=server
+  [[ $1 != CLOSE ]] || column=ghosts
+  [[ $(awk -F, -v other="$other" -v column="$column" '
+    NR == 1 { for (i = 1; i <= NF; i++) if ($i == column) n = i }
+    $6 == other { value = $n }
+    END { print value }' "$CSV") == 0 ]] || { say "$1 on the $other side too"; show_output; return 1; }
+}
+
+held_together() {
+  expect_state CLOSE_WAIT 300 && expect_state LAST_ACK 5 && expect_state SYN_SENT 7
+}
+
+# Of all states, what the namespace has at one moment: those asked for, and what comes with them.
+all_within() {
+  within ss -Htan | awk '{ count[$1]++ } END { for (s in count) print s "=" count[s] }' | sort | tr '\n' ' '
+}
+
+expect_together() {
+  local counts
+  held_together || return 1
+  counts=$(all_within)
+  # A listener each; opposite 300 CLOSE_WAIT and 5 LAST_ACK is FIN_WAIT2, opposite SYN_SENT nothing.
+  [[ $counts == "CLOSE-WAIT=300 FIN-WAIT-2=305 LAST-ACK=5 LISTEN=3 SYN-SENT=7 " ]] || { say "$counts"; return 1; }
+}
+
+@test "several at once are held together, each with its number: ss counts the same at one moment" {
+  local who
+  for who in as_root as_nobody; do
+    "$who"
+    start_state close-wait=300,last-ack=5,syn-sent=7 --hold 1s --isolate --json "$JSON"
+    wait_for_line_of CLOSE_WAIT
+    wait_for_line_of LAST_ACK
+    wait_for_line_of SYN_SENT
+    while_it_rests expect_together
+    end_storm "$LONG"
+    expect_code 0
+    expect_in "$OUT" "3 of 3 states reached and kept"
+    check_together_csv
+    jq -s -e '[.[] | select(.event == "end") | .outcome] == ["as expected", "as expected", "as expected"]' "$JSON"
+  done
+}
+
+# Their rows come mixed; each by itself is in order.
+check_together_csv() {
+  local name
+  for name in CLOSE_WAIT LAST_ACK SYN_SENT; do
+    awk -F, -v name="$name" 'NR == 1 || $1 == name' "$CSV" >"$BATS_TEST_TMPDIR/one.csv"
+    check_csv "$BATS_TEST_TMPDIR/one.csv"
+    (($(wc -l <"$BATS_TEST_TMPDIR/one.csv") > 2))
+  done
+}
+
+@test "a number without a name of its own is that of --conns" {
+  state listen,close-wait=4 --conns 6 --hold 0 --isolate
+  expect_code 0
+  read_line_of LISTEN
+  [[ $reached == 6/6 ]]
+  read_line_of CLOSE_WAIT
+  [[ $reached == 4/4 ]]
+}
+
+@test "all eleven at once" {
+  local states
+  states=$(tr ' ' ',' <<<"$ALL_STATES")
+  as_nobody
+  start_state "$states" --conns 20 --hold 1s --isolate
+  for name in $ALL_STATES; do
+    wait_for_line_of "$name"
+  done
+  while_it_rests every_state_is_held 20
+  end_storm "$LONG"
+  expect_code 0
+  expect_in "$OUT" "11 of 11 states reached and kept"
+}
+
+every_state_is_held() {
+  local name bad=0
+  for name in $ALL_STATES; do
+    expect_state "$name" "$1" || bad=1
+  done
+  return "$bad"
+}
+
+@test "half-open connections are not pruned while they wait" {
+  state syn-recv --conns 5000 --hold 4s --interval 200ms --isolate
+  expect_code 0
+  # Every look of the hold has them all.
+  awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "syn_recv") n = i }
+    $6 == "server" && settled && $n != 5000 { print; bad = 1 }
+    $6 == "server" && $5 == 1 { settled++ }
+    END { exit bad || settled < 10 }' "$CSV"
+}
+
+@test "what the kernel would give up is stretched in the namespace, and nowhere else" {
+  local before
+  before=$(cat /proc/sys/net/ipv4/tcp_{syn,synack}_retries /proc/sys/net/ipv4/tcp_retries2)
+  start_state last-ack --conns 2 --hold 1m --isolate
+  wait_for_line_of LAST_ACK
+  run within cat /proc/sys/net/ipv4/tcp_{syn,synack}_retries /proc/sys/net/ipv4/tcp_retries2
+  [[ $output == $'127\n255\n255' ]]
+  [[ $(cat /proc/sys/net/ipv4/tcp_{syn,synack}_retries /proc/sys/net/ipv4/tcp_retries2) == "$before" ]]
+  kill -INT "$storm_pid"
+  end_storm "$PATIENCE"
+  expect_code 130
+}
+
+# ---- without a namespace of its own ----
+
+@test "without --isolate nobody may keep what needs no filter" {
+  local name
+  as_nobody
+  for name in CLOSE_WAIT LISTEN ESTABLISHED FIN_WAIT2 CLOSE; do
+    start_state "$name" --conns 20 --hold 500ms
+    wait_for_line_of "$name"
+    [[ $(own_namespace) == $(readlink /proc/self/ns/net) ]]
+    while_it_rests expect_state "$name" 20
+    end_storm "$LONG"
+    expect_code 0
+    expect_not_in "$OUT" nsenter
+  done
+}
+
+@test "without --isolate nobody may set a filter: exit status 3, and what to add" {
+  local name
+  as_nobody
+  "${launcher[@]}" "$STORM" state last-ack --dry-run >/dev/null 2>&1 && skip "this kernel lets everybody set a filter"
+  for name in last-ack syn-sent syn-recv fin-wait-1 closing close-wait=3,closing=3; do
+    state "$name" --hold 0
+    expect_code 3
+    expect_one_sentence
+    expect_in "$ERR" "add --isolate"
+    expect_empty "$OUT"
+  done
+}
+
+@test "without --isolate root may: ss counts the same" {
+  as_root
+  start_state last-ack --conns 20 --hold 500ms
+  wait_for_line_of LAST_ACK
+  while_it_rests expect_state LAST_ACK 20
+  end_storm "$LONG"
+  expect_code 0
+  expect_not_in "$OUT" nsenter
+}
+
+# ---- another terminal ----
+
+@test "another terminal of the same user can use the printed line" {
+  as_nobody
+  # shellcheck disable=SC2016 # for the inner shell
+  run "${launcher[@]}" "$BASH" -c '
+    exec 3>&-
+    "$1" state close-wait --conns 30 --hold 1m --isolate >"$2" &
+    pid=$!
+    for ((i = 0; i < 500; i++)); do
+      grep -q "^  CLOSE_WAIT .*/" "$2" && break
+      sleep 0.02
+    done
+    line=$(sed -n "s/^  CLOSE_WAIT .*\\(nsenter .*\\)/\\1/p" "$2")
+    eval "$line" | grep -c CLOSE-WAIT
+    kill -INT $pid
+    wait $pid
+    echo "exit status $?"' bash "$STORM" "$OUT"
+  [[ $output == $'30\nexit status 130' ]] || { say "$output"; show_output; return 1; }
+}
+
+# ---- nothing is left ----
+
+@test "interrupted while a state is held: 130, its line is there, the namespace is gone" {
+  local signal who
+  for who in as_root as_nobody; do
+    for signal in INT TERM; do
+      "$who"
+      start_state last-ack --conns 200 --hold 1m --isolate
+      wait_for_line_of LAST_ACK
+      is_isolated
+      own=$(own_namespace)
+      kill -"$signal" "$storm_pid"
+      end_storm "$PATIENCE"
+      expect_code 130
+      expect_no_process
+      expect_namespace_gone "$own"
+      expect_nothing_here 15000 15100
+      expect_in "$OUT" "200/200"
+      expect_in "$OUT" "interrupted"
+    done
+  done
+}
+
+@test "Ctrl-C to the whole process group while several are held: 130, the namespace is gone" {
+  launcher=(setsid)
+  start_state close-wait=300,last-ack=5,syn-sent=7 --hold 1m --isolate
+  wait_for_line_of CLOSE_WAIT
+  wait_for_line_of LAST_ACK
+  wait_for_line_of SYN_SENT
+  own=$(own_namespace)
+  kill -INT -- "-$storm_pid"
+  end_storm "$PATIENCE"
+  expect_code 130
+  expect_no_process
+  expect_namespace_gone "$own"
+}
+
+@test "the controller killed while a state is held: all workers leave, the namespace is gone" {
+  local who name
+  for who in as_root as_nobody; do
+    for name in LAST_ACK SYN_RECV TIME_WAIT; do
+      "$who"
+      start_state "$name" --conns 200 --hold 50s --isolate
+      wait_for_line_of "$name"
+      own=$(own_namespace)
+      kill -KILL "$storm_pid"
+      wait_until "$PATIENCE" no_process || expect_no_process
+      wait "$storm_pid" 2>/dev/null || true
+      expect_namespace_gone "$own"
+      expect_nothing_here 15000 15100
+    done
+  done
+}
+
+@test "a worker killed while a state is held: exit status 3, named, the namespace is gone" {
+  start_state close-wait --conns 200 --hold 1m --isolate --quiet
+  wait_until 20 has_settled client-shutdown
+  own=$(own_namespace)
+  kill -KILL "$(role_pid 'worker server')"
+  end_storm "$PATIENCE"
+  expect_code 3
+  expect_one_sentence
+  expect_in "$ERR" "server worker 0"
+  expect_in "$ERR" "signal 9"
+  expect_no_process
+  expect_namespace_gone "$own"
+}
+
+has_settled() {
+  has_row "$1" 1
+}
+
+@test "a worker killed while several are held: exit status 3, all others leave" {
+  start_state close-wait=20,last-ack=5 --hold 1m --isolate
+  wait_for_line_of CLOSE_WAIT
+  wait_for_line_of LAST_ACK
+  own=$(own_namespace)
+  kill -KILL "$(role_pid 'worker server')"
+  end_storm "$PATIENCE"
+  expect_code 3
+  expect_no_process
+  expect_namespace_gone "$own"
+}
