@@ -129,13 +129,15 @@ is_stopped() {
 }
 
 follow_rows() {
-  local line verdict=0
+  local line piece='' verdict=0
   while true; do
     if ! IFS= read -r -t 0.1 line <&"$rows"; then
+      piece+=$line # a busy machine can let time run out in the middle of a line
       is_over "$storm_pid" && ! read -r -t 0 <&"$rows" && break
       ((SECONDS < follow_deadline)) || { say "the storm did not end"; return 1; }
       continue
     fi
+    line=$piece$line piece=''
     printf '%s\n' "$line" >>"$CSV"
     case $line in
       *,server,*) server_row=$line ;;
