@@ -89,11 +89,17 @@ static void say_time_wait(struct verdict *verdict, const struct verdict_input *i
             grouped(server + client).text, server > 0 ? "server" : "client");
 }
 
-/* Descriptors beyond those of CLOSE_WAIT, of which say_close_wait has spoken. */
+/* Descriptors beyond those of CLOSE_WAIT, of which the sentences above have spoken; never accepted ones have
+ * none. */
+static int64_t other_descriptors(const struct verdict_input *input, enum side side)
+{
+    const struct histogram *seen = &input->sides[side];
+    return input->fds[side] - (seen->of[STATE_CLOSE_WAIT] - seen->unowned);
+}
+
 static void say_leaked(struct verdict *verdict, const struct verdict_input *input)
 {
-    int64_t server = input->fds[SIDE_SERVER] - input->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT];
-    int64_t client = input->fds[SIDE_CLIENT] - input->sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT];
+    int64_t server = other_descriptors(input, SIDE_SERVER), client = other_descriptors(input, SIDE_CLIENT);
     int64_t ghosts = input->sides[SIDE_SERVER].ghosts + input->sides[SIDE_CLIENT].ghosts;
     if (input->outcome == OUTCOME_AS_EXPECTED && server + client > ghosts)
         add(verdict, "%s descriptors were still open at the end (server %s, client %s).",
