@@ -12,7 +12,9 @@
 #include <string.h>
 
 enum {
-    BEHIND_THE_WORKERS = 15,  /* nice: a schedule is kept, a look may take longer */
+    FAST_RATE = 5000,         /* from then on a look would make arrivals late, */
+    BEHIND_THE_WORKERS = 15,  /* nice: so that it takes what they leave */
+    LAST_REPORTS = 2,         /* of each server, after the clients have ended: what it holds is then told */
     RATE_UNIT = 1000,         /* the wire's rates are in 1,000 s */
     STEADY_AFTER_US = 300000, /* beyond a first life, until what is held is level */
 };
@@ -59,7 +61,8 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
 
 static void flow_prepare(struct controller *c)
 {
-    wire_send(c->crew.witness->wire, "nice %d", BEHIND_THE_WORKERS);
+    if (flow_of(c)->rate >= FAST_RATE)
+        wire_send(c->crew.witness->wire, "nice %d", BEHIND_THE_WORKERS);
     c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
         send_script(c, crew_server(&c->crew, pair), pair);
@@ -112,6 +115,8 @@ static void on_serving(struct peer *peer, const struct wire_line *line)
     peer->flow.leaked = wire_number(line, 5);
     peer->flow.lost = wire_number(line, 6);
     note_reports(c);
+    if (peer->reports_owed > 0 && --peer->reports_owed == 0 && --c->awaited == 0)
+        controller_act_is_done(c);
     if (peer->errors > 0 && !is_expected_failure(c))
         controller_fail(c, "accept(): %s in %s, with %s connections accepted: %s", strerror(peer->flow.error),
                         peer->process.name, grouped(peer->flow.begun).text,
@@ -148,8 +153,11 @@ static void on_done(struct peer *peer, const struct wire_line *line)
     if (!peer->acting || wire_number(line, 1) != c->act_serial)
         return;
     peer->acting = false;
-    if (--c->awaited == 0)
-        controller_act_is_done(c);
+    if (--c->awaited > 0)
+        return;
+    c->awaited = c->plan->pairs;
+    for (int pair = 0; pair < c->plan->pairs; pair++)
+        crew_server(&c->crew, pair)->reports_owed = LAST_REPORTS;
 }
 
 static bool flow_hear(struct controller *c, struct peer *peer, const struct wire_line *line)

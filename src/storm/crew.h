@@ -32,6 +32,7 @@ struct peer {
     int failed_errno;
     int64_t ghosts;         /* by the last census */
     bool in_census;         /* has been asked and has not answered */
+    int reports_owed;       /* that have to come before a flow's step is done */
     struct flow_tally flow; /* where connections come one by one */
 };
 

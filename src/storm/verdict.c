@@ -89,7 +89,8 @@ static void say_time_wait(struct verdict *verdict, const struct verdict_input *i
             grouped(server + client).text, server > 0 ? "server" : "client");
 }
 
-/* Descriptors beyond those of CLOSE_WAIT, of which say_close_wait has spoken. */
+/* Descriptors beyond those of CLOSE_WAIT, of which the sentences above have spoken; never accepted ones have
+ * none. */
 static int64_t other_descriptors(const struct verdict_input *input, enum side side)
 {
     const struct histogram *seen = &input->sides[side];

@@ -101,7 +101,8 @@ struct verb {
 };
 
 static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_target}, {"look", do_look},
-                                    {"pid", do_pid},         {"nice", do_nice}, {"owners", do_owners}, {"quit", do_quit}};
+                                    {"pid", do_pid},         {"nice", do_nice},     {"owners", do_owners},
+                                    {"quit", do_quit}};
 
 static void obey(struct witness_state *witness, const struct wire_line *line)
 {

