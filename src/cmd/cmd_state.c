@@ -1,6 +1,7 @@
 /* cmd_state: brings connections into any TCP state, and keeps them there. */
 #include "base/diag.h"
 #include "base/nearest.h"
+#include "base/number_text.h"
 #include "base/parse.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NOT_GIVEN = -2 };
 enum { PATIENT_MS = 30000 }; /* retransmissions go on for longer than that with the kernel's usual settings */
 enum { MS_PER_S = 1000, DAY_MS = 24 * 3600 * 1000, CONNS_MAX = 100000000, STATES_MAX = LIFE_ORDER_COUNT };
 
@@ -51,12 +53,11 @@ static const struct option_row rows[] = {
      .max = CONNS_MAX},
     {.name = "hold",
      .value = "TIME",
-     .help = "keep them for so long",
+     .help = "keep them for so long; forever: until Ctrl-C",
      .preset = "10s, all 1s",
-     .kind = OPTION_DURATION,
+     .kind = OPTION_CUSTOM,
      .target = SETTING(hold_ms),
-     .min = 0,
-     .max = DAY_MS},
+     .parse = run_parse_hold},
     {.name = "side",
      .value = "SIDE",
      .help = "whose ends: server, client, or the usual",
@@ -117,11 +118,25 @@ static const char *state_name_at(const void *unused, size_t i)
     return state_order_at(i) != STATE_GONE ? tcp_state_column(state_order_at(i)) : NULL;
 }
 
+struct state_word {
+    char text[16];
+};
+
+/* "close-wait", as the others are listed. */
+static struct state_word dashed(const char *name)
+{
+    struct state_word out;
+    snprintf(out.text, sizeof out.text, "%s", name);
+    for (char *p = out.text; *p != '\0'; p++)
+        *p = (char)(*p == '_' ? '-' : *p);
+    return out;
+}
+
 static int refuse_state(const char *name)
 {
     const char *meant = nearest_word(name, state_name_at, NULL);
     if (meant != NULL)
-        diag_error("state \"%s\": there is no such TCP state: did you mean %s?", name, meant);
+        diag_error("state \"%s\": there is no such TCP state: did you mean %s?", name, dashed(meant).text);
     else
         diag_error(
             "state \"%s\": allowed are all, or some of listen, syn-sent, syn-recv, established, fin-wait-1, "
@@ -199,12 +214,12 @@ static int check_hold(const struct state_options *options)
 {
     for (int i = 0; i < options->wanted_count; i++) {
         int64_t most = options->wanted[i].kept.lasts_at_most_ms;
-        if (most == 0 || options->settings.hold_ms < most)
+        int64_t hold = options->settings.hold_ms;
+        if (most == 0 || (hold != HOLD_FOREVER && hold < most))
             continue;
-        diag_error("--hold %lld s is longer than %s lasts: the kernel ends it after %lld s, and no setting "
-                   "changes that",
-                   (long long)options->settings.hold_ms / MS_PER_S, options->wanted[i].kept.order.name,
-                   (long long)most / MS_PER_S);
+        diag_error("--hold \"%s\": %s ends after %s, and no setting changes that: allowed is less",
+                   hold == HOLD_FOREVER ? "forever" : duration_text(hold).text,
+                   options->wanted[i].kept.order.name, duration_text(most).text);
         return -EINVAL;
     }
     return 0;
@@ -215,7 +230,8 @@ static void warn_of_retransmission(const struct state_options *options)
 {
     for (int i = 0; i < options->wanted_count; i++) {
         const struct state_order *kept = &options->wanted[i].kept;
-        if (kept->given_up_by != NULL && !options->isolation.wanted && options->settings.hold_ms > PATIENT_MS)
+        if (kept->given_up_by != NULL && !options->isolation.wanted &&
+            (options->settings.hold_ms == HOLD_FOREVER || options->settings.hold_ms > PATIENT_MS))
             diag_warn("%s may end before --hold is over: the kernel gives up after as many retransmissions "
                       "as %s says; "
                       "--isolate stretches that",
@@ -230,7 +246,7 @@ static struct state_options defaults(void)
     struct state_options options = {
         .settings = {.conns = 1000,
                      .port = 15000,
-                     .hold_ms = -1,
+                     .hold_ms = NOT_GIVEN,
                      .hold_last_only = true,
                      .settle_ms = 60 * MS_PER_S, /* CLOSING waits for a FIN to be sent again */
                      .interval_ms = 100},
@@ -278,7 +294,7 @@ static int run_states(struct state_options *options, const char *states, int arg
 {
     if (options_parse(rows, argc, argv, options) != 0 || parse_states(options, states) != 0)
         return EXIT_USAGE;
-    if (options->settings.hold_ms < 0)
+    if (options->settings.hold_ms == NOT_GIVEN)
         options->settings.hold_ms = (options->is_tour ? 1 : 10) * MS_PER_S;
     if (check_hold(options) != 0 || isolation_check(&options->isolation) != 0 ||
         outputs_check(&options->outputs) != 0)
@@ -289,6 +305,8 @@ static int run_states(struct state_options *options, const char *states, int arg
         return code;
     warn_of_retransmission(options);
     options->settings.look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
+    options->settings.sysctls = options->isolation.sysctls;
+    options->settings.sysctl_count = options->isolation.sysctl_count;
     const struct run run = make_run(options);
     return run_storm(&run);
 }

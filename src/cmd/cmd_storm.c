@@ -84,19 +84,6 @@ static int parse_orders(const char *text, void *target, char *why, size_t why_si
     }
 }
 
-static int parse_hold(const char *text, void *target, char *why, size_t why_size)
-{
-    int64_t *hold_ms = target;
-    if (strcmp(text, "forever") == 0) {
-        *hold_ms = HOLD_FOREVER;
-        return 0;
-    }
-    if (parse_duration(text, 0, DAY_MS, hold_ms) == 0)
-        return 0;
-    snprintf(why, why_size, "allowed is a duration from 0s to 24h, such as 500ms, 2s or 1m30s, or forever");
-    return -EINVAL;
-}
-
 /* "20" connections, or "5%", "0.5%" of them. */
 static int parse_leak(const char *text, void *target, char *why, size_t why_size)
 {
@@ -209,7 +196,7 @@ static const struct option_row rows[] = {
      .preset = "1s",
      .kind = OPTION_CUSTOM,
      .target = SETTING(hold_ms),
-     .parse = parse_hold},
+     .parse = run_parse_hold},
     {.name = "settle",
      .value = "TIME",
      .help = "time for the kernel to show a step's states",
@@ -413,6 +400,8 @@ int cmd_storm(int argc, char *argv[])
     if (code != EXIT_AS_EXPECTED)
         return code;
     options.settings.look_inside = options.isolation.wanted ? options.isolation.look_inside : NULL;
+    options.settings.sysctls = options.isolation.sysctls;
+    options.settings.sysctl_count = options.isolation.sysctl_count;
     const struct run run = {
         .settings = {&options.settings}, .count = 1, .outputs = &options.outputs, .dry_run = options.dry_run};
     return run_storm(&run);

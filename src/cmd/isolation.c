@@ -79,7 +79,7 @@ static int refused(int error)
     diag_error(
         "--isolate: this system does not let this user make a network namespace (%s): allow it with \"%s\", "
         "run as root, or go on without --isolate",
-        strerror(-error), allow);
+        error == -ENOSPC ? "its limit of namespaces is used up, or 0" : strerror(-error), allow);
     return EXIT_MACHINE;
 }
 

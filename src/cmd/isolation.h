@@ -23,7 +23,7 @@ int isolation_parse_sysctl(const char *text, void *target, char *why, size_t why
 /* `at`: offset of a struct isolation in the command's option struct. */
 #define ISOLATION_OPTIONS(at)                                                                                \
     {.name = "isolate",                                                                                      \
-     .help = "run in a network namespace of its own: no other sockets, nothing left",    \
+     .help = "run in a network namespace of its own: no other sockets, nothing left",                        \
      .kind = OPTION_FLAG,                                                                                    \
      .target = (at) + offsetof(struct isolation, wanted)},                                                   \
     {                                                                                                        \

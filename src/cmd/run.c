@@ -1,13 +1,16 @@
 #include "cmd/run.h"
 
 #include "base/diag.h"
+#include "base/parse.h"
 #include "cmd/command.h"
 #include "storm/storm.h"
 #include "tcp/host_limits.h"
 #include "view/view.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int check_ports(const struct plan *plan)
 {
@@ -29,6 +32,8 @@ static int exit_code_of(enum outcome outcome)
     };
     return codes[outcome];
 }
+
+enum { DAY_MS = 24 * 3600 * 1000 };
 
 /* The plans of a run, and what they found. */
 struct plans {
@@ -82,4 +87,17 @@ int run_storm(const struct run *run)
         code = play(run, &plans);
     free(plans.each);
     return code;
+}
+
+int run_parse_hold(const char *text, void *target, char *why, size_t why_size)
+{
+    int64_t *hold_ms = target;
+    if (strcmp(text, "forever") == 0) {
+        *hold_ms = HOLD_FOREVER;
+        return 0;
+    }
+    if (parse_duration(text, 0, DAY_MS, hold_ms) == 0)
+        return 0;
+    snprintf(why, why_size, "allowed is a duration from 0s to 24h, such as 500ms, 2s or 1m30s, or forever");
+    return -EINVAL;
 }

@@ -13,8 +13,11 @@ struct run {
     int count;
     const struct output_options *outputs;
     bool dry_run;
-    int64_t hold_together_ms; /* of several: how long, from when the last is there */
+    int64_t hold_together_ms; /* of several: how long, from when the last is there; or HOLD_FOREVER */
 };
+
+/* --hold: a duration, or forever, into an int64_t. */
+int run_parse_hold(const char *text, void *target, char *why, size_t why_size);
 
 /* Returns an exit_code. */
 int run_storm(const struct run *run);

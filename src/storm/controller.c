@@ -727,6 +727,11 @@ bool controller_is_finished(const struct controller *c)
     return c->is_over && crew_has_left(&c->crew);
 }
 
+bool controller_has_failed(const struct controller *c)
+{
+    return c->is_over && c->outcome == OUTCOME_FAULT;
+}
+
 enum outcome controller_finish(struct controller *c)
 {
     event_del(c->heartbeat);

@@ -24,6 +24,8 @@ enum outcome controller_run(struct controller *controller);
 /* The same in three parts, for several in one event loop: it is broken when one has finished. */
 void controller_start(struct controller *controller);
 bool controller_is_finished(const struct controller *controller);
+/* True from when this machine could not play it on. */
+bool controller_has_failed(const struct controller *controller);
 enum outcome controller_finish(struct controller *controller);
 
 /* True while the last step is held; controller_release() ends that. */

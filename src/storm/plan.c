@@ -336,7 +336,8 @@ static void check_needs(struct plan *plan)
                 order->name, order->needs.sysctl, (long long)order_sysctl_value(order, settings->conns));
         else if (order_needs_filter(order) && probe != 0)
             add(&plan->obstacles,
-                "%s needs a packet filter on its sockets and this user may set none here (%s): add --isolate",
+                "%s needs a packet filter on its sockets and this user may set none here (%s): add "
+                "--isolate, or run as root",
                 order->name, strerror(-probe));
     }
 }

@@ -37,9 +37,11 @@ struct storm_settings {
     int64_t port;            /* the first one to try */
     const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
                                 there; NULL: it has not */
-    bool hold_last_only;     /* steps before the last are not held */
-    int64_t hold_ms;   /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
-    int64_t settle_ms; /* SETTLE_BY_SIZE: plan_settle_ms decides */
+    const char *const *sysctls; /* "name=value" that the user set there: they stay as they are */
+    int sysctl_count;
+    bool hold_last_only; /* steps before the last are not held */
+    int64_t hold_ms;     /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
+    int64_t settle_ms;   /* SETTLE_BY_SIZE: plan_settle_ms decides */
     int64_t interval_ms;
     int witness; /* index into witness_choices */
 };

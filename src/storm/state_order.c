@@ -3,6 +3,8 @@
 #include "tcp/host_limits.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #define SERVER    SIDE_SET(SIDE_SERVER)
 #define CLIENT    SIDE_SET(SIDE_CLIENT)
@@ -133,8 +135,22 @@ static void mirror(struct order_step *step)
     step->expect[SIDE_CLIENT] = on_server;
 }
 
-/* The texts speak of the usual side. */
-static const char *const mirrored_summary = "as on the other side, with the parts exchanged";
+/* The texts speak of the usual side; here the two change places. */
+static void exchange_sides(const char *text, char *out, size_t size)
+{
+    static const char *const words[SIDE_COUNT] = {[SIDE_SERVER] = "server", [SIDE_CLIENT] = "client"};
+    size_t used = 0;
+    while (*text != '\0' && used + 1 < size) {
+        const char *word = NULL;
+        for (int side = 0; side < SIDE_COUNT && word == NULL; side++)
+            if (strncmp(text, words[side], strlen(words[side])) == 0)
+                word = words[side_other((enum side)side)];
+        int written = word != NULL ? snprintf(out + used, size - used, "%s", word)
+                                   : snprintf(out + used, size - used, "%c", *text);
+        used += (size_t)written;
+        text += word != NULL ? strlen(word) : 1; /* both words have the same length */
+    }
+}
 
 int state_order_make(enum tcp_state state, enum side side, struct state_order *out)
 {
@@ -144,7 +160,7 @@ int state_order_make(enum tcp_state state, enum side side, struct state_order *o
     bool is_mirrored = side != SIDE_COUNT && side != row->side;
     *out = (struct state_order){
         .order = {.name = tcp_state_name(state),
-                  .summary = is_mirrored ? mirrored_summary : row->summary,
+                  .summary = row->summary,
                   .meaning = row->meaning,
                   .opening = row->opening,
                   .keeps = state,
@@ -152,6 +168,12 @@ int state_order_make(enum tcp_state state, enum side side, struct state_order *o
         .given_up_by = row->given_up_by,
         .lasts_at_most_ms = row->lasts_at_most_ms,
     };
+    if (is_mirrored) {
+        exchange_sides(row->summary, out->summary, sizeof out->summary);
+        exchange_sides(row->meaning, out->meaning, sizeof out->meaning);
+        out->order.summary = out->summary;
+        out->order.meaning = out->meaning;
+    }
     for (int i = 0; i < ORDER_STEPS_MAX && row->steps[i].act != ACT_NONE; i++) {
         out->order.steps[i] = row->steps[i];
         if (is_mirrored)

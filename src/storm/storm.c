@@ -34,6 +34,7 @@ struct storm {
     struct event *together_timer;
     int64_t hold_ms;    /* of those that are played together */
     int64_t release_us; /* when that is over; 0: not all are there */
+    bool given_up;      /* one has failed */
     int64_t began_us;
     int64_t room_needed;
     int64_t room_asked_us;
@@ -110,11 +111,20 @@ struct former_setting {
     char value[64];
 };
 
+static bool is_given(const struct storm_settings *settings, const char *name)
+{
+    for (int i = 0; name != NULL && i < settings->sysctl_count; i++)
+        if (strncmp(settings->sysctls[i], name, strlen(name)) == 0 &&
+            settings->sysctls[i][strlen(name)] == '=')
+            return true;
+    return false;
+}
+
 /* The network namespace is ours: see plan.c. */
 static void make_setting(struct storm *storm, const struct close_order *order, struct former_setting *former)
 {
     char value[32];
-    former->name = order->needs.sysctl;
+    former->name = is_given(storm->plan->settings, order->needs.sysctl) ? NULL : order->needs.sysctl;
     if (former->name == NULL)
         return;
     int64_t wanted = order_sysctl_value(order, storm->plan->settings->conns);
@@ -204,15 +214,30 @@ static enum outcome play_all(struct storm *storm)
 
 /* ---- several together ---- */
 
+/* What was asked for together is not there together any more. */
+static void give_up_if_one_failed(struct storm *storm)
+{
+    bool failed = false;
+    for (int i = 0; i < storm->playing_count; i++)
+        failed |= controller_has_failed(storm->playing[i]);
+    if (!failed || storm->given_up)
+        return;
+    storm->given_up = true;
+    for (int i = 0; i < storm->playing_count; i++)
+        if (!controller_has_failed(storm->playing[i]))
+            controller_interrupt(storm->playing[i]);
+}
+
 static void on_together_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct storm *storm = context;
     bool all_there = true;
+    give_up_if_one_failed(storm);
     for (int i = 0; i < storm->playing_count; i++)
         all_there &= controller_is_holding(storm->playing[i]) || controller_is_finished(storm->playing[i]);
-    if (all_there && storm->release_us == 0)
+    if (all_there && storm->release_us == 0 && storm->hold_ms != HOLD_FOREVER)
         storm->release_us = monotonic_us() + storm->hold_ms * 1000;
     for (int i = 0; storm->release_us != 0 && monotonic_us() >= storm->release_us && i < storm->playing_count;
          i++)
@@ -260,7 +285,8 @@ static enum outcome play_together(struct storm *storm, struct plan *const *plans
     event_del(storm->together_timer);
     for (int i = 0; i < storm->playing_count; i++) {
         enum outcome outcome = finish(storm->playing[i], controller_finish(storm->playing[i]));
-        worst = outcome > worst && worst != OUTCOME_FAULT ? outcome : worst;
+        if (outcome == OUTCOME_FAULT || (worst != OUTCOME_FAULT && outcome > worst))
+            worst = outcome;
     }
     return worst;
 }

@@ -129,8 +129,7 @@ static void say_ghosts(struct verdict *verdict, const struct verdict_input *inpu
     for (int side = 0; side < SIDE_COUNT; side++)
         if (input->sides[side].ghosts > 0)
             add(verdict,
-                "%s ghosts on the %s: descriptors still open on connections that have left every table of "
-                "the "
+                "%s ghosts on the %s: descriptors still open whose sockets have left every table of the "
                 "kernel, so a count of CLOSE_WAIT misses them.",
                 grouped(input->sides[side].ghosts).text, side_name((enum side)side));
 }
@@ -320,13 +319,20 @@ static bool is_told_by_another(const struct kernel_counters *moved, enum kernel_
            (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]);
 }
 
+/* To make it move is what the order is for. */
+static bool is_wanted(const struct close_order *order, enum kernel_counter counter)
+{
+    return order->needs.must_move && order->needs.counter == counter;
+}
+
 /* RSTs are part of some orders; they are news only when the run differs. */
 static void say_counters(struct verdict *verdict, const struct verdict_input *input)
 {
     for (int i = 0; i < COUNTER_COUNT; i++) {
         enum kernel_counter counter = (enum kernel_counter)i;
         bool is_news = kernel_counter_is_trouble(counter) || input->outcome == OUTCOME_DIFFERS;
-        if (input->moved->value[i] > 0 && is_news && !is_told_by_another(input->moved, counter))
+        if (input->moved->value[i] > 0 && is_news && !is_wanted(input->order, counter) &&
+            !is_told_by_another(input->moved, counter))
             add(verdict, "Kernel counter %s moved by %s: %s.", kernel_counter_name(counter),
                 grouped(input->moved->value[i]).text, kernel_counter_meaning(counter));
     }

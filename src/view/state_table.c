@@ -21,8 +21,15 @@ struct state_table {
     FILE *out;
     struct state_line lines[STATES_MAX];
     int count;
-    int reached;
+    int reached, kept;
 };
+
+static int table_run_start(void *view, const struct plan *plan)
+{
+    FILE *out = ((struct state_table *)view)->out;
+    view_print_way_inside(out, plan->settings);
+    return view_flush(out);
+}
 
 static int table_order_start(void *view, const struct order_start *start)
 {
@@ -77,6 +84,8 @@ static int table_step_end(void *view, const struct step_end *end)
     struct state_line *line = line_of(table, end->order);
     if (line != NULL && !line->is_printed && !end->ok)
         print_line(table, line, end->sides);
+    table->kept += line != NULL && line->is_printed && end->ok &&
+                   state_order_reached(line->order, end->sides) == line->settings->conns;
     return view_flush(table->out);
 }
 
@@ -85,6 +94,7 @@ static int table_order_end(void *view, const struct order_end *end)
     struct state_table *table = view;
     if (end->outcome == OUTCOME_AS_EXPECTED)
         return 0;
+    fprintf(table->out, "  %s:\n", end->order->name);
     wrap_print(table->out, end->verdict, 4, TEXT_WIDTH);
     return view_flush(table->out);
 }
@@ -92,12 +102,13 @@ static int table_order_end(void *view, const struct order_end *end)
 static int table_run_end(void *view, const struct run_end *end)
 {
     const struct state_table *table = view;
-    fprintf(table->out, "\n  %d of %d states reached and kept in %.1f s: %s\n", table->reached, table->count,
-            end->elapsed_s, outcome_name(end->outcome));
+    fprintf(table->out, "\n  %d of %d states reached, %d kept to the end, in %.1f s: %s\n", table->reached,
+            table->count, table->kept, end->elapsed_s, outcome_name(end->outcome));
     return view_flush(table->out);
 }
 
 static const struct observer_ops state_table_ops = {
+    .run_start = table_run_start,
     .order_start = table_order_start,
     .sample = table_sample,
     .step_end = table_step_end,

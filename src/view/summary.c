@@ -102,6 +102,13 @@ static void put_step(const struct summary *summary, const char *step, const stru
     put_ghosts(summary, sides);
 }
 
+static int summary_run_start(void *view, const struct plan *plan)
+{
+    FILE *out = ((struct summary *)view)->out;
+    view_print_way_inside(out, plan->settings);
+    return view_flush(out);
+}
+
 static int summary_order_start(void *view, const struct order_start *start)
 {
     struct summary *summary = view;
@@ -173,6 +180,7 @@ static int summary_run_end(void *view, const struct run_end *end)
 }
 
 static const struct observer_ops summary_ops = {
+    .run_start = summary_run_start,
     .order_start = summary_order_start,
     .sample = summary_sample,
     .step_end = summary_step_end,

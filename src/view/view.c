@@ -32,12 +32,17 @@ int view_flush(FILE *out)
     return -error;
 }
 
+void view_print_way_inside(FILE *out, const struct storm_settings *settings)
+{
+    if (settings->look_inside != NULL)
+        fprintf(out, "A network namespace of its own: another terminal gets in with \"%s COMMAND\"\n",
+                settings->look_inside);
+}
+
 void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes)
 {
     struct address_text text = address_text(&settings->address);
     const char *at = text.text;
-    if (settings->look_inside != NULL)
-        fprintf(out, "%s ", settings->look_inside);
     if (lanes->first == lanes->last)
         fprintf(out, "ss -tan 'src %s:%u or dst %s:%u'", at, lanes->first, at, lanes->first);
     else

@@ -33,7 +33,10 @@ void view_free(struct observer *observer);
 /* What the run would take, a line for each thing. */
 void view_print_plan(const struct plan *plan, FILE *out);
 
-/* Prints the ss command that shows the sockets of these lanes, from inside the run's namespace. */
+/* Prints how another terminal gets into the run's network namespace, where it has one of its own. */
+void view_print_way_inside(FILE *out, const struct storm_settings *settings);
+
+/* Prints the ss command that shows the sockets of these lanes, in the run's network namespace. */
 void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes);
 
 /* Flushes; 0 or a negative errno when anything written since the last time failed. */
