@@ -400,8 +400,8 @@ static void print_plan(const struct plan *plan, FILE *out)
     fprintf(out, "\n  lanes          %d consecutive port%s from %lld up, at most %s connections each\n",
             plan->lane_count, plan->lane_count == 1 ? "" : "s", (long long)settings->port,
             grouped(plan->lane_capacity).text);
-    fprintf(out, "  workers        %d server and %d client, at most %s and %s descriptors each\n", plan->pairs,
-            plan->pairs, grouped(plan_nofile(plan, SIDE_SERVER)).text,
+    fprintf(out, "  workers        %d server and %d client, at most %s and %s descriptors each\n",
+            plan->pairs, plan->pairs, grouped(plan_nofile(plan, SIDE_SERVER)).text,
             grouped(plan_nofile(plan, SIDE_CLIENT)).text);
     fprintf(out, "  backlog        %s a listener", grouped(plan->backlog).text);
     if (settings->flow.rate == 0)
