@@ -71,7 +71,6 @@ static void stop(struct worker *worker, const char *call, int error, const struc
 {
     struct client_flow *client = worker->role_state;
     client->is_stopped = true;
-    report(worker);
     worker_fault(worker, call, error, to->port);
 }
 

@@ -63,6 +63,7 @@ static void flow_prepare(struct controller *c)
 {
     if (flow_of(c)->rate >= FAST_RATE)
         wire_send(c->crew.witness->wire, "nice %d", BEHIND_THE_WORKERS);
+    c->outage.backlog = c->plan->lane_count == 1 ? c->plan->backlog : 0;
     c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
         send_script(c, crew_server(&c->crew, pair), pair);
@@ -216,8 +217,19 @@ static struct expectation flow_expected(const struct controller *c, int64_t now_
     return expectation_at(c->order, order_step_count(c->order) - 1, &c->times, now_us / 1000, &circumstances);
 }
 
+/* The workers' reports are behind: what the kernel has seen was opened. */
+static void catch_up(struct controller *c)
+{
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        int64_t ends = histogram_ends(&c->look.sides[side]);
+        if (c->at_look.opened < ends)
+            c->at_look.opened = ends;
+    }
+}
+
 static void flow_note_look(struct controller *c)
 {
+    catch_up(c);
     double t_s = controller_t_s(c, c->look.began_us);
     struct kernel_counters moved = controller_counters(c);
     int64_t flowing_us = c->look.began_us - c->act_began_us;

@@ -36,8 +36,11 @@ void outage_note_flow(struct outage *outage, double t_s, const struct flow_tally
 void outage_note_counters(struct outage *outage, double t_s, const struct kernel_counters *moved)
 {
     int64_t dropped = moved->value[COUNTER_LISTEN_DROPS];
-    if (dropped > 0)
-        story_note(&outage->story, STORY_SYN_DROPPED, t_s, dropped);
+    if (dropped == 0)
+        return;
+    story_note(&outage->story, STORY_SYN_DROPPED, t_s, dropped);
+    /* Looks are further apart; the kernel takes one more than listen() was told. */
+    story_note(&outage->story, STORY_QUEUE_FULL, t_s, outage->backlog > 0 ? outage->backlog + 1 : 0);
 }
 
 void outage_note_queue(struct outage *outage, double t_s, int64_t queued, int backlog)

@@ -151,9 +151,9 @@ static void say_rate(struct verdict *verdict, const struct flow_report *flow)
 {
     const struct flow_tally *client = &flow->sums[SIDE_CLIENT];
     char late[80] = "none late", failed[128] = "";
-    if (client->errors > 0)
+    if (client->timeouts > 0)
         snprintf(failed, sizeof failed, "; %s gave up, as connect() had no answer for %s",
-                 grouped(client->errors).text, duration_text(flow->asked->connect_timeout_ms).text);
+                 grouped(client->timeouts).text, duration_text(flow->asked->connect_timeout_ms).text);
     if (client->late > 0)
         snprintf(late, sizeof late, "%s late, the latest by %.0f ms", grouped(client->late).text,
                  (double)client->worst_us / 1000);
@@ -225,11 +225,14 @@ static void say_reuse(struct verdict *verdict, const struct verdict_input *input
         int64_t gone = histogram_gone(&input->sides[i], input->opened);
         if (last->expect[i] == STATE_SET(STATE_TIME_WAIT) && gone > 0)
             add(verdict,
-                "%s TIME_WAIT on the %s ended before the end: their minute was over, or a new connection "
-                "took the "
-                "same ports (net.ipv4.tcp_tw_reuse; kernel counter TWRecycled moved by %s).",
+                "%s TIME_WAIT on the %s ended before the end: their minute was over, a new connection took "
+                "the "
+                "ports (net.ipv4.tcp_tw_reuse; kernel counter TWRecycled moved by %s), or a late RST came "
+                "(RFC "
+                "1337; OutRsts moved by %s).",
                 grouped(gone).text, side_name((enum side)i),
-                grouped(input->moved->value[COUNTER_TIME_WAIT_REUSED]).text);
+                grouped(input->moved->value[COUNTER_TIME_WAIT_REUSED]).text,
+                grouped(input->moved->value[COUNTER_OUT_RSTS]).text);
     }
 }
 
