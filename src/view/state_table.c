@@ -102,8 +102,12 @@ static int table_order_end(void *view, const struct order_end *end)
 static int table_run_end(void *view, const struct run_end *end)
 {
     const struct state_table *table = view;
-    fprintf(table->out, "\n  %d of %d states reached, %d kept to the end, in %.1f s: %s\n", table->reached,
-            table->count, table->kept, end->elapsed_s, outcome_name(end->outcome));
+    if (end->outcome == OUTCOME_INTERRUPTED)
+        fprintf(table->out, "\n  %d of %d states reached, interrupted after %.1f s\n", table->reached,
+                table->count, end->elapsed_s);
+    else
+        fprintf(table->out, "\n  %d of %d states reached and kept in %.1f s: %s\n", table->kept, table->count,
+                end->elapsed_s, outcome_name(end->outcome));
     return view_flush(table->out);
 }
 
