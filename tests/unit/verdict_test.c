@@ -269,7 +269,7 @@ static void ghosts_are_told_with_why_a_count_misses_them(void **state)
 {
     struct run *run = *state;
     run->sides[SIDE_SERVER].ghosts = 1020;
-    assert_says(run, "1,020 ghosts on the server: descriptors still open on connections that have left every "
+    assert_says(run, "1,020 ghosts on the server: descriptors still open whose sockets have left every "
                      "table of the kernel, so a count of CLOSE_WAIT misses them.");
     assert_does_not_say(run, "ghosts on the client");
 }
