@@ -71,18 +71,20 @@ assert_offers() {
 
 @test "the commands are offered first" {
   offered ''
-  assert_offers server client walk orders causes help version
+  assert_offers server client walk state orders causes help version
 }
 
 @test "each command has options of its own" {
   offered server ''
-  [[ $output == $'--address\n--port\n--cause\n--fixed' ]] || fail_with 'the options of a server were expected'
+  [[ $output == $'--address\n--port\n--cause\n--fixed\n--isolate\n--sysctl' ]] ||
+    fail_with 'the options of a server were expected'
   offered client ''
   [[ $output == $'--address\n--port' ]] || fail_with '--address and --port were expected'
   offered client --p
   [[ $output == --port ]] || fail_with '--port was expected'
   offered walk ''
-  [[ $output == $'--order\n--pause\n--address\n--port' ]] || fail_with 'the options of a walk were expected'
+  [[ $output == $'--order\n--pause\n--address\n--port\n--isolate\n--sysctl' ]] ||
+    fail_with 'the options of a walk were expected'
   offered orders ''
   [[ $output == --names ]] || fail_with '--names was expected'
   offered causes ''
@@ -96,11 +98,76 @@ assert_offers() {
   for command in server client walk; do
     offered "$command" ''
     for option in $output; do
-      storm "$command" "$option"
+      if [[ $option == --fixed || $option == --isolate ]]; then
+        storm "$command" "$option=yes"
+        assert_stderr_has 'takes no value'
+      else
+        storm "$command" "$option"
+        assert_stderr_has "$option needs a value"
+      fi
       assert_status 2
-      [[ $option == --fixed ]] || assert_stderr_has "$option needs a value"
       [[ $stderr != *'--help'* ]] || fail_with "$command does not know $option"
     done
+  done
+}
+
+@test "the options offered for a state are those it takes" {
+  local option
+  offered state close-wait ''
+  ((${#lines[@]} >= 14)) || fail_with 'these are too few options'
+  for option in $output; do
+    case $option in
+      --isolate | --dry-run | --quiet) storm state close-wait "$option=yes" ;;
+      *) storm state close-wait "$option" ;;
+    esac
+    assert_status 2
+    [[ $stderr != *'--help'* ]] || fail_with "state does not know $option"
+    assert_stderr_has "$option"
+  done
+}
+
+@test "every state is offered, and all" {
+  local name names
+  offered state ''
+  assert_offers all listen syn-sent syn-recv established fin-wait-1 fin-wait-2 close-wait closing last-ack time-wait close
+  names=$output
+  for name in $names; do
+    [[ $name != all ]] || continue
+    storm state "$name" --dry-run --port "$(quiet_port)"
+    ((status == 0 || status == 3)) || fail_with "state does not know $name" # 3: a filter is needed
+  done
+}
+
+@test "the start of a state is completed, and the second of a list" {
+  offered state close-
+  [[ $output == close-wait ]] || fail_with 'close-wait was expected'
+  offered state close-wait,la
+  [[ $output == close-wait,last-ack ]] || fail_with 'close-wait,last-ack was expected'
+  offered state close-wait = 300,la
+  [[ $output == 300,last-ack ]] || fail_with '300,last-ack was expected'
+}
+
+@test "a state is offered once, and its number is not completed" {
+  offered state close-wait,close
+  [[ $output != *close-wait,close-wait* ]] || fail_with 'close-wait is there already'
+  offered state close-wait = 3
+  [[ -z $output ]] || fail_with 'nothing was expected for a number'
+}
+
+@test "the sides and some settings are offered" {
+  offered state close-wait --side ''
+  assert_offers server client usual
+  offered --isolate --sysctl net.ipv4.tcp_fin
+  [[ $output == net.ipv4.tcp_fin_timeout= ]] || fail_with 'net.ipv4.tcp_fin_timeout= was expected'
+}
+
+@test "the orders offered to a walk are those that it takes" {
+  local name
+  offered walk --order ''
+  ((${#lines[@]} >= 8)) || fail_with 'these are too few orders'
+  for name in $output; do
+    storm walk --order "$name" --nonsense
+    assert_stderr_has --nonsense
   done
 }
 

@@ -41,7 +41,7 @@ load helper
 @test "--help lists the commands, examples and exit codes" {
   storm --help
   assert_status 0
-  assert_stdout_has '  server ' '  client ' '  walk ' '  orders ' '  causes ' '  help ' '  version ' 'Exit codes' '130'
+  assert_stdout_has '  server ' '  client ' '  walk ' '  state ' '  orders ' '  causes ' '  help ' '  version ' 'Exit codes' '130'
   assert_stdout_has 'tcpstorm --order all' '--hold forever' '--csv -' '--dry-run'
 }
 
@@ -69,6 +69,27 @@ load helper
   dry_run --cause ignore-eof --fixed --rate 5 --duration 2s --life 100ms --server-nofile 64 --backlog 16
   assert_status 0
   assert_stderr_empty
+  need_namespaces
+  dry_run --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --sysctl net.core.somaxconn=100
+  assert_status 0
+  assert_stderr_empty
+}
+
+@test "every option of a state is taken" {
+  need_namespaces
+  storm state close-wait --conns 5 --hold 0s --side server --settle 5s --interval 100ms --address 127.0.0.1 \
+    --port 15000 --witness auto --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --dry-run --quiet
+  assert_status 0
+  assert_stderr_empty
+}
+
+@test "--help names every state, and the options of state" {
+  local name
+  storm --help
+  for name in listen syn-sent syn-recv established fin-wait-1 fin-wait-2 close-wait closing last-ack time-wait close all; do
+    [[ $output =~ [[:space:]]$name[,.[:space:]] ]] || fail_with "--help lacks $name"
+  done
+  assert_stdout_has '--side' '--isolate' '--sysctl KEY=VAL'
 }
 
 @test "--version gives name and number" {
@@ -86,7 +107,8 @@ load helper
   storm orders --names
   assert_status 0
   assert_stderr_empty
-  local expected=(server-first client-first half-close never-close leak simultaneous abort unread) name
+  local expected=(server-first client-first half-close never-close leak simultaneous abort unread server-crash client-crash
+    backlog vanish late-close time-wait-overflow) name
   for name in "${expected[@]}"; do
     [[ $'\n'$output$'\n' == *$'\n'"$name"$'\n'* ]] || fail_with "$name is missing"
   done
@@ -117,11 +139,24 @@ load helper
   ((output == count)) || fail_with "$count openings were expected"
 }
 
+@test "orders tells what each needs" {
+  local name=- line
+  storm orders
+  while IFS= read -r line; do
+    case $line in
+      [a-z]*:*) name=${line%%:*} ;;
+      '    needs: '*) needing+=" $name" ;;
+    esac
+  done <<<"$output"
+  [[ $needing == ' vanish late-close time-wait-overflow' ]] || fail_with "these need something:$needing"
+  assert_stdout_has 'net.ipv4.tcp_fin_timeout 3' 'net.ipv4.tcp_max_tw_buckets half of --conns' 'a packet filter'
+}
+
 @test "every order that is listed is taken" {
   local name
   for name in $("$TCPSTORM" orders --names); do
     dry_run --order "$name"
-    assert_status 0
+    [[ $status == 0 || ($status == 3 && $stderr == *'add --isolate'*) ]] || fail_with "$name is not taken"
     assert_stdout_has "$name"
   done
 }
@@ -167,6 +202,18 @@ read_man_page() {
   for option in $("$TCPSTORM" options); do
     [[ $page == *"$option"* ]] || fail_with "the man page lacks $option"
   done
+}
+
+@test "the man page names every state, and what each order needs" {
+  local page name
+  read_man_page
+  for name in LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT; do
+    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+  done
+  for name in 'tcpstorm state' --side --isolate --sysctl nsenter; do
+    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+  done
+  [[ $(grep -c '^\\fINeeds' <<<"$page") == 3 ]] || fail_with 'three orders need something'
 }
 
 @test "the man page names every exit code" {

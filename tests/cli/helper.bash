@@ -105,7 +105,22 @@ quiet_port() {
   return 1
 }
 
-# dry_run ARGUMENT...: plans, on a quiet port.
+# The orders that `all` stands for, with these options; a word each.
+orders_of_all() {
+  "$TCPSTORM" --dry-run --quiet --port "$(quiet_port)" --order all "$@" | sed -n 's/^  orders  *//p'
+}
+
+# Skips where there can be no network namespace.
+need_namespaces() {
+  "$TCPSTORM" --dry-run --quiet --isolate >/dev/null 2>&1 ||
+    skip 'this machine refuses a private network namespace'
+}
+
+# dry_run ARGUMENT...: plans, on a quiet port. (In a namespace of its own every port is.)
 dry_run() {
-  storm --dry-run --port "$(quiet_port)" "$@"
+  if [[ " $* " == *' --isolate '* ]]; then
+    storm --dry-run "$@"
+  else
+    storm --dry-run --port "$(quiet_port)" "$@"
+  fi
 }

@@ -26,7 +26,7 @@ own_namespace() {
 
 is_isolated() {
   local own
-  own=$(own_namespace) && [[ $own == net:* && $own != $(readlink /proc/self/ns/net) ]]
+  own=$(own_namespace) && [[ $own == net:* && $own != "$(readlink /proc/self/ns/net)" ]]
 }
 
 # expect_namespace_gone NAMESPACE: nobody is in it, and nothing of it is here.
@@ -50,17 +50,23 @@ lacks_namespace() {
 # expect_nothing_here FIRST LAST: no socket on these ports in the namespace of the tests.
 expect_nothing_here() {
   run ss -Htan "( sport >= :$1 and sport <= :$2 ) or ( dport >= :$1 and dport <= :$2 )"
-  [[ $status == 0 && -z $output ]] || { say "here are sockets on ports $1 to $2:" "$output"; return 1; }
+  [[ $status == 0 && -z $output ]] || { say "here are sockets on ports $1 to $2:" "${output::400}"; return 1; }
 }
 
-# ---- the line that lets another terminal look inside ----
+# ---- the lines that let another terminal look ----
+
+# What the output says is to be put before a command, to run it in the namespace of the storm; nothing when it has none.
+way_inside() {
+  sed -n 's/^A network namespace of its own: another terminal gets in with "\(.*\) COMMAND"$/\1/p' "$OUT"
+}
 
 # read_line_of STATE: of the table; sets side, reached, and line: what to do to look.
 read_line_of() {
-  local row
-  row=$(grep "^  $1 " "$OUT" | tail -n 1)
+  local row way
+  row=$(grep "^  $1 .*/" "$OUT" | tail -n 1)
   [[ $row =~ ^\ \ [A-Z_0-9]+\ +(server|client)\ +([0-9,]+/[0-9,]+)\ \ (.*)$ ]] || { say "no line of $1"; show_output; return 1; }
-  side=${BASH_REMATCH[1]} reached=${BASH_REMATCH[2]//,/} line=${BASH_REMATCH[3]}
+  side=${BASH_REMATCH[1]} reached=${BASH_REMATCH[2]//,/}
+  way=$(way_inside) && line=${way:+$way }${BASH_REMATCH[3]}
 }
 
 has_line_of() {

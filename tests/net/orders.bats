@@ -6,9 +6,14 @@
 load storm
 load ss_witness
 
+# The others are in isolate.bats.
+orders_of_any_machine() {
+  "$TCPSTORM" --dry-run --order all | sed -n 's/^  orders  *//p'
+}
+
 every_order() {
   local order
-  for order in $("$TCPSTORM" orders --names); do
+  for order in $(orders_of_any_machine); do
     witnessed_storm "$order" "$@"
   done
 }
@@ -181,6 +186,6 @@ expect_simultaneous() {
   storm --order all --conns 100 --hold 50ms
   expect_code 0
   check_csv "$CSV"
-  [[ $(cut -d, -f1 "$CSV" | tail -n +2 | uniq) == "$("$TCPSTORM" orders --names)" ]]
-  [[ $(grep -c '^lanes ' "$OUT") == $("$TCPSTORM" orders --names | wc -l) ]]
+  [[ $(cut -d, -f1 "$CSV" | tail -n +2 | uniq | tr '\n' ' ') == "$(orders_of_any_machine) " ]]
+  [[ $(grep -c '^lanes ' "$OUT") == $(orders_of_any_machine | wc -w) ]]
 }

@@ -12,6 +12,7 @@ ALL_STATES='LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT 
 # start_state STATES OPTION...: in the background.
 start_state() {
   rm -f "$CSV"
+  : >"$OUT" # the lines of an earlier storm are not those of this one
   "${launcher[@]}" "$STORM" state "$@" --csv "$CSV" >"$OUT" 2>"$ERR" 3>&- &
   storm_pid=$!
 }
@@ -206,7 +207,7 @@ every_state_is_held() {
 @test "what the kernel would give up is stretched in the namespace, and nowhere else" {
   local before
   before=$(cat /proc/sys/net/ipv4/tcp_{syn,synack}_retries /proc/sys/net/ipv4/tcp_retries2)
-  start_state last-ack --conns 2 --hold 1m --isolate
+  start_state last-ack --conns 2 --hold forever --isolate
   wait_for_line_of LAST_ACK
   run within cat /proc/sys/net/ipv4/tcp_{syn,synack}_retries /proc/sys/net/ipv4/tcp_retries2
   [[ $output == $'127\n255\n255' ]]
@@ -214,6 +215,43 @@ every_state_is_held() {
   kill -INT "$storm_pid"
   end_storm "$PATIENCE"
   expect_code 130
+}
+
+@test "a state that is not reached in time: exit status 1, and how far it came" {
+  # The FIN that CLOSING waits for is sent again after 200 ms at the earliest.
+  state closing --conns 20 --settle 1ms --interval 10ms --hold 0 --isolate
+  expect_code 1
+  read_line_of CLOSING
+  [[ $reached == */20 && $reached != 20/20 ]]
+  expect_in "$OUT" "0 of 1 states reached and kept"
+  expect_in "$OUT" "where CLOSING was expected"
+  expect_no_process
+}
+
+@test "held forever, until it is interrupted" {
+  local states
+  for states in last-ack last-ack,listen; do
+    start_state "$states" --conns 20 --hold forever --isolate
+    wait_for_line_of LAST_ACK
+    while_it_rests expect_state LAST_ACK 20
+    kill -INT "$storm_pid"
+    end_storm "$PATIENCE"
+    expect_code 130
+    expect_no_process
+  done
+}
+
+@test "with files the table is where it always is, and --quiet prints nothing" {
+  state close-wait --conns 20 --hold 0 --isolate --json "$JSON"
+  expect_code 0
+  check_csv "$CSV"
+  expect_settled client-shutdown server close_wait=20 fds=20 gone=0
+  expect_settled client-shutdown client fin_wait2=20 fds=20 gone=0
+  [[ $(jq -s -r '.[0].options.look_inside' "$JSON") == "$(way_inside)" ]]
+  state close-wait --conns 20 --hold 0 --isolate --quiet
+  expect_code 0
+  expect_empty "$OUT"
+  expect_empty "$ERR"
 }
 
 # ---- without a namespace of its own ----
@@ -224,7 +262,7 @@ every_state_is_held() {
   for name in CLOSE_WAIT LISTEN ESTABLISHED FIN_WAIT2 CLOSE; do
     start_state "$name" --conns 20 --hold 500ms
     wait_for_line_of "$name"
-    [[ $(own_namespace) == $(readlink /proc/self/ns/net) ]]
+    ! is_isolated || { say "it has a namespace of its own"; return 1; }
     while_it_rests expect_state "$name" 20
     end_storm "$LONG"
     expect_code 0
@@ -262,14 +300,15 @@ every_state_is_held() {
   # shellcheck disable=SC2016 # for the inner shell
   run "${launcher[@]}" "$BASH" -c '
     exec 3>&-
-    "$1" state close-wait --conns 30 --hold 1m --isolate >"$2" &
+    "$1" state close-wait --conns 30 --hold forever --isolate >"$2" &
     pid=$!
     for ((i = 0; i < 500; i++)); do
       grep -q "^  CLOSE_WAIT .*/" "$2" && break
       sleep 0.02
     done
-    line=$(sed -n "s/^  CLOSE_WAIT .*\\(nsenter .*\\)/\\1/p" "$2")
-    eval "$line" | grep -c CLOSE-WAIT
+    way=$(sed -n "s/^A network namespace .* \"\\(nsenter .*\\) COMMAND\"/\\1/p" "$2")
+    look=$(sed -n "s/^  CLOSE_WAIT .*\\(ss -tan .*\\)/\\1/p" "$2")
+    eval "$way $look" | grep -c CLOSE-WAIT
     kill -INT $pid
     wait $pid
     echo "exit status $?"' bash "$STORM" "$OUT"
@@ -283,7 +322,7 @@ every_state_is_held() {
   for who in as_root as_nobody; do
     for signal in INT TERM; do
       "$who"
-      start_state last-ack --conns 200 --hold 1m --isolate
+      start_state last-ack --conns 200 --hold forever --isolate
       wait_for_line_of LAST_ACK
       is_isolated
       own=$(own_namespace)
@@ -301,7 +340,7 @@ every_state_is_held() {
 
 @test "Ctrl-C to the whole process group while several are held: 130, the namespace is gone" {
   launcher=(setsid)
-  start_state close-wait=300,last-ack=5,syn-sent=7 --hold 1m --isolate
+  start_state close-wait=300,last-ack=5,syn-sent=7 --hold forever --isolate
   wait_for_line_of CLOSE_WAIT
   wait_for_line_of LAST_ACK
   wait_for_line_of SYN_SENT
@@ -331,7 +370,7 @@ every_state_is_held() {
 }
 
 @test "a worker killed while a state is held: exit status 3, named, the namespace is gone" {
-  start_state close-wait --conns 200 --hold 1m --isolate --quiet
+  start_state close-wait --conns 200 --hold forever --isolate --quiet
   wait_until 20 has_settled client-shutdown
   own=$(own_namespace)
   kill -KILL "$(role_pid 'worker server')"
@@ -349,7 +388,7 @@ has_settled() {
 }
 
 @test "a worker killed while several are held: exit status 3, all others leave" {
-  start_state close-wait=20,last-ack=5 --hold 1m --isolate
+  start_state close-wait=20,last-ack=5 --hold forever --isolate
   wait_for_line_of CLOSE_WAIT
   wait_for_line_of LAST_ACK
   own=$(own_namespace)
