@@ -227,13 +227,21 @@ static void catch_up(struct controller *c)
     }
 }
 
+static bool has_waiting_clients(const struct controller *c)
+{
+    struct flow_tally sums[SIDE_COUNT];
+    crew_sum_flow(&c->crew, sums);
+    return sums[SIDE_CLIENT].oldest_us > 0 || sums[SIDE_CLIENT].timeouts > 0;
+}
+
 static void flow_note_look(struct controller *c)
 {
     catch_up(c);
     double t_s = controller_t_s(c, c->look.began_us);
     struct kernel_counters moved = controller_counters(c);
     int64_t flowing_us = c->look.began_us - c->act_began_us;
-    outage_note_counters(&c->outage, t_s, &moved);
+    if (has_waiting_clients(c)) /* others in this namespace may have their SYNs dropped too */
+        outage_note_counters(&c->outage, t_s, &moved);
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
                      flow_opened(c) < c->plan->settings->conns;
