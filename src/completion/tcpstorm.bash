@@ -16,10 +16,14 @@ _tcpstorm_files() {
 _tcpstorm_orders() {
   local program=$1 word=$2 before='' name names=''
   [[ $word != *,* ]] || before=${word%,*},
+  if [[ ${COMP_WORDS[1]} == walk ]]; then
+    _tcpstorm_words "$("$program" --dry-run --rate 1 --order all 2>/dev/null | sed -n 's/^  orders  *//p')" "$word"
+    return 0
+  fi
   for name in $("$program" orders --names 2>/dev/null); do
     [[ ,$before == *",$name,"* ]] || names+=" $before$name"
   done
-  [[ -n $before || ${COMP_WORDS[1]} == walk ]] || names+=' all'
+  [[ -n $before ]] || names+=' all'
   _tcpstorm_words "$names" "$word"
 }
 

@@ -318,7 +318,8 @@ expect_sockets() {
   expect_settled server-close server fin_wait2=100 fds=0
   expect_settled server-close client close_wait=100 fds=100
   expect_settled wait server gone=100 fin_wait2=0 time_wait=0
-  expect_settled wait client close_wait=100 fds=100
+  expect_settled wait client fds=100 time_wait=0 # CLOSE_WAIT; but the kernel resets one in some thousands
+  (($(last_settled "$CSV" wait client close_wait) >= 95))
   expect_settled client-close server gone=100 time_wait=0
   expect_settled client-close client gone=100 time_wait=0 fds=0
   expect_in "$OUT" "As expected. The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout"
@@ -353,9 +354,9 @@ expect_overflow() {
   expect_code 0
   expect_settled client-close client close_wait=20 fds=20
   expect_in "$OUT" "leak: 20 of 100 sockets, as asked for."
-  storm --isolate --order late-close --conns 100 --leak 20 --hold 50ms
+  storm --isolate --order late-close --conns 10 --leak 2 --hold 50ms
   expect_code 0
-  expect_settled client-close client close_wait=20 fds=20 gone=80
+  expect_settled client-close client close_wait=2 fds=2 gone=8
 }
 
 # ---- other commands ----

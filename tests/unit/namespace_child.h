@@ -1,5 +1,5 @@
-/* What can only be tried in a network namespace runs in a child: it enters one, checks with CHECK, and says by its exit
- * status how it went. Include unit.h first. */
+/* What can only be tried in a network namespace runs in a child: it enters one, checks with CHECK, and says
+ * by its exit status how it went. Include unit.h first. */
 #ifndef TESTS_NAMESPACE_CHILD_H
 #define TESTS_NAMESPACE_CHILD_H
 

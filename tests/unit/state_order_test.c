@@ -143,8 +143,7 @@ static void its_last_step_expects_it_of_every_end_of_its_side(void **state)
                 continue;
             uint32_t expected = last_step(&made.order)->expect[side];
             /* CLOSE is in no table. */
-            assert_int_equal(expected,
-                             STATE_SET(rows[i].state == STATE_CLOSE ? STATE_GONE : rows[i].state));
+            assert_int_equal(expected, STATE_SET(rows[i].state == STATE_CLOSE ? STATE_GONE : rows[i].state));
         }
 }
 
@@ -180,8 +179,8 @@ static void those_that_are_sent_again_and_again_name_what_ends_that(void **state
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct state_order made = usual(rows[i].state);
-        uint32_t sending = STATE_SET(STATE_SYN_SENT) | STATE_SET(STATE_SYN_RECV) | STATE_SET(STATE_FIN_WAIT1) |
-                           STATE_SET(STATE_CLOSING) | STATE_SET(STATE_LAST_ACK);
+        uint32_t sending = STATE_SET(STATE_SYN_SENT) | STATE_SET(STATE_SYN_RECV) |
+                           STATE_SET(STATE_FIN_WAIT1) | STATE_SET(STATE_CLOSING) | STATE_SET(STATE_LAST_ACK);
         assert_int_equal(made.given_up_by != NULL, state_set_has(sending, rows[i].state));
         if (made.given_up_by != NULL)
             assert_contains(made.given_up_by, "net.ipv4.tcp_");

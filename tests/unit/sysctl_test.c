@@ -4,8 +4,8 @@
 #include "tcp/sysctl.h"
 
 static const char *const net_names[] = {
-    "net.ipv4.tcp_fin_timeout",      "net.core.somaxconn",
-    "net.ipv6.conf.all.forwarding",  "net.ipv4.conf.eth0/1.rp_filter",
+    "net.ipv4.tcp_fin_timeout",       "net.core.somaxconn",
+    "net.ipv6.conf.all.forwarding",   "net.ipv4.conf.eth0/1.rp_filter",
     "net.netfilter.nf-conntrack_max", "net.x",
 };
 
@@ -55,7 +55,8 @@ static void a_name_that_fits_in_no_path_is_none(void **state)
         snprintf(cut, sizeof cut, "%.*s", (int)length, name);
         char value[16];
         if (sysctl_is_net_name(cut))
-            assert_int_equal(sysctl_read(cut, value, sizeof value), -ENOENT); /* the whole path was asked for */
+            assert_int_equal(sysctl_read(cut, value, sizeof value),
+                             -ENOENT); /* the whole path was asked for */
         else
             assert_true(length > 100);
     }
