@@ -34,7 +34,7 @@ expect_namespace_gone() {
   [[ $1 == net:* ]]
   if ! wait_until 5 lacks_namespace "$1"; then
     say "$1 is still there:"
-    ls -l /proc/[0-9]*/ns/net 2>/dev/null | grep -F "$1"
+    find /proc/[0-9]*/ns/net -printf '%p %l\n' 2>/dev/null | grep -F "$1"
     return 1
   fi
   if command -v lsns >/dev/null; then
