@@ -240,7 +240,7 @@ expect_sockets() {
 }
 
 @test "server-crash: the process is gone, the kernel has closed: FIN_WAIT2 and CLOSE_WAIT, then TIME_WAIT" {
-  start_storm --isolate --order server-crash --conns 100 --hold 300ms
+  start_storm --isolate --order server-crash --conns 100 --hold 2s
   wait_for_row open 1
   has_role "worker server"
   wait_for_row server-crash 1
@@ -257,7 +257,7 @@ expect_sockets() {
 }
 
 @test "client-crash: the server owes its close() as if the client had closed" {
-  start_storm --isolate --order client-crash --conns 100 --hold 300ms
+  start_storm --isolate --order client-crash --conns 100 --hold 2s
   wait_for_row client-crash 1
   [[ -z $(role_pid "worker client") ]]
   end_storm "$LONG"

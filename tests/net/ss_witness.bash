@@ -215,7 +215,7 @@ play_under_both_witnesses() {
 # had ended. ORDER is the name in the CSV. What to do while ss looks may be defined as also_look.
 witnessed_flow() {
   local order=$1 report=$BATS_TEST_TMPDIR/report hold
-  for hold in 500 3000; do
+  for hold in 500 3000 8000; do
     if ! follow_storm --hold "${hold}ms" --interval 100ms "${@:2}" >"$report" 2>&1; then
       cat "$report"
       show_output
