@@ -6,7 +6,7 @@
 #include "tcp/lingering.h"
 
 struct fault_sentence {
-    char text[400];
+    char text[640];
 };
 
 struct fault_sentence whose_fault(const struct lingering_class *class);
