@@ -11,7 +11,8 @@ keep_sanitizer_reports() {
 no_sanitizer_reports() {
   local report found=0
   for report in "$BATS_TEST_TMPDIR"/sanitizer.*; do
-    [[ -e $report ]] && grep -qv 'Unable to get registers from thread' "$report" || continue
+    [[ -e $report ]] || continue
+    grep -qv 'Unable to get registers from thread' "$report" || continue
     cat "$report"
     found=1
   done

@@ -12,7 +12,7 @@ as_root() {
 as_nobody() {
   launcher=(unshare --user --map-user=65534 --map-group=65534 --)
   "${launcher[@]}" true 2>/dev/null || skip "this unshare cannot make an ordinary user"
-  # shellcheck disable=SC2016 # $UID is for the inner shell
+  # shellcheck disable=SC2016 # for the inner shell
   [[ $("${launcher[@]}" "$BASH" -c 'echo $UID; grep CapEff /proc/self/status') == 65534*0000000000000000 ]]
 }
 
@@ -35,7 +35,7 @@ expect_namespace_gone() {
   [[ $1 == net:* ]]
   if ! wait_until 5 lacks_namespace "$1"; then
     say "$1 is still there:"
-    lsns --type net
+    namespaces
     return 1
   fi
   if command -v lsns >/dev/null; then
