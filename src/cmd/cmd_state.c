@@ -248,7 +248,7 @@ static struct state_options defaults(void)
                      .port = 15000,
                      .hold_ms = NOT_GIVEN,
                      .hold_last_only = true,
-                     .settle_ms = 60 * MS_PER_S, /* CLOSING waits for a FIN to be sent again */
+                     .settle_ms = 60 * MS_PER_S,
                      .interval_ms = 100},
         .isolation = {.stretches_retransmission = true},
         .outputs = {.summary = state_table_view},

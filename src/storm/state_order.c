@@ -76,12 +76,12 @@ static const struct state_row rows[] = {
      .mirrors = true,
      .given_up_by = "net.ipv4.tcp_retries2",
      .summary = "both have sent a FIN at once, and the last ACK is missing",
-     .meaning =
-         "Both drop, both close their half; then the server hears again, and gets the FIN that the client "
-         "sends once more. The client goes on dropping the ACK.",
-     .steps = {STEP(ACT_DROP, BOTH_SIDES, IN(ESTABLISHED), IN(ESTABLISHED)),
-               STEP(ACT_SHUTDOWN, BOTH_SIDES, IN(FIN_WAIT1), IN(FIN_WAIT1)),
-               STEP(ACT_UNDROP, SERVER, IN(CLOSING), IN(FIN_WAIT1))}},
+     .meaning = "The client drops what it receives, so it never hears the server's FIN. It sends its own: "
+                "the server, "
+                "in FIN_WAIT1, gets a FIN instead of the ACK, and waits for that ACK.",
+     .steps = {STEP(ACT_DROP, CLIENT, IN(ESTABLISHED), IN(ESTABLISHED)),
+               STEP(ACT_SHUTDOWN, SERVER, IN(FIN_WAIT1), IN(ESTABLISHED)),
+               STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSING), IN(FIN_WAIT1))}},
     {.state = STATE_LAST_ACK,
      .side = SIDE_SERVER,
      .mirrors = true,
