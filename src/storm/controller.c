@@ -190,7 +190,7 @@ static void tell_sample(struct controller *c, bool settled)
     crew_sum_flow(&c->crew, sums);
     sample.late = sums[SIDE_CLIENT].late;
     sample.connect_us = sums[SIDE_CLIENT].oldest_us;
-    sample.dropped = controller_counters(c).value[COUNTER_LISTEN_DROPS];
+    sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
     TELL(c, sample, &sample);
@@ -370,6 +370,7 @@ static void begin_census(struct controller *c)
 static void take_look(struct controller *c)
 {
     c->has_look = true;
+    c->at_look.moved = controller_counters(c);
     if (c->course->note_look != NULL)
         c->course->note_look(c);
     judge_look(c);
@@ -513,15 +514,21 @@ static void on_fault(struct peer *peer, const struct wire_line *line)
                     advice[0] != '\0' ? ": " : "", advice);
 }
 
-struct verb {
-    const char *name;
-    void (*run)(struct peer *peer, const struct wire_line *line);
-};
-
 static const struct verb verbs[] = {
     {"hello", on_hello},   {"listening", on_listening}, {"fault", on_fault},
     {"ghosts", on_ghosts}, {"class", on_class},         {"owned", on_owned},
 };
+
+bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct wire_line *line)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(known[i].name, line->word[0]) == 0) {
+            known[i].run(peer, line);
+            return true;
+        }
+    }
+    return false;
+}
 
 static void on_line(void *context, const struct wire_line *line)
 {
@@ -531,13 +538,7 @@ static void on_line(void *context, const struct wire_line *line)
         return;
     if (!peer->is_witness)
         c->last_word_us = monotonic_us();
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, line->word[0]) == 0) {
-            verbs[i].run(peer, line);
-            return;
-        }
-    }
-    if (!c->course->hear(c, peer, line))
+    if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->course->hear(peer, line))
         controller_fail(c, "%s speaks another protocol: \"%s\"", peer->process.name, line->word[0]);
 }
 

@@ -28,7 +28,7 @@ struct course {
     /* Tells the workers what to do in c->step; controller_act_is_done() follows when they have. */
     void (*begin_step)(struct controller *c);
     /* False when the line is none of its. */
-    bool (*hear)(struct controller *c, struct peer *peer, const struct wire_line *line);
+    bool (*hear)(struct peer *peer, const struct wire_line *line);
     int64_t (*opened)(const struct controller *c);
     struct expectation (*expected)(const struct controller *c, int64_t now_us);
     /* Takes note of a look. NULL: nothing. */
@@ -79,6 +79,7 @@ struct controller {
     struct look look; /* the last complete one */
     struct { /* what the workers had reported when it began: later, more is opened than it can have met */
         int64_t opened, fds[SIDE_COUNT], errors[SIDE_COUNT];
+        struct kernel_counters moved; /* since the order began, read when the look has come */
     } at_look;
     bool has_look;
     int census_awaited; /* workers that have not said how many ghosts they hold */
@@ -100,6 +101,15 @@ struct controller {
 /* ---- for the courses ---- */
 
 const struct order_step *controller_step(const struct controller *c);
+
+/* A line that a worker or the witness may say. */
+struct verb {
+    const char *name;
+    void (*run)(struct peer *peer, const struct wire_line *line);
+};
+
+/* Runs the one that the line begins with; false when none of them is. */
+bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct wire_line *line);
 
 /* Every worker has done its part of the step. */
 void controller_act_is_done(struct controller *c);

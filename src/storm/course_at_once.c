@@ -5,7 +5,6 @@
 #include "storm/clock.h"
 
 #include <stdio.h>
-#include <string.h>
 
 static int64_t at_once_opened(const struct controller *c)
 {
@@ -187,20 +186,11 @@ static void on_done(struct peer *peer, const struct wire_line *line)
         controller_act_is_done(c);
 }
 
-static bool at_once_hear(struct controller *c, struct peer *peer, const struct wire_line *line)
+static bool at_once_hear(struct peer *peer, const struct wire_line *line)
 {
-    static const struct {
-        const char *name;
-        void (*run)(struct peer *peer, const struct wire_line *line);
-    } verbs[] = {{"accepted", on_accepted}, {"opened", on_opened}, {"acted", on_acted}, {"done", on_done}};
-    (void)c;
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, line->word[0]) == 0) {
-            verbs[i].run(peer, line);
-            return true;
-        }
-    }
-    return false;
+    static const struct verb verbs[] = {
+        {"accepted", on_accepted}, {"opened", on_opened}, {"acted", on_acted}, {"done", on_done}};
+    return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
 }
 
 static struct expectation at_once_expected(const struct controller *c, int64_t now_us)

@@ -161,20 +161,10 @@ static void on_done(struct peer *peer, const struct wire_line *line)
         crew_server(&c->crew, pair)->reports_owed = LAST_REPORTS;
 }
 
-static bool flow_hear(struct controller *c, struct peer *peer, const struct wire_line *line)
+static bool flow_hear(struct peer *peer, const struct wire_line *line)
 {
-    static const struct {
-        const char *name;
-        void (*run)(struct peer *peer, const struct wire_line *line);
-    } verbs[] = {{"serving", on_serving}, {"arrived", on_arrived}, {"done", on_done}};
-    (void)c;
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, line->word[0]) == 0) {
-            verbs[i].run(peer, line);
-            return true;
-        }
-    }
-    return false;
+    static const struct verb verbs[] = {{"serving", on_serving}, {"arrived", on_arrived}, {"done", on_done}};
+    return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
 }
 
 static int64_t flow_opened(const struct controller *c)
@@ -238,10 +228,9 @@ static void flow_note_look(struct controller *c)
 {
     catch_up(c);
     double t_s = controller_t_s(c, c->look.began_us);
-    struct kernel_counters moved = controller_counters(c);
     int64_t flowing_us = c->look.began_us - c->act_began_us;
     if (has_waiting_clients(c)) /* others in this namespace may have their SYNs dropped too */
-        outage_note_counters(&c->outage, t_s, &moved);
+        outage_note_counters(&c->outage, t_s, &c->at_look.moved);
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
                      flow_opened(c) < c->plan->settings->conns;

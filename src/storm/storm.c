@@ -344,8 +344,3 @@ enum outcome storm_run_together(struct plan *const *plans, int count, int64_t ho
     event_base_free(storm.base);
     return outcome;
 }
-
-enum outcome storm_run(struct plan *plan, const struct observers *observers)
-{
-    return storm_run_together(&plan, 1, 0, observers);
-}
