@@ -3,6 +3,7 @@
 #include "base/wrap.h"
 #include "cmd/command.h"
 #include "storm/close_order.h"
+#include "view/order_json.h"
 
 #include <string.h>
 
@@ -78,12 +79,23 @@ static void print_man(const struct close_order *order, FILE *out)
     }
 }
 
+static void print_json(const struct close_order *order, FILE *out)
+{
+    struct json_writer w = {.out = out};
+    json_open(&w, NULL, '{');
+    json_string(&w, "order", order->name);
+    order_json_put(&w, order);
+    json_close(&w, '}');
+    json_end_line(&w);
+}
+
 struct format {
     const char *option; /* NULL: without one */
     void (*print)(const struct close_order *order, FILE *out);
 };
 
-static const struct format formats[] = {{NULL, print_whole}, {"--names", print_name}, {"--man", print_man}};
+static const struct format formats[] = {
+    {NULL, print_whole}, {"--names", print_name}, {"--json", print_json}, {"--man", print_man}};
 
 int cmd_orders(int argc, char *argv[])
 {
@@ -92,7 +104,8 @@ int cmd_orders(int argc, char *argv[])
         if (argc == 1 && strcmp(argv[0], formats[i].option) == 0)
             format = &formats[i];
     if (format == NULL) {
-        diag_error("orders \"%s\": allowed is nothing, or --names for the bare names", argv[argc - 1]);
+        diag_error("orders \"%s\": allowed is nothing, --names for the bare names, or --json for all of it as JSON Lines",
+                   argv[argc - 1]);
         return EXIT_USAGE;
     }
     for (size_t i = 0; close_order_at(i) != NULL; i++)

@@ -290,9 +290,10 @@ static struct run make_run(struct state_options *options)
     return run;
 }
 
-static int run_states(struct state_options *options, const char *states, int argc, char *argv[])
+/* The first word is the states. */
+static int run_states(struct state_options *options, int argc, char *argv[])
 {
-    if (options_parse(rows, argc, argv, options) != 0 || parse_states(options, states) != 0)
+    if (options_parse(rows, argc - 1, argv + 1, options) != 0 || parse_states(options, argv[0]) != 0)
         return EXIT_USAGE;
     if (options->settings.hold_ms == NOT_GIVEN)
         options->settings.hold_ms = (options->is_tour ? 1 : 10) * MS_PER_S;
@@ -308,7 +309,7 @@ static int run_states(struct state_options *options, const char *states, int arg
     options->settings.sysctls = options->isolation.sysctls;
     options->settings.sysctl_count = options->isolation.sysctl_count;
     const struct run run = make_run(options);
-    return run_storm(&run);
+    return run_storm(&run, "tcpstorm state", argc, argv);
 }
 
 int cmd_state(int argc, char *argv[])
@@ -323,7 +324,7 @@ int cmd_state(int argc, char *argv[])
         diag_error("memory is short");
         return EXIT_MACHINE;
     }
-    int code = run_states(&options, argv[0], argc - 1, argv + 1);
+    int code = run_states(&options, argc, argv);
     free(options.wanted);
     return code;
 }

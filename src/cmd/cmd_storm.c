@@ -404,5 +404,5 @@ int cmd_storm(int argc, char *argv[])
     options.settings.sysctl_count = options.isolation.sysctl_count;
     const struct run run = {
         .settings = {&options.settings}, .count = 1, .outputs = &options.outputs, .dry_run = options.dry_run};
-    return run_storm(&run);
+    return run_storm(&run, "tcpstorm", argc, argv);
 }

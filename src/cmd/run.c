@@ -2,6 +2,7 @@
 
 #include "base/diag.h"
 #include "base/parse.h"
+#include "base/shell_quote.h"
 #include "cmd/command.h"
 #include "storm/storm.h"
 #include "tcp/host_limits.h"
@@ -37,7 +38,7 @@ enum { DAY_MS = 24 * 3600 * 1000 };
 
 /* The plans of a run, and what they found. */
 struct plans {
-    struct plan *each; /* run->count of them */
+    struct plan *each;
     struct plan *together[RUN_TOGETHER_MAX];
 };
 
@@ -74,10 +75,9 @@ static int play(const struct run *run, const struct plans *plans)
     return exit_code_of(outcome);
 }
 
-int run_storm(const struct run *run)
+static int plan_and_play(const struct run *run)
 {
-    diag_set_quiet(run->outputs->quiet);
-    struct plans plans = {.each = calloc((size_t)run->count, sizeof *plans.each)};
+    struct plans plans = {.each = calloc(RUN_TOGETHER_MAX, sizeof *plans.each)};
     if (plans.each == NULL) {
         diag_error("memory is short: no plan could be made");
         return EXIT_MACHINE;
@@ -86,6 +86,17 @@ int run_storm(const struct run *run)
     if (code == EXIT_AS_EXPECTED && !run->dry_run)
         code = play(run, &plans);
     free(plans.each);
+    return code;
+}
+
+int run_storm(const struct run *run, const char *command, int argc, char *const argv[])
+{
+    diag_set_quiet(run->outputs->quiet);
+    char *command_line = shell_quoted(command, argc, argv);
+    for (int i = 0; i < run->count; i++)
+        run->settings[i]->command = command_line;
+    int code = plan_and_play(run);
+    free(command_line);
     return code;
 }
 

@@ -19,7 +19,8 @@ struct run {
 /* --hold: a duration, or forever, into an int64_t. */
 int run_parse_hold(const char *text, void *target, char *why, size_t why_size);
 
-/* Returns an exit_code. */
-int run_storm(const struct run *run);
+/* Plays what was asked for by these words, of which `command` comes first: "tcpstorm". Returns an exit_code.
+ */
+int run_storm(const struct run *run, const char *command, int argc, char *const argv[]);
 
 #endif

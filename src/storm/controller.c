@@ -191,6 +191,8 @@ static void tell_sample(struct controller *c, bool settled)
     sample.late = sums[SIDE_CLIENT].late;
     sample.connect_us = sums[SIDE_CLIENT].oldest_us;
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
+    for (int side = 0; side < SIDE_COUNT; side++)
+        sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
     TELL(c, sample, &sample);

@@ -27,8 +27,9 @@ struct flow_settings {
 
 /* What the user asked for. */
 struct storm_settings {
-    int64_t conns; /* of each order, in all */
-    int64_t leak;  /* of them, so many are left without their second close() */
+    const char *command; /* as it can be typed again; NULL: not known */
+    int64_t conns;       /* of each order, in all */
+    int64_t leak;        /* of them, so many are left without their second close() */
     struct flow_settings flow;
     const struct close_order *orders[STORM_ORDERS_MAX];
     int order_count;

@@ -16,7 +16,7 @@ static int csv_run_start(void *view, const struct plan *plan)
     fputs("order,conns,t_s,step,settled,side,opened", out);
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         fprintf(out, ",%s", tcp_state_column(tcp_state_in_life_order(i)));
-    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s\n", out);
+    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile\n", out);
     return view_flush(out);
 }
 
@@ -27,8 +27,9 @@ static void put_flow(FILE *out, const struct sample *sample, enum side side)
     bool is_client = side == SIDE_CLIENT;
     fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, histogram->ghosts, histogram->unread,
             histogram->unowned, histogram->queued);
-    fprintf(out, ",%" PRId64 ",%" PRId64 ",%.6f\n", is_client ? 0 : sample->dropped,
-            is_client ? sample->late : 0, is_client ? (double)sample->connect_us / 1e6 : 0);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%.6f,%" PRId64 "\n", is_client ? 0 : sample->dropped,
+            is_client ? sample->late : 0, is_client ? (double)sample->connect_us / 1e6 : 0,
+            sample->nofile[side]);
 }
 
 static int csv_sample(void *view, const struct sample *sample)

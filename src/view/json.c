@@ -2,6 +2,7 @@
  */
 #include "base/json_writer.h"
 #include "base/version.h"
+#include "view/order_json.h"
 #include "view/view.h"
 
 #include <stdlib.h>
@@ -70,6 +71,14 @@ static void put_limits(struct json_writer *w, const struct host_limits *limits)
     json_close(w, '}');
 }
 
+static void put_warnings(struct json_writer *w, const struct plan_sentences *warnings)
+{
+    json_open(w, "warnings", '[');
+    for (int i = 0; i < warnings->count; i++)
+        json_string(w, NULL, warnings->each[i].text);
+    json_close(w, ']');
+}
+
 static int json_order_start(void *view, const struct order_start *start)
 {
     struct json_writer *w = begin(view, "start", start->order);
@@ -82,8 +91,12 @@ static int json_order_start(void *view, const struct order_start *start)
     json_integer(w, NULL, start->lanes.last);
     json_close(w, ']');
     json_integer(w, "workers", 2 * (int64_t)plan->pairs);
+    if (plan->settings->command != NULL)
+        json_string(w, "command", plan->settings->command);
     put_options(w, plan->settings);
     put_limits(w, &plan->limits);
+    put_warnings(w, &plan->warnings);
+    order_json_put(w, start->order);
     return end_event(w);
 }
 
@@ -101,6 +114,7 @@ static void put_states(struct json_writer *w, const struct histogram *histogram,
 static void put_tallies(struct json_writer *w, const struct sample *sample, enum side side)
 {
     const struct histogram *histogram = &sample->sides[side];
+    json_integer(w, "nofile", sample->nofile[side]);
     json_integer(w, "ghosts", histogram->ghosts);
     json_integer(w, "unread", histogram->unread);
     json_integer(w, "unowned", histogram->unowned);

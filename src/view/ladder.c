@@ -17,16 +17,41 @@ static int add(struct segment *segments, int count, enum side from, const char *
     return count + 1;
 }
 
-static int opening_segments(struct segment *segments)
+/* How far each opening comes, and by which calls. */
+static const struct opening_row {
+    int segments; /* of SYN; SYN, ACK; ACK */
+    const char *calls[SIDE_COUNT];
+} openings[] = {
+    [OPENING_FULL] = {3, {[SIDE_SERVER] = "accept()", [SIDE_CLIENT] = "connect()"}},
+    [OPENING_UNACCEPTED] = {3, {[SIDE_SERVER] = "", [SIDE_CLIENT] = "connect()"}},
+    [OPENING_UNANSWERED] = {1, {[SIDE_SERVER] = "", [SIDE_CLIENT] = "connect()"}},
+    [OPENING_HALF] = {2, {[SIDE_SERVER] = "", [SIDE_CLIENT] = "connect()"}},
+    [OPENING_LISTENERS] = {0, {[SIDE_SERVER] = "listen()", [SIDE_CLIENT] = ""}},
+};
+
+int ladder_opening(enum opening opening, struct segment segments[SEGMENTS_MAX])
 {
-    int n = add(segments, 0, SIDE_CLIENT, "SYN");
-    n = add(segments, n, SIDE_SERVER, "SYN, ACK");
-    return add(segments, n, SIDE_CLIENT, "ACK");
+    static const struct segment handshake[] = {
+        {SIDE_CLIENT, "SYN"}, {SIDE_SERVER, "SYN, ACK"}, {SIDE_CLIENT, "ACK"}};
+    for (int i = 0; i < openings[opening].segments; i++)
+        segments[i] = handshake[i];
+    return openings[opening].segments;
+}
+
+const char *ladder_opening_call(enum opening opening, enum side side)
+{
+    return openings[opening].calls[side];
 }
 
 static bool has_socket(const struct end_sight *end)
 {
     return end->state != STATE_GONE && end->state != STATE_TIME_WAIT;
+}
+
+static bool waits_for_ack(const struct end_sight *end)
+{
+    return (STATE_SET(end->state) &
+            (STATE_SET(STATE_FIN_WAIT1) | STATE_SET(STATE_CLOSING) | STATE_SET(STATE_LAST_ACK))) != 0;
 }
 
 static bool are_both_gone(const struct end_sight ends[SIDE_COUNT])
@@ -45,6 +70,8 @@ static int closing_segments(enum side by, const struct end_sight before[SIDE_COU
     if (before[by].state == STATE_ESTABLISHED && are_both_gone(after))
         return add(segments, 0, by, "RST");
     int n = add(segments, 0, by, "FIN");
+    if (waits_for_ack(&after[by]))
+        return n;
     return add(segments, n, other, before[other].state == STATE_GONE ? "RST" : "ACK");
 }
 
@@ -65,19 +92,19 @@ int ladder_segments(const struct order_step *step, const struct end_sight before
     enum side by = step->by == SIDE_SET(SIDE_SERVER) ? SIDE_SERVER : SIDE_CLIENT;
     switch (step->act) {
     case ACT_OPEN:
-        return opening_segments(segments);
+        return ladder_opening(OPENING_FULL, segments);
     case ACT_WRITE:
         return add(segments, add(segments, 0, by, "data"), side_other(by), "ACK");
     case ACT_CLOSE:
     case ACT_SHUTDOWN:
     case ACT_ABORT:
+    case ACT_CRASH: /* the kernel closes for it */
         return step->by == BOTH_SIDES ? both_closing_segments(after, segments)
                                       : closing_segments(by, before, after, segments);
     case ACT_NONE:
     case ACT_READ:
     case ACT_DROP:
     case ACT_UNDROP:
-    case ACT_CRASH:
     case ACT_WAIT:
     case ACT_COUNT:
         break;
@@ -129,10 +156,10 @@ void ladder_head(const struct ladder *ladder, const struct connection *connectio
     fputc('\n', ladder->out);
 }
 
-static const char *call_of(const struct order_step *step, enum side side)
+const char *ladder_call(const struct order_step *step, enum side side)
 {
     if (step->act == ACT_OPEN)
-        return side == SIDE_CLIENT ? "connect()" : "accept()";
+        return ladder_opening_call(OPENING_FULL, side);
     return (step->by & SIDE_SET(side)) != 0 ? act_call(step->act) : "";
 }
 
@@ -141,7 +168,7 @@ void ladder_step(const struct ladder *ladder, const struct order_step *step,
 {
     struct segment segments[SEGMENTS_MAX];
     int count = ladder_segments(step, before, after, segments);
-    put_row(ladder, call_of(step, SIDE_CLIENT), call_of(step, SIDE_SERVER));
+    put_row(ladder, ladder_call(step, SIDE_CLIENT), ladder_call(step, SIDE_SERVER));
     for (int i = 0; i < count; i++)
         put_arrow(ladder, &segments[i]);
     if (count == 0)

@@ -33,4 +33,11 @@ struct segment {
 int ladder_segments(const struct order_step *step, const struct end_sight before[SIDE_COUNT],
                     const struct end_sight after[SIDE_COUNT], struct segment segments[SEGMENTS_MAX]);
 
+/* Those of an opening that need not come to its end. */
+int ladder_opening(enum opening opening, struct segment segments[SEGMENTS_MAX]);
+
+/* What this side calls in the step, or in the opening; "" when it does nothing. */
+const char *ladder_call(const struct order_step *step, enum side side);
+const char *ladder_opening_call(enum opening opening, enum side side);
+
 #endif

@@ -120,6 +120,8 @@ holds() {
   expect_code 0
   holds 'all(type == "object" and (.event | IN("start", "sample", "step", "end")))'
   holds '[.[] | select(.event != "sample") | .order + " " + .event] == ["server-first start", "server-first step", "server-first step", "server-first step", "server-first end", "leak start", "leak step", "leak step", "leak end"]'
+  holds 'all(.[] | select(.event == "start"); (.command | test("^tcpstorm --.*--json ")) and (.warnings | type == "array") and (.meaning | length > 20) and (.ladder[0].client_call == "connect()"))'
+  holds '[.[] | select(.event == "start" and .order == "leak") | .ladder[1] | .step, .client_call, .server_call, .client, .server, (.segments | map(.from + " " + .flags))] == ["client-close", "close()", "", "FIN_WAIT2", "CLOSE_WAIT", ["client FIN", "server ACK"]]'
   holds '.[0].event == "start" and .[-1].event == "end"'
   holds 'all(.[] | select(.event == "start"); (.version | type == "string") and (.kernel | startswith("Linux ")) and (.options.conns == 50)
     and (.sysctls | has("net.ipv4.tcp_fin_timeout") and has("net.ipv4.tcp_max_tw_buckets") and has("net.ipv4.ip_local_port_range"))

@@ -6,7 +6,7 @@
 
 PATIENCE=5 # seconds within which a storm that was stopped, or lost a process, must be gone
 LONG=60    # seconds for a run that is to end by itself
-CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s
+CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile
 
 # shellcheck source=tests/sanitizer_reports.bash
 source "${BASH_SOURCE[0]%/*}/../sanitizer_reports.bash"
@@ -225,7 +225,7 @@ check_csv() {
   awk -F, '
     function complain(what) { printf "line %d: %s: %s\n", NR, what, $0; bad = 1 }
     NR == 1 { next }
-    NF != 29 { complain("not 29 fields"); next }
+    NF != 30 { complain("not 30 fields"); next }
     $5 !~ /^[01]$/ { complain("settled is neither 0 nor 1") }
     $6 != (NR % 2 ? "client" : "server") { complain("rows do not come in pairs, server first") }
     {
@@ -233,6 +233,7 @@ check_csv() {
       for (i = 7; i <= 21; i++) if ($i !~ (i == 19 ? "^-?[0-9]+$" : "^[0-9]+$")) complain("field " i " is no number")
       for (i = 23; i <= 28; i++) if ($i !~ /^[0-9]+$/) complain("field " i " is no number")
       if ($22 !~ /^[0-9]+[.][0-9]+$/ || $29 !~ /^[0-9]+[.][0-9]+$/) complain("look_s or connect_s is no fraction")
+      if ($30 !~ /^[0-9]+$/ || $30 + 0 < $20 + 0) complain("nofile is no number, or below the descriptors held")
       if ($24 + 0 > $14 + 0 || $25 + 0 > $14 + 0) complain("more unread or unowned than CLOSE_WAIT")
       # The end of a half-close that keeps its descriptor is a ghost beside its TIME_WAIT.
       if ($5 == 1 && $23 + 0 > $19 + $17) complain("more ghosts than gone and TIME_WAIT")

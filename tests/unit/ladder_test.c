@@ -72,7 +72,18 @@ static const struct row rows[] = {
     /* of these the other side hears nothing, or they cannot be walked */
     {ACT_DROP, C, {STATE_ESTABLISHED, STATE_ESTABLISHED}, {STATE_ESTABLISHED, STATE_ESTABLISHED}, ""},
     {ACT_UNDROP, S, {STATE_FIN_WAIT1, STATE_FIN_WAIT1}, {STATE_CLOSING, STATE_FIN_WAIT1}, ""},
-    {ACT_CRASH, S, {STATE_ESTABLISHED, STATE_ESTABLISHED}, {STATE_FIN_WAIT2, STATE_CLOSE_WAIT}, ""},
+    /* the kernel closes for a process that is killed */
+    {ACT_CRASH,
+     S,
+     {STATE_ESTABLISHED, STATE_ESTABLISHED},
+     {STATE_FIN_WAIT2, STATE_CLOSE_WAIT},
+     "server FIN; client ACK; "},
+    /* nobody acknowledges */
+    {ACT_CLOSE,
+     S,
+     {STATE_ESTABLISHED, STATE_ESTABLISHED},
+     {STATE_FIN_WAIT1, STATE_ESTABLISHED},
+     "server FIN; "},
     /* the FINs cross */
     {ACT_CLOSE,
      BOTH_SIDES,

@@ -1,0 +1,9 @@
+/* shell_quote: a command line as a person would type it again. */
+#ifndef BASE_SHELL_QUOTE_H
+#define BASE_SHELL_QUOTE_H
+
+/* The words, a space between them, each quoted for bash where it needs to be: plain ASCII whatever is in
+ * them. `first` comes unquoted before them. The caller frees it; NULL when memory is short. */
+char *shell_quoted(const char *first, int argc, char *const argv[]);
+
+#endif
