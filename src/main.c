@@ -21,7 +21,11 @@
  *     summary              a line per step, and the verdict
  *     state_table          a line per state that is kept
  *     csv, json            every look, for scripts
- *     progress             where the run is, on stderr
+ *     live                 both sides' histograms on a terminal, as they move
+ *     progress             where the run is, on stderr: a line now and then
+ *     metrics              what is there now, for a monitor (OpenMetrics)
+ *     board                what is there now: what live and metrics share
+ *     order_json           an order explained to a program
  *     ends_text, ladder    one connection in words, and as a diagram
  *     plan_text            what a run would take
  *   cause/                 why connections do not close: one bug a file, and its fix (libevent)
@@ -67,8 +71,8 @@
  *     address, listen_socket   IPv4 and IPv6; a socket that listens
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
- *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, json_writer,
- *                          terminal, diag
+ *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
+ *                          json_writer, terminal, diag
  *
  * Includes point one way: cmd -> cause, view -> storm -> tcp -> base.
  */
@@ -130,14 +134,15 @@ static int cmd_help(int argc, char *argv[])
     for (const struct command *command = commands; command->name != NULL; command++)
         if (command->summary != NULL)
             printf("  %-20s %s\n", command->name, command->summary);
-    fputs("state takes a name, a comma list of NAME=N, or all. The names: listen, syn-sent, syn-recv,\n"
-          "established, fin-wait-1, fin-wait-2, close-wait, closing, last-ack, time-wait, close. Options:\n"
-          "--conns in each state, --hold (default 10s, all 1s), --side server or client, --settle (default\n"
-          "1m), and --interval, --isolate, --sysctl, --address, --port, --witness, --csv, --json, --dry-run\n"
-          "and --quiet as above.\n"
-          "server and client take --address and --port, server also --cause NAME, --fixed, --isolate and\n"
-          "--sysctl; walk takes --order, --pause, --address, --port, --isolate and --sysctl.\n",
-          stdout);
+    fputs(
+        "state takes a name, a comma list of NAME=N, or all. The names: listen, syn-sent, syn-recv,\n"
+        "established, fin-wait-1, fin-wait-2, close-wait, closing, last-ack, time-wait, close. Options:\n"
+        "--conns in each state, --hold (default 10s, all 1s), --side server or client, --settle (default\n"
+        "1m), and --interval, --isolate, --sysctl, --address, --port, --witness, --csv, --json, --metrics,\n"
+        "--live, --plain, --dry-run and --quiet as above.\n"
+        "server and client take --address and --port, server also --cause NAME, --fixed, --isolate and\n"
+        "--sysctl; walk takes --order, --pause, --address, --port, --isolate and --sysctl.\n",
+        stdout);
     fputs("\nMore examples:\n"
           "  tcpstorm --order all                              every order that needs nothing, in turn\n"
           "  tcpstorm --isolate --order all                    really every order\n"

@@ -18,10 +18,15 @@ void diag_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 void diag_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Takes the last progress line off the terminal, before something else is written there. */
+/* As diag_progress on a terminal, with several lines that stay together: they replace what was drawn last.
+ * Each has to be narrower than the terminal, and there may be fewer than it has rows; they can hold colours.
+ */
+void diag_progress_block(const char *const *lines, int count);
+
+/* Takes what progress has drawn off the terminal, before something else is written there. */
 void diag_progress_clear(void);
 
-/* True when progress lines replace each other: stderr is a terminal. */
+/* True when progress lines replace each other: stderr is a terminal that can. */
 bool diag_is_terminal(void);
 
 #endif

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
 
-enum { USUAL_WIDTH = 80 };
+enum { USUAL_WIDTH = 80, USUAL_HEIGHT = 24 };
 
 static struct termios before;
 static bool is_taken;
@@ -52,10 +53,16 @@ void terminal_drop_unwritten(void)
     clearerr(stdout);
 }
 
-int terminal_width(void)
+struct terminal_size terminal_size(int fd)
 {
     struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
-        return USUAL_WIDTH;
-    return size.ws_col;
+    if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0)
+        return (struct terminal_size){USUAL_WIDTH, USUAL_HEIGHT};
+    return (struct terminal_size){size.ws_col, size.ws_row};
+}
+
+bool terminal_can_redraw(int fd)
+{
+    const char *term = getenv("TERM");
+    return isatty(fd) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
 }

@@ -18,7 +18,14 @@ void terminal_fill_standard_descriptors(void);
 /* After SIGHUP: what standard output no longer takes is dropped, and is no error of ours. */
 void terminal_drop_unwritten(void);
 
-/* Columns of standard output; 80 when it is no terminal or does not say. */
-int terminal_width(void);
+struct terminal_size {
+    int columns, rows;
+};
+
+/* Of the terminal that fd is; 80 by 24 when it is none or does not say. */
+struct terminal_size terminal_size(int fd);
+
+/* True when fd is a terminal where the cursor can be moved: not TERM=dumb. */
+bool terminal_can_redraw(int fd);
 
 #endif

@@ -104,7 +104,8 @@ int cmd_orders(int argc, char *argv[])
         if (argc == 1 && strcmp(argv[0], formats[i].option) == 0)
             format = &formats[i];
     if (format == NULL) {
-        diag_error("orders \"%s\": allowed is nothing, --names for the bare names, or --json for all of it as JSON Lines",
+        diag_error("orders \"%s\": allowed is nothing, --names for the bare names, or --json for all of it "
+                   "as JSON Lines",
                    argv[argc - 1]);
         return EXIT_USAGE;
     }

@@ -91,24 +91,11 @@ static const struct option_row rows[] = {
      .kind = OPTION_CHOICE,
      .target = SETTING(witness),
      .choices = witness_choices},
-    {.name = "csv",
-     .value = "FILE",
-     .help = "write every look as CSV; - is stdout",
-     .kind = OPTION_TEXT,
-     .target = OPTION(outputs.csv)},
-    {.name = "json",
-     .value = "FILE",
-     .help = "write every event as JSON Lines; - is stdout",
-     .kind = OPTION_TEXT,
-     .target = OPTION(outputs.json)},
+    OUTPUT_OPTIONS(OPTION(outputs)),
     {.name = "dry-run",
      .help = "print the plan and open nothing",
      .kind = OPTION_FLAG,
      .target = OPTION(dry_run)},
-    {.name = "quiet",
-     .help = "no table, warnings or progress; errors and exit code still speak",
-     .kind = OPTION_FLAG,
-     .target = OPTION(outputs.quiet)},
     {.name = NULL},
 };
 
@@ -300,7 +287,9 @@ static int run_states(struct state_options *options, int argc, char *argv[])
     if (check_hold(options) != 0 || isolation_check(&options->isolation) != 0 ||
         outputs_check(&options->outputs) != 0)
         return EXIT_USAGE;
-    int code = isolation_enter(&options->isolation,
+    int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
+    if (code == EXIT_AS_EXPECTED)
+        code = isolation_enter(&options->isolation,
                                options->is_tour ? options->settings.conns : most_conns(options));
     if (code != EXIT_AS_EXPECTED)
         return code;

@@ -66,7 +66,7 @@ int one_end_parse(int argc, char *argv[], struct one_end_options *options)
 /* Two of these terminals side by side are narrow. */
 static int text_width(void)
 {
-    int width = terminal_width() - 1;
+    int width = terminal_size(STDOUT_FILENO).columns - 1;
     return width < TEXT_WIDTH ? width : TEXT_WIDTH;
 }
 
@@ -82,7 +82,8 @@ static void show_countdown(struct one_end *end)
     struct countdown countdown = countdown_text(end->ends);
     if (!end->live || countdown.text[0] == '\0')
         return;
-    printf("\r\033[K%.*s", terminal_width() - 1, countdown.text); /* a line that wraps could not be redrawn */
+    printf("\r\033[K%.*s", terminal_size(STDOUT_FILENO).columns - 1,
+           countdown.text); /* a line that wraps could not be redrawn */
     end->line_is_drawn = true;
 }
 

@@ -1,6 +1,8 @@
 #include "cmd/outputs.h"
 
 #include "base/diag.h"
+#include "cmd/command.h"
+#include "tcp/listen_socket.h"
 #include "view/view.h"
 
 #include <errno.h>
@@ -8,6 +10,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { METRICS_BACKLOG = 16 };
 
 static bool is_stdout(const char *path)
 {
@@ -55,6 +59,40 @@ static int refuse_output(const char *option, const char *path, int error)
     return -EINVAL;
 }
 
+int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_size)
+{
+    struct metrics_door *door = target;
+    *door = (struct metrics_door){.wanted = true, .text = text};
+    if (address_parse_with_port(text, &door->address, &door->port) && address_is_loopback(&door->address))
+        return 0;
+    snprintf(why, why_size,
+             "allowed is a loopback address with a port, such as 127.0.0.1:9464 or [::1]:9464");
+    return -EINVAL;
+}
+
+int outputs_listen(struct output_options *options)
+{
+    struct metrics_door *door = &options->metrics;
+    if (!door->wanted)
+        return EXIT_AS_EXPECTED;
+    door->listener = listen_socket_open(&door->address, door->port, METRICS_BACKLOG);
+    if (door->listener >= 0)
+        return EXIT_AS_EXPECTED;
+    diag_error("--metrics \"%s\": %s; choose another port", door->text, strerror(-door->listener));
+    return EXIT_MACHINE;
+}
+
+static int check_progress(const struct output_options *options)
+{
+    if (options->live && options->plain)
+        diag_error("--live and --plain: allowed is one of them");
+    else if (options->live && options->quiet)
+        diag_error("--live and --quiet: allowed is one of them");
+    else
+        return 0;
+    return -EINVAL;
+}
+
 int outputs_check(const struct output_options *options)
 {
     const char *csv = options->csv, *json = options->json;
@@ -74,7 +112,7 @@ int outputs_check(const struct output_options *options)
         diag_error("--csv \"%s\" and --json \"%s\": allowed are two different files", csv, json);
         return -EINVAL;
     }
-    return 0;
+    return check_progress(options);
 }
 
 static int add_view(struct outputs *outputs, struct observer view)
@@ -120,8 +158,11 @@ int outputs_open(struct outputs *outputs, const struct output_options *options)
     struct observer (*make_summary)(FILE *, const char *) =
         options->summary != NULL ? options->summary : summary_view;
     *outputs = (struct outputs){.file_count = 0};
-    /* Progress comes first: it clears its line before the summary writes. */
-    int rc = options->quiet ? 0 : add_view(outputs, progress_view());
+    /* Progress comes first: it clears what it has drawn before the summary writes. */
+    bool can_live = diag_is_terminal() && !options->plain && !(data_on_stdout && isatty(STDOUT_FILENO) == 1);
+    int rc = options->quiet ? 0 : add_view(outputs, can_live ? live_view(options->live) : progress_view());
+    if (rc == 0 && options->metrics.wanted)
+        rc = add_view(outputs, metrics_view(options->metrics.listener));
     if (rc == 0)
         rc = add_file(outputs, "csv", options->csv, csv_view);
     if (rc == 0)

@@ -2,14 +2,26 @@
 #ifndef CMD_OUTPUTS_H
 #define CMD_OUTPUTS_H
 
+#include "base/options.h"
 #include "storm/observer.h"
+#include "tcp/address.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Where metrics are served. */
+struct metrics_door {
+    bool wanted;
+    struct address address;
+    uint16_t port;
+    int listener; /* after outputs_listen */
+    const char *text;
+};
+
 struct output_options {
     const char *csv, *json; /* a path, "-" for stdout, NULL for none; borrowed */
-    bool quiet;
+    bool quiet, live, plain;
+    struct metrics_door metrics;
     struct observer (*summary)(FILE *out, const char *name); /* for people; NULL: summary_view */
 };
 
@@ -22,8 +34,46 @@ struct outputs {
     char names[FILES_MAX][128];
 };
 
+/* Takes "127.0.0.1:9464" into a struct metrics_door. */
+int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_size);
+
+/* `at`: offset of a struct output_options in the command's option struct. */
+#define OUTPUT_OPTIONS(at)                                                                                   \
+    {.name = "csv",                                                                                          \
+     .value = "FILE",                                                                                        \
+     .help = "write every look as CSV; - is stdout",                                                         \
+     .kind = OPTION_TEXT,                                                                                    \
+     .target = (at) + offsetof(struct output_options, csv)},                                                 \
+        {.name = "json",                                                                                     \
+         .value = "FILE",                                                                                    \
+         .help = "write every event as JSON Lines; - is stdout",                                             \
+         .kind = OPTION_TEXT,                                                                                \
+         .target = (at) + offsetof(struct output_options, json)},                                            \
+        {.name = "metrics",                                                                                  \
+         .value = "ADDR:PORT",                                                                               \
+         .help = "serve OpenMetrics at /metrics while the run lasts",                                        \
+         .kind = OPTION_CUSTOM,                                                                              \
+         .target = (at) + offsetof(struct output_options, metrics),                                          \
+         .parse = outputs_parse_metrics},                                                                    \
+        {.name = "live",                                                                                     \
+         .help = "histograms that move, from the first moment; on a terminal the default after 1 s",         \
+         .kind = OPTION_FLAG,                                                                                \
+         .target = (at) + offsetof(struct output_options, live)},                                            \
+        {.name = "plain",                                                                                    \
+         .help = "a line of progress instead",                                                               \
+         .kind = OPTION_FLAG,                                                                                \
+         .target = (at) + offsetof(struct output_options, plain)},                                           \
+    {                                                                                                        \
+        .name = "quiet", .help = "no summary, warnings or progress; errors and exit code still speak",       \
+        .kind = OPTION_FLAG, .target = (at) + offsetof(struct output_options, quiet)                         \
+    }
+
 /* Whether all can be written, without opening any. Returns 0, or -EINVAL after telling why not. */
 int outputs_check(const struct output_options *options);
+
+/* Opens the socket for --metrics: before the network namespace is left in which a monitor is. Returns an
+ * exit_code, after telling why where it is not EXIT_AS_EXPECTED. */
+int outputs_listen(struct output_options *options);
 
 /* Opens the files and makes the views. Returns 0, or after telling why: -EINVAL for a file, -ENOMEM. */
 int outputs_open(struct outputs *outputs, const struct output_options *options);

@@ -215,6 +215,26 @@ static void tell_step_end(struct controller *c, const struct expectation *expect
     TELL(c, step_end, &end);
 }
 
+/* HOLD_FOREVER, or for how long this step is held. */
+static int64_t hold_ms(const struct controller *c)
+{
+    const struct storm_settings *settings = c->plan->settings;
+    if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
+        return HOLD_FOREVER;
+    bool is_last = c->step == c->course->step_count(c) - 1;
+    int64_t hold_ms = is_last || !settings->hold_last_only ? settings->hold_ms : 0;
+    return hold_ms == HOLD_FOREVER ? 1000 : hold_ms;
+}
+
+static double left_s(const struct controller *c, const struct progress *progress)
+{
+    if (c->phase == PHASE_HOLDING && hold_ms(c) != HOLD_FOREVER)
+        return (double)hold_ms(c) / 1e3 - progress->elapsed_s;
+    if (c->phase == PHASE_ACTING && progress->done > 0)
+        return (double)(progress->total - progress->done) / ((double)progress->done / progress->elapsed_s);
+    return -1;
+}
+
 static void tell_progress(struct controller *c)
 {
     static const char *const doing[] = {
@@ -231,6 +251,7 @@ static void tell_progress(struct controller *c)
     };
     if (c->phase == PHASE_ACTING)
         c->course->progress(c, &progress);
+    progress.left_s = left_s(c, &progress);
     observers_progress(c->observers, &progress);
 }
 
@@ -244,11 +265,9 @@ static void begin_hold(struct controller *c, double settle_s)
     c->hold_is_over = false;
     enter(c, PHASE_HOLDING);
     event_del(c->phase_timer); /* it was the deadline for settling */
-    if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
+    if (hold_ms(c) == HOLD_FOREVER)
         return;
-    bool is_last = c->step == c->course->step_count(c) - 1;
-    int64_t hold_ms = is_last || !c->plan->settings->hold_last_only ? c->plan->settings->hold_ms : 0;
-    struct timeval hold = timeval_of_us((hold_ms == HOLD_FOREVER ? 1000 : hold_ms) * 1000);
+    struct timeval hold = timeval_of_us(hold_ms(c) * 1000);
     evtimer_add(c->phase_timer, &hold);
 }
 

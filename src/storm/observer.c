@@ -29,7 +29,7 @@ const char *outcome_name(enum outcome outcome)
         return first;                                                                                        \
     }
 
-TELL_ALL(run_start, plan)
+TELL_ALL(run_start, run_start)
 TELL_ALL(order_start, order_start)
 TELL_ALL(sample, sample)
 TELL_ALL(step_end, step_end)

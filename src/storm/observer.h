@@ -2,8 +2,8 @@
  *
  *   run_start { order_start { sample* step_end }* order_end }* run_end
  *
- * A function may be NULL. Those that write return 0 or a negative errno: the storm then stops and says which
- * output failed. Pointers are valid during the call only. */
+ * run_end comes whatever happens. A function may be NULL. Those that write return 0 or a negative errno: the
+ * storm then stops and says which output failed. Pointers are valid during the call only. */
 #ifndef STORM_OBSERVER_H
 #define STORM_OBSERVER_H
 
@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct event_base;
+
 enum outcome {
     OUTCOME_AS_EXPECTED,
     OUTCOME_DIFFERS,     /* the states are not what the order says */
@@ -26,6 +28,12 @@ enum outcome {
 
 /* "as expected", "differs", "fault", "interrupted". */
 const char *outcome_name(enum outcome outcome);
+
+struct run_start {
+    const struct plan *plan; /* of the first order */
+    struct event_base *base; /* the loop that plays the run; a view may hear events of its own in it, and has
+                                to be done with them at run_end */
+};
 
 struct order_start {
     const struct plan *plan;
@@ -69,6 +77,7 @@ struct progress {
     const char *doing;   /* "acting", "settling", "holding" */
     double elapsed_s;    /* of what it is doing */
     int64_t done, total; /* total 0: not countable */
+    double left_s;       /* until that is done; negative: not known */
 };
 
 /* What connections that came one by one have come to. */
@@ -101,7 +110,7 @@ struct run_end {
 };
 
 struct observer_ops {
-    int (*run_start)(void *view, const struct plan *plan);
+    int (*run_start)(void *view, const struct run_start *start);
     int (*order_start)(void *view, const struct order_start *start);
     int (*sample)(void *view, const struct sample *sample);
     int (*step_end)(void *view, const struct step_end *end);
@@ -116,7 +125,7 @@ struct observer {
     const char *name; /* what a failed output is called, "--csv results/a.csv" */
 };
 
-enum { OBSERVERS_MAX = 4 };
+enum { OBSERVERS_MAX = 6 };
 
 struct observers {
     struct observer each[OBSERVERS_MAX];
@@ -124,7 +133,8 @@ struct observers {
 };
 
 /* Each tells all observers. Returns 0, or the negative errno of the first that failed, with its name. */
-int observers_run_start(const struct observers *observers, const struct plan *plan, const char **failed);
+int observers_run_start(const struct observers *observers, const struct run_start *start,
+                        const char **failed);
 int observers_order_start(const struct observers *observers, const struct order_start *start,
                           const char **failed);
 int observers_sample(const struct observers *observers, const struct sample *sample, const char **failed);

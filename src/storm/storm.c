@@ -296,10 +296,11 @@ static enum outcome play_together(struct storm *storm, struct plan *const *plans
 static enum outcome play_between_start_and_end(struct storm *storm, struct plan *const *plans, int count)
 {
     const char *failed;
-    int rc = observers_run_start(storm->observers, storm->plan, &failed);
-    if (rc != 0)
-        return output_failed(failed, rc);
-    enum outcome outcome = count == 1 ? play_all(storm) : play_together(storm, plans, count);
+    const struct run_start start = {.plan = storm->plan, .base = storm->base};
+    int rc = observers_run_start(storm->observers, &start, &failed);
+    enum outcome outcome = rc != 0      ? output_failed(failed, rc)
+                           : count == 1 ? play_all(storm)
+                                        : play_together(storm, plans, count);
     struct run_end end = {.outcome = outcome, .elapsed_s = (double)(monotonic_us() - storm->began_us) / 1e6};
     rc = observers_run_end(storm->observers, &end, &failed);
     return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;

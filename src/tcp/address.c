@@ -1,5 +1,7 @@
 #include "tcp/address.h"
 
+#include "base/parse.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,6 +25,21 @@ bool address_parse(const char *text, struct address *address)
         }
     }
     return false;
+}
+
+bool address_parse_with_port(const char *text, struct address *address, uint16_t *port)
+{
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *colon = strrchr(text, ':');
+    size_t length = colon != NULL ? (size_t)(colon - text) : 0;
+    int64_t number;
+    if (colon == NULL || length >= sizeof host || parse_count(colon + 1, 1, UINT16_MAX, &number) != 0)
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)length, text);
+    if (strchr(host, ':') != NULL && host[0] != '[')
+        return false;
+    *port = (uint16_t)number;
+    return address_parse(host, address);
 }
 
 int address_parse_loopback(const char *text, void *address, char *why, size_t why_size)

@@ -19,6 +19,9 @@ struct address_text {
 /* "127.0.0.1", "::1" or "[::1]". Returns false when the text is no numeric address. */
 bool address_parse(const char *text, struct address *address);
 
+/* "127.0.0.1:9464" or "[::1]:9464": a port from 1 to 65535. Returns false when the text is something else. */
+bool address_parse_with_port(const char *text, struct address *address, uint16_t *port);
+
 /* As address_parse, but takes loopback only, and fits a row of options: `address` is a struct address.
  * Returns 0, or -EINVAL with the rest of a sentence in `why`. */
 int address_parse_loopback(const char *text, void *address, char *why, size_t why_size);

@@ -9,9 +9,9 @@ struct csv {
     FILE *out;
 };
 
-static int csv_run_start(void *view, const struct plan *plan)
+static int csv_run_start(void *view, const struct run_start *start)
 {
-    (void)plan;
+    (void)start;
     FILE *out = ((struct csv *)view)->out;
     fputs("order,conns,t_s,step,settled,side,opened", out);
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)

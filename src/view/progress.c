@@ -14,9 +14,9 @@ struct progress_state {
     int64_t said_us;
 };
 
-static int progress_run_start(void *view, const struct plan *plan)
+static int progress_run_start(void *view, const struct run_start *start)
 {
-    (void)plan;
+    (void)start;
     ((struct progress_state *)view)->began_us = monotonic_us();
     return 0;
 }

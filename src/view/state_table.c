@@ -1,5 +1,6 @@
 /* state_table: for orders that keep a state: a line for each, as soon as it is reached, and at the end
  * whether all were. */
+#include "base/diag.h"
 #include "base/number_text.h"
 #include "base/wrap.h"
 #include "storm/state_order.h"
@@ -24,10 +25,10 @@ struct state_table {
     int reached, kept;
 };
 
-static int table_run_start(void *view, const struct plan *plan)
+static int table_run_start(void *view, const struct run_start *start)
 {
     FILE *out = ((struct state_table *)view)->out;
-    view_print_way_inside(out, plan->settings);
+    view_print_way_inside(out, start->plan->settings);
     return view_flush(out);
 }
 
@@ -53,6 +54,7 @@ static struct state_line *line_of(struct state_table *table, const struct close_
 static void print_line(struct state_table *table, struct state_line *line, const struct histogram *sides)
 {
     char reached[64];
+    diag_progress_clear();
     int64_t conns = line->settings->conns, there = state_order_reached(line->order, sides);
     snprintf(reached, sizeof reached, "%s/%s", grouped(there).text, grouped(conns).text);
     fprintf(table->out, "  %-12s %-7s %15s  ", line->order->name, side_name(line->order->keeps_side),

@@ -51,13 +51,6 @@ static void put_bar(const struct summary *summary, int64_t count, int64_t opened
     }
 }
 
-static const char *colour_of(const struct summary *summary, enum tcp_state state)
-{
-    if (!summary->feel.colour)
-        return "";
-    return state == STATE_CLOSE_WAIT ? "\033[31m" : state == STATE_GONE ? "\033[2m" : "";
-}
-
 /* `more`: something follows on the line. */
 static void put_cell(const struct summary *summary, const struct cell *cell, int64_t opened, bool more)
 {
@@ -65,7 +58,7 @@ static void put_cell(const struct summary *summary, const struct cell *cell, int
         fprintf(summary->out, "%*s", BAR_WIDTH + 1 + summary->number_width + 1 + STATE_WIDTH + 1, "");
         return;
     }
-    const char *colour = colour_of(summary, cell->state);
+    const char *colour = view_state_colour(summary->feel, cell->state);
     fputs(colour, summary->out);
     put_bar(summary, cell->count, opened);
     fprintf(summary->out, " %*s %-*s%s%s", summary->number_width, grouped(cell->count).text,
@@ -102,10 +95,10 @@ static void put_step(const struct summary *summary, const char *step, const stru
     put_ghosts(summary, sides);
 }
 
-static int summary_run_start(void *view, const struct plan *plan)
+static int summary_run_start(void *view, const struct run_start *start)
 {
     FILE *out = ((struct summary *)view)->out;
-    view_print_way_inside(out, plan->settings);
+    view_print_way_inside(out, start->plan->settings);
     return view_flush(out);
 }
 

@@ -1,5 +1,7 @@
 #include "view/view.h"
 
+#include "base/terminal.h"
+
 #include <errno.h>
 #include <langinfo.h>
 #include <stdlib.h>
@@ -8,12 +10,18 @@
 
 struct look_and_feel look_and_feel_of(FILE *out)
 {
-    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
-    bool terminal = isatty(fileno(out)) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+    const char *no_colour = getenv("NO_COLOR");
     return (struct look_and_feel){
-        .colour = terminal && (no_colour == NULL || *no_colour == '\0'),
+        .colour = terminal_can_redraw(fileno(out)) && (no_colour == NULL || *no_colour == '\0'),
         .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
     };
+}
+
+const char *view_state_colour(struct look_and_feel feel, enum tcp_state state)
+{
+    if (!feel.colour)
+        return "";
+    return state == STATE_CLOSE_WAIT ? "\033[31m" : state == STATE_GONE ? "\033[2m" : "";
 }
 
 void view_free(struct observer *observer)

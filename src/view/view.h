@@ -16,6 +16,9 @@ struct look_and_feel {
 
 struct look_and_feel look_and_feel_of(FILE *out);
 
+/* What switches the colour of a state on, "" where it has none; "\033[0m" ends it. */
+const char *view_state_colour(struct look_and_feel feel, enum tcp_state state);
+
 /* Each takes an open file, which it does not close, and writes it out after every event. The view itself is
  * freed by view_free. `name` is what a failed output is called. The view member is NULL when memory is short.
  */
@@ -27,6 +30,13 @@ struct observer json_view(FILE *out, const char *name);
 
 /* Progress lines through diag, for anything over a second. */
 struct observer progress_view(void);
+
+/* Both sides' histograms on a terminal, as they move: drawn through diag, so that stderr must be one where
+ * diag_is_terminal(). From the first moment, or for anything over a second. */
+struct observer live_view(bool at_once);
+
+/* Serves what is there now to a monitor, from a listening socket that it takes over at run_start. */
+struct observer metrics_view(int listener);
 
 void view_free(struct observer *observer);
 

@@ -91,9 +91,9 @@ static void the_width_is_what_the_terminal_says(void **state)
     struct stand_in in = stand_in_for(STDOUT_FILENO);
     const struct winsize size = {.ws_row = 24, .ws_col = 132}, unknown = {0};
     ioctl(in.slave, TIOCSWINSZ, &size);
-    int width = terminal_width();
+    int width = terminal_size(STDOUT_FILENO).columns;
     ioctl(in.slave, TIOCSWINSZ, &unknown);
-    int without = terminal_width();
+    int without = terminal_size(STDOUT_FILENO).columns;
     take_back(&in);
     assert_int_equal(width, 132);
     assert_int_equal(without, 80);

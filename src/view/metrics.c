@@ -1,0 +1,316 @@
+/* metrics: what is there now, for a monitor: OpenMetrics over HTTP, at /metrics, while the run lasts. The
+ * labels of tcpstorm_connection_states are those of node_exporter's node_tcp_connection_states. Who does not
+ * ask for OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) gets Prometheus's text
+ * format. */
+#include "base/version.h"
+#include "storm/clock.h"
+#include "view/board.h"
+#include "view/view.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { IDLE_S = 15, HEADERS_MAX = 8192, BODY_MAX = 1024 };
+
+struct metrics {
+    struct board board;
+    int listener; /* -1 once the server has it */
+    struct evhttp *server;
+};
+
+/* ---- what is told ---- */
+
+enum kind { KIND_GAUGE, KIND_COUNTER };
+
+struct family {
+    const char *name; /* after "tcpstorm_"; a counter's without "_total" */
+    enum kind kind;
+    const char *help;
+    /* One of them: */
+    double (*of_side)(const struct board_order *sum, enum side side);
+    double (*of_run)(const struct board *board, const struct board_order *sum);
+};
+
+static double gone(const struct board_order *sum, enum side side)
+{
+    return (double)board_count(sum, side, STATE_GONE);
+}
+
+static double unread(const struct board_order *sum, enum side side)
+{
+    return (double)sum->sides[side].unread;
+}
+
+static double unowned(const struct board_order *sum, enum side side)
+{
+    return (double)sum->sides[side].unowned;
+}
+
+static double ghosts(const struct board_order *sum, enum side side)
+{
+    return (double)sum->sides[side].ghosts;
+}
+
+static double open_fds(const struct board_order *sum, enum side side)
+{
+    return (double)sum->look.fds[side];
+}
+
+static double max_fds(const struct board_order *sum, enum side side)
+{
+    return (double)sum->look.nofile[side];
+}
+
+static double errors(const struct board_order *sum, enum side side)
+{
+    return (double)sum->look.errors[side];
+}
+
+static double wanted(const struct board *board, const struct board_order *sum)
+{
+    (void)board;
+    return (double)sum->conns;
+}
+
+static double opened(const struct board *board, const struct board_order *sum)
+{
+    (void)board;
+    return (double)sum->look.opened;
+}
+
+static double queued(const struct board *board, const struct board_order *sum)
+{
+    (void)board;
+    return (double)sum->sides[SIDE_SERVER].queued;
+}
+
+static double dropped(const struct board *board, const struct board_order *sum)
+{
+    (void)board;
+    return (double)sum->look.dropped;
+}
+
+static double late(const struct board *board, const struct board_order *sum)
+{
+    (void)board;
+    return (double)sum->look.late;
+}
+
+static double looks(const struct board *board, const struct board_order *sum)
+{
+    (void)sum;
+    return (double)board->looks;
+}
+
+static double look_seconds(const struct board *board, const struct board_order *sum)
+{
+    (void)board;
+    return sum->look.look_s;
+}
+
+static double look_age_seconds(const struct board *board, const struct board_order *sum)
+{
+    (void)board;
+    return sum->has_look ? (double)(monotonic_us() - sum->look_began_us) / 1e6 : 0;
+}
+
+static double run_seconds(const struct board *board, const struct board_order *sum)
+{
+    (void)sum;
+    return (double)(monotonic_us() - board->run_began_us) / 1e6;
+}
+
+static const struct family families[] = {
+    {"connections_gone", KIND_GAUGE, "Connections opened of which the kernel has no socket on this side.",
+     gone, NULL},
+    {"close_wait_unread", KIND_GAUGE, "Sockets in CLOSE_WAIT whose end of file was not read.", unread, NULL},
+    {"close_wait_unowned", KIND_GAUGE, "Sockets in CLOSE_WAIT that were never accepted.", unowned, NULL},
+    {"ghosts", KIND_GAUGE, "Descriptors open on sockets that are in no table of the kernel.", ghosts, NULL},
+    {"open_fds", KIND_GAUGE, "Descriptors that the side holds on connections.", open_fds, NULL},
+    {"max_fds", KIND_GAUGE, "Descriptors that the processes of the side may have together.", max_fds, NULL},
+    {"errors", KIND_COUNTER, "Failed accept() on the server, failed connect() on the client.", errors, NULL},
+    {"connections_wanted", KIND_GAUGE, "Connections that are to be opened.", NULL, wanted},
+    {"connections_opened", KIND_GAUGE, "Calls of connect() that were started and have not failed.", NULL,
+     opened},
+    {"accept_queue", KIND_GAUGE, "Connections that wait in accept queues.", NULL, queued},
+    {"listen_drops", KIND_COUNTER, "SYNs that listeners of this network namespace have dropped.", NULL,
+     dropped},
+    {"late_arrivals", KIND_COUNTER, "Connections that came more than 10 ms after their time.", NULL, late},
+    {"looks", KIND_COUNTER, "Looks at the kernel's tables.", NULL, looks},
+    {"look_seconds", KIND_GAUGE, "How long the last look took.", NULL, look_seconds},
+    {"look_age_seconds", KIND_GAUGE, "Time since the last look began: so old are the numbers here.", NULL,
+     look_age_seconds},
+    {"run_seconds", KIND_GAUGE, "Time since the run began.", NULL, run_seconds},
+};
+
+/* ---- how it is written ---- */
+
+struct page {
+    struct evbuffer *out;
+    bool open_metrics;
+};
+
+static void put_head(const struct page *page, const char *name, const char *type, const char *help,
+                     bool has_suffix)
+{
+    const char *suffix = has_suffix && !page->open_metrics ? "_total" : "";
+    evbuffer_add_printf(page->out, "# HELP tcpstorm_%s%s %s\n# TYPE tcpstorm_%s%s %s\n", name, suffix, help,
+                        name, suffix, type);
+}
+
+static void put_states(const struct page *page, const struct board_order *sum)
+{
+    put_head(page, "connection_states", "gauge", "Sockets in each TCP state, as the kernel reports them.",
+             false);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
+            enum tcp_state state = tcp_state_in_life_order(i);
+            evbuffer_add_printf(
+                page->out, "tcpstorm_connection_states{side=\"%s\",state=\"%s\"} %" PRId64 "\n",
+                side_name((enum side)side), tcp_state_column(state), sum->sides[side].of[state]);
+        }
+}
+
+static void put_family(const struct page *page, const struct family *family, const struct board *board,
+                       const struct board_order *sum)
+{
+    bool is_counter = family->kind == KIND_COUNTER;
+    const char *total = is_counter ? "_total" : "";
+    put_head(page, family->name, is_counter ? "counter" : "gauge", family->help, is_counter);
+    if (family->of_run != NULL)
+        evbuffer_add_printf(page->out, "tcpstorm_%s%s %.15g\n", family->name, total,
+                            family->of_run(board, sum));
+    for (int side = 0; family->of_side != NULL && side < SIDE_COUNT; side++)
+        evbuffer_add_printf(page->out, "tcpstorm_%s%s{side=\"%s\"} %.15g\n", family->name, total,
+                            side_name((enum side)side), family->of_side(sum, (enum side)side));
+}
+
+/* In OpenMetrics an info's samples have a suffix that its name has not. */
+static void put_info_head(const struct page *page, const char *name, const char *help)
+{
+    char whole[64];
+    snprintf(whole, sizeof whole, "%s%s", name, page->open_metrics ? "" : "_info");
+    put_head(page, whole, page->open_metrics ? "info" : "gauge", help, false);
+}
+
+static void put_infos(const struct page *page, const struct board *board)
+{
+    put_info_head(page, "build", "The version of tcpstorm.");
+    evbuffer_add_printf(page->out, "tcpstorm_build_info{version=\"%s\"} 1\n", TCPSTORM_VERSION);
+    put_info_head(page, "step", "The close orders under way, and the step that each is at.");
+    for (int i = 0; i < board->count; i++)
+        evbuffer_add_printf(page->out, "tcpstorm_step_info{order=\"%s\",step=\"%s\",doing=\"%s\"} 1\n",
+                            board->orders[i].order->name, board->orders[i].step, board->orders[i].doing);
+}
+
+static void put_page(const struct page *page, const struct board *board)
+{
+    struct board_order sum = board_sum(board);
+    put_infos(page, board);
+    put_states(page, &sum);
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        put_family(page, &families[i], board, &sum);
+    if (page->open_metrics)
+        evbuffer_add_printf(page->out, "# EOF\n");
+}
+
+/* ---- who asks ---- */
+
+static void on_metrics(struct evhttp_request *request, void *context)
+{
+    static const char *const types[] = {"text/plain; version=0.0.4; charset=utf-8",
+                                        "application/openmetrics-text; version=1.0.0; charset=utf-8"};
+    const struct metrics *metrics = context;
+    const char *accepts = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
+    struct page page = {.out = evbuffer_new(),
+                        .open_metrics =
+                            accepts != NULL && strstr(accepts, "application/openmetrics-text") != NULL};
+    if (page.out == NULL) {
+        evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
+        return;
+    }
+    put_page(&page, &metrics->board);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", types[page.open_metrics]);
+    evhttp_send_reply(request, HTTP_OK, "OK", page.out);
+    evbuffer_free(page.out);
+}
+
+static void on_anything_else(struct evhttp_request *request, void *context)
+{
+    (void)context;
+    evhttp_send_error(request, HTTP_NOTFOUND, "the metrics are at /metrics");
+}
+
+static int metrics_run_start(void *view, const struct run_start *start)
+{
+    struct metrics *metrics = view;
+    board_run_start(&metrics->board);
+    metrics->server = evhttp_new(start->base);
+    if (metrics->server == NULL)
+        return -ENOMEM;
+    evhttp_set_allowed_methods(metrics->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
+    evhttp_set_timeout(metrics->server, IDLE_S);
+    evhttp_set_max_headers_size(metrics->server, HEADERS_MAX);
+    evhttp_set_max_body_size(metrics->server, BODY_MAX);
+    evhttp_set_cb(metrics->server, "/metrics", on_metrics, metrics);
+    evhttp_set_gencb(metrics->server, on_anything_else, NULL);
+    if (evhttp_accept_socket(metrics->server, metrics->listener) != 0)
+        return -ENOMEM;
+    metrics->listener = -1;
+    return 0;
+}
+
+static int metrics_order_start(void *view, const struct order_start *start)
+{
+    board_order_start(&((struct metrics *)view)->board, start);
+    return 0;
+}
+
+static int metrics_sample(void *view, const struct sample *sample)
+{
+    board_sample(&((struct metrics *)view)->board, sample);
+    return 0;
+}
+
+static void metrics_progress(void *view, const struct progress *progress)
+{
+    board_progress(&((struct metrics *)view)->board, progress);
+}
+
+static int metrics_order_end(void *view, const struct order_end *end)
+{
+    board_order_end(&((struct metrics *)view)->board, end);
+    return 0;
+}
+
+static int metrics_run_end(void *view, const struct run_end *end)
+{
+    (void)end;
+    struct metrics *metrics = view;
+    if (metrics->server != NULL)
+        evhttp_free(metrics->server);
+    metrics->server = NULL;
+    return 0;
+}
+
+static const struct observer_ops metrics_ops = {
+    .run_start = metrics_run_start,
+    .order_start = metrics_order_start,
+    .sample = metrics_sample,
+    .progress = metrics_progress,
+    .order_end = metrics_order_end,
+    .run_end = metrics_run_end,
+};
+
+struct observer metrics_view(int listener)
+{
+    struct metrics *metrics = calloc(1, sizeof *metrics);
+    if (metrics != NULL)
+        metrics->listener = listener;
+    return (struct observer){.ops = &metrics_ops, .view = metrics, .name = "--metrics"};
+}
