@@ -56,7 +56,7 @@ int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_
          .target = (at) + offsetof(struct output_options, metrics),                                          \
          .parse = outputs_parse_metrics},                                                                    \
         {.name = "live",                                                                                     \
-         .help = "histograms that move, from the first moment; on a terminal the default after 1 s",         \
+         .help = "draw histograms from the first moment; on a terminal the default after 1 s",               \
          .kind = OPTION_FLAG,                                                                                \
          .target = (at) + offsetof(struct output_options, live)},                                            \
         {.name = "plain",                                                                                    \

@@ -86,7 +86,8 @@ static struct state_order kept_in(enum tcp_state state)
 static void the_way_inside_comes_first(void **state)
 {
     struct scene *scene = *state;
-    assert_int_equal(scene->view.ops->run_start(scene->view.view, &scene->plan), 0);
+    const struct run_start run = {.plan = &scene->plan};
+    assert_int_equal(scene->view.ops->run_start(scene->view.view, &run), 0);
     assert_contains(scene->text, "nsenter -t 4711 -n COMMAND");
 }
 
