@@ -51,13 +51,14 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty asan bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan bench lint format results results-1m install clean help
 
 all: build/tcpstorm build/tcpstorm.1
 
 help:
 	@echo 'make            the release program, build/tcpstorm, and its man page'
-	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty (libcmocka-dev, bats, tmux)'
+	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
+	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
@@ -107,7 +108,8 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 
 # ---- tests ----
 
-check: check-unit check-cli check-net check-tty
+# The scripts are the same in every configuration: their tests run in one.
+check: check-unit check-cli check-net check-tty $(if $(filter release,$(CONFIG)),check-scripts)
 
 check-unit: $(UNIT_TESTS)
 	@for test in $(UNIT_TESTS); do $$test || exit 1; done
@@ -120,6 +122,12 @@ check-net: $(PROGRAM) $(BUILD)/fail_call.so
 
 check-tty: $(PROGRAM)
 	tests/run-bats $(PROGRAM) tests/tty
+
+check-scripts: $(PROGRAM)
+	tests/run-bats $(PROGRAM) tests/scripts
+
+check-real: $(PROGRAM)
+	tests/run-bats $(PROGRAM) tests/real
 
 # Makes a chosen system call fail, for the tests of faults (LD_PRELOAD).
 $(BUILD)/fail_call.so: tests/net/fail_call.c Makefile
@@ -141,7 +149,7 @@ $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 # ---- style ----
 
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
-SHELL_FILES := $(filter-out scripts/lib %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash .ci/run))
+SHELL_FILES := $(filter-out scripts/lib scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/report.bats tests/real/report.bats .ci/run))
 
 lint: build/tcpstorm.1
 	clang-format --dry-run --Werror $(C_FILES)
