@@ -1,0 +1,193 @@
+# read.awk: reads CSV rows of tcpstorm, checks them, and files them by run, side and step.
+
+BEGIN {
+    FS = ","
+    column_count = split("order conns t_s step settled side opened listen syn_sent syn_recv established fin_wait1 fin_wait2 " \
+        "close_wait closing last_ack time_wait close gone fds errors look_s", column_name, " ")
+    # Of later versions: a file without them is drawn as far as it goes.
+    later_count = split("ghosts unread unowned queued dropped nofile", later_name, " ")
+    pattern_of["a whole number from 0 up"] = "[0-9]+"
+    pattern_of["a whole number"] = "-?[0-9]+"
+    pattern_of["a number of seconds"] = "[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?"
+    pattern_of["a name of letters, digits and dashes"] = "[A-Za-z0-9_.+-]+"
+    pattern_of["server or client"] = "(server|client)"
+}
+
+FNR == 1 { new_chunk = 1; header_width = 0 }
+/\r$/ { sub(/\r$/, "") }
+$0 == "" { next }
+header_width == 0 || $at_order == "order" { read_header(); new_chunk = 1; next }
+$0 !~ row_pattern { fail_row() }
+$at_conns == 0 { fail_line("column \"conns\" is 0, so there is nothing to draw.") }
+{ take_row() }
+
+# Says in one sentence what is wrong with the input, and ends the program.
+function fail(sentence) {
+    print "scripts/plot: " sentence > "/dev/stderr"
+    failed = 1
+    exit 2
+}
+
+function shown_file() {
+    if (FILENAME == "-" || FILENAME == "") return "standard input"
+    return substr(FILENAME, 1, 2) == "./" ? substr(FILENAME, 3) : FILENAME
+}
+
+function fail_line(sentence) { fail(shown_file() ", line " FNR ": " sentence) }
+
+function read_header(    i, name) {
+    for (name in at) delete at[name]
+    for (i = 1; i <= NF; i++) if (!($i in at)) at[$i] = i
+    for (i = 1; i <= column_count; i++)
+        if (!(column_name[i] in at))
+            fail_line("not a tcpstorm CSV, the header has no column \"" column_name[i] "\".")
+    header_width = NF
+    header_seen[FILENAME] = 1
+    row_pattern = pattern_of_rows()
+    at_order = at["order"]; at_conns = at["conns"]; at_t = at["t_s"]; at_step = at["step"]; at_settled = at["settled"]
+    at_side = at["side"]; at_listen = at["listen"]; at_gone = at["gone"]; at_fds = at["fds"]; at_errors = at["errors"]
+    at_ghosts = later("ghosts"); at_unowned = later("unowned"); at_dropped = later("dropped"); at_nofile = later("nofile")
+    s2 = at[state_column[2]]; s3 = at[state_column[3]]; s4 = at[state_column[4]]; s5 = at[state_column[5]]
+    s6 = at[state_column[6]]; s7 = at[state_column[7]]; s8 = at[state_column[8]]; s9 = at[state_column[9]]
+    s10 = at[state_column[10]]; s11 = at[state_column[11]]
+}
+
+# 0 in a file of before.
+function later(name) { return name in at ? at[name] : 0 }
+
+# One pattern for a whole row is much faster than one for each column.
+function pattern_of_rows(    i, kind_at, pattern) {
+    for (i = 1; i <= column_count; i++) kind_at[at[column_name[i]]] = kind_of(column_name[i])
+    for (i = 1; i <= later_count; i++) if (later_name[i] in at) kind_at[at[later_name[i]]] = kind_of(later_name[i])
+    for (i = 1; i <= header_width; i++)
+        pattern = pattern (i > 1 ? "," : "^") (i in kind_at ? pattern_of[kind_at[i]] : "[^,]*")
+    return pattern "(,|$)"
+}
+
+function kind_of(name) {
+    if (name == "t_s" || name == "look_s") return "a number of seconds"
+    if (name == "gone") return "a whole number"
+    if (name == "order" || name == "step") return "a name of letters, digits and dashes"
+    if (name == "side") return "server or client"
+    return "a whole number from 0 up"
+}
+
+# Says what is wrong with a row that does not match the pattern.
+function fail_row(    i) {
+    if (NF < header_width) fail_line("the row has " NF " of " header_width " columns, " column_after(NF) " is missing.")
+    for (i = 1; i <= column_count; i++) check_value(column_name[i])
+    for (i = 1; i <= later_count; i++) if (later_name[i] in at) check_value(later_name[i])
+}
+
+function check_value(name,    value) {
+    value = $at[name]
+    if (value !~ ("^" pattern_of[kind_of(name)] "$"))
+        fail_line("column \"" name "\" should be " kind_of(name) " and is \"" value "\".")
+}
+
+function column_after(i,    name) {
+    for (name in at) if (at[name] == i + 1) return "\"" name "\""
+}
+
+# Files the row under its run, side and step. Rows that repeat the counts before them add nothing to a staircase and are
+# dropped.
+function take_row(    side, t, step, vector, n, sum, listening, gone) {
+    side = $at_side
+    t = $at_t + 0
+    if (new_chunk || $at_order != run_order[runs] || $at_conns + 0 != run_conns[runs] || t < last_t[side]) begin_run(t)
+    if (t < run_start[runs]) run_start[runs] = t
+    if (t > run_last[runs]) run_last[runs] = t
+    last_t[side] = t
+    step = $at_step
+    if (!((runs, step) in step_index)) begin_step(step, t)
+    step = step_index[runs, step]
+    if (t < step_start[runs, step]) step_start[runs, step] = t
+    gone = $at_gone < 0 ? 0 : $at_gone
+    listening = $at_order == "LISTEN" ? $at_listen : 0
+    vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " $s11 " " gone " " held_gone()
+    note_events(side, t)
+    if (vector == last_vector[side] && step == last_step[side] && $at_settled == last_settled[side]) return
+    note_debt(side, t)
+    if ($at_settled == 1 || !((runs, step, side) in step_settled)) step_vector[runs, step, side] = vector
+    if ($at_settled == 1) step_settled[runs, step, side] = 1
+    last_settled[side] = $at_settled
+    if (vector == last_vector[side] && step == last_step[side]) return
+    last_vector[side] = vector
+    last_step[side] = step
+    note_states(side, (listening > 0) ($s2 > 0) ($s3 > 0) ($s4 > 0) ($s5 > 0) ($s6 > 0) ($s7 > 0) ($s8 > 0) ($s9 > 0) ($s10 > 0) ($s11 > 0) (gone > 0))
+    n = ++samples[runs, side]
+    sample_t[runs, side, n] = t
+    sample_step[runs, side, n] = step
+    sample_vector[runs, side, n] = vector
+    sum = listening + $s2 + $s3 + $s4 + $s5 + $s6 + $s7 + $s8 + $s9 + $s10 + $s11 + gone
+    if (sum > run_highest[runs]) run_highest[runs] = sum
+}
+
+# Descriptors on sockets that are gone: the ghosts, or in files from before that column at most as many as there are.
+function held_gone() {
+    if (at_ghosts) return $at_ghosts + 0
+    return $at_gone > 0 && $at_fds >= $at_gone ? $at_gone : 0
+}
+
+# What happens once in a run: the first failure of each side, the first SYN that was dropped; and how near the limit
+# of descriptors a side comes.
+function note_events(side, t) {
+    if ($at_errors > 0 && !((runs, side) in first_error)) first_error[runs, side] = t
+    if (at_dropped && side == "server") {
+        if (!(runs in dropped_before)) dropped_before[runs] = $at_dropped + 0
+        if ($at_dropped > dropped_before[runs] && !(runs in first_drop)) first_drop[runs] = t
+    }
+    if (at_nofile && $at_nofile > 0) run_nofile[runs, side] = $at_nofile + 0
+    if ($at_fds > most_fds[runs, side]) most_fds[runs, side] = $at_fds + 0
+}
+
+# How many close() a side owes, from when to when; to -1: still.
+function note_debt(side, t) {
+    debt_now[runs, side] = $s8 + 0
+    unowned_now[runs, side] = at_unowned ? $at_unowned + 0 : 0
+    ghosts_now[runs, side] = held_gone()
+    if ($s8 == 0) {
+        if ((runs, side) in debt_from && debt_to[runs, side] < 0) debt_to[runs, side] = t
+        return
+    }
+    if (!((runs, side) in debt_from)) debt_from[runs, side] = t
+    debt_to[runs, side] = -1
+    if ($s8 > debt_most[runs, side]) debt_most[runs, side] = $s8 + 0
+}
+
+# Remembers which states a side has been in; `present` has a digit for each, 1 if this sample counts it.
+function note_states(side, present,    i) {
+    if ((runs, side, present) in noted) return
+    noted[runs, side, present] = 1
+    for (i = 1; i <= states; i++)
+        if (substr(present, i, 1) == 1) occurs[i] = occurs_in[runs, side, i] = 1
+}
+
+function begin_run(t) {
+    if (++runs > most_runs)
+        fail_line("more than " most_runs " runs to draw, are the rows in the order in which tcpstorm wrote them?")
+    new_chunk = 0
+    run_order[runs] = $at_order
+    run_conns[runs] = $at_conns + 0
+    run_highest[runs] = 0
+    rows_of[FILENAME] = 1
+    run_start[runs] = run_last[runs] = t
+    last_t["server"] = last_t["client"] = -1
+    last_vector["server"] = last_vector["client"] = ""
+}
+
+function begin_step(step, t,    i) {
+    i = ++steps[runs]
+    step_index[runs, step] = i
+    step_name[runs, i] = step
+    step_start[runs, i] = t
+}
+
+function check_files(    i) {
+    for (i = 1; i < ARGC; i++)
+        if (!(ARGV[i] in rows_of)) {
+            FILENAME = ARGV[i]
+            if (ARGV[i] in header_seen) fail(shown_file() ": there is a header but no rows to draw.")
+            fail(shown_file() ": the file is empty, so there is nothing to draw.")
+        }
+}
