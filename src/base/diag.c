@@ -24,40 +24,42 @@ bool diag_is_terminal(void)
 enum { LINES_MAX = 64 };
 
 static int drawn_count;
+static int drawn_for;              /* columns of the terminal then */
 static int drawn_width[LINES_MAX]; /* columns of each line */
 
-/* Columns of a line: escape sequences take none, and a character of UTF-8 takes one. */
-static int width_of(const char *line)
+/* Escape sequences take no column, and a character of UTF-8 takes one. What is beyond the columns is left
+ * out, but for escape sequences, so that a colour ends. Returns how many it takes. */
+static int put_line(FILE *out, const char *line, int columns)
 {
     int width = 0;
     bool in_escape = false;
     for (; *line != '\0'; line++) {
         unsigned char c = (unsigned char)*line;
-        if (c == '\033')
-            in_escape = true;
-        else if (in_escape)
-            in_escape = !isalpha(c);
-        else
-            width += (c & 0xc0) != 0x80;
+        bool is_shown = !in_escape && c != '\033', begins = (c & 0xc0) != 0x80;
+        width += is_shown && begins;
+        if (!is_shown || width <= columns)
+            fputc(c, out);
+        in_escape = !is_shown && !isalpha(c);
     }
-    return width;
+    return width < columns ? width : columns;
 }
 
-/* Rows from the first to the last one drawn: a terminal that has become narrower has wrapped them. */
-static int drawn_rows(void)
+/* Rows from the first to where the last begins, where the cursor is: a terminal that has become narrower has
+ * wrapped them. */
+static int rows_above(void)
 {
     int columns = terminal_size(STDERR_FILENO).columns, rows = 0;
-    for (int i = 0; i < drawn_count; i++)
+    for (int i = 0; i < drawn_count - 1; i++)
         rows += drawn_width[i] > columns ? (drawn_width[i] + columns - 1) / columns : 1;
     return rows;
 }
 
 static void go_to_the_first(FILE *out)
 {
-    int rows = drawn_rows();
+    int rows = rows_above();
     fputc('\r', out);
-    if (rows > 1)
-        fprintf(out, "\033[%dA", rows - 1);
+    if (rows > 0)
+        fprintf(out, "\033[%dA", rows);
 }
 
 void diag_progress_clear(void)
@@ -69,7 +71,8 @@ void diag_progress_clear(void)
     drawn_count = 0;
 }
 
-/* In one write, and line over line: nothing is erased before it is drawn again, so that nothing flickers. */
+/* In one write, and line over line: nothing is erased before it is drawn again, so that nothing flickers. The
+ * cursor is left where a ^C of the terminal's own does not wrap. */
 void diag_progress_block(const char *const *lines, int count)
 {
     char *text = NULL;
@@ -78,13 +81,19 @@ void diag_progress_block(const char *const *lines, int count)
     if (out == NULL)
         return;
     count = count < LINES_MAX ? count : LINES_MAX;
+    int columns = terminal_size(STDERR_FILENO).columns - 1; /* a line that wraps could not be taken back */
     go_to_the_first(out);
+    /* Or the terminal remembers where it had wrapped them, and joins what is there by then. */
+    if (columns != drawn_for && drawn_count > 0)
+        fputs("\033[J", out);
     for (int i = 0; i < count; i++) {
-        fprintf(out, "%s%s\033[K", i > 0 ? "\n" : "", lines[i]);
-        drawn_width[i] = width_of(lines[i]);
+        fputs(i > 0 ? "\n" : "", out);
+        drawn_width[i] = put_line(out, lines[i], columns);
+        fputs("\033[K", out);
     }
-    fputs("\033[J", out);
+    fputs("\033[J\r", out);
     drawn_count = count;
+    drawn_for = columns;
     if (fclose(out) == 0)
         fwrite(text, 1, size, stderr);
     free(text);
@@ -132,9 +141,6 @@ void diag_progress(const char *format, ...)
     char line[256];
     if (diag_is_terminal()) {
         vsnprintf(line, sizeof line, format, arguments);
-        int columns = terminal_size(STDERR_FILENO).columns; /* a line that wraps could not be taken back */
-        if (columns <= (int)sizeof line)
-            line[columns - 1] = '\0';
         diag_progress_block((const char *const[]){line}, 1);
     } else {
         say("", format, arguments);

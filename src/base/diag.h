@@ -19,8 +19,7 @@ void diag_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void diag_progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* As diag_progress on a terminal, with several lines that stay together: they replace what was drawn last.
- * Each has to be narrower than the terminal, and there may be fewer than it has rows; they can hold colours.
- */
+ * They can hold colours, and are cut where the terminal ends; there may be fewer than it has rows. */
 void diag_progress_block(const char *const *lines, int count);
 
 /* Takes what progress has drawn off the terminal, before something else is written there. */

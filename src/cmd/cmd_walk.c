@@ -340,7 +340,7 @@ int cmd_walk(int argc, char *argv[])
 {
     struct walk walk = {
         .options = {.order = close_order_at(0), .port = 15000, .pause_ms = NO_PAUSE},
-        .ladder = {.out = stdout, .feel = look_and_feel_of(stdout)},
+        .ladder = {.out = stdout, .feel = look_and_feel_of(STDOUT_FILENO)},
         .fd = {-1, -1},
     };
     int error;

@@ -158,9 +158,12 @@ int outputs_open(struct outputs *outputs, const struct output_options *options)
     struct observer (*make_summary)(FILE *, const char *) =
         options->summary != NULL ? options->summary : summary_view;
     *outputs = (struct outputs){.file_count = 0};
+    /* Where rows come on the terminal they are what is drawn there. */
+    bool has_progress =
+        !options->quiet && !(data_on_stdout && isatty(STDOUT_FILENO) == 1 && diag_is_terminal());
+    bool is_live = diag_is_terminal() && !options->plain;
     /* Progress comes first: it clears what it has drawn before the summary writes. */
-    bool can_live = diag_is_terminal() && !options->plain && !(data_on_stdout && isatty(STDOUT_FILENO) == 1);
-    int rc = options->quiet ? 0 : add_view(outputs, can_live ? live_view(options->live) : progress_view());
+    int rc = has_progress ? add_view(outputs, is_live ? live_view(options->live) : progress_view()) : 0;
     if (rc == 0 && options->metrics.wanted)
         rc = add_view(outputs, metrics_view(options->metrics.listener));
     if (rc == 0)

@@ -19,6 +19,7 @@ enum {
     HISTORY = 64,
     FIRST_BUCKET_US = 100000,
     NAME_WIDTH = 11,
+    HEAD_WIDTH = 6, /* "server", "client" */
     BAR_MAX = 30,
     BAR_MIN = 4,
     LINES_MAX = 24, /* an empty one, header, heads, eleven states and gone, who owes */
@@ -165,6 +166,7 @@ static void put_header(struct live *live)
 
 struct columns {
     int bar, number;
+    bool fit; /* the numbers do, if not the bars */
 };
 
 static struct columns columns_of(const struct frame *frame, int64_t conns)
@@ -172,6 +174,9 @@ static struct columns columns_of(const struct frame *frame, int64_t conns)
     struct columns columns = {.number = (int)strlen(grouped(conns).text)};
     columns.bar = (frame->columns - NAME_WIDTH - 3) / 2 - columns.number - 3;
     columns.bar = columns.bar > BAR_MAX ? BAR_MAX : columns.bar < BAR_MIN ? 0 : columns.bar;
+    if (columns.bar == 0 && columns.number < HEAD_WIDTH - 1)
+        columns.number = HEAD_WIDTH - 1;
+    columns.fit = NAME_WIDTH + 8 + 2 * columns.number <= frame->columns; /* see put_state */
     return columns;
 }
 
@@ -202,32 +207,43 @@ static void put_state(struct live *live, const struct board_order *sum, const st
     append(line, "%s", *colour != '\0' ? "\033[0m" : "");
 }
 
-static void append_debt(char *line, const struct board_order *sum, enum side side, const char *before)
+/* A number that is cut would be another one: what does not fit is left out. */
+static void append_debt(const struct frame *frame, char *line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void append_debt(const struct frame *frame, char *line, const char *format, ...)
 {
-    const struct histogram *of = &sum->sides[side];
-    int64_t owed = of->of[STATE_CLOSE_WAIT] - of->unowned;
-    if (owed > 0)
-        append(line, "%sthe %s owes %s close()", before, side_name(side), grouped(owed).text);
-    if (of->unowned > 0)
-        append(line, "%s%s wait that no process has", owed > 0 ? ", " : before, grouped(of->unowned).text);
+    char debt[128];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(debt, sizeof debt, format, arguments);
+    va_end(arguments);
+    const char *before = *line != '\0' ? ", " : "  ";
+    if ((int)(strlen(line) + strlen(before) + strlen(debt)) <= frame->columns)
+        append(line, "%s%s", before, debt);
 }
 
 /* Who owes a close(), and how that came about. */
 static void put_debts(struct live *live, const struct board_order *sum)
 {
+    struct frame *frame = &live->frame;
+    int64_t all = 0;
     if (highest(&live->history) == 0)
         return;
-    char *line = begin_line(&live->frame);
-    append_debt(line, sum, SIDE_SERVER, "  ");
-    append_debt(line, sum, SIDE_CLIENT, *line != '\0' ? ", " : "  ");
-    if (*line == '\0')
-        append(line, "  nobody owes a close()");
+    char *line = begin_line(frame);
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        int64_t waiting = sum->sides[side].of[STATE_CLOSE_WAIT], unowned = sum->sides[side].unowned;
+        all += waiting;
+        if (waiting > unowned)
+            append_debt(frame, line, "the %s owes %s close()", side_name((enum side)side),
+                        grouped(waiting - unowned).text);
+        if (unowned > 0)
+            append_debt(frame, line, "%s wait that no process has", grouped(unowned).text);
+    }
+    if (all == 0)
+        append_debt(frame, line, "nobody owes a close()");
     append(line, "  ");
-    int room = live->frame.columns - (int)strlen(line);
-    if (room > 0)
-        append_spark(line, live->feel.utf8, &live->history, room);
-    else
-        line[live->frame.columns] = '\0';
+    append_spark(line, live->feel.utf8, &live->history, frame->columns - (int)strlen(line));
 }
 
 static void make_frame(struct live *live)
@@ -241,7 +257,7 @@ static void make_frame(struct live *live)
     struct columns columns = columns_of(&live->frame, sum.conns);
     begin_line(&live->frame); /* apart from what the summary has written above */
     put_header(live);
-    if (!sum.has_look)
+    if (!sum.has_look || !columns.fit)
         return;
     put_heads(&live->frame, &columns);
     for (size_t i = 0; i <= LIFE_ORDER_COUNT; i++) {
@@ -351,7 +367,7 @@ struct observer live_view(bool at_once)
 {
     struct live *live = calloc(1, sizeof *live);
     if (live != NULL) {
-        live->feel = look_and_feel_of(stderr);
+        live->feel = look_and_feel_of(STDERR_FILENO);
         live->at_once = at_once;
     }
     return (struct observer){.ops = &live_ops, .view = live, .name = "the live view"};

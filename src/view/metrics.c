@@ -221,6 +221,12 @@ static void put_page(const struct page *page, const struct board *board)
 
 /* ---- who asks ---- */
 
+/* evhttp would send a body with the answer to a HEAD too. */
+static bool is_head(struct evhttp_request *request)
+{
+    return evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
+}
+
 static void on_metrics(struct evhttp_request *request, void *context)
 {
     static const char *const types[] = {"text/plain; version=0.0.4; charset=utf-8",
@@ -236,14 +242,17 @@ static void on_metrics(struct evhttp_request *request, void *context)
     }
     put_page(&page, &metrics->board);
     evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", types[page.open_metrics]);
-    evhttp_send_reply(request, HTTP_OK, "OK", page.out);
+    evhttp_send_reply(request, HTTP_OK, "OK", is_head(request) ? NULL : page.out);
     evbuffer_free(page.out);
 }
 
 static void on_anything_else(struct evhttp_request *request, void *context)
 {
     (void)context;
-    evhttp_send_error(request, HTTP_NOTFOUND, "the metrics are at /metrics");
+    if (is_head(request))
+        evhttp_send_reply(request, HTTP_NOTFOUND, "Not Found", NULL);
+    else
+        evhttp_send_error(request, HTTP_NOTFOUND, "the metrics are at /metrics");
 }
 
 static int metrics_run_start(void *view, const struct run_start *start)

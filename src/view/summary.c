@@ -185,6 +185,6 @@ struct observer summary_view(FILE *out, const char *name)
 {
     struct summary *summary = calloc(1, sizeof *summary);
     if (summary != NULL)
-        *summary = (struct summary){.out = out, .feel = look_and_feel_of(out)};
+        *summary = (struct summary){.out = out, .feel = look_and_feel_of(fileno(out))};
     return (struct observer){.ops = &summary_ops, .view = summary, .name = name};
 }

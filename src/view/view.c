@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-struct look_and_feel look_and_feel_of(FILE *out)
+struct look_and_feel look_and_feel_of(int fd)
 {
     const char *no_colour = getenv("NO_COLOR");
     return (struct look_and_feel){
-        .colour = terminal_can_redraw(fileno(out)) && (no_colour == NULL || *no_colour == '\0'),
+        .colour = terminal_can_redraw(fd) && (no_colour == NULL || *no_colour == '\0'),
         .utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0,
     };
 }

@@ -14,7 +14,7 @@ struct look_and_feel {
     bool utf8;   /* by locale */
 };
 
-struct look_and_feel look_and_feel_of(FILE *out);
+struct look_and_feel look_and_feel_of(int fd);
 
 /* What switches the colour of a state on, "" where it has none; "\033[0m" ends it. */
 const char *view_state_colour(struct look_and_feel feel, enum tcp_state state);

@@ -8,7 +8,12 @@
  *
  *   floor accept PORT
  *
- * accepts for ever: the other side of a load generator that brings no server of its own. */
+ * accepts for ever: the other side of a load generator that brings no server of its own.
+ *
+ *   floor scrape PORT
+ *
+ * asks for /metrics every 100 ms, from when somebody listens until nobody does, and prints how often that
+ * was: a monitor that takes next to nothing itself. */
 #include "storm/clock.h"
 #include "storm/lane.h"
 #include "storm/plan.h"
@@ -125,6 +130,38 @@ static void accept_for_ever(uint16_t port)
             die("accept4");
 }
 
+/* Returns whether somebody has answered. */
+static bool scrape_once(uint16_t port)
+{
+    static const char request[] = "GET /metrics HTTP/1.0\r\n\r\n";
+    static char page[65536];
+    struct address address;
+    struct sockaddr_storage where;
+    address_parse("127.0.0.1", &address);
+    socklen_t length = address_to_sockaddr(&address, port, &where);
+    int fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_answered = fd >= 0 && connect(fd, (struct sockaddr *)&where, length) == 0 &&
+                       send(fd, request, sizeof request - 1, MSG_NOSIGNAL) > 0 &&
+                       read(fd, page, sizeof page) > 0;
+    while (is_answered && read(fd, page, sizeof page) > 0)
+        ;
+    close(fd);
+    return is_answered;
+}
+
+static void scrape(uint16_t port)
+{
+    int pages = 1;
+    for (int tries = 0; !scrape_once(port); tries++) {
+        if (tries == 20000)
+            die("nobody listens");
+        usleep(500);
+    }
+    for (; usleep(100000) == 0 && scrape_once(port); pages++)
+        ;
+    printf("%d\n", pages);
+}
+
 struct team {
     int *go;
     int *done;
@@ -205,8 +242,13 @@ int main(int argc, char *argv[])
 {
     if (argc == 3 && strcmp(argv[1], "accept") == 0)
         accept_for_ever((uint16_t)atoi(argv[2]));
+    if (argc == 3 && strcmp(argv[1], "scrape") == 0) {
+        scrape((uint16_t)atoi(argv[2]));
+        return 0;
+    }
     if (argc != 4) {
-        fprintf(stderr, "usage: floor CONNS FIRST_PORT server-first|client-first, or floor accept PORT\n");
+        fprintf(stderr,
+                "usage: floor CONNS FIRST_PORT server-first|client-first, or floor accept|scrape PORT\n");
         return 2;
     }
     struct storm_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .order_count = 1};

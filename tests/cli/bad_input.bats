@@ -141,6 +141,24 @@ load helper
   refused '--json "/nonexistent/x.json"' 'No such file or directory' 'allowed' -- --json /nonexistent/x.json
 }
 
+@test "--metrics takes a loopback address with a port" {
+  local wrong
+  for wrong in 10.0.0.1:9464 0.0.0.0:9464 '[::]:9464' '[::ffff:127.0.0.1]:9464' localhost:9464 127.0.0.1 9464 :9464 \
+    127.0.0.1: 127.0.0.1:0 127.0.0.1:65536 127.0.0.1:-1 127.0.0.1:http '127.0.0.1:9464 ' ::1:9464 '[::1]' - /tmp/metrics; do
+    refused "--metrics \"$wrong\"" 'loopback address with a port' '127.0.0.1:9464' '[::1]:9464' -- --metrics "$wrong"
+  done
+  refused '--metrics "localhost:9464"' 'loopback address with a port' -- state close-wait --metrics localhost:9464
+  refused '--metrics' -- --metrics
+}
+
+@test "of a live view, plain lines and silence allowed is one" {
+  refused '--live and --plain' 'allowed is one of them' -- --live --plain
+  refused '--live and --quiet' 'allowed is one of them' -- --live --quiet
+  refused '--live and --quiet' 'allowed is one of them' -- state close-wait --quiet --live
+  dry_run --plain --quiet --conns 5
+  assert_status 0
+}
+
 @test "a directory is no output" {
   refused '--csv "/"' 'directory' 'allowed' -- --csv /
 }

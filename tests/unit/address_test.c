@@ -166,6 +166,60 @@ static void an_ipv6_socket_address_has_port_and_address(void **state)
     assert_memory_equal(&in6->sin6_addr, &in6addr_loopback, sizeof in6addr_loopback);
 }
 
+static void a_port_is_taken_behind_the_address(void **state)
+{
+    (void)state;
+    struct address address, v4 = parsed("127.0.0.5"), v6 = parsed("::1");
+    uint16_t port = 0;
+    assert_true(address_parse_with_port("127.0.0.5:9464", &address, &port));
+    assert_true(address_equal(&address, &v4));
+    assert_int_equal(port, 9464);
+    assert_true(address_parse_with_port("[::1]:65535", &address, &port));
+    assert_true(address_equal(&address, &v6));
+    assert_int_equal(port, 65535);
+    assert_true(address_parse_with_port("[1111:2222:3333:4444:5555:6666:7777:8888]:1", &address, &port));
+    assert_int_equal(port, 1);
+}
+
+static void other_texts_are_no_address_with_a_port(void **state)
+{
+    (void)state;
+    static const char *const junk[] = {
+        "",
+        ":",
+        ":9464",
+        "9464",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:0",
+        "127.0.0.1:65536",
+        "127.0.0.1:-1",
+        "127.0.0.1:+1",
+        "127.0.0.1: 80",
+        "127.0.0.1:80 ",
+        "127.0.0.1:80x",
+        "127.0.0.1:http",
+        "127.0.0.1:80:81",
+        "127.0.0:80",
+        "localhost:80",
+        "[127.0.0.1:80",
+        "::1:80",
+        "::1",
+        "[::1]",
+        "[::1]80",
+        "[::1:80",
+        "::1]:80",
+        "[]:80",
+        "[::1]:99999999999999999999",
+        "[1111:2222:3333:4444:5555:6666:7777:8888.111.222.333.444.555.666]:80"};
+    for (size_t i = 0; i < COUNT_OF(junk); i++) {
+        struct address address;
+        uint16_t port;
+        if (address_parse_with_port(junk[i], &address, &port))
+            fail_msg("\"%s\" is taken for an address with a port", junk[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,6 +239,8 @@ int main(void)
         cmocka_unit_test(the_written_form_reads_back),
         cmocka_unit_test(an_ipv4_socket_address_has_port_and_address),
         cmocka_unit_test(an_ipv6_socket_address_has_port_and_address),
+        cmocka_unit_test(a_port_is_taken_behind_the_address),
+        cmocka_unit_test(other_texts_are_no_address_with_a_port),
     };
     return cmocka_run_group_tests_name("address", tests, NULL, NULL);
 }

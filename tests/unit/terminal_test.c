@@ -1,38 +1,7 @@
 #include "unit.h"
 
 #include "base/terminal.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <termios.h>
-
-/* A terminal in the place of a standard descriptor. */
-struct stand_in {
-    int descriptor, kept, master, slave;
-};
-
-static struct stand_in stand_in_for(int descriptor)
-{
-    struct stand_in in = {.descriptor = descriptor, .master = posix_openpt(O_RDWR | O_NOCTTY)};
-    if (in.master < 0)
-        skip();
-    assert_int_equal(grantpt(in.master), 0);
-    assert_int_equal(unlockpt(in.master), 0);
-    in.slave = open(ptsname(in.master), O_RDWR | O_NOCTTY);
-    assert_true(in.slave >= 0);
-    in.kept = dup(descriptor);
-    dup2(in.slave, descriptor);
-    return in;
-}
-
-static void take_back(const struct stand_in *in)
-{
-    dup2(in->kept, in->descriptor);
-    close(in->kept);
-    close(in->slave);
-    close(in->master);
-}
+#include "stand_in.h"
 
 static tcflag_t lines_and_echo(int fd)
 {
@@ -85,18 +54,45 @@ static void what_is_no_terminal_gives_no_keys(void **state)
     assert_false(is_taken);
 }
 
-static void the_width_is_what_the_terminal_says(void **state)
+static void the_size_is_what_the_terminal_says(void **state)
 {
     (void)state;
     struct stand_in in = stand_in_for(STDOUT_FILENO);
-    const struct winsize size = {.ws_row = 24, .ws_col = 132}, unknown = {0};
+    const struct winsize size = {.ws_row = 50, .ws_col = 132}, unknown = {0};
     ioctl(in.slave, TIOCSWINSZ, &size);
-    int width = terminal_size(STDOUT_FILENO).columns;
+    int width = terminal_size(STDOUT_FILENO).columns, height = terminal_size(STDOUT_FILENO).rows;
     ioctl(in.slave, TIOCSWINSZ, &unknown);
     int without = terminal_size(STDOUT_FILENO).columns;
     take_back(&in);
     assert_int_equal(width, 132);
+    assert_int_equal(height, 50);
     assert_int_equal(without, 80);
+}
+
+static void a_terminal_can_redraw_unless_it_is_dumb(void **state)
+{
+    (void)state;
+    struct stand_in in = stand_in_for(STDOUT_FILENO);
+    setenv("TERM", "xterm", 1);
+    bool usual = terminal_can_redraw(STDOUT_FILENO);
+    setenv("TERM", "dumb", 1);
+    bool dumb = terminal_can_redraw(STDOUT_FILENO);
+    unsetenv("TERM");
+    bool unnamed = terminal_can_redraw(STDOUT_FILENO);
+    take_back(&in);
+    assert_true(usual && unnamed);
+    assert_false(dumb);
+}
+
+static void what_is_no_terminal_cannot_redraw(void **state)
+{
+    (void)state;
+    int null = open("/dev/null", O_WRONLY);
+    setenv("TERM", "xterm", 1);
+    assert_false(terminal_can_redraw(null));
+    assert_int_equal(terminal_size(null).columns, 80);
+    assert_int_equal(terminal_size(null).rows, 24);
+    close(null);
 }
 
 static void a_closed_standard_input_is_filled_with_nothing(void **state)
@@ -118,7 +114,9 @@ int main(void)
         cmocka_unit_test(keys_are_taken_and_given_back),
         cmocka_unit_test(a_key_is_read_at_once_and_ctrl_c_still_interrupts),
         cmocka_unit_test(what_is_no_terminal_gives_no_keys),
-        cmocka_unit_test(the_width_is_what_the_terminal_says),
+        cmocka_unit_test(the_size_is_what_the_terminal_says),
+        cmocka_unit_test(a_terminal_can_redraw_unless_it_is_dumb),
+        cmocka_unit_test(what_is_no_terminal_cannot_redraw),
         cmocka_unit_test(a_closed_standard_input_is_filled_with_nothing),
     };
     return cmocka_run_group_tests_name("terminal", tests, NULL, NULL);
