@@ -85,6 +85,7 @@ struct controller {
     int census_awaited; /* workers that have not said how many ghosts they hold */
     int64_t census_serial, census_began_us;
     int64_t owners_serial;
+    int owners_awaited; /* witnesses that have not said whose the lingering sockets are */
     bool aged, late_close;
     int64_t assassinated; /* TIME_WAIT that a late RST has ended */
 
@@ -99,6 +100,12 @@ struct controller {
 };
 
 /* ---- for the courses ---- */
+
+/* Where the server of that lane listens. */
+const struct address *controller_lane_address(const struct controller *c, const struct lane *lane);
+
+/* Tells all witnesses. */
+void controller_tell_witnesses(struct controller *c, const char *line);
 
 const struct order_step *controller_step(const struct controller *c);
 

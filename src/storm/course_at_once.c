@@ -30,8 +30,8 @@ static void begin_opening(struct controller *c)
     for (int i = 0; i < c->plan->lane_count; i++) {
         const struct lane *lane = &c->lanes[i];
         wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld %s", i,
-                  address_text(&c->plan->settings->address).text, c->ports.first + i, (long long)lane->quota,
-                  opening_name(c->order->opening));
+                  address_text(controller_lane_address(c, lane)).text, c->ports.first + i,
+                  (long long)lane->quota, opening_name(c->order->opening));
         /* Where nothing is accepted, nothing is to be waited for. */
         wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i,
                   (long long)(c->order->opening == OPENING_FULL ? c->plan->window : lane->quota));

@@ -11,9 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BEHIND_THE_WORKERS "nice 15" /* the witness takes what they leave */
+
 enum {
     FAST_RATE = 5000,         /* from then on a look would make arrivals late, */
-    BEHIND_THE_WORKERS = 15,  /* nice: so that it takes what they leave */
     LAST_REPORTS = 2,         /* of each server, after the clients have ended: what it holds is then told */
     RATE_UNIT = 1000,         /* the wire's rates are in 1,000 s */
     STEADY_AFTER_US = 300000, /* beyond a first life, until what is held is level */
@@ -62,7 +63,7 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
 static void flow_prepare(struct controller *c)
 {
     if (flow_of(c)->rate >= FAST_RATE)
-        wire_send(c->crew.witness->wire, "nice %d", BEHIND_THE_WORKERS);
+        controller_tell_witnesses(c, BEHIND_THE_WORKERS);
     c->outage.backlog = c->plan->lane_count == 1 ? c->plan->backlog : 0;
     c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
@@ -74,7 +75,7 @@ static void flow_prepare(struct controller *c)
     }
     for (int i = 0; i < c->plan->lane_count; i++)
         wire_send(crew_client(&c->crew, c->lanes[i].pair)->wire, "connect %d %s %u 0 full", i,
-                  address_text(&c->plan->settings->address).text, c->ports.first + i);
+                  address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i);
 }
 
 static void flow_begin_step(struct controller *c)

@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "storm/clock.h"
 #include "storm/controller.h"
+#include "storm/team.h"
 #include "tcp/sysctl.h"
 
 #include <event2/event.h>
@@ -79,6 +80,9 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
 /* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
 static bool wait_for_room(struct storm *storm, const struct close_order *order)
 {
+    if (storm->plan->settings->team !=
+        NULL) /* each order has ports of its own there, and sockets on several kernels */
+        return true;
     storm->room_needed = order->needs.must_move ? 0 : plan_time_wait_of(storm->plan->settings, order);
     storm->room_asked_us = monotonic_us();
     storm->room_said_ms = 0;
@@ -323,7 +327,8 @@ enum outcome storm_run_together(struct plan *const *plans, int count, int64_t ho
 {
     struct storm storm = {
         .plan = plans[0], .observers = observers, .hold_ms = hold_ms, .began_us = monotonic_us()};
-    storm.base = event_base_new();
+    struct team *team = storm.plan->settings->team;
+    storm.base = team != NULL ? team->base : event_base_new();
     if (storm.base == NULL) {
         diag_error("memory is short: no event loop could be made");
         return OUTCOME_FAULT;
@@ -342,6 +347,7 @@ enum outcome storm_run_together(struct plan *const *plans, int count, int64_t ho
     for (int i = 0; i < STOP_SIGNALS; i++)
         if (storm.signals[i] != NULL)
             event_free(storm.signals[i]);
-    event_base_free(storm.base);
+    if (team == NULL)
+        event_base_free(storm.base);
     return outcome;
 }
