@@ -25,6 +25,14 @@ const struct address *controller_lane_address(const struct controller *c, const 
     return host != NULL ? &host->address : &c->plan->settings->address;
 }
 
+int64_t controller_opened(const struct controller *c)
+{
+    int64_t opened = 0;
+    for (int pair = 0; pair < c->plan->pairs; pair++)
+        opened += c->course->opened_by(c, pair);
+    return opened;
+}
+
 void controller_tell_witnesses(struct controller *c, const char *line)
 {
     for (int i = 0; i < c->crew.witness_count; i++)
@@ -122,10 +130,9 @@ static void decide(struct controller *c, enum outcome outcome)
 static void on_class(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
-    if (line->count != 12 || wire_number(line, 1) != c->owners_serial || c->lingering.count == LINGERING_MAX)
+    if (line->count != 12 || wire_number(line, 1) != c->owners_serial)
         return;
-    struct lingering_class *class = &c->lingering.each[c->lingering.count++];
-    *class = (struct lingering_class){
+    struct lingering_class class = {
         .side = wire_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
         .state = (enum tcp_state)(wire_number(line, 3) % STATE_COUNT),
         .unread = wire_number(line, 4) != 0,
@@ -136,7 +143,10 @@ static void on_class(struct peer *peer, const struct wire_line *line)
         .count = wire_number(line, 9),
         .oldest_ms = wire_number(line, 10),
     };
-    snprintf(class->command, sizeof class->command, "%s", line->word[11]);
+    snprintf(class.command, sizeof class.command, "%s", line->word[11]);
+    if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
+        snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
+    lingering_add(&c->lingering, &class);
 }
 
 static void on_owned(struct peer *peer, const struct wire_line *line)
@@ -182,7 +192,7 @@ static void describe_lost(struct controller *c)
     if (host != NULL && host->fault[0] != '\0') {
         snprintf(c->fault.text, sizeof c->fault.text,
                  "%s %s, at %s with %s of %s connections opened; all others were closed down",
-                 host_name(host).text, host->fault, c->label.text, grouped(c->course->opened(c)).text,
+                 host_name(host).text, host->fault, c->label.text, grouped(controller_opened(c)).text,
                  grouped(c->plan->settings->conns).text);
         return;
     }
@@ -190,7 +200,7 @@ static void describe_lost(struct controller *c)
              "%s (pid %d)%s%s %s at %s, with %s of %s connections opened; all others were closed down",
              c->lost->process.name, (int)c->lost->process.pid, host != NULL ? " on " : "",
              host != NULL ? host_name(host).text : "", process_end_text(&c->lost->process).text,
-             c->label.text, grouped(c->course->opened(c)).text, grouped(c->plan->settings->conns).text);
+             c->label.text, grouped(controller_opened(c)).text, grouped(c->plan->settings->conns).text);
 }
 
 /* ---- telling the observers ---- */
@@ -230,6 +240,9 @@ static void tell_sample(struct controller *c, bool settled)
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
     for (int side = 0; side < SIDE_COUNT; side++)
         sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
+    by_host_see(&c->at_look.by_host, &c->look);
+    sample.parts = c->at_look.by_host.parts;
+    sample.part_count = c->at_look.by_host.count;
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
     TELL(c, sample, &sample);
@@ -390,13 +403,21 @@ static void judge_look(struct controller *c)
         end_step(c, &expectation, holds);
 }
 
+static int64_t opened_by(const void *context, int pair)
+{
+    const struct controller *c = context;
+    return c->course->opened_by(c, pair);
+}
+
 static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
-    c->at_look.opened = c->course->opened(c);
+    c->at_look.opened = controller_opened(c);
     if (c->plan->settings->team != NULL)
         team_ask_counters(c->plan->settings->team); /* the answers come before those of the witnesses */
     crew_sum(&c->crew, c->at_look.fds, c->at_look.errors);
+    const int64_t nofile[SIDE_COUNT] = {plan_nofile(c->plan, SIDE_SERVER), plan_nofile(c->plan, SIDE_CLIENT)};
+    by_host_note(&c->at_look.by_host, &c->crew, opened_by, c, nofile);
 }
 
 /* A side that holds more descriptors than the kernel has sockets of it holds ghosts: only its processes know
@@ -459,6 +480,7 @@ static void on_ghosts(struct peer *peer, const struct wire_line *line)
         return;
     peer->in_census = false;
     c->look.sides[peer->side].ghosts += wire_number(line, 2);
+    c->look.parts[peer->witness].sides[peer->side].ghosts += wire_number(line, 2);
     if (--c->census_awaited == 0)
         take_look(c);
 }
@@ -593,7 +615,7 @@ static void on_fault(struct peer *peer, const struct wire_line *line)
         snprintf(where, sizeof where, " on port %lld", (long long)wire_number(line, 3));
     controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
                     strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where, peer->process.name,
-                    grouped(c->course->opened(c)).text, grouped(c->plan->settings->conns).text,
+                    grouped(controller_opened(c)).text, grouped(c->plan->settings->conns).text,
                     advice[0] != '\0' ? ": " : "", advice);
 }
 
@@ -673,7 +695,7 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
         const struct peer *silent = silent_worker(c);
         controller_fail(c, "%s (pid %d) made no progress for %d s at %s, with %s of %s connections opened",
                         silent->process.name, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000,
-                        c->label.text, grouped(c->course->opened(c)).text,
+                        c->label.text, grouped(controller_opened(c)).text,
                         grouped(c->plan->settings->conns).text);
         crew_kill(&c->crew);
     } else if (missing_in_census(c, now_us) != NULL) {
@@ -774,7 +796,7 @@ static void tell_order_end(struct controller *c)
         .difference = c->difference.text,
         .fault = c->fault.text,
         .step = c->label.text,
-        .opened = c->course->opened(c),
+        .opened = controller_opened(c),
         .sides = c->has_look ? c->look.sides : NULL,
         .aged = c->aged,
         .late_close = c->late_close,

@@ -168,11 +168,9 @@ static bool flow_hear(struct peer *peer, const struct wire_line *line)
     return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
 }
 
-static int64_t flow_opened(const struct controller *c)
+static int64_t flow_opened_by(const struct controller *c, int pair)
 {
-    struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
-    return sums[SIDE_CLIENT].begun;
+    return crew_client(&c->crew, pair)->flow.begun;
 }
 
 /* ---- what is to be seen ---- */
@@ -191,7 +189,7 @@ static struct expectation scenario_expectation(const struct controller *c)
     const uint32_t over = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_GONE);
     uint32_t allowed = flow_of(c)->fixed ? over : ~0U;
     return (struct expectation){
-        .allowed = {allowed, allowed}, .opened = flow_opened(c), .leak_side = SIDE_COUNT};
+        .allowed = {allowed, allowed}, .opened = controller_opened(c), .leak_side = SIDE_COUNT};
 }
 
 static struct expectation flow_expected(const struct controller *c, int64_t now_us)
@@ -199,7 +197,7 @@ static struct expectation flow_expected(const struct controller *c, int64_t now_
     if (flow_of(c)->scenario != NULL)
         return scenario_expectation(c);
     struct circumstances circumstances = {
-        .opened = flow_opened(c),
+        .opened = controller_opened(c),
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
         .leaked = leak_expected(c),
         .is_flow = true,
@@ -234,7 +232,7 @@ static void flow_note_look(struct controller *c)
         outage_note_counters(&c->outage, t_s, &c->at_look.moved);
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
-                     flow_opened(c) < c->plan->settings->conns;
+                     controller_opened(c) < c->plan->settings->conns;
     if (is_steady)
         outage_note_look(&c->outage, t_s, c->look.sides);
 }
@@ -375,7 +373,7 @@ const struct course course_flow = {
     .prepare = flow_prepare,
     .begin_step = flow_begin_step,
     .hear = flow_hear,
-    .opened = flow_opened,
+    .opened_by = flow_opened_by,
     .expected = flow_expected,
     .note_look = flow_note_look,
     .is_as_expected = flow_is_as_expected,

@@ -86,6 +86,14 @@ static void name_peers(struct crew *crew)
     }
 }
 
+static int witness_of(const struct crew *crew, const struct peer *worker)
+{
+    for (int i = 0; i < crew->witness_count; i++)
+        if (strcmp(crew_witness(crew, i)->host->identity, worker->host->identity) == 0)
+            return i;
+    return 0;
+}
+
 /* Workers of each side on its hosts, and a witness for each kernel and network namespace. */
 static int place_peers(struct crew *crew, struct team *team)
 {
@@ -100,6 +108,8 @@ static int place_peers(struct crew *crew, struct team *team)
     for (int i = 0; i < team->count; i++)
         if (!team_is_double(team, i))
             crew->peers[witness++].host = &team->hosts[i];
+    for (int i = 0; i < crew->worker_count; i++)
+        crew->peers[i].witness = witness_of(crew, &crew->peers[i]);
     free(host);
     return 0;
 }

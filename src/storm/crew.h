@@ -22,6 +22,7 @@ struct peer {
     struct process process;
     struct wire *wire; /* NULL before the start */
     bool is_witness;
+    int witness;    /* index of the witness that sees its sockets */
     enum side side; /* of a worker */
     bool said_hello;
     bool doomed; /* is killed by plan: its end is no loss */

@@ -41,6 +41,11 @@ struct host_text host_name(const struct host *host)
     return out;
 }
 
+const char *host_word(const struct host *host)
+{
+    return host->launcher != NULL ? host->launcher : "local";
+}
+
 /* ---- a host that is lost ---- */
 
 static void end_channel(struct host_channel *channel, int wait_status)

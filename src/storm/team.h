@@ -59,6 +59,9 @@ struct host_text {
 /* "host \"ssh web1\"", "this machine". */
 struct host_text host_name(const struct host *host);
 
+/* The launcher, or "local". */
+const char *host_word(const struct host *host);
+
 /* Launches all and waits until they have said what they are. Returns 0, or -1 after telling why not. */
 int team_open(struct team *team);
 
