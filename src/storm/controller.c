@@ -191,7 +191,7 @@ static void describe_lost(struct controller *c)
     const struct host *host = c->lost->host;
     if (host != NULL && host->fault[0] != '\0') {
         snprintf(c->fault.text, sizeof c->fault.text,
-                 "%s %s, at %s with %s of %s connections opened; all others were closed down",
+                 "%s %s at %s, with %s of %s connections opened; all others were closed down",
                  host_name(host).text, host->fault, c->label.text, grouped(controller_opened(c)).text,
                  grouped(c->plan->settings->conns).text);
         return;

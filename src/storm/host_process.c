@@ -180,7 +180,7 @@ static void do_counters(struct host_process *host, const struct wire_line *line)
     kernel_counters_read(&now);
     for (int i = 0; i < COUNTER_COUNT && length < sizeof text.text; i++)
         length += (size_t)snprintf(text.text + length, sizeof text.text - length, " %" PRId64, now.value[i]);
-    wire_send(host->controller, "%s", text.text);
+    wire_send(host->controller, "%s %" PRId64, text.text, host_time_wait_now());
 }
 
 /* Room beside the sockets that are here, whichever of the addresses they have. */

@@ -57,7 +57,11 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
 
 static int64_t time_wait_room(const struct storm *storm)
 {
-    return storm->plan->limits.max_tw_buckets - host_time_wait_now();
+    struct team *team = storm->plan->settings->team;
+    if (team == NULL)
+        return storm->plan->limits.max_tw_buckets - host_time_wait_now();
+    team_ask_counters(team); /* for the next time */
+    return team_time_wait_room(team);
 }
 
 static void on_room_timer(evutil_socket_t fd, short what, void *context)

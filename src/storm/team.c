@@ -74,11 +74,8 @@ static void lose(struct host *host, const char *format, ...)
 
 static void on_stream_end(void *context)
 {
-    struct host *host = context;
-    if (process_reap(&host->process))
-        lose(host, "%s", process_end_text(&host->process).text);
-    else
-        lose(host, "closed its stream");
+    ((struct host *)context)->stream_has_ended =
+        true; /* how the launcher ended is told by SIGCHLD, or never */
 }
 
 static void on_child_signal(evutil_socket_t fd, short what, void *context)
@@ -101,11 +98,13 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
     team->last_pulse_us = now_us;
     for (int i = 0; i < team->count; i++) {
         struct host *host = &team->hosts[i];
-        if (host->fault[0] != '\0' || !host->is_ready)
+        if (host->fault[0] != '\0' || (!host->is_ready && !host->stream_has_ended))
             continue;
         if (was_stopped)
             host->heard_us = now_us;
-        if (now_us - host->heard_us > SILENCE_MS * 1000)
+        if (host->stream_has_ended)
+            lose(host, "closed its stream");
+        else if (now_us - host->heard_us > SILENCE_MS * 1000)
             lose(host, "has not been heard for %d s", SILENCE_MS / 1000);
         else
             wire_send(host->wire, "ping");
@@ -189,6 +188,7 @@ static void hear_counted(struct host *host, const struct wire_line *line)
 {
     for (int i = 0; i < COUNTER_COUNT; i++)
         host->counters.value[i] = wire_number(line, i + 1);
+    host->time_wait = wire_number(line, COUNTER_COUNT + 1);
 }
 
 static void on_line(void *context, const struct wire_line *line)
@@ -490,6 +490,14 @@ struct kernel_counters team_counters(const struct team *team)
         for (int k = 0; !team_is_double(team, i) && k < COUNTER_COUNT; k++)
             sum.value[k] += team->hosts[i].counters.value[k];
     return sum;
+}
+
+int64_t team_time_wait_room(const struct team *team)
+{
+    int64_t room[SIDE_COUNT] = {0};
+    for (int i = 0; i < team->count; i++)
+        room[team->hosts[i].side] += team->hosts[i].limits.max_tw_buckets - team->hosts[i].time_wait;
+    return least(room[SIDE_SERVER], room[SIDE_CLIENT]);
 }
 
 /* ---- the crew's processes ---- */

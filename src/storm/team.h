@@ -33,12 +33,13 @@ struct host {
     struct team *team;
     struct process process; /* the launcher */
     struct wire *wire;
-    bool said_hello, is_ready;
+    bool said_hello, is_ready, stream_has_ended;
     int64_t heard_us;
     bool has_answered;
     int room_rc;
     uint16_t room_first;
     struct kernel_counters counters; /* as last heard */
+    int64_t time_wait;               /* likewise */
     struct host_channel *channels;
     int channel_count;
 };
@@ -87,6 +88,9 @@ int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, 
 /* Asks for the counters of all kernels, and what they were when last heard, added up. */
 void team_ask_counters(struct team *team);
 struct kernel_counters team_counters(const struct team *team);
+
+/* TIME_WAIT that still finds room, on the side that has less of it, when last heard. */
+int64_t team_time_wait_room(const struct team *team);
 
 /* ---- for the crew ---- */
 

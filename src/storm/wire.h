@@ -41,7 +41,7 @@
  *     ports FROM LAST COUNT ADDRESS ...         is there room for so many lanes?
  *     room RC FIRST                             0 and the first port, or a negative errno
  *     counters                                  of the host's kernel
- *     counted VALUE ...
+ *     counted VALUE ... TIMEWAIT                 TIMEWAIT: sockets in that state, see host_limits.h
  *     ping, pong                                who hears nothing for a while takes the other for gone
  *     quit
  *   controller to witness, and back
