@@ -64,6 +64,11 @@ static int64_t time_wait_room(const struct storm *storm)
     return team_time_wait_room(team);
 }
 
+static int64_t time_wait_now(const struct storm *storm)
+{
+    return storm->plan->limits.max_tw_buckets - time_wait_room(storm);
+}
+
 static void on_room_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -76,7 +81,7 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
         storm->room_said_ms = waited_ms;
         diag_progress(
             "waiting for TIME_WAIT of earlier connections to end: %s there, room for %s needed, %llds so far",
-            grouped(host_time_wait_now()).text, grouped(storm->room_needed).text,
+            grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text,
             (long long)waited_ms / 1000);
     }
 }
@@ -84,9 +89,6 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
 /* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
 static bool wait_for_room(struct storm *storm, const struct close_order *order)
 {
-    if (storm->plan->settings->team !=
-        NULL) /* each order has ports of its own there, and sockets on several kernels */
-        return true;
     storm->room_needed = order->needs.must_move ? 0 : plan_time_wait_of(storm->plan->settings, order);
     storm->room_asked_us = monotonic_us();
     storm->room_said_ms = 0;
@@ -102,7 +104,7 @@ static bool wait_for_room(struct storm *storm, const struct close_order *order)
     diag_error(
         "%s sockets in TIME_WAIT leave no room for the %s of --order %s: raise net.ipv4.tcp_max_tw_buckets "
         "(now %s) or wait until they end",
-        grouped(host_time_wait_now()).text, grouped(storm->room_needed).text, order->name,
+        grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text, order->name,
         grouped(storm->plan->limits.max_tw_buckets).text);
     return false;
 }
