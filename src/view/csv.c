@@ -1,7 +1,6 @@
 /* csv: one row per look, side and host, under one header, so that files concatenate. Columns are only ever
  * added at the end. */
-#include "storm/by_host.h"
-#include "storm/team.h"
+#include "view/sample_row.h"
 #include "view/view.h"
 
 #include <inttypes.h>
@@ -22,25 +21,15 @@ static int csv_run_start(void *view, const struct run_start *start)
     return view_flush(out);
 }
 
-/* What is told of one side: of all of it, or of its part on one host. */
-struct row {
-    enum side side;
-    const struct histogram *histogram;
-    int64_t opened, fds, errors, nofile;
-    const char *host;
-    bool has_tallies; /* the sample's own are on this row */
-};
-
 /* What concerns one side only is 0 on the other's row. */
-static void put_flow(FILE *out, const struct sample *sample, const struct row *row)
+static void put_flow(FILE *out, const struct sample *sample, const struct sample_row *row)
 {
     const struct histogram *histogram = row->histogram;
-    bool of_server = row->has_tallies && row->side == SIDE_SERVER;
-    bool of_client = row->has_tallies && row->side == SIDE_CLIENT;
     fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, histogram->ghosts, histogram->unread,
             histogram->unowned, histogram->queued);
-    fprintf(out, ",%" PRId64 ",%" PRId64 ",%.6f,%" PRId64, of_server ? sample->dropped : 0,
-            of_client ? sample->late : 0, of_client ? (double)sample->connect_us / 1e6 : 0, row->nofile);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%.6f,%" PRId64, row->is_of_server ? sample->dropped : 0,
+            row->is_of_client ? sample->late : 0, row->is_of_client ? (double)sample->connect_us / 1e6 : 0,
+            row->nofile);
 }
 
 /* A launcher may have anything in it, and no row has quotes. */
@@ -52,7 +41,7 @@ static void put_host(FILE *out, const char *host)
     fputc('\n', out);
 }
 
-static void put_row(FILE *out, const struct sample *sample, const struct row *row)
+static void put_row(FILE *out, const struct sample *sample, const struct sample_row *row)
 {
     fprintf(out, "%s,%" PRId64 ",%.6f,%s,%d,%s,%" PRId64, sample->order->name, sample->conns, sample->t_s,
             sample->step, sample->settled, side_name(row->side), row->opened);
@@ -64,35 +53,13 @@ static void put_row(FILE *out, const struct sample *sample, const struct row *ro
     put_host(out, row->host);
 }
 
-static void put_side(FILE *out, const struct sample *sample, enum side side)
-{
-    const struct row whole = {side,
-                              &sample->sides[side],
-                              sample->opened,
-                              sample->fds[side],
-                              sample->errors[side],
-                              sample->nofile[side],
-                              "local",
-                              true};
-    bool is_first = true;
-    for (int i = 0; i < sample->part_count; i++) {
-        const struct host_part *part = &sample->parts[i];
-        if (part->side != side)
-            continue;
-        const struct row row = {side,         &part->histogram, part->opened,          part->fds,
-                                part->errors, part->nofile,     host_word(part->host), is_first};
-        put_row(out, sample, &row);
-        is_first = false;
-    }
-    if (sample->part_count == 0)
-        put_row(out, sample, &whole);
-}
-
 static int csv_sample(void *view, const struct sample *sample)
 {
     FILE *out = ((struct csv *)view)->out;
-    for (int side = 0; side < SIDE_COUNT; side++)
-        put_side(out, sample, (enum side)side);
+    struct sample_row rows[SAMPLE_ROWS_MAX];
+    int count = sample_rows(sample, rows);
+    for (int i = 0; i < count; i++)
+        put_row(out, sample, &rows[i]);
     return view_flush(out);
 }
 
