@@ -2,6 +2,8 @@
 
 #include "storm/team.h"
 
+#include <stdlib.h>
+
 static struct host_part *part_of(struct by_host *by_host, const struct peer *peer)
 {
     for (int i = 0; i < by_host->count; i++)
@@ -10,6 +12,14 @@ static struct host_part *part_of(struct by_host *by_host, const struct peer *pee
     struct host_part *part = &by_host->parts[by_host->count++];
     *part = (struct host_part){.host = peer->host, .side = peer->side, .witness = peer->witness};
     return part;
+}
+
+/* By side, then as the launchers were given: where workers were placed is no order for people. */
+static int by_side_and_host(const void *a, const void *b)
+{
+    const struct host_part *left = a, *right = b;
+    int sides = (left->side > right->side) - (left->side < right->side);
+    return sides != 0 ? sides : (left->witness > right->witness) - (left->witness < right->witness);
 }
 
 void by_host_note(struct by_host *by_host, const struct crew *crew,
@@ -25,6 +35,7 @@ void by_host_note(struct by_host *by_host, const struct crew *crew,
         part->errors += peer->errors;
         part->nofile += nofile[peer->side];
     }
+    qsort(by_host->parts, (size_t)by_host->count, sizeof by_host->parts[0], by_side_and_host);
 }
 
 void by_host_see(struct by_host *by_host, const struct look *look)

@@ -20,8 +20,8 @@ struct host_part {
 };
 
 struct by_host {
-    int count; /* 0 where all of it is on this machine */
-    struct host_part parts[SIDE_COUNT * LOOK_PARTS_MAX];
+    int count;                                           /* 0 where all of it is on this machine */
+    struct host_part parts[SIDE_COUNT * LOOK_PARTS_MAX]; /* the server's first, then in the hosts' order */
 };
 
 /* Takes down what the workers have reported. `opened_by` gives the connections of a pair of workers. */
