@@ -572,8 +572,8 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
     struct controller *c = peer->owner;
     const char *version = line->count > 2 ? line->word[2] : "?";
     if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
-        controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer->process.name, version,
-                        TCPSTORM_VERSION);
+        controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer_name(peer).text,
+                        version, TCPSTORM_VERSION);
         return;
     }
     if (peer->said_hello)
@@ -614,9 +614,9 @@ static void on_fault(struct peer *peer, const struct wire_line *line)
     if (wire_number(line, 3) > 0)
         snprintf(where, sizeof where, " on port %lld", (long long)wire_number(line, 3));
     controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
-                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where, peer->process.name,
-                    grouped(controller_opened(c)).text, grouped(c->plan->settings->conns).text,
-                    advice[0] != '\0' ? ": " : "", advice);
+                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
+                    peer_name(peer).text, grouped(controller_opened(c)).text,
+                    grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
 }
 
 static const struct verb verbs[] = {
@@ -645,7 +645,7 @@ static void on_line(void *context, const struct wire_line *line)
     if (!peer->is_witness)
         c->last_word_us = monotonic_us();
     if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->course->hear(peer, line))
-        controller_fail(c, "%s speaks another protocol: \"%s\"", peer->process.name, line->word[0]);
+        controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text, line->word[0]);
 }
 
 /* ---- the watch ---- */
@@ -666,6 +666,13 @@ static bool is_witness_silent(const struct controller *c, int64_t now_us)
     const int64_t limit_us = (int64_t)LOOK_LIMIT_MS * 1000;
     return lookout_waiting_us(&c->lookout) > limit_us ||
            (c->phase == PHASE_ASKING && now_us - c->phase_began_us > limit_us);
+}
+
+/* Who owes a look; of those that are asked for owners only one is known. */
+static int first_awaited(const struct controller *c)
+{
+    int owing = lookout_awaited(&c->lookout);
+    return owing >= 0 ? owing : 0;
 }
 
 static const struct peer *missing_in_census(const struct controller *c, int64_t now_us)
@@ -694,18 +701,19 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
     if (c->phase <= PHASE_ACTING && now_us - c->last_word_us > SILENCE_LIMIT_MS * 1000) {
         const struct peer *silent = silent_worker(c);
         controller_fail(c, "%s (pid %d) made no progress for %d s at %s, with %s of %s connections opened",
-                        silent->process.name, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000,
+                        peer_name(silent).text, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000,
                         c->label.text, grouped(controller_opened(c)).text,
                         grouped(c->plan->settings->conns).text);
         crew_kill(&c->crew);
     } else if (missing_in_census(c, now_us) != NULL) {
         const struct peer *silent = missing_in_census(c, now_us);
-        controller_fail(c, "%s (pid %d) did not count its descriptors for %d s", silent->process.name,
+        controller_fail(c, "%s (pid %d) did not count its descriptors for %d s", peer_name(silent).text,
                         (int)silent->process.pid, LOOK_LIMIT_MS / 1000);
         crew_kill(&c->crew);
     } else if (is_witness_silent(c, now_us)) {
-        controller_fail(c, "%s (pid %d) did not answer for %d s", crew_witness(&c->crew, 0)->process.name,
-                        (int)crew_witness(&c->crew, 0)->process.pid, LOOK_LIMIT_MS / 1000);
+        const struct peer *silent = crew_witness(&c->crew, first_awaited(c));
+        controller_fail(c, "%s (pid %d) did not answer for %d s", peer_name(silent).text,
+                        (int)silent->process.pid, LOOK_LIMIT_MS / 1000);
         crew_kill(&c->crew);
     }
 }

@@ -121,7 +121,7 @@ static void on_serving(struct peer *peer, const struct wire_line *line)
         controller_act_is_done(c);
     if (peer->errors > 0 && !is_expected_failure(c))
         controller_fail(c, "accept(): %s in %s, with %s connections accepted: %s", strerror(peer->flow.error),
-                        peer->process.name, grouped(peer->flow.begun).text,
+                        peer_name(peer).text, grouped(peer->flow.begun).text,
                         fault_advice("accept", peer->flow.error));
 }
 
@@ -145,7 +145,7 @@ static void on_arrived(struct peer *peer, const struct wire_line *line)
     note_reports(c);
     if (peer->errors > 0 && !is_expected_failure(c))
         controller_fail(c, "%s of the connect() calls of %s failed or were not answered, %s of them for %s",
-                        grouped(peer->errors).text, peer->process.name, grouped(peer->flow.timeouts).text,
+                        grouped(peer->errors).text, peer_name(peer).text, grouped(peer->flow.timeouts).text,
                         duration_text(flow_of(c)->connect_timeout_ms).text);
 }
 

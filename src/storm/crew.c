@@ -230,6 +230,14 @@ void crew_free(struct crew *crew)
     *crew = (struct crew){0};
 }
 
+struct peer_text peer_name(const struct peer *peer)
+{
+    struct peer_text out;
+    snprintf(out.text, sizeof out.text, "%s%s%s", peer->process.name, peer->host != NULL ? " on " : "",
+             peer->host != NULL ? host_name(peer->host).text : "");
+    return out;
+}
+
 struct peer *crew_witness(const struct crew *crew, int i)
 {
     return &crew->peers[crew->worker_count + i];

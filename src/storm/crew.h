@@ -82,6 +82,13 @@ bool crew_has_left(const struct crew *crew);
 /* Frees the streams and the room; the processes have left. */
 void crew_free(struct crew *crew);
 
+struct peer_text {
+    char text[144];
+};
+
+/* "client worker 0", and where: " on host \"ssh web1\"" where the run has hosts. */
+struct peer_text peer_name(const struct peer *peer);
+
 /* The i-th of witness_count. */
 struct peer *crew_witness(const struct crew *crew, int i);
 

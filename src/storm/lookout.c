@@ -132,6 +132,14 @@ int64_t lookout_waiting_us(const struct lookout *lookout)
     return lookout->looking ? monotonic_us() - lookout->began_us : 0;
 }
 
+int lookout_awaited(const struct lookout *lookout)
+{
+    for (int i = 0; lookout->looking && i < lookout->witness_count; i++)
+        if ((lookout->answered & 1U << i) == 0)
+            return i;
+    return -1;
+}
+
 void lookout_free(struct lookout *lookout)
 {
     if (lookout->timer != NULL)

@@ -69,6 +69,9 @@ bool lookout_hear(struct lookout *lookout, int witness, const struct wire_line *
 /* How long the look under way has been under way; 0 when none is. */
 int64_t lookout_waiting_us(const struct lookout *lookout);
 
+/* The first witness that has not answered the look under way; -1 when none is owed. */
+int lookout_awaited(const struct lookout *lookout);
+
 void lookout_free(struct lookout *lookout);
 
 #endif
