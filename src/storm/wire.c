@@ -144,12 +144,6 @@ void wire_hear_end(struct wire *channel)
     channel->on_end(channel->context);
 }
 
-void wire_flush(struct wire *wire)
-{
-    if (wire->out != NULL)
-        evbuffer_write(bufferevent_get_output(wire->out), bufferevent_getfd(wire->out));
-}
-
 struct wire_text wire_rest(const struct wire_line *line, int i)
 {
     struct wire_text out = {""};

@@ -106,9 +106,6 @@ void wire_free(struct wire *wire);
 void wire_hear(struct wire *channel, const struct wire_line *line);
 void wire_hear_end(struct wire *channel);
 
-/* Writes what is queued, as far as it can go at once. */
-void wire_flush(struct wire *wire);
-
 /* The words from the i-th on, as they were: a space between them. */
 struct wire_text wire_rest(const struct wire_line *line, int i);
 
