@@ -387,7 +387,7 @@ static int prepare_place(struct storm_options *options)
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options->isolation, settings->conns);
     if (code == EXIT_AS_EXPECTED)
-        code = remote_open(&options->remote, settings->conns);
+        code = remote_open(&options->remote, settings->conns, options->dry_run);
     if (options->remote.address_count > 0)
         settings->address = options->remote.addresses[0];
     settings->team = remote_is_wanted(&options->remote) ? &options->remote.team : NULL;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static int add_launcher(const char *text, struct remote *remote, enum side side, char *why, size_t why_size)
@@ -33,11 +34,18 @@ int remote_parse_client(const char *text, void *target, char *why, size_t why_si
     return add_launcher(text, target, SIDE_CLIENT, why, why_size);
 }
 
+/* ::ffff:127.0.0.1 is IPv4 in disguise, the loopback of each host included. */
+static bool is_mapped(const struct address *address)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return address->family == AF_INET6 && memcmp(address->bytes, prefix, sizeof prefix) == 0;
+}
+
 int remote_parse_address(const char *text, void *target, char *why, size_t why_size)
 {
     struct remote *remote = target;
     struct address address;
-    if (!address_parse(text, &address) || address_is_wildcard(&address)) {
+    if (!address_parse(text, &address) || address_is_wildcard(&address) || is_mapped(&address)) {
         snprintf(why, why_size,
                  "allowed is a numeric address, such as 127.0.0.1, ::1 or, with --server-via, 10.0.0.5");
         return -EINVAL;
@@ -171,7 +179,7 @@ static void say_what_goes_where(const struct remote *remote, int64_t conns)
     }
 }
 
-int remote_open(struct remote *remote, int64_t conns)
+int remote_open(struct remote *remote, int64_t conns, bool dry_run)
 {
     if (!remote_is_wanted(remote))
         return EXIT_AS_EXPECTED;
@@ -183,7 +191,7 @@ int remote_open(struct remote *remote, int64_t conns)
     if (team_open(&remote->team) != 0)
         return EXIT_MACHINE;
     int code = check_loopback(remote);
-    if (code == EXIT_AS_EXPECTED)
+    if (code == EXIT_AS_EXPECTED && !dry_run)
         say_what_goes_where(remote, conns);
     return code;
 }

@@ -26,7 +26,7 @@ int remote_parse_address(const char *text, void *target, char *why, size_t why_s
 #define REMOTE_OPTIONS(at)                                                                                   \
     {.name = "address",                                                                                      \
      .value = "ADDR",                                                                                        \
-     .help = "where the server listens, IPv4 or IPv6; one for each --server-via",                            \
+     .help = "where the server listens; one for each --server-via",                                          \
      .preset = "127.0.0.1",                                                                                  \
      .kind = OPTION_CUSTOM,                                                                                  \
      .target = (at),                                                                                         \
@@ -60,9 +60,9 @@ int remote_check(const struct remote *remote, bool is_isolated);
 /* True when there are launchers. */
 bool remote_is_wanted(const struct remote *remote);
 
-/* Launches the hosts and says what will be sent where. Returns an exit_code, after telling why where it is
- * not EXIT_AS_EXPECTED. remote_close follows in any case. */
-int remote_open(struct remote *remote, int64_t conns);
+/* Launches the hosts and, but for a dry run, says what will be sent where. Returns an exit_code, after
+ * telling why where it is not EXIT_AS_EXPECTED. remote_close follows in any case. */
+int remote_open(struct remote *remote, int64_t conns, bool dry_run);
 void remote_close(struct remote *remote);
 
 #endif
