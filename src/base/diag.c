@@ -122,6 +122,16 @@ void diag_error(const char *format, ...)
     va_end(arguments);
 }
 
+void diag_note(const char *format, ...)
+{
+    if (be_quiet)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    say("", format, arguments);
+    va_end(arguments);
+}
+
 void diag_warn(const char *format, ...)
 {
     if (be_quiet)

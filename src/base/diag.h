@@ -11,6 +11,9 @@ void diag_set_quiet(bool quiet);
 /* One sentence that says what went wrong and what to change. */
 void diag_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Something to be known before it happens. */
+void diag_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Something that will bend the result but does not stop the run. */
 void diag_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

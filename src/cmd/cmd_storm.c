@@ -9,6 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/isolation.h"
 #include "cmd/outputs.h"
+#include "cmd/remote.h"
 #include "cmd/run.h"
 #include "storm/plan.h"
 #include "storm/storm.h"
@@ -32,6 +33,7 @@ struct storm_options {
     struct storm_settings settings;
     struct leak_option leak;
     struct isolation isolation;
+    struct remote remote;
     struct output_options outputs;
     bool dry_run;
 };
@@ -213,7 +215,7 @@ static const struct option_row rows[] = {
      .target = SETTING(interval_ms),
      .min = 1,
      .max = DAY_MS},
-    ADDRESS_OPTION(SETTING(address)),
+    REMOTE_OPTIONS(OPTION(remote)),
     PORT_OPTION(SETTING(port), "first server port to try"),
     ISOLATION_OPTIONS(OPTION(isolation)),
     {.name = "witness",
@@ -377,21 +379,37 @@ static int complete(struct storm_options *options)
     return check_flow_orders(settings) != 0 ? -EINVAL : check_leak(options);
 }
 
+/* Where it is played: in a namespace, on hosts, or just here. Returns an exit_code. */
+static int prepare_place(struct storm_options *options)
+{
+    struct storm_settings *settings = &options->settings;
+    int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
+    if (code == EXIT_AS_EXPECTED)
+        code = isolation_enter(&options->isolation, settings->conns);
+    if (code == EXIT_AS_EXPECTED)
+        code = remote_open(&options->remote, settings->conns, options->dry_run);
+    if (options->remote.address_count > 0)
+        settings->address = options->remote.addresses[0];
+    settings->team = remote_is_wanted(&options->remote) ? &options->remote.team : NULL;
+    settings->look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
+    settings->sysctls = options->isolation.sysctls;
+    settings->sysctl_count = options->isolation.sysctl_count;
+    return code;
+}
+
 int cmd_storm(int argc, char *argv[])
 {
     struct storm_options options = defaults();
     if (options_parse(rows, argc, argv, &options) != 0 || complete(&options) != 0 ||
-        isolation_check(&options.isolation) != 0 || outputs_check(&options.outputs) != 0)
+        isolation_check(&options.isolation) != 0 ||
+        remote_check(&options.remote, options.isolation.wanted) != 0 || outputs_check(&options.outputs) != 0)
         return EXIT_USAGE;
-    int code = options.dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options.outputs);
-    if (code == EXIT_AS_EXPECTED)
-        code = isolation_enter(&options.isolation, options.settings.conns);
-    if (code != EXIT_AS_EXPECTED)
-        return code;
-    options.settings.look_inside = options.isolation.wanted ? options.isolation.look_inside : NULL;
-    options.settings.sysctls = options.isolation.sysctls;
-    options.settings.sysctl_count = options.isolation.sysctl_count;
+    diag_set_quiet(options.outputs.quiet);
+    int code = prepare_place(&options);
     const struct run run = {
         .settings = {&options.settings}, .count = 1, .outputs = &options.outputs, .dry_run = options.dry_run};
-    return run_storm(&run, "tcpstorm", argc, argv);
+    if (code == EXIT_AS_EXPECTED)
+        code = run_storm(&run, "tcpstorm", argc, argv);
+    remote_close(&options.remote);
+    return code;
 }

@@ -2,6 +2,7 @@
 #include "base/diag.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
+#include "storm/host_process.h"
 #include "storm/lives.h"
 #include "storm/worker.h"
 
@@ -17,9 +18,19 @@ static const struct worker_role *find_role(const char *name)
     return NULL;
 }
 
-/* worker ROLE [BEHAVIOUR [fixed]] */
+static int told(int rc)
+{
+    if (rc == 0)
+        return EXIT_AS_EXPECTED;
+    diag_error("a worker could not start: %s", strerror(-rc));
+    return EXIT_MACHINE;
+}
+
+/* worker host; worker ROLE [BEHAVIOUR [fixed]] */
 int cmd_worker(int argc, char *argv[])
 {
+    if (argc == 1 && strcmp(argv[0], "host") == 0)
+        return told(host_process_run(STDIN_FILENO, STDOUT_FILENO));
     const struct worker_role *role = argc >= 1 ? find_role(argv[0]) : NULL;
     const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1]) : &scripted_lives;
     bool fixed = argc == 3 && strcmp(argv[2], "fixed") == 0;
@@ -28,9 +39,5 @@ int cmd_worker(int argc, char *argv[])
                    "\"worker client-flow\", and only a controller asks for it");
         return EXIT_USAGE;
     }
-    int rc = worker_run(role, behaviour, fixed, STDIN_FILENO);
-    if (rc == 0)
-        return EXIT_AS_EXPECTED;
-    diag_error("a worker could not start: %s", strerror(-rc));
-    return EXIT_MACHINE;
+    return told(worker_run(role, behaviour, fixed, STDIN_FILENO));
 }

@@ -3,6 +3,7 @@
 #include "base/number_text.h"
 #include "base/version.h"
 #include "storm/clock.h"
+#include "storm/team.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -17,6 +18,26 @@ enum {
     SILENCE_LIMIT_MS = 15000, /* a worker that acts reports far more often, SYN retransmissions included */
     LOOK_LIMIT_MS = 120000,   /* 2,000,000 sockets take 9 s on a busy machine */
 };
+
+const struct address *controller_lane_address(const struct controller *c, const struct lane *lane)
+{
+    const struct host *host = crew_server(&c->crew, lane->pair)->host;
+    return host != NULL ? &host->address : &c->plan->settings->address;
+}
+
+int64_t controller_opened(const struct controller *c)
+{
+    int64_t opened = 0;
+    for (int pair = 0; pair < c->plan->pairs; pair++)
+        opened += c->course->opened_by(c, pair);
+    return opened;
+}
+
+void controller_tell_witnesses(struct controller *c, const char *line)
+{
+    for (int i = 0; i < c->crew.witness_count; i++)
+        wire_send(crew_witness(&c->crew, i)->wire, "%s", line);
+}
 
 const struct order_step *controller_step(const struct controller *c)
 {
@@ -36,10 +57,19 @@ static void enter(struct controller *c, enum phase phase)
 
 /* ---- ending ---- */
 
-struct kernel_counters controller_counters(const struct controller *c)
+static struct kernel_counters counters_now(const struct controller *c)
 {
     struct kernel_counters now;
-    kernel_counters_read(&now);
+    if (c->plan->settings->team != NULL)
+        now = team_counters(c->plan->settings->team);
+    else
+        kernel_counters_read(&now);
+    return now;
+}
+
+struct kernel_counters controller_counters(const struct controller *c)
+{
+    struct kernel_counters now = counters_now(c);
     return kernel_counters_moved(&now, &c->counters_before);
 }
 
@@ -90,16 +120,19 @@ static void decide(struct controller *c, enum outcome outcome)
     lookout_stop(&c->lookout);
     event_del(c->phase_timer);
     enter(c, PHASE_ASKING);
-    wire_send(c->crew.witness->wire, "owners %lld", (long long)++c->owners_serial);
+    char question[32];
+    snprintf(question, sizeof question, "owners %lld", (long long)++c->owners_serial);
+    c->owners_awaited = c->crew.witness_count;
+    c->lingering.total = 0;
+    controller_tell_witnesses(c, question);
 }
 
 static void on_class(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
-    if (line->count != 12 || wire_number(line, 1) != c->owners_serial || c->lingering.count == LINGERING_MAX)
+    if (line->count != 12 || wire_number(line, 1) != c->owners_serial)
         return;
-    struct lingering_class *class = &c->lingering.each[c->lingering.count++];
-    *class = (struct lingering_class){
+    struct lingering_class class = {
         .side = wire_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
         .state = (enum tcp_state)(wire_number(line, 3) % STATE_COUNT),
         .unread = wire_number(line, 4) != 0,
@@ -110,7 +143,10 @@ static void on_class(struct peer *peer, const struct wire_line *line)
         .count = wire_number(line, 9),
         .oldest_ms = wire_number(line, 10),
     };
-    snprintf(class->command, sizeof class->command, "%s", line->word[11]);
+    snprintf(class.command, sizeof class.command, "%s", line->word[11]);
+    if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
+        snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
+    lingering_add(&c->lingering, &class);
 }
 
 static void on_owned(struct peer *peer, const struct wire_line *line)
@@ -118,8 +154,9 @@ static void on_owned(struct peer *peer, const struct wire_line *line)
     struct controller *c = peer->owner;
     if (c->phase != PHASE_ASKING || wire_number(line, 1) != c->owners_serial)
         return;
-    c->lingering.total = wire_number(line, 2);
-    conclude(c);
+    c->lingering.total += wire_number(line, 2);
+    if (--c->owners_awaited == 0)
+        conclude(c);
 }
 
 void controller_fail(struct controller *c, const char *format, ...)
@@ -148,12 +185,22 @@ static void on_dead(void *owner, struct peer *peer)
         controller_act_is_done(c);
 }
 
+/* "host "ssh web1" ...", or the process that was lost. */
 static void describe_lost(struct controller *c)
 {
+    const struct host *host = c->lost->host;
+    if (host != NULL && host->fault[0] != '\0') {
+        snprintf(c->fault.text, sizeof c->fault.text,
+                 "%s %s at %s, with %s of %s connections opened; all others were closed down",
+                 host_name(host).text, host->fault, c->label.text, grouped(controller_opened(c)).text,
+                 grouped(c->plan->settings->conns).text);
+        return;
+    }
     snprintf(c->fault.text, sizeof c->fault.text,
-             "%s (pid %d) %s at %s, with %s of %s connections opened; all others were closed down",
-             c->lost->process.name, (int)c->lost->process.pid, process_end_text(&c->lost->process).text,
-             c->label.text, grouped(c->course->opened(c)).text, grouped(c->plan->settings->conns).text);
+             "%s (pid %d)%s%s %s at %s, with %s of %s connections opened; all others were closed down",
+             c->lost->process.name, (int)c->lost->process.pid, host != NULL ? " on " : "",
+             host != NULL ? host_name(host).text : "", process_end_text(&c->lost->process).text,
+             c->label.text, grouped(controller_opened(c)).text, grouped(c->plan->settings->conns).text);
 }
 
 /* ---- telling the observers ---- */
@@ -193,6 +240,9 @@ static void tell_sample(struct controller *c, bool settled)
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
     for (int side = 0; side < SIDE_COUNT; side++)
         sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
+    by_host_see(&c->at_look.by_host, &c->look);
+    sample.parts = c->at_look.by_host.parts;
+    sample.part_count = c->at_look.by_host.count;
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
     TELL(c, sample, &sample);
@@ -353,11 +403,21 @@ static void judge_look(struct controller *c)
         end_step(c, &expectation, holds);
 }
 
+static int64_t opened_by(const void *context, int pair)
+{
+    const struct controller *c = context;
+    return c->course->opened_by(c, pair);
+}
+
 static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
-    c->at_look.opened = c->course->opened(c);
+    c->at_look.opened = controller_opened(c);
+    if (c->plan->settings->team != NULL)
+        team_ask_counters(c->plan->settings->team); /* the answers come before those of the witnesses */
     crew_sum(&c->crew, c->at_look.fds, c->at_look.errors);
+    const int64_t nofile[SIDE_COUNT] = {plan_nofile(c->plan, SIDE_SERVER), plan_nofile(c->plan, SIDE_CLIENT)};
+    by_host_note(&c->at_look.by_host, &c->crew, opened_by, c, nofile);
 }
 
 /* A side that holds more descriptors than the kernel has sockets of it holds ghosts: only its processes know
@@ -420,6 +480,7 @@ static void on_ghosts(struct peer *peer, const struct wire_line *line)
         return;
     peer->in_census = false;
     c->look.sides[peer->side].ghosts += wire_number(line, 2);
+    c->look.parts[peer->witness].sides[peer->side].ghosts += wire_number(line, 2);
     if (--c->census_awaited == 0)
         take_look(c);
 }
@@ -481,13 +542,38 @@ static void begin_step(struct controller *c, int step)
 
 /* ---- what workers say ---- */
 
+/* Each witness those of the workers beside it. */
+static void tell_pids(struct controller *c)
+{
+    for (int i = 0; i < c->crew.witness_count; i++)
+        for (int k = 0; k < c->crew.worker_count; k++) {
+            const struct peer *witness = crew_witness(&c->crew, i), *worker = &c->crew.peers[k];
+            if (witness->host == NULL || strcmp(witness->host->identity, worker->host->identity) == 0)
+                wire_send(witness->wire, "pid %d", (int)worker->process.pid);
+        }
+}
+
+static void tell_target(struct controller *c)
+{
+    const struct team *team = c->plan->settings->team;
+    char line[WIRE_LINE_MAX];
+    size_t length = (size_t)snprintf(line, sizeof line, "target %u %u", c->ports.first, c->ports.last);
+    if (team == NULL)
+        snprintf(line + length, sizeof line - length, " %s", address_text(&c->plan->settings->address).text);
+    for (int i = 0; team != NULL && i < team->count && length < sizeof line; i++)
+        if (team->hosts[i].side == SIDE_SERVER)
+            length += (size_t)snprintf(line + length, sizeof line - length, " %s",
+                                       address_text(&team->hosts[i].address).text);
+    controller_tell_witnesses(c, line);
+}
+
 static void on_hello(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
     const char *version = line->count > 2 ? line->word[2] : "?";
     if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
-        controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer->process.name, version,
-                        TCPSTORM_VERSION);
+        controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer_name(peer).text,
+                        version, TCPSTORM_VERSION);
         return;
     }
     if (peer->said_hello)
@@ -496,17 +582,15 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
     if (--c->awaited > 0)
         return;
     enter(c, PHASE_LISTENING);
-    for (int i = 0; i < c->crew.worker_count; i++)
-        wire_send(c->crew.witness->wire, "pid %d", (int)c->crew.peers[i].process.pid);
+    tell_pids(c);
     if (c->course->prepare != NULL)
         c->course->prepare(c);
     c->awaited = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++)
         wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld %s", i,
-                  address_text(&c->plan->settings->address).text, c->ports.first + i, c->plan->backlog,
-                  (long long)c->lanes[i].quota, opening_name(c->order->opening));
-    wire_send(c->crew.witness->wire, "target %s %u %u", address_text(&c->plan->settings->address).text,
-              c->ports.first, c->ports.last);
+                  address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i,
+                  c->plan->backlog, (long long)c->lanes[i].quota, opening_name(c->order->opening));
+    tell_target(c);
 }
 
 static void on_listening(struct peer *peer, const struct wire_line *line)
@@ -530,9 +614,9 @@ static void on_fault(struct peer *peer, const struct wire_line *line)
     if (wire_number(line, 3) > 0)
         snprintf(where, sizeof where, " on port %lld", (long long)wire_number(line, 3));
     controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
-                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where, peer->process.name,
-                    grouped(c->course->opened(c)).text, grouped(c->plan->settings->conns).text,
-                    advice[0] != '\0' ? ": " : "", advice);
+                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
+                    peer_name(peer).text, grouped(controller_opened(c)).text,
+                    grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
 }
 
 static const struct verb verbs[] = {
@@ -555,12 +639,13 @@ static void on_line(void *context, const struct wire_line *line)
 {
     struct peer *peer = context;
     struct controller *c = peer->owner;
-    if (c->is_over || (peer->is_witness && lookout_hear(&c->lookout, line)))
+    if (c->is_over ||
+        (peer->is_witness && lookout_hear(&c->lookout, (int)(peer - crew_witness(&c->crew, 0)), line)))
         return;
     if (!peer->is_witness)
         c->last_word_us = monotonic_us();
     if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->course->hear(peer, line))
-        controller_fail(c, "%s speaks another protocol: \"%s\"", peer->process.name, line->word[0]);
+        controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text, line->word[0]);
 }
 
 /* ---- the watch ---- */
@@ -581,6 +666,13 @@ static bool is_witness_silent(const struct controller *c, int64_t now_us)
     const int64_t limit_us = (int64_t)LOOK_LIMIT_MS * 1000;
     return lookout_waiting_us(&c->lookout) > limit_us ||
            (c->phase == PHASE_ASKING && now_us - c->phase_began_us > limit_us);
+}
+
+/* Who owes a look; of those that are asked for owners only one is known. */
+static int first_awaited(const struct controller *c)
+{
+    int owing = lookout_awaited(&c->lookout);
+    return owing >= 0 ? owing : 0;
 }
 
 static const struct peer *missing_in_census(const struct controller *c, int64_t now_us)
@@ -609,18 +701,19 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
     if (c->phase <= PHASE_ACTING && now_us - c->last_word_us > SILENCE_LIMIT_MS * 1000) {
         const struct peer *silent = silent_worker(c);
         controller_fail(c, "%s (pid %d) made no progress for %d s at %s, with %s of %s connections opened",
-                        silent->process.name, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000,
-                        c->label.text, grouped(c->course->opened(c)).text,
+                        peer_name(silent).text, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000,
+                        c->label.text, grouped(controller_opened(c)).text,
                         grouped(c->plan->settings->conns).text);
         crew_kill(&c->crew);
     } else if (missing_in_census(c, now_us) != NULL) {
         const struct peer *silent = missing_in_census(c, now_us);
-        controller_fail(c, "%s (pid %d) did not count its descriptors for %d s", silent->process.name,
+        controller_fail(c, "%s (pid %d) did not count its descriptors for %d s", peer_name(silent).text,
                         (int)silent->process.pid, LOOK_LIMIT_MS / 1000);
         crew_kill(&c->crew);
     } else if (is_witness_silent(c, now_us)) {
-        controller_fail(c, "the witness (pid %d) did not answer for %d s", (int)c->crew.witness->process.pid,
-                        LOOK_LIMIT_MS / 1000);
+        const struct peer *silent = crew_witness(&c->crew, first_awaited(c));
+        controller_fail(c, "%s (pid %d) did not answer for %d s", peer_name(silent).text,
+                        (int)silent->process.pid, LOOK_LIMIT_MS / 1000);
         crew_kill(&c->crew);
     }
 }
@@ -665,7 +758,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
     c->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, c);
     for (int side = 0; side < SIDE_COUNT; side++)
         name_role(c, (enum side)side);
-    int rc = crew_init(&c->crew, base, plan->pairs, c->roles, on_lost, c);
+    int rc = crew_init(&c->crew, base, plan->pairs, plan->settings->team, c->roles, on_lost, c);
     rc = rc != 0 ? rc : lookout_init(&c->lookout, base, plan->settings->interval_ms * 1000);
     if (rc != 0 || c->lanes == NULL || c->phase_timer == NULL || c->heartbeat == NULL) {
         controller_free(c);
@@ -689,11 +782,18 @@ static void start_crew(struct controller *c)
     if (rc == -EAGAIN)
         controller_fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
                         failed->process.name);
+    else if (rc == -EHOSTUNREACH)
+        controller_fail(c, "cannot start %s: %s %s", failed->process.name, host_name(failed->host).text,
+                        failed->host->fault);
     else if (rc != 0)
         controller_fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
-    c->lookout.witness = c->crew.witness->wire;
+    char backend[32];
+    snprintf(backend, sizeof backend, "backend %s", c->plan->witness->name);
+    c->lookout.witness_count = rc == 0 ? c->crew.witness_count : 0;
+    for (int i = 0; i < c->lookout.witness_count; i++)
+        c->lookout.witnesses[i] = crew_witness(&c->crew, i)->wire;
     if (rc == 0)
-        wire_send(c->crew.witness->wire, "backend %s", c->plan->witness->name);
+        controller_tell_witnesses(c, backend);
 }
 
 static void tell_order_end(struct controller *c)
@@ -704,7 +804,7 @@ static void tell_order_end(struct controller *c)
         .difference = c->difference.text,
         .fault = c->fault.text,
         .step = c->label.text,
-        .opened = c->course->opened(c),
+        .opened = controller_opened(c),
         .sides = c->has_look ? c->look.sides : NULL,
         .aged = c->aged,
         .late_close = c->late_close,
@@ -739,7 +839,7 @@ static void tell_order_end(struct controller *c)
 void controller_start(struct controller *c)
 {
     struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
-    kernel_counters_read(&c->counters_before);
+    c->counters_before = counters_now(c);
     evtimer_add(c->heartbeat, &beat);
     start_crew(c);
 }

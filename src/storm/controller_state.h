@@ -4,6 +4,7 @@
 #ifndef STORM_CONTROLLER_STATE_H
 #define STORM_CONTROLLER_STATE_H
 
+#include "storm/by_host.h"
 #include "storm/controller.h"
 #include "storm/crew.h"
 #include "storm/lookout.h"
@@ -29,7 +30,8 @@ struct course {
     void (*begin_step)(struct controller *c);
     /* False when the line is none of its. */
     bool (*hear)(struct peer *peer, const struct wire_line *line);
-    int64_t (*opened)(const struct controller *c);
+    /* Connections that the client worker of that pair has begun and that have not failed. */
+    int64_t (*opened_by)(const struct controller *c, int pair);
     struct expectation (*expected)(const struct controller *c, int64_t now_us);
     /* Takes note of a look. NULL: nothing. */
     void (*note_look)(struct controller *c);
@@ -79,12 +81,14 @@ struct controller {
     struct look look; /* the last complete one */
     struct { /* what the workers had reported when it began: later, more is opened than it can have met */
         int64_t opened, fds[SIDE_COUNT], errors[SIDE_COUNT];
+        struct by_host by_host;
         struct kernel_counters moved; /* since the order began, read when the look has come */
     } at_look;
     bool has_look;
     int census_awaited; /* workers that have not said how many ghosts they hold */
     int64_t census_serial, census_began_us;
     int64_t owners_serial;
+    int owners_awaited; /* witnesses that have not said whose the lingering sockets are */
     bool aged, late_close;
     int64_t assassinated; /* TIME_WAIT that a late RST has ended */
 
@@ -99,6 +103,15 @@ struct controller {
 };
 
 /* ---- for the courses ---- */
+
+/* Where the server of that lane listens. */
+const struct address *controller_lane_address(const struct controller *c, const struct lane *lane);
+
+/* Connections begun that have not failed. */
+int64_t controller_opened(const struct controller *c);
+
+/* Tells all witnesses. */
+void controller_tell_witnesses(struct controller *c, const char *line);
 
 const struct order_step *controller_step(const struct controller *c);
 

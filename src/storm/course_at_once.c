@@ -6,11 +6,11 @@
 
 #include <stdio.h>
 
-static int64_t at_once_opened(const struct controller *c)
+static int64_t at_once_opened_by(const struct controller *c, int pair)
 {
     int64_t started = 0;
     for (int i = 0; i < c->plan->lane_count; i++)
-        started += c->lanes[i].started;
+        started += c->lanes[i].pair == pair ? c->lanes[i].started : 0;
     return started;
 }
 
@@ -30,8 +30,8 @@ static void begin_opening(struct controller *c)
     for (int i = 0; i < c->plan->lane_count; i++) {
         const struct lane *lane = &c->lanes[i];
         wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld %s", i,
-                  address_text(&c->plan->settings->address).text, c->ports.first + i, (long long)lane->quota,
-                  opening_name(c->order->opening));
+                  address_text(controller_lane_address(c, lane)).text, c->ports.first + i,
+                  (long long)lane->quota, opening_name(c->order->opening));
         /* Where nothing is accepted, nothing is to be waited for. */
         wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i,
                   (long long)(c->order->opening == OPENING_FULL ? c->plan->window : lane->quota));
@@ -195,7 +195,7 @@ static bool at_once_hear(struct peer *peer, const struct wire_line *line)
 
 static struct expectation at_once_expected(const struct controller *c, int64_t now_us)
 {
-    struct circumstances circumstances = {.opened = at_once_opened(c),
+    struct circumstances circumstances = {.opened = controller_opened(c),
                                           .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
                                           .leaked = c->plan->settings->leak,
                                           .conns = c->plan->settings->conns};
@@ -221,7 +221,7 @@ static const struct peer *at_once_silent(const struct controller *c)
 static void at_once_progress(const struct controller *c, struct progress *progress)
 {
     const struct order_step *step = controller_step(c);
-    progress->done = step->act == ACT_OPEN ? at_once_opened(c) : 0;
+    progress->done = step->act == ACT_OPEN ? controller_opened(c) : 0;
     for (int i = 0; step->act != ACT_OPEN && i < c->crew.worker_count; i++)
         progress->done += c->crew.peers[i].acted;
     progress->total = c->plan->settings->conns * (step->by == BOTH_SIDES ? 2 : 1);
@@ -232,7 +232,7 @@ const struct course course_at_once = {
     .label = at_once_label,
     .begin_step = at_once_begin_step,
     .hear = at_once_hear,
-    .opened = at_once_opened,
+    .opened_by = at_once_opened_by,
     .expected = at_once_expected,
     .is_as_expected = at_once_is_as_expected,
     .silent = at_once_silent,

@@ -11,9 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#define BEHIND_THE_WORKERS "nice 15" /* the witness takes what they leave */
+
 enum {
     FAST_RATE = 5000,         /* from then on a look would make arrivals late, */
-    BEHIND_THE_WORKERS = 15,  /* nice: so that it takes what they leave */
     LAST_REPORTS = 2,         /* of each server, after the clients have ended: what it holds is then told */
     RATE_UNIT = 1000,         /* the wire's rates are in 1,000 s */
     STEADY_AFTER_US = 300000, /* beyond a first life, until what is held is level */
@@ -62,7 +63,7 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
 static void flow_prepare(struct controller *c)
 {
     if (flow_of(c)->rate >= FAST_RATE)
-        wire_send(c->crew.witness->wire, "nice %d", BEHIND_THE_WORKERS);
+        controller_tell_witnesses(c, BEHIND_THE_WORKERS);
     c->outage.backlog = c->plan->lane_count == 1 ? c->plan->backlog : 0;
     c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
@@ -74,7 +75,7 @@ static void flow_prepare(struct controller *c)
     }
     for (int i = 0; i < c->plan->lane_count; i++)
         wire_send(crew_client(&c->crew, c->lanes[i].pair)->wire, "connect %d %s %u 0 full", i,
-                  address_text(&c->plan->settings->address).text, c->ports.first + i);
+                  address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i);
 }
 
 static void flow_begin_step(struct controller *c)
@@ -120,7 +121,7 @@ static void on_serving(struct peer *peer, const struct wire_line *line)
         controller_act_is_done(c);
     if (peer->errors > 0 && !is_expected_failure(c))
         controller_fail(c, "accept(): %s in %s, with %s connections accepted: %s", strerror(peer->flow.error),
-                        peer->process.name, grouped(peer->flow.begun).text,
+                        peer_name(peer).text, grouped(peer->flow.begun).text,
                         fault_advice("accept", peer->flow.error));
 }
 
@@ -144,7 +145,7 @@ static void on_arrived(struct peer *peer, const struct wire_line *line)
     note_reports(c);
     if (peer->errors > 0 && !is_expected_failure(c))
         controller_fail(c, "%s of the connect() calls of %s failed or were not answered, %s of them for %s",
-                        grouped(peer->errors).text, peer->process.name, grouped(peer->flow.timeouts).text,
+                        grouped(peer->errors).text, peer_name(peer).text, grouped(peer->flow.timeouts).text,
                         duration_text(flow_of(c)->connect_timeout_ms).text);
 }
 
@@ -167,11 +168,9 @@ static bool flow_hear(struct peer *peer, const struct wire_line *line)
     return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
 }
 
-static int64_t flow_opened(const struct controller *c)
+static int64_t flow_opened_by(const struct controller *c, int pair)
 {
-    struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
-    return sums[SIDE_CLIENT].begun;
+    return crew_client(&c->crew, pair)->flow.begun;
 }
 
 /* ---- what is to be seen ---- */
@@ -190,7 +189,7 @@ static struct expectation scenario_expectation(const struct controller *c)
     const uint32_t over = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_GONE);
     uint32_t allowed = flow_of(c)->fixed ? over : ~0U;
     return (struct expectation){
-        .allowed = {allowed, allowed}, .opened = flow_opened(c), .leak_side = SIDE_COUNT};
+        .allowed = {allowed, allowed}, .opened = controller_opened(c), .leak_side = SIDE_COUNT};
 }
 
 static struct expectation flow_expected(const struct controller *c, int64_t now_us)
@@ -198,7 +197,7 @@ static struct expectation flow_expected(const struct controller *c, int64_t now_
     if (flow_of(c)->scenario != NULL)
         return scenario_expectation(c);
     struct circumstances circumstances = {
-        .opened = flow_opened(c),
+        .opened = controller_opened(c),
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
         .leaked = leak_expected(c),
         .is_flow = true,
@@ -233,7 +232,7 @@ static void flow_note_look(struct controller *c)
         outage_note_counters(&c->outage, t_s, &c->at_look.moved);
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
-                     flow_opened(c) < c->plan->settings->conns;
+                     controller_opened(c) < c->plan->settings->conns;
     if (is_steady)
         outage_note_look(&c->outage, t_s, c->look.sides);
 }
@@ -374,7 +373,7 @@ const struct course course_flow = {
     .prepare = flow_prepare,
     .begin_step = flow_begin_step,
     .hear = flow_hear,
-    .opened = flow_opened,
+    .opened_by = flow_opened_by,
     .expected = flow_expected,
     .note_look = flow_note_look,
     .is_as_expected = flow_is_as_expected,

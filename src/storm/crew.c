@@ -1,5 +1,7 @@
 #include "storm/crew.h"
 
+#include "storm/team.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
@@ -38,19 +40,31 @@ bool crew_has_left(const struct crew *crew)
     return crew->dismissed && alive == 0;
 }
 
+static void note_end(struct peer *peer)
+{
+    struct crew *crew = peer->crew;
+    lose(peer);
+    if (peer->doomed && !crew->dismissed)
+        crew->on_dead(crew->owner, peer);
+}
+
+/* Of a process on a host: it has ended, or the host is lost. */
+static void on_end_elsewhere(void *context)
+{
+    struct peer *peer = context;
+    note_end(peer);
+    if (crew_has_left(peer->crew))
+        event_base_loopbreak(peer->crew->base);
+}
+
 static void on_child(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct crew *crew = context;
-    for (int i = 0; i < crew->count; i++) {
-        struct process *process = &crew->peers[i].process;
-        if (process_reap(process)) {
-            lose(&crew->peers[i]);
-            if (crew->peers[i].doomed && !crew->dismissed)
-                crew->on_dead(crew->owner, &crew->peers[i]);
-        }
-    }
+    for (int i = 0; i < crew->count; i++)
+        if (process_reap(&crew->peers[i].process))
+            note_end(&crew->peers[i]);
     if (crew_has_left(crew))
         event_base_loopbreak(crew->base);
 }
@@ -61,18 +75,54 @@ static void name_peers(struct crew *crew)
         struct peer *peer = &crew->peers[i];
         peer->crew = crew;
         peer->owner = crew->owner;
-        peer->is_witness = i == crew->worker_count;
+        peer->is_witness = i >= crew->worker_count;
         peer->side = i < crew->pairs ? SIDE_SERVER : SIDE_CLIENT;
         if (peer->is_witness)
-            snprintf(peer->process.name, sizeof peer->process.name, "the witness");
+            snprintf(peer->process.name, sizeof peer->process.name,
+                     crew->witness_count > 1 ? "witness %d" : "the witness", i - crew->worker_count);
         else
             snprintf(peer->process.name, sizeof peer->process.name, "%s worker %d", side_name(peer->side),
                      i % crew->pairs);
     }
-    crew->witness = &crew->peers[crew->worker_count];
 }
 
-int crew_init(struct crew *crew, struct event_base *base, int pairs,
+static int witness_of(const struct crew *crew, const struct peer *worker)
+{
+    for (int i = 0; i < crew->witness_count; i++)
+        if (strcmp(crew_witness(crew, i)->host->identity, worker->host->identity) == 0)
+            return i;
+    return 0;
+}
+
+/* Workers of each side on its hosts, and a witness for each kernel and network namespace. */
+static int place_peers(struct crew *crew, struct team *team)
+{
+    int *host = calloc((size_t)crew->pairs, sizeof *host), witness = crew->worker_count;
+    if (host == NULL)
+        return -ENOMEM;
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        team_place(team, (enum side)side, crew->pairs, host);
+        for (int pair = 0; pair < crew->pairs; pair++)
+            crew->peers[side * crew->pairs + pair].host = &team->hosts[host[pair]];
+    }
+    for (int i = 0; i < team->count; i++)
+        if (!team_is_double(team, i))
+            crew->peers[witness++].host = &team->hosts[i];
+    for (int i = 0; i < crew->worker_count; i++)
+        crew->peers[i].witness = witness_of(crew, &crew->peers[i]);
+    free(host);
+    return 0;
+}
+
+static int witnesses_of(const struct team *team)
+{
+    int count = 0;
+    for (int i = 0; team != NULL && i < team->count; i++)
+        count += !team_is_double(team, i);
+    return team != NULL ? count : 1;
+}
+
+int crew_init(struct crew *crew, struct event_base *base, int pairs, struct team *team,
               const char *const *const roles[SIDE_COUNT], void (*on_lost)(void *owner, struct peer *peer),
               void *owner)
 {
@@ -80,7 +130,8 @@ int crew_init(struct crew *crew, struct event_base *base, int pairs,
         .base = base,
         .pairs = pairs,
         .worker_count = 2 * pairs,
-        .count = 2 * pairs + 1,
+        .witness_count = witnesses_of(team),
+        .count = 2 * pairs + witnesses_of(team),
         .roles = {roles[SIDE_SERVER], roles[SIDE_CLIENT]},
         .on_lost = on_lost,
         .owner = owner,
@@ -93,13 +144,18 @@ int crew_init(struct crew *crew, struct event_base *base, int pairs,
         return -ENOMEM;
     }
     name_peers(crew);
-    return 0;
+    return team != NULL ? place_peers(crew, team) : 0;
 }
 
 static int start_peer(struct peer *peer, wire_on_line *on_line)
 {
     static const char *const witness[PROCESS_WORDS_MAX + 1] = {"witness"};
-    int fd = process_start(&peer->process, peer->is_witness ? witness : peer->crew->roles[peer->side]);
+    const char *const *words = peer->is_witness ? witness : peer->crew->roles[peer->side];
+    if (peer->host != NULL) {
+        peer->wire = host_start(peer->host, &peer->process, words, on_line, on_end_elsewhere, peer);
+        return peer->wire != NULL ? 0 : peer->host->fault[0] != '\0' ? -EHOSTUNREACH : -ENOMEM;
+    }
+    int fd = process_start(&peer->process, words);
     if (fd < 0)
         return fd;
     peer->wire = wire_new(peer->crew->base, fd, on_line, on_stream_end, peer);
@@ -139,28 +195,52 @@ void crew_dismiss(struct crew *crew)
     event_active(crew->child_signal, EV_SIGNAL, 1); /* there may be nobody left to wait for */
 }
 
+static void end_process(struct peer *peer)
+{
+    if (peer->host != NULL)
+        host_kill(peer->host, peer->wire);
+    else
+        process_kill(&peer->process);
+}
+
 void crew_doom(struct peer *peer)
 {
     peer->doomed = true;
-    process_kill(&peer->process);
+    end_process(peer);
 }
 
 void crew_kill(struct crew *crew)
 {
     for (int i = 0; i < crew->count; i++)
-        process_kill(&crew->peers[i].process);
+        end_process(&crew->peers[i]);
 }
 
 void crew_free(struct crew *crew)
 {
-    for (int i = 0; crew->peers != NULL && i < crew->count; i++)
+    for (int i = 0; crew->peers != NULL && i < crew->count; i++) {
+        if (crew->peers[i].host != NULL)
+            host_forget(crew->peers[i].host, crew->peers[i].wire);
         wire_free(crew->peers[i].wire);
+    }
     free(crew->peers);
     if (crew->patience != NULL)
         event_free(crew->patience);
     if (crew->child_signal != NULL)
         event_free(crew->child_signal);
     *crew = (struct crew){0};
+}
+
+struct peer_text peer_name(const struct peer *peer)
+{
+    struct peer_text out;
+    snprintf(out.text, sizeof out.text, "%s%s%s", peer->process.name, peer->host != NULL ? " on " : "",
+             peer->host != NULL ? host_name(peer->host).text : "");
+    return out;
+}
+
+struct peer *crew_witness(const struct crew *crew, int i)
+{
+    return &crew->peers[crew->worker_count + i];
 }
 
 struct peer *crew_server(const struct crew *crew, int pair)

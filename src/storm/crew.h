@@ -16,11 +16,13 @@ struct event;
 struct event_base;
 
 struct peer {
-    void *owner; /* whoever made the crew */
+    struct host *host; /* where it runs; NULL: on this machine, and no host is asked */
+    void *owner;       /* whoever made the crew */
     struct crew *crew;
     struct process process;
     struct wire *wire; /* NULL before the start */
     bool is_witness;
+    int witness;    /* index of the witness that sees its sockets */
     enum side side; /* of a worker */
     bool said_hello;
     bool doomed; /* is killed by plan: its end is no loss */
@@ -38,12 +40,12 @@ struct peer {
 
 struct crew {
     struct event_base *base;
-    struct peer *peers; /* servers, then as many clients, then the witness */
+    struct peer *peers; /* servers, then as many clients, then the witnesses */
     int pairs;
     int worker_count;
     int count;
-    struct peer *witness;
-    bool dismissed; /* has been asked to leave */
+    int witness_count; /* one for each host that sees sockets which no other does; one where there are none */
+    bool dismissed;    /* has been asked to leave */
     struct event *patience, *child_signal;
     const char *const *roles[SIDE_COUNT];            /* the words that start a worker of that side */
     void (*on_lost)(void *owner, struct peer *peer); /* one left that was not asked to */
@@ -51,9 +53,12 @@ struct crew {
     void *owner;
 };
 
-/* Makes room for the processes; none is started. `roles` are each side's words for cmd_worker, NULL at their
- * end, and stay the caller's. Returns 0 or -ENOMEM. */
-int crew_init(struct crew *crew, struct event_base *base, int pairs,
+struct team;
+
+/* Makes room for the processes; none is started. `team`: whose hosts they run on, NULL for this machine.
+ * `roles` are each side's words for cmd_worker, NULL at their end, and stay the caller's. Returns 0 or
+ * -ENOMEM. */
+int crew_init(struct crew *crew, struct event_base *base, int pairs, struct team *team,
               const char *const *const roles[SIDE_COUNT], void (*on_lost)(void *owner, struct peer *peer),
               void *owner);
 
@@ -76,6 +81,16 @@ bool crew_has_left(const struct crew *crew);
 
 /* Frees the streams and the room; the processes have left. */
 void crew_free(struct crew *crew);
+
+struct peer_text {
+    char text[144];
+};
+
+/* "client worker 0", and where: " on host \"ssh web1\"" where the run has hosts. */
+struct peer_text peer_name(const struct peer *peer);
+
+/* The i-th of witness_count. */
+struct peer *crew_witness(const struct crew *crew, int i);
 
 struct peer *crew_server(const struct crew *crew, int pair);
 struct peer *crew_client(const struct crew *crew, int pair);

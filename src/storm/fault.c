@@ -13,6 +13,7 @@ struct advice_row {
 static const struct advice_row rows[] = {
     {"listen", EADDRINUSE, "choose other lanes with --port"},
     {"listen", EACCES, "ports below net.ipv4.ip_unprivileged_port_start need root: choose a higher --port"},
+    {"listen", EADDRNOTAVAIL, "--address is none of that machine's"},
     {"connect", EADDRNOTAVAIL,
      "no ephemeral port is left: widen net.ipv4.ip_local_port_range or lower --conns"},
     {"connect", EADDRINUSE, "no ephemeral port is left: widen net.ipv4.ip_local_port_range or lower --conns"},

@@ -34,7 +34,13 @@ void lookout_now(struct lookout *lookout)
     lookout->looking = true;
     lookout->began_us = monotonic_us();
     lookout->on_begin(lookout->owner);
-    wire_send(lookout->witness, "look %lld", (long long)++lookout->serial);
+    lookout->look = (struct look){.began_us = lookout->began_us, .part_count = lookout->witness_count};
+    lookout->awaited = lookout->witness_count;
+    lookout->answered = 0;
+    lookout->error = 0;
+    lookout->serial++;
+    for (int i = 0; i < lookout->witness_count; i++)
+        wire_send(lookout->witnesses[i], "look %lld", (long long)lookout->serial);
 }
 
 void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us)
@@ -58,51 +64,80 @@ void lookout_stop(struct lookout *lookout)
     event_del(lookout->timer);
 }
 
-static void hear_seen(struct lookout *lookout, const struct wire_line *line)
+static void add_histogram(struct histogram *to, const struct histogram *from)
 {
-    struct look look = {.began_us = lookout->began_us, .took_us = wire_number(line, 2)};
+    for (int state = 0; state < STATE_COUNT; state++)
+        to->of[state] += from->of[state];
+    to->owned += from->owned;
+    to->unread += from->unread;
+    to->unowned += from->unowned;
+    to->queued += from->queued;
+}
+
+static void hear_seen(struct lookout *lookout, int witness, const struct wire_line *line)
+{
+    struct look_part *part = &lookout->look.parts[witness];
     int next = 3;
     for (int side = 0; side < SIDE_COUNT; side++)
         for (int state = 0; state < STATE_COUNT; state++)
-            look.sides[side].of[state] = wire_number(line, next++);
+            part->sides[side].of[state] = wire_number(line, next++);
     for (int side = 0; side < SIDE_COUNT; side++) {
-        look.sides[side].owned = wire_number(line, next++);
-        look.sides[side].unread = wire_number(line, next++);
-        look.sides[side].unowned = wire_number(line, next++);
-        look.sides[side].queued = wire_number(line, next++);
+        part->sides[side].owned = wire_number(line, next++);
+        part->sides[side].unread = wire_number(line, next++);
+        part->sides[side].unowned = wire_number(line, next++);
+        part->sides[side].queued = wire_number(line, next++);
+        add_histogram(&lookout->look.sides[side], &part->sides[side]);
     }
-    lookout->failed = 0;
-    lookout->on_look(lookout->owner, &look);
 }
 
-static void hear_unseen(struct lookout *lookout, const struct wire_line *line)
+/* All witnesses have answered; a look that one of them could not take is none. */
+static void end_look(struct lookout *lookout)
 {
+    lookout->looking = false;
+    if (lookout->error == 0) {
+        lookout->failed = 0;
+        lookout->on_look(lookout->owner, &lookout->look);
+        return;
+    }
     lookout->failed_in_all++;
     if (++lookout->failed >= FAILED_MAX)
-        lookout->on_blind(lookout->owner, (int)wire_number(line, 3));
+        lookout->on_blind(lookout->owner, lookout->error);
     else
-        lookout_later(lookout, false, wire_number(line, 2));
+        lookout_later(lookout, false, lookout->look.took_us);
 }
 
-bool lookout_hear(struct lookout *lookout, const struct wire_line *line)
+bool lookout_hear(struct lookout *lookout, int witness, const struct wire_line *line)
 {
     bool seen = strcmp(line->word[0], "seen") == 0 && line->count == 3 + SIDE_COUNT * (STATE_COUNT + TALLIES);
     bool unseen = strcmp(line->word[0], "unseen") == 0 && line->count == 4;
     if (!seen && !unseen)
         return false;
-    if (lookout->stopped || wire_number(line, 1) != lookout->serial)
+    bool is_known = (lookout->answered & 1U << witness) != 0;
+    if (lookout->stopped || !lookout->looking || is_known || wire_number(line, 1) != lookout->serial)
         return true;
-    lookout->looking = false;
+    lookout->answered |= 1U << witness;
+    if (wire_number(line, 2) > lookout->look.took_us)
+        lookout->look.took_us = wire_number(line, 2);
     if (seen)
-        hear_seen(lookout, line);
+        hear_seen(lookout, witness, line);
     else
-        hear_unseen(lookout, line);
+        lookout->error = (int)wire_number(line, 3);
+    if (--lookout->awaited == 0)
+        end_look(lookout);
     return true;
 }
 
 int64_t lookout_waiting_us(const struct lookout *lookout)
 {
     return lookout->looking ? monotonic_us() - lookout->began_us : 0;
+}
+
+int lookout_awaited(const struct lookout *lookout)
+{
+    for (int i = 0; lookout->looking && i < lookout->witness_count; i++)
+        if ((lookout->answered & 1U << i) == 0)
+            return i;
+    return -1;
 }
 
 void lookout_free(struct lookout *lookout)

@@ -12,19 +12,33 @@
 struct event;
 struct event_base;
 
-/* One complete look. Times are CLOCK_MONOTONIC, microseconds. */
-struct look {
-    int64_t began_us, took_us;
+enum { LOOK_PARTS_MAX = 16 };
+
+/* What one witness saw. */
+struct look_part {
     struct histogram sides[SIDE_COUNT];
 };
 
+/* One complete look. Times are CLOCK_MONOTONIC, microseconds. */
+struct look {
+    int64_t began_us, took_us; /* took: the slowest witness */
+    struct histogram sides[SIDE_COUNT];
+    int part_count;
+    struct look_part parts[LOOK_PARTS_MAX];
+};
+
 struct lookout {
-    struct wire *witness; /* borrowed */
+    struct wire *witnesses[LOOK_PARTS_MAX]; /* borrowed */
+    int witness_count;
     struct event *timer;
     int64_t interval_us;
     int64_t serial;
     int64_t began_us; /* of the look under way, or of the last */
     bool looking;
+    int awaited;       /* witnesses that have not answered */
+    uint32_t answered; /* bit i: the i-th has */
+    int error;         /* of one whose dump failed */
+    struct look look;  /* as far as it has come */
     bool stopped;
     int64_t failed_in_all;
     int failed;           /* looks in a row */
@@ -36,7 +50,7 @@ struct lookout {
     void *owner;
 };
 
-/* Returns 0 or -ENOMEM. The callbacks and the witness are set by the owner before the first look. */
+/* Returns 0 or -ENOMEM. The callbacks and the witnesses are set by the owner before the first look. */
 int lookout_init(struct lookout *lookout, struct event_base *base, int64_t interval_us);
 
 /* Looks at once, unless a look is under way. */
@@ -48,12 +62,15 @@ void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us);
 /* No more looks; what is under way is not reported. */
 void lookout_stop(struct lookout *lookout);
 
-/* Takes a line of the witness, calls on_look or on_blind. False when the line is none of its. A look that
- * failed is not reported; the next is due after the interval. */
-bool lookout_hear(struct lookout *lookout, const struct wire_line *line);
+/* Takes a line of the i-th witness, calls on_look or on_blind. False when the line is none of its. A look
+ * that failed is not reported; the next is due after the interval. */
+bool lookout_hear(struct lookout *lookout, int witness, const struct wire_line *line);
 
 /* How long the look under way has been under way; 0 when none is. */
 int64_t lookout_waiting_us(const struct lookout *lookout);
+
+/* The first witness that has not answered the look under way; -1 when none is owed. */
+int lookout_awaited(const struct lookout *lookout);
 
 void lookout_free(struct lookout *lookout);
 

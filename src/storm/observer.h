@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct host_part;
 
 enum outcome {
     OUTCOME_AS_EXPECTED,
@@ -53,10 +54,12 @@ struct sample {
     const struct histogram *sides; /* SIDE_COUNT of them */
     int64_t fds[SIDE_COUNT];       /* descriptors that the side holds on connections */
     int64_t errors[SIDE_COUNT];    /* failed accept(), failed connect() */
-    int64_t dropped;            /* SYNs dropped by listeners of this network namespace so far (ListenDrops) */
-    int64_t late;               /* arrivals that came too late so far; 0 where all come at once */
-    int64_t connect_us;         /* for so long the oldest connect() has been waiting; likewise */
-    int64_t nofile[SIDE_COUNT]; /* descriptors that the side's processes may have together */
+    int64_t dropped;    /* SYNs dropped by listeners of this network namespace so far (ListenDrops) */
+    int64_t late;       /* arrivals that came too late so far; 0 where all come at once */
+    int64_t connect_us; /* for so long the oldest connect() has been waiting; likewise */
+    const struct host_part *parts; /* host by host: see by_host.h */
+    int part_count;                /* 0: all of it is on this machine */
+    int64_t nofile[SIDE_COUNT];    /* descriptors that the side's processes may have together */
 };
 
 struct step_end {

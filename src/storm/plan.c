@@ -1,6 +1,7 @@
 #include "storm/plan.h"
 
 #include "base/number_text.h"
+#include "storm/team.h"
 #include "tcp/packet_drop.h"
 
 #include <errno.h>
@@ -98,7 +99,10 @@ static int64_t pairs_wanted(const struct plan *plan)
     int64_t needed = (held + plan->worker_capacity - 1) / plan->worker_capacity;
     int64_t worth =
         is_flow(settings) ? settings->flow.rate / FLOW_PAIR_RATE + 1 : settings->conns / PAIR_WORTH;
-    return max_of(needed, min_of(plan->limits.processors, worth));
+    int64_t hosts = settings->team != NULL ? max_of(team_count(settings->team, SIDE_SERVER),
+                                                    team_count(settings->team, SIDE_CLIENT))
+                                           : 1;
+    return max_of(max_of(needed, hosts), min_of(plan->limits.processors, worth));
 }
 
 /* Connections that stay in a listener's queue, and its share in them: past half of its backlog the kernel
@@ -345,7 +349,10 @@ static void check_needs(struct plan *plan)
 int plan_make(struct plan *plan, const struct storm_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
-    host_limits_read(&plan->limits);
+    if (settings->team != NULL)
+        team_limits(settings->team, &plan->limits);
+    else
+        host_limits_read(&plan->limits);
     size_workers(plan);
     check_nofile(plan);
     size_lanes(plan);
@@ -353,7 +360,8 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
     size_time_wait(plan);
     size_memory(plan);
     check_orphans(plan);
-    check_address(plan);
+    if (settings->team == NULL)
+        check_address(plan);
     choose_witness(plan);
     check_needs(plan);
     warn_of_clocks(plan);
@@ -364,9 +372,15 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why)
 {
     const struct address *address = &plan->settings->address;
-    int rc = lanes_find_ports(plan->witness, address, from, plan->last_port, plan->lane_count, first);
+    struct team *team = plan->settings->team;
+    int rc = team != NULL
+                 ? team_find_ports(team, from, plan->last_port, plan->lane_count, first)
+                 : lanes_find_ports(plan->witness, address, from, plan->last_port, plan->lane_count, first);
     if (rc == 0)
         return 0;
+    for (int i = 0; rc == -EHOSTUNREACH && i < team->count; i++)
+        if (team->hosts[i].fault[0] != '\0')
+            return refuse(why, "%s %s", host_name(&team->hosts[i]).text, team->hosts[i].fault);
     if (rc == -EADDRINUSE)
         return refuse(
             why,

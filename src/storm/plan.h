@@ -26,6 +26,8 @@ struct flow_settings {
 };
 
 /* What the user asked for. */
+struct team;
+
 struct storm_settings {
     const char *command; /* as it can be typed again; NULL: not known */
     int64_t conns;       /* of each order, in all */
@@ -35,6 +37,8 @@ struct storm_settings {
     int order_count;
     bool all_orders; /* asked for as "all" */
     struct address address;
+    struct team
+        *team; /* the hosts it is played on; NULL: this machine. Their addresses then count, not `address` */
     int64_t port;            /* the first one to try */
     const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
                                 there; NULL: it has not */

@@ -16,26 +16,37 @@ void process_leave_signals_to_controller(void)
         signal(controller_signals[i], SIG_IGN);
 }
 
-static void become(const char *const words[], int control)
+/* In the child: standard input and output are the stream. */
+static void take_stream(int control)
 {
-    char program[] = "tcpstorm", self[] = "/proc/self/exe", copies[PROCESS_WORDS_MAX][32];
-    char *arguments[PROCESS_WORDS_MAX + 2] = {program};
-    for (int i = 0; i < PROCESS_WORDS_MAX && words[i] != NULL; i++) {
-        snprintf(copies[i], sizeof copies[i], "%s", words[i]);
-        arguments[i + 1] = copies[i];
-    }
     process_leave_signals_to_controller(); /* what is ignored stays so over exec: no moment is left open */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* dup2 takes CLOEXEC off the copies only: every other descriptor of the controller stays behind, or a
      * dead controller would never show as EOF. */
-    if (dup2(control, STDIN_FILENO) >= 0 && dup2(control, STDOUT_FILENO) >= 0)
+    if (dup2(control, STDIN_FILENO) < 0 || dup2(control, STDOUT_FILENO) < 0)
+        _exit(127);
+}
+
+/* Either of them: this binary with these words, or a command of the shell. */
+static void become(const char *const words[], const char *command, int control)
+{
+    char program[] = "tcpstorm", self[] = "/proc/self/exe", copies[PROCESS_WORDS_MAX][32];
+    char *arguments[PROCESS_WORDS_MAX + 2] = {program};
+    take_stream(control);
+    if (command != NULL)
+        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+    for (int i = 0; words != NULL && i < PROCESS_WORDS_MAX && words[i] != NULL; i++) {
+        snprintf(copies[i], sizeof copies[i], "%s", words[i]);
+        arguments[i + 1] = copies[i];
+    }
+    if (words != NULL)
         execv(self, arguments);
     _exit(127);
 }
 
-int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1])
+static int start(struct process *process, const char *const words[], const char *command)
 {
     int stream[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) != 0)
@@ -46,7 +57,7 @@ int process_start(struct process *process, const char *const words[PROCESS_WORDS
                 &before); /* the child must not die, or run our handlers, before it ignores them */
     pid_t pid = fork();
     if (pid == 0)
-        become(words, stream[1]);
+        become(words, command, stream[1]);
     int error = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(stream[1]);
@@ -59,9 +70,19 @@ int process_start(struct process *process, const char *const words[PROCESS_WORDS
     return stream[0];
 }
 
+int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1])
+{
+    return start(process, words, NULL);
+}
+
+int process_launch(struct process *process, const char *command)
+{
+    return start(process, NULL, command);
+}
+
 bool process_reap(struct process *process)
 {
-    if (process->pid == 0 || process->ended)
+    if (process->pid == 0 || process->ended || process->elsewhere)
         return false;
     pid_t got = waitpid(process->pid, &process->wait_status, WNOHANG);
     process->ended = got == process->pid || (got < 0 && errno == ECHILD);
@@ -70,7 +91,7 @@ bool process_reap(struct process *process)
 
 void process_kill(const struct process *process)
 {
-    if (process->pid > 0 && !process->ended)
+    if (process->pid > 0 && !process->ended && !process->elsewhere)
         kill(process->pid, SIGKILL);
 }
 

@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 struct process {
-    pid_t pid;  /* 0 when it was never started */
-    bool ended; /* reaped; wait_status says how */
+    pid_t pid;      /* 0 when it was never started */
+    bool elsewhere; /* on another host: its pid is no process of ours, and never signalled or reaped here */
+    bool ended;     /* reaped; wait_status says how */
     int wait_status;
     char name[32]; /* "server worker 2", for messages */
 };
@@ -22,6 +23,9 @@ enum { PROCESS_WORDS_MAX = 4 };
 /* Runs this binary as `tcpstorm WORD ...`; NULL ends the words. Returns our end of the stream, or a negative
  * errno. */
 int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1]);
+
+/* Runs a command by the shell, likewise. */
+int process_launch(struct process *process, const char *command);
 
 /* Collects the exit of this process if it has ended. True when it had not been collected before. */
 bool process_reap(struct process *process);

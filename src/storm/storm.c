@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "storm/clock.h"
 #include "storm/controller.h"
+#include "storm/team.h"
 #include "tcp/sysctl.h"
 
 #include <event2/event.h>
@@ -56,7 +57,16 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
 
 static int64_t time_wait_room(const struct storm *storm)
 {
-    return storm->plan->limits.max_tw_buckets - host_time_wait_now();
+    struct team *team = storm->plan->settings->team;
+    if (team == NULL)
+        return storm->plan->limits.max_tw_buckets - host_time_wait_now();
+    team_ask_counters(team); /* for the next time */
+    return team_time_wait_room(team);
+}
+
+static int64_t time_wait_now(const struct storm *storm)
+{
+    return storm->plan->limits.max_tw_buckets - time_wait_room(storm);
 }
 
 static void on_room_timer(evutil_socket_t fd, short what, void *context)
@@ -71,7 +81,7 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
         storm->room_said_ms = waited_ms;
         diag_progress(
             "waiting for TIME_WAIT of earlier connections to end: %s there, room for %s needed, %llds so far",
-            grouped(host_time_wait_now()).text, grouped(storm->room_needed).text,
+            grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text,
             (long long)waited_ms / 1000);
     }
 }
@@ -94,7 +104,7 @@ static bool wait_for_room(struct storm *storm, const struct close_order *order)
     diag_error(
         "%s sockets in TIME_WAIT leave no room for the %s of --order %s: raise net.ipv4.tcp_max_tw_buckets "
         "(now %s) or wait until they end",
-        grouped(host_time_wait_now()).text, grouped(storm->room_needed).text, order->name,
+        grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text, order->name,
         grouped(storm->plan->limits.max_tw_buckets).text);
     return false;
 }
@@ -323,7 +333,8 @@ enum outcome storm_run_together(struct plan *const *plans, int count, int64_t ho
 {
     struct storm storm = {
         .plan = plans[0], .observers = observers, .hold_ms = hold_ms, .began_us = monotonic_us()};
-    storm.base = event_base_new();
+    struct team *team = storm.plan->settings->team;
+    storm.base = team != NULL ? team->base : event_base_new();
     if (storm.base == NULL) {
         diag_error("memory is short: no event loop could be made");
         return OUTCOME_FAULT;
@@ -342,6 +353,7 @@ enum outcome storm_run_together(struct plan *const *plans, int count, int64_t ho
     for (int i = 0; i < STOP_SIGNALS; i++)
         if (storm.signals[i] != NULL)
             event_free(storm.signals[i]);
-    event_base_free(storm.base);
+    if (team == NULL)
+        event_base_free(storm.base);
     return outcome;
 }

@@ -30,15 +30,16 @@ static const struct reading readings[] = {
 
 static void put_owner(const struct lingering_class *class, char *out, size_t size)
 {
+    const char *on = class->host[0] != '\0' ? " behind " : "";
     if (!class->owned)
         snprintf(out, size, "no process has them");
     else if (class->pid == 0)
         snprintf(out, size, "held by a process that may not be looked into");
     else if (class->processes > 1)
-        snprintf(out, size, "held by %s pid %d and %d more", class->command, (int)class->pid,
-                 class->processes - 1);
+        snprintf(out, size, "held by %s pid %d and %d more%s%s", class->command, (int)class->pid,
+                 class->processes - 1, on, class->host);
     else
-        snprintf(out, size, "held by %s pid %d", class->command, (int)class->pid);
+        snprintf(out, size, "held by %s pid %d%s%s", class->command, (int)class->pid, on, class->host);
 }
 
 /* Heard last before so long: for those that the peer's FIN brought where they are, that is since when. */
@@ -69,7 +70,7 @@ static void put_reading(const struct lingering_class *class, char *out, size_t s
 struct fault_sentence whose_fault(const struct lingering_class *class)
 {
     struct fault_sentence out;
-    char owner[80], since[48], reading[200];
+    char owner[136], since[48], reading[200];
     const char *unread = class->state != STATE_CLOSE_WAIT ? ""
                          : class->unread                  ? ", EOF not read (Recv-Q 1 or more)"
                                                           : ", everything read (Recv-Q 0)";

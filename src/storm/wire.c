@@ -6,11 +6,14 @@
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct wire {
-    struct bufferevent *stream;
+    struct bufferevent *stream, *out; /* where lines come in, and go out: often the same */
+    struct wire *carrier;             /* of a channel, which has no streams */
+    int id;
     wire_on_line *on_line;
     wire_on_end *on_end;
     void *context;
@@ -62,37 +65,102 @@ static void on_readable(struct bufferevent *stream, void *context)
     bufferevent_decref(stream);
 }
 
+static struct wire *new_wire(wire_on_line *on_line, wire_on_end *ended, void *context)
+{
+    struct wire *wire = calloc(1, sizeof *wire);
+    if (wire != NULL)
+        *wire = (struct wire){.on_line = on_line, .on_end = ended, .context = context};
+    return wire;
+}
+
+static struct bufferevent *open_stream(struct event_base *base, int fd, struct wire *wire)
+{
+    evutil_make_socket_nonblocking(fd);
+    struct bufferevent *stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (stream != NULL)
+        bufferevent_setcb(stream, on_readable, NULL, on_end, wire);
+    return stream;
+}
+
+struct wire *wire_new_pair(struct event_base *base, int in, int out, wire_on_line *on_line,
+                           wire_on_end *ended, void *context)
+{
+    struct wire *wire = new_wire(on_line, ended, context);
+    if (wire == NULL)
+        return NULL;
+    wire->stream = open_stream(base, in, wire);
+    wire->out = in == out ? wire->stream : open_stream(base, out, wire);
+    if (wire->stream == NULL || wire->out == NULL) {
+        wire_free(wire);
+        return NULL;
+    }
+    bufferevent_enable(wire->stream, EV_READ);
+    bufferevent_enable(wire->out, EV_WRITE);
+    return wire;
+}
+
 struct wire *wire_new(struct event_base *base, int fd, wire_on_line *on_line, wire_on_end *ended,
                       void *context)
 {
-    struct wire *wire = calloc(1, sizeof *wire);
-    if (wire == NULL)
-        return NULL;
-    *wire = (struct wire){.on_line = on_line, .on_end = ended, .context = context};
-    evutil_make_socket_nonblocking(fd);
-    wire->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-    if (wire->stream == NULL) {
-        free(wire);
-        return NULL;
+    return wire_new_pair(base, fd, fd, on_line, ended, context);
+}
+
+struct wire *wire_new_channel(struct wire *carrier, int id, wire_on_line *on_line, wire_on_end *ended,
+                              void *context)
+{
+    struct wire *wire = new_wire(on_line, ended, context);
+    if (wire != NULL) {
+        wire->carrier = carrier;
+        wire->id = id;
     }
-    bufferevent_setcb(wire->stream, on_readable, NULL, on_end, wire);
-    bufferevent_enable(wire->stream, EV_READ | EV_WRITE);
     return wire;
+}
+
+static void free_stream(struct bufferevent *stream)
+{
+    if (stream == NULL)
+        return;
+    bufferevent_disable(stream, EV_READ | EV_WRITE);
+    bufferevent_free(stream);
 }
 
 void wire_free(struct wire *wire)
 {
     if (wire == NULL)
         return;
-    bufferevent_disable(wire->stream, EV_READ | EV_WRITE);
-    bufferevent_free(wire->stream);
+    if (wire->out != wire->stream)
+        free_stream(wire->out);
+    free_stream(wire->stream);
     free(wire);
+}
+
+void wire_hear(struct wire *channel, const struct wire_line *line)
+{
+    channel->on_line(channel->context, line);
+}
+
+void wire_hear_end(struct wire *channel)
+{
+    channel->on_end(channel->context);
+}
+
+struct wire_text wire_rest(const struct wire_line *line, int i)
+{
+    struct wire_text out = {""};
+    size_t length = 0;
+    for (; i < line->count && length < sizeof out.text; i++)
+        length += (size_t)snprintf(out.text + length, sizeof out.text - length, "%s%s", length > 0 ? " " : "",
+                                   line->word[i]);
+    return out;
 }
 
 void wire_send(struct wire *wire, const char *format, ...)
 {
-    struct evbuffer *output = bufferevent_get_output(wire->stream);
+    struct wire *carrier = wire->carrier != NULL ? wire->carrier : wire;
+    struct evbuffer *output = bufferevent_get_output(carrier->out);
     va_list arguments;
+    if (wire->carrier != NULL)
+        evbuffer_add_printf(output, "to %d ", wire->id);
     va_start(arguments, format);
     evbuffer_add_vprintf(output, format, arguments);
     va_end(arguments);

@@ -28,9 +28,25 @@
  *                                               connect() has been waiting; SPAN_US: from the
  *                                               first arrival to the last
  *     fault CALL ERRNO PORT                     it cannot go on; PORT is 0 where none is concerned
+ *   controller to a host (see host.h), and back
+ *     hello PROTOCOL VERSION                    the first line
+ *     limits NAME=VALUE ...                     what the host has; then
+ *     identity WORD                             the same for all that share its kernel and network namespace
+ *     start ID WORD ...                         a process there: tcpstorm WORD ...
+ *     started ID PID ERRNO
+ *     to ID LINE                                for its standard input
+ *     from ID LINE                              from its standard output
+ *     kill ID
+ *     ended ID STATUS                           as wait() has it
+ *     ports FROM LAST COUNT ADDRESS ...         is there room for so many lanes?
+ *     room RC FIRST                             0 and the first port, or a negative errno
+ *     counters                                  of the host's kernel
+ *     counted VALUE ... TIMEWAIT                 TIMEWAIT: sockets in that state, see host_limits.h
+ *     ping, pong                                who hears nothing for a while takes the other for gone
+ *     quit
  *   controller to witness, and back
  *     backend NAME
- *     target ADDRESS FIRST_PORT LAST_PORT
+ *     target FIRST_PORT LAST_PORT ADDRESS ...
  *     look SERIAL                               answered by one of
  *     seen SERIAL MICROSECONDS 12 server counts, 12 client counts, by state number, then of each side
  *          OWNED UNREAD UNOWNED QUEUED          see struct histogram
@@ -47,13 +63,17 @@
 #include <stdint.h>
 
 enum {
-    WIRE_PROTOCOL = 2,
+    WIRE_PROTOCOL = 3,
     WIRE_WORDS_MAX = 48,
     WIRE_LINE_MAX = 1024,
 };
 
 struct event_base;
 struct wire;
+
+struct wire_text {
+    char text[WIRE_LINE_MAX];
+};
 
 struct wire_line {
     int count;
@@ -73,7 +93,21 @@ typedef void wire_on_end(void *context);
 /* Takes the descriptor over: wire_free closes it. NULL when memory is short. */
 struct wire *wire_new(struct event_base *base, int fd, wire_on_line *on_line, wire_on_end *on_end,
                       void *context);
+/* Likewise, where lines come in on one descriptor and go out on another, as over pipes. */
+struct wire *wire_new_pair(struct event_base *base, int in, int out, wire_on_line *on_line,
+                           wire_on_end *on_end, void *context);
+/* One of many streams that another carries: what is sent here goes out there as "to ID LINE". The lines that
+ * come are given to wire_hear by who hears the carrier. The carrier outlives it. */
+struct wire *wire_new_channel(struct wire *carrier, int id, wire_on_line *on_line, wire_on_end *on_end,
+                              void *context);
 void wire_free(struct wire *wire);
+
+/* A line, or the end, of a channel. */
+void wire_hear(struct wire *channel, const struct wire_line *line);
+void wire_hear_end(struct wire *channel);
+
+/* The words from the i-th on, as they were: a space between them. */
+struct wire_text wire_rest(const struct wire_line *line, int i);
 
 /* Queues one line, without its newline. */
 void wire_send(struct wire *wire, const char *format, ...) __attribute__((format(printf, 2, 3)));

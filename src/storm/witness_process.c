@@ -32,10 +32,15 @@ static void do_backend(struct witness_state *witness, const struct wire_line *li
 
 static void do_target(struct witness_state *witness, const struct wire_line *line)
 {
-    if (line->count != 4 || !address_parse(line->word[1], &witness->target.address))
+    struct look_target *target = &witness->target;
+    if (line->count < 4 || line->count > 4 + MORE_ADDRESSES_MAX ||
+        !address_parse(line->word[3], &target->address))
         return;
-    witness->target.ports.first = (uint16_t)wire_number(line, 2);
-    witness->target.ports.last = (uint16_t)wire_number(line, 3);
+    target->ports.first = (uint16_t)wire_number(line, 1);
+    target->ports.last = (uint16_t)wire_number(line, 2);
+    target->more_count = line->count - 4;
+    for (int i = 0; i < target->more_count; i++)
+        address_parse(line->word[4 + i], &target->more[i]);
 }
 
 static void do_look(struct witness_state *witness, const struct wire_line *line)

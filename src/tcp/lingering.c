@@ -204,6 +204,30 @@ static void deliver(struct survey *survey, struct lingering *out)
     qsort(out->each, (size_t)out->count, sizeof out->each[0], by_side);
 }
 
+static bool agree(const struct lingering_class *a, const struct lingering_class *b)
+{
+    return a->side == b->side && a->state == b->state && a->unread == b->unread && a->owned == b->owned &&
+           a->listed == b->listed && strcmp(a->command, b->command) == 0;
+}
+
+void lingering_add(struct lingering *lingering, const struct lingering_class *class)
+{
+    struct lingering_class *same = NULL;
+    for (int i = 0; i < lingering->count; i++)
+        if (agree(&lingering->each[i], class))
+            same = &lingering->each[i];
+    if (same != NULL) {
+        same->count += class->count;
+        same->processes += class->processes;
+        same->oldest_ms = same->oldest_ms > class->oldest_ms ? same->oldest_ms : class->oldest_ms;
+        if (strcmp(same->host, class->host) != 0)
+            same->host[0] = '\0';
+    } else if (lingering->count < LINGERING_MAX) {
+        lingering->each[lingering->count++] = *class;
+    }
+    qsort(lingering->each, (size_t)lingering->count, sizeof lingering->each[0], by_side);
+}
+
 int lingering_look(const struct witness_backend *backend, const struct look_target *target, const pid_t *pids,
                    int pid_count, struct lingering *out)
 {

@@ -23,6 +23,7 @@ struct lingering_class {
     pid_t pid;         /* the lowest of the processes; 0: none, or none that we may look into (owned tells) */
     int processes;     /* how many */
     char command[16];  /* as process_command() gives it; "" when not known */
+    char host[48];     /* where the process is; "": here, or on several hosts */
     int64_t count;     /* sockets */
     int64_t oldest_ms; /* the longest time for which one of them heard nothing from its peer, hence the least
                           time for which it is in CLOSE_WAIT or FIN_WAIT2; -1: not known */
@@ -34,6 +35,10 @@ struct lingering {
                       them, of which the largest are kept */
     struct lingering_class each[LINGERING_MAX]; /* by side, then the largest first */
 };
+
+/* Adds a class that another kernel has told of, to one that agrees with it where there is one; `total` is the
+ * caller's. */
+void lingering_add(struct lingering *lingering, const struct lingering_class *class);
 
 /* Looks once at the sockets, then into `pids`, then into every other process while a socket still has no
  * known owner: of several owners the first one of `pids` counts. About 50 bytes of memory a socket that has

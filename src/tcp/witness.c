@@ -32,10 +32,17 @@ struct tally {
     struct histogram *sides;
 };
 
+static bool is_server_address(const struct look_target *target, const struct address *address)
+{
+    bool found = address_equal(address, &target->address);
+    for (int i = 0; i < target->more_count && !found; i++)
+        found = address_equal(address, &target->more[i]);
+    return found;
+}
+
 static bool is_lane(const struct look_target *target, const struct address *address, uint16_t port)
 {
-    return port >= target->ports.first && port <= target->ports.last &&
-           address_equal(address, &target->address);
+    return port >= target->ports.first && port <= target->ports.last && is_server_address(target, address);
 }
 
 enum side look_target_side(const struct look_target *target, const struct socket_entry *entry)

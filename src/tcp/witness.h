@@ -58,9 +58,12 @@ const struct witness_backend *witness_choose(int choice, int *error);
 const struct witness_backend *witness_named(const char *name);
 
 /* The sockets whose one end is a lane: `address` with a port in `ports`. */
+enum { MORE_ADDRESSES_MAX = 15 };
 struct look_target {
     struct address address;
     struct port_range ports;
+    int more_count; /* servers on other addresses, of the same family */
+    struct address more[MORE_ADDRESSES_MAX];
 };
 
 /* The end that has a lane's address and port as its own is the server side, LISTEN included; the end that has

@@ -1,5 +1,6 @@
-/* csv: one row per look and side, under one header, so that files concatenate. Columns are only ever added at
- * the end. */
+/* csv: one row per look, side and host, under one header, so that files concatenate. Columns are only ever
+ * added at the end. */
+#include "view/sample_row.h"
 #include "view/view.h"
 
 #include <inttypes.h>
@@ -16,35 +17,49 @@ static int csv_run_start(void *view, const struct run_start *start)
     fputs("order,conns,t_s,step,settled,side,opened", out);
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         fprintf(out, ",%s", tcp_state_column(tcp_state_in_life_order(i)));
-    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile\n", out);
+    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host\n", out);
     return view_flush(out);
 }
 
 /* What concerns one side only is 0 on the other's row. */
-static void put_flow(FILE *out, const struct sample *sample, enum side side)
+static void put_flow(FILE *out, const struct sample *sample, const struct sample_row *row)
 {
-    const struct histogram *histogram = &sample->sides[side];
-    bool is_client = side == SIDE_CLIENT;
+    const struct histogram *histogram = row->histogram;
     fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64, histogram->ghosts, histogram->unread,
             histogram->unowned, histogram->queued);
-    fprintf(out, ",%" PRId64 ",%" PRId64 ",%.6f,%" PRId64 "\n", is_client ? 0 : sample->dropped,
-            is_client ? sample->late : 0, is_client ? (double)sample->connect_us / 1e6 : 0,
-            sample->nofile[side]);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%.6f,%" PRId64, row->is_of_server ? sample->dropped : 0,
+            row->is_of_client ? sample->late : 0, row->is_of_client ? (double)sample->connect_us / 1e6 : 0,
+            row->nofile);
+}
+
+/* A launcher may have anything in it, and no row has quotes. */
+static void put_host(FILE *out, const char *host)
+{
+    fputc(',', out);
+    for (; *host != '\0'; host++)
+        fputc(*host == ',' || *host == '"' || (unsigned char)*host < ' ' ? '_' : *host, out);
+    fputc('\n', out);
+}
+
+static void put_row(FILE *out, const struct sample *sample, const struct sample_row *row)
+{
+    fprintf(out, "%s,%" PRId64 ",%.6f,%s,%d,%s,%" PRId64, sample->order->name, sample->conns, sample->t_s,
+            sample->step, sample->settled, side_name(row->side), row->opened);
+    for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
+        fprintf(out, ",%" PRId64, row->histogram->of[tcp_state_in_life_order(i)]);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f", histogram_gone(row->histogram, row->opened),
+            row->fds, row->errors, sample->look_s);
+    put_flow(out, sample, row);
+    put_host(out, row->host);
 }
 
 static int csv_sample(void *view, const struct sample *sample)
 {
     FILE *out = ((struct csv *)view)->out;
-    for (int side = 0; side < SIDE_COUNT; side++) {
-        const struct histogram *histogram = &sample->sides[side];
-        fprintf(out, "%s,%" PRId64 ",%.6f,%s,%d,%s,%" PRId64, sample->order->name, sample->conns, sample->t_s,
-                sample->step, sample->settled, side_name((enum side)side), sample->opened);
-        for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
-            fprintf(out, ",%" PRId64, histogram->of[tcp_state_in_life_order(i)]);
-        fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f", histogram_gone(histogram, sample->opened),
-                sample->fds[side], sample->errors[side], sample->look_s);
-        put_flow(out, sample, (enum side)side);
-    }
+    struct sample_row rows[SAMPLE_ROWS_MAX];
+    int count = sample_rows(sample, rows);
+    for (int i = 0; i < count; i++)
+        put_row(out, sample, &rows[i]);
     return view_flush(out);
 }
 

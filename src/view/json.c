@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "base/version.h"
 #include "view/order_json.h"
+#include "view/sample_row.h"
 #include "view/view.h"
 
 #include <stdlib.h>
@@ -111,43 +112,46 @@ static void put_states(struct json_writer *w, const struct histogram *histogram,
 }
 
 /* What concerns one side only is left out on the other's line. */
-static void put_tallies(struct json_writer *w, const struct sample *sample, enum side side)
+static void put_tallies(struct json_writer *w, const struct sample *sample, const struct sample_row *row)
 {
-    const struct histogram *histogram = &sample->sides[side];
-    json_integer(w, "nofile", sample->nofile[side]);
-    json_integer(w, "ghosts", histogram->ghosts);
-    json_integer(w, "unread", histogram->unread);
-    json_integer(w, "unowned", histogram->unowned);
-    if (side == SIDE_SERVER) {
-        json_integer(w, "queued", histogram->queued);
+    json_integer(w, "nofile", row->nofile);
+    json_integer(w, "ghosts", row->histogram->ghosts);
+    json_integer(w, "unread", row->histogram->unread);
+    json_integer(w, "unowned", row->histogram->unowned);
+    if (row->side == SIDE_SERVER)
+        json_integer(w, "queued", row->histogram->queued);
+    if (row->is_of_server)
         json_integer(w, "dropped", sample->dropped);
-    } else {
+    if (row->is_of_client) {
         json_integer(w, "late", sample->late);
         json_number(w, "connect_s", (double)sample->connect_us / 1e6);
     }
+    json_string(w, "host", row->host);
+}
+
+static int put_row(struct json_writer *w, const struct sample *sample, const struct sample_row *row)
+{
+    json_integer(w, "conns", sample->conns);
+    json_number(w, "t_s", sample->t_s);
+    json_string(w, "step", sample->step);
+    json_integer(w, "settled", sample->settled);
+    json_string(w, "side", side_name(row->side));
+    json_integer(w, "opened", row->opened);
+    put_states(w, row->histogram, row->opened);
+    json_integer(w, "fds", row->fds);
+    json_integer(w, "errors", row->errors);
+    json_number(w, "look_s", sample->look_s);
+    put_tallies(w, sample, row);
+    return end_event(w);
 }
 
 static int json_sample(void *view, const struct sample *sample)
 {
-    struct json_writer *w = NULL;
-    for (int side = 0; side < SIDE_COUNT; side++) {
-        w = begin(view, "sample", sample->order);
-        json_integer(w, "conns", sample->conns);
-        json_number(w, "t_s", sample->t_s);
-        json_string(w, "step", sample->step);
-        json_integer(w, "settled", sample->settled);
-        json_string(w, "side", side_name((enum side)side));
-        json_integer(w, "opened", sample->opened);
-        put_states(w, &sample->sides[side], sample->opened);
-        json_integer(w, "fds", sample->fds[side]);
-        json_integer(w, "errors", sample->errors[side]);
-        json_number(w, "look_s", sample->look_s);
-        put_tallies(w, sample, (enum side)side);
-        int rc = end_event(w);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
+    struct sample_row rows[SAMPLE_ROWS_MAX];
+    int rc = 0, count = sample_rows(sample, rows);
+    for (int i = 0; i < count && rc == 0; i++)
+        rc = put_row(begin(view, "sample", sample->order), sample, &rows[i]);
+    return rc;
 }
 
 static void put_expected(struct json_writer *w, uint32_t set)

@@ -107,18 +107,12 @@ static int summary_order_start(void *view, const struct order_start *start)
     struct summary *summary = view;
     const struct plan *plan = start->plan;
     FILE *out = summary->out;
-    char range[16] = "";
     if (summary->orders++ > 0)
         fputc('\n', out);
-    if (start->lanes.last > start->lanes.first)
-        snprintf(range, sizeof range, "-%u", start->lanes.last);
-    fprintf(out, "lanes %s:%u%s, seen by %s; look yourself: ", address_text(&plan->settings->address).text,
-            start->lanes.first, range, plan->witness->name);
-    view_print_ss_command(out, plan->settings, &start->lanes);
+    view_print_lanes(out, plan, &start->lanes);
     char headline[200];
     snprintf(headline, sizeof headline, "%s, %s connections: %s", start->order->name,
              grouped(plan->settings->conns).text, start->order->summary);
-    fputc('\n', out);
     wrap_print(out, headline, 0, TEXT_WIDTH);
     fputc('\n', out);
     summary->number_width = (int)strlen(grouped(plan->settings->conns).text);

@@ -1,6 +1,7 @@
 #include "view/view.h"
 
 #include "base/terminal.h"
+#include "storm/team.h"
 
 #include <errno.h>
 #include <langinfo.h>
@@ -59,4 +60,41 @@ void view_print_ss_command(FILE *out, const struct storm_settings *settings, con
             "ss -tan '( src %s and sport >= :%u and sport <= :%u ) or ( dst %s and dport >= :%u and dport <= "
             ":%u )'",
             at, lanes->first, lanes->last, at, lanes->first, lanes->last);
+}
+
+/* "15000-15003", "15000". */
+static void print_ports(FILE *out, const struct port_range *lanes)
+{
+    fprintf(out, "%u", lanes->first);
+    if (lanes->last > lanes->first)
+        fprintf(out, "-%u", lanes->last);
+}
+
+static void print_lanes_of_team(FILE *out, const struct plan *plan, const struct port_range *lanes)
+{
+    const struct team *team = plan->settings->team;
+    for (int i = 0; i < team->count; i++) {
+        if (team->hosts[i].side != SIDE_SERVER)
+            continue;
+        fprintf(out, "lanes %s:", address_text(&team->hosts[i].address).text);
+        print_ports(out, lanes);
+        fprintf(out, " on %s\n", host_name(&team->hosts[i]).text);
+    }
+    fprintf(out,
+            "seen by %s on each host; look yourself there: ss -tan '( sport >= :%u and sport <= :%u ) or ( "
+            "dport >= :%u and dport <= :%u )'\n",
+            plan->witness->name, lanes->first, lanes->last, lanes->first, lanes->last);
+}
+
+void view_print_lanes(FILE *out, const struct plan *plan, const struct port_range *lanes)
+{
+    if (plan->settings->team != NULL) {
+        print_lanes_of_team(out, plan, lanes);
+        return;
+    }
+    fprintf(out, "lanes %s:", address_text(&plan->settings->address).text);
+    print_ports(out, lanes);
+    fprintf(out, ", seen by %s; look yourself: ", plan->witness->name);
+    view_print_ss_command(out, plan->settings, lanes);
+    fputc('\n', out);
 }

@@ -2,9 +2,10 @@
  * as many processes and on the same lanes as tcpstorm would take, with nothing else: no event loop, no
  * credits, no witness.
  *
- *   floor CONNS FIRST_PORT server-first|client-first
+ *   floor CONNS FIRST_PORT server-first|client-first [ADDRESS SERVER_PID CLIENT_PID]
  *
- * prints three numbers, the seconds that opening, the first close and the second close took.
+ * prints three numbers, the seconds that opening, the first close and the second close took. With an address,
+ * each side is in the network namespace of a process.
  *
  *   floor accept PORT
  *
@@ -19,6 +20,8 @@
 #include "storm/plan.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +36,8 @@ struct part {
     const struct lane *lanes;
     int pair;
     uint16_t first_port;
-    int go, done; /* pipes: one byte each way per phase */
+    const char *in_namespace_of; /* a process; NULL: here */
+    int go, done;                /* pipes: one byte each way per phase */
     int *fd;
     int64_t count;
 };
@@ -91,8 +95,20 @@ static void connect_lane(struct part *part, uint16_t port, int64_t quota)
     }
 }
 
+static void enter(const char *pid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%s/ns/net", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNET) != 0)
+        die("setns");
+    close(fd);
+}
+
 static void play(struct part *part)
 {
+    if (part->in_namespace_of != NULL)
+        enter(part->in_namespace_of);
     const struct plan *plan = part->plan;
     int *listeners = calloc((size_t)plan->lane_count, sizeof *listeners);
     part->fd = calloc((size_t)plan->worker_capacity, sizeof *part->fd);
@@ -246,14 +262,17 @@ int main(int argc, char *argv[])
         scrape((uint16_t)atoi(argv[2]));
         return 0;
     }
-    if (argc != 4) {
+    if (argc != 4 && argc != 7) {
         fprintf(stderr,
-                "usage: floor CONNS FIRST_PORT server-first|client-first, or floor accept|scrape PORT\n");
+                "usage: floor CONNS FIRST_PORT server-first|client-first [ADDRESS SERVER_PID CLIENT_PID], "
+                "or floor accept|scrape PORT\n");
         return 2;
     }
     struct storm_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .order_count = 1};
     settings.orders[0] = close_order_find(argv[3]);
-    address_parse("127.0.0.1", &settings.address);
+    address_parse(argc == 7 ? argv[4] : "127.0.0.1", &settings.address);
+    if (argc == 7)
+        enter(argv[5]); /* the plan looks for room beside that address */
     static struct plan plan;
     if (settings.orders[0] == NULL || plan_make(&plan, &settings) != 0) {
         fprintf(stderr, "floor: %s\n",
@@ -268,8 +287,10 @@ int main(int argc, char *argv[])
         struct part part = {
             .plan = &plan, .lanes = lanes, .pair = pair, .first_port = (uint16_t)settings.port};
         part.is_server = true;
+        part.in_namespace_of = argc == 7 ? argv[5] : NULL;
         start(&servers, part);
         part.is_server = false;
+        part.in_namespace_of = argc == 7 ? argv[6] : NULL;
         start(&clients, part);
     }
     await_all(&servers);

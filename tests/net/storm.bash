@@ -6,7 +6,7 @@
 
 PATIENCE=5 # seconds within which a storm that was stopped, or lost a process, must be gone
 LONG=60    # seconds for a run that is to end by itself
-CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile
+CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host
 
 # shellcheck source=tests/sanitizer_reports.bash
 source "${BASH_SOURCE[0]%/*}/../sanitizer_reports.bash"
@@ -225,7 +225,7 @@ check_csv() {
   awk -F, '
     function complain(what) { printf "line %d: %s: %s\n", NR, what, $0; bad = 1 }
     NR == 1 { next }
-    NF != 30 { complain("not 30 fields"); next }
+    NF != 31 { complain("not 31 fields"); next }
     $5 !~ /^[01]$/ { complain("settled is neither 0 nor 1") }
     $6 != (NR % 2 ? "client" : "server") { complain("rows do not come in pairs, server first") }
     {

@@ -430,6 +430,83 @@ static void what_only_a_child_inherited_is_held_by_one_that_is_not_listed(void *
     for_each_backend(check_inherited);
 }
 
+/* ---- what several kernels tell ---- */
+
+static struct lingering_class told(enum side side, const char *command, const char *host, int64_t count)
+{
+    struct lingering_class class = {.side = side,
+                                    .state = STATE_CLOSE_WAIT,
+                                    .owned = true,
+                                    .processes = 1,
+                                    .count = count,
+                                    .oldest_ms = -1};
+    snprintf(class.command, sizeof class.command, "%s", command);
+    snprintf(class.host, sizeof class.host, "%s", host);
+    return class;
+}
+
+static struct lingering add_these(const struct lingering_class classes[], size_t count)
+{
+    struct lingering lingering = {.count = 0};
+    for (size_t i = 0; i < count; i++)
+        lingering_add(&lingering, &classes[i]);
+    return lingering;
+}
+
+static void what_agrees_on_two_hosts_is_one_class_of_no_host(void **state)
+{
+    (void)state;
+    struct lingering_class classes[] = {told(SIDE_SERVER, "db", "ssh a", 5),
+                                        told(SIDE_SERVER, "db", "ssh b", 7)};
+    classes[0].oldest_ms = 30;
+    classes[1].oldest_ms = 90;
+    const struct lingering lingering = add_these(classes, COUNT_OF(classes));
+    assert_int_equal(lingering.count, 1);
+    assert_int_equal(lingering.each[0].count, 12);
+    assert_int_equal(lingering.each[0].processes, 2);
+    assert_int_equal(lingering.each[0].oldest_ms, 90);
+    assert_string_equal(lingering.each[0].host, "");
+}
+
+static void what_agrees_on_one_host_keeps_its_name(void **state)
+{
+    (void)state;
+    const struct lingering_class classes[] = {told(SIDE_SERVER, "db", "ssh a", 5),
+                                              told(SIDE_SERVER, "db", "ssh a", 7)};
+    const struct lingering lingering = add_these(classes, COUNT_OF(classes));
+    assert_int_equal(lingering.count, 1);
+    assert_string_equal(lingering.each[0].host, "ssh a");
+}
+
+static void what_differs_stays_apart_and_in_order(void **state)
+{
+    (void)state;
+    struct lingering_class classes[] = {
+        told(SIDE_CLIENT, "web", "ssh b", 50), told(SIDE_SERVER, "db", "ssh a", 5),
+        told(SIDE_SERVER, "other", "ssh a", 9), told(SIDE_SERVER, "db", "ssh a", 4),
+        told(SIDE_SERVER, "db", "ssh a", 1)};
+    classes[3].unread = true;
+    classes[4].state = STATE_LAST_ACK;
+    const struct lingering lingering = add_these(classes, COUNT_OF(classes));
+    const int64_t expected[] = {9, 5, 4, 1, 50};
+    assert_int_equal(lingering.count, COUNT_OF(expected));
+    for (size_t i = 0; i < COUNT_OF(expected); i++)
+        assert_int_equal(lingering.each[i].count, expected[i]);
+}
+
+static void more_classes_than_there_is_room_for_are_left_out(void **state)
+{
+    (void)state;
+    struct lingering lingering = {.count = 0};
+    for (int i = 0; i < LINGERING_MAX + 3; i++) {
+        char command[16];
+        snprintf(command, sizeof command, "c%d", i);
+        const struct lingering_class class = told(SIDE_SERVER, command, "", 1);
+        lingering_add(&lingering, &class);
+    }
+    assert_int_equal(lingering.count, LINGERING_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -452,6 +529,10 @@ int main(void)
         cmocka_unit_test(a_leak_is_held_by_us_and_unread_until_recv_returned_0),
         cmocka_unit_test(what_was_never_accepted_has_no_owner),
         cmocka_unit_test(what_only_a_child_inherited_is_held_by_one_that_is_not_listed),
+        cmocka_unit_test(what_agrees_on_two_hosts_is_one_class_of_no_host),
+        cmocka_unit_test(what_agrees_on_one_host_keeps_its_name),
+        cmocka_unit_test(what_differs_stays_apart_and_in_order),
+        cmocka_unit_test(more_classes_than_there_is_room_for_are_left_out),
     };
     return cmocka_run_group_tests_name("lingering", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -67,10 +68,10 @@ static void one_word_too_many_is_refused(void **state)
 static void the_longest_message_fits(void **state)
 {
     (void)state;
-    char text[WIRE_LINE_MAX] = "seen 18446744073709551615 18446744073709551615";
-    for (int i = 0; i < 24; i++)
+    char text[WIRE_LINE_MAX] = "from 18446744073709551615 seen 18446744073709551615 18446744073709551615";
+    for (int i = 0; i < 24 + 8; i++)
         strcat(text, " 9223372036854775807");
-    assert_int_equal(split(text).count, 27);
+    assert_int_equal(split(text).count, 37);
 }
 
 static void a_word_is_a_number(void **state)
@@ -270,6 +271,112 @@ static void a_wire_may_be_freed_by_its_own_line(void **state)
     assert_null(talk->wire);
 }
 
+/* ---- the rest of a line ---- */
+
+static void the_rest_of_a_line_is_as_it_was(void **state)
+{
+    (void)state;
+    char text[] = "to 7 act 3 close forwards 0";
+    struct wire_line line = split(text);
+    assert_string_equal(wire_rest(&line, 2).text, "act 3 close forwards 0");
+    assert_string_equal(wire_rest(&line, 6).text, "0");
+    assert_string_equal(wire_rest(&line, 7).text, "");
+    assert_string_equal(wire_rest(&line, 100).text, "");
+}
+
+static void a_rest_that_is_too_long_is_cut(void **state)
+{
+    (void)state;
+    static char text[WIRE_WORDS_MAX * 100];
+    text[0] = '\0';
+    for (int i = 0; i < WIRE_WORDS_MAX; i++)
+        strcat(text, "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww ");
+    struct wire_line line = split(text);
+    assert_int_equal(strlen(wire_rest(&line, 0).text), WIRE_LINE_MAX - 1);
+}
+
+/* ---- two descriptors ---- */
+
+static void a_pair_reads_from_one_and_writes_to_the_other(void **state)
+{
+    struct talk *talk = *state;
+    int in[2], out[2];
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], take_line, take_end, talk);
+    assert_non_null(wire);
+    assert_int_equal(write(in[1], "hello 3\n", 8), 8);
+    turn_until(talk, &talk->lines, 1);
+    assert_string_equal(talk->last, "hello|3");
+    wire_send(wire, "start %d", 7);
+    turn_until_idle(talk);
+    char text[32] = "";
+    assert_int_equal(read(out[0], text, sizeof text - 1), strlen("start 7\n"));
+    assert_string_equal(text, "start 7\n");
+    close(in[1]);
+    turn_until(talk, &talk->ends, 1);
+    wire_free(wire);
+    turn_until_idle(talk);
+    assert_int_equal(read(out[0], text, 1), 0); /* it has closed its own */
+    close(out[0]);
+}
+
+static void a_reader_that_is_gone_ends_a_pair(void **state)
+{
+    struct talk *talk = *state;
+    int in[2], out[2];
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    signal(SIGPIPE, SIG_IGN);
+    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], take_line, take_end, talk);
+    close(out[0]);
+    wire_send(wire, "pong");
+    turn_until(talk, &talk->ends, 1);
+    close(in[1]);
+    wire_free(wire);
+    turn_until_idle(talk);
+}
+
+/* ---- channels ---- */
+
+static void what_a_channel_sends_goes_out_on_its_carrier(void **state)
+{
+    struct talk *talk = *state;
+    struct wire *channel = wire_new_channel(talk->wire, 12, take_line, take_end, talk);
+    wire_send(channel, "look %d", 5);
+    wire_send(talk->wire, "ping");
+    wire_free(channel);
+    turn_until_idle(talk);
+    char text[64] = "";
+    assert_true(read(talk->peer, text, sizeof text - 1) > 0);
+    assert_string_equal(text, "to 12 look 5\nping\n");
+}
+
+static void a_channel_hears_what_its_carrier_gives_it(void **state)
+{
+    struct talk *talk = *state;
+    struct talk own = {.base = talk->base};
+    struct wire *channel = wire_new_channel(talk->wire, 0, take_line, take_end, &own);
+    char text[] = "seen 1 2";
+    const struct wire_line line = split(text);
+    wire_hear(channel, &line);
+    assert_int_equal(own.lines, 1);
+    assert_string_equal(own.last, "seen|1|2");
+    wire_hear_end(channel);
+    assert_int_equal(own.ends, 1);
+    assert_int_equal(talk->lines + talk->ends, 0);
+    wire_free(channel);
+}
+
+static void a_channel_that_is_freed_leaves_its_carrier(void **state)
+{
+    struct talk *talk = *state;
+    wire_free(wire_new_channel(talk->wire, 0, take_line, take_end, talk));
+    tell(talk, "still here\n");
+    turn_until(talk, &talk->lines, 1);
+    assert_string_equal(talk->last, "still|here");
+}
+
 static void no_wire_is_freed_as_nothing(void **state)
 {
     (void)state;
@@ -300,6 +407,13 @@ int main(void)
         talk_test(what_came_before_the_end_is_still_told),
         talk_test(a_line_without_end_is_taken_for_the_end),
         talk_test(a_wire_may_be_freed_by_its_own_line),
+        cmocka_unit_test(the_rest_of_a_line_is_as_it_was),
+        cmocka_unit_test(a_rest_that_is_too_long_is_cut),
+        talk_test(a_pair_reads_from_one_and_writes_to_the_other),
+        talk_test(a_reader_that_is_gone_ends_a_pair),
+        talk_test(what_a_channel_sends_goes_out_on_its_carrier),
+        talk_test(a_channel_hears_what_its_carrier_gives_it),
+        talk_test(a_channel_that_is_freed_leaves_its_carrier),
         cmocka_unit_test(no_wire_is_freed_as_nothing),
     };
     return cmocka_run_group_tests_name("wire", tests, NULL, NULL);

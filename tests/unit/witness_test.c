@@ -91,6 +91,28 @@ static void another_address_with_our_port_is_not_counted(void **state)
     assert_int_equal(all_of(&sides[SIDE_SERVER]) + all_of(&sides[SIDE_CLIENT]), 0);
 }
 
+static void lanes_on_more_addresses_are_counted_too(void **state)
+{
+    (void)state;
+    const struct socket_entry sockets[] = {
+        fake_socket(STATE_FIN_WAIT2, "10.0.0.1", 15000, "10.0.0.9", 40001),
+        fake_socket(STATE_FIN_WAIT2, "10.0.0.2", 15000, "10.0.0.9", 40001),
+        fake_socket(STATE_CLOSE_WAIT, "10.0.0.9", 40001, "10.0.0.3", 15000),
+        fake_socket(STATE_CLOSE_WAIT, "10.0.0.9", 40001, "10.0.0.4", 15000),
+        fake_socket(STATE_CLOSE_WAIT, "10.0.0.9", 40001, "10.0.0.3", 15001),
+    };
+    fake_these(sockets);
+    struct look_target target = lanes_of("10.0.0.1", 15000, 15000);
+    target.more_count = 2;
+    target.more[0] = address_of("10.0.0.2");
+    target.more[1] = address_of("10.0.0.3");
+    target.more[2] = address_of("10.0.0.4"); /* beyond the count */
+    struct histogram sides[SIDE_COUNT];
+    assert_int_equal(witness_look(&fake_witness, &target, sides), 0);
+    assert_int_equal(sides[SIDE_SERVER].of[STATE_FIN_WAIT2], 2);
+    assert_int_equal(sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT], 1);
+}
+
 static void an_ipv6_lane_is_looked_for_among_ipv6_sockets(void **state)
 {
     (void)state;
@@ -309,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_listener_is_counted_as_listen_on_the_server_side),
         cmocka_unit_test(the_first_and_the_last_lane_are_ours_and_their_neighbours_are_not),
         cmocka_unit_test(another_address_with_our_port_is_not_counted),
+        cmocka_unit_test(lanes_on_more_addresses_are_counted_too),
         cmocka_unit_test(an_ipv6_lane_is_looked_for_among_ipv6_sockets),
         cmocka_unit_test(a_look_starts_from_zero),
         cmocka_unit_test(a_failed_dump_fails_the_look),

@@ -104,7 +104,7 @@ function font(size, is_bold) { return "font '" (is_bold ? bold : "") "," size "'
 
 # In the colour of CLOSE_WAIT, darkened to be read as text, where somebody still owes.
 function draw_debt(run, x, y, size,    text) {
-    text = debt_sentence(run, cell_width < page_width)
+    text = debt_sentence(run, runs > 1)
     draw_text(text, x, y, "left", font(size, owes_now[run]) (owes_now[run] ? " tc rgb '#A84300'" : " tc rgb '#333333'"))
 }
 

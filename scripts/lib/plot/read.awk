@@ -11,12 +11,15 @@ BEGIN {
     pattern_of["a number of seconds"] = "[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?"
     pattern_of["a name of letters, digits and dashes"] = "[A-Za-z0-9_.+-]+"
     pattern_of["server or client"] = "(server|client)"
+    pattern_of["0 or 1"] = "[01]"
 }
 
+# Before each file scripts/plot sets `cut`: the number of its last line if that has no end, 0 if it has.
 FNR == 1 { new_chunk = 1; header_width = 0 }
 /\r$/ { sub(/\r$/, "") }
 $0 == "" { next }
 header_width == 0 || $at_order == "order" { read_header(); new_chunk = 1; next }
+FNR == cut { leave_out(); next }
 $0 !~ row_pattern { fail_row() }
 $at_conns == 0 { fail_line("column \"conns\" is 0, so there is nothing to draw.") }
 { take_row() }
@@ -34,6 +37,11 @@ function shown_file() {
 }
 
 function fail_line(sentence) { fail(shown_file() ", line " FNR ": " sentence) }
+
+# An interrupted run leaves a last line like this, whose last number cannot be trusted either.
+function leave_out() {
+    print "scripts/plot: " shown_file() ", line " FNR ": the row was cut while it was written and is left out." > "/dev/stderr"
+}
 
 function read_header(    i, name) {
     for (name in at) delete at[name]
@@ -69,6 +77,7 @@ function kind_of(name) {
     if (name == "gone") return "a whole number"
     if (name == "order" || name == "step") return "a name of letters, digits and dashes"
     if (name == "side") return "server or client"
+    if (name == "settled") return "0 or 1"
     return "a whole number from 0 up"
 }
 
@@ -106,8 +115,8 @@ function take_row(    side, t, step, vector, n, sum, listening, gone) {
     listening = $at_order == "LISTEN" ? $at_listen : 0
     vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " $s11 " " gone " " held_gone()
     note_events(side, t)
-    if (vector == last_vector[side] && step == last_step[side] && $at_settled == last_settled[side]) return
     note_debt(side, t)
+    if (vector == last_vector[side] && step == last_step[side] && $at_settled == last_settled[side]) return
     if ($at_settled == 1 || !((runs, step, side) in step_settled)) step_vector[runs, step, side] = vector
     if ($at_settled == 1) step_settled[runs, step, side] = 1
     last_settled[side] = $at_settled
@@ -185,7 +194,7 @@ function begin_step(step, t,    i) {
 
 function check_files(    i) {
     for (i = 1; i < ARGC; i++)
-        if (!(ARGV[i] in rows_of)) {
+        if (ARGV[i] !~ /^cut=/ && !(ARGV[i] in rows_of)) {
             FILENAME = ARGV[i]
             if (ARGV[i] in header_seen) fail(shown_file() ": there is a header but no rows to draw.")
             fail(shown_file() ": the file is empty, so there is nothing to draw.")

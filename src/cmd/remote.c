@@ -1,0 +1,202 @@
+#include "cmd/remote.h"
+
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "cmd/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int add_launcher(const char *text, struct remote *remote, enum side side, char *why, size_t why_size)
+{
+    if (text[strspn(text, " \t")] == '\0')
+        snprintf(why, why_size,
+                 "allowed is a command that runs another, such as \"ssh db1\" or \"ip netns exec a\"");
+    else if (remote->launcher_count[SIDE_SERVER] + remote->launcher_count[SIDE_CLIENT] >= HOSTS_MAX - 1)
+        snprintf(why, why_size, "allowed are at most %d hosts", HOSTS_MAX - 1);
+    else {
+        remote->launchers[side][remote->launcher_count[side]++] = text;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int remote_parse_server(const char *text, void *target, char *why, size_t why_size)
+{
+    return add_launcher(text, target, SIDE_SERVER, why, why_size);
+}
+
+int remote_parse_client(const char *text, void *target, char *why, size_t why_size)
+{
+    return add_launcher(text, target, SIDE_CLIENT, why, why_size);
+}
+
+/* ::ffff:127.0.0.1 is IPv4 in disguise, the loopback of each host included. */
+static bool is_mapped(const struct address *address)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return address->family == AF_INET6 && memcmp(address->bytes, prefix, sizeof prefix) == 0;
+}
+
+int remote_parse_address(const char *text, void *target, char *why, size_t why_size)
+{
+    struct remote *remote = target;
+    struct address address;
+    if (!address_parse(text, &address) || address_is_wildcard(&address) || is_mapped(&address)) {
+        snprintf(why, why_size,
+                 "allowed is a numeric address, such as 127.0.0.1, ::1 or, with --server-via, 10.0.0.5");
+        return -EINVAL;
+    }
+    if (remote->address_count == HOSTS_MAX) {
+        snprintf(why, why_size, "allowed are at most %d addresses", HOSTS_MAX);
+        return -EINVAL;
+    }
+    remote->addresses[remote->address_count++] = address;
+    return 0;
+}
+
+bool remote_is_wanted(const struct remote *remote)
+{
+    return remote->launcher_count[SIDE_SERVER] + remote->launcher_count[SIDE_CLIENT] > 0;
+}
+
+/* ---- what goes together ---- */
+
+static int refuse_address(const struct address *address, const char *why)
+{
+    diag_error("--address \"%s\": %s", address_text(address).text, why);
+    return -EINVAL;
+}
+
+static int check_addresses(const struct remote *remote)
+{
+    for (int i = 0; i < remote->address_count; i++) {
+        const struct address *address = &remote->addresses[i];
+        if (address->family != remote->addresses[0].family)
+            return refuse_address(address, "allowed are addresses of one family, all IPv4 or all IPv6");
+        if (address_is_loopback(address))
+            continue;
+        if (!remote_is_wanted(remote))
+            return refuse_address(address,
+                                  "allowed is a loopback address, 127.0.0.1 (any of 127.0.0.0/8) or ::1; "
+                                  "others need --server-via or --client-via: connections only go to "
+                                  "servers that this run has started");
+        if (!remote->allow_remote)
+            return refuse_address(address,
+                                  "it is outside loopback: add --allow-remote where that network is yours "
+                                  "to load");
+    }
+    return 0;
+}
+
+int remote_check(const struct remote *remote, bool is_isolated)
+{
+    int servers = remote->launcher_count[SIDE_SERVER] > 0 ? remote->launcher_count[SIDE_SERVER] : 1;
+    if (remote_is_wanted(remote) && is_isolated) {
+        diag_error("--isolate cannot be used with --server-via or --client-via, whose hosts have networks of "
+                   "their own");
+        return -EINVAL;
+    }
+    if (remote_is_wanted(remote) && remote->address_count == 0) {
+        diag_error("--server-via and --client-via need --address: where the server listens, as its clients "
+                   "reach it");
+        return -EINVAL;
+    }
+    if (!remote_is_wanted(remote) && (remote->worker_path != NULL || remote->allow_remote)) {
+        diag_error("--%s needs --server-via or --client-via",
+                   remote->allow_remote ? "allow-remote" : "worker-path");
+        return -EINVAL;
+    }
+    if (remote->address_count > servers || (remote_is_wanted(remote) && remote->address_count < servers)) {
+        diag_error(
+            "--address is given %d times for %d server%s: allowed is one for each --server-via, in the same "
+            "order",
+            remote->address_count, servers, servers > 1 ? "s" : "");
+        return -EINVAL;
+    }
+    return check_addresses(remote);
+}
+
+/* ---- launching ---- */
+
+static void add_host(struct remote *remote, enum side side, const char *launcher, int server)
+{
+    struct host *host = &remote->team.hosts[remote->team.count++];
+    *host = (struct host){.launcher = launcher, .side = side};
+    if (side == SIDE_SERVER)
+        host->address = remote->addresses[server];
+}
+
+static void make_team(struct remote *remote)
+{
+    remote->team.count = 0;
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        for (int i = 0; i < remote->launcher_count[side]; i++)
+            add_host(remote, (enum side)side, remote->launchers[side][i], i);
+        if (remote->launcher_count[side] == 0)
+            add_host(remote, (enum side)side, NULL, 0);
+    }
+}
+
+static int find_worker_path(struct remote *remote)
+{
+    if (remote->worker_path == NULL) {
+        ssize_t length = readlink("/proc/self/exe", remote->own_path, sizeof remote->own_path - 1);
+        if (length <= 0)
+            return -1;
+        remote->own_path[length] = '\0';
+        remote->worker_path = remote->own_path;
+    }
+    remote->team.worker_path = remote->worker_path;
+    return 0;
+}
+
+/* 127.0.0.1 is another machine on every host: whoever listens there is a stranger. */
+static int check_loopback(const struct remote *remote)
+{
+    for (int i = 0; i < remote->team.count; i++) {
+        const struct host *host = &remote->team.hosts[i];
+        if (address_is_loopback(&remote->addresses[0]) &&
+            strcmp(host->identity, remote->team.hosts[0].identity) != 0) {
+            diag_error("--address \"%s\": %s has a loopback of its own, where no server of this run is",
+                       address_text(&remote->addresses[0]).text, host_name(host).text);
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+static void say_what_goes_where(const struct remote *remote, int64_t conns)
+{
+    for (int i = 0; i < remote->team.count; i++) {
+        const struct host *host = &remote->team.hosts[i];
+        if (host->side == SIDE_SERVER && !address_is_loopback(&host->address))
+            diag_note("about to open up to %s TCP connections to %s, where %s listens", grouped(conns).text,
+                      address_text(&host->address).text, host_name(host).text);
+    }
+}
+
+int remote_open(struct remote *remote, int64_t conns, bool dry_run)
+{
+    if (!remote_is_wanted(remote))
+        return EXIT_AS_EXPECTED;
+    make_team(remote);
+    if (find_worker_path(remote) != 0) {
+        diag_error("this binary's own path is not known: say it with --worker-path");
+        return EXIT_MACHINE;
+    }
+    if (team_open(&remote->team) != 0)
+        return EXIT_MACHINE;
+    int code = check_loopback(remote);
+    if (code == EXIT_AS_EXPECTED && !dry_run)
+        say_what_goes_where(remote, conns);
+    return code;
+}
+
+void remote_close(struct remote *remote)
+{
+    team_close(&remote->team);
+}

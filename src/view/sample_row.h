@@ -1,0 +1,25 @@
+/* sample_row: a sample row by row, as the files have it: one for each side, and for each host of that side.
+ */
+#ifndef VIEW_SAMPLE_ROW_H
+#define VIEW_SAMPLE_ROW_H
+
+#include "storm/by_host.h"
+#include "storm/observer.h"
+
+#include <stdbool.h>
+
+struct sample_row {
+    enum side side;
+    const struct histogram *histogram;
+    int64_t opened, fds, errors, nofile;
+    const char *host;  /* its launcher, or "local" */
+    bool is_of_server; /* `dropped` of the sample is told on this row */
+    bool is_of_client; /* likewise `late` and `connect_us` */
+};
+
+enum { SAMPLE_ROWS_MAX = SIDE_COUNT * LOOK_PARTS_MAX };
+
+/* Fills in the rows, the server's first, and returns how many there are. They point into the sample. */
+int sample_rows(const struct sample *sample, struct sample_row rows[SAMPLE_ROWS_MAX]);
+
+#endif
