@@ -1,7 +1,7 @@
 # page.awk: what every picture has: its title, its legend, and how text and boxes get onto it.
 
 END {
-    if (!failed) check_files()
+    if (!failed) { flush(); check_files() }
     if (failed) exit 2
     for (run = 1; run <= runs; run++) finish_run(run)
     name_repeated_runs()

@@ -15,13 +15,14 @@ BEGIN {
 }
 
 # Before each file scripts/plot sets `cut`: the number of its last line if that has no end, 0 if it has.
-FNR == 1 { new_chunk = 1; header_width = 0 }
+FNR == 1 { flush(); new_chunk = 1; header_width = 0 }
 /\r$/ { sub(/\r$/, "") }
 $0 == "" { next }
 header_width == 0 || $at_order == "order" { read_header(); new_chunk = 1; next }
 FNR == cut { leave_out(); next }
 $0 !~ row_pattern { fail_row() }
 $at_conns == 0 { fail_line("column \"conns\" is 0, so there is nothing to draw.") }
+at_host && $at_host != "local" { gather(); next }
 { take_row() }
 
 # Says in one sentence what is wrong with the input, and ends the program.
@@ -55,9 +56,36 @@ function read_header(    i, name) {
     at_order = at["order"]; at_conns = at["conns"]; at_t = at["t_s"]; at_step = at["step"]; at_settled = at["settled"]
     at_side = at["side"]; at_listen = at["listen"]; at_gone = at["gone"]; at_fds = at["fds"]; at_errors = at["errors"]
     at_ghosts = later("ghosts"); at_unowned = later("unowned"); at_dropped = later("dropped"); at_nofile = later("nofile")
+    at_host = later("host")
+    for (name in is_summed) delete is_summed[name]
+    for (name in at) if (name !~ /^(order|conns|t_s|step|settled|side|look_s|host|connect_s)$/) is_summed[at[name]] = 1
     s2 = at[state_column[2]]; s3 = at[state_column[3]]; s4 = at[state_column[4]]; s5 = at[state_column[5]]
     s6 = at[state_column[6]]; s7 = at[state_column[7]]; s8 = at[state_column[8]]; s9 = at[state_column[9]]
     s10 = at[state_column[10]]; s11 = at[state_column[11]]
+}
+
+# Of a run on several hosts each has rows of its own, one after the other: they are added up.
+function gather(    key, i) {
+    key = $at_order FS $at_conns FS $at_t FS $at_step FS $at_side
+    if (key == pending_key) {
+        for (i in is_summed) pending[i] += $i
+        return
+    }
+    flush()
+    pending_key = key
+    for (i = 1; i <= NF; i++) pending[i] = $i
+}
+
+# Files the row that the hosts have together.
+function flush(    now, row, i) {
+    if (pending_key == "") return
+    now = $0
+    row = pending[1]
+    for (i = 2; i <= header_width; i++) row = row FS pending[i]
+    pending_key = ""
+    $0 = row
+    take_row()
+    $0 = now
 }
 
 # 0 in a file of before.

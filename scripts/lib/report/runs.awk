@@ -16,12 +16,13 @@ BEGIN {
 }
 
 before + $1 > runs { begin_run() }
-$2 == "event" { print $4 > name_of(before + $1, "events"); next }
+$2 == "event" { flush(); print $4 > name_of(before + $1, "events"); next }
 $4 !~ row_pattern { fail_row() }
-{ take_row(before + $1) }
+{ gather(before + $1) }
 
 END {
     if (failed) exit 2
+    flush()
     for (i = 1; i <= looks; i++) print first_t[i] "," last_row[i] > name_of(run_of[i], "seen")
     print runs
 }
@@ -62,16 +63,36 @@ function begin_run() {
     print columns > name_of(runs, "csv")
 }
 
-# The last row of the step, and the row for the plot, which takes names of letters, digits and dashes only.
-function take_row(run,    field, key, row) {
+# Of a run on several hosts each has rows of its own, one after the other: they are added up.
+function gather(run,    field, key, i) {
     split($4, field, ",")
+    key = run SUBSEP field[3] SUBSEP field[4] SUBSEP field[6]
+    if (key != pending_key) flush()
+    for (i = 1; i <= column_count; i++)
+        pending[i] = key == pending_key && is_summed(column_name[i]) ? pending[i] + field[i] : field[i]
+    pending_key = key
+    pending_run = run
+}
+
+function is_summed(name) { return name !~ /^(order|conns|t_s|step|settled|side|look_s|connect_s)$/ }
+
+function flush(    row, i) {
+    if (pending_key == "") return
+    for (i = 1; i <= column_count; i++) row = row (i > 1 ? "," : "") pending[i]
+    pending_key = ""
+    take_row(pending_run, row)
+}
+
+# The last row of the step, and the row for the plot, which takes names of letters, digits and dashes only.
+function take_row(run, row,    field, key) {
+    split(row, field, ",")
     key = run SUBSEP field[4] SUBSEP field[6]
     if (!(key in look_of)) {
         look_of[key] = ++looks
         run_of[looks] = run
         first_t[looks] = field[3]
     }
-    last_row[look_of[key]] = row = $4
+    last_row[look_of[key]] = row
     gsub(/[^A-Za-z0-9_.,+-]/, "_", row)
     print row > name_of(run, "csv")
 }
