@@ -1,0 +1,747 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # bats sets status, output, stderr and their lines
+#
+# scripts/plot: what is in the picture, and what it says to input that it cannot take. The CSV files are the program's
+# own, made once for all tests here; what a run cannot be made to show is in rows of the tests' own.
+
+bats_require_minimum_version 1.5.0
+
+plot=$BATS_TEST_DIRNAME/../../scripts/plot
+
+# make_run NAME ARGUMENT...: what is wrong with a run shows in the test that draws it.
+make_run() {
+  local name=$1
+  shift
+  timeout 60 "$TCPSTORM" "$@" --isolate --quiet --csv "$name.csv" >"$name.log" 2>&1 || true
+}
+
+setup_file() {
+  local order
+  cd "$BATS_FILE_TMPDIR" || return 1
+  if ! "$TCPSTORM" --dry-run --quiet --isolate >/dev/null 2>&1; then
+    touch no-namespace
+    return 0
+  fi
+  for order in server-first leak abort backlog; do make_run "$order" --conns 200 --order "$order" --hold 200ms & done
+  make_run states state all --conns 50 --hold 100ms &
+  make_run outage --cause ignore-eof --rate 200 --duration 3s --server-nofile 128 --backlog 16 &
+  wait
+}
+
+setup() {
+  command -v gnuplot >/dev/null || skip 'gnuplot is missing'
+  mkdir "$BATS_TEST_TMPDIR/tmp" "$BATS_TEST_TMPDIR/here"
+  cd "$BATS_TEST_TMPDIR/here" || return 1
+}
+
+# ---- input ----
+
+# use NAME...: puts NAME.csv of a real run here.
+use() {
+  local name
+  [[ ! -e $BATS_FILE_TMPDIR/no-namespace ]] || skip 'this machine refuses a private network namespace'
+  for name; do
+    cp "$BATS_FILE_TMPDIR/$name.csv" . || return 1
+    (($(wc -l <"$name.csv") > 4)) || { cat "$BATS_FILE_TMPDIR/$name.log" && return 1; }
+  done
+}
+
+csv_header=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile
+
+# row ORDER CONNS T STEP SIDE [COLUMN=VALUE...]: what is not named is 0.
+row() {
+  local -A value=([order]=$1 [conns]=$2 [t_s]=$3 [step]=$4 [side]=$5 [settled]=1 [look_s]=0.001)
+  local column line=
+  shift 5
+  for column; do value[${column%%=*}]=${column#*=}; done
+  for column in ${csv_header//,/ }; do line+=,${value[$column]:-0}; done
+  echo "${line#,}"
+}
+
+# small [ORDER]: a short good file, four rows of 5 connections.
+small() {
+  echo "$csv_header"
+  row "${1:-leak}" 5 0.1 open server established=5 fds=5
+  row "${1:-leak}" 5 0.1 open client established=5 fds=5
+  row "${1:-leak}" 5 1.1 client-close server close_wait=5 fds=5
+  row "${1:-leak}" 5 1.1 client-close client fin_wait2=5
+}
+
+# number_of FILE FORMAT CONDITION: FORMAT filled in with when, after the first look, a row for which awk's CONDITION holds
+# first comes; c[NAME] is a column. Nothing if there is no such row.
+when() {
+  awk -F, -v format="$2" '
+    NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+    { for (name in at) c[name] = $at[name] }
+    NR == 2 { start = c["t_s"] }
+    '"$3"' { printf format, c["t_s"] - start; exit }' "$1"
+}
+
+# ---- asserting ----
+
+fail_with() {
+  printf '%s\n' "$1" "status: $status" "stdout: ${output:0:3000}" "stderr: $stderr"
+  return 1
+}
+
+draw() {
+  run --separate-stderr env TMPDIR="$BATS_TEST_TMPDIR/tmp" PATH="${plot_path:-$PATH}" "$plot" "$@"
+}
+
+assert_nothing_left() {
+  local left
+  left=$(find "$BATS_TEST_TMPDIR/tmp" -mindepth 1; find . -name '.plot.*')
+  [[ -z $left ]] || fail_with "temporary files were left: $left"
+}
+
+# The texts of a picture are put into $output, a line for each.
+take_texts() {
+  output=$(grep -o '>[^<]*<' "$1" | sed -e 's/^>//' -e 's/<$//' -e "/^'\\\$samples/d" -e '/^[[:space:]]*$/d')
+}
+
+# drawn ARGUMENT...: draws picture.svg without a word; its texts are in $output.
+drawn() {
+  draw "$@" -o picture.svg
+  ((status == 0)) || fail_with 'a picture was expected' || return 1
+  [[ -z $output$stderr ]] || fail_with 'nothing was expected on stdout or stderr' || return 1
+  assert_nothing_left || return 1
+  take_texts picture.svg
+}
+
+assert_texts() {
+  local text
+  for text; do
+    grep -Fqx -- "$text" <<<"$output" || fail_with "not a text of the picture: $text" || return 1
+  done
+}
+
+# Parts of texts.
+assert_none() {
+  local part
+  for part; do
+    [[ $output != *"$part"* ]] || fail_with "in the picture: $part" || return 1
+  done
+}
+
+# assert_times N TEXT: so many texts are just that.
+assert_times() {
+  (($(grep -Fcx -- "$2" <<<"$output") == $1)) || fail_with "$1 times was expected: $2"
+}
+
+# refused CODE PART... -- ARGUMENT...: one sentence with all the parts, no picture, no temporary file.
+refused() {
+  local code=$1 parts=() part
+  shift
+  while [[ $1 != -- ]]; do parts+=("$1") && shift; done
+  shift
+  draw "$@"
+  ((status == code)) || fail_with "exit code $code was expected" || return 1
+  ((${#stderr_lines[@]} == 1)) || fail_with 'one line was expected on stderr' || return 1
+  for part in 'scripts/plot: ' "${parts[@]}"; do
+    [[ $stderr == *"$part"* ]] || fail_with "not on stderr: $part" || return 1
+  done
+  [[ -z $output && -z $(find . -name '*.svg' -o -name '*.png') ]] || fail_with 'no picture was expected' || return 1
+  assert_nothing_left
+}
+
+refused_file() {
+  local file=${*: -1}
+  refused 2 "${@:1:$#-1}" -- "$file" -o picture.svg
+}
+
+# png_number FILE OFFSET: the four bytes there.
+png_number() {
+  local bytes
+  read -ra bytes < <(od -An -j "$2" -N 4 -tu1 "$1")
+  echo $((((bytes[0] * 256 + bytes[1]) * 256 + bytes[2]) * 256 + bytes[3]))
+}
+
+# ---- pictures ----
+
+@test "an SVG is whole and 800 px wide" {
+  use leak states
+  drawn leak.csv
+  [[ $(head -n 1 picture.svg) == '<?xml '* && $(tail -n 1 picture.svg) == '</svg>' ]] || fail_with 'not a whole SVG'
+  grep -q '<svg[[:space:]]*$\|<svg ' picture.svg && grep -q 'width="800" height="[0-9]' picture.svg || fail_with 'not 800 px wide'
+  grep -q 'font-family="DejaVu Sans,Arial,sans-serif" font-weight="bold"' picture.svg || fail_with 'no font to fall back on'
+  assert_none gnuplot_plot
+  drawn states.csv
+  [[ $(tail -n 1 picture.svg) == '</svg>' ]] || fail_with 'not a whole SVG'
+  grep -q 'width="800" height="[0-9]' picture.svg || fail_with 'not 800 px wide'
+}
+
+@test "a PNG is whole, 1600 dots wide, and twice as high as the SVG" {
+  local height
+  use leak
+  drawn leak.csv
+  height=$(sed -n 's/.*width="800" height="\([0-9]*\)".*/\1/p' picture.svg | head -n 1)
+  draw leak.csv -o picture.png
+  ((status == 0)) && [[ -z $output$stderr ]] || fail_with 'a picture was expected'
+  [[ $(od -An -N 8 -tx1 picture.png) == ' 89 50 4e 47 0d 0a 1a 0a' ]] || fail_with 'not a PNG'
+  [[ $(tail -c 8 picture.png | head -c 4) == IEND ]] || fail_with 'the PNG is cut'
+  (($(png_number picture.png 16) == 1600)) || fail_with 'not 1600 dots wide'
+  (($(png_number picture.png 20) == 2 * height)) || fail_with "not twice $height dots high"
+  assert_nothing_left
+}
+
+@test "the legend has every state that occurs, in words, and no other" {
+  local name column state legend
+  use leak server-first abort outage states
+  for name in leak server-first abort outage states; do
+    drawn "$name.csv"
+    for column in listen syn_sent syn_recv established fin_wait1 fin_wait2 close_wait closing last_ack time_wait close gone; do
+      state=${column^^}
+      case $column in
+        gone) state=gone legend='gone (no socket left)' ;;
+        fin_wait2) legend='FIN_WAIT2 (waits for the other side)' ;;
+        close_wait) legend='CLOSE_WAIT (owes a close())' ;;
+        time_wait) legend='TIME_WAIT (ends by itself)' ;;
+        *) legend=$state ;;
+      esac
+      if [[ -n $(when "$name.csv" '%.1f' "c[\"$column\"] > 0 && (\"$column\" != \"listen\" || c[\"order\"] == \"LISTEN\")") ]]; then
+        assert_texts "$legend"
+      else
+        ! grep -Eq "^$state( |\$)" <<<"$output" || fail_with "$name.csv has no $state and the picture has"
+      fi
+    done
+  done
+}
+
+# ---- which picture ----
+
+@test "one run is a timeline; --histogram draws its steps" {
+  use leak
+  drawn leak.csv
+  assert_texts 'Sockets in each TCP state over time, per side, as the kernel reports them' 'leak, 200 connections' \
+    server client seconds open client-close 'CLOSE_WAIT 200' 'server owes a close()'
+  assert_times 1 seconds
+  cp picture.svg first.svg
+  drawn leak.csv --timeline
+  cmp first.svg picture.svg
+  drawn --histogram leak.csv
+  assert_texts 'Sockets in each TCP state after each step, per side, as the kernel reports them' 'leak, 200 connections' \
+    server client open client-close 'CLOSE_WAIT 200' 'the server owes 200 close()'
+  assert_times 2 'ESTABLISHED 200'
+  assert_none seconds
+}
+
+@test "several runs are histograms; --timeline draws each over time" {
+  use leak server-first abort
+  drawn leak.csv server-first.csv abort.csv
+  assert_texts 'Sockets in each TCP state after each step, per side, as the kernel reports them' 'leak, 200 connections' \
+    'server-first, 200 connections' 'abort, 200 connections' 'gone, not closed'
+  assert_times 3 server
+  assert_none seconds
+  cp picture.svg first.svg
+  drawn leak.csv server-first.csv abort.csv --histogram
+  cmp first.svg picture.svg
+  drawn leak.csv server-first.csv abort.csv --timeline
+  assert_texts 'Sockets in each TCP state over time, per side, as the kernel reports them' 'leak, 200 connections' \
+    'server-first, 200 connections' 'abort, 200 connections'
+  assert_times 3 seconds
+}
+
+@test "the last look of a step is its bar, the last settled one if there is one" {
+  {
+    echo "$csv_header"
+    row leak 5 0.1 open server established=3 gone=2 settled=0
+    row leak 5 0.2 open server established=5
+    row leak 5 0.3 open server established=4 gone=1 settled=0
+    row leak 5 0.3 open client fin_wait1=5 settled=0
+    row leak 5 0.4 open client fin_wait2=5 settled=0
+  } >a.csv
+  drawn --histogram a.csv
+  assert_texts 'ESTABLISHED 5' 'FIN_WAIT2 5'
+  assert_none 'FIN_WAIT1 5' 'ESTABLISHED 4' 'ESTABLISHED 3'
+}
+
+@test "runs come from several files or from one, with and without a header between them" {
+  use leak server-first abort
+  drawn leak.csv server-first.csv abort.csv
+  cp picture.svg several.svg
+  cat leak.csv server-first.csv abort.csv >all.csv
+  drawn all.csv
+  cmp several.svg picture.svg
+  { cat leak.csv && tail -q -n +2 server-first.csv abort.csv; } >all.csv
+  drawn all.csv
+  cmp several.svg picture.svg
+}
+
+@test "two runs of one order are numbered, others are not" {
+  use leak abort
+  drawn leak.csv abort.csv leak.csv
+  assert_texts 'leak, 200 connections (1)' 'leak, 200 connections (2)' 'abort, 200 connections'
+  tail -n +2 leak.csv >>leak.csv
+  drawn leak.csv
+  assert_texts 'leak, 200 connections (1)' 'leak, 200 connections (2)'
+}
+
+@test "LISTEN is drawn in the run of that state, and in no other" {
+  use states leak
+  drawn states.csv
+  assert_texts 'LISTEN, 50 sockets' LISTEN 'LISTEN 50'
+  { head -n 1 states.csv && grep '^LISTEN,' states.csv; } >listen.csv
+  drawn listen.csv
+  assert_texts 'LISTEN, 50 sockets' 'LISTEN 50' 'nobody owes a close()'
+  drawn leak.csv
+  assert_none LISTEN
+}
+
+@test "one connection is not several" {
+  { echo "$csv_header" && row leak 1 0.1 open server established=1 && row leak 1 0.1 open client established=1; } >a.csv
+  drawn a.csv
+  assert_texts 'leak, 1 connection'
+}
+
+# ---- who owes a close() ----
+
+@test "who owes a close() is said of one run: at the end, and before" {
+  local from to
+  use leak backlog abort server-first states
+  drawn leak.csv
+  assert_texts 'the server owes 200 close()'
+  drawn backlog.csv
+  assert_texts '200 were never accepted: nobody can close them'
+  drawn abort.csv
+  assert_texts 'nobody owes a close()'
+  { head -n 1 states.csv && grep '^CLOSE,' states.csv; } >close.csv
+  drawn close.csv
+  assert_texts 'the server keeps 50 descriptors of nothing'
+  from=$(when server-first.csv %.1f 'c["side"] == "client" && c["close_wait"] > 0')
+  to=$(when server-first.csv %.1f 'c["side"] == "client" && c["step"] == "client-close" && c["close_wait"] == 0')
+  [[ -n $from && -n $to ]] || fail_with 'the run has no debt to tell of'
+  drawn server-first.csv
+  assert_texts "nobody owes a close() at the end; the client owed 200, from $from to $to s"
+  drawn --histogram server-first.csv
+  assert_texts "nobody owes a close() at the end; the client owed 200, from $from to $to s"
+}
+
+@test "who owes a close() is said of several runs in short" {
+  use leak backlog abort server-first
+  drawn leak.csv backlog.csv abort.csv server-first.csv
+  assert_texts 'the server owes 200 close()' '200 that nobody can close' 'nobody owes a close()' \
+    'nobody owes a close() at the end; the client did before'
+}
+
+# owes SENTENCE SHORT ROW...: what is said of the rows, which are those of `row` after the number of connections.
+owes() {
+  local sentence=$1 short=$2 fields
+  shift 2
+  echo "$csv_header" >owes.csv
+  for fields; do
+    read -ra fields <<<"$fields"
+    row an-order 1500 "${fields[@]}" >>owes.csv
+  done
+  drawn owes.csv
+  assert_texts "$sentence"
+  drawn owes.csv owes.csv
+  assert_times 2 "$short"
+}
+
+@test "who owes a close(): what no short run shows" {
+  owes 'the server owes 1,400 close(); the client owes 2 close()' 'the server owes 1,400 close(); the client owes 2 close()' \
+    '1 open server close_wait=1400' '1 open client close_wait=2'
+  owes 'the server owes 6 close(); 4 were never accepted: nobody can close them' \
+    'the server owes 6 close(); 4 that nobody can close' '1 open server close_wait=10 unowned=4' '1 open client fin_wait2=10'
+  owes 'the server owes 1 close(); the server keeps 2 descriptors of nothing' \
+    'the server owes 1 close(); the server keeps 2 descriptors of nothing' '1 open server close_wait=1 gone=2 ghosts=2' \
+    '1 open client gone=3'
+  owes 'the client keeps 3 descriptors of nothing' 'the client keeps 3 descriptors of nothing' '1 open client gone=3 ghosts=3'
+  owes 'nobody owes a close() at the end; the server owed 5, from 1.0 to 3.0 s; the client owed 7, from 2.0 to 3.0 s' \
+    'nobody owes a close() at the end; both sides did before' \
+    '10 open server established=7' '10 open client established=7' \
+    '11 one server close_wait=5' '11 one client established=7' '12 one server close_wait=4' '12 one client close_wait=7' \
+    '13 two server gone=7' '13 two client gone=7'
+  owes 'nobody owes a close() at the end; the server owed 5, from 0.0 to 1.0 s' \
+    'nobody owes a close() at the end; the server did before' '1 one server close_wait=5' '2 two server gone=5'
+}
+
+@test "connections that are accepted late are owed from then on" {
+  owes 'the server owes 10 close()' 'the server owes 10 close()' \
+    '1 open server close_wait=10 unowned=10' '1 open client fin_wait2=10' \
+    '2 open server close_wait=10 unowned=0' '2 open client fin_wait2=10'
+}
+
+@test "of a flow it says up to how many were owed" {
+  {
+    echo "$csv_header"
+    row slow-client 100 1 arrivals server close_wait=3
+    row slow-client 100 1 arrivals client fin_wait2=3
+    row slow-client 100 2 arrivals server close_wait=30
+    row slow-client 100 3 arrivals server gone=100
+    row slow-client 100 3 arrivals client gone=100
+  } >flow.csv
+  drawn flow.csv
+  assert_texts arrivals 'nobody owes a close() at the end; the server owed up to 30, from 0.0 to 2.0 s'
+}
+
+# ---- what is marked ----
+
+@test "an outage has its limit and its failures marked, when the CSV has them" {
+  local accept connect syn owes unowned
+  use outage
+  accept=$(when outage.csv '%.1f s' 'c["side"] == "server" && c["errors"] > 0')
+  connect=$(when outage.csv '%.1f s' 'c["side"] == "client" && c["errors"] > 0')
+  syn=$(when outage.csv '%.1f s' 'c["side"] == "server" && c["dropped"] > 0')
+  [[ -n $accept && -n $connect && -n $syn ]] || fail_with 'the outage has failures missing'
+  unowned=$(grep ',server,' outage.csv | tail -n 1 | cut -d, -f25)
+  owes=$(($(grep ',server,' outage.csv | tail -n 1 | cut -d, -f14) - unowned))
+  ((owes > 0 && unowned > 0)) || fail_with 'the outage leaves nothing behind'
+  drawn outage.csv
+  assert_texts "first failed accept(), $accept" "first failed connect(), $connect" "first SYN dropped, $syn" \
+    'ignore-eof, 600 connections' "the server owes $owes close(); $unowned were never accepted: nobody can close them" \
+    'server owes a close()'
+  assert_times 1 'limit: 128 descriptors'
+  drawn outage.csv --histogram
+  assert_texts arrivals "the server owes $owes close(); $unowned were never accepted: nobody can close them"
+  assert_none first limit
+}
+
+@test "a run without failures has no such marks" {
+  use leak
+  drawn leak.csv
+  assert_none 'first failed' 'first SYN' limit
+}
+
+# marked ROW...: draws rows as those of `owes`.
+marked() {
+  local fields
+  echo "$csv_header" >marked.csv
+  for fields; do
+    read -ra fields <<<"$fields"
+    row an-order 100 "${fields[@]}" >>marked.csv
+  done
+  drawn marked.csv
+}
+
+@test "each failure is marked for itself, by its side and its first time" {
+  marked '5 open server established=9' '5 open client established=9' '5.5 open server established=9 errors=1' \
+    '6.5 open server established=9 errors=4' '6.5 open client established=9'
+  assert_texts 'first failed accept(), 0.5 s'
+  assert_none connect SYN
+  marked '5 open server established=9' '5 open client established=9' '5.5 open client established=9' \
+    '6.5 open client established=9 errors=2' '7.5 open client established=9 errors=3'
+  assert_texts 'first failed connect(), 1.5 s'
+  assert_none accept SYN
+}
+
+@test "SYNs that were dropped before the run are not its own" {
+  marked '5 open server established=9 dropped=7' '5 open client established=9' '6 open server established=9 dropped=7' \
+    '7 open client established=9'
+  assert_none SYN
+  marked '5 open server established=9 dropped=7' '5 open client established=9' '6 open server established=9 dropped=8' \
+    '7 open client established=9'
+  assert_texts 'first SYN dropped, 1.0 s'
+}
+
+@test "the limit is drawn only for a side that comes near it" {
+  marked '5 open server established=100 fds=60 nofile=80' '5 open client established=100 fds=30 nofile=90'
+  assert_texts 'limit: 80 descriptors'
+  assert_none 'limit: 90'
+  marked '5 open server established=100 fds=39 nofile=80' '5 open client established=100 fds=100 nofile=101'
+  assert_none limit
+}
+
+# ---- input that is taken ----
+
+@test "a CSV of before the later columns is drawn as far as it goes" {
+  use outage leak states backlog
+  cut -d, -f1-22 leak.csv >old.csv
+  drawn old.csv
+  assert_texts 'leak, 200 connections' 'the server owes 200 close()' 'CLOSE_WAIT 200'
+  { head -n 1 states.csv && grep '^CLOSE,' states.csv; } | cut -d, -f1-22 >old.csv
+  drawn old.csv
+  assert_texts 'the server keeps 50 descriptors of nothing'
+  cut -d, -f1-22 backlog.csv >old.csv
+  drawn old.csv
+  assert_texts 'the server owes 200 close()'
+  cut -d, -f1-22 outage.csv >old.csv
+  drawn old.csv
+  assert_texts "first failed accept(), $(when outage.csv '%.1f s' 'c["side"] == "server" && c["errors"] > 0')"
+  assert_none limit 'first SYN'
+}
+
+@test "columns in another order, more of them, empty lines and CR LF are taken" {
+  small >a.csv
+  drawn a.csv
+  cp picture.svg plain.svg
+  { small && echo; } | sed 's/$/\r/' >a.csv
+  drawn a.csv
+  cmp plain.svg picture.svg
+  small | awk -F, -v OFS=, '{ print (NR == 1 ? "more" : "x y"), $0, (NR == 1 ? "again" : "") }' >a.csv
+  drawn a.csv
+  cmp plain.svg picture.svg
+  small | awk -F, -v OFS=, '{ t = $3; $3 = $6; $6 = t; print }' >a.csv
+  drawn a.csv
+  cmp plain.svg picture.svg
+}
+
+@test "- is standard input" {
+  use leak abort
+  drawn leak.csv abort.csv
+  cp picture.svg files.svg
+  drawn - abort.csv <leak.csv
+  cmp files.svg picture.svg
+  drawn <(cat leak.csv) abort.csv
+  cmp files.svg picture.svg
+}
+
+@test "names with spaces, =, quotes and a dash in front do no harm" {
+  local name
+  small >good.csv
+  drawn good.csv
+  cp picture.svg good.svg
+  for name in 'a b.csv' 'a=b.csv' 'cut=3' "it's \"1\" \$HOME.csv" '*' "$PWD/a=b.csv"; do
+    cp good.csv "$name"
+    drawn "$name"
+    cmp good.svg picture.svg
+  done
+  cp good.csv ./-x.csv
+  draw -o -- -x.csv
+  ((status == 2)) || fail_with '-- is no picture'
+  draw -o '-a b=c.svg' -- -x.csv
+  ((status == 0)) && [[ -z $output$stderr ]] || fail_with 'a picture was expected'
+  cmp good.svg './-a b=c.svg'
+  small | sed 2s/,5,/,five,/ >'a = b.csv'
+  rm -f -- *.svg
+  refused_file 'a = b.csv, line 2: column "conns"' 'a = b.csv'
+}
+
+@test "a hundred thousand rows are drawn" {
+  {
+    echo "$csv_header"
+    awk 'BEGIN {
+      for (i = 0; i < 50000; i++) {
+        n = i % 500
+        for (side = 0; side < 2; side++)
+          printf "leak,1000,%.6f,%s,1,%s,1000,1,0,0,%d,0,0,%d,0,0,0,0,0,1000,0,0.001,0,0,0,0,0,0,0,2000\n", i / 100,
+            i < 25000 ? "open" : "client-close", side ? "client" : "server", 1000 - n, n
+      }
+    }'
+  } >long.csv
+  drawn long.csv
+  [[ $(tail -n 1 picture.svg) == '</svg>' ]] || fail_with 'not a whole SVG'
+  (($(wc -c <picture.svg) < 4000000)) || fail_with 'the picture should have been thinned'
+  assert_texts open client-close 'the server owes 499 close(); the client owes 499 close()' 500
+}
+
+# ---- a run that was interrupted ----
+
+# A warning, and the picture of the rows before.
+drawn_without_last() {
+  draw "$@" -o cut.svg
+  ((status == 0)) || fail_with 'a picture was expected' || return 1
+  [[ -z $output && $stderr == "scripts/plot: $warning" ]] || fail_with "one line was expected on stderr: $warning" || return 1
+  assert_nothing_left
+  cmp cut.svg picture.svg
+}
+
+@test "a last row that was cut is left out, and told" {
+  small | head -n 4 >whole.csv
+  drawn whole.csv
+  { cat whole.csv && printf 'leak,5,1.1,client-cl'; } >a.csv
+  warning='a.csv, line 5: the row was cut while it was written and is left out.' drawn_without_last a.csv
+  warning='standard input, line 5: the row was cut while it was written and is left out.' drawn_without_last - <a.csv
+  # Where the last number was cut all columns are there.
+  { cat whole.csv && row leak 5 1.1 client-close client fin_wait2=5 nofile=1 | head -c -1; } >a.csv
+  warning='a.csv, line 5: the row was cut while it was written and is left out.' drawn_without_last a.csv
+  drawn whole.csv whole.csv
+  warning='a.csv, line 5: the row was cut while it was written and is left out.' drawn_without_last a.csv whole.csv
+  warning='a.csv, line 5: the row was cut while it was written and is left out.' drawn_without_last whole.csv a.csv
+}
+
+@test "a short row anywhere else is an error" {
+  { small && echo leak,5,2; } >a.csv
+  refused_file 'a.csv, line 6: the row has 3 of 30 columns, "step" is missing.' a.csv
+  { small | head -n 3 && echo leak,5,2,open,1 && small | tail -n 1 | head -c -1; } >a.csv
+  refused_file 'a.csv, line 4: the row has 5 of 30 columns, "side" is missing.' a.csv
+  { small && printf 'leak,5'; } >cut.csv
+  { small && echo leak; } >a.csv
+  draw cut.csv a.csv -o picture.svg
+  ((status == 2)) && [[ $stderr == *'a.csv, line 6: the row has 1 of 30 columns, "conns" is missing.' ]] || fail_with 'the second file is wrong'
+}
+
+@test "a header with no whole row is nothing to draw" {
+  { echo "$csv_header" && printf 'leak,5,1'; } >a.csv
+  draw a.csv -o picture.svg
+  ((status == 2)) && [[ $stderr == *'a.csv: there is a header but no rows to draw.' && ! -e picture.svg ]] || fail_with 'nothing to draw'
+}
+
+# ---- wrong input ----
+
+@test "a wrong value is told with file, line and column, whichever column it is" {
+  local column words bad
+  while IFS='|' read -r column bad words; do
+    { small | head -n 3 && row leak 5 1.1 client-close server "$column=$bad" && small | tail -n 1; } >a.csv
+    refused_file "a.csv, line 4: column \"$column\" should be $words and is \"$bad\"." a.csv
+  done <<'END'
+order|a b|a name of letters, digits and dashes
+order|it's|a name of letters, digits and dashes
+conns|five|a whole number from 0 up
+t_s|-1|a number of seconds
+t_s|1.2.3|a number of seconds
+step|x'y|a name of letters, digits and dashes
+settled|2|0 or 1
+settled|01|0 or 1
+side|both|server or client
+opened|1.5|a whole number from 0 up
+listen|x|a whole number from 0 up
+syn_sent|x|a whole number from 0 up
+syn_recv|x|a whole number from 0 up
+established|-1|a whole number from 0 up
+fin_wait1|x|a whole number from 0 up
+fin_wait2|x|a whole number from 0 up
+close_wait|1e3|a whole number from 0 up
+closing|x|a whole number from 0 up
+last_ack|x|a whole number from 0 up
+time_wait|x|a whole number from 0 up
+close| 1|a whole number from 0 up
+gone|--1|a whole number
+fds|x|a whole number from 0 up
+errors|x|a whole number from 0 up
+look_s|soon|a number of seconds
+ghosts|x|a whole number from 0 up
+unread|x|a whole number from 0 up
+unowned|x|a whole number from 0 up
+queued|x|a whole number from 0 up
+dropped|x|a whole number from 0 up
+nofile|x|a whole number from 0 up
+END
+}
+
+@test "what is no CSV of tcpstorm is told" {
+  small >good.csv
+  printf 'what,value\nopen,1\n' >a.csv
+  refused_file 'a.csv, line 1: not a tcpstorm CSV, the header has no column "order".' a.csv
+  small | cut -d, -f1-13,15- >a.csv
+  refused_file 'a.csv, line 1: not a tcpstorm CSV, the header has no column "close_wait".' a.csv
+  : >a.csv
+  refused_file 'a.csv: the file is empty' a.csv
+  refused 2 'a.csv: the file is empty' -- a.csv good.csv -o picture.svg
+  refused 2 'a.csv: the file is empty' -- good.csv a.csv -o picture.svg
+  echo "$csv_header" >a.csv
+  refused_file 'a.csv: there is a header but no rows' a.csv
+  refused 2 'a.csv: there is a header but no rows' -- good.csv a.csv -o picture.svg
+  { echo "$csv_header" && row leak 0 1 open server; } >a.csv
+  refused_file 'a.csv, line 2: column "conns" is 0' a.csv
+  head -c 5000 /dev/urandom >a.csv
+  refused_file 'a.csv, line 1: not a tcpstorm CSV' a.csv
+  small | sed '3s/established/x/;3s/open/o pen/' >a.csv
+  refused 2 'a.csv, line 3: column "step"' -- good.csv a.csv -o picture.svg
+  refused 2 'standard input, line 3: column "step"' -- - -o picture.svg <a.csv
+  refused 2 'standard input: the file is empty' -- - -o picture.svg </dev/null
+}
+
+@test "more runs than a page has room for are told" {
+  local i
+  { echo "$csv_header" && for i in {1..65}; do row "run-$i" 5 "$i" open server established=5; done; } >a.csv
+  refused_file 'a.csv, line 66: more than 64 runs to draw' a.csv
+  head -n 65 a.csv >b.csv
+  drawn b.csv
+  assert_texts 'run-64, 5 connections'
+}
+
+@test "wrong usage is told" {
+  small >a.csv
+  refused 2 'no CSV file is named' -- -o picture.svg
+  refused 2 'no picture is named' -- a.csv
+  refused 2 '-o needs the name of a picture' -- a.csv -o
+  refused 2 '-o picture.pdf should end in .svg or .png' -- a.csv -o picture.pdf
+  refused 2 '-o svg should end in .svg or .png' -- a.csv -o svg
+  refused 2 'there is no option --colour' -- a.csv --colour -o picture.svg
+  refused_file 'there is no file nowhere.csv' nowhere.csv
+  mkdir folder
+  refused_file 'folder is a folder, not a CSV file' folder
+  ((EUID == 0)) || { chmod 0 a.csv && refused_file 'a.csv cannot be read: permission denied' a.csv; }
+}
+
+@test "--help is on stdout" {
+  draw --help
+  ((status == 0)) && [[ -z $stderr && $output == 'Usage: scripts/plot '*--timeline*--histogram* ]] || fail_with 'help was expected'
+}
+
+# ---- writing ----
+
+@test "where the picture cannot be written nothing is left" {
+  small >a.csv
+  refused 3 'nowhere/picture.svg cannot be written' -- a.csv -o nowhere/picture.svg
+  refused 3 '/proc/picture.svg cannot be written' -- a.csv -o /proc/picture.svg
+  mkdir folder.png
+  draw a.csv -o folder.png
+  ((status == 3)) && [[ $stderr == *'folder.png is a folder'* && -z $(ls -A folder.png) ]] || fail_with 'a folder is no picture'
+  assert_nothing_left
+}
+
+@test "a bad input leaves the old picture as it was, a good one replaces it" {
+  small | sed '3s/established/x/;3s/open/o pen/' >bad.csv
+  small >good.csv
+  echo 'the old picture' >picture.svg
+  draw bad.csv -o picture.svg
+  ((status == 2)) && [[ $(cat picture.svg) == 'the old picture' ]] || fail_with 'the old picture should have stayed'
+  assert_nothing_left
+  drawn good.csv
+  assert_texts 'leak, 5 connections'
+  [[ $(stat -c %a picture.svg) == "$(stat -c %a good.csv)" ]] || fail_with 'the picture should have the usual permissions'
+}
+
+# fake_gnuplot LINE...: a gnuplot of these lines comes first in the path of the next drawing.
+fake_gnuplot() {
+  mkdir -p bin
+  printf '%s\n' '#!/usr/bin/env bash' "$@" >bin/gnuplot
+  chmod +x bin/gnuplot
+}
+
+@test "a gnuplot that fails, stops halfway or is interrupted leaves the old picture and nothing else" {
+  small >a.csv
+  echo 'the old picture' >old.svg
+  fake_gnuplot 'echo "<svg>"' 'echo "line 3: it is broken" >&2' 'exit 1'
+  plot_path=$PWD/bin:$PATH draw a.csv -o old.svg
+  ((status == 3)) && [[ $stderr == 'scripts/plot: gnuplot failed: line 3: it is broken' ]] || fail_with 'exit code 3 was expected'
+  [[ $(cat old.svg) == 'the old picture' ]] && assert_nothing_left
+  fake_gnuplot 'echo "<svg>"'
+  plot_path=$PWD/bin:$PATH draw a.csv -o old.svg
+  ((status == 3)) && [[ $stderr == *'old.svg cannot be written in full'* ]] || fail_with 'exit code 3 was expected'
+  [[ $(cat old.svg) == 'the old picture' ]] && assert_nothing_left
+  # shellcheck disable=SC2016 # for the inner shell
+  fake_gnuplot 'echo "<svg></svg>"' 'kill -TERM $PPID'
+  plot_path=$PWD/bin:$PATH draw a.csv -o old.svg
+  ((status == 143)) || fail_with 'the signal should have ended it'
+  [[ $(cat old.svg) == 'the old picture' ]] && assert_nothing_left
+}
+
+@test "without gnuplot: exit code 3, and the package's name" {
+  local tool
+  small >a.csv
+  mkdir bin
+  for tool in bash dirname cat env; do ln -s "$(command -v "$tool")" "bin/$tool"; done
+  plot_path=$PWD/bin refused 3 'gnuplot is missing' 'Debian package gnuplot-nox' -- a.csv -o picture.svg
+}
+
+# ---- every awk ----
+
+@test "mawk and gawk draw the same, and say the same" {
+  local awk name kind said
+  command -v mawk >/dev/null && command -v gawk >/dev/null || skip 'needs both mawk and gawk'
+  use leak server-first abort outage states
+  small | sed '4s/client-close/client close/' >bad.csv
+  small | head -c -10 >cut.csv
+  : >empty.csv
+  for awk in mawk gawk; do
+    mkdir "$awk"
+    ln -s "$(command -v "$awk")" "$awk/awk"
+    for name in leak server-first abort outage states cut bad empty; do
+      for kind in timeline histogram; do
+        plot_path=$PWD/$awk:$PATH draw "$name.csv" "--$kind" -o "$awk/$name-$kind.svg"
+        echo "$name $kind $status $output $stderr" >>"$awk.said"
+      done
+    done
+    plot_path=$PWD/$awk:$PATH draw - -o "$awk/input.svg" <outage.csv
+    echo "$status $output $stderr" >>"$awk.said"
+    rm "$awk/awk"
+  done
+  cat mawk.said
+  said=$(cut -d ' ' -f 3 mawk.said | sort | uniq -c | tr -s ' \n' ' ')
+  diff mawk.said gawk.said
+  diff -r mawk gawk
+  (($(find mawk -name '*.svg' | wc -l) == 13)) || fail_with "13 pictures were expected: $said"
+}
