@@ -245,9 +245,12 @@ bool order_can_flow(const struct close_order *order)
     return can;
 }
 
+/* A time-out must not end before so many connections have got to where it begins. */
+enum { CONNS_PER_S = 20000 };
+
 int64_t order_sysctl_value(const struct close_order *order, int64_t conns)
 {
-    return order->needs.is_half ? conns / 2 : order->needs.value;
+    return order->needs.is_half ? conns / 2 : order->needs.value + conns / CONNS_PER_S;
 }
 
 struct step_label order_step_label(const struct order_step *step)

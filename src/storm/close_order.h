@@ -43,8 +43,8 @@ enum opening opening_parse(const char *name);
 /* What an order needs that not every run has. */
 struct order_needs {
     const char *sysctl; /* a setting of the network namespace; NULL: none */
-    int64_t value;      /* that it must have, */
-    bool is_half;       /* or room for half of the connections */
+    int64_t value;      /* that it must have, and more where there are very many connections, */
+    bool is_half;       /* or room for half of them */
     bool must_move;     /* a counter of the kernel that must have moved: */
     enum kernel_counter counter;
 };

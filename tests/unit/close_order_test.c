@@ -408,7 +408,8 @@ static void a_setting_has_the_value_of_its_row(void **state)
     const struct close_order *late = order_named("late-close");
     assert_string_equal(late->needs.sysctl, "net.ipv4.tcp_fin_timeout");
     assert_int_equal(order_sysctl_value(late, 1), 3);
-    assert_int_equal(order_sysctl_value(late, 1000000), 3);
+    assert_int_equal(order_sysctl_value(late, 1000), 3);
+    assert_int_equal(order_sysctl_value(late, 100000), 8);
 }
 
 /* Else the counter that must move would not. */
