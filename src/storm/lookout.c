@@ -64,16 +64,6 @@ void lookout_stop(struct lookout *lookout)
     event_del(lookout->timer);
 }
 
-static void add_histogram(struct histogram *to, const struct histogram *from)
-{
-    for (int state = 0; state < STATE_COUNT; state++)
-        to->of[state] += from->of[state];
-    to->owned += from->owned;
-    to->unread += from->unread;
-    to->unowned += from->unowned;
-    to->queued += from->queued;
-}
-
 static void hear_seen(struct lookout *lookout, int witness, const struct wire_line *line)
 {
     struct look_part *part = &lookout->look.parts[witness];
@@ -86,7 +76,7 @@ static void hear_seen(struct lookout *lookout, int witness, const struct wire_li
         part->sides[side].unread = wire_number(line, next++);
         part->sides[side].unowned = wire_number(line, next++);
         part->sides[side].queued = wire_number(line, next++);
-        add_histogram(&lookout->look.sides[side], &part->sides[side]);
+        histogram_add(&lookout->look.sides[side], &part->sides[side]);
     }
 }
 

@@ -5,6 +5,17 @@ const char *side_name(enum side side)
     return side == SIDE_SERVER ? "server" : "client";
 }
 
+void histogram_add(struct histogram *to, const struct histogram *from)
+{
+    for (int state = 0; state < STATE_COUNT; state++)
+        to->of[state] += from->of[state];
+    to->owned += from->owned;
+    to->unread += from->unread;
+    to->unowned += from->unowned;
+    to->queued += from->queued;
+    to->ghosts += from->ghosts;
+}
+
 int64_t histogram_ends(const struct histogram *histogram)
 {
     int64_t ends = 0;

@@ -28,6 +28,9 @@ struct histogram {
                         but from the processes that hold them */
 };
 
+/* Adds all of it. */
+void histogram_add(struct histogram *to, const struct histogram *from);
+
 /* Connection ends counted: every state but LISTEN. */
 int64_t histogram_ends(const struct histogram *histogram);
 

@@ -63,15 +63,7 @@ void board_order_end(struct board *board, const struct order_end *end)
 
 static void add_side(struct board_order *sum, const struct board_order *entry, int side)
 {
-    const struct histogram *from = &entry->sides[side];
-    struct histogram *to = &sum->sides[side];
-    for (int state = 0; state < STATE_COUNT; state++)
-        to->of[state] += from->of[state];
-    to->owned += from->owned;
-    to->unread += from->unread;
-    to->unowned += from->unowned;
-    to->queued += from->queued;
-    to->ghosts += from->ghosts;
+    histogram_add(&sum->sides[side], &entry->sides[side]);
     sum->look.fds[side] += entry->look.fds[side];
     sum->look.errors[side] += entry->look.errors[side];
     sum->look.nofile[side] += entry->look.nofile[side];
