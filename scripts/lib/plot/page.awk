@@ -43,7 +43,7 @@ function place_legend(    i, x, line, width) {
     line = 1
     for (i = 1; i <= states; i++) {
         if (!occurs[i]) continue
-        width = 24 + text_width(legend_text(i), 12, state_name[i] == "CLOSE_WAIT") + 16
+        width = 24 + text_width(legend_text(i), 12, is_debt(i)) + 16
         if (x > 16 && x + width > page_width) { x = 16; line++ }
         legend_x[i] = x
         legend_line[i] = line
@@ -62,7 +62,7 @@ function draw_legend(title,    i, y) {
         if (!occurs[i]) continue
         y = legend_top + 20 * (legend_line[i] - 1)
         draw_state_box(i, legend_x[i], y, 18, 13, "lc rgb '#888888'")
-        draw_text(legend_text(i), legend_x[i] + 24, y + 7, "left", font(12, state_name[i] == "CLOSE_WAIT"))
+        draw_text(legend_text(i), legend_x[i] + 24, y + 7, "left", font(12, is_debt(i)))
     }
 }
 
@@ -97,7 +97,7 @@ function draw_box(x, y, width, height, look) {
 # In the state's colour, or its hatching; `border` is its line.
 function draw_state_box(i, x, y, width, height, border) {
     draw_box(x, y, width, height, "fc rgb '" state_colour[i] "' fs solid 1 border " border)
-    if (state_name[i] == "gone") draw_box(x, y, width, height, "fc rgb '#AAAAAA' fs transparent pattern 4 border " border)
+    if (hatching(i) != "") draw_box(x, y, width, height, hatch(i) " border " border)
 }
 
 function font(size, is_bold) { return "font '" (is_bold ? bold : "") "," size "'" }

@@ -5,7 +5,7 @@ BEGIN {
     column_count = split("order conns t_s step settled side opened listen syn_sent syn_recv established fin_wait1 fin_wait2 " \
         "close_wait closing last_ack time_wait close gone fds errors look_s", column_name, " ")
     # Of later versions: a file without them is drawn as far as it goes.
-    later_count = split("ghosts unread unowned queued dropped nofile", later_name, " ")
+    later_count = split("ghosts unread unowned queued dropped late connect_s nofile", later_name, " ")
     pattern_of["a whole number from 0 up"] = "[0-9]+"
     pattern_of["a whole number"] = "-?[0-9]+"
     pattern_of["a number of seconds"] = "[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?"
@@ -97,11 +97,11 @@ function pattern_of_rows(    i, kind_at, pattern) {
     for (i = 1; i <= later_count; i++) if (later_name[i] in at) kind_at[at[later_name[i]]] = kind_of(later_name[i])
     for (i = 1; i <= header_width; i++)
         pattern = pattern (i > 1 ? "," : "^") (i in kind_at ? pattern_of[kind_at[i]] : "[^,]*")
-    return pattern "(,|$)"
+    return pattern "$"
 }
 
 function kind_of(name) {
-    if (name == "t_s" || name == "look_s") return "a number of seconds"
+    if (name ~ /_s$/) return "a number of seconds"
     if (name == "gone") return "a whole number"
     if (name == "order" || name == "step") return "a name of letters, digits and dashes"
     if (name == "side") return "server or client"
@@ -112,6 +112,7 @@ function kind_of(name) {
 # Says what is wrong with a row that does not match the pattern.
 function fail_row(    i) {
     if (NF < header_width) fail_line("the row has " NF " of " header_width " columns, " column_after(NF) " is missing.")
+    if (NF > header_width) fail_line("the row has " NF " columns and the header only " header_width ".")
     for (i = 1; i <= column_count; i++) check_value(column_name[i])
     for (i = 1; i <= later_count; i++) if (later_name[i] in at) check_value(later_name[i])
 }
@@ -128,7 +129,7 @@ function column_after(i,    name) {
 
 # Files the row under its run, side and step. Rows that repeat the counts before them add nothing to a staircase and are
 # dropped.
-function take_row(    side, t, step, vector, n, sum, listening, gone) {
+function take_row(    side, t, step, vector, n, sum, listening, gone, held) {
     side = $at_side
     t = $at_t + 0
     if (new_chunk || $at_order != run_order[runs] || $at_conns + 0 != run_conns[runs] || t < last_t[side]) begin_run(t)
@@ -140,10 +141,11 @@ function take_row(    side, t, step, vector, n, sum, listening, gone) {
     step = step_index[runs, step]
     if (t < step_start[runs, step]) step_start[runs, step] = t
     gone = $at_gone < 0 ? 0 : $at_gone
+    held = held_gone(gone)
     listening = $at_order == "LISTEN" ? $at_listen : 0
-    vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " $s11 " " gone " " held_gone()
+    vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " $s11 " " held " " (gone - held)
     note_events(side, t)
-    note_debt(side, t)
+    note_debts(side, t)
     if (vector == last_vector[side] && step == last_step[side] && $at_settled == last_settled[side]) return
     if ($at_settled == 1 || !((runs, step, side) in step_settled)) step_vector[runs, step, side] = vector
     if ($at_settled == 1) step_settled[runs, step, side] = 1
@@ -151,7 +153,7 @@ function take_row(    side, t, step, vector, n, sum, listening, gone) {
     if (vector == last_vector[side] && step == last_step[side]) return
     last_vector[side] = vector
     last_step[side] = step
-    note_states(side, (listening > 0) ($s2 > 0) ($s3 > 0) ($s4 > 0) ($s5 > 0) ($s6 > 0) ($s7 > 0) ($s8 > 0) ($s9 > 0) ($s10 > 0) ($s11 > 0) (gone > 0))
+    note_states(side, (listening > 0) ($s2 > 0) ($s3 > 0) ($s4 > 0) ($s5 > 0) ($s6 > 0) ($s7 > 0) ($s8 > 0) ($s9 > 0) ($s10 > 0) ($s11 > 0) (held > 0) (gone > held))
     n = ++samples[runs, side]
     sample_t[runs, side, n] = t
     sample_step[runs, side, n] = step
@@ -160,10 +162,12 @@ function take_row(    side, t, step, vector, n, sum, listening, gone) {
     if (sum > run_highest[runs]) run_highest[runs] = sum
 }
 
-# Descriptors on sockets that are gone: the ghosts, or in files from before that column at most as many as there are.
-function held_gone() {
-    if (at_ghosts) return $at_ghosts + 0
-    return $at_gone > 0 && $at_fds >= $at_gone ? $at_gone : 0
+# How many of those that are gone still have a descriptor. A ghost may also be in TIME_WAIT, which has its own colour.
+# Files from before the column tell of the descriptors that no socket can have.
+function held_gone(gone,    held) {
+    held = at_ghosts ? $at_ghosts + 0 : $at_fds - $s2 - $s4 - $s5 - $s6 - $s7 - $s8 - $s9 - $s11
+    if (held < 0) return 0
+    return held < gone ? held : gone
 }
 
 # What happens once in a run: the first failure of each side, the first SYN that was dropped; and how near the limit
@@ -178,18 +182,24 @@ function note_events(side, t) {
     if ($at_fds > most_fds[runs, side]) most_fds[runs, side] = $at_fds + 0
 }
 
-# How many close() a side owes, from when to when; to -1: still.
-function note_debt(side, t) {
-    debt_now[runs, side] = $s8 + 0
+function note_debts(side, t) {
     unowned_now[runs, side] = at_unowned ? $at_unowned + 0 : 0
-    ghosts_now[runs, side] = held_gone()
-    if ($s8 == 0) {
-        if ((runs, side) in debt_from && debt_to[runs, side] < 0) debt_to[runs, side] = t
+    note_debt("close_wait", side, $s8 + 0, t)
+    note_debt("ghosts", side, at_ghosts ? $at_ghosts + 0 : held_gone($at_gone > 0 ? $at_gone + 0 : 0), t)
+}
+
+# How many close() a side owes on what, from when to when; to -1: still.
+function note_debt(what, side, count, t,    key) {
+    key = runs SUBSEP side SUBSEP what
+    debt_now[key] = count
+    if (count == 0) {
+        if (key in debt_from && debt_to[key] < 0) debt_to[key] = t
         return
     }
-    if (!((runs, side) in debt_from)) debt_from[runs, side] = t
-    debt_to[runs, side] = -1
-    if ($s8 > debt_most[runs, side]) debt_most[runs, side] = $s8 + 0
+    if (!(key in debt_from)) debt_from[key] = t
+    debt_to[key] = -1
+    if (count > debt_most[key]) debt_most[key] = count
+    if ($at_settled == 1) debt_settled[key] = 1
 }
 
 # Remembers which states a side has been in; `present` has a digit for each, 1 if this sample counts it.
@@ -197,7 +207,7 @@ function note_states(side, present,    i) {
     if ((runs, side, present) in noted) return
     noted[runs, side, present] = 1
     for (i = 1; i <= states; i++)
-        if (substr(present, i, 1) == 1) occurs[i] = occurs_in[runs, side, i] = 1
+        if (substr(present, i, 1) == 1) occurs_in[runs, side, i] = 1
 }
 
 function begin_run(t) {

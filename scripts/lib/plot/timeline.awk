@@ -1,7 +1,11 @@
 # timeline.awk: the states of each side stacked over time, the server's panel above the client's. A flag is a name on a
 # vertical line: a step, or something that happened for the first time.
 
-function draw_timelines(    run, top) {
+function draw_timelines(    run, top, i) {
+    # The legend names what the areas show.
+    for (run = 1; run <= runs; run++)
+        for (i = 1; i <= states; i++)
+            if (occurs_in[run, "server", i] || occurs_in[run, "client", i]) occurs[i] = 1
     measure_page()
     begin_page()
     draw_legend("Sockets in each TCP state over time, per side, as the kernel reports them")
@@ -37,6 +41,7 @@ function measure_page(    run) {
     cell_width = page_width / columns
     panel_height = columns > 1 ? 118 : 190
     panel_gap = 18
+    for (run = 1; run <= runs; run++) make_room_for_limits(run)
     left_margin = 48 + text_width(widest_tick(), 11)
     right_margin = columns > 1 ? 36 : 20
     panel_width = cell_width - left_margin - right_margin
@@ -145,10 +150,21 @@ function draw_panel(run, side, x, y,    top, middle) {
     print "unset label\nunset object\nunset arrow"
 }
 
-# The descriptors that a side may have, where it comes near them.
+# A limit is drawn where at least half of it was used; more would only flatten the picture.
+function shows_limit(run, side) { return run_nofile[run, side] && most_fds[run, side] * 2 >= run_nofile[run, side] }
+
+# Both panels of a run have one scale. Above a limit there is room for its name.
+function make_room_for_limits(run,    i, least) {
+    for (i = 1; i <= 2; i++) {
+        least = run_nofile[run, side_name[i]] / (1 - 18 / panel_height)
+        if (shows_limit(run, side_name[i]) && least > run_height[run]) run_height[run] = least
+    }
+}
+
+# The descriptors that a side may have.
 function draw_limit(run, side, x, y,    limit, height, text) {
+    if (!shows_limit(run, side)) return
     limit = run_nofile[run, side]
-    if (!limit || limit > run_height[run] || most_fds[run, side] < limit / 2) return
     height = y + panel_height - limit / run_height[run] * panel_height
     printf "set arrow from %s to %s nohead front lc rgb 'black' lw 1.5 dt 2\n", at_px(x, height), at_px(x + panel_width, height)
     text = "limit: " grouped(limit) " descriptors"
@@ -208,7 +224,7 @@ function print_plot(run, side,    i, plots, area, edges) {
         if (!occurs_in[run, side, i]) continue
         area = "'$samples' using 1:" (i + 1) ":" (i + 2) " with filledcurves "
         plots = plots area "fc rgb '" state_colour[i] "' fs solid 1 noborder, "
-        if (state_name[i] == "gone") plots = plots area "fc rgb '#AAAAAA' fs transparent pattern 4 noborder, "
+        if (hatching(i) != "") plots = plots area hatch(i) " noborder, "
         edges = edges "'$samples' using 1:($" (i + 2) " > $" (i + 1) " ? $" (i + 2) " : NaN) with lines lc rgb 'white' lw 0.75, "
     }
     print "plot " plots edges "-1 with lines lc rgb 'white'"
@@ -236,7 +252,7 @@ function name_stretch(run, side, vector, x, y, from, to,    i, counts, height, b
     for (i = 1; i <= states; i++) {
         height = counts[i] / run_height[run] * panel_height
         middle = y + panel_height - below - height / 2
-        duty = duty_of(i, side, counts[states + 1])
+        duty = duty_of(i, side)
         if (height && !name_area(i, counts[i], duty, x + (gap_from + gap_to) / 2, middle, gap_to - gap_from, height))
             name_area(i, counts[i], duty, x + (from + to) / 2, middle, to - from, height)
         below += height
@@ -265,17 +281,17 @@ function name_band(run, side, i, x, y,    j, k, n, counts, most, below, from, be
         if (below > low) low = below
         if (below + counts[i] < high) high = below + counts[i]
         k = j < n ? sample_x(run, side, j + 1) : panel_width
-        if (k - from > best_to - best_from) { best_from = from; best_to = k; best_low = low; best_high = high; best_held = counts[states + 1] }
+        if (k - from > best_to - best_from) { best_from = from; best_to = k; best_low = low; best_high = high }
     }
     if (best_high <= best_low) return
     k = (best_high - best_low) / run_height[run] * panel_height
-    name_area(i, most, duty_of(i, side, best_held), x + (best_from + best_to) / 2, y + panel_height - best_low / run_height[run] * panel_height - k / 2, best_to - best_from, k)
+    name_area(i, most, duty_of(i, side), x + (best_from + best_to) / 2, y + panel_height - best_low / run_height[run] * panel_height - k / 2, best_to - best_from, k)
 }
 
 # Who must call close(), if somebody must: an end in CLOSE_WAIT, or one whose connection was reset under its descriptor.
-function duty_of(i, side, held) {
-    if (state_name[i] == "CLOSE_WAIT") return side " owes a close()"
-    return state_name[i] == "gone" && held > 0 ? side " owes a close():\nits descriptors stay" : ""
+function duty_of(i, side) {
+    if (!is_debt(i)) return ""
+    return side " owes a close()" (state_column[i] == "ghosts" ? ":\nits descriptors stay" : "")
 }
 
 # Tries the fullest text first; returns 1 if one of them fits.
