@@ -467,6 +467,7 @@ int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, 
                 highest = host->room_first;
             if (host->room_rc != 0) {
                 *first = highest;
+                team->without_room = host;
                 return host->room_rc;
             }
         }
