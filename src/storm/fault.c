@@ -17,6 +17,8 @@ static const struct advice_row rows[] = {
     {"connect", EADDRNOTAVAIL,
      "no ephemeral port is left: widen net.ipv4.ip_local_port_range or lower --conns"},
     {"connect", EADDRINUSE, "no ephemeral port is left: widen net.ipv4.ip_local_port_range or lower --conns"},
+    {"connect", EHOSTUNREACH, "nobody has that --address in the client's network, or its cable is pulled"},
+    {"connect", ENETUNREACH, "the client's host has no route to that --address"},
     {"connect", ECONNREFUSED, "the listener went away"},
     {"connect", ETIMEDOUT,
      "the handshake was not answered: a packet filter, or a server that does not accept"},

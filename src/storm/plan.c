@@ -336,8 +336,9 @@ static void check_needs(struct plan *plan)
         const struct close_order *order = settings->orders[i];
         if (order->needs.sysctl != NULL && settings->look_inside == NULL)
             add(&plan->obstacles,
-                "%s needs %s to be %lld, which it sets in a network namespace of its own: add --isolate",
-                order->name, order->needs.sysctl, (long long)order_sysctl_value(order, settings->conns));
+                "%s needs %s to be %lld, which it sets in a network namespace of its own: %s", order->name,
+                order->needs.sysctl, (long long)order_sysctl_value(order, settings->conns),
+                settings->team != NULL ? "it cannot be played on hosts" : "add --isolate");
         else if (order_needs_filter(order) && probe != 0)
             add(&plan->obstacles,
                 "%s needs a packet filter on its sockets and this user may set none here (%s): add "
@@ -384,9 +385,10 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
     if (rc == -EADDRINUSE)
         return refuse(
             why,
-            "port %u has a listener already (a server, or another tcpstorm): choose other lanes with "
+            "port %u has a listener already%s%s (a server, or another tcpstorm): choose other lanes with "
             "--port (\"ss -tlnp 'sport = :%u'\" shows whose it is)",
-            *first, *first);
+            *first, team != NULL ? " on " : "", team != NULL ? host_name(team->without_room).text : "",
+            *first);
     if (rc == -ENOSPC)
         return refuse(why,
                       "no %d consecutive ports from %u to %u are free of sockets, TIME_WAIT of earlier runs "

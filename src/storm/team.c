@@ -414,21 +414,32 @@ static double capacity(const struct host *host)
     return host->side == SIDE_CLIENT && ports < least_of ? ports : least_of;
 }
 
-/* The next worker goes where the host would have the most room for each of its workers. */
+/* Whether the next worker is better placed on one host than on another: one that has none yet comes first,
+ * then the one with the most room for each of its workers. */
+static bool is_better(const struct team *team, const int placed[], int one, int other)
+{
+    if ((placed[one] == 0) != (placed[other] == 0))
+        return placed[one] == 0;
+    return capacity(&team->hosts[one]) / (placed[one] + 1) >
+           capacity(&team->hosts[other]) / (placed[other] + 1);
+}
+
+static int first_of(const struct team *team, enum side side)
+{
+    int first = 0;
+    while (first < team->count - 1 && team->hosts[first].side != side)
+        first++;
+    return first;
+}
+
 void team_place(const struct team *team, enum side side, int count, int host[])
 {
     int placed[HOSTS_MAX] = {0};
     for (int i = 0; i < count; i++) {
-        int best = -1;
-        for (int k = 0; k < team->count; k++) {
-            if (team->hosts[k].side != side)
-                continue;
-            bool is_empty = placed[k] == 0, best_is_empty = best >= 0 && placed[best] == 0;
-            bool more_room = best >= 0 && capacity(&team->hosts[k]) / (placed[k] + 1) >
-                                              capacity(&team->hosts[best]) / (placed[best] + 1);
-            if (best < 0 || (is_empty && !best_is_empty) || (is_empty == best_is_empty && more_room))
+        int best = first_of(team, side);
+        for (int k = best + 1; k < team->count; k++)
+            if (team->hosts[k].side == side && is_better(team, placed, k, best))
                 best = k;
-        }
         host[i] = best;
         placed[best]++;
     }
@@ -467,6 +478,7 @@ int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, 
                 highest = host->room_first;
             if (host->room_rc != 0) {
                 *first = highest;
+                team->without_room = host;
                 return host->room_rc;
             }
         }

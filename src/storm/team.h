@@ -51,6 +51,7 @@ struct team {
     struct event_base *base;
     struct event *pulse, *child_signal;
     int64_t last_pulse_us;
+    const struct host *without_room; /* by team_find_ports, when it failed */
 };
 
 struct host_text {

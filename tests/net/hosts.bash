@@ -114,6 +114,26 @@ expect_nobody_left() {
   fi
 }
 
+# ---- a run that is lost ----
+
+# expect_lost CODE TEXT...: that exit status, one sentence with each text, whole rows, nobody left.
+expect_lost() {
+  local text
+  expect_code "$1"
+  expect_one_sentence
+  for text in "${@:2}"; do
+    expect_in "$ERR" "$text"
+  done
+  expect_nobody_left
+}
+
+# expect_kept STEP: the rows of that step, and only whole lines.
+expect_kept() {
+  has_row "$1" 1
+  [[ -z $(tail -c 1 "$CSV") ]]
+  awk -F, 'NF != 31 { print; exit 1 }' "$CSV"
+}
+
 # ---- the CSV ----
 
 # expect_rows SIDE:NAME...: every look has exactly these rows, the server's first, and they add up. NAME: a host, or local.

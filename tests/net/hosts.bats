@@ -1,36 +1,16 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
-# shellcheck disable=SC2016 # fake workers are scripts of their own
 #
 # Hosts: runs whose workers are behind launchers, here in network namespaces on one bridge; what each host's kernel counts,
-# and what becomes of a run that loses one.
+# and where a run cannot be aimed at. What becomes of a run that loses a host is in host_faults.bats.
 
 load storm
 load ss_witness
 load hosts
-load fail_call
 
 # holds JQ-EXPRESSION: true for the list of all events.
 holds() {
   jq -e -s "$1" "$JSON" >/dev/null || { say "not so: $1"; head -c 2000 "$JSON"; return 1; }
-}
-
-# expect_lost CODE TEXT...: that exit status, one sentence with each text, whole rows, nobody left.
-expect_lost() {
-  local text
-  expect_code "$1"
-  expect_one_sentence
-  for text in "${@:2}"; do
-    expect_in "$ERR" "$text"
-  done
-  expect_nobody_left
-}
-
-# expect_kept STEP: the rows of that step, and only whole lines.
-expect_kept() {
-  has_row "$1" 1
-  [[ -z $(tail -c 1 "$CSV") ]]
-  awk -F, 'NF != 31 { print; exit 1 }' "$CSV"
 }
 
 # ---- what is counted ----
@@ -39,6 +19,7 @@ expect_kept() {
   one_server_two_clients
   witnessed_hosts server-first,leak,abort,unread 3 "${over[@]}" --conns 300
   expect_rows server:db client:web1 client:web2
+  expect_sum server-first open server established=300 fds=300
   expect_sum server-first server-close server fin_wait2=300 fds=0
   expect_sum server-first server-close client close_wait=300 fds=300
   expect_sum leak client-close client fin_wait2=300
@@ -115,6 +96,24 @@ expect_kept() {
   expect_sum server-first client-close server time_wait=300
 }
 
+@test "two servers on one host, an address each, are one row" {
+  new_hosts db web
+  on db ip address add 10.77.0.50/24 dev eth0
+  witnessed_hosts server-first,backlog 2 --conns 300 --allow-remote --client-via "$(via web)" \
+    --server-via "$(via db)" --address "$(address_of db)" --server-via "$(via db)" --address 10.77.0.50
+  expect_rows server:db client:web
+  expect_in "$OUT" "lanes 10.77.0.50:"
+}
+
+@test "a bug under steady traffic, over hosts: its signature is seen, and what broke is dated" {
+  one_server_two_clients
+  storm "${over[@]}" --cause ignore-eof --rate 100 --duration 4s --server-nofile 64 --backlog 16 --json "$JSON"
+  expect_code 0
+  holds '.[-1].flow.signature == true and ([.[-1].flow.story[].stage] | contains(["server_emfile", "syn_dropped"]))'
+  expect_in "$OUT" "behind $(via db)"
+  expect_nobody_left
+}
+
 @test "both sides behind launchers into one namespace may use its loopback" {
   new_hosts db
   storm --conns 200 --hold 50ms --server-via "$(via db)" --client-via "$(via db)" --address 127.0.0.1
@@ -189,244 +188,25 @@ expect_kept() {
   timeout -k 1 20 "$STORM.second" "${over[@]}" --conns 10 --port 23000 --quiet >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_code 3
   expect_one_sentence
-  expect_in "$ERR" "port 23000 has a listener"
+  expect_in "$ERR" "port 23000 has a listener already on host \"$(via db)\""
   kill -INT "$storm_pid"
   end_storm "$PATIENCE"
   expect_nobody_left
 }
 
-# ---- launchers and hosts that fail ----
-
-# drop_words_of WHO: a launcher has the standard error too, and what it says there is its own.
-drop_words_of() {
-  grep -q "^$1" "$ERR"
-  sed -i "/^$1/d" "$ERR"
-}
-
-@test "a launcher that does not exist: its name, and what to try" {
-  new_hosts db
-  storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --client-via "no-such-launcher x"
-  drop_words_of "sh:"
-  expect_lost 3 'host "no-such-launcher x"' "127" "before it said hello" '"no-such-launcher x '
-  expect_nothing_sent db
-}
-
-@test "a launcher that leaves at once: its name, and how it ended" {
-  new_hosts db
-  storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --client-via "sh -c 'exit 5' x"
-  expect_lost 3 "host \"sh -c 'exit 5' x\" left with exit status 5"
-  expect_nothing_sent db
-}
-
-@test "two launchers that fail are both named" {
-  new_hosts db
-  storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" \
-    --client-via "false 1" --client-via "false 2"
-  expect_code 3
-  expect_in "$ERR" 'host "false 1"'
-  expect_in "$ERR" 'host "false 2"'
-  expect_nobody_left
-}
-
-# fake_worker LINE...: a worker for --worker-path, in $fake: a shell script. "$@" is what it was given, $STORM the real one.
-fake_worker() {
-  fake=$BATS_TEST_TMPDIR/fake
-  { say '#!/bin/sh'; say "STORM=$STORM"; say "$@"; } >"$fake"
-  chmod +x "$fake"
-}
-
-@test "a host that greets before it speaks is heard" {
-  new_hosts db
-  fake_worker 'echo "Welcome to db."; echo; echo "Last login: today"; exec "$STORM" "$@"'
-  storm --conns 50 --hold 50ms --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
-  expect_code 0
-  expect_rows server:db client:local
-}
-
-@test "a host that only talks is no host: its name, and what to try" {
-  new_hosts db
-  fake_worker 'head -c 5000 /dev/zero; exec cat >/dev/null'
-  storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
-  expect_lost 3 "host \"$(via db)\"" "before it said hello" "$fake version"
-  fake_worker 'echo "This account is not available."; exit 1'
-  storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
-  expect_lost 3 "host \"$(via db)\" left with exit status 1 before it said hello"
-}
-
-@test "a host with another version or protocol: both are told" {
-  local hello
-  new_hosts db
-  for hello in "hello 3 9.9.9" "hello 99 $("$STORM" version | cut -d' ' -f2)" "hello"; do
-    fake_worker "echo '$hello'; exec cat >/dev/null"
-    storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
-    expect_lost 3 "host \"$(via db)\" has tcpstorm" "protocol" "--worker-path"
-  done
-}
-
-@test "a host that says nothing of what it has is refused, and does not crash the run" {
-  new_hosts db
-  fake_worker '"$STORM" "$@" | grep --line-buffered -v ^limits'
-  storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
-  expect_code 3
-  expect_in "$ERR" "hard limit of 0 descriptors"
-  expect_nobody_left
-}
-
-@test "a worker that is not there: the host's name, and what to try" {
-  new_hosts db
-  storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path /nonexistent/tcpstorm
-  drop_words_of "nsenter:"
-  expect_lost 3 "host \"$(via db)\"" "/nonexistent/tcpstorm version"
-}
-
-@test "a host that is killed in a hold: its name, exit status 3, the rows kept, nobody left" {
-  one_server_two_clients
-  start_storm "${over[@]}" --quiet --conns 300 --order never-close --hold forever
-  wait_for_row open 1
-  kill -KILL "$(pid_on web1 "worker host")"
-  end_storm 20
-  expect_lost 3 "host \"$(via web1)\"" "killed by signal 9" "300 of 300 connections"
-  expect_kept open
-}
-
-@test "a worker that is killed on a host: its name, and the host's" {
-  one_server_two_clients
-  start_storm "${over[@]}" --quiet --conns 300 --order never-close --hold forever
-  wait_for_row open 1
-  kill -KILL "$(pid_on web2 "worker client")"
-  end_storm 20
-  expect_lost 3 "client worker" "on host \"$(via web2)\"" "killed by signal 9"
-  expect_kept open
-}
-
-@test "a witness that is killed on a host: its name, and the host's" {
-  one_server_two_clients
-  start_storm "${over[@]}" --quiet --conns 300 --order never-close --hold forever
-  wait_for_row open 1
-  kill -KILL "$(pid_on db witness)"
-  end_storm 20
-  expect_lost 3 "witness" "on host \"$(via db)\"" "killed by signal 9"
-  expect_kept open
-}
-
-@test "a host that is stopped is lost after 10 s of silence, and nobody is left there" {
-  one_server_two_clients
-  start_storm "${over[@]}" --quiet --conns 300 --order never-close --hold forever
-  wait_for_row open 1
-  kill -STOP "$(pid_on web1 "worker host")"
-  end_storm 40
-  expect_lost 3 "host \"$(via web1)\" has not been heard for 10 s"
-  expect_kept open
-}
-
-@test "a controller that is stopped for a while loses no host" {
-  one_server_two_clients
-  start_storm "${over[@]}" --conns 300 --order never-close --hold 4s --interval 50ms
-  wait_for_row open 1
-  kill -STOP "$storm_pid"
-  sleep 5 # longer than it takes for its own silence to be noticed, and than the hold
-  kill -CONT "$storm_pid"
-  end_storm 20
-  expect_code 0
-  expect_nobody_left
-}
-
-@test "hosts whose controller is silent for 15 s leave by themselves" {
-  one_server_two_clients
-  start_storm "${over[@]}" --quiet --conns 300 --order never-close --hold forever
-  wait_for_row open 1
-  kill -STOP "$storm_pid"
-  wait_until 40 only_controller
-  kill -CONT "$storm_pid"
-  end_storm 20
-  expect_lost 3 "host \"nsenter -t "
-  expect_kept open
-}
-
-only_controller() {
-  [[ $(storm_pids) == "$storm_pid" ]]
-}
-
-@test "a controller that is killed leaves nobody on any host" {
-  one_server_two_clients
-  start_storm "${over[@]}" --quiet --conns 300 --order never-close --hold forever
-  wait_for_row open 1
-  kill -KILL "$storm_pid"
-  expect_nobody_left 25
-}
-
-@test "an interrupt leaves nobody on any host: exit status 130, the rows kept" {
-  local signal
-  one_server_two_clients
-  for signal in INT TERM; do
-    start_storm "${over[@]}" --quiet --conns 300 --order never-close --hold forever
-    wait_for_row open 1
-    kill "-$signal" "$storm_pid"
-    end_storm 20
-    expect_code 130
-    expect_empty "$ERR"
-    expect_kept open
-    expect_nobody_left
-  done
-}
-
-@test "an interrupt while hosts are being reached leaves nobody" {
-  new_hosts db
-  fake_worker 'exec cat >/dev/null'
-  start_storm --quiet --conns 10 --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake" \
-    --client-via "$(via db)"
-  wait_until 10 fake_runs
-  fake_pid=$(pgrep -x -P "$storm_pid" cat)
-  kill -TERM "$storm_pid" # no order has begun: it just ends
-  end_storm 20
-  expect_code 143
-  wait_until 5 no_fake_runs
-}
-
-fake_runs() {
-  pgrep -x -P "$storm_pid" cat >/dev/null
-}
-
-no_fake_runs() {
-  local pid
-  for pid in $fake_pid; do
-    is_over "$pid" || return 1
-  done
-}
-
-@test "a cable that is pulled in a hold: the states differ, on that host's row alone" {
-  one_server_two_clients
-  start_storm "${over[@]}" --conns 300 --order server-first --hold 2s --settle 2s
-  wait_for_row open 1
-  pull_cable_of web1
-  end_storm 60
-  expect_code 1
-  [[ $(awk -F, '$4 == "server-close" && $6 == "client"' "$CSV" | tail -n 2 | awk -F, -v host="$(via web1)" '$31 == host { print $11 }') == 150 ]]
-  [[ $(awk -F, '$4 == "server-close" && $6 == "client"' "$CSV" | tail -n 2 | awk -F, -v host="$(via web2)" '$31 == host { print $14 }') == 150 ]]
-  [[ $(awk -F, '$4 == "server-close" && $6 == "server" { last = $12 "," $13 } END { print last }' "$CSV") == 150,150 ]]
-  expect_nobody_left 25
-}
-
-@test "a descriptor limit that is met on a host: the worker, its host, what to raise" {
-  new_hosts db web
-  fail_call socket EMFILE "worker client" 50
-  code=0
-  timeout -k 1 20 "${launcher[@]}" "$STORM" --quiet --csv "$CSV" --conns 300 --allow-remote --server-via "$(via db)" \
-    --address "$(address_of db)" --client-via "$(via web)" >"$OUT" 2>"$ERR" 3>&- || code=$?
-  expect_lost 3 "socket()" "EMFILE" "client worker" "on host \"$(via web)\"" "ulimit -n"
-}
-
 # ---- what it cannot be aimed at ----
 
-# refused_unsent CODE TEXT -- OPTION...: that exit status and sentence, no row, and nothing was sent by any host.
+# refused_unsent CODE TEXT -- OPTION...: that exit status and sentence, and nothing was sent by any host.
 refused_unsent() {
-  local want=$1 text=$2
-  shift 3
-  storm --quiet --conns 50 "$@"
-  expect_code "$want"
-  expect_one_sentence
-  expect_in "$ERR" "$text"
+  refused_by_storm "$1" "$2" "${@:4}"
   expect_nothing_sent "${!keeper[@]}"
+}
+
+refused_by_storm() { # CODE TEXT OPTION...
+  storm --quiet --conns 50 "${@:3}"
+  expect_code "$1"
+  expect_one_sentence
+  expect_in "$ERR" "$2"
   expect_nobody_left
 }
 
@@ -456,4 +236,36 @@ refused_unsent() {
   refused_unsent 3 "--address is none of that machine's" -- --allow-remote --server-via "$(via db1)" --address "$(address_of db1)" \
     --server-via "$(via db2)" --address "$(address_of bystander)" --client-via "$(via web)"
   expect_in "$ERR" "host \"$(via db2)\""
+}
+
+@test "a listener of a stranger on a client's host, on the same address, stops the run before a SYN" {
+  new_hosts db web
+  on web ip address add "$(address_of db)/32" dev lo # as the bridges of containers have the same address everywhere
+  start_stranger web 15000
+  refused_by_storm 3 "port 15000 has a listener already on host \"$(via web)\"" --allow-remote \
+    --server-via "$(via db)" --address "$(address_of db)" --client-via "$(via web)"
+  [[ $(connects_on web) == 0 ]]
+}
+
+# start_stranger NAME PORT: a wildcard listener there.
+start_stranger() {
+  command -v perl >/dev/null || skip "no perl to make a listener with"
+  # shellcheck disable=SC2016
+  nsenter -t "${keeper[$1]}" -n perl -e 'use strict; use Socket qw(:all);
+    socket(my $s, AF_INET, SOCK_STREAM, 0) or die "socket: $!";
+    bind($s, pack_sockaddr_in($ARGV[0], INADDR_ANY)) or die "bind: $!";
+    listen($s, 5) or die "listen: $!";
+    sleep 60' "$2" 3>&- &
+  others+=($!)
+  wait_until 5 stranger_listens "$1" "$2"
+}
+
+stranger_listens() {
+  [[ -n $(on "$1" ss -Htln "sport = :$2") ]]
+}
+
+@test "orders that set something of the kernel are not for hosts, and say so" {
+  new_hosts db web
+  refused_unsent 3 "it cannot be played on hosts" -- --allow-remote --server-via "$(via db)" --address "$(address_of db)" \
+    --client-via "$(via web)" --order late-close
 }

@@ -120,8 +120,8 @@ word_of() {
   esac
 }
 
-# expect_lost TEXT...: exit status 3, one sentence with each text, nobody left, within the 15 s that a host waits.
-expect_lost() {
+# expect_lost_login TEXT...: exit status 3, one sentence with each text, nobody left, within the 15 s that a host waits.
+expect_lost_login() {
   local text
   expect_code 3
   sed -i '/^ssh: \|^Connection \|Permission denied\|^client_loop/d' "$ERR" # what ssh says for itself
@@ -174,7 +174,7 @@ held() {
   held
   pull_cable_of web1
   end_storm 60
-  expect_lost "host \"$(login web1)\" has not been heard for 10 s" "10,000 of 10,000 connections"
+  expect_lost_login "host \"$(login web1)\" has not been heard for 10 s" "10,000 of 10,000 connections"
   has_row open 1
 }
 
@@ -187,7 +187,7 @@ held() {
     [[ $(readlink "/proc/$pid/ns/net") != "$(readlink "/proc/${keeper[web2]}/ns/net")" ]] || kill -KILL "$pid"
   done
   end_storm 60
-  expect_lost "host \"$(login web2)\" left with exit status 255"
+  expect_lost_login "host \"$(login web2)\" left with exit status 255"
   has_row open 1
 }
 
@@ -211,7 +211,7 @@ held() {
   three_logins
   pull_cable_of web2
   storm "${over[@]}" --quiet --conns 100
-  expect_lost "host \"$(login web2)\" left with exit status 255 before it said hello" "tcpstorm version"
+  expect_lost_login "host \"$(login web2)\" left with exit status 255 before it said hello" "tcpstorm version"
 }
 
 @test "a host where nobody answers to ssh: its name, and what to try" {
@@ -219,7 +219,7 @@ held() {
   kill -KILL "$sshd_web2"
   wait_until 5 is_over "$sshd_web2"
   storm "${over[@]}" --quiet --conns 100
-  expect_lost "host \"$(login web2)\" left with exit status 255 before it said hello"
+  expect_lost_login "host \"$(login web2)\" left with exit status 255 before it said hello"
 }
 
 @test "a key that is not let in: each host is named" {
