@@ -24,6 +24,15 @@ static struct step_label at_once_label(const struct controller *c)
     return order_step_label(controller_step(c));
 }
 
+/* Where nothing is accepted, nothing is to be waited for. Over a network one connection goes ahead of the
+ * others: should the address be a stranger's there, it is the only one that he meets. */
+static int64_t first_credit(const struct controller *c, const struct lane *lane)
+{
+    if (c->order->opening != OPENING_FULL)
+        return lane->quota;
+    return c->plan->settings->team != NULL ? 1 : c->plan->window;
+}
+
 static void begin_opening(struct controller *c)
 {
     c->awaited = c->plan->lane_count;
@@ -32,9 +41,8 @@ static void begin_opening(struct controller *c)
         wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld %s", i,
                   address_text(controller_lane_address(c, lane)).text, c->ports.first + i,
                   (long long)lane->quota, opening_name(c->order->opening));
-        /* Where nothing is accepted, nothing is to be waited for. */
         wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i,
-                  (long long)(c->order->opening == OPENING_FULL ? c->plan->window : lane->quota));
+                  (long long)first_credit(c, lane));
     }
 }
 

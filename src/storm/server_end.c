@@ -91,7 +91,8 @@ static void on_connections(void *owner, struct door *door)
         }
         listener->accepted++;
     }
-    if (listener->accepted - listener->reported >= listener->report_every ||
+    bool is_first = listener->reported == 0 && listener->accepted > 0; /* a client may wait for just that */
+    if (is_first || listener->accepted - listener->reported >= listener->report_every ||
         (listener->accepted >= listener->quota && listener->accepted > listener->reported))
         report(listener);
     /* Waking for each connection costs both processors more than accepting it: while connections come one by
