@@ -291,7 +291,7 @@ function name_band(run, side, i, x, y,    j, k, n, counts, most, below, from, be
 # Who must call close(), if somebody must: an end in CLOSE_WAIT, or one whose connection was reset under its descriptor.
 function duty_of(run, i, side) {
     if (!is_debt(i)) return ""
-    if (state_name[i] == "CLOSE_WAIT" && unowned_now[run, side] > 0 && unowned_now[run, side] >= debt_now[run, side]) return "nobody can close them"
+    if (state_name[i] == "CLOSE_WAIT" && unowned_now[run, side] > 0 && unowned_now[run, side] >= debt_now[run, side, "close_wait"]) return "nobody can close them"
     return side " owes a close()" (state_column[i] == "ghosts" ? ":\nits descriptors stay" : "")
 }
 
