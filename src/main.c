@@ -94,6 +94,7 @@ static const struct command commands[] = {
     {"client", "one connection, by hand: the client's terminal", cmd_client},
     {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
     {"state", "keep connections in any TCP state: a name, some with =N, or all", cmd_state},
+    {"audit", "does a server of your own close when its clients do? HOST:PORT", cmd_audit},
     {"orders", "list the close orders, what they need, their steps and the states expected", cmd_orders},
     {"causes", "list the bugs that --cause plays, their fixes and what gives them away", cmd_causes},
     {"help", "this text", cmd_help},
@@ -130,6 +131,8 @@ static int cmd_help(int argc, char *argv[])
     print_short_help();
     fputs("\nUsage: tcpstorm [--option value ...]\n       tcpstorm COMMAND\n\nOptions:\n", stdout);
     storm_print_options(stdout);
+    fputs("\nOptions of audit HOST:PORT:\n", stdout);
+    audit_print_options(stdout);
     fputs("\nCommands:\n", stdout);
     for (const struct command *command = commands; command->name != NULL; command++)
         if (command->summary != NULL)

@@ -1,0 +1,33 @@
+/* server_side: the server's ends of an audit's connections, as the kernel of this machine shows them, and the
+ * processes that hold them. */
+#ifndef AUDIT_SERVER_SIDE_H
+#define AUDIT_SERVER_SIDE_H
+
+#include "audit/probe.h"
+#include "tcp/witness.h"
+
+/* Both ends of one connection, as far as they are in our tables. */
+struct audit_sight {
+    bool own_seen, server_seen;
+    enum tcp_state own_state, server_state;
+    uint32_t unread;
+    uint64_t inode;
+};
+
+struct audit_look {
+    bool listener_seen;
+    uint64_t listener_inode;
+    struct audit_sight *sights; /* one for each probe; the caller's */
+};
+
+/* Looks once. Returns 0, or the witness's negative errno. */
+int server_side_look(const struct witness_backend *witness, const struct audit_settings *settings,
+                     const struct probe *probes, int64_t count, struct audit_look *look);
+
+/* The process that listens: 0 when it is not known. */
+pid_t server_side_listener(const struct audit_look *look);
+
+/* Fills in the owners of the connections that have an inode. */
+void server_side_owners(const struct audit_look *look, struct audit_connection *connections, int64_t count);
+
+#endif

@@ -1,0 +1,148 @@
+/* audit_verdict: what an audit means, in sentences. */
+#include "base/number_text.h"
+#include "tcp/socket_owner.h"
+#include "view/audit_view.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+static void say(struct audit_verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct audit_verdict *verdict, const char *format, ...)
+{
+    size_t length = strlen(verdict->text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(verdict->text + length, sizeof verdict->text - length, format, arguments);
+    va_end(arguments);
+}
+
+static const char *const acts[] = {
+    [AUDIT_HALF_CLOSE] = "the client's FIN",
+    [AUDIT_CLIENT_FIRST] = "the client's FIN",
+    [AUDIT_ABORT] = "the client's RST",
+    [AUDIT_IDLE] = "the last byte",
+};
+
+static const char *const groups[] = {
+    [GROUP_NONE] = "",
+    [GROUP_FROM_AFAR] = "from afar a server that holds them and one that is still busy look alike: to tell, "
+                        "run this where the "
+                        "server is",
+    [GROUP_NO_OWNER] = "no process has them: they were never accepted",
+    [GROUP_EOF_UNREAD] = "EOF is unread (Recv-Q >= 1): the server is not reading",
+    [GROUP_EOF_READ] = "everything is read (Recv-Q 0): only close() is missing",
+    [GROUP_OTHER_PROCESS] =
+        "held by a process that does not listen: one that was given them, or inherited them",
+    [GROUP_GHOST] =
+        "these are descriptors of connections that have left every table: no count of states shows them",
+    [GROUP_OPEN] = "its ends are ESTABLISHED",
+};
+
+/* "; owner nginx pid 812 and 3 more". */
+static void say_owners(struct audit_verdict *verdict, const struct audit_result *result,
+                       enum audit_group group)
+{
+    pid_t first = 0, last = 0;
+    int others = 0;
+    for (int64_t i = 0; i < result->count; i++) {
+        const struct audit_connection *connection = &result->connections[i];
+        if (connection->group != group || connection->owner == 0 || connection->owner == last)
+            continue;
+        others += first != 0 && connection->owner != first; /* those that take turns count more than once */
+        first = first == 0 ? connection->owner : first;
+        last = connection->owner;
+    }
+    if (group == GROUP_GHOST)
+        first = result->listener;
+    if (first == 0)
+        return;
+    const struct process_command command = process_command(first);
+    say(verdict, "; owner %s pid %d%s", command.text[0] != '\0' ? command.text : "a process", (int)first,
+        others > 0 ? " and others" : "");
+}
+
+static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
+        if (result->by_group[group] == 0)
+            continue;
+        say(verdict, "Holds %s of %s connections %s after %s; %s", grouped(result->by_group[group]).text,
+            grouped(result->count).text, duration_text(report->settings->grace_ms).text,
+            acts[report->settings->order], groups[group]);
+        say_owners(verdict, result, (enum audit_group)group);
+        say(verdict, ".\n");
+        if (report->causes[group][0] != '\0')
+            say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
+    }
+}
+
+/* A slow closer and a leak differ only over time. */
+static void say_rounds(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    int64_t earlier = 0, of = 0;
+    if (result->rounds < 2 || result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] == 0)
+        return;
+    for (int round = 0; round + 1 < result->rounds; round++) {
+        earlier += result->held_to_the_end[round];
+        of += result->held_after[round];
+    }
+    if (earlier > 0)
+        say(verdict,
+            "It grows: of %s held in the rounds before the last, %s are still held at the end, so it is no "
+            "slow "
+            "closer.\n",
+            grouped(of).text, grouped(earlier).text);
+    else if (of > 0)
+        say(verdict,
+            "A slow closer, not a leak: all %s that were held in the rounds before the last were closed "
+            "later.\n",
+            grouped(of).text);
+}
+
+static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    if (result->count == 0)
+        say(verdict, "Interrupted before a connection was made.\n");
+    else if (result->by_class[CLASS_REFUSED] > 0)
+        say(verdict, "Nobody listens on %s: connect() is refused.\n", report->settings->target);
+    else if (result->by_class[CLASS_TIMED_OUT] > 0)
+        say(verdict, "No answer from %s: connect() timed out.\n", report->settings->target);
+    else
+        say(verdict, "%s cannot be reached: %s.\n", report->settings->target,
+            strerror(result->connections[0].error));
+}
+
+struct audit_verdict audit_verdict_of(const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    struct audit_verdict verdict = {""};
+    if (report->is_void) {
+        say_no_verdict(&verdict, report);
+        return verdict;
+    }
+    say(&verdict, "%s\n",
+        report->leaks                      ? "The server leaks."
+        : result->by_class[CLASS_HELD] > 0 ? "The server closes, slowly."
+                                           : "The server holds nothing.");
+    say_held(&verdict, report);
+    say_rounds(&verdict, report);
+    if (result->by_class[CLASS_STILL_RESPONDING] > 0)
+        say(&verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
+            grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
+    if (result->by_class[CLASS_RESET] > 0)
+        say(&verdict, "Resets %s connections%s%s.\n", grouped(result->by_class[CLASS_RESET]).text,
+            report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
+            report->reset_causes);
+    if (result->before_act > 0)
+        say(&verdict, "%s of %s connections ended before the client did anything.\n",
+            grouped(result->before_act).text, grouped(result->count).text);
+    if (report->settings->order == AUDIT_ABORT && !result->ghosts_known)
+        say(&verdict,
+            "Its descriptors may not be looked into: whether it still has them is not known (run as root, "
+            "or as its user).\n");
+    return verdict;
+}
