@@ -95,6 +95,8 @@ static const struct command commands[] = {
     {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
     {"state", "keep connections in any TCP state: a name, some with =N, or all", cmd_state},
     {"audit", "does a server of your own close when its clients do? HOST:PORT", cmd_audit},
+    {"watch", "the sockets that are there, by port and process: who owes a close(), and does it grow",
+     cmd_watch},
     {"orders", "list the close orders, what they need, their steps and the states expected", cmd_orders},
     {"causes", "list the bugs that --cause plays, their fixes and what gives them away", cmd_causes},
     {"help", "this text", cmd_help},
@@ -133,6 +135,8 @@ static int cmd_help(int argc, char *argv[])
     storm_print_options(stdout);
     fputs("\nOptions of audit HOST:PORT:\n", stdout);
     audit_print_options(stdout);
+    fputs("\nOptions of watch:\n", stdout);
+    watch_print_options(stdout);
     fputs("\nCommands:\n", stdout);
     for (const struct command *command = commands; command->name != NULL; command++)
         if (command->summary != NULL)
