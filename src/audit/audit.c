@@ -245,6 +245,10 @@ int audit_run(const struct audit_settings *settings, audit_progress *progress, v
     int rc = make(&audit);
     if (rc == 0) {
         begin(&audit);
+        if (settings->order == AUDIT_ABORT && !audit.look.listener_seen)
+            rc = -ENOENT;
+    }
+    if (rc == 0) {
         for (; audit.round < settings->repeat && !audit.interrupted; audit.round++)
             play_round(&audit);
         finish(&audit);

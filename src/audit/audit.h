@@ -46,7 +46,7 @@ enum audit_class {
     CLASS_HELD,             /* not closed when the grace period is over */
     CLASS_NEVER_ACCEPTED,   /* likewise, and no process has the server's end */
     CLASS_REFUSED,          /* connect(): RST */
-    CLASS_TIMED_OUT,        /* connect(): no answer; or the FIN was not acknowledged */
+    CLASS_TIMED_OUT,        /* connect(): no answer; or the server's kernel never had the whole of it */
     CLASS_FAILED,           /* connect(): another error of this machine */
     CLASS_COUNT,
 };
@@ -61,7 +61,7 @@ enum audit_group {
     GROUP_NO_OWNER,      /* never accepted */
     GROUP_EOF_UNREAD,    /* Recv-Q >= 1 */
     GROUP_EOF_READ,      /* everything read, only close() is missing */
-    GROUP_OTHER_PROCESS, /* held by a process that does not listen */
+    GROUP_OTHER_PROCESS, /* CLOSE_WAIT, held by a process that does not listen */
     GROUP_GHOST,         /* descriptors of connections that are in no table */
     GROUP_OPEN,          /* ESTABLISHED: nobody has closed */
     GROUP_COUNT,
@@ -84,7 +84,8 @@ struct audit_connection {
     enum tcp_state server_state;
     uint32_t unread;
     uint64_t inode;
-    pid_t owner; /* 0: not known */
+    pid_t owner;      /* 0: not known */
+    char command[16]; /* of the owner; "" when not known */
     bool owner_listens;
     enum audit_group group;
     bool held_to_the_end; /* it was still there when the last round was over */
@@ -113,7 +114,8 @@ enum { AUDIT_ROUNDS_MAX = 64 };
 /* What is going on, a few times a second. */
 typedef void audit_progress(void *context, const char *doing, int64_t done, int64_t total);
 
-/* Returns 0, or a negative errno when this machine could not do it. */
+/* Returns 0, or a negative errno when this machine could not do it; ENOENT: AUDIT_ABORT, and nobody listens
+ * there in this network namespace. */
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result);
 void audit_free(struct audit_result *result);

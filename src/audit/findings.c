@@ -38,13 +38,18 @@ static bool is_still_responding(const struct probe *probe, const struct audit_se
 
 /* Of one that the client has acted on and that has not ended. */
 static enum audit_class class_of_open(const struct probe *probe, const struct audit_settings *settings,
-                                      const struct audit_sight *sight)
+                                      const struct audit_sight *sight, bool server_is_here)
 {
     if (settings->order == AUDIT_ABORT) /* what is left of it can only be descriptors: see ghosts */
         return sight->server_seen ? CLASS_HELD : CLASS_CLOSED;
     if (settings->order == AUDIT_HALF_CLOSE && is_still_responding(probe, settings))
         return CLASS_STILL_RESPONDING;
-    if (sight->own_seen && (sight->own_state == STATE_FIN_WAIT1 || sight->own_state == STATE_SYN_SENT))
+    /* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to
+     * nobody. */
+    bool has_no_other_end = server_is_here && sight->own_seen && !sight->server_seen;
+    bool is_unanswered =
+        sight->own_seen && (sight->own_state == STATE_FIN_WAIT1 || sight->own_state == STATE_SYN_SENT);
+    if (has_no_other_end || is_unanswered)
         return CLASS_TIMED_OUT;
     if (sight->server_seen && sight->inode == 0 &&
         (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED))
@@ -53,13 +58,14 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
 }
 
 static enum audit_class class_of(const struct probe *probe, const struct audit_settings *settings,
-                                 const struct audit_sight *sight)
+                                 const struct audit_sight *sight, bool server_is_here)
 {
     static const enum audit_class of_end[] = {
         [END_FIN] = CLASS_CLOSED,          [END_RESET] = CLASS_RESET,   [END_REFUSED] = CLASS_REFUSED,
         [END_TIMED_OUT] = CLASS_TIMED_OUT, [END_FAILED] = CLASS_FAILED,
     };
-    return probe->end != END_NONE ? of_end[probe->end] : class_of_open(probe, settings, sight);
+    return probe->end != END_NONE ? of_end[probe->end]
+                                  : class_of_open(probe, settings, sight, server_is_here);
 }
 
 static bool is_held(const struct audit_connection *connection)
@@ -68,11 +74,11 @@ static bool is_held(const struct audit_connection *connection)
 }
 
 static void file(struct audit_connection *connection, const struct probe *probe,
-                 const struct audit_settings *settings, const struct audit_sight *sight)
+                 const struct audit_settings *settings, const struct audit_sight *sight, bool server_is_here)
 {
     *connection = (struct audit_connection){
         .round = probe->round,
-        .class = class_of(probe, settings, sight),
+        .class = class_of(probe, settings, sight, server_is_here),
         .before_act = probe->before_act,
         .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
         .bytes = probe->bytes,
@@ -102,7 +108,7 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look)
 {
     for (int64_t i = first; i < count; i++) {
-        file(&result->connections[i], &probes[i], settings, &look->sights[i]);
+        file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_seen);
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
     }
@@ -123,10 +129,10 @@ static enum audit_group group_of(const struct audit_connection *connection)
         return GROUP_FROM_AFAR;
     if (connection->inode == 0)
         return GROUP_NO_OWNER;
-    if (connection->owner != 0 && !connection->owner_listens)
-        return GROUP_OTHER_PROCESS;
     if (connection->server_state != STATE_CLOSE_WAIT)
         return GROUP_OPEN;
+    if (connection->owner != 0 && !connection->owner_listens)
+        return GROUP_OTHER_PROCESS;
     return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
 

@@ -113,13 +113,16 @@ static void note_owner(struct audit_connection *connection, pid_t owner, const s
     static struct {
         pid_t pid;
         bool listens;
+        struct process_command command;
     } last; /* most connections have the same */
     if (owner != last.pid) {
         last.pid = owner;
         last.listens = listens(owner, look->listener_inode);
+        last.command = process_command(owner);
     }
     connection->owner = owner;
     connection->owner_listens = last.listens;
+    memcpy(connection->command, last.command.text, sizeof connection->command);
 }
 
 void server_side_owners(const struct audit_look *look, struct audit_connection *connections, int64_t count)

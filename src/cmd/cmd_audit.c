@@ -314,6 +314,14 @@ static int audit_and_tell(const struct audit_options *options)
     struct cause_names names[GROUP_COUNT], resets = causes_of_resets();
     int rc = audit_run(&options->settings, diag_is_terminal() ? on_progress : NULL, NULL, &result);
     diag_progress_clear();
+    if (rc == -ENOENT) {
+        diag_error("--order \"abort\": nobody listens on port %u in this network namespace, and what a "
+                   "server does after an "
+                   "RST only its own machine can tell: allowed is half-close, client-first or idle",
+                   options->settings.port);
+        audit_free(&result);
+        return EXIT_USAGE;
+    }
     if (rc != 0) {
         diag_error("the audit could not be made: %s", strerror(-rc));
         audit_free(&result);

@@ -79,15 +79,13 @@ int audit_print_json(FILE *out, const struct audit_report *report)
 
 static void put_connection(FILE *out, const struct audit_connection *connection)
 {
-    bool has_owner = connection->owner > 0;
     fprintf(out, "%d,%u,%s,%d,", connection->round + 1, connection->port, audit_class_name(connection->class),
             connection->before_act);
     if (connection->close_us >= 0)
         fprintf(out, "%.6f", (double)connection->close_us / 1e6);
     fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,%s,%d\n", connection->bytes, audit_group_name(connection->group),
             connection->server_seen ? tcp_state_name(connection->server_state) : "", connection->unread,
-            (int)connection->owner, has_owner ? process_command(connection->owner).text : "",
-            connection->held_to_the_end);
+            (int)connection->owner, connection->command, connection->held_to_the_end);
 }
 
 int audit_print_csv(FILE *out, const struct audit_report *report)

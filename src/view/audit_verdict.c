@@ -39,27 +39,24 @@ static const char *const groups[] = {
     [GROUP_OPEN] = "its ends are ESTABLISHED",
 };
 
-/* "; owner nginx pid 812 and 3 more". */
+/* "; owner nginx pid 812 and others". */
 static void say_owners(struct audit_verdict *verdict, const struct audit_result *result,
                        enum audit_group group)
 {
-    pid_t first = 0, last = 0;
-    int others = 0;
+    const struct audit_connection *first = NULL;
+    bool has_others = false;
     for (int64_t i = 0; i < result->count; i++) {
         const struct audit_connection *connection = &result->connections[i];
-        if (connection->group != group || connection->owner == 0 || connection->owner == last)
+        if (connection->group != group || connection->owner == 0)
             continue;
-        others += first != 0 && connection->owner != first; /* those that take turns count more than once */
-        first = first == 0 ? connection->owner : first;
-        last = connection->owner;
+        has_others |= first != NULL && connection->owner != first->owner;
+        first = first == NULL ? connection : first;
     }
-    if (group == GROUP_GHOST)
-        first = result->listener;
-    if (first == 0)
-        return;
-    const struct process_command command = process_command(first);
-    say(verdict, "; owner %s pid %d%s", command.text[0] != '\0' ? command.text : "a process", (int)first,
-        others > 0 ? " and others" : "");
+    if (first != NULL)
+        say(verdict, "; owner %s pid %d%s", first->command[0] != '\0' ? first->command : "a process",
+            (int)first->owner, has_others ? " and others" : "");
+    else if (group == GROUP_GHOST && result->listener > 0)
+        say(verdict, "; owner %s pid %d", process_command(result->listener).text, (int)result->listener);
 }
 
 static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
@@ -125,9 +122,10 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         return verdict;
     }
     say(&verdict, "%s\n",
-        report->leaks                      ? "The server leaks."
-        : result->by_class[CLASS_HELD] > 0 ? "The server closes, slowly."
-                                           : "The server holds nothing.");
+        report->leaks && report->settings->order == AUDIT_IDLE ? "The server keeps idle clients."
+        : report->leaks                                        ? "The server leaks."
+        : result->by_class[CLASS_HELD] > 0                     ? "The server closes, slowly."
+                                                               : "The server holds nothing.");
     say_held(&verdict, report);
     say_rounds(&verdict, report);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
@@ -137,6 +135,11 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say(&verdict, "Resets %s connections%s%s.\n", grouped(result->by_class[CLASS_RESET]).text,
             report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
             report->reset_causes);
+    if (result->by_class[CLASS_TIMED_OUT] > 0)
+        say(&verdict,
+            "%s connections were not taken in: the accept queue was full (see its backlog), or the network "
+            "lost them.\n",
+            grouped(result->by_class[CLASS_TIMED_OUT]).text);
     if (result->before_act > 0)
         say(&verdict, "%s of %s connections ended before the client did anything.\n",
             grouped(result->before_act).text, grouped(result->count).text);
