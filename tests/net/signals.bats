@@ -206,7 +206,7 @@ kill_role_in_each_hold() {
 }
 
 @test "a worker that stops in the middle of an act: exit status 3 after the limit of silence, named" {
-  start_storm --conns 200 --order server-first --hold 500ms --quiet
+  start_storm --conns 200 --order server-first --hold 2s --quiet
   wait_for_row server-close 1
   kill -STOP "$(role_pid 'worker client')"
   end_storm 25

@@ -16,7 +16,9 @@ static void check(const char *word, const char *expected)
 static void plain_words_stay_as_they_are(void **state)
 {
     (void)state;
-    char *words[] = {"--conns", "1k", "--csv", "a/b_1.csv", "close-wait=300,last-ack=5"};
+    char conns[] = "--conns", number[] = "1k", csv[] = "--csv", file[] = "a/b_1.csv";
+    char states[] = "close-wait=300,last-ack=5";
+    char *words[] = {conns, number, csv, file, states};
     char *text = shell_quoted("tcpstorm", COUNT_OF(words), words);
     assert_string_equal(text, "tcpstorm --conns 1k --csv a/b_1.csv close-wait=300,last-ack=5");
     free(text);
