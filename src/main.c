@@ -22,7 +22,7 @@
  *   view/                  what people and scripts see; each implements storm/observer.h
  *     summary              a line per step, and the verdict
  *     state_table          a line per state that is kept
- *     csv, json            every look, for scripts; sample_row is what both write; sample_row is what they share
+ *     csv, json            every look, for scripts; sample_row is what both write
  *     live                 both sides' histograms on a terminal, as they move
  *     progress             where the run is, on stderr: a line now and then
  *     metrics              what is there now, for a monitor (OpenMetrics)

@@ -4,19 +4,20 @@
 #include "audit/probe.h"
 #include "audit/server_side.h"
 #include "storm/clock.h"
-#include "tcp/unlisted_sockets.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     TICK_MS = 10,
     AT_ONCE = 256,      /* connect() calls that wait for an answer, where no rate is asked for */
     LOOK_EVERY_MS = 50, /* where only the kernel's tables tell when the server closes */
     LOOK_SHARE = 5,     /* and at most this part of the time */
+    GHOST_PAUSE_US = 20000,
     TELL_EVERY_MS = 250,
 };
 
@@ -150,15 +151,30 @@ static void on_interrupt(evutil_socket_t fd, short what, void *context)
 
 /* ---- what the server does with descriptors of nothing ---- */
 
-static pid_t find_listener(struct audit *audit)
+/* A client that hears the last FIN may be sooner than the server's close() that follows its shutdown(): until
+ * the grace period is over it has the time for it. */
+static int64_t count_ghosts(struct audit *audit)
 {
-    return audit->result->listener != 0 ? audit->result->listener : server_side_listener(&audit->look);
+    int64_t until_us = monotonic_us() + audit->settings->grace_ms * 1000;
+    int64_t before = audit->ghosts_before, ghosts = server_side_ghosts(&audit->look);
+    if (audit->round > 0)
+        before += audit->result->ghosts_after[audit->round - 1];
+    while (ghosts > before && audit->settings->order != AUDIT_ABORT && !audit->interrupted &&
+           monotonic_us() < until_us) {
+        usleep(GHOST_PAUSE_US);
+        event_base_loop(audit->base, EVLOOP_NONBLOCK); /* Ctrl-C is heard */
+        ghosts = server_side_ghosts(&audit->look);
+    }
+    return ghosts;
 }
 
-static int64_t ghosts_now(struct audit *audit)
+static void note_ghosts(struct audit *audit)
 {
-    pid_t pid = find_listener(audit);
-    return pid > 0 ? unlisted_sockets(pid) : -ESRCH;
+    struct audit_result *result = audit->result;
+    int64_t ghosts = audit->ghosts_before >= 0 ? count_ghosts(audit) : -1;
+    result->ghosts_known = ghosts >= 0;
+    result->ghosts = ghosts > audit->ghosts_before ? ghosts - audit->ghosts_before : 0;
+    result->ghosts_after[audit->round] = result->ghosts;
 }
 
 /* ---- the whole ---- */
@@ -175,25 +191,26 @@ static void play_round(struct audit *audit)
     findings_take(audit->result, audit->settings, audit->probes, audit->round_first, audit->started,
                   &audit->look);
     audit->result->rounds = audit->round + 1;
+    note_ghosts(audit);
 }
 
-static void begin(struct audit *audit)
+static int begin(struct audit *audit)
 {
+    audit->look.elsewhere = !server_side_is_here(&audit->settings->address);
     take_look(audit);
-    audit->result->listener = find_listener(audit);
-    audit->ghosts_before = ghosts_now(audit);
+    if (audit->settings->order == AUDIT_ABORT && audit->look.listener_count == 0)
+        return -ENOENT;
+    audit->result->listener = server_side_listener(&audit->look);
+    audit->ghosts_before = server_side_ghosts(&audit->look);
+    return 0;
 }
 
 static void finish(struct audit *audit)
 {
     struct audit_result *result = audit->result;
-    int64_t ghosts = ghosts_now(audit);
-    result->ghosts_known = ghosts >= 0 && audit->ghosts_before >= 0;
-    result->ghosts =
-        result->ghosts_known && ghosts > audit->ghosts_before ? ghosts - audit->ghosts_before : 0;
     result->interrupted = audit->interrupted;
     result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;
-    findings_conclude(result, audit->settings, &audit->look);
+    findings_conclude(result, &audit->look);
 }
 
 static int make(struct audit *audit)
@@ -243,11 +260,8 @@ int audit_run(const struct audit_settings *settings, audit_progress *progress, v
                           .began_us = monotonic_us()};
     signal(SIGPIPE, SIG_IGN);
     int rc = make(&audit);
-    if (rc == 0) {
-        begin(&audit);
-        if (settings->order == AUDIT_ABORT && !audit.look.listener_seen)
-            rc = -ENOENT;
-    }
+    if (rc == 0)
+        rc = begin(&audit);
     if (rc == 0) {
         for (; audit.round < settings->repeat && !audit.interrupted; audit.round++)
             play_round(&audit);

@@ -24,6 +24,8 @@ enum audit_order {
 /* "half-close"; NULL at the end. The index is an audit_order. */
 extern const char *const audit_order_names[];
 
+enum { AUDIT_ROUNDS_MAX = 64 };
+
 struct audit_settings {
     const char *target; /* as typed, for sentences */
     struct address address;
@@ -97,19 +99,19 @@ struct audit_result {
     int rounds;
     int64_t by_class[CLASS_COUNT];
     int64_t by_group[GROUP_COUNT];          /* of those held */
-    int64_t held_after[64];                 /* round by round: held when its grace period was over */
-    int64_t held_to_the_end[64];            /* of that round's */
+    int64_t reset_after_reply;              /* of those reset: something had come before */
+    int64_t held_after[AUDIT_ROUNDS_MAX];   /* round by round: held when its grace period was over */
+    int64_t held_to_the_end[AUDIT_ROUNDS_MAX]; /* of that round's */
     int64_t p50_us, p90_us, p99_us, max_us; /* time to close; -1: none closed */
     int64_t before_act;
     bool server_is_here; /* its sockets are in our tables */
     pid_t listener;      /* 0: not known */
-    int64_t ghosts;      /* descriptors that the listener's process holds on nothing, more than before */
+    int64_t ghosts;      /* descriptors that those who listen hold on nothing, more than before */
+    int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     bool ghosts_known;   /* its descriptors may be looked into */
     bool interrupted;
     double elapsed_s;
 };
-
-enum { AUDIT_ROUNDS_MAX = 64 };
 
 /* What is going on, a few times a second. */
 typedef void audit_progress(void *context, const char *doing, int64_t done, int64_t total);
@@ -119,6 +121,10 @@ typedef void audit_progress(void *context, const char *doing, int64_t done, int6
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result);
 void audit_free(struct audit_result *result);
+
+/* The first round after which something was held: whether that is so to the end tells a leak from a slow
+ * closer. Negative: none. */
+int audit_first_held(const struct audit_result *result);
 
 /* Whether something is held that should not be: exit code 1. A slow closer is not, when rounds were repeated.
  */

@@ -36,6 +36,12 @@ static bool is_still_responding(const struct probe *probe, const struct audit_se
     return probe->sends_on || probe->heard_us > probe->acted_us + settings->grace_ms * 500;
 }
 
+static bool is_in_no_process(const struct audit_sight *sight)
+{
+    return sight->server_seen && sight->inode == 0 &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED);
+}
+
 /* Of one that the client has acted on and that has not ended. */
 static enum audit_class class_of_open(const struct probe *probe, const struct audit_settings *settings,
                                       const struct audit_sight *sight, bool server_is_here)
@@ -47,14 +53,12 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
     /* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to
      * nobody. */
     bool has_no_other_end = server_is_here && sight->own_seen && !sight->server_seen;
-    bool is_unanswered =
-        sight->own_seen && (sight->own_state == STATE_FIN_WAIT1 || sight->own_state == STATE_SYN_SENT);
-    if (has_no_other_end || is_unanswered)
-        return CLASS_TIMED_OUT;
-    if (sight->server_seen && sight->inode == 0 &&
-        (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED))
+    bool is_unanswered = sight->own_seen && sight->own_state == STATE_FIN_WAIT1;
+    if (is_in_no_process(sight))
         return CLASS_NEVER_ACCEPTED;
-    return CLASS_HELD;
+    if (sight->server_seen && sight->inode != 0) /* in FIN_WAIT1: its window is full of what it does not read */
+        return CLASS_HELD;
+    return has_no_other_end || is_unanswered ? CLASS_TIMED_OUT : CLASS_HELD;
 }
 
 static enum audit_class class_of(const struct probe *probe, const struct audit_settings *settings,
@@ -108,20 +112,20 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look)
 {
     for (int64_t i = first; i < count; i++) {
-        file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_seen);
+        file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0);
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
     }
     for (int64_t i = 0; i < count; i++)
         result->connections[i].held_to_the_end =
             is_still_there(&result->connections[i], &probes[i], &look->sights[i]);
-    result->server_is_here |= look->listener_seen;
+    result->server_is_here |= look->listener_count > 0;
     result->count = count;
 }
 
 /* ---- all of them ---- */
 
-static enum audit_group group_of(const struct audit_connection *connection)
+static enum audit_group group_of(const struct audit_connection *connection, const struct audit_look *look)
 {
     if (!is_held(connection))
         return GROUP_NONE;
@@ -131,7 +135,7 @@ static enum audit_group group_of(const struct audit_connection *connection)
         return GROUP_NO_OWNER;
     if (connection->server_state != STATE_CLOSE_WAIT)
         return GROUP_OPEN;
-    if (connection->owner != 0 && !connection->owner_listens)
+    if (look->listener_count > 0 && connection->owner != 0 && !connection->owner_listens)
         return GROUP_OTHER_PROCESS;
     return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
@@ -165,46 +169,64 @@ static void sum_up_times(struct audit_result *result)
     free(times);
 }
 
-/* Connections that left every table while their descriptor stayed: nobody can tell which ones. */
-static void note_ghosts(struct audit_result *result, const struct audit_settings *settings)
+/* Where the count is lower later, some were closed in between: the oldest first. */
+static void attribute_ghosts(struct audit_result *result, int64_t ghosts)
 {
-    int64_t closed = result->by_class[CLASS_CLOSED] + result->by_class[CLASS_RESET];
-    int64_t ghosts = result->ghosts < closed ? result->ghosts : closed;
-    if (settings->order != AUDIT_ABORT || ghosts == 0)
-        return;
-    result->by_class[CLASS_CLOSED] -= ghosts;
-    result->by_class[CLASS_HELD] += ghosts;
-    result->by_group[GROUP_GHOST] += ghosts;
-    result->held_after[result->rounds - 1] += ghosts;
-    result->held_to_the_end[result->rounds - 1] += ghosts;
+    int64_t later = ghosts;
+    for (int round = result->rounds - 1; round >= 0; round--) {
+        int64_t before = round > 0 ? result->ghosts_after[round - 1] : 0;
+        if (result->ghosts_after[round] > before)
+            result->held_after[round] += result->ghosts_after[round] - before;
+        before = before < later ? before : later;
+        result->held_to_the_end[round] += later - before;
+        later = before;
+    }
 }
 
-void findings_conclude(struct audit_result *result, const struct audit_settings *settings,
-                       const struct audit_look *look)
+/* Connections that left every table while their descriptor stayed: nobody can tell which ones. */
+static void note_ghosts(struct audit_result *result)
+{
+    int64_t *closed = &result->by_class[CLASS_CLOSED], *reset = &result->by_class[CLASS_RESET];
+    int64_t ghosts = result->ghosts < *closed + *reset ? result->ghosts : *closed + *reset;
+    int64_t of_closed = ghosts < *closed ? ghosts : *closed;
+    *closed -= of_closed;
+    *reset -= ghosts - of_closed;
+    result->by_class[CLASS_HELD] += ghosts;
+    result->by_group[GROUP_GHOST] += ghosts;
+    attribute_ghosts(result, ghosts);
+}
+
+void findings_conclude(struct audit_result *result, const struct audit_look *look)
 {
     server_side_owners(look, result->connections, result->count);
     for (int64_t i = 0; i < result->count; i++) {
         struct audit_connection *connection = &result->connections[i];
-        connection->group = group_of(connection);
+        connection->group = group_of(connection, look);
         result->by_class[connection->class]++;
         if (connection->group != GROUP_NONE)
             result->by_group[connection->group]++;
         result->before_act += connection->before_act && connection->class != CLASS_REFUSED;
+        result->reset_after_reply += connection->class == CLASS_RESET && connection->bytes > 0;
         result->held_to_the_end[connection->round] += connection->held_to_the_end;
     }
     sum_up_times(result);
-    note_ghosts(result, settings);
+    note_ghosts(result);
+}
+
+int audit_first_held(const struct audit_result *result)
+{
+    for (int round = 0; round < result->rounds; round++)
+        if (result->held_after[round] > 0)
+            return round;
+    return -1;
 }
 
 bool audit_leaks(const struct audit_result *result, const struct audit_settings *settings)
 {
-    int64_t held = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED];
-    if (held == 0 || settings->repeat == 1)
-        return held > 0;
-    for (int round = 0; round + 1 < result->rounds; round++)
-        if (result->held_to_the_end[round] > 0)
-            return true;
-    return false;
+    int first = audit_first_held(result);
+    if (first < 0 || settings->repeat == 1 || first == result->rounds - 1)
+        return first >= 0;
+    return result->held_to_the_end[first] > 0;
 }
 
 bool audit_is_void(const struct audit_result *result)

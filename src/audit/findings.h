@@ -10,7 +10,6 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look);
 
 /* All rounds are over: owners, groups, sums, times. */
-void findings_conclude(struct audit_result *result, const struct audit_settings *settings,
-                       const struct audit_look *look);
+void findings_conclude(struct audit_result *result, const struct audit_look *look);
 
 #endif

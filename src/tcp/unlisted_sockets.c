@@ -94,21 +94,43 @@ static int read_tables(pid_t pid, struct inodes *inodes)
 static int64_t count_missing(const struct inodes *held, const struct inodes *listed)
 {
     int64_t missing = 0;
-    for (size_t i = 0; i < held->count; i++)
-        missing += listed->count == 0 || bsearch(&held->each[i], listed->each, listed->count,
-                                                 sizeof *listed->each, by_number) == NULL;
+    for (size_t i = 0; i < held->count; i++) {
+        bool is_repeated = i > 0 && held->each[i] == held->each[i - 1];
+        missing += !is_repeated && (listed->count == 0 || bsearch(&held->each[i], listed->each, listed->count,
+                                                                  sizeof *listed->each, by_number) == NULL);
+    }
     return missing;
 }
 
-int64_t unlisted_sockets(pid_t pid)
+/* `there`: one of them that is. */
+static int read_all_descriptors(const pid_t *pids, int count, struct inodes *held, pid_t *there)
+{
+    int rc = -ESRCH;
+    *there = 0;
+    for (int i = 0; i < count && (rc == 0 || rc == -ESRCH); i++) {
+        rc = read_descriptors(pids[i], held);
+        *there = rc == 0 ? pids[i] : *there;
+    }
+    if (held->count > 0)
+        qsort(held->each, held->count, sizeof *held->each, by_number);
+    return rc == -ESRCH && *there > 0 ? 0 : rc;
+}
+
+int64_t unlisted_sockets_of(const pid_t *pids, int count)
 {
     struct inodes held = {0}, listed = {0};
-    int64_t rc = read_descriptors(pid, &held);
+    pid_t there;
+    int64_t rc = read_all_descriptors(pids, count, &held, &there);
     if (rc == 0)
-        rc = read_tables(pid, &listed);
+        rc = read_tables(there, &listed);
     if (rc == 0)
         rc = count_missing(&held, &listed);
     free(held.each);
     free(listed.each);
     return rc;
+}
+
+int64_t unlisted_sockets(pid_t pid)
+{
+    return unlisted_sockets_of(&pid, 1);
 }

@@ -11,4 +11,8 @@
  * EACCES, it is not ours to look into. */
 int64_t unlisted_sockets(pid_t pid);
 
+/* Likewise of several processes of one network namespace; a socket that more than one holds counts once. One
+ * that has ended meanwhile holds none, unless all have. */
+int64_t unlisted_sockets_of(const pid_t *pids, int count);
+
 #endif

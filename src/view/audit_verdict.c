@@ -70,33 +70,52 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
             acts[report->settings->order], groups[group]);
         say_owners(verdict, result, (enum audit_group)group);
         say(verdict, ".\n");
-        if (report->causes[group][0] != '\0')
+        if (report->leaks && report->causes[group][0] != '\0')
             say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
     }
 }
 
-/* A slow closer and a leak differ only over time. */
+/* A slow closer and a leak differ only over time: what became of the first that were held? */
 static void say_rounds(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
-    int64_t earlier = 0, of = 0;
-    if (result->rounds < 2 || result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] == 0)
+    int first = audit_first_held(result);
+    if (first < 0 || first + 1 >= result->rounds)
         return;
-    for (int round = 0; round + 1 < result->rounds; round++) {
-        earlier += result->held_to_the_end[round];
-        of += result->held_after[round];
-    }
-    if (earlier > 0)
+    const struct grouped_text held = grouped(result->held_after[first]);
+    if (report->leaks)
         say(verdict,
-            "It grows: of %s held in the rounds before the last, %s are still held at the end, so it is no "
-            "slow "
-            "closer.\n",
-            grouped(of).text, grouped(earlier).text);
-    else if (of > 0)
-        say(verdict,
-            "A slow closer, not a leak: all %s that were held in the rounds before the last were closed "
-            "later.\n",
-            grouped(of).text);
+            "It grows: of %s held after round %d, %s are still held at the end, so it is no slow closer.\n",
+            held.text, first + 1, grouped(result->held_to_the_end[first]).text);
+    else
+        say(verdict, "A slow closer, not a leak: all %s held after round %d were closed later.\n", held.text,
+            first + 1);
+}
+
+static void say_resets(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    int64_t after_reply = result->reset_after_reply, at_once = result->by_class[CLASS_RESET] - after_reply;
+    if (after_reply > 0)
+        say(verdict, "Resets %s connections after its reply%s%s.\n", grouped(after_reply).text,
+            report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
+            report->reset_causes);
+    if (at_once > 0)
+        say(verdict, "Resets %s connections without a reply: refused, or closed with the request unread.\n",
+            grouped(at_once).text);
+}
+
+static const char *headline(const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    int64_t held = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED];
+    if (!report->leaks)
+        return held > 0 ? "The server closes, slowly." : "The server holds nothing.";
+    if (report->settings->order == AUDIT_IDLE)
+        return "The server keeps idle clients.";
+    if (result->by_group[GROUP_FROM_AFAR] == held && result->rounds == 1)
+        return "The server holds connections, or is still busy.";
+    return "The server leaks.";
 }
 
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
@@ -121,25 +140,21 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_no_verdict(&verdict, report);
         return verdict;
     }
-    say(&verdict, "%s\n",
-        report->leaks && report->settings->order == AUDIT_IDLE ? "The server keeps idle clients."
-        : report->leaks                                        ? "The server leaks."
-        : result->by_class[CLASS_HELD] > 0                     ? "The server closes, slowly."
-                                                               : "The server holds nothing.");
+    say(&verdict, "%s\n", headline(report));
     say_held(&verdict, report);
     say_rounds(&verdict, report);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
         say(&verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
             grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
-    if (result->by_class[CLASS_RESET] > 0)
-        say(&verdict, "Resets %s connections%s%s.\n", grouped(result->by_class[CLASS_RESET]).text,
-            report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
-            report->reset_causes);
+    say_resets(&verdict, report);
     if (result->by_class[CLASS_TIMED_OUT] > 0)
         say(&verdict,
             "%s connections were not taken in: the accept queue was full (see its backlog), or the network "
             "lost them.\n",
             grouped(result->by_class[CLASS_TIMED_OUT]).text);
+    if (result->by_class[CLASS_REFUSED] + result->by_class[CLASS_FAILED] > 0)
+        say(&verdict, "%s connections could not be opened: the others tell what they can.\n",
+            grouped(result->by_class[CLASS_REFUSED] + result->by_class[CLASS_FAILED]).text);
     if (result->before_act > 0)
         say(&verdict, "%s of %s connections ended before the client did anything.\n",
             grouped(result->before_act).text, grouped(result->count).text);
