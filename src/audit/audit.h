@@ -98,17 +98,17 @@ struct audit_result {
     struct audit_connection *connections; /* count of them; audit_free */
     int rounds;
     int64_t by_class[CLASS_COUNT];
-    int64_t by_group[GROUP_COUNT];          /* of those held */
-    int64_t reset_after_reply;              /* of those reset: something had come before */
-    int64_t held_after[AUDIT_ROUNDS_MAX];   /* round by round: held when its grace period was over */
+    int64_t by_group[GROUP_COUNT];             /* of those held */
+    int64_t reset_after_reply;                 /* of those reset: something had come before */
+    int64_t held_after[AUDIT_ROUNDS_MAX];      /* round by round: held when its grace period was over */
     int64_t held_to_the_end[AUDIT_ROUNDS_MAX]; /* of that round's */
-    int64_t p50_us, p90_us, p99_us, max_us; /* time to close; -1: none closed */
+    int64_t p50_us, p90_us, p99_us, max_us;    /* time to close; -1: none closed */
     int64_t before_act;
     bool server_is_here; /* its sockets are in our tables */
     pid_t listener;      /* 0: not known */
     int64_t ghosts;      /* descriptors that those who listen hold on nothing, more than before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
-    bool ghosts_known;   /* its descriptors may be looked into */
+    bool ghosts_known;                      /* its descriptors may be looked into */
     bool interrupted;
     double elapsed_s;
 };

@@ -56,7 +56,8 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
     bool is_unanswered = sight->own_seen && sight->own_state == STATE_FIN_WAIT1;
     if (is_in_no_process(sight))
         return CLASS_NEVER_ACCEPTED;
-    if (sight->server_seen && sight->inode != 0) /* in FIN_WAIT1: its window is full of what it does not read */
+    if (sight->server_seen &&
+        sight->inode != 0) /* in FIN_WAIT1: its window is full of what it does not read */
         return CLASS_HELD;
     return has_no_other_end || is_unanswered ? CLASS_TIMED_OUT : CLASS_HELD;
 }

@@ -12,6 +12,7 @@ enum {
     QUIET_US = 100000,  /* after a reply */
     REPLY_US = 2000000, /* for the first byte of it */
     READ_SIZE = 16384,
+    READS_AT_ONCE = 16,  /* then the others have their turn */
     BYTES_MAX = 1 << 20, /* of a server that sends for ever, so much is read after the act and no more */
 };
 
@@ -73,7 +74,7 @@ static void act(struct probe *probe)
 static void drain(struct probe *probe)
 {
     char buffer[READ_SIZE];
-    for (;;) {
+    for (int reads = 0; reads < READS_AT_ONCE; reads++) {
         ssize_t length = recv(probe->fd, buffer, sizeof buffer, MSG_DONTWAIT);
         if (length == 0) {
             end(probe, END_FIN, 0);
@@ -86,7 +87,8 @@ static void drain(struct probe *probe)
         }
         probe->bytes += length;
         probe->heard_us = monotonic_us();
-        if (probe->bytes > BYTES_MAX && probe->phase == PROBE_ACTED) {
+        probe->bytes_since_act += probe->phase == PROBE_ACTED ? length : 0;
+        if (probe->bytes_since_act > BYTES_MAX) {
             probe->sends_on = true;
             event_del(&probe->event);
             return;

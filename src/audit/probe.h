@@ -29,7 +29,7 @@ struct probe {
     uint16_t port;
     struct address address; /* its own */
     size_t sent;
-    int64_t bytes;
+    int64_t bytes, bytes_since_act;
     int64_t began_us, connected_us, heard_us, acted_us, ended_us;
 };
 

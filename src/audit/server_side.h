@@ -20,7 +20,7 @@ struct audit_look {
     bool elsewhere; /* the address is not this machine's: a listener here is another server's */
     int listener_count;
     uint64_t listeners[LISTENERS_MAX]; /* their inodes */
-    struct audit_sight *sights; /* one for each probe; the caller's */
+    struct audit_sight *sights;        /* one for each probe; the caller's */
 };
 
 /* Looks once. Returns 0, or the witness's negative errno. */

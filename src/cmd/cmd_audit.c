@@ -1,5 +1,6 @@
 /* cmd_audit: does somebody's own server close when its clients do? */
 #include "audit/audit.h"
+#include "audit/server_side.h"
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
@@ -28,6 +29,7 @@ struct audit_options {
     struct audit_settings settings;
     int order;
     const char *send, *http, *json, *csv, *junit;
+    FILE *json_out, *csv_out, *junit_out; /* NULL: not asked for */
     bool allow_remote, quiet;
     char *request; /* owned */
 };
@@ -124,6 +126,30 @@ static int refuse_target(const char *text, const char *why)
     return EXIT_USAGE;
 }
 
+/* A name may stand for several addresses, as localhost does for ::1 and 127.0.0.1: the first that somebody
+ * listens on here, or else the first. */
+static int choose_address(const struct addrinfo *found, struct audit_settings *settings)
+{
+    int error, rc = -EAFNOSUPPORT;
+    const struct witness_backend *witness = found->ai_next != NULL ? witness_choose(0, &error) : NULL;
+    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
+        struct sockaddr_storage where;
+        struct address address;
+        memcpy(&where, one->ai_addr, one->ai_addrlen);
+        if (address_from_sockaddr(&where, &address, &settings->port) != 0)
+            continue;
+        address = address_unmapped(&address);
+        bool listens = witness != NULL && address_is_loopback(&address) &&
+                       server_side_listens(witness, &address, settings->port);
+        if (rc != 0 || listens)
+            settings->address = address;
+        rc = 0;
+        if (listens)
+            break;
+    }
+    return rc;
+}
+
 static int resolve(const char *text, struct audit_settings *settings)
 {
     char host[256];
@@ -141,12 +167,13 @@ static int resolve(const char *text, struct audit_settings *settings)
         diag_error("audit \"%s\": the name does not resolve: %s", text, gai_strerror(rc));
         return EXIT_USAGE;
     }
-    struct sockaddr_storage where;
-    memcpy(&where, found->ai_addr, found->ai_addrlen);
+    rc = choose_address(found, settings);
     freeaddrinfo(found);
-    return address_from_sockaddr(&where, &settings->address, &settings->port) == 0
-               ? EXIT_AS_EXPECTED
-               : refuse_target(text, "allowed is an IPv4 or IPv6 server");
+    if (rc != 0)
+        return refuse_target(text, "allowed is an IPv4 or IPv6 server");
+    return address_is_wildcard(&settings->address)
+               ? refuse_target(text, "allowed is one address of the server, not all of them")
+               : EXIT_AS_EXPECTED;
 }
 
 static int take_target(const char *text, struct audit_settings *settings)
@@ -271,30 +298,58 @@ static int check_limits(const struct audit_settings *settings)
 
 /* ---- the result ---- */
 
-static int write_one(const char *option, const char *path, int (*print)(FILE *, const struct audit_report *),
-                     const struct audit_report *report)
-{
-    if (path == NULL)
-        return 0;
-    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    int rc = out != NULL ? print(out, report) : -errno;
-    if (out != NULL && out != stdout && fclose(out) != 0 && rc == 0)
-        rc = -errno;
-    if (rc != 0)
-        diag_error("--%s \"%s\": %s", option, path, strerror(-rc));
-    return rc;
-}
-
 static bool is_stdout(const char *path)
 {
     return path != NULL && strcmp(path, "-") == 0;
 }
 
+static int open_one(const char *option, const char *path, FILE **out)
+{
+    if (path == NULL)
+        return EXIT_AS_EXPECTED;
+    *out = is_stdout(path) ? stdout : fopen(path, "we");
+    if (*out != NULL)
+        return EXIT_AS_EXPECTED;
+    diag_error("--%s \"%s\": %s", option, path, strerror(errno));
+    return EXIT_USAGE;
+}
+
+/* Before a connection is opened: an audit whose result cannot be kept is not begun. */
+static int open_results(struct audit_options *options)
+{
+    if (is_stdout(options->csv) + is_stdout(options->json) + is_stdout(options->junit) > 1) {
+        diag_error("--csv, --json and --junit: - is stdout, allowed for one of them");
+        return EXIT_USAGE;
+    }
+    int code = open_one("csv", options->csv, &options->csv_out);
+    if (code == EXIT_AS_EXPECTED)
+        code = open_one("json", options->json, &options->json_out);
+    return code == EXIT_AS_EXPECTED ? open_one("junit", options->junit, &options->junit_out) : code;
+}
+
+static void close_results(struct audit_options *options)
+{
+    FILE *files[] = {options->csv_out, options->json_out, options->junit_out};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i] != NULL && files[i] != stdout)
+            fclose(files[i]);
+}
+
+/* Each print function flushes, so a full disk is known here. */
+static int write_one(const char *option, const char *path, FILE *out,
+                     int (*print)(FILE *, const struct audit_report *), const struct audit_report *report)
+{
+    int rc = out != NULL ? print(out, report) : 0;
+    if (rc != 0)
+        diag_error("--%s \"%s\": %s", option, path, strerror(-rc));
+    return rc;
+}
+
 static int write_results(const struct audit_options *options, const struct audit_report *report)
 {
-    int rc = write_one("csv", options->csv, audit_print_csv, report);
-    rc = write_one("json", options->json, audit_print_json, report) != 0 ? -1 : rc;
-    rc = write_one("junit", options->junit, audit_print_junit, report) != 0 ? -1 : rc;
+    int rc = write_one("csv", options->csv, options->csv_out, audit_print_csv, report);
+    rc = write_one("json", options->json, options->json_out, audit_print_json, report) != 0 ? -1 : rc;
+    rc = write_one("junit", options->junit, options->junit_out, audit_print_junit, report) != 0 ? -1 : rc;
     bool taken = is_stdout(options->csv) || is_stdout(options->json) || is_stdout(options->junit);
     if (!options->quiet && audit_print_text(taken ? stderr : stdout, report) != 0)
         rc = -1;
@@ -365,10 +420,13 @@ int cmd_audit(int argc, char *argv[])
         code = take_request(&options);
     if (code == EXIT_AS_EXPECTED)
         code = check_limits(&options.settings);
+    if (code == EXIT_AS_EXPECTED)
+        code = open_results(&options);
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
         code = audit_and_tell(&options);
     }
+    close_results(&options);
     free(options.request);
     return code;
 }

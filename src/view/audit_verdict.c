@@ -82,7 +82,7 @@ static void say_rounds(struct audit_verdict *verdict, const struct audit_report 
     int first = audit_first_held(result);
     if (first < 0 || first + 1 >= result->rounds)
         return;
-    const struct grouped_text held = grouped(result->held_after[first]);
+    const struct number_text held = grouped(result->held_after[first]);
     if (report->leaks)
         say(verdict,
             "It grows: of %s held after round %d, %s are still held at the end, so it is no slow closer.\n",
