@@ -35,6 +35,18 @@ serve_perl() {
   wait_until 10 grep -q '^Listening' "$BATS_TEST_TMPDIR/server"
 }
 
+# end_server: with the children that it has left.
+end_server() {
+  local child children
+  mapfile -t children < <(pgrep -P "$server_pid")
+  for child in "${children[@]}"; do
+    # shellcheck disable=SC2046 # a word each
+    kill -KILL $(pgrep -P "$child") "$child" 2>/dev/null || true
+  done
+  kill -KILL "$server_pid" 2>/dev/null || true
+  wait "$server_pid" 2>/dev/null || true
+}
+
 # audit [OPTION...]: of that server, from within its namespace.
 audit() {
   audit_of "127.0.0.1:$PORT" "$@"
