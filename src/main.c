@@ -11,16 +11,18 @@
  *     cmd_state            connections kept in any TCP state, one after the other or several at once
  *     run, outputs         plan, views, exit code of these two; the files that the views write to
  *     isolation            --isolate and --sysctl: a network namespace of one's own
+ *     remote               --server-via and --client-via: more than one machine
  *     cmd_server, cmd_client  one connection by hand, an end each; one_end is what they share
  *     serve_cause          a server with a bug
  *     cmd_walk             one connection, both ends, through an order
+ *     cmd_audit, cmd_watch  somebody's own server: does it close; what is there
  *     cmd_orders, cmd_causes  list the orders with what they need, and the causes
  *     cmd_worker           a worker, for a controller
  *     cmd_witness          the witness, for a controller
  *   view/                  what people and scripts see; each implements storm/observer.h
  *     summary              a line per step, and the verdict
  *     state_table          a line per state that is kept
- *     csv, json            every look, for scripts; sample_row is what they share
+ *     csv, json            every look, for scripts; sample_row is what both write
  *     live                 both sides' histograms on a terminal, as they move
  *     progress             where the run is, on stderr: a line now and then
  *     metrics              what is there now, for a monitor (OpenMetrics)
@@ -28,12 +30,18 @@
  *     order_json           an order explained to a program
  *     ends_text, ladder    one connection in words, and as a diagram
  *     plan_text            what a run would take
+ *     audit_verdict, audit_text, audit_data, watch_view   what an audit means, and what is there
  *   cause/                 why connections do not close: one bug a file, and its fix (libevent)
  *     cause                the table of them, each with its signature
  *     visit                one connection as a small server sees it
  *     child, backend       a process of a behaviour's own; what is behind the proxy
  *     ignore_eof, paused_read, bounded_pool, never_accept, emfile, fork_inherit, lost_reference,
  *     dead_pool_entry, no_half_close, reply_before_read
+ *   audit/                 a server that is not ours (libevent)
+ *     audit, probe         rounds of connections; one of them, from connect() to what became of it
+ *     server_side          the server's ends in the kernel's tables, and who holds them
+ *     findings             classes, groups, times
+ *     watch                the sockets that are there, by port, process and peer
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
  *     state_order          how to get into each of the eleven states and stay there: rows of the same shape
@@ -52,6 +60,8 @@
  *     verdict              what it means, in sentences; whose_fault for each class of lingering sockets
  *     fault                why a storm cannot go on
  *     crew, process        the workers as the controller sees them; how they are started
+ *     team                 the hosts behind launchers; host_process and host_report at their end
+ *     by_host              a look, host by host
  *     wire                 the lines that controller and workers exchange
  *     worker               a process that holds ends, in one of four roles
  *     server_end, client_end, ends     all at once: a worker's descriptors, and acts on all of them
@@ -64,7 +74,7 @@
  *     tcp_state, histogram the eleven states, counted per side
  *     witness              asks for all sockets: sock_diag (netlink), proc_net_tcp
  *     lingering            what is still there, in classes; socket_owner finds the processes that hold it
- *     ghost                a descriptor whose socket has left all tables
+ *     ghost                a descriptor whose socket has left all tables; unlisted_sockets: of others
  *     connection           both ends of one connection
  *     kernel_counters      the kernel's account of what went another way
  *     host_limits          descriptors, ports, sysctls, memory
@@ -74,7 +84,7 @@
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
  *                          json_writer, terminal, diag
  *
- * Includes point one way: cmd -> cause, view -> storm -> tcp -> base.
+ * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
 #include "base/diag.h"
 #include "base/nearest.h"
@@ -94,6 +104,9 @@ static const struct command commands[] = {
     {"client", "one connection, by hand: the client's terminal", cmd_client},
     {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
     {"state", "keep connections in any TCP state: a name, some with =N, or all", cmd_state},
+    {"audit", "does a server of your own close when its clients do? HOST:PORT", cmd_audit},
+    {"watch", "the sockets that are there, by port and process: who owes a close(), and does it grow",
+     cmd_watch},
     {"orders", "list the close orders, what they need, their steps and the states expected", cmd_orders},
     {"causes", "list the bugs that --cause plays, their fixes and what gives them away", cmd_causes},
     {"help", "this text", cmd_help},
@@ -130,6 +143,10 @@ static int cmd_help(int argc, char *argv[])
     print_short_help();
     fputs("\nUsage: tcpstorm [--option value ...]\n       tcpstorm COMMAND\n\nOptions:\n", stdout);
     storm_print_options(stdout);
+    fputs("\nOptions of audit HOST:PORT:\n", stdout);
+    audit_print_options(stdout);
+    fputs("\nOptions of watch:\n", stdout);
+    watch_print_options(stdout);
     fputs("\nCommands:\n", stdout);
     for (const struct command *command = commands; command->name != NULL; command++)
         if (command->summary != NULL)

@@ -23,6 +23,8 @@ struct command {
 
 int cmd_storm(int argc, char *argv[]);
 int cmd_state(int argc, char *argv[]);
+int cmd_audit(int argc, char *argv[]);
+int cmd_watch(int argc, char *argv[]);
 int cmd_orders(int argc, char *argv[]);
 int cmd_causes(int argc, char *argv[]);
 int cmd_server(int argc, char *argv[]);
@@ -34,5 +36,7 @@ int cmd_witness(int argc, char *argv[]);
 
 /* The options of a storm, for help and completion. */
 void storm_print_options(FILE *out);
+void audit_print_options(FILE *out);
+void watch_print_options(FILE *out);
 
 #endif

@@ -64,6 +64,16 @@ bool address_is_wildcard(const struct address *address)
     return memcmp(address->bytes, zero, sizeof zero) == 0;
 }
 
+struct address address_unmapped(const struct address *address)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    struct address out = {.family = AF_INET};
+    if (address->family != AF_INET6 || memcmp(address->bytes, prefix, sizeof prefix) != 0)
+        return *address;
+    memcpy(out.bytes, address->bytes + sizeof prefix, 4);
+    return out;
+}
+
 bool address_equal(const struct address *a, const struct address *b)
 {
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;

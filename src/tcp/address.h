@@ -32,6 +32,10 @@ bool address_is_loopback(const struct address *address);
 /* 0.0.0.0 or ::. */
 bool address_is_wildcard(const struct address *address);
 
+/* IPv4 where the address is IPv4 mapped into IPv6 (::ffff:127.0.0.1, RFC 4291 section 2.5.5.2); else as it
+ * is. */
+struct address address_unmapped(const struct address *address);
+
 bool address_equal(const struct address *a, const struct address *b);
 
 /* The numeric form; an IPv6 address in brackets, so that a port can follow. */

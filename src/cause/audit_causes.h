@@ -1,0 +1,18 @@
+/* audit_causes: which of the causes leave what an audit has found. */
+#ifndef CAUSE_AUDIT_CAUSES_H
+#define CAUSE_AUDIT_CAUSES_H
+
+#include "audit/audit.h"
+
+/* The names of the server's bugs whose signature is that of the group, a comma and a space between them; ""
+ * when none of them is known to look like that. */
+struct cause_names {
+    char text[200];
+};
+
+struct cause_names causes_of_group(enum audit_group group);
+
+/* Likewise of bugs that reset their clients. */
+struct cause_names causes_of_resets(void);
+
+#endif

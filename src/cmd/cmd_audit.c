@@ -1,0 +1,432 @@
+/* cmd_audit: does somebody's own server close when its clients do? */
+#include "audit/audit.h"
+#include "audit/server_side.h"
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "base/options.h"
+#include "cause/audit_causes.h"
+#include "cmd/command.h"
+#include "tcp/host_limits.h"
+#include "view/audit_view.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CONNS_MOST = 1000000,
+    REMOTE_CONNS = 1000,
+    REMOTE_RATE = 200,
+    NOT_GIVEN = -1,
+    RESERVE = 32, /* descriptors that are no connections */
+    REQUEST_MAX = 1 << 20,
+    HOUR_MS = 3600 * 1000,
+};
+
+struct audit_options {
+    struct audit_settings settings;
+    int order;
+    const char *send, *http, *json, *csv, *junit;
+    FILE *json_out, *csv_out, *junit_out; /* NULL: not asked for */
+    bool allow_remote, quiet;
+    char *request; /* owned */
+};
+
+#define SETTING(member) offsetof(struct audit_options, settings.member)
+#define OPTION(member)  offsetof(struct audit_options, member)
+
+static const struct option_row rows[] = {
+    {.name = "conns",
+     .value = "N",
+     .help = "connections to open, in each round",
+     .preset = "100",
+     .kind = OPTION_COUNT,
+     .target = SETTING(conns),
+     .min = 1,
+     .max = CONNS_MOST},
+    {.name = "order",
+     .value = "HOW",
+     .help = "what the client does: half-close, client-first, abort or idle",
+     .preset = "half-close",
+     .kind = OPTION_CHOICE,
+     .target = OPTION(order),
+     .choices = audit_order_names},
+    {.name = "send",
+     .value = "FILE",
+     .help = "send this first, and read what comes",
+     .kind = OPTION_TEXT,
+     .target = OPTION(send)},
+    {.name = "http",
+     .value = "PATH",
+     .help = "likewise a GET request for this path",
+     .kind = OPTION_TEXT,
+     .target = OPTION(http)},
+    {.name = "grace",
+     .value = "TIME",
+     .help = "for the server to close",
+     .preset = "5s",
+     .kind = OPTION_DURATION,
+     .target = SETTING(grace_ms),
+     .min = 100,
+     .max = HOUR_MS},
+    {.name = "repeat",
+     .value = "K",
+     .help = "so many rounds: a leak grows, a slow closer does not",
+     .preset = "1",
+     .kind = OPTION_COUNT,
+     .target = SETTING(repeat),
+     .min = 1,
+     .max = AUDIT_ROUNDS_MAX},
+    {.name = "rate",
+     .value = "N",
+     .help = "connections a second",
+     .preset = "no limit, outside loopback 200",
+     .kind = OPTION_COUNT,
+     .target = SETTING(rate),
+     .min = 1,
+     .max = CONNS_MOST},
+    {.name = "allow-remote",
+     .help = "a server outside loopback",
+     .kind = OPTION_FLAG,
+     .target = OPTION(allow_remote)},
+    {.name = "json",
+     .value = "FILE",
+     .help = "the result as JSON; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = OPTION(json)},
+    {.name = "csv",
+     .value = "FILE",
+     .help = "a row for each connection; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = OPTION(csv)},
+    {.name = "junit",
+     .value = "FILE",
+     .help = "the verdict as a JUnit test case",
+     .kind = OPTION_TEXT,
+     .target = OPTION(junit)},
+    {.name = "quiet",
+     .help = "no summary or progress; errors and exit code still speak",
+     .kind = OPTION_FLAG,
+     .target = OPTION(quiet)},
+    {.name = NULL},
+};
+
+void audit_print_options(FILE *out)
+{
+    options_print_help(rows, out);
+}
+
+/* ---- the target ---- */
+
+static int refuse_target(const char *text, const char *why)
+{
+    diag_error("audit \"%s\": %s", text, why);
+    return EXIT_USAGE;
+}
+
+/* A name may stand for several addresses, as localhost does for ::1 and 127.0.0.1: the first that somebody
+ * listens on here, or else the first. */
+static int choose_address(const struct addrinfo *found, struct audit_settings *settings)
+{
+    int error, rc = -EAFNOSUPPORT;
+    const struct witness_backend *witness = found->ai_next != NULL ? witness_choose(0, &error) : NULL;
+    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
+        struct sockaddr_storage where;
+        struct address address;
+        memcpy(&where, one->ai_addr, one->ai_addrlen);
+        if (address_from_sockaddr(&where, &address, &settings->port) != 0)
+            continue;
+        address = address_unmapped(&address);
+        bool listens = witness != NULL && address_is_loopback(&address) &&
+                       server_side_listens(witness, &address, settings->port);
+        if (rc != 0 || listens)
+            settings->address = address;
+        rc = 0;
+        if (listens)
+            break;
+    }
+    return rc;
+}
+
+static int resolve(const char *text, struct audit_settings *settings)
+{
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
+    size_t length = strlen(host);
+    if (length > 1 && host[0] == '[' && host[length - 1] == ']') {
+        memmove(host, host + 1, length - 2);
+        host[length - 2] = '\0';
+    }
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo(host, colon + 1, &hints, &found);
+    if (rc != 0) {
+        diag_error("audit \"%s\": the name does not resolve: %s", text, gai_strerror(rc));
+        return EXIT_USAGE;
+    }
+    rc = choose_address(found, settings);
+    freeaddrinfo(found);
+    if (rc != 0)
+        return refuse_target(text, "allowed is an IPv4 or IPv6 server");
+    return address_is_wildcard(&settings->address)
+               ? refuse_target(text, "allowed is one address of the server, not all of them")
+               : EXIT_AS_EXPECTED;
+}
+
+static int take_target(const char *text, struct audit_settings *settings)
+{
+    static const char allowed[] =
+        "allowed is HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    settings->target = text;
+    if (strncmp(text, "unix:", 5) == 0 || text[0] == '/' || strncmp(text, "https:", 6) == 0)
+        return refuse_target(
+            text, "Unix sockets and TLS are not audited yet: allowed is HOST:PORT of a plain TCP port");
+    if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
+        return refuse_target(text, allowed);
+    long port = strtol(colon + 1, &end, 10);
+    if (*end != '\0' || port < 1 || port > 65535)
+        return refuse_target(text, "the port is from 1 to 65535");
+    if (memchr(text, ':', (size_t)(colon - text)) != NULL && text[0] != '[')
+        return refuse_target(text, allowed);
+    return resolve(text, settings);
+}
+
+/* ---- the request ---- */
+
+static int read_request(struct audit_options *options)
+{
+    FILE *file = fopen(options->send, "re");
+    size_t length = 0;
+    options->request = malloc(REQUEST_MAX + 1);
+    if (file != NULL && options->request != NULL)
+        length = fread(options->request, 1, REQUEST_MAX + 1, file);
+    bool failed = file == NULL || options->request == NULL || ferror(file);
+    int error = errno;
+    if (file != NULL)
+        fclose(file);
+    if (failed)
+        diag_error("--send \"%s\": %s", options->send, strerror(error));
+    else if (length == 0 || length > REQUEST_MAX)
+        diag_error("--send \"%s\": it has %s; allowed are 1 to %s bytes", options->send,
+                   length == 0 ? "nothing in it" : "too much in it", grouped(REQUEST_MAX).text);
+    else {
+        options->settings.request = options->request;
+        options->settings.request_length = length;
+        return EXIT_AS_EXPECTED;
+    }
+    return EXIT_USAGE;
+}
+
+static int make_http_request(struct audit_options *options)
+{
+    if (options->http[0] != '/' || strpbrk(options->http, " \r\n") != NULL) {
+        diag_error("--http \"%s\": allowed is a path that begins with / and has no spaces", options->http);
+        return EXIT_USAGE;
+    }
+    if (asprintf(&options->request,
+                 "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tcpstorm\r\nAccept: */*\r\n\r\n", options->http,
+                 options->settings.target) < 0) {
+        diag_error("memory is short");
+        return EXIT_MACHINE;
+    }
+    options->settings.request = options->request;
+    options->settings.request_length = strlen(options->request);
+    return EXIT_AS_EXPECTED;
+}
+
+static int take_request(struct audit_options *options)
+{
+    if (options->send != NULL && options->http != NULL) {
+        diag_error("--send and --http: allowed is one of them");
+        return EXIT_USAGE;
+    }
+    if (options->send != NULL)
+        return read_request(options);
+    return options->http != NULL ? make_http_request(options) : EXIT_AS_EXPECTED;
+}
+
+/* ---- what goes together ---- */
+
+static int check_remote(struct audit_options *options)
+{
+    struct audit_settings *settings = &options->settings;
+    if (address_is_loopback(&settings->address)) {
+        settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
+        return EXIT_AS_EXPECTED;
+    }
+    if (!options->allow_remote)
+        return refuse_target(settings->target,
+                             "it is outside loopback: add --allow-remote where that server is yours to load");
+    if (settings->conns > REMOTE_CONNS && settings->rate == NOT_GIVEN) {
+        diag_error("--conns \"%lld\": outside loopback allowed are %s, or more with a --rate that you choose",
+                   (long long)settings->conns, grouped(REMOTE_CONNS).text);
+        return EXIT_USAGE;
+    }
+    settings->rate = settings->rate == NOT_GIVEN ? REMOTE_RATE : settings->rate;
+    diag_note("about to open %s connections, %s a second, to %s",
+              grouped(settings->conns * settings->repeat).text, grouped(settings->rate).text,
+              settings->target);
+    return EXIT_AS_EXPECTED;
+}
+
+static int check_limits(const struct audit_settings *settings)
+{
+    struct host_limits limits;
+    host_limits_read(&limits);
+    if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= limits.fin_timeout_ms) {
+        diag_error(
+            "--grace \"%s\": with client-first allowed is less than net.ipv4.tcp_fin_timeout, %s, when the "
+            "kernel forgets the client's end: take --order half-close",
+            duration_text(settings->grace_ms).text, duration_text(limits.fin_timeout_ms).text);
+        return EXIT_USAGE;
+    }
+    int64_t wanted = settings->conns * settings->repeat;
+    if (wanted > limits.nofile_hard - RESERVE) {
+        diag_error(
+            "%s connections need as many descriptors and this process may have %s: raise the hard limit "
+            "(ulimit -Hn) or lower --conns or --repeat",
+            grouped(wanted).text, grouped(limits.nofile_hard).text);
+        return EXIT_MACHINE;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+/* ---- the result ---- */
+
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+static int open_one(const char *option, const char *path, FILE **out)
+{
+    if (path == NULL)
+        return EXIT_AS_EXPECTED;
+    *out = is_stdout(path) ? stdout : fopen(path, "we");
+    if (*out != NULL)
+        return EXIT_AS_EXPECTED;
+    diag_error("--%s \"%s\": %s", option, path, strerror(errno));
+    return EXIT_USAGE;
+}
+
+/* Before a connection is opened: an audit whose result cannot be kept is not begun. */
+static int open_results(struct audit_options *options)
+{
+    if (is_stdout(options->csv) + is_stdout(options->json) + is_stdout(options->junit) > 1) {
+        diag_error("--csv, --json and --junit: - is stdout, allowed for one of them");
+        return EXIT_USAGE;
+    }
+    int code = open_one("csv", options->csv, &options->csv_out);
+    if (code == EXIT_AS_EXPECTED)
+        code = open_one("json", options->json, &options->json_out);
+    return code == EXIT_AS_EXPECTED ? open_one("junit", options->junit, &options->junit_out) : code;
+}
+
+static void close_results(struct audit_options *options)
+{
+    FILE *files[] = {options->csv_out, options->json_out, options->junit_out};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i] != NULL && files[i] != stdout)
+            fclose(files[i]);
+}
+
+/* Each print function flushes, so a full disk is known here. */
+static int write_one(const char *option, const char *path, FILE *out,
+                     int (*print)(FILE *, const struct audit_report *), const struct audit_report *report)
+{
+    int rc = out != NULL ? print(out, report) : 0;
+    if (rc != 0)
+        diag_error("--%s \"%s\": %s", option, path, strerror(-rc));
+    return rc;
+}
+
+static int write_results(const struct audit_options *options, const struct audit_report *report)
+{
+    int rc = write_one("csv", options->csv, options->csv_out, audit_print_csv, report);
+    rc = write_one("json", options->json, options->json_out, audit_print_json, report) != 0 ? -1 : rc;
+    rc = write_one("junit", options->junit, options->junit_out, audit_print_junit, report) != 0 ? -1 : rc;
+    bool taken = is_stdout(options->csv) || is_stdout(options->json) || is_stdout(options->junit);
+    if (!options->quiet && audit_print_text(taken ? stderr : stdout, report) != 0)
+        rc = -1;
+    return rc;
+}
+
+static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
+{
+    (void)context;
+    diag_progress("audit: %s of %s %s", grouped(done).text, grouped(total).text, doing);
+}
+
+static int audit_and_tell(const struct audit_options *options)
+{
+    struct audit_result result;
+    struct audit_report report = {.settings = &options->settings, .result = &result};
+    struct cause_names names[GROUP_COUNT], resets = causes_of_resets();
+    int rc = audit_run(&options->settings, diag_is_terminal() ? on_progress : NULL, NULL, &result);
+    diag_progress_clear();
+    if (rc == -ENOENT) {
+        diag_error("--order \"abort\": nobody listens on port %u in this network namespace, and what a "
+                   "server does after an "
+                   "RST only its own machine can tell: allowed is half-close, client-first or idle",
+                   options->settings.port);
+        audit_free(&result);
+        return EXIT_USAGE;
+    }
+    if (rc != 0) {
+        diag_error("the audit could not be made: %s", strerror(-rc));
+        audit_free(&result);
+        return EXIT_MACHINE;
+    }
+    for (int group = 0; group < GROUP_COUNT; group++) {
+        names[group] = causes_of_group((enum audit_group)group);
+        report.causes[group] = names[group].text;
+    }
+    report.reset_causes = resets.text;
+    report.leaks = audit_leaks(&result, &options->settings);
+    report.is_void = audit_is_void(&result);
+    int written = write_results(options, &report);
+    if (report.is_void && !result.interrupted)
+        diag_error("%.*s", (int)strcspn(audit_verdict_of(&report).text, "\n"),
+                   audit_verdict_of(&report).text);
+    audit_free(&result);
+    return result.interrupted               ? EXIT_INTERRUPTED
+           : written != 0 || report.is_void ? EXIT_MACHINE
+           : report.leaks                   ? EXIT_DIFFERS
+                                            : EXIT_AS_EXPECTED;
+}
+
+int cmd_audit(int argc, char *argv[])
+{
+    struct audit_options options = {
+        .settings = {
+            .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
+    if (argc == 0 || strncmp(argv[0], "--", 2) == 0) {
+        diag_error("audit needs a server first: \"tcpstorm audit 127.0.0.1:8080\"");
+        return EXIT_USAGE;
+    }
+    if (options_parse(rows, argc - 1, argv + 1, &options) != 0)
+        return EXIT_USAGE;
+    diag_set_quiet(options.quiet);
+    options.settings.order = (enum audit_order)options.order;
+    int code = take_target(argv[0], &options.settings);
+    if (code == EXIT_AS_EXPECTED)
+        code = check_remote(&options);
+    if (code == EXIT_AS_EXPECTED)
+        code = take_request(&options);
+    if (code == EXIT_AS_EXPECTED)
+        code = check_limits(&options.settings);
+    if (code == EXIT_AS_EXPECTED)
+        code = open_results(&options);
+    if (code == EXIT_AS_EXPECTED) {
+        host_raise_nofile();
+        code = audit_and_tell(&options);
+    }
+    close_results(&options);
+    free(options.request);
+    return code;
+}

@@ -1,0 +1,99 @@
+/* audit_data: an audit for scripts: JSON, CSV. */
+#include "base/json_writer.h"
+#include "base/version.h"
+#include "tcp/socket_owner.h"
+#include "view/audit_view.h"
+#include "view/view.h"
+
+#include <inttypes.h>
+
+static void put_times(struct json_writer *w, const struct audit_result *result)
+{
+    const struct {
+        const char *name;
+        int64_t us;
+    } times[] = {
+        {"p50", result->p50_us}, {"p90", result->p90_us}, {"p99", result->p99_us}, {"max", result->max_us}};
+    json_open(w, "close_s", '{');
+    for (size_t i = 0; result->max_us >= 0 && i < sizeof times / sizeof times[0]; i++)
+        json_number(w, times[i].name, (double)times[i].us / 1e6);
+    json_close(w, '}');
+}
+
+static void put_counts(struct json_writer *w, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    json_open(w, "classes", '{');
+    for (int class = 0; class < CLASS_COUNT; class ++)
+        json_integer(w, audit_class_name((enum audit_class) class), result->by_class[class]);
+    json_close(w, '}');
+    json_open(w, "groups", '{');
+    for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++)
+        json_integer(w, audit_group_name((enum audit_group)group), result->by_group[group]);
+    json_close(w, '}');
+    json_open(w, "rounds", '[');
+    for (int round = 0; round < result->rounds; round++) {
+        json_open(w, NULL, '{');
+        json_integer(w, "held", result->held_after[round]);
+        json_integer(w, "held_to_the_end", result->held_to_the_end[round]);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+}
+
+static void put_server(struct json_writer *w, const struct audit_result *result)
+{
+    json_open(w, "server", '{');
+    json_boolean(w, "is_here", result->server_is_here);
+    if (result->listener > 0) {
+        json_integer(w, "pid", result->listener);
+        json_string(w, "command", process_command(result->listener).text);
+    }
+    if (result->ghosts_known)
+        json_integer(w, "ghosts", result->ghosts);
+    json_close(w, '}');
+}
+
+int audit_print_json(FILE *out, const struct audit_report *report)
+{
+    struct json_writer w = {.out = out};
+    const struct audit_settings *settings = report->settings;
+    json_open(&w, NULL, '{');
+    json_string(&w, "event", "audit");
+    json_string(&w, "version", TCPSTORM_VERSION);
+    json_string(&w, "target", settings->target);
+    json_string(&w, "order", audit_order_names[settings->order]);
+    json_integer(&w, "conns", settings->conns);
+    json_integer(&w, "repeat", settings->repeat);
+    json_number(&w, "grace_s", (double)settings->grace_ms / 1e3);
+    json_number(&w, "elapsed_s", report->result->elapsed_s);
+    put_counts(&w, report);
+    put_times(&w, report->result);
+    put_server(&w, report->result);
+    json_boolean(&w, "leaks", report->leaks);
+    json_string(&w, "verdict", audit_verdict_of(report).text);
+    json_close(&w, '}');
+    json_end_line(&w);
+    return view_flush(out);
+}
+
+static void put_connection(FILE *out, const struct audit_connection *connection)
+{
+    fprintf(out, "%d,%u,%s,%d,", connection->round + 1, connection->port, audit_class_name(connection->class),
+            connection->before_act);
+    if (connection->close_us >= 0)
+        fprintf(out, "%.6f", (double)connection->close_us / 1e6);
+    fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,%s,%d\n", connection->bytes, audit_group_name(connection->group),
+            connection->server_seen ? tcp_state_name(connection->server_state) : "", connection->unread,
+            (int)connection->owner, connection->command, connection->held_to_the_end);
+}
+
+int audit_print_csv(FILE *out, const struct audit_report *report)
+{
+    fputs(
+        "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n",
+        out);
+    for (int64_t i = 0; i < report->result->count; i++)
+        put_connection(out, &report->result->connections[i]);
+    return view_flush(out);
+}

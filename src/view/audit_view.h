@@ -1,0 +1,29 @@
+/* audit_view: the result of an audit, for people and for scripts. */
+#ifndef VIEW_AUDIT_VIEW_H
+#define VIEW_AUDIT_VIEW_H
+
+#include "audit/audit.h"
+
+#include <stdio.h>
+
+struct audit_report {
+    const struct audit_settings *settings;
+    const struct audit_result *result;
+    const char *causes[GROUP_COUNT]; /* names of causes that look like that; "" for none */
+    const char *reset_causes;
+    bool leaks, is_void;
+};
+
+/* What it means: one sentence a line. */
+struct audit_verdict {
+    char text[2048];
+};
+struct audit_verdict audit_verdict_of(const struct audit_report *report);
+
+/* Each writes to an open file, which it does not close. Returns 0 or a negative errno. */
+int audit_print_text(FILE *out, const struct audit_report *report);
+int audit_print_json(FILE *out, const struct audit_report *report);  /* one object on one line */
+int audit_print_csv(FILE *out, const struct audit_report *report);   /* a row for each connection */
+int audit_print_junit(FILE *out, const struct audit_report *report); /* one test case: the server closes */
+
+#endif
