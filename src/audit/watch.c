@@ -18,9 +18,9 @@ struct seen {
     int64_t heard_ms;
 };
 
-/* What was known of an inode at the last look: owners are not asked for twice. */
+/* What was known of a socket at the last look: owners are not asked for twice. */
 struct known {
-    uint64_t inode;
+    uint64_t key;
     pid_t pid;
     int64_t close_wait_since_us; /* 0: it was not */
 };
@@ -30,7 +30,7 @@ struct watch {
     const struct witness_backend *witness;
     struct seen *seen;
     size_t seen_count, seen_room;
-    struct known *known; /* by inode */
+    struct known *known; /* by key */
     size_t known_count;
     uint8_t listens[65536 / 8];
     struct watch_row *rows;
@@ -112,16 +112,25 @@ static int read_sockets(struct watch *watch, bool detailed)
 
 /* ---- their owners ---- */
 
-static int by_inode(const void *a, const void *b)
+/* The inode; of a socket that nobody has, its two ends (FNV-1a), with a bit that no inode has. */
+static uint64_t key_of_socket(const struct seen *seen)
 {
-    const struct known *one = a, *other = b;
-    return (one->inode > other->inode) - (one->inode < other->inode);
+    uint64_t hash = 0xcbf29ce484222325U ^ seen->local_port ^ (uint64_t)seen->remote_port << 16;
+    for (size_t i = 0; i < sizeof seen->remote.bytes; i++)
+        hash = (hash ^ seen->remote.bytes[i]) * 0x100000001b3U;
+    return seen->inode != 0 ? seen->inode : hash | 1ULL << 63;
 }
 
-static struct known *find_known(const struct watch *watch, uint64_t inode)
+static int by_key(const void *a, const void *b)
 {
-    const struct known key = {.inode = inode};
-    return watch->known_count > 0 ? bsearch(&key, watch->known, watch->known_count, sizeof key, by_inode)
+    const struct known *one = a, *other = b;
+    return (one->key > other->key) - (one->key < other->key);
+}
+
+static struct known *find_known(const struct watch *watch, const struct seen *seen)
+{
+    const struct known key = {.key = key_of_socket(seen)};
+    return watch->known_count > 0 ? bsearch(&key, watch->known, watch->known_count, sizeof key, by_key)
                                   : NULL;
 }
 
@@ -132,7 +141,7 @@ static int ask_for_owners(struct watch *watch)
     if (inodes == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < watch->seen_count; i++) {
-        const struct known *known = find_known(watch, watch->seen[i].inode);
+        const struct known *known = find_known(watch, &watch->seen[i]);
         watch->seen[i].pid = known != NULL ? known->pid : 0;
         if (watch->seen[i].inode != 0 && watch->seen[i].pid == 0)
             inodes[wanted++] = watch->seen[i].inode;
@@ -152,6 +161,19 @@ static int ask_for_owners(struct watch *watch)
     return 0;
 }
 
+/* When it came to CLOSE_WAIT, as far as this look and the earlier ones can tell; 0: it is not in it. The
+ * kernel tells in a detailed look only, and is remembered. */
+static int64_t since(const struct watch *watch, const struct seen *seen, int64_t now_us)
+{
+    const struct known *known = find_known(watch, seen);
+    int64_t since_us = seen->heard_ms > 0 ? now_us - seen->heard_ms * 1000 : now_us;
+    if (seen->state != STATE_CLOSE_WAIT)
+        return 0;
+    return known != NULL && known->close_wait_since_us != 0 && known->close_wait_since_us < since_us
+               ? known->close_wait_since_us
+               : since_us;
+}
+
 static int remember(struct watch *watch, int64_t now_us)
 {
     struct known *fresh = calloc(watch->seen_count + 1, sizeof *fresh);
@@ -160,18 +182,13 @@ static int remember(struct watch *watch, int64_t now_us)
         return -ENOMEM;
     for (size_t i = 0; i < watch->seen_count; i++) {
         const struct seen *seen = &watch->seen[i];
-        const struct known *known = find_known(watch, seen->inode);
-        if (seen->inode == 0)
-            continue;
-        int64_t since_us =
-            known != NULL && known->close_wait_since_us != 0 ? known->close_wait_since_us : now_us;
-        fresh[count++] =
-            (struct known){.inode = seen->inode,
-                           .pid = seen->pid,
-                           .close_wait_since_us = seen->state == STATE_CLOSE_WAIT ? since_us : 0};
+        if (seen->inode != 0 || seen->state == STATE_CLOSE_WAIT)
+            fresh[count++] = (struct known){.key = key_of_socket(seen),
+                                            .pid = seen->pid,
+                                            .close_wait_since_us = since(watch, seen, now_us)};
     }
     if (count > 0)
-        qsort(fresh, count, sizeof *fresh, by_inode);
+        qsort(fresh, count, sizeof *fresh, by_key);
     free(watch->known);
     watch->known = fresh;
     watch->known_count = count;
@@ -207,6 +224,7 @@ static struct watch_row *row_of(struct watch *watch, const struct seen *seen)
     if (watch->row_count == WATCH_ROWS_MAX)
         return NULL;
     memcpy(key.command, process_command(key.pid).text, sizeof key.command);
+    key.oldest_ms = -1;
     watch->rows[watch->row_count] = key;
     return &watch->rows[watch->row_count++];
 }
@@ -220,10 +238,7 @@ static void count_in(struct watch_row *row, const struct seen *seen, const struc
         return;
     row->unread += seen->unread;
     row->unowned += seen->inode == 0;
-    int64_t age_ms =
-        known != NULL && known->close_wait_since_us != 0 ? (now_us - known->close_wait_since_us) / 1000 : 0;
-    if (seen->heard_ms > age_ms)
-        age_ms = seen->heard_ms;
+    int64_t age_ms = known != NULL ? (now_us - known->close_wait_since_us) / 1000 : 0;
     if (age_ms > row->oldest_ms)
         row->oldest_ms = age_ms;
 }
@@ -270,11 +285,8 @@ static void fill_rows(struct watch *watch, struct watch_look *look, int64_t now_
         struct watch_row *row = row_of(watch, seen);
         if (row == NULL)
             look->dropped_rows++;
-        else {
-            if (!row->is_here && row->of[STATE_CLOSE_WAIT] == 0 && row->oldest_ms == 0)
-                row->oldest_ms = -1; /* a new one */
-            count_in(row, seen, find_known(watch, seen->inode), now_us);
-        }
+        else
+            count_in(row, seen, find_known(watch, seen), now_us);
     }
     for (int i = 0; i < watch->row_count; i++)
         growth_add(&watch->rows[i].growth, look->t_s, watch->rows[i].of[STATE_CLOSE_WAIT]);

@@ -159,9 +159,12 @@ static void pause_ms(int64_t ms)
 
 static int64_t pause_after(const struct watch_options *options, const struct watch_look *look)
 {
+    int64_t left_ms =
+        options->duration_ms > 0 ? options->duration_ms - (int64_t)(look->t_s * 1e3) : INT64_MAX;
     int64_t took_ms = (int64_t)(look->took_s * 1e3), least_ms = (LOOK_SHARE - 1) * took_ms;
     int64_t wanted_ms = options->interval_ms - took_ms;
-    return wanted_ms > least_ms ? wanted_ms : least_ms;
+    int64_t pause = wanted_ms > least_ms ? wanted_ms : least_ms;
+    return pause < left_ms ? pause : left_ms;
 }
 
 static int tell_growth(const struct watch_options *options, const struct watch_look *look)

@@ -41,18 +41,17 @@ static int read_descriptors(pid_t pid, struct inodes *inodes)
     DIR *directory = opendir(path);
     if (directory == NULL)
         return errno == ENOENT ? -ESRCH : -errno;
-    bool has_room = true;
+    bool has_room = true, is_refused = false;
     const struct dirent *entry;
     while (has_room && (entry = readdir(directory)) != NULL) {
         ssize_t length = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
-        if (length <= 0)
-            continue;
-        target[length] = '\0';
+        is_refused |= length < 0 && errno == EACCES;
+        target[length > 0 ? length : 0] = '\0';
         if (strncmp(target, prefix, sizeof prefix - 1) == 0)
             has_room = add(inodes, strtoull(target + sizeof prefix - 1, NULL, 10));
     }
     closedir(directory);
-    return has_room ? 0 : -ENOMEM;
+    return !has_room ? -ENOMEM : is_refused ? -EACCES : 0;
 }
 
 /* The inode is the n-th word of each line (man 5 proc). */

@@ -62,6 +62,8 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
 static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
+    bool names_bugs =
+        report->leaks && report->settings->order != AUDIT_IDLE; /* those are of clients that left */
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
@@ -70,7 +72,7 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
             acts[report->settings->order], groups[group]);
         say_owners(verdict, result, (enum audit_group)group);
         say(verdict, ".\n");
-        if (report->leaks && report->causes[group][0] != '\0')
+        if (names_bugs && report->causes[group][0] != '\0')
             say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
     }
 }

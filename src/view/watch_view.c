@@ -3,6 +3,7 @@
 #include "base/json_writer.h"
 #include "base/number_text.h"
 
+#include <errno.h>
 #include <string.h>
 
 struct cell {
@@ -84,6 +85,11 @@ void watch_print_table(FILE *out, const struct watch_page *page, int rows, int c
                  grouped(look->hidden).text);
         print_line(out, line, columns);
     }
+    if (page->ghosts == -EACCES)
+        print_line(
+            out,
+            "that process may not be looked into: neither its sockets nor its ghosts are counted; root may",
+            columns);
     if (page->ghosts > 0) {
         snprintf(line, sizeof line, "%s socket descriptors are in no table: closed, or never connected",
                  grouped(page->ghosts).text);
