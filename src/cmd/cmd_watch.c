@@ -20,7 +20,7 @@
 
 enum {
     DAY_MS = 24 * 3600 * 1000,
-    LOOK_SHARE = 10,   /* a look takes at most this part of the time */
+    LOOK_SHARE = 12,   /* a look takes at most this part of the time: with what is shown, a tenth */
     DETAIL_MS = 10000, /* between two looks that ask for ages */
     SURE_S = 10,       /* a slope over less is no reason to fail */
     FILE_ROWS = 200,

@@ -15,6 +15,10 @@ _tcpstorm_files() {
 # takes one order.
 _tcpstorm_orders() {
   local program=$1 word=$2 before='' name names=''
+  if [[ ${COMP_WORDS[1]} == audit ]]; then
+    _tcpstorm_words 'half-close client-first abort idle' "$word"
+    return 0
+  fi
   [[ $word != *,* ]] || before=${word%,*},
   if [[ ${COMP_WORDS[1]} == walk ]]; then
     _tcpstorm_words "$("$program" --dry-run --rate 1 --order all 2>/dev/null | sed -n 's/^  orders  *//p')" "$word"
@@ -75,6 +79,10 @@ _tcpstorm_options() {
       words='--conns --hold --side --settle --interval --isolate --sysctl --address --port --witness --csv --json
         --dry-run --quiet'
       ;;
+    1,audit)
+      words='--conns --order --send --http --grace --repeat --rate --allow-remote --json --csv --junit --quiet'
+      ;;
+    1,watch) words='--port --pid --interval --duration --once --by-peer --fail-on --json' ;;
     1,orders | 1,causes) words='--names' ;;
     1,*) words=$("$program" options 2>/dev/null) ;;
     *) words="$("$program" options 2>/dev/null) --help --version server client walk state orders causes help version" ;;
@@ -102,7 +110,7 @@ _tcpstorm() {
     --order) _tcpstorm_orders "$program" "$word" ;;
     --cause) _tcpstorm_causes "$program" "$word" ;;
     --witness) _tcpstorm_words 'auto netlink procfs' "$word" ;;
-    --csv | --json) _tcpstorm_files "$word" ;;
+    --csv | --json | --junit | --send) _tcpstorm_files "$word" ;;
     --pause) _tcpstorm_words '0s 500ms 1s 2s' "$word" ;;
     --hold)
       if [[ ${COMP_WORDS[1]} == state ]]; then
@@ -111,6 +119,7 @@ _tcpstorm() {
         _tcpstorm_words '0s 1s 10s forever' "$word"
       fi
       ;;
+    --fail-on) _tcpstorm_words 'nothing growth' "$word" ;;
     --side) _tcpstorm_words 'server client usual' "$word" ;;
     --sysctl) _tcpstorm_settings "$word" ;;
     --duration) _tcpstorm_words '10s 30s 2m' "$word" ;;

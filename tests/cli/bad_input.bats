@@ -689,3 +689,61 @@ END
 --server-via true
 END
 }
+
+# ---- audit and watch ----
+
+@test "audit needs a server, HOST:PORT" {
+  local target
+  refused 'audit needs a server first' -- audit
+  refused 'audit needs a server first' -- audit --conns 5
+  for target in nonsense 127.0.0.1 127.0.0.1: :80 ::1:80 http://127.0.0.1:80; do
+    refused "audit \"$target\"" 'allowed is HOST:PORT' -- audit "$target"
+  done
+  for target in 127.0.0.1:0 127.0.0.1:65536 127.0.0.1:http; do
+    refused "audit \"$target\"" 'from 1 to 65535' -- audit "$target"
+  done
+  refused 'allowed is one address' -- audit 0.0.0.0:80
+}
+
+@test "audit says that it does not know Unix sockets and TLS" {
+  local target
+  for target in unix:/run/x /run/x https://localhost:443; do
+    refused "audit \"$target\"" 'Unix sockets and TLS are not audited yet' -- audit "$target"
+  done
+}
+
+@test "audit refuses a name that does not resolve" {
+  refused 'the name does not resolve' -- audit no-such-name.invalid:80
+}
+
+@test "audit leaves loopback only when asked, and then within bounds" {
+  refused 'audit "10.0.0.1:80"' 'outside loopback' '--allow-remote' -- audit 10.0.0.1:80
+  refused 'outside loopback' -- audit '[::ffff:10.0.0.1]:80'
+  refused '--conns "1001"' 'outside loopback allowed are 1,000' -- audit 10.0.0.1:80 --allow-remote --conns 1001
+}
+
+@test "audit refuses values of its options, one sentence each" {
+  refused '--order "leak"' -- audit 127.0.0.1:80 --order leak
+  refused '--conns "0"' -- audit 127.0.0.1:80 --conns 0
+  refused '--repeat "65"' -- audit 127.0.0.1:80 --repeat 65
+  refused '--grace "1ms"' -- audit 127.0.0.1:80 --grace 1ms
+  refused '--grace' 'tcp_fin_timeout' 'half-close' -- audit 127.0.0.1:80 --order client-first --grace 1h
+  refused '--send and --http' -- audit 127.0.0.1:80 --send /etc/hostname --http /
+  refused '--http "x"' 'begins with /' -- audit 127.0.0.1:80 --http x
+  refused '--send "/nonexistent"' -- audit 127.0.0.1:80 --send /nonexistent
+  refused '--send "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --send /dev/null
+}
+
+@test "audit opens its files before a connection" {
+  refused '--csv "/nonexistent/x"' -- audit 127.0.0.1:80 --csv /nonexistent/x
+  refused '--junit "/nonexistent/x"' -- audit 127.0.0.1:80 --junit /nonexistent/x
+  refused '- is stdout, allowed for one of them' -- audit 127.0.0.1:80 --csv - --json -
+}
+
+@test "watch refuses what one look cannot tell, and processes that are not there" {
+  refused '--once and --fail-on growth' -- watch --once --fail-on growth
+  refused '--pid "2147483647"' 'no such process' -- watch --pid 2147483647 --once
+  refused '--port "0"' -- watch --port 0
+  refused '--interval "1ms"' -- watch --interval 1ms
+  refused '--fail-on "leak"' -- watch --fail-on leak
+}

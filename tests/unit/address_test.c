@@ -220,9 +220,23 @@ static void other_texts_are_no_address_with_a_port(void **state)
     }
 }
 
+static void a_mapped_address_is_an_ipv4_address(void **state)
+{
+    (void)state;
+    struct address mapped = parsed("::ffff:127.0.0.1"), plain = parsed("127.0.0.1"),
+                   other = parsed("::7f00:1");
+    struct address unmapped = address_unmapped(&mapped);
+    assert_true(address_equal(&unmapped, &plain));
+    unmapped = address_unmapped(&plain);
+    assert_true(address_equal(&unmapped, &plain));
+    unmapped = address_unmapped(&other);
+    assert_true(address_equal(&unmapped, &other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mapped_address_is_an_ipv4_address),
         cmocka_unit_test(an_ipv4_address_is_taken),
         cmocka_unit_test(an_ipv6_address_is_taken),
         cmocka_unit_test(an_ipv6_address_may_be_in_brackets),
