@@ -157,7 +157,7 @@ $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 # ---- style ----
 
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
-SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash $(wildcard tests/scripts/*.bats tests/real/*.bats) .ci/run))
+SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
 
 lint: build/tcpstorm.1
 	clang-format --dry-run --Werror $(C_FILES)

@@ -1,13 +1,11 @@
 # events.jq: reads the JSON Lines of `tcpstorm --json` and prints lines of RUN <tab> KIND <tab> LINE <tab> TEXT for
 # runs.awk. KIND is "event" (TEXT is the event) or "row" (TEXT is a sample, as a row with the columns of --csv).
 #
-# Called with jq -nRr --arg file NAME on what samples.awk prints. Two runs may take turns in one file: an event belongs
+# Called with jq -nRr --arg file NAME --arg columns NAMES on what samples.awk prints. Two runs may take turns in one file: an event belongs
 # to the latest start of its order. The last line may be cut in the middle; any other that cannot be read ends the
 # program with exit code 2.
 
-def columns: ["order", "conns", "t_s", "step", "settled", "side", "opened", "listen", "syn_sent", "syn_recv",
-  "established", "fin_wait1", "fin_wait2", "close_wait", "closing", "last_ack", "time_wait", "close", "gone", "fds",
-  "errors", "look_s", "ghosts", "unread", "unowned", "queued", "dropped", "late", "connect_s", "nofile"];
+def columns: $columns | split(",");
 
 def fail($line; $what):
   "scripts/report: \($file)\(if $line > 0 then ", line \($line)" else "" end): \($what)\n" | halt_error(2);

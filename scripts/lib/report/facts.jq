@@ -1,12 +1,10 @@
 # facts.jq: turns what is known of one run into one object, which page.jq shows. Called with jq -s on the run's events,
-# with --arg number, source, format ("json" or "csv"), --rawfile seen (see runs.awk) and --slurpfile orders (the lines
+# with --arg columns, number, source, format ("json" or "csv"), --rawfile seen (see runs.awk) and --slurpfile orders (the lines
 # of `tcpstorm orders --json`, or none).
 
 include "owes";
 
-def row_columns: ["first_t_s", "order", "conns", "t_s", "step", "settled", "side", "opened", "listen", "syn_sent",
-  "syn_recv", "established", "fin_wait1", "fin_wait2", "close_wait", "closing", "last_ack", "time_wait", "close", "gone",
-  "fds", "errors", "look_s", "ghosts", "unread", "unowned", "queued", "dropped", "late", "connect_s", "nofile"];
+def row_columns: ["first_t_s"] + ($columns | split(","));
 
 def seen_rows:
   $seen | split("\n") | map(select(. != "") | split(",")

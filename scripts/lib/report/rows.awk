@@ -2,14 +2,12 @@
 # each row with all columns in the usual order, whichever the file has. POSIX awk.
 #
 # A file has no mark between two runs: the next one begins where the header, the order, the number of connections or an
-# earlier time comes. From outside come `file`, the name for messages, and `cut`, 1 if the last line has no newline: it
+# earlier time comes. From outside come `columns`, `file`, the name for messages, and `cut`, 1 if the last line has no newline: it
 # was cut while it was written, and is left out.
 
 BEGIN {
     FS = ","
-    column_count = split("order conns t_s step settled side opened listen syn_sent syn_recv established fin_wait1 " \
-        "fin_wait2 close_wait closing last_ack time_wait close gone fds errors look_s ghosts unread unowned queued " \
-        "dropped late connect_s nofile", column_name, " ")
+    column_count = split(columns, column_name, ",")
     first_version = 22 # so many columns every file has; those that came later are 0 in a file from before them
 }
 

@@ -1,13 +1,10 @@
 # runs.awk: files what events.jq or rows.awk print under their runs: FOLDER/N.csv with the samples of run N, for
 # scripts/plot; FOLDER/N.events with its other events; FOLDER/N.seen with the last row of each step and side, after the
-# second in which that step was seen first. POSIX awk. From outside come `folder`, `runs`, how many there are already,
-# and `file`, the name for messages. It prints how many runs there are now.
+# second in which that step was seen first. POSIX awk. From outside come `columns`, `folder`, `runs`, how many there are
+# already, and `file`, the name for messages. It prints how many runs there are now.
 
 BEGIN {
     FS = "\t"
-    columns = "order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2," \
-        "close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late," \
-        "connect_s,nofile"
     column_count = split(columns, column_name, ",")
     for (i = 1; i <= column_count; i++)
         row_pattern = row_pattern (i > 1 ? "," : "^") "(" pattern_of(column_name[i]) ")"

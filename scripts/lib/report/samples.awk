@@ -2,14 +2,14 @@
 # them become a tab, the order, a tab and a row with the columns of --csv; every other line is left to events.jq. POSIX
 # awk.
 #
+# From outside come `columns`.
+#
 # A layout is the keys of a sample in their order. A line is compared with the layout of the last line that had as many
 # fields and the same seventh one, which is the side.
 
 BEGIN {
     FS = ","
-    column_count = split("order conns t_s step settled side opened listen syn_sent syn_recv established fin_wait1 " \
-        "fin_wait2 close_wait closing last_ack time_wait close gone fds errors look_s ghosts unread unowned queued " \
-        "dropped late connect_s nofile", column_name, " ")
+    column_count = split(columns, column_name, ",")
 }
 
 substr($0, 1, 17) == "{\"event\":\"sample\"" && substr($0, length($0)) == "}" && !index($0, "\\") && take_sample() { next }
