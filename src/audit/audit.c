@@ -32,7 +32,7 @@ struct audit {
     struct audit_look look;
     int64_t started, count; /* probes of all rounds so far; and of all rounds */
     int round;
-    int64_t round_first, round_began_us, round_acted_us;
+    int64_t round_first, round_began_us;
     int64_t looked_us, look_took_us, told_us, began_us;
     bool interrupted;
     audit_progress *progress;

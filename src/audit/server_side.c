@@ -81,10 +81,20 @@ static void map_ports(struct port_map *map, int64_t count)
             map->probe_of[map->probes[i].port] = i;
 }
 
+/* Of a port; those of a server on [::] have IPv4 clients among the sockets of IPv6. */
+static int each_there(const struct witness_backend *witness, int family, uint16_t port, on_socket *on_entry,
+                      void *context)
+{
+    const struct port_range only = {port, port};
+    int rc = witness->each(family, &only, on_entry, context);
+    if (rc == 0 && family == AF_INET)
+        witness->each(AF_INET6, &only, on_entry, context); /* a kernel without IPv6 has no such table */
+    return rc;
+}
+
 int server_side_look(const struct witness_backend *witness, const struct audit_settings *settings,
                      const struct probe *probes, int64_t count, struct audit_look *look)
 {
-    const struct port_range only = {settings->port, settings->port};
     struct port_map *map = malloc(sizeof *map);
     if (map == NULL)
         return -ENOMEM;
@@ -92,9 +102,7 @@ int server_side_look(const struct witness_backend *witness, const struct audit_s
     map_ports(map, count);
     look->listener_count = 0;
     memset(look->sights, 0, (size_t)count * sizeof *look->sights);
-    int rc = witness->each(settings->address.family, &only, note_socket, map);
-    if (rc == 0 && settings->address.family == AF_INET)
-        witness->each(AF_INET6, &only, note_socket, map); /* a kernel without IPv6 has no such table */
+    int rc = each_there(witness, settings->address.family, settings->port, note_socket, map);
     free(map);
     return rc;
 }
@@ -129,10 +137,7 @@ static int find_listener(void *context, const struct socket_entry *entry)
 bool server_side_listens(const struct witness_backend *witness, const struct address *address, uint16_t port)
 {
     struct wanted_listener wanted = {.address = address, .port = port};
-    const struct port_range only = {port, port};
-    witness->each(address->family, &only, find_listener, &wanted);
-    if (address->family == AF_INET)
-        witness->each(AF_INET6, &only, find_listener, &wanted);
+    each_there(witness, address->family, port, find_listener, &wanted);
     return wanted.found;
 }
 

@@ -6,6 +6,7 @@
 #include "base/options.h"
 #include "cause/audit_causes.h"
 #include "cmd/command.h"
+#include "cmd/outputs.h"
 #include "tcp/host_limits.h"
 #include "view/audit_view.h"
 
@@ -25,11 +26,21 @@ enum {
     HOUR_MS = 3600 * 1000,
 };
 
+enum { RESULT_CSV, RESULT_JSON, RESULT_JUNIT, RESULT_COUNT };
+
+/* A form in which the result may be asked for. */
+struct result_file {
+    const char *option;
+    int (*print)(FILE *out, const struct audit_report *report);
+    const char *path; /* NULL: not asked for */
+    FILE *out;        /* NULL: not open */
+};
+
 struct audit_options {
     struct audit_settings settings;
     int order;
-    const char *send, *http, *json, *csv, *junit;
-    FILE *json_out, *csv_out, *junit_out; /* NULL: not asked for */
+    const char *send, *http;
+    struct result_file results[RESULT_COUNT];
     bool allow_remote, quiet;
     char *request; /* owned */
 };
@@ -95,17 +106,17 @@ static const struct option_row rows[] = {
      .value = "FILE",
      .help = "the result as JSON; - is stdout",
      .kind = OPTION_TEXT,
-     .target = OPTION(json)},
+     .target = OPTION(results[RESULT_JSON].path)},
     {.name = "csv",
      .value = "FILE",
      .help = "a row for each connection; - is stdout",
      .kind = OPTION_TEXT,
-     .target = OPTION(csv)},
+     .target = OPTION(results[RESULT_CSV].path)},
     {.name = "junit",
      .value = "FILE",
      .help = "the verdict as a JUnit test case",
      .kind = OPTION_TEXT,
-     .target = OPTION(junit)},
+     .target = OPTION(results[RESULT_JUNIT].path)},
     {.name = "quiet",
      .help = "no summary or progress; errors and exit code still speak",
      .kind = OPTION_FLAG,
@@ -298,62 +309,55 @@ static int check_limits(const struct audit_settings *settings)
 
 /* ---- the result ---- */
 
-static bool is_stdout(const char *path)
+static int count_on_stdout(const struct audit_options *options)
 {
-    return path != NULL && strcmp(path, "-") == 0;
-}
-
-static int open_one(const char *option, const char *path, FILE **out)
-{
-    if (path == NULL)
-        return EXIT_AS_EXPECTED;
-    *out = is_stdout(path) ? stdout : fopen(path, "we");
-    if (*out != NULL)
-        return EXIT_AS_EXPECTED;
-    diag_error("--%s \"%s\": %s", option, path, strerror(errno));
-    return EXIT_USAGE;
+    int count = 0;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        count += output_is_stdout(options->results[i].path);
+    return count;
 }
 
 /* Before a connection is opened: an audit whose result cannot be kept is not begun. */
 static int open_results(struct audit_options *options)
 {
-    if (is_stdout(options->csv) + is_stdout(options->json) + is_stdout(options->junit) > 1) {
+    if (count_on_stdout(options) > 1) {
         diag_error("--csv, --json and --junit: - is stdout, allowed for one of them");
         return EXIT_USAGE;
     }
-    int code = open_one("csv", options->csv, &options->csv_out);
-    if (code == EXIT_AS_EXPECTED)
-        code = open_one("json", options->json, &options->json_out);
-    return code == EXIT_AS_EXPECTED ? open_one("junit", options->junit, &options->junit_out) : code;
+    for (int i = 0; i < RESULT_COUNT; i++) {
+        struct result_file *result = &options->results[i];
+        if (result->path == NULL)
+            continue;
+        result->out = output_is_stdout(result->path) ? stdout : fopen(result->path, "we");
+        if (result->out == NULL) {
+            diag_error("--%s \"%s\": %s", result->option, result->path, strerror(errno));
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_AS_EXPECTED;
 }
 
 static void close_results(struct audit_options *options)
 {
-    FILE *files[] = {options->csv_out, options->json_out, options->junit_out};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        if (files[i] != NULL && files[i] != stdout)
-            fclose(files[i]);
+    for (int i = 0; i < RESULT_COUNT; i++)
+        if (options->results[i].out != NULL && options->results[i].out != stdout)
+            fclose(options->results[i].out);
 }
 
-/* Each print function flushes, so a full disk is known here. */
-static int write_one(const char *option, const char *path, FILE *out,
-                     int (*print)(FILE *, const struct audit_report *), const struct audit_report *report)
-{
-    int rc = out != NULL ? print(out, report) : 0;
-    if (rc != 0)
-        diag_error("--%s \"%s\": %s", option, path, strerror(-rc));
-    return rc;
-}
-
+/* Each print function flushes, so a full disk is known here. Returns 0, or -1 after telling. */
 static int write_results(const struct audit_options *options, const struct audit_report *report)
 {
-    int rc = write_one("csv", options->csv, options->csv_out, audit_print_csv, report);
-    rc = write_one("json", options->json, options->json_out, audit_print_json, report) != 0 ? -1 : rc;
-    rc = write_one("junit", options->junit, options->junit_out, audit_print_junit, report) != 0 ? -1 : rc;
-    bool taken = is_stdout(options->csv) || is_stdout(options->json) || is_stdout(options->junit);
-    if (!options->quiet && audit_print_text(taken ? stderr : stdout, report) != 0)
-        rc = -1;
-    return rc;
+    int failed = 0;
+    for (int i = 0; i < RESULT_COUNT; i++) {
+        const struct result_file *result = &options->results[i];
+        int rc = result->out != NULL ? result->print(result->out, report) : 0;
+        if (rc != 0)
+            diag_error("--%s \"%s\": %s", result->option, result->path, strerror(-rc));
+        failed |= rc;
+    }
+    if (!options->quiet)
+        failed |= audit_print_text(count_on_stdout(options) > 0 ? stderr : stdout, report);
+    return failed != 0 ? -1 : 0;
 }
 
 static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
@@ -403,6 +407,9 @@ static int audit_and_tell(const struct audit_options *options)
 int cmd_audit(int argc, char *argv[])
 {
     struct audit_options options = {
+        .results = {{"csv", audit_print_csv, NULL, NULL},
+                    {"json", audit_print_json, NULL, NULL},
+                    {"junit", audit_print_junit, NULL, NULL}},
         .settings = {
             .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
     if (argc == 0 || strncmp(argv[0], "--", 2) == 0) {

@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "base/terminal.h"
 #include "cmd/command.h"
+#include "cmd/outputs.h"
 #include "storm/clock.h"
 #include "tcp/socket_owner.h"
 #include "tcp/unlisted_sockets.h"
@@ -107,7 +108,6 @@ static void on_stop(int number)
 /* ---- one look, shown ---- */
 
 struct showing {
-    const struct watch_options *options;
     FILE *json;     /* NULL: none */
     bool redraws;   /* the table, on a terminal */
     bool has_table; /* the table goes to stdout */
@@ -226,8 +226,8 @@ static int check(struct watch_options *options)
 
 static int open_and_look(const struct watch_options *options)
 {
-    bool to_stdout = options->json != NULL && strcmp(options->json, "-") == 0;
-    struct showing showing = {.options = options, .has_table = !to_stdout};
+    bool to_stdout = output_is_stdout(options->json);
+    struct showing showing = {.has_table = !to_stdout};
     showing.redraws = diag_is_terminal() && isatty(STDOUT_FILENO) == 1 && !options->once && !to_stdout;
     showing.json = to_stdout ? stdout : options->json != NULL ? fopen(options->json, "we") : NULL;
     if (options->json != NULL && showing.json == NULL) {

@@ -13,7 +13,7 @@
 
 enum { METRICS_BACKLOG = 16 };
 
-static bool is_stdout(const char *path)
+bool output_is_stdout(const char *path)
 {
     return path != NULL && strcmp(path, "-") == 0;
 }
@@ -97,8 +97,9 @@ int outputs_check(const struct output_options *options)
 {
     const char *csv = options->csv, *json = options->json;
     struct place csv_place, json_place;
-    bool csv_file = csv != NULL && !is_stdout(csv), json_file = json != NULL && !is_stdout(json);
-    if (is_stdout(csv) && is_stdout(json)) {
+    bool csv_file = csv != NULL && !output_is_stdout(csv),
+         json_file = json != NULL && !output_is_stdout(json);
+    if (output_is_stdout(csv) && output_is_stdout(json)) {
         diag_error("--csv \"-\" and --json \"-\": only one of them can be stdout, name a file for the other");
         return -EINVAL;
     }
@@ -130,7 +131,7 @@ static int add_file(struct outputs *outputs, const char *option, const char *pat
 {
     if (path == NULL)
         return 0;
-    FILE *file = is_stdout(path) ? stdout : fopen(path, "we");
+    FILE *file = output_is_stdout(path) ? stdout : fopen(path, "we");
     if (file == NULL)
         return refuse_output(option, path, errno);
     char *name = outputs->names[outputs->file_count];
@@ -154,7 +155,7 @@ int outputs_close(struct outputs *outputs)
 
 int outputs_open(struct outputs *outputs, const struct output_options *options)
 {
-    bool data_on_stdout = is_stdout(options->csv) || is_stdout(options->json);
+    bool data_on_stdout = output_is_stdout(options->csv) || output_is_stdout(options->json);
     struct observer (*make_summary)(FILE *, const char *) =
         options->summary != NULL ? options->summary : summary_view;
     *outputs = (struct outputs){.file_count = 0};

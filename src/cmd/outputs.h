@@ -25,6 +25,9 @@ struct output_options {
     struct observer (*summary)(FILE *out, const char *name); /* for people; NULL: summary_view */
 };
 
+/* True for "-"; false for NULL. */
+bool output_is_stdout(const char *path);
+
 enum { FILES_MAX = 2 };
 
 struct outputs {

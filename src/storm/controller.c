@@ -556,15 +556,13 @@ static void tell_pids(struct controller *c)
 static void tell_target(struct controller *c)
 {
     const struct team *team = c->plan->settings->team;
-    char line[WIRE_LINE_MAX];
-    size_t length = (size_t)snprintf(line, sizeof line, "target %u %u", c->ports.first, c->ports.last);
-    if (team == NULL)
-        snprintf(line + length, sizeof line - length, " %s", address_text(&c->plan->settings->address).text);
-    for (int i = 0; team != NULL && i < team->count && length < sizeof line; i++)
-        if (team->hosts[i].side == SIDE_SERVER)
-            length += (size_t)snprintf(line + length, sizeof line - length, " %s",
-                                       address_text(&team->hosts[i].address).text);
-    controller_tell_witnesses(c, line);
+    struct wire_text line = {""};
+    wire_text_add(&line, "target %u %u", c->ports.first, c->ports.last);
+    if (team != NULL)
+        wire_text_add(&line, "%s", team_server_addresses(team).text);
+    else
+        wire_text_add(&line, " %s", address_text(&c->plan->settings->address).text);
+    controller_tell_witnesses(c, line.text);
 }
 
 static void on_hello(struct peer *peer, const struct wire_line *line)

@@ -175,11 +175,10 @@ static void do_counters(struct host_process *host, const struct wire_line *line)
 {
     struct kernel_counters now;
     struct wire_text text = {"counted"};
-    size_t length = strlen(text.text);
     (void)line;
     kernel_counters_read(&now);
-    for (int i = 0; i < COUNTER_COUNT && length < sizeof text.text; i++)
-        length += (size_t)snprintf(text.text + length, sizeof text.text - length, " %" PRId64, now.value[i]);
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        wire_text_add(&text, " %" PRId64, now.value[i]);
     wire_send(host->controller, "%s %" PRId64, text.text, host_time_wait_now());
 }
 

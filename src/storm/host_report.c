@@ -32,10 +32,8 @@ struct wire_text host_report_limits(const struct host_limits *limits)
 {
     struct wire_text out = {"limits"};
     struct host_limits copy = *limits;
-    size_t length = strlen(out.text);
-    for (int i = 0; i < ROWS && length < sizeof out.text; i++)
-        length += (size_t)snprintf(out.text + length, sizeof out.text - length, " %s=%" PRId64, rows[i].name,
-                                   *limit_at(&copy, i));
+    for (int i = 0; i < ROWS; i++)
+        wire_text_add(&out, " %s=%" PRId64, rows[i].name, *limit_at(&copy, i));
     return out;
 }
 

@@ -57,11 +57,9 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
 
 static int64_t time_wait_room(const struct storm *storm)
 {
-    struct team *team = storm->plan->settings->team;
-    if (team == NULL)
-        return storm->plan->limits.max_tw_buckets - host_time_wait_now();
-    team_ask_counters(team); /* for the next time */
-    return team_time_wait_room(team);
+    const struct team *team = storm->plan->settings->team;
+    return team != NULL ? team_time_wait_room(team)
+                        : storm->plan->limits.max_tw_buckets - host_time_wait_now();
 }
 
 static int64_t time_wait_now(const struct storm *storm)
@@ -74,6 +72,8 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct storm *storm = context;
+    if (storm->plan->settings->team != NULL)
+        team_ask_counters(storm->plan->settings->team); /* for the next time */
     int64_t waited_ms = (monotonic_us() - storm->room_asked_us) / 1000;
     if (time_wait_room(storm) >= storm->room_needed || waited_ms > ROOM_PATIENCE_MS)
         event_base_loopbreak(storm->base);

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,35 +350,17 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Twice what the weaker side has: plan.c reckons with both ends of a connection on one machine. */
-static int64_t both_sides(const struct team *team, int64_t (*of)(const struct host_limits *limits))
+/* Of one of the limits, by its offset, twice what the weaker side has: plan.c reckons with both ends of a
+ * connection on one machine. */
+static int64_t both_sides(const struct team *team, size_t limit)
 {
     int64_t sum[SIDE_COUNT] = {0};
     for (int i = 0; i < team->count; i++) {
-        int64_t value = of(&team->hosts[i].limits), *side = &sum[team->hosts[i].side];
+        int64_t value = *(const int64_t *)((const char *)&team->hosts[i].limits + limit);
+        int64_t *side = &sum[team->hosts[i].side];
         *side = *side > INT64_MAX / 4 || value > INT64_MAX / 4 ? INT64_MAX / 4 : *side + value;
     }
     return 2 * least(sum[SIDE_SERVER], sum[SIDE_CLIENT]);
-}
-
-static int64_t files_of(const struct host_limits *limits)
-{
-    return limits->files_left;
-}
-
-static int64_t memory_of(const struct host_limits *limits)
-{
-    return limits->memory_available;
-}
-
-static int64_t buckets_of(const struct host_limits *limits)
-{
-    return limits->max_tw_buckets;
-}
-
-static int64_t processors_of(const struct host_limits *limits)
-{
-    return limits->processors;
 }
 
 void team_limits(const struct team *team, struct host_limits *limits)
@@ -398,10 +381,10 @@ void team_limits(const struct team *team, struct host_limits *limits)
             snprintf(limits->kernel, sizeof limits->kernel, "Linux, several versions");
     }
     limits->port_last = limits->port_first + width;
-    limits->files_left = both_sides(team, files_of);
-    limits->memory_available = both_sides(team, memory_of);
-    limits->max_tw_buckets = both_sides(team, buckets_of) / 2;
-    limits->processors = both_sides(team, processors_of) / 2;
+    limits->files_left = both_sides(team, offsetof(struct host_limits, files_left));
+    limits->memory_available = both_sides(team, offsetof(struct host_limits, memory_available));
+    limits->max_tw_buckets = both_sides(team, offsetof(struct host_limits, max_tw_buckets)) / 2;
+    limits->processors = both_sides(team, offsetof(struct host_limits, processors)) / 2;
 }
 
 /* What decides how many connections a host can hold: memory, more than anything. */
@@ -447,14 +430,18 @@ void team_place(const struct team *team, enum side side, int count, int host[])
 
 /* ---- questions ---- */
 
-static void ask_for_room(struct team *team, uint16_t from, uint16_t last, int count)
+struct wire_text team_server_addresses(const struct team *team)
 {
     struct wire_text addresses = {""};
-    size_t length = 0;
     for (int i = 0; i < team->count; i++)
-        if (team->hosts[i].side == SIDE_SERVER && length < sizeof addresses.text)
-            length += (size_t)snprintf(addresses.text + length, sizeof addresses.text - length, " %s",
-                                       address_text(&team->hosts[i].address).text);
+        if (team->hosts[i].side == SIDE_SERVER)
+            wire_text_add(&addresses, " %s", address_text(&team->hosts[i].address).text);
+    return addresses;
+}
+
+static void ask_for_room(struct team *team, uint16_t from, uint16_t last, int count)
+{
+    struct wire_text addresses = team_server_addresses(team);
     team_ask_counters(team);
     for (int i = 0; i < team->count; i++) {
         team->hosts[i].has_answered = false;
@@ -518,7 +505,6 @@ struct wire *host_start(struct host *host, struct process *process, const char *
                         wire_on_line *on_line_of_it, wire_on_end *on_end, void *context)
 {
     struct wire_text text = {""};
-    size_t length = 0;
     if (host->fault[0] != '\0')
         return NULL;
     struct host_channel *grown =
@@ -529,8 +515,8 @@ struct wire *host_start(struct host *host, struct process *process, const char *
     struct wire *wire = wire_new_channel(host->wire, host->channel_count, on_line_of_it, on_end, context);
     if (wire == NULL)
         return NULL;
-    for (int i = 0; words[i] != NULL && length < sizeof text.text; i++)
-        length += (size_t)snprintf(text.text + length, sizeof text.text - length, " %s", words[i]);
+    for (int i = 0; words[i] != NULL; i++)
+        wire_text_add(&text, " %s", words[i]);
     process->elsewhere = true;
     process->ended = false;
     process->pid = 1; /* until the host has told it: it is there */

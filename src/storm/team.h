@@ -86,6 +86,9 @@ void team_place(const struct team *team, enum side side, int count, int host[]);
  * The errno of a host that is lost is EHOSTUNREACH. */
 int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, uint16_t *first);
 
+/* " 10.0.0.5 10.0.0.6": where the servers listen, a space before each. */
+struct wire_text team_server_addresses(const struct team *team);
+
 /* Asks for the counters of all kernels, and what they were when last heard, added up. */
 void team_ask_counters(struct team *team);
 struct kernel_counters team_counters(const struct team *team);

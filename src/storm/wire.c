@@ -144,13 +144,20 @@ void wire_hear_end(struct wire *channel)
     channel->on_end(channel->context);
 }
 
+void wire_text_add(struct wire_text *text, const char *format, ...)
+{
+    size_t length = strlen(text->text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text->text + length, sizeof text->text - length, format, arguments);
+    va_end(arguments);
+}
+
 struct wire_text wire_rest(const struct wire_line *line, int i)
 {
     struct wire_text out = {""};
-    size_t length = 0;
-    for (; i < line->count && length < sizeof out.text; i++)
-        length += (size_t)snprintf(out.text + length, sizeof out.text - length, "%s%s", length > 0 ? " " : "",
-                                   line->word[i]);
+    for (int first = i; i < line->count; i++)
+        wire_text_add(&out, "%s%s", i > first ? " " : "", line->word[i]);
     return out;
 }
 

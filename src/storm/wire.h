@@ -28,7 +28,7 @@
  *                                               connect() has been waiting; SPAN_US: from the
  *                                               first arrival to the last
  *     fault CALL ERRNO PORT                     it cannot go on; PORT is 0 where none is concerned
- *   controller to a host (see host.h), and back
+ *   controller to a host (see team.h), and back
  *     hello PROTOCOL VERSION                    the first line
  *     limits NAME=VALUE ...                     what the host has; then
  *     identity WORD                             the same for all that share its kernel and network namespace
@@ -41,7 +41,7 @@
  *     ports FROM LAST COUNT ADDRESS ...         is there room for so many lanes?
  *     room RC FIRST                             0 and the first port, or a negative errno
  *     counters                                  of the host's kernel
- *     counted VALUE ... TIMEWAIT                 TIMEWAIT: sockets in that state, see host_limits.h
+ *     counted VALUE ... TIMEWAIT                TIMEWAIT: sockets in that state, see host_limits.h
  *     ping, pong                                who hears nothing for a while takes the other for gone
  *     quit
  *   controller to witness, and back
@@ -53,9 +53,10 @@
  *     unseen SERIAL MICROSECONDS ERRNO          the dump failed and counts for nothing
  *     pid PID                                   a worker
  *     nice N                                    take no more than what others leave
- *     owners SERIAL                             answered by a `class` a class of lingering sockets, then
- * `owned` class SERIAL SIDE STATE UNREAD OWNED LISTED PID PROCESSES COUNT OLDEST_MS COMMAND owned SERIAL
- * TOTAL ERRNO                  TOTAL lingering sockets; ERRNO 0 when the look succeeded
+ *     owners SERIAL                             answered by a line for each class of lingering sockets, and
+ *                                               one at the end:
+ *     class SERIAL SIDE STATE UNREAD OWNED LISTED PID PROCESSES COUNT OLDEST_MS COMMAND
+ *     owned SERIAL TOTAL ERRNO                  TOTAL lingering sockets; ERRNO 0 when the look succeeded
  */
 #ifndef STORM_WIRE_H
 #define STORM_WIRE_H
@@ -105,6 +106,9 @@ void wire_free(struct wire *wire);
 /* A line, or the end, of a channel. */
 void wire_hear(struct wire *channel, const struct wire_line *line);
 void wire_hear_end(struct wire *channel);
+
+/* Appends, as far as there is room. */
+void wire_text_add(struct wire_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The words from the i-th on, as they were: a space between them. */
 struct wire_text wire_rest(const struct wire_line *line, int i);

@@ -204,17 +204,11 @@ static void deliver(struct survey *survey, struct lingering *out)
     qsort(out->each, (size_t)out->count, sizeof out->each[0], by_side);
 }
 
-static bool agree(const struct lingering_class *a, const struct lingering_class *b)
-{
-    return a->side == b->side && a->state == b->state && a->unread == b->unread && a->owned == b->owned &&
-           a->listed == b->listed && strcmp(a->command, b->command) == 0;
-}
-
 void lingering_add(struct lingering *lingering, const struct lingering_class *class)
 {
     struct lingering_class *same = NULL;
     for (int i = 0; i < lingering->count; i++)
-        if (agree(&lingering->each[i], class))
+        if (same_class(&lingering->each[i], class))
             same = &lingering->each[i];
     if (same != NULL) {
         same->count += class->count;

@@ -69,8 +69,7 @@ static int own(struct socket_owners *owners, uint64_t inode, pid_t pid)
     return 1;
 }
 
-/* Sets *inode, to 0 when the descriptor is no socket or was closed meanwhile. Returns 0 or -EACCES. */
-static int read_descriptor(int directory, const char *name, uint64_t *inode)
+int socket_inode_of(int directory, const char *name, uint64_t *inode)
 {
     static const char prefix[] = "socket:[";
     char target[48];
@@ -98,7 +97,7 @@ static int read_descriptors(struct socket_owners *owners, pid_t pid, DIR *direct
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         uint64_t inode;
-        int rc = read_descriptor(dirfd(directory), entry->d_name, &inode);
+        int rc = socket_inode_of(dirfd(directory), entry->d_name, &inode);
         if (rc != 0)
             return rc;
         if (inode != 0)

@@ -30,6 +30,10 @@ pid_t socket_owner_of(const struct socket_owners *owners, uint64_t inode);
 
 bool pid_is_among(pid_t pid, const pid_t *pids, int count);
 
+/* The socket that a descriptor in an open /proc/PID/fd is, by its inode: *inode is 0 when it is none, or was
+ * closed meanwhile. Returns 0 or -EACCES. */
+int socket_inode_of(int directory, const char *name, uint64_t *inode);
+
 /* A process's name (/proc/PID/comm) as one word of visible ASCII: every other byte is an underscore. Empty
  * when there is no such process. */
 struct process_command {

@@ -1,12 +1,13 @@
 #include "tcp/unlisted_sockets.h"
 
+#include "tcp/socket_owner.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct inodes {
     uint64_t *each;
@@ -35,8 +36,7 @@ static int by_number(const void *a, const void *b)
 
 static int read_descriptors(pid_t pid, struct inodes *inodes)
 {
-    static const char prefix[] = "socket:[";
-    char path[64], target[64];
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
     if (directory == NULL)
@@ -44,11 +44,10 @@ static int read_descriptors(pid_t pid, struct inodes *inodes)
     bool has_room = true, is_refused = false;
     const struct dirent *entry;
     while (has_room && (entry = readdir(directory)) != NULL) {
-        ssize_t length = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
-        is_refused |= length < 0 && errno == EACCES;
-        target[length > 0 ? length : 0] = '\0';
-        if (strncmp(target, prefix, sizeof prefix - 1) == 0)
-            has_room = add(inodes, strtoull(target + sizeof prefix - 1, NULL, 10));
+        uint64_t inode;
+        is_refused |= socket_inode_of(dirfd(directory), entry->d_name, &inode) != 0;
+        if (inode != 0)
+            has_room = add(inodes, inode);
     }
     closedir(directory);
     return !has_room ? -ENOMEM : is_refused ? -EACCES : 0;
