@@ -1,10 +1,13 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # its variables are for the tests; others come from storm.bash
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154 # its variables are for the tests, and perl's are not the shell's; others come from storm.bash
 # audit: servers to be audited, the audit itself, and ss as the second witness of what it says.
 #
 # Needs storm.bash.
 
 PORT=15000
 CSV_FIELDS=round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end
+
+# For serve_perl: it keeps every connection that it accepts.
+CLOSER='while (accept(my $c, $l)) { push @kept, $c; }'
 
 # within COMMAND...: in the namespace of the server.
 within() {
@@ -24,7 +27,6 @@ serve() {
 serve_perl() {
   command -v perl >/dev/null || skip "no perl to make a server with"
   in_fresh_namespace
-  # shellcheck disable=SC2016
   "${launcher[@]}" perl -e 'use strict; use Socket; use IO::Handle; $| = 1; $SIG{PIPE} = "IGNORE";
     sub now { Time::HiRes::time() } use Time::HiRes; my @kept;
     socket(my $l, AF_INET, SOCK_STREAM, 0) or die "socket: $!"; setsockopt($l, SOL_SOCKET, SO_REUSEADDR, 1);
