@@ -26,6 +26,9 @@ LDFLAGS_release ?= -pie -Wl,-z,relro,-z,now
 CFLAGS_asan     ?= -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS_asan    ?= -fsanitize=address,undefined
 
+CFLAGS_fuzz  ?= -O1 -Wno-format-nonliteral -Wno-missing-field-initializers -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz ?= -fsanitize=fuzzer,address,undefined
+
 # Goals that compile nothing must work on a machine without the libraries.
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out clean help,$(GOALS)),)
@@ -47,11 +50,14 @@ PROGRAM := $(BUILD)/tcpstorm
 COMPILE  = $(CC) $(CSTD) $(WARNINGS) $(CFLAGS_$(CONFIG)) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Isrc -MMD -MP
 LINK     = $(CC) $(LDFLAGS_$(CONFIG)) $(LDFLAGS)
 
+FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_TARGETS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/run/%)
+
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core fuzz fuzz-targets bench lint format results results-1m install clean help
 
 all: build/tcpstorm build/tcpstorm.1
 
@@ -60,6 +66,7 @@ help:
 	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
 	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
+	@echo 'make fuzz       FUZZ_S=10 seconds of fuzzing for each parser of bytes from elsewhere (clang, libclang-rt-dev)'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make format     lets clang-format rewrite the sources'
@@ -104,7 +111,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) $(shell $(PKG_CONFIG) --cflags cmocka) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
 
--include $(OBJECTS:.o=.d) $(BUILD)/main.d $(UNIT_TESTS:=.d)
+# libFuzzer has a main() of its own, and comes with clang.
+$(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
+
+-include $(OBJECTS:.o=.d) $(BUILD)/main.d $(UNIT_TESTS:=.d) $(FUZZ_TARGETS:=.d)
 
 # ---- tests ----
 
@@ -144,6 +157,18 @@ asan:
 asan-core:
 	$(MAKE) CONFIG=asan check-unit
 	$(MAKE) CONFIG=asan check-net NET_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
+
+# ---- torture ----
+
+FUZZ_CC ?= clang
+FUZZ_S  ?= 10
+
+# FUZZ_S seconds for each parser of bytes that others have written.
+fuzz:
+	$(MAKE) CONFIG=fuzz CC=$(FUZZ_CC) fuzz-targets
+	tests/fuzz/run $(FUZZ_S) build/fuzz/run
+
+fuzz-targets: $(FUZZ_TARGETS)
 
 # ---- benchmarks ----
 
