@@ -50,7 +50,8 @@
  *     scenario             a fault as it is met in the field, and its signature; the rows are in cause/
  *     plan, lane           what a storm needs against what the machine allows; connections over server ports
  *     storm                a run: order after order, or several held together
- *     controller           one order: what is common; controller_state is what it shares with the courses
+ *     controller           one order: its phases, and what each event means in each; controller_state draws
+ *                          them, controller_tell tells the views, controller_watch looks after what is owed
  *     course_at_once       all connections together: act, settle, hold, next step
  *     course_flow          connections that come one by one, and what is left of them
  *     lookout              when the witness looks
