@@ -43,7 +43,7 @@
  *     kill ID
  *     ended ID STATUS                           as wait() has it
  *     ports FROM LAST COUNT ADDRESS ...         is there room for so many lanes?
- *     room RC FIRST                             0 and the first port, or a negative errno
+ *     room RC FIRST                             0 and the first port, or why not: see lane.h
  *     counters                                  of the host's kernel
  *     counted VALUE ... TIMEWAIT                TIMEWAIT: sockets in that state, see host_limits.h
  *     ping, pong                                who hears nothing for a while takes the other for gone
