@@ -36,6 +36,7 @@ note_tap() {
         test = substr(test, 1, RSTART - 1)
         if (what == "passed" && sub(/^(skip|SKIP) */, "", why)) what = "skipped"
       }
+      sub(/ in [0-9]+ms$/, "", test)
       done++
       note(what, test, why)
     }

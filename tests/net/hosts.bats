@@ -185,7 +185,7 @@ holds() {
   others+=("$storm_pid")
   cp "$STORM" "$STORM.second"
   code=0
-  timeout -k 1 20 "$STORM.second" "${over[@]}" --conns 10 --port 23000 --quiet >"$OUT" 2>"$ERR" 3>&- || code=$?
+  timeout -k 1 60 "$STORM.second" "${over[@]}" --conns 10 --port 23000 --quiet >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_code 3
   expect_one_sentence
   expect_in "$ERR" "port 23000 has a listener already on host \"$(via db)\""

@@ -4,6 +4,8 @@
 #
 # Nothing sleeps for a guess: wait_until waits for a condition, and gives up aloud.
 
+bats_require_minimum_version 1.5.0
+
 PATIENCE=5 # seconds within which a storm that was stopped, or lost a process, must be gone
 LONG=60    # seconds for a run that is to end by itself
 CSV_HEADER=order,conns,t_s,step,settled,side,opened,listen,syn_sent,syn_recv,established,fin_wait1,fin_wait2,close_wait,closing,last_ack,time_wait,close,gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host
