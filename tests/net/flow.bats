@@ -4,6 +4,8 @@
 # Connections one by one: every order at a steady rate, leaks that were asked for, growth, and the outage that follows from
 # a leak; with ss as second witness.
 
+# run-bats: takes 90 s
+
 load storm
 load ss_witness
 load fail_call

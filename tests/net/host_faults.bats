@@ -5,6 +5,8 @@
 # Faults of hosts: launchers that fail, hosts that are lost, controllers that are. Exit status 3, one sentence that names the
 # host, rows kept, nobody left on any host.
 
+# run-bats: takes 60 s
+
 load storm
 load ss_witness
 load hosts

@@ -4,6 +4,8 @@
 # Hosts: runs whose workers are behind launchers, here in network namespaces on one bridge; what each host's kernel counts,
 # and where a run cannot be aimed at. What becomes of a run that loses a host is in host_faults.bats.
 
+# run-bats: takes 70 s
+
 load storm
 load ss_witness
 load hosts

@@ -4,6 +4,8 @@
 # --isolate: a network namespace of the run's own, with every command; --sysctl; and the orders that need one, with ss as
 # second witness.
 
+# run-bats: takes 70 s
+
 load storm
 load ss_witness
 load isolation
@@ -412,6 +414,7 @@ expect_overflow() {
 # start_end NAME COMMAND...: an end of a connection by hand, its keys in descriptor $keys.
 start_end() {
   local pipe=$BATS_TEST_TMPDIR/$1.keys
+  : >"$BATS_TEST_TMPDIR/$1.out" # an earlier one of that name has said the same
   mkfifo "$pipe"
   exec {keys}<>"$pipe"
   "${@:2}" <"$pipe" >"$BATS_TEST_TMPDIR/$1.out" 2>"$BATS_TEST_TMPDIR/$1.err" 3>&- {keys}>&- &

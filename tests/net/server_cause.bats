@@ -13,6 +13,7 @@ PORT=15000
 # serve NAME [--fixed] [OPTION...]: in a namespace of its own, until "listening".
 serve() {
   in_fresh_namespace
+  : >"$OUT" # an earlier server listened too
   "${launcher[@]}" "$STORM" server --cause "$@" >"$OUT" 2>"$ERR" 3>&- &
   storm_pid=$!
   if ! wait_until 10 grep -q '^Listening on ' "$OUT"; then

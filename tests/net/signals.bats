@@ -3,6 +3,8 @@
 #
 # Interrupted and killed: at any moment the rows are kept, nothing hangs, no process is left.
 
+# run-bats: takes 60 s
+
 load storm
 
 # The storm was interrupted at that step: status, rows, summary, processes.

@@ -4,6 +4,8 @@
 # Any TCP state on demand: counted by ss through the line that the table prints, as root and as an ordinary user; CLOSE,
 # which no table shows, by the descriptors that are open on nothing.
 
+# run-bats: takes 90 s
+
 load storm
 load isolation
 

@@ -112,7 +112,9 @@ inside() {
 
 # start_storm OPTION...: in the background.
 start_storm() {
-  rm -f "$CSV" # has_row must not see the rows of an earlier storm
+  # Nobody may take what an earlier storm has left for what this one says.
+  rm -f "$CSV"
+  : >"$OUT"
   "${launcher[@]}" "$STORM" --csv "$CSV" "$@" >"$OUT" 2>"$ERR" 3>&- &
   storm_pid=$!
 }
