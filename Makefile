@@ -121,11 +121,24 @@ $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
 
 # ---- tests ----
 
-# The scripts are the same in every configuration: their tests run in one.
-check: check-unit check-cli check-net check-tty $(if $(filter release,$(CONFIG)),check-scripts)
+.PHONY: tests check-bats
+
+# All that the tests need of a build.
+tests: $(PROGRAM) $(UNIT_TESTS) $(BUILD)/fail_call.so
+
+# Part after part, whatever came of those before; what failed is named at the end.
+check:
+	@tests/run-all 'unit tests' '$(MAKE) --no-print-directory check-unit' 'bats' '$(MAKE) --no-print-directory check-bats'
 
 check-unit: $(UNIT_TESTS)
-	@for test in $(UNIT_TESTS); do $$test || exit 1; done
+	@tests/run-unit $(UNIT_TESTS)
+
+# The scripts are the same in every configuration: their tests run in one. make check-bats BATS_TESTS='tests/net/flow.bats ...'
+# runs some.
+BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
+
+check-bats: $(PROGRAM) $(BUILD)/fail_call.so
+	tests/run-bats $(PROGRAM) $(BATS_TESTS)
 
 check-cli: $(PROGRAM)
 	tests/run-bats $(PROGRAM) tests/cli
@@ -155,8 +168,7 @@ asan:
 
 # What is left out goes through the same code once more, or mostly waits for time-outs.
 asan-core:
-	$(MAKE) CONFIG=asan check-unit
-	$(MAKE) CONFIG=asan check-net NET_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
+	$(MAKE) CONFIG=asan check BATS_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
 
 # ---- torture ----
 
@@ -182,14 +194,15 @@ $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 # ---- style ----
 
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
-SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
+SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-* tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
 
 lint: build/tcpstorm.1
-	clang-format --dry-run --Werror $(C_FILES)
-	tests/lint/include-direction
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src
-	shellcheck -x $(SHELL_FILES)
-	mandoc -T lint -W warning build/tcpstorm.1
+	@tests/run-all \
+	  'lint: format' 'clang-format --dry-run --Werror $(C_FILES)' \
+	  'lint: direction of includes' tests/lint/include-direction \
+	  'lint: static analysis' 'cppcheck -j 2 --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src' \
+	  'lint: shell scripts' 'shellcheck -x $(SHELL_FILES)' \
+	  'lint: man page' 'mandoc -T lint -W warning build/tcpstorm.1'
 
 format:
 	clang-format -i $(C_FILES)
