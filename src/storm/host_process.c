@@ -102,6 +102,13 @@ static void on_child_line(void *context, const struct wire_line *line)
     wire_send(child->host->controller, "from %d %s", child->id, wire_rest(line, 0).text);
 }
 
+/* For the controller to hear who it was. */
+static void on_child_bad_line(void *context, const struct message_complaint *why)
+{
+    const struct child *child = context;
+    wire_send(child->host->controller, "from %d %s", child->id, why->text);
+}
+
 /* Its end is told when it is collected. */
 static void on_child_stream_end(void *context)
 {
@@ -122,13 +129,14 @@ static void on_child_signal(evutil_socket_t fd, short what, void *context)
 
 static int start(struct child *child, const struct wire_line *line)
 {
+    static const struct wire_ears ears = {WAY_CARRIED, on_child_line, on_child_bad_line, on_child_stream_end};
     const char *words[PROCESS_WORDS_MAX + 1] = {NULL};
     for (int i = 0; i < PROCESS_WORDS_MAX && i + 2 < line->count; i++)
         words[i] = line->word[i + 2];
     int fd = process_start(&child->process, words);
     if (fd < 0)
         return fd;
-    child->wire = wire_new(child->host->base, fd, on_child_line, on_child_stream_end, child);
+    child->wire = wire_new(child->host->base, fd, &ears, child);
     if (child->wire != NULL)
         return 0;
     close(fd);
@@ -193,9 +201,8 @@ static int find_room(const struct wire_line *line, uint16_t *first)
     *first = (uint16_t)from;
     for (int round = 0, stable = 0; stable < line->count - 4 && round < 100; round++) {
         struct address address;
-        uint16_t found;
-        if (!address_parse(line->word[4 + round % (line->count - 4)], &address))
-            return -EINVAL;
+        uint16_t found = *first;
+        address_parse(line->word[4 + round % (line->count - 4)], &address);
         int rc =
             lanes_find_ports(witness, &address, *first, (uint16_t)last, (int)wire_number(line, 3), &found);
         if (rc != 0) {
@@ -211,7 +218,7 @@ static int find_room(const struct wire_line *line, uint16_t *first)
 static void do_ports(struct host_process *host, const struct wire_line *line)
 {
     uint16_t first = 0;
-    int rc = line->count > 4 ? find_room(line, &first) : -EINVAL;
+    int rc = find_room(line, &first);
     wire_send(host->controller, "room %d %u", rc, first);
 }
 
@@ -233,6 +240,13 @@ static void on_line(void *context, const struct wire_line *line)
     for (size_t i = 0; host->leaving_us == 0 && i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(verbs[i].name, line->word[0]) == 0)
             verbs[i].run(host, line);
+}
+
+/* Whoever that is: it is no controller of ours. */
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    (void)why;
+    leave(context);
 }
 
 static void greet(struct host_process *host)
@@ -267,13 +281,13 @@ static void serve(struct host_process *host)
 
 int host_process_run(int from_controller, int to_controller)
 {
+    static const struct wire_ears ears = {WAY_TO_HOST, on_line, on_bad_line, on_controller_gone};
     struct host_process host = {.base = event_base_new()};
     process_leave_signals_to_controller();
     host_raise_nofile();
     if (host.base == NULL)
         return -ENOMEM;
-    host.controller =
-        wire_new_pair(host.base, from_controller, to_controller, on_line, on_controller_gone, &host);
+    host.controller = wire_new_pair(host.base, from_controller, to_controller, &ears, &host);
     host.child_signal = evsignal_new(host.base, SIGCHLD, on_child_signal, &host);
     host.watch = event_new(host.base, -1, EV_PERSIST, on_watch, &host);
     bool can_serve = host.controller != NULL && host.child_signal != NULL && host.watch != NULL;

@@ -117,13 +117,13 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
 static struct host_channel *channel_in(struct host *host, const struct wire_line *line)
 {
     int64_t id = wire_number(line, 1);
-    bool known = line->count > 1 && id >= 0 && id < host->channel_count;
+    bool known = id < host->channel_count;
     return known && host->channels[id].wire != NULL ? &host->channels[id] : NULL;
 }
 
 static void hear_hello(struct host *host, const struct wire_line *line)
 {
-    const char *version = line->count > 2 ? line->word[2] : "?";
+    const char *version = line->word[2];
     host->said_hello = true;
     if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0)
         lose(host,
@@ -139,7 +139,7 @@ static void hear_limits(struct host *host, const struct wire_line *line)
 
 static void hear_identity(struct host *host, const struct wire_line *line)
 {
-    snprintf(host->identity, sizeof host->identity, "%s", line->count > 1 ? line->word[1] : "?");
+    snprintf(host->identity, sizeof host->identity, "%s", line->word[1]);
     snprintf(host->limits.kernel, sizeof host->limits.kernel, "%.71s", wire_rest(line, 2).text);
     host->is_ready = true;
 }
@@ -167,7 +167,7 @@ static void hear_from(struct host *host, const struct wire_line *line)
 {
     const struct host_channel *channel = channel_in(host, line);
     const struct wire_line inner = carried(line);
-    if (channel != NULL && inner.count > 0)
+    if (channel != NULL)
         wire_hear(channel->wire, &inner);
 }
 
@@ -209,11 +209,20 @@ static void on_line(void *context, const struct wire_line *line)
             verbs[i].run(host, line);
 }
 
+/* A login may greet before we do. */
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    struct host *host = context;
+    if (host->said_hello)
+        lose(host, "speaks another protocol (%s)", why->text);
+}
+
 /* ---- opening and closing ---- */
 
 static int launch(struct host *host)
 {
     static const char *const words[PROCESS_WORDS_MAX + 1] = {"worker", "host"};
+    static const struct wire_ears ears = {WAY_FROM_HOST, on_line, on_bad_line, on_stream_end};
     char command[2048];
     snprintf(host->process.name, sizeof host->process.name, "a host");
     if (host->launcher != NULL && snprintf(command, sizeof command, "exec %s %s worker host", host->launcher,
@@ -223,7 +232,7 @@ static int launch(struct host *host)
                                     : process_start(&host->process, words);
     if (fd < 0)
         return fd;
-    host->wire = wire_new(host->team->base, fd, on_line, on_stream_end, host);
+    host->wire = wire_new(host->team->base, fd, &ears, host);
     if (host->wire != NULL)
         return 0;
     close(fd);
@@ -502,7 +511,7 @@ int64_t team_time_wait_room(const struct team *team)
 /* ---- the crew's processes ---- */
 
 struct wire *host_start(struct host *host, struct process *process, const char *const words[],
-                        wire_on_line *on_line_of_it, wire_on_end *on_end, void *context)
+                        const struct wire_ears *ears, void *context)
 {
     struct wire_text text = {""};
     if (host->fault[0] != '\0')
@@ -512,7 +521,7 @@ struct wire *host_start(struct host *host, struct process *process, const char *
     if (grown == NULL)
         return NULL;
     host->channels = grown;
-    struct wire *wire = wire_new_channel(host->wire, host->channel_count, on_line_of_it, on_end, context);
+    struct wire *wire = wire_new_channel(host->wire, host->channel_count, ears, context);
     if (wire == NULL)
         return NULL;
     for (int i = 0; words[i] != NULL; i++)
@@ -522,7 +531,7 @@ struct wire *host_start(struct host *host, struct process *process, const char *
     process->pid = 1; /* until the host has told it: it is there */
     wire_send(host->wire, "start %d%s", host->channel_count, text.text);
     host->channels[host->channel_count++] =
-        (struct host_channel){.wire = wire, .process = process, .on_end = on_end, .context = context};
+        (struct host_channel){.wire = wire, .process = process, .on_end = ears->on_end, .context = context};
     return wire;
 }
 

@@ -98,11 +98,11 @@ int64_t team_time_wait_room(const struct team *team);
 
 /* ---- for the crew ---- */
 
-/* Starts `tcpstorm WORD ...` there. `process` is filled in when the host has answered, and `on_end` called
- * when it has ended or the host is lost. Returns its stream, which the caller frees, or NULL: the host is
- * lost, or memory is short. */
+/* Starts `tcpstorm WORD ...` there. `process` is filled in when the host has answered, and ears->on_end
+ * called when it has ended or the host is lost. Returns its stream, which the caller frees, or NULL: the host
+ * is lost, or memory is short. */
 struct wire *host_start(struct host *host, struct process *process, const char *const words[],
-                        wire_on_line *on_line, wire_on_end *on_end, void *context);
+                        const struct wire_ears *ears, void *context);
 
 /* Kills a process that was started with that stream. */
 void host_kill(struct host *host, const struct wire *wire);

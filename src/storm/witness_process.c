@@ -26,16 +26,13 @@ struct witness_state {
 
 static void do_backend(struct witness_state *witness, const struct wire_line *line)
 {
-    if (line->count == 2)
-        witness->backend = witness_named(line->word[1]);
+    witness->backend = witness_named(line->word[1]);
 }
 
 static void do_target(struct witness_state *witness, const struct wire_line *line)
 {
     struct look_target *target = &witness->target;
-    if (line->count < 4 || line->count > 4 + MORE_ADDRESSES_MAX ||
-        !address_parse(line->word[3], &target->address))
-        return;
+    address_parse(line->word[3], &target->address);
     target->ports.first = (uint16_t)wire_number(line, 1);
     target->ports.last = (uint16_t)wire_number(line, 2);
     target->more_count = line->count - 4;
@@ -81,9 +78,10 @@ static void do_nice(struct witness_state *witness, const struct wire_line *line)
 
 static void do_owners(struct witness_state *witness, const struct wire_line *line)
 {
-    struct lingering lingering;
-    int rc =
-        lingering_look(witness->backend, &witness->target, witness->pids, witness->pid_count, &lingering);
+    struct lingering lingering = {0};
+    int rc = witness->backend == NULL ? -EPROTONOSUPPORT
+                                      : lingering_look(witness->backend, &witness->target, witness->pids,
+                                                       witness->pid_count, &lingering);
     for (int i = 0; i < lingering.count; i++) {
         const struct lingering_class *class = &lingering.each[i];
         fprintf(witness->out, "class %s %d %d %d %d %d %d %d %lld %lld %s\n", line->word[1], class->side,
@@ -112,7 +110,7 @@ static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_targe
 static void obey(struct witness_state *witness, const struct wire_line *line)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (line->count > 0 && strcmp(verbs[i].name, line->word[0]) == 0)
+        if (strcmp(verbs[i].name, line->word[0]) == 0)
             verbs[i].run(witness, line);
     fflush(witness->out);
 }
@@ -129,7 +127,8 @@ int witness_process_run(int from_controller, int to_controller)
     char text[WIRE_LINE_MAX];
     while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
         struct wire_line line;
-        if (wire_split(text, &line) == 0)
+        struct message_complaint why;
+        if (wire_split(text, &line) == 0 && message_check(WAY_TO_WITNESS, &line, &why))
             obey(&witness, &line);
     }
     free(witness.pids);

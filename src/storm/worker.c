@@ -34,8 +34,8 @@ static void on_acted(void *context, const struct ends_act_report *report, bool f
 
 static void do_act(struct worker *worker, const struct wire_line *line)
 {
-    enum act act = line->count == 5 ? act_parse(line->word[2]) : ACT_NONE;
-    if (act <= ACT_OPEN || worker->running != NULL) {
+    enum act act = act_parse(line->word[2]);
+    if (worker->running != NULL) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
@@ -82,6 +82,12 @@ static void on_line(void *context, const struct wire_line *line)
         worker_fault(worker, "protocol", EPROTO, 0);
 }
 
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    (void)why;
+    worker_fault(context, "protocol", EPROTO, 0);
+}
+
 static void on_controller_gone(void *context)
 {
     struct worker *worker = context;
@@ -111,7 +117,8 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
     worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)
         return rc;
-    worker.wire = wire_new(worker.base, control, on_line, on_controller_gone, &worker);
+    const struct wire_ears ears = {WAY_TO_WORKER, on_line, on_bad_line, on_controller_gone};
+    worker.wire = wire_new(worker.base, control, &ears, &worker);
     if (worker.wire != NULL && role->start(&worker)) {
         wire_send(worker.wire, "hello %d %s", WIRE_PROTOCOL, TCPSTORM_VERSION);
         event_base_dispatch(worker.base);
