@@ -19,8 +19,10 @@
 
 enum {
     WATCH_MS = 500,
-    SILENCE_MS = 15000, /* a controller pings far more often */
-    PATIENCE_MS = 10000 /* for processes that are to leave: they reset what is open */
+    LATE_WATCH_MS = 3000, /* then this process was stopped, and not its controller silent */
+    SILENCE_MS = 15000,   /* a controller pings far more often */
+    PATIENCE_MS = 10000,  /* for processes that are to leave: they reset what is open */
+    KILLED_MS = 2000,     /* then for those that were killed */
 };
 
 struct child {
@@ -36,7 +38,7 @@ struct host_process {
     struct wire *controller;
     struct event *child_signal, *watch;
     struct child *children;
-    int64_t heard_us;
+    int64_t heard_us, watched_us;
     int64_t leaving_us; /* since when; 0: it is not */
 };
 
@@ -76,17 +78,39 @@ static void leave(struct host_process *host)
         event_base_loopbreak(host->base);
 }
 
+static void reap(struct host_process *host)
+{
+    for (struct child *child = host->children; child != NULL; child = child->next)
+        if (process_reap(&child->process) && host->leaving_us == 0)
+            wire_send(host->controller, "ended %d %d", child->id, child->process.wait_status);
+    if (host->leaving_us != 0 && !is_anyone_left(host))
+        event_base_loopbreak(host->base);
+}
+
+static void on_child_signal(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    reap(context);
+}
+
 static void on_watch(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct host_process *host = context;
     int64_t now_us = monotonic_us();
+    if (now_us - host->watched_us > LATE_WATCH_MS * 1000)
+        host->heard_us = now_us;
+    host->watched_us = now_us;
+    reap(host); /* a SIGCHLD may have been missed */
     if (now_us - host->heard_us > SILENCE_MS * 1000)
         leave(host);
-    if (host->leaving_us != 0 && now_us - host->leaving_us > PATIENCE_MS * 1000)
-        for (struct child *child = host->children; child != NULL; child = child->next)
-            process_kill(&child->process);
+    int64_t leaving_ms = host->leaving_us != 0 ? (now_us - host->leaving_us) / 1000 : 0;
+    for (struct child *child = host->children; leaving_ms > PATIENCE_MS && child != NULL; child = child->next)
+        process_kill(&child->process);
+    if (leaving_ms > PATIENCE_MS + KILLED_MS)
+        event_base_loopbreak(host->base);
 }
 
 static void on_controller_gone(void *context)
@@ -113,18 +137,6 @@ static void on_child_bad_line(void *context, const struct message_complaint *why
 static void on_child_stream_end(void *context)
 {
     (void)context;
-}
-
-static void on_child_signal(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct host_process *host = context;
-    for (struct child *child = host->children; child != NULL; child = child->next)
-        if (process_reap(&child->process) && host->leaving_us == 0)
-            wire_send(host->controller, "ended %d %d", child->id, child->process.wait_status);
-    if (host->leaving_us != 0 && !is_anyone_left(host))
-        event_base_loopbreak(host->base);
 }
 
 static int start(struct child *child, const struct wire_line *line)
@@ -271,7 +283,7 @@ static void free_children(struct host_process *host)
 static void serve(struct host_process *host)
 {
     static const struct timeval often = {0, WATCH_MS * 1000};
-    host->heard_us = monotonic_us();
+    host->heard_us = host->watched_us = monotonic_us();
     event_add(host->child_signal, NULL);
     event_add(host->watch, &often);
     greet(host);

@@ -198,7 +198,8 @@ static int choose_ports(const struct plan *plan, uint16_t from, struct port_rang
 {
     struct plan_sentence why = {""};
     if (plan_choose_ports(plan, from, &lanes->first, &why) != 0) {
-        diag_error("%s", why.text);
+        if (why.text[0] != '\0')
+            diag_error("%s", why.text);
         return -1;
     }
     lanes->last = (uint16_t)(lanes->first + plan->lane_count - 1);
@@ -214,8 +215,8 @@ static enum outcome play_all(struct storm *storm)
         struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
         if (!wait_for_room(storm, settings->orders[i]))
             return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
-        if (choose_ports(storm->plan, from, &start.lanes) != 0)
-            return OUTCOME_FAULT;
+        if (choose_ports(storm->plan, from, &start.lanes) != 0 || storm->interrupted)
+            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
         enum outcome outcome = play(storm, &start, i);
         worst = outcome > worst ? outcome : worst;
     }
