@@ -198,8 +198,7 @@ static int choose_ports(const struct plan *plan, uint16_t from, struct port_rang
 {
     struct plan_sentence why = {""};
     if (plan_choose_ports(plan, from, &lanes->first, &why) != 0) {
-        if (why.text[0] != '\0')
-            diag_error("%s", why.text);
+        diag_error("%s", why.text);
         return -1;
     }
     lanes->last = (uint16_t)(lanes->first + plan->lane_count - 1);

@@ -330,6 +330,16 @@ static void on_bad_line(void *context, const struct message_complaint *why)
 
 /* ---- opening and closing ---- */
 
+/* A single command without assignments before it: the shell can become it, and is not there to speak of its
+ * end. */
+static bool is_simple(const char *launcher)
+{
+    const char *first = launcher + strspn(launcher, " \t");
+    const char *equals = strchr(first, '=');
+    return strpbrk(launcher, ";&|<>(){}!#`\n") == NULL &&
+           (equals == NULL || equals > first + strcspn(first, " \t"));
+}
+
 /* `LAUNCHER PATH WORD ...`, to be run by a shell: the launcher is a command as it was typed, the path one
  * word whatever is in it. To be freed. */
 static char *command_of(const struct host *host, int argc, const char *const argv[])
@@ -340,15 +350,22 @@ static char *command_of(const struct host *host, int argc, const char *const arg
     return shell_command(host->launcher, 1 + argc, words);
 }
 
+/* Returns our end of its stream, or a negative errno. */
+static int run_launcher(struct host *host, const char *const words[])
+{
+    char *command = command_of(host, 2, words), *line = NULL;
+    int fd = -ENOMEM;
+    if (command != NULL && asprintf(&line, "%s%s", is_simple(host->launcher) ? "exec " : "", command) > 0)
+        fd = process_launch(&host->process, line);
+    free(line);
+    free(command);
+    return fd;
+}
+
 static int start_process(struct host *host)
 {
     static const char *const words[PROCESS_WORDS_MAX + 1] = {"worker", "host"};
-    if (host->launcher == NULL)
-        return process_start(&host->process, words);
-    char *command = command_of(host, 2, words);
-    int fd = command != NULL ? process_launch(&host->process, command) : -ENOMEM;
-    free(command);
-    return fd;
+    return host->launcher != NULL ? run_launcher(host, words) : process_start(&host->process, words);
 }
 
 static int launch(struct host *host)
