@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 10, RESETS_PER_S = 20000 };
+enum { PATIENCE_S = 10, RESETS_PER_S = 20000, RESETS_MOST = 10000000 };
 
 static void on_patience(evutil_socket_t fd, short what, void *context)
 {
@@ -188,6 +188,7 @@ void crew_dismiss(struct crew *crew)
     crew_sum(crew, fds, errors);
     int64_t to_reset =
         fds[SIDE_SERVER] + fds[SIDE_CLIENT]; /* before it leaves, a worker resets what is open */
+    to_reset = to_reset < RESETS_MOST ? to_reset : RESETS_MOST; /* a host may say anything */
     const struct timeval patience = {PATIENCE_S + to_reset / RESETS_PER_S, 0};
     crew->dismissed = true;
     for (int i = 0; i < crew->count; i++)

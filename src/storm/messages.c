@@ -10,9 +10,7 @@
 #include "tcp/kernel_counters.h"
 #include "tcp/witness.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Sums stay far from overflow: a million workers may count MOST ends each, and 16 hosts LARGEST of anything.
@@ -172,13 +170,16 @@ const struct message *message_at(enum message_way way, int i)
 
 bool message_number(const char *text, int64_t min, int64_t max, int64_t *number)
 {
-    char *end;
-    if (text[0] != '-' && (text[0] < '0' || text[0] > '9')) /* strtoll() takes blanks and a plus */
+    bool is_negative = text[0] == '-';
+    const char *digit = text + is_negative;
+    int64_t value = 0;
+    if (*digit == '\0')
         return false;
-    errno = 0;
-    long long value = strtoll(text, &end, 10);
-    *number = value;
-    return errno == 0 && *end == '\0' && end[-1] != '-' && value >= min && value <= max;
+    for (; *digit >= '0' && *digit <= '9'; digit++)
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *digit - '0', &value))
+            return false;
+    *number = is_negative ? -value : value;
+    return *digit == '\0' && *number >= min && *number <= max;
 }
 
 static bool is_number(const struct message_field *field, const char *word)

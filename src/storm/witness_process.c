@@ -130,6 +130,8 @@ int witness_process_run(int from_controller, int to_controller)
         struct message_complaint why;
         if (wire_split(text, &line) == 0 && message_check(WAY_TO_WITNESS, &line, &why))
             obey(&witness, &line);
+        else
+            witness.quit = true; /* whoever that is: it is no controller of ours */
     }
     free(witness.pids);
     fclose(witness.out);
