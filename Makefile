@@ -59,7 +59,12 @@ UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 .DELETE_ON_ERROR:
 .PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core fuzz fuzz-targets bench lint format results results-1m install clean help
 
+# Of another configuration: its program, which is run from where it is built.
+ifeq ($(CONFIG),release)
 all: build/tcpstorm build/tcpstorm.1
+else
+all: program
+endif
 
 help:
 	@echo 'make            the release program, build/tcpstorm, and its man page'

@@ -63,7 +63,7 @@
  *     crew, process        the workers as the controller sees them; how they are started
  *     team                 the hosts behind launchers; host_process and host_report at their end
  *     by_host              a look, host by host
- *     wire                 the lines that controller and workers exchange
+ *     wire, messages       the lines that controller and workers exchange; the table of all of them
  *     worker               a process that holds ends, in one of four roles
  *     server_end, client_end, ends     all at once: a worker's descriptors, and acts on all of them
  *     server_flow, client_flow         one by one; flow_worker is what they share, arrivals the schedule
@@ -83,7 +83,7 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, terminal, diag
+ *                          json_writer, terminal, foreground, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */

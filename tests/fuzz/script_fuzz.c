@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (script.count > SCRIPT_STEPS_MAX)
         abort();
     for (int i = 0; i < script.count; i++)
-        if (!act_is_for_ends(script.steps[i].act))
+        if (!act_is_on_ends(script.steps[i].act))
             abort();
     script_text(&script);
     free(text);
