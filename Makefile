@@ -61,6 +61,7 @@ help:
 	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
+	@echo 'make torture-signals  kill, stop and interrupt its processes at random moments (python3, root); TORTURE_ARGS=--tries N --seed S'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make format     lets clang-format rewrite the sources'
 	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 15 minutes)'
@@ -153,6 +154,13 @@ bench: build/tcpstorm $(BUILD)/floor
 $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
+
+# ---- torture ----
+
+# Kills, stops and interrupts each process of runs at random moments: make torture-signals TORTURE_ARGS='--tries 20 --seed 3'
+.PHONY: torture-signals
+torture-signals: $(PROGRAM)
+	tests/torture/signals $(PROGRAM) $(TORTURE_ARGS)
 
 # ---- style ----
 
