@@ -121,7 +121,7 @@ check-cli: $(PROGRAM)
 # make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
 NET_TESTS ?= tests/net
 
-check-net: $(PROGRAM) $(BUILD)/fail_call.so
+check-net: $(PROGRAM) $(BUILD)/fail_call.so $(BUILD)/floor
 	tests/run-bats $(PROGRAM) $(NET_TESTS)
 
 check-tty: $(PROGRAM)
@@ -150,6 +150,7 @@ asan-core:
 
 bench: build/tcpstorm $(BUILD)/floor
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
+	tests/bench/readme_table results/bench.csv README.md
 
 $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 	@echo '  CC    $<'

@@ -4,9 +4,12 @@
 # Whoever measures also checks that what was timed has done its work, and exits with 1 where it has not: a run that failed
 # must not pass for a fast one.
 
+# Standard error as it is now: where something fails it may be redirected.
+exec {voice}>&2
+
 # fail WHAT...: what was timed has not done its work.
 fail() {
-  echo "bench: CHECK FAILED: $*" >&2
+  echo "bench: CHECK FAILED: $*" >&"$voice"
   exit 1
 }
 
