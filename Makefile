@@ -73,6 +73,7 @@ help:
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
 	@echo 'make fuzz       FUZZ_S=10 seconds of fuzzing for each parser of bytes from elsewhere (clang, libclang-rt-dev)'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
+	@echo 'make torture-signals  kill, stop and interrupt its processes at random moments (python3, root); TORTURE_ARGS=--tries N --seed S'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make format     lets clang-format rewrite the sources'
 	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 15 minutes)'
@@ -151,7 +152,7 @@ check-cli: $(PROGRAM)
 # make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
 NET_TESTS ?= tests/net
 
-check-net: $(PROGRAM) $(BUILD)/fail_call.so
+check-net: $(PROGRAM) $(BUILD)/fail_call.so $(BUILD)/floor
 	tests/run-bats $(PROGRAM) $(NET_TESTS)
 
 check-tty: $(PROGRAM)
@@ -191,10 +192,18 @@ fuzz-targets: $(FUZZ_TARGETS)
 
 bench: build/tcpstorm $(BUILD)/floor
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
+	tests/bench/readme_table results/bench.csv README.md
 
 $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
+
+# ---- torture ----
+
+# Kills, stops and interrupts each process of runs at random moments: make torture-signals TORTURE_ARGS='--tries 20 --seed 3'
+.PHONY: torture-signals
+torture-signals: $(PROGRAM)
+	tests/torture/signals $(PROGRAM) $(TORTURE_ARGS)
 
 # ---- style ----
 
