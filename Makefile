@@ -51,7 +51,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture bench lint format results results-1m install clean help
 
 all: build/tcpstorm build/tcpstorm.1
 
@@ -60,6 +60,7 @@ help:
 	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
 	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
+	@echo 'make torture    eight scenarios with one failing call each; TORTURE_ARGS="--shallow N --seed S" plays N (python3)'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make format     lets clang-format rewrite the sources'
@@ -144,6 +145,21 @@ asan:
 asan-core:
 	$(MAKE) CONFIG=asan check-unit
 	$(MAKE) CONFIG=asan check-net NET_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
+
+# One call of one process fails at a time, in eight scenarios: TORTURE_ARGS="--shallow N --seed S" plays N of some 20,000.
+torture: $(PROGRAM) $(BUILD)/one_failure $(BUILD)/allocations.so
+	tests/torture/run $(PROGRAM) $(TORTURE_ARGS)
+
+$(BUILD)/one_failure: tests/torture/one_failure.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -g -o $@ $<
+
+# The sanitizers have an allocator of their own, which does not fail for us.
+$(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -shared -fPIC $(if $(filter asan,$(CONFIG)),-DWITHOUT_ALLOCATIONS) -o $@ $<
 
 # ---- benchmarks ----
 
