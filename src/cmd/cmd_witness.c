@@ -2,6 +2,7 @@
  */
 #include "base/diag.h"
 #include "cmd/command.h"
+#include "cmd/last_words.h"
 #include "storm/witness_process.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@ int cmd_witness(int argc, char *argv[])
 {
     (void)argc;
     (void)argv;
+    last_words_by_status();
     int rc = witness_process_run(STDIN_FILENO, STDOUT_FILENO);
     if (rc == 0)
         return EXIT_AS_EXPECTED;

@@ -26,13 +26,13 @@ bool flow_worker_start(struct worker *worker, struct flow_worker *flow, void (*r
     flow->party.behaviour = worker->behaviour;
     flow->party.fixed = worker->fixed;
     flow->beat = event_new(worker->base, -1, EV_PERSIST, on_beat, worker);
-    return flow->beat != NULL && event_add(flow->beat, &every) == 0 && party_start(&flow->party) == 0;
+    event_add(flow->beat, &every);
+    return party_start(&flow->party) == 0;
 }
 
 void flow_worker_stop(struct flow_worker *flow)
 {
-    if (flow->beat != NULL)
-        event_free(flow->beat);
+    event_free(flow->beat);
     party_stop(&flow->party);
 }
 

@@ -1,5 +1,6 @@
 #include "storm/lives.h"
 
+#include "base/memory.h"
 #include "storm/clock.h"
 
 #include <errno.h>
@@ -158,15 +159,13 @@ static void on_clock(evutil_socket_t fd, short what, void *context)
 
 static int lives_start(struct party *party)
 {
-    struct lives *lives = calloc(1, sizeof *lives);
-    if (lives == NULL)
-        return -ENOMEM;
+    struct lives *lives = memory_new(sizeof *lives);
     lives->party = party;
     TAILQ_INIT(&lives->young);
     TAILQ_INIT(&lives->old);
     lives->clock = evtimer_new(party->base, on_clock, lives);
     party->state = lives;
-    return lives->clock != NULL ? 0 : -ENOMEM;
+    return 0;
 }
 
 static bool is_to_leak(const struct leak_share *share, int64_t nth)
@@ -178,13 +177,7 @@ static bool is_to_leak(const struct leak_share *share, int64_t nth)
 static void lives_on_connection(struct party *party, int fd)
 {
     struct lives *lives = party->state;
-    struct life *life = calloc(1, sizeof *life);
-    if (life == NULL) {
-        party->errors++;
-        party->last_errno = ENOMEM;
-        party_close(party, fd);
-        return;
-    }
+    struct life *life = memory_new(sizeof *life);
     *life = (struct life){
         .lives = lives,
         .deadline_us = monotonic_us() + party->life_us,
@@ -217,8 +210,7 @@ static void lives_stop(struct party *party)
         return;
     free_list(&lives->young);
     free_list(&lives->old);
-    if (lives->clock != NULL)
-        event_free(lives->clock);
+    event_free(lives->clock);
     free(lives);
     party->state = NULL;
 }
