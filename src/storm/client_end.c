@@ -67,7 +67,8 @@ static void on_connected(evutil_socket_t fd, short what, void *context)
     struct pending_connect *pending = context;
     int error = 0;
     socklen_t length = sizeof error;
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
     if (error != 0) {
         pending->lane->started--;
         connect_failed(pending->worker, pending->lane, "connect", error);

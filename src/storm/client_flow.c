@@ -80,8 +80,7 @@ static void begin(struct worker *worker, int fd)
     struct client_flow *client = worker->role_state;
     client->connected++;
     client->last_event_us = monotonic_us();
-    if (party_begin(&client->flow.party, fd) != 0)
-        worker_fault(worker, "connect", ENOMEM, 0);
+    party_begin(&client->flow.party, fd);
 }
 
 /* ---- attempts ---- */
@@ -115,8 +114,11 @@ static void on_attempt_done(evutil_socket_t fd, short what, void *context)
     struct worker *worker = attempt->worker;
     int error = 0;
     socklen_t length = sizeof error;
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
     if (error != 0) {
+        if (is_failure_here(error))
+            stop(worker, "connect", error, attempt->to);
         give_up(attempt, error);
         return;
     }

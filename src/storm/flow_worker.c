@@ -14,7 +14,10 @@ static void on_beat(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct worker *worker = context;
-    ((struct flow_worker *)worker->role_state)->report(worker);
+    struct flow_worker *flow = worker->role_state;
+    flow->report(worker);
+    if (flow->party.failed_call != NULL)
+        worker_fault(worker, flow->party.failed_call, flow->party.failed_errno, 0);
 }
 
 bool flow_worker_start(struct worker *worker, struct flow_worker *flow, void (*report)(struct worker *worker))

@@ -81,7 +81,10 @@ static bool do_step(struct life *life, enum act act)
         listen_for(life, false);
         held_remove(&party->held, life->fd);
     }
-    if (act_apply(act, life->fd) != 0 && !act_releases(act)) { /* it was reset before this could be done */
+    int rc = act_apply(act, life->fd);
+    if (is_failure_here(-rc))
+        party_fail(party, act_name(act), -rc);
+    if (rc != 0 && !act_releases(act)) { /* it was reset before this could be done */
         listen_for(life, false);
         party->lost++;
         party_close(party, life->fd);
@@ -115,7 +118,7 @@ static bool has_heard(const struct life *life, enum trigger what)
     ssize_t got = what == TRIGGER_DATA ? recv(life->fd, dropped, 1, MSG_PEEK) : 1;
     while (what == TRIGGER_EOF && got > 0)
         got = recv(life->fd, dropped, sizeof dropped, 0);
-    return got >= 0 || errno != EAGAIN;
+    return got >= 0 || (errno != EAGAIN && !is_failure_here(errno)); /* what is there can be heard again */
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
