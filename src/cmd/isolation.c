@@ -83,6 +83,13 @@ static int refused(int error)
     return EXIT_MACHINE;
 }
 
+static void set_or_warn(const char *name, const char *value)
+{
+    int rc = sysctl_write(name, value);
+    if (rc != 0 && rc != -ENOENT)
+        diag_warn("%s stays as it is in the new namespace: %s", name, strerror(-rc));
+}
+
 /* What a run of that size needs, and what makes its counts exact. A key that this kernel does not have is not
  * needed either. */
 static void set_for_run(const struct isolation *isolation, int64_t conns)
@@ -104,7 +111,7 @@ static void set_for_run(const struct isolation *isolation, int64_t conns)
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (settings[i].always || isolation->stretches_retransmission)
-            sysctl_write(settings[i].name, settings[i].value);
+            set_or_warn(settings[i].name, settings[i].value);
 }
 
 static int set_as_asked(const struct isolation *isolation)
