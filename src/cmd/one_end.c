@@ -258,8 +258,9 @@ static void leave_interrupted(struct one_end *end, int by_signal)
     one_end_leave(end, EXIT_INTERRUPTED);
 }
 
-/* No key can come any more. A terminal that gives none has been hung up, whether or not SIGHUP came. */
-static void keys_have_ended(struct one_end *end)
+/* No key can come any more. A terminal that gives none has been hung up, whether or not SIGHUP came. `error`:
+ * 0 at the end. */
+static void keys_have_ended(struct one_end *end, int error)
 {
     event_del(end->keys);
     if (end->is_terminal) {
@@ -270,7 +271,8 @@ static void keys_have_ended(struct one_end *end)
         return; /* closed already: nothing is left to press */
     clear_countdown(end);
     fflush(stdout);
-    diag_error("standard input has ended, so no key can come: leaving, and the kernel closes this side");
+    diag_error("standard input %s%s, so no key can come: leaving, and the kernel closes this side",
+               error == 0 ? "has ended" : "cannot be read: ", error == 0 ? "" : strerror(error));
     one_end_leave(end, EXIT_MACHINE);
 }
 
@@ -285,7 +287,7 @@ static void on_key(evutil_socket_t fd, short what, void *context)
         return;
     }
     if (got == 0 || (errno != EAGAIN && !is_failure_here(errno))) /* such a key can be read again */
-        keys_have_ended(end);
+        keys_have_ended(end, got == 0 ? 0 : errno);
 }
 
 /* What the other side sends is read at once, so that a close() here sends FIN; EOF and RST are heard once. */
