@@ -15,6 +15,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { ANSWER_SIZE = 65536 }; /* an answer leaves in one piece */
+
 struct witness_state {
     FILE *out;
     const struct witness_backend *backend;
@@ -22,6 +24,7 @@ struct witness_state {
     pid_t *pids; /* of the workers */
     int pid_count;
     bool quit;
+    bool has_failed; /* an answer did not get out */
 };
 
 static void do_backend(struct witness_state *witness, const struct wire_line *line)
@@ -109,23 +112,37 @@ static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_targe
                                     {"pid", do_pid},         {"nice", do_nice},     {"owners", do_owners},
                                     {"quit", do_quit}};
 
+/* An answer that does not get out whole is waited for in vain: then it is better to be missed at once. */
+static bool hand_over(FILE *out)
+{
+    while (fflush(out) != 0) {
+        if (errno != EINTR)
+            return false;
+        clearerr(out);
+    }
+    return !ferror(out);
+}
+
 static void obey(struct witness_state *witness, const struct wire_line *line)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (line->count > 0 && strcmp(verbs[i].name, line->word[0]) == 0)
             verbs[i].run(witness, line);
-    fflush(witness->out);
+    if (!hand_over(witness->out))
+        witness->quit = witness->has_failed = true;
 }
 
 int witness_process_run(int from_controller, int to_controller)
 {
+    static char answer[ANSWER_SIZE];
     process_leave_signals_to_controller();
     struct witness_state witness = {.out = fdopen(to_controller, "w")};
     FILE *in = fdopen(from_controller, "r");
     if (in == NULL || witness.out == NULL)
         return -errno;
+    setvbuf(witness.out, answer, _IOFBF, sizeof answer);
     fprintf(witness.out, "hello %d %s\n", WIRE_PROTOCOL, TCPSTORM_VERSION);
-    fflush(witness.out);
+    witness.quit = witness.has_failed = !hand_over(witness.out);
     char text[WIRE_LINE_MAX];
     while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
         struct wire_line line;
@@ -135,5 +152,5 @@ int witness_process_run(int from_controller, int to_controller)
     free(witness.pids);
     fclose(witness.out);
     fclose(in);
-    return 0;
+    return witness.has_failed ? -EIO : 0;
 }
