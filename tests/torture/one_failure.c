@@ -70,7 +70,7 @@ struct call {
 };
 
 /* Not here: close(), which cannot fail on what we have and closes all the same; calls that fail for wrong
- * arguments only; and what another host does to a connection (ECONNRESET, ECONNREFUSED, ETIMEDOUT), which is
+ * arguments only; and what another end does to a stream (ECONNRESET, EPIPE, ECONNREFUSED, ETIMEDOUT), which is
  * no failure here. */
 static const struct call calls[] = {
     {SYS_socket, "socket", ANYTHING, KIND_NONE, {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES}},
@@ -104,11 +104,11 @@ static const struct call calls[] = {
     {SYS_readv, "readv", A_DESCRIPTOR, KIND_PIPE, {EINTR, ENOMEM}},
     {SYS_readv, "readv", A_DESCRIPTOR, KIND_FILE, {EINTR, EIO}},
     {SYS_write, "write", A_DESCRIPTOR, KIND_FILE, {EINTR, EIO, ENOSPC}},
-    {SYS_write, "write", A_DESCRIPTOR, KIND_SOCKET, {EINTR, ENOMEM, EPIPE}},
-    {SYS_write, "write", A_DESCRIPTOR, KIND_PIPE, {EINTR, EPIPE}},
+    {SYS_write, "write", A_DESCRIPTOR, KIND_SOCKET, {EINTR, ENOMEM}},
+    {SYS_write, "write", A_DESCRIPTOR, KIND_PIPE, {EINTR}},
     {SYS_writev, "writev", A_DESCRIPTOR, KIND_FILE, {EINTR, EIO, ENOSPC}},
-    {SYS_writev, "writev", A_DESCRIPTOR, KIND_SOCKET, {EINTR, ENOMEM, EPIPE}},
-    {SYS_writev, "writev", A_DESCRIPTOR, KIND_PIPE, {EINTR, EPIPE}},
+    {SYS_writev, "writev", A_DESCRIPTOR, KIND_SOCKET, {EINTR, ENOMEM}},
+    {SYS_writev, "writev", A_DESCRIPTOR, KIND_PIPE, {EINTR}},
     {SYS_sendto, "sendto", ANYTHING, KIND_NONE, {EINTR, ENOBUFS, ENOMEM}},
     {SYS_sendmsg, "sendmsg", ANYTHING, KIND_NONE, {EINTR, ENOBUFS, ENOMEM}},
     {SYS_recvfrom, "recvfrom", ANYTHING, KIND_NONE, {EINTR, ENOBUFS, ENOMEM}},
