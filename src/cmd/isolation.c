@@ -87,7 +87,8 @@ static void set_or_warn(const char *name, const char *value)
 {
     int rc = sysctl_write(name, value);
     if (rc != 0 && rc != -ENOENT)
-        diag_warn("%s stays as it is in the new namespace: %s", name, strerror(-rc));
+        diag_warn("--isolate: cannot set %s to %s: %s; the run goes on without it", name, value,
+                  strerror(-rc));
 }
 
 /* What a run of that size needs, and what makes its counts exact. A key that this kernel does not have is not

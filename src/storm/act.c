@@ -85,6 +85,11 @@ enum act act_parse(const char *name)
     return ACT_NONE;
 }
 
+bool act_is_for_ends(enum act act)
+{
+    return acts[act].apply != NULL;
+}
+
 bool act_releases(enum act act)
 {
     return acts[act].releases;

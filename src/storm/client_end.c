@@ -34,7 +34,7 @@ struct client {
     struct client_lane *lanes;
     struct pending_connect *pending; /* handshakes to wait for */
     struct event *tick;
-    bool stopped; /* after a fault */
+    bool stopped; /* after a fault, or because the controller says so */
 };
 
 /* A connect() that was not complete when it returned; rare on loopback. */
@@ -166,6 +166,13 @@ static bool client_start(struct worker *worker)
     return true;
 }
 
+static void client_halt(struct worker *worker)
+{
+    struct client *client = worker->role_state;
+    client->stopped = true;
+    evtimer_del(client->tick);
+}
+
 static void client_stop(struct worker *worker)
 {
     struct client *client = worker->role_state;
@@ -237,5 +244,6 @@ const struct worker_role client_end = {
     .name = "client",
     .start = client_start,
     .stop = client_stop,
+    .halt = client_halt,
     .on_line = client_on_line,
 };

@@ -52,7 +52,7 @@ struct client_flow {
     int64_t timeouts;
     int64_t last_event_us; /* when a connection last began, or was given up */
     bool is_arriving;
-    bool is_stopped; /* after a fault */
+    bool is_stopped; /* after a fault, or because the controller says so */
 };
 
 static void report(struct worker *worker)
@@ -238,6 +238,13 @@ static bool client_flow_start(struct worker *worker)
     return flow_worker_start(worker, &client->flow, on_report_due);
 }
 
+static void client_flow_halt(struct worker *worker)
+{
+    struct client_flow *client = worker->role_state;
+    client->is_stopped = true;
+    evtimer_del(client->due);
+}
+
 static void client_flow_stop(struct worker *worker)
 {
     struct client_flow *client = worker->role_state;
@@ -306,6 +313,7 @@ const struct worker_role client_flow = {
     .is_punctual = true,
     .start = client_flow_start,
     .stop = client_flow_stop,
+    .halt = client_flow_halt,
     .ghosts = flow_worker_ghosts,
     .on_line = client_flow_on_line,
 };

@@ -12,6 +12,8 @@
  *     script LIFE_US LEAKED OF ACT@TRIGGER ...  -flow: what to do with each connection; LEAKED of OF leak
  *     nofile N                                  server-flow: from now on at most N descriptors
  *     arrive SERIAL TOTAL RATE TIMEOUT_US       client-flow: open TOTAL connections, RATE in 1,000 s
+ *     stop SERIAL                               end the act under way where it is, and begin nothing more
+ *     ping SERIAL                               are you there? Also to the witness
  *     quit                                      reset what is open and leave
  *   worker to controller
  *     hello PROTOCOL VERSION                    the first line
@@ -27,6 +29,8 @@
  *                                               client-flow, likewise; OLDEST_US: for so long the oldest
  *                                               connect() has been waiting; SPAN_US: from the
  *                                               first arrival to the last
+ *     stopped SERIAL
+ *     pong SERIAL                               also from the witness
  *     fault CALL ERRNO PORT                     it cannot go on; PORT is 0 where none is concerned
  *   controller to a host (see team.h), and back
  *     hello PROTOCOL VERSION                    the first line
@@ -50,6 +54,7 @@
  *     look SERIAL                               answered by one of
  *     seen SERIAL MICROSECONDS 12 server counts, 12 client counts, by state number, then of each side
  *          OWNED UNREAD UNOWNED QUEUED          see struct histogram
+ *     looking                                   while it looks, about once a second
  *     unseen SERIAL MICROSECONDS ERRNO          the dump failed and counts for nothing
  *     pid PID                                   a worker
  *     nice N                                    take no more than what others leave
@@ -64,7 +69,7 @@
 #include <stdint.h>
 
 enum {
-    WIRE_PROTOCOL = 3,
+    WIRE_PROTOCOL = 4,
     WIRE_WORDS_MAX = 48,
     WIRE_LINE_MAX = 1024,
 };

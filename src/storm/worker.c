@@ -35,14 +35,15 @@ static void on_acted(void *context, const struct ends_act_report *report, bool f
 static void do_act(struct worker *worker, const struct wire_line *line)
 {
     enum act act = line->count == 5 ? act_parse(line->word[2]) : ACT_NONE;
-    if (act <= ACT_OPEN || worker->running != NULL) {
+    int64_t spare = wire_number(line, 4);
+    if (!act_is_for_ends(act) || worker->running != NULL || spare < 0) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
     worker->act_serial = wire_number(line, 1);
     worker->acted_reported = 0;
     const struct ends_act_what what = {
-        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = wire_number(line, 4)};
+        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = spare};
     worker->running = ends_act_start(worker->base, &worker->ends, &what, on_acted, worker);
 }
 
@@ -52,6 +53,21 @@ static void do_census(struct worker *worker, const struct wire_line *line)
     if (worker->role->ghosts != NULL)
         ghosts += worker->role->ghosts(worker);
     wire_send(worker->wire, "ghosts %lld %lld", (long long)wire_number(line, 1), (long long)ghosts);
+}
+
+/* The act under way ends where it is, and no connection is begun any more. */
+static void do_stop(struct worker *worker, const struct wire_line *line)
+{
+    ends_act_cancel(worker->running);
+    worker->running = NULL;
+    if (worker->role->halt != NULL)
+        worker->role->halt(worker);
+    wire_send(worker->wire, "stopped %lld", (long long)wire_number(line, 1));
+}
+
+static void do_ping(struct worker *worker, const struct wire_line *line)
+{
+    wire_send(worker->wire, "pong %lld", (long long)wire_number(line, 1));
 }
 
 static void do_quit(struct worker *worker, const struct wire_line *line)
@@ -65,7 +81,9 @@ struct verb {
     void (*run)(struct worker *worker, const struct wire_line *line);
 };
 
-static const struct verb verbs[] = {{"act", do_act}, {"census", do_census}, {"quit", do_quit}};
+static const struct verb verbs[] = {
+    {"act", do_act}, {"census", do_census}, {"ping", do_ping}, {"stop", do_stop}, {"quit", do_quit},
+};
 
 static void on_line(void *context, const struct wire_line *line)
 {

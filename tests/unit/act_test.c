@@ -82,6 +82,14 @@ static void every_act_names_its_call(void **state)
     assert_string_equal(act_call(ACT_SHUTDOWN), "shutdown(SHUT_WR)");
 }
 
+static void opening_crashing_and_waiting_are_not_done_to_an_end(void **state)
+{
+    (void)state;
+    for (int i = ACT_NONE; i < ACT_COUNT; i++)
+        assert_int_equal(act_is_for_ends((enum act)i),
+                         i != ACT_NONE && i != ACT_OPEN && i != ACT_CRASH && i != ACT_WAIT);
+}
+
 static void only_close_abort_and_crash_release_the_descriptor(void **state)
 {
     (void)state;
@@ -246,6 +254,7 @@ int main(void)
         cmocka_unit_test(every_act_reads_back_from_its_name),
         cmocka_unit_test(another_word_is_no_act),
         cmocka_unit_test(every_act_names_its_call),
+        cmocka_unit_test(opening_crashing_and_waiting_are_not_done_to_an_end),
         cmocka_unit_test(only_close_abort_and_crash_release_the_descriptor),
         on_pair(what_is_written_is_read),
         on_pair(reading_takes_all_that_was_written),
