@@ -57,7 +57,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core fuzz fuzz-targets bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help
 
 # Of another configuration: its program, which is run from where it is built.
 ifeq ($(CONFIG),release)
@@ -71,6 +71,7 @@ help:
 	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
 	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
+	@echo 'make torture    eight scenarios with one failing call each; TORTURE_ARGS="--shallow N --seed S" plays N (python3)'
 	@echo 'make fuzz       FUZZ_S=10 seconds of fuzzing for each parser of bytes from elsewhere (clang, libclang-rt-dev)'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make torture-signals  kill, stop and interrupt its processes at random moments (python3, root); TORTURE_ARGS=--tries N --seed S'
@@ -187,6 +188,21 @@ fuzz:
 	tests/fuzz/run $(FUZZ_S) build/fuzz/run
 
 fuzz-targets: $(FUZZ_TARGETS)
+
+# One call of one process fails at a time, in eight scenarios: TORTURE_ARGS="--shallow N --seed S" plays N of some 20,000.
+torture: $(PROGRAM) $(BUILD)/one_failure $(BUILD)/allocations.so
+	tests/torture/run $(PROGRAM) $(TORTURE_ARGS)
+
+$(BUILD)/one_failure: tests/torture/one_failure.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -g -o $@ $<
+
+# The sanitizers have an allocator of their own, which does not fail for us.
+$(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -shared -fPIC $(if $(filter asan,$(CONFIG)),-DWITHOUT_ALLOCATIONS) -o $@ $<
 
 # ---- benchmarks ----
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 enum { PULSE_US = 1000000 };
+enum { ANSWER_SIZE = 65536 }; /* an answer leaves in one piece */
 
 struct witness_state {
     FILE *out;
@@ -25,7 +26,19 @@ struct witness_state {
     int pid_count;
     int64_t spoke_us; /* when the controller last had a line from here */
     bool quit;
+    bool has_failed; /* an answer did not get out */
 };
+
+/* An answer that does not get out whole is waited for in vain: then it is better to be missed at once. */
+static bool hand_over(FILE *out)
+{
+    while (fflush(out) != 0) {
+        if (errno != EINTR)
+            return false;
+        clearerr(out);
+    }
+    return !ferror(out);
+}
 
 /* A look at millions of sockets takes seconds: the controller is told that it goes on. */
 static void on_pulse(void *context)
@@ -36,7 +49,7 @@ static void on_pulse(void *context)
         return;
     witness->spoke_us = now_us;
     fputs("looking\n", witness->out);
-    fflush(witness->out);
+    hand_over(witness->out);
 }
 
 static void do_backend(struct witness_state *witness, const struct wire_line *line)
@@ -132,12 +145,14 @@ static void obey(struct witness_state *witness, const struct wire_line *line)
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(verbs[i].name, line->word[0]) == 0)
             verbs[i].run(witness, line);
-    fflush(witness->out);
+    if (!hand_over(witness->out))
+        witness->quit = witness->has_failed = true;
     witness->spoke_us = monotonic_us();
 }
 
 int witness_process_run(int from_controller, int to_controller)
 {
+    static char answer[ANSWER_SIZE];
     process_leave_signals_to_controller();
     struct witness_state witness = {.out = fdopen(to_controller, "w")};
     witness.target.on_pulse = on_pulse;
@@ -145,8 +160,9 @@ int witness_process_run(int from_controller, int to_controller)
     FILE *in = fdopen(from_controller, "r");
     if (in == NULL || witness.out == NULL)
         return -errno;
+    setvbuf(witness.out, answer, _IOFBF, sizeof answer);
     fprintf(witness.out, "hello %d %s\n", WIRE_PROTOCOL, TCPSTORM_VERSION);
-    fflush(witness.out);
+    witness.quit = witness.has_failed = !hand_over(witness.out);
     char text[WIRE_LINE_MAX];
     while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
         struct wire_line line;
@@ -159,5 +175,5 @@ int witness_process_run(int from_controller, int to_controller)
     free(witness.pids);
     fclose(witness.out);
     fclose(in);
-    return 0;
+    return witness.has_failed ? -EIO : 0;
 }

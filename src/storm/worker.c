@@ -44,8 +44,6 @@ static void do_act(struct worker *worker, const struct wire_line *line)
     const struct ends_act_what what = {
         .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = wire_number(line, 4)};
     worker->running = ends_act_start(worker->base, &worker->ends, &what, on_acted, worker);
-    if (worker->running == NULL)
-        worker_fault(worker, "act", ENOMEM, 0);
 }
 
 static void do_census(struct worker *worker, const struct wire_line *line)
