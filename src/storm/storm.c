@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -22,7 +22,7 @@ enum {
     TOGETHER_CHECK_MS = 50,
     ROOM_SAY_MS = 10000,      /* where each line of progress stays */
     ROOM_PATIENCE_MS = 75000, /* TIME_WAIT lasts 60 s, and the kernel is not punctual to the second */
-    END_BY_FORCE_US = 990000,
+    END_BY_FORCE_NS = 990000000,
 };
 
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -47,19 +47,23 @@ struct storm {
     int interrupted;      /* how often */
 };
 
-/* Whoever asks a second time does not want to wait for anything: see END_BY_FORCE_US. */
+/* Whoever asks a second time does not want to wait for anything. */
 static void leave_at_once(int number)
 {
     (void)number;
     _exit(130);
 }
 
-/* All that a second signal still does takes less; and if it does not, the workers see our end, and leave. */
+/* All that a second signal still does takes less; and if it does not, the workers see our end, and leave. The
+ * timer is one of its own: that of setitimer() belongs to base/output. */
 static void end_by_force_soon(void)
 {
-    const struct itimerval soon = {.it_value = {.tv_usec = END_BY_FORCE_US}};
-    signal(SIGALRM, leave_at_once);
-    setitimer(ITIMER_REAL, &soon, NULL);
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+    const struct itimerspec soon = {.it_value = {.tv_nsec = END_BY_FORCE_NS}};
+    signal(SIGRTMIN, leave_at_once);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 || timer_settime(timer, 0, &soon, NULL) != 0)
+        leave_at_once(SIGRTMIN);
 }
 
 static void on_stop_signal(evutil_socket_t number, short what, void *context)
