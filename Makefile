@@ -121,7 +121,7 @@ check-cli: $(PROGRAM)
 # make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
 NET_TESTS ?= tests/net
 
-check-net: $(PROGRAM) $(BUILD)/fail_call.so
+check-net: $(PROGRAM) $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so
 	tests/run-bats $(PROGRAM) $(NET_TESTS)
 
 check-tty: $(PROGRAM)
