@@ -85,7 +85,7 @@ enum act act_parse(const char *name)
     return ACT_NONE;
 }
 
-bool act_is_for_ends(enum act act)
+bool act_is_on_ends(enum act act)
 {
     return acts[act].apply != NULL;
 }

@@ -30,8 +30,8 @@ const char *act_call(enum act act);
 /* ACT_NONE when there is no such act. */
 enum act act_parse(const char *name);
 
-/* True for those that act_apply() knows: one system call on one end. */
-bool act_is_for_ends(enum act act);
+/* True when it is done to an end that exists: act_apply() can. */
+bool act_is_on_ends(enum act act);
 
 /* True when the end has no descriptor any more afterwards. */
 bool act_releases(enum act act);

@@ -177,11 +177,11 @@ static void decide(struct controller *c, enum outcome outcome)
 static void on_class(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
-    if (line->count < 12 || wire_number(line, 1) != c->owners_serial || !peer->owes_owners)
+    if (wire_number(line, 1) != c->owners_serial || !peer->owes_owners)
         return;
     struct lingering_class class = {
         .side = wire_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
-        .state = (enum tcp_state)(wire_number(line, 3) % STATE_COUNT),
+        .state = (enum tcp_state)wire_number(line, 3),
         .unread = wire_number(line, 4) != 0,
         .owned = wire_number(line, 5) != 0,
         .listed = wire_number(line, 6) != 0,
@@ -190,7 +190,7 @@ static void on_class(struct peer *peer, const struct wire_line *line)
         .count = wire_number(line, 9),
         .oldest_ms = wire_number(line, 10),
     };
-    snprintf(class.command, sizeof class.command, "%.15s", wire_rest(line, 11).text); /* it may have spaces */
+    snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
     if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
         snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
     lingering_add(&c->lingering, &class);
@@ -657,6 +657,12 @@ static void on_line(void *context, const struct wire_line *line)
         controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text, line->word[0]);
 }
 
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    struct peer *peer = context;
+    controller_fail(peer->owner, "%s speaks another protocol: %s", peer_name(peer).text, why->text);
+}
+
 /* ---- what each event means ---- */
 
 /* An event without an entry is one that comes too late to mean anything. */
@@ -742,6 +748,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         return NULL;
     }
     c->crew.on_dead = on_dead;
+    c->crew.on_bad = on_bad_line;
     c->lookout.on_begin = on_look_begin;
     c->lookout.on_look = on_look;
     c->lookout.on_blind = on_blind;

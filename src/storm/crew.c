@@ -14,6 +14,7 @@
 enum {
     PATIENCE_S = 10,
     RESETS_PER_S = 20000,
+    RESETS_MOST = 10000000,
     AFTER_KILL_S = 5, /* a process that is killed ends at once, unless the kernel cannot let it go */
     END_NOW_MS = 900,
     REAP_EVERY_MS = 5,
@@ -161,15 +162,17 @@ int crew_init(struct crew *crew, struct event_base *base, int pairs, struct team
 static int start_peer(struct peer *peer, wire_on_line *on_line)
 {
     static const char *const witness[PROCESS_WORDS_MAX + 1] = {"witness"};
+    struct wire_ears ears = {peer->is_witness ? WAY_FROM_WITNESS : WAY_FROM_WORKER, on_line,
+                             peer->crew->on_bad, peer->host != NULL ? on_end_elsewhere : on_stream_end};
     const char *const *words = peer->is_witness ? witness : peer->crew->roles[peer->side];
     if (peer->host != NULL) {
-        peer->wire = host_start(peer->host, &peer->process, words, on_line, on_end_elsewhere, peer);
+        peer->wire = host_start(peer->host, &peer->process, words, &ears, peer);
         return peer->wire != NULL ? 0 : peer->host->fault[0] != '\0' ? -EHOSTUNREACH : -ENOMEM;
     }
     int fd = process_start(&peer->process, words);
     if (fd < 0)
         return fd;
-    peer->wire = wire_new(peer->crew->base, fd, on_line, on_stream_end, peer);
+    peer->wire = wire_new(peer->crew->base, fd, &ears, peer);
     if (peer->wire != NULL)
         return 0;
     close(fd);
@@ -201,6 +204,7 @@ void crew_dismiss(struct crew *crew)
     crew_sum(crew, fds, errors);
     int64_t to_reset =
         fds[SIDE_SERVER] + fds[SIDE_CLIENT]; /* before it leaves, a worker resets what is open */
+    to_reset = to_reset < RESETS_MOST ? to_reset : RESETS_MOST; /* a host may say anything */
     const struct timeval patience = {PATIENCE_S + to_reset / RESETS_PER_S, 0};
     crew->dismissed = true;
     for (int i = 0; i < crew->count; i++)

@@ -57,6 +57,7 @@ struct crew {
     const char *const *roles[SIDE_COUNT];            /* the words that start a worker of that side */
     void (*on_lost)(void *owner, struct peer *peer); /* one left that was not asked to */
     void (*on_dead)(void *owner, struct peer *peer); /* one that was doomed has ended */
+    wire_on_bad *on_bad; /* gets the peer, as on_line does: its lines are none of the protocol */
     void *owner;
 };
 

@@ -250,8 +250,8 @@ static enum outcome play_all(struct storm *storm)
         struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
         if (!wait_for_room(storm, settings->orders[i]))
             return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
-        if (choose_ports(storm->plan, from, &start.lanes) != 0)
-            return OUTCOME_FAULT;
+        if (choose_ports(storm->plan, from, &start.lanes) != 0 || storm->interrupted)
+            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
         enum outcome outcome = play(storm, &start, i);
         worst = outcome > worst ? outcome : worst;
     }

@@ -67,16 +67,13 @@ static void on_pulse(void *context)
 
 static void do_backend(struct witness_state *witness, const struct wire_line *line)
 {
-    if (line->count == 2)
-        witness->backend = witness_named(line->word[1]);
+    witness->backend = witness_named(line->word[1]);
 }
 
 static void do_target(struct witness_state *witness, const struct wire_line *line)
 {
     struct look_target *target = &witness->target;
-    if (line->count < 4 || line->count > 4 + MORE_ADDRESSES_MAX ||
-        !address_parse(line->word[3], &target->address))
-        return;
+    address_parse(line->word[3], &target->address);
     target->ports.first = (uint16_t)wire_number(line, 1);
     target->ports.last = (uint16_t)wire_number(line, 2);
     target->more_count = line->count - 4;
@@ -159,7 +156,7 @@ static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_targe
 static void obey(struct witness_state *witness, const struct wire_line *line)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (line->count > 0 && strcmp(verbs[i].name, line->word[0]) == 0)
+        if (strcmp(verbs[i].name, line->word[0]) == 0)
             verbs[i].run(witness, line);
     if (!hand_over(witness->out))
         witness->quit = witness->has_failed = true;
@@ -182,8 +179,11 @@ int witness_process_run(int from_controller, int to_controller)
     char text[WIRE_LINE_MAX];
     while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
         struct wire_line line;
-        if (wire_split(text, &line) == 0)
+        struct message_complaint why;
+        if (wire_split(text, &line) == 0 && message_check(WAY_TO_WITNESS, &line, &why))
             obey(&witness, &line);
+        else
+            witness.quit = true; /* whoever that is: it is no controller of ours */
     }
     free(witness.pids);
     fclose(witness.out);

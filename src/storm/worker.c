@@ -34,16 +34,15 @@ static void on_acted(void *context, const struct ends_act_report *report, bool f
 
 static void do_act(struct worker *worker, const struct wire_line *line)
 {
-    enum act act = line->count == 5 ? act_parse(line->word[2]) : ACT_NONE;
-    int64_t spare = wire_number(line, 4);
-    if (!act_is_for_ends(act) || worker->running != NULL || spare < 0) {
+    enum act act = act_parse(line->word[2]);
+    if (worker->running != NULL) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
     worker->act_serial = wire_number(line, 1);
     worker->acted_reported = 0;
     const struct ends_act_what what = {
-        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = spare};
+        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = wire_number(line, 4)};
     worker->running = ends_act_start(worker->base, &worker->ends, &what, on_acted, worker);
 }
 
@@ -98,6 +97,12 @@ static void on_line(void *context, const struct wire_line *line)
         worker_fault(worker, "protocol", EPROTO, 0);
 }
 
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    (void)why;
+    worker_fault(context, "protocol", EPROTO, 0);
+}
+
 static void on_controller_gone(void *context)
 {
     struct worker *worker = context;
@@ -127,7 +132,8 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
     worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)
         return rc;
-    worker.wire = wire_new(worker.base, control, on_line, on_controller_gone, &worker);
+    const struct wire_ears ears = {WAY_TO_WORKER, on_line, on_bad_line, on_controller_gone};
+    worker.wire = wire_new(worker.base, control, &ears, &worker);
     if (worker.wire != NULL && role->start(&worker)) {
         wire_send(worker.wire, "hello %d %s", WIRE_PROTOCOL, TCPSTORM_VERSION);
         event_base_dispatch(worker.base);

@@ -6,6 +6,8 @@
 
 load storm
 
+# run-bats: takes 80 s
+
 SILENCE=30 # seconds: the limit for a worker is 15, and the machine may be busy
 WITNESS_SILENCE=50
 

@@ -49,8 +49,15 @@ static void no_end(void *context)
     (void)context;
 }
 
+static void no_bad(void *context, const struct message_complaint *why)
+{
+    (void)context;
+    (void)why;
+}
+
 static int set_up(void **state)
 {
+    static const struct wire_ears ears = {WAY_FROM_WITNESS, no_line, no_bad, no_end};
     struct watch *watch = calloc(1, sizeof *watch);
     watch->base = event_base_new();
     assert_int_equal(lookout_init(&watch->lookout, watch->base, 1000000000), 0);
@@ -62,7 +69,7 @@ static int set_up(void **state)
     for (int i = 0; i < WITNESSES; i++) {
         int fds[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        watch->lookout.witnesses[i] = wire_new(watch->base, fds[0], no_line, no_end, watch);
+        watch->lookout.witnesses[i] = wire_new(watch->base, fds[0], &ears, watch);
         watch->peer[i] = fds[1];
     }
     *state = watch;

@@ -114,7 +114,7 @@ static void what_is_not_done_to_ends_is_a_fault_of_the_protocol(void **state)
     (void)state;
     struct served worker;
     start(&worker, run_server);
-    snprintf(expected, sizeof expected, "fault act %d 0", EPROTO);
+    snprintf(expected, sizeof expected, "fault protocol %d 0", EPROTO);
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         tell(&worker, lines[i]);
         expect_line(&worker, expected);
