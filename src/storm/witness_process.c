@@ -1,5 +1,6 @@
 #include "storm/witness_process.h"
 
+#include "base/memory.h"
 #include "base/version.h"
 #include "storm/clock.h"
 #include "storm/process.h"
@@ -104,10 +105,7 @@ static void do_look(struct witness_state *witness, const struct wire_line *line)
 
 static void do_pid(struct witness_state *witness, const struct wire_line *line)
 {
-    pid_t *grown = realloc(witness->pids, ((size_t)witness->pid_count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return; /* its sockets will be found, as those of a stranger */
-    witness->pids = grown;
+    witness->pids = memory_resize(witness->pids, ((size_t)witness->pid_count + 1) * sizeof *witness->pids);
     witness->pids[witness->pid_count++] = (pid_t)wire_number(line, 1);
 }
 
