@@ -57,7 +57,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core fuzz fuzz-targets torture bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help
 
 # Of another configuration: its program, which is run from where it is built.
 ifeq ($(CONFIG),release)
