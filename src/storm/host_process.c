@@ -299,7 +299,7 @@ int host_process_run(int from_controller, int to_controller)
     process_leave_signals_to_controller();
     host_raise_nofile();
     if (host.base == NULL)
-        return -ENOMEM;
+        return -EIO;
     host.controller = wire_new_pair(host.base, from_controller, to_controller, &ears, &host);
     host.child_signal = evsignal_new(host.base, SIGCHLD, on_child_signal, &host);
     host.watch = event_new(host.base, -1, EV_PERSIST, on_watch, &host);
