@@ -268,10 +268,10 @@ const struct peer *crew_give_up(struct crew *crew, int64_t now_us)
         return NULL;
     for (int i = 0; i < crew->count; i++) {
         struct process *process = &crew->peers[i].process;
-        if (process->pid == 0 || process->ended)
+        if (process->pid == 0 || process->ended || process->elsewhere)
             continue;
         process->ended = true;
-        stuck = process->elsewhere ? stuck : &crew->peers[i];
+        stuck = &crew->peers[i];
     }
     return stuck;
 }

@@ -91,8 +91,8 @@ void crew_end_now(struct crew *crew);
 /* Collects who has ended. A SIGCHLD calls it; as one can be missed, so should a timer. */
 void crew_reap(struct crew *crew);
 
-/* Where the crew was killed some seconds ago and one is still there: gives it up, so that crew_has_left(),
- * and returns it when it is a process of this machine. NULL: no such one. */
+/* Where the crew was killed some seconds ago and a process of this machine is still there: gives it up, so
+ * that crew_has_left(), and returns it. NULL: no such one. Those on hosts are the hosts' to end: team.h. */
 const struct peer *crew_give_up(struct crew *crew, int64_t now_us);
 
 /* A line of this peer has come. */
