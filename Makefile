@@ -128,10 +128,13 @@ $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
 
 # ---- tests ----
 
+# What lets calls fail, for the tests of faults.
+FAILERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so
+
 .PHONY: tests check-bats
 
 # All that the tests need of a build.
-tests: $(PROGRAM) $(UNIT_TESTS) $(BUILD)/fail_call.so
+tests: $(PROGRAM) $(UNIT_TESTS) $(FAILERS)
 
 # Part after part, whatever came of those before; what failed is named at the end.
 check:
@@ -144,7 +147,7 @@ check-unit: $(UNIT_TESTS)
 # runs some.
 BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
 
-check-bats: $(PROGRAM) $(BUILD)/fail_call.so
+check-bats: $(PROGRAM) $(FAILERS)
 	tests/run-bats $(PROGRAM) $(BATS_TESTS)
 
 check-cli: $(PROGRAM)
@@ -153,7 +156,7 @@ check-cli: $(PROGRAM)
 # make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
 NET_TESTS ?= tests/net
 
-check-net: $(PROGRAM) $(BUILD)/fail_call.so $(BUILD)/floor
+check-net: $(PROGRAM) $(FAILERS) $(BUILD)/floor
 	tests/run-bats $(PROGRAM) $(NET_TESTS)
 
 check-tty: $(PROGRAM)

@@ -2,6 +2,7 @@
  */
 #include "cmd/command.h"
 #include "cmd/last_words.h"
+#include "storm/process.h"
 #include "storm/witness_process.h"
 
 #include <unistd.h>
@@ -12,7 +13,5 @@ int cmd_witness(int argc, char *argv[])
     (void)argv;
     last_words_by_status();
     int rc = witness_process_run(STDIN_FILENO, STDOUT_FILENO);
-    if (rc == 0)
-        return EXIT_AS_EXPECTED;
-    return EXIT_MACHINE; /* its controller says so */
+    return rc == 0 ? EXIT_AS_EXPECTED : PROCESS_STREAM_FAILED; /* its controller puts it into words */
 }

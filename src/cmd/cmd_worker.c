@@ -5,8 +5,10 @@
 #include "cmd/last_words.h"
 #include "storm/host_process.h"
 #include "storm/lives.h"
+#include "storm/process.h"
 #include "storm/worker.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,12 +21,10 @@ static const struct worker_role *find_role(const char *name)
     return NULL;
 }
 
-static int told(int rc)
+/* Its controller puts it into words. */
+static int status_of(int rc)
 {
-    if (rc == 0)
-        return EXIT_AS_EXPECTED;
-    diag_error("a worker could not start: %s", strerror(-rc));
-    return EXIT_MACHINE;
+    return rc == 0 ? EXIT_AS_EXPECTED : rc == -ENOMEM ? PROCESS_OUT_OF_MEMORY : PROCESS_NOT_STARTED;
 }
 
 /* worker host; worker ROLE [BEHAVIOUR [fixed]] */
@@ -32,7 +32,7 @@ int cmd_worker(int argc, char *argv[])
 {
     last_words_by_status();
     if (argc == 1 && strcmp(argv[0], "host") == 0)
-        return told(host_process_run(STDIN_FILENO, STDOUT_FILENO));
+        return status_of(host_process_run(STDIN_FILENO, STDOUT_FILENO));
     const struct worker_role *role = argc >= 1 ? find_role(argv[0]) : NULL;
     const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1]) : &scripted_lives;
     bool fixed = argc == 3 && strcmp(argv[2], "fixed") == 0;
@@ -41,5 +41,5 @@ int cmd_worker(int argc, char *argv[])
                    "\"worker client-flow\", and only a controller asks for it");
         return EXIT_USAGE;
     }
-    return told(worker_run(role, behaviour, fixed, STDIN_FILENO));
+    return status_of(worker_run(role, behaviour, fixed, STDIN_FILENO));
 }

@@ -23,11 +23,18 @@ static void leave_without_memory(void)
     exit(EXIT_MACHINE);
 }
 
+/* libevent's text is for its own makers, but for the error's words at its end. */
+static const char *loop_error(void)
+{
+    const char *last = strrchr(loop_text, ':');
+    return last != NULL && last[1] == ' ' ? last + 2 : loop_text;
+}
+
 static void leave_without_loop(void)
 {
     if (has_controller)
         _exit(PROCESS_LOOP_FAILED);
-    diag_error("the event loop cannot go on: %s", loop_text);
+    diag_error("the event loop cannot go on: %s", loop_error());
     exit(EXIT_MACHINE);
 }
 

@@ -403,7 +403,10 @@ void one_end_connected(struct one_end *end, int fd)
     end->fd = fd;
     int rc = connection_of(fd, end->side, &end->connection);
     if (rc != 0) {
-        diag_error("the peer was gone before it could be seen: %s", strerror(-rc));
+        diag_error("%s: %s",
+                   is_failure_here(-rc) ? "cannot name the connection"
+                                        : "the peer was gone before it could be seen",
+                   strerror(-rc));
         one_end_leave(end, EXIT_MACHINE);
         return;
     }

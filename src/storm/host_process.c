@@ -133,10 +133,11 @@ static void on_child_bad_line(void *context, const struct message_complaint *why
     wire_send(child->host->controller, "from %d %s", child->id, why->text);
 }
 
-/* Its end is told when it is collected. */
+/* Its end is told when it is collected. Where only the stream is at an end, because something could not be
+ * written to it or read from it, the process hears EOF now and leaves. */
 static void on_child_stream_end(void *context)
 {
-    (void)context;
+    close_wire(context);
 }
 
 static int start(struct child *child, const struct wire_line *line)
@@ -298,7 +299,7 @@ int host_process_run(int from_controller, int to_controller)
     process_leave_signals_to_controller();
     host_raise_nofile();
     if (host.base == NULL)
-        return -ENOMEM;
+        return -EIO;
     host.controller = wire_new_pair(host.base, from_controller, to_controller, &ears, &host);
     host.child_signal = evsignal_new(host.base, SIGCHLD, on_child_signal, &host);
     host.watch = event_new(host.base, -1, EV_PERSIST, on_watch, &host);

@@ -175,6 +175,22 @@ void process_ask_to_leave(const struct process *process)
         signal_group(process, SIGTERM);
 }
 
+/* NULL: a status that says no more than its number. */
+static const char *status_words(int status)
+{
+    static const struct {
+        int status;
+        const char *words;
+    } rows[] = {{PROCESS_OUT_OF_MEMORY, "ran out of memory"},
+                {PROCESS_LOOP_FAILED, "left: its event loop failed"},
+                {PROCESS_NOT_STARTED, "could not make what it needs"},
+                {PROCESS_STREAM_FAILED, "left: what it had to say did not get out"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].status == status)
+            return rows[i].words;
+    return NULL;
+}
+
 struct process_end process_end_text(const struct process *process)
 {
     struct process_end out;
@@ -182,10 +198,8 @@ struct process_end process_end_text(const struct process *process)
     if (process->ended && WIFSIGNALED(status))
         snprintf(out.text, sizeof out.text, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
-    else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_OUT_OF_MEMORY)
-        snprintf(out.text, sizeof out.text, "ran out of memory");
-    else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_LOOP_FAILED)
-        snprintf(out.text, sizeof out.text, "left: its event loop failed");
+    else if (process->ended && WIFEXITED(status) && status_words(WEXITSTATUS(status)) != NULL)
+        snprintf(out.text, sizeof out.text, "%s", status_words(WEXITSTATUS(status)));
     else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) != 0)
         snprintf(out.text, sizeof out.text, "left with exit status %d", WEXITSTATUS(status));
     else

@@ -1,5 +1,6 @@
 #include "storm/witness_process.h"
 
+#include "base/memory.h"
 #include "base/version.h"
 #include "storm/clock.h"
 #include "storm/process.h"
@@ -29,15 +30,28 @@ struct witness_state {
     bool has_failed; /* an answer did not get out */
 };
 
+/* stdio drops what it has buffered when write() is interrupted: this is a stream that goes on. */
+static ssize_t write_whole(void *fd, const char *data, size_t size)
+{
+    size_t written = 0;
+    while (written < size) {
+        ssize_t taken = write(*(const int *)fd, data + written, size - written);
+        if (taken < 0 && errno != EINTR)
+            break;
+        written += taken > 0 ? (size_t)taken : 0;
+    }
+    return (ssize_t)written;
+}
+
+static FILE *open_answers(int *to_controller)
+{
+    return fopencookie(to_controller, "w", (cookie_io_functions_t){.write = write_whole});
+}
+
 /* An answer that does not get out whole is waited for in vain: then it is better to be missed at once. */
 static bool hand_over(FILE *out)
 {
-    while (fflush(out) != 0) {
-        if (errno != EINTR)
-            return false;
-        clearerr(out);
-    }
-    return !ferror(out);
+    return fflush(out) == 0 && !ferror(out);
 }
 
 /* A look at millions of sockets takes seconds: the controller is told that it goes on. */
@@ -91,10 +105,7 @@ static void do_look(struct witness_state *witness, const struct wire_line *line)
 
 static void do_pid(struct witness_state *witness, const struct wire_line *line)
 {
-    pid_t *grown = realloc(witness->pids, ((size_t)witness->pid_count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return; /* its sockets will be found, as those of a stranger */
-    witness->pids = grown;
+    witness->pids = memory_resize(witness->pids, ((size_t)witness->pid_count + 1) * sizeof *witness->pids);
     witness->pids[witness->pid_count++] = (pid_t)wire_number(line, 1);
 }
 
@@ -154,7 +165,7 @@ int witness_process_run(int from_controller, int to_controller)
 {
     static char answer[ANSWER_SIZE];
     process_leave_signals_to_controller();
-    struct witness_state witness = {.out = fdopen(to_controller, "w")};
+    struct witness_state witness = {.out = open_answers(&to_controller)};
     witness.target.on_pulse = on_pulse;
     witness.target.pulse_context = &witness;
     FILE *in = fdopen(from_controller, "r");

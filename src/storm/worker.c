@@ -128,16 +128,15 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
     if (!role->is_punctual) /* a look would take as long as a hundred workers let it */
         setpriority(PRIO_PROCESS, 0, BEHIND_THE_WITNESS);
     host_raise_nofile();
-    int rc = -ENOMEM;
     worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)
-        return rc;
+        return -EIO;
     const struct wire_ears ears = {WAY_TO_WORKER, on_line, on_bad_line, on_controller_gone};
     worker.wire = wire_new(worker.base, control, &ears, &worker);
-    if (worker.wire != NULL && role->start(&worker)) {
+    int rc = worker.wire == NULL ? -ENOMEM : role->start(&worker) ? 0 : -EIO;
+    if (rc == 0) {
         wire_send(worker.wire, "hello %d %s", WIRE_PROTOCOL, TCPSTORM_VERSION);
         event_base_dispatch(worker.base);
-        rc = 0;
         ends_act_cancel(worker.running);
         role->stop(&worker);
         ends_free(&worker.ends);

@@ -131,21 +131,36 @@ static struct socket_owners *owners_wanted(const struct survey *survey)
     return owners;
 }
 
-/* A process that cannot be read leaves its sockets without a known owner, which is no error. */
+/* A process that is gone, or may not be read, leaves its sockets without a known owner, which is no error.
+ * One that we failed to read is: whoever holds its sockets would be nobody. */
+static bool is_no_error(int rc)
+{
+    return rc >= 0 || rc == -ESRCH || rc == -ENOENT || rc == -EACCES || rc == -EPERM;
+}
+
+static int read_owners(struct survey *survey, struct socket_owners *owners, const pid_t *pids, int pid_count)
+{
+    for (int i = 0; i < pid_count; i++) {
+        int rc = socket_owners_read_pid(owners, pids[i]);
+        if (!is_no_error(rc))
+            return rc;
+        look_target_pulse(survey->target,
+                          0); /* a process may hold as many sockets as a look has met by then */
+    }
+    int rc = socket_owners_read_others(owners, pids, pid_count);
+    return is_no_error(rc) ? 0 : rc;
+}
+
 static int find_owners(struct survey *survey, const pid_t *pids, int pid_count)
 {
     struct socket_owners *owners = owners_wanted(survey);
     if (owners == NULL)
         return -ENOMEM;
-    for (int i = 0; i < pid_count; i++) {
-        socket_owners_read_pid(owners, pids[i]);
-        look_target_pulse(survey->target, 0); /* a process may hold as many sockets as a look has met by then */
-    }
-    socket_owners_read_others(owners, pids, pid_count);
-    for (size_t i = 0; i < survey->held_count; i++)
+    int rc = read_owners(survey, owners, pids, pid_count);
+    for (size_t i = 0; rc == 0 && i < survey->held_count; i++)
         survey->held[i].pid = socket_owner_of(owners, survey->held[i].inode);
     socket_owners_free(owners);
-    return 0;
+    return rc;
 }
 
 static int by_pid(const void *a, const void *b)

@@ -70,8 +70,8 @@ struct call {
 };
 
 /* Not here: close(), which cannot fail on what we have and closes all the same; calls that fail for wrong
- * arguments only; and what another end does to a stream (ECONNRESET, EPIPE, ECONNREFUSED, ETIMEDOUT), which is
- * no failure here. */
+ * arguments only; and what another end does to a stream (ECONNRESET, EPIPE, ECONNREFUSED, ETIMEDOUT), which
+ * is no failure here. */
 static const struct call calls[] = {
     {SYS_socket, "socket", ANYTHING, KIND_NONE, {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES}},
     {SYS_socketpair, "socketpair", ANYTHING, KIND_NONE, {EMFILE, ENFILE, ENOMEM}},
@@ -122,11 +122,11 @@ static const struct call calls[] = {
     {SYS_waitid, "waitid", ANYTHING, KIND_NONE, {EINTR}},
     {SYS_openat, "openat", ANYTHING, KIND_NONE, {EMFILE, ENFILE, ENOENT, EACCES, ENOMEM}},
     {SYS_open, "open", ANYTHING, KIND_NONE, {EMFILE, ENFILE, ENOENT, EACCES, ENOMEM}},
-    {SYS_newfstatat, "newfstatat", ANYTHING, KIND_NONE, {ENOMEM, EACCES}},
-    {SYS_statx, "statx", ANYTHING, KIND_NONE, {ENOMEM, EACCES}},
-    {SYS_getdents64, "getdents64", ANYTHING, KIND_NONE, {ENOENT, ENOMEM}},
+    {SYS_newfstatat, "newfstatat", ANYTHING, KIND_NONE, {ENOMEM}},
+    {SYS_statx, "statx", ANYTHING, KIND_NONE, {ENOMEM}},
+    {SYS_getdents64, "getdents64", ANYTHING, KIND_NONE, {ENOMEM}},
     {SYS_readlink, "readlink", ANYTHING, KIND_NONE, {ENOENT, EACCES, ENOMEM}},
-    {SYS_readlinkat, "readlinkat", ANYTHING, KIND_NONE, {ENOENT, EACCES, ENOMEM}},
+    {SYS_readlinkat, "readlinkat", ANYTHING, KIND_NONE, {ENOMEM}},
     {SYS_ioctl, "ioctl", ANYTHING, KIND_NONE, {ENOTTY, ENOMEM, EPERM}},
     {SYS_dup2, "dup2", ANYTHING, KIND_NONE, {EBUSY, EINTR}},
     {SYS_dup3, "dup3", ANYTHING, KIND_NONE, {EBUSY, EINTR}},
