@@ -82,17 +82,22 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, terminal, diag
+ *                          json_writer, output, terminal, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
 #include "base/diag.h"
 #include "base/nearest.h"
+#include "base/output.h"
 #include "base/terminal.h"
 #include "base/version.h"
 #include "cmd/command.h"
+#include "cmd/outputs.h"
 
+#include <event2/event.h>
 #include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -200,17 +205,45 @@ static int refuse_command(const char *name)
     return EXIT_USAGE;
 }
 
+/* What the command has written is handed over; a result that has nowhere to go is a fault. */
 static int finish(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (code == EXIT_INTERRUPTED)
+        outputs_hurry();
+    int rc = outputs_let_go(stdout);
+    outputs_let_go(stderr);
+    if (rc == 0 || code == EXIT_USAGE || code == EXIT_INTERRUPTED)
         return code;
-    diag_error("cannot write stdout: what was written before is kept");
-    return code == EXIT_AS_EXPECTED ? EXIT_MACHINE : code;
+    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
+}
+
+/* ---- libevent ---- */
+
+static char libevent_text[256]; /* what it said last */
+
+static void on_libevent_log(int severity, const char *text)
+{
+    if (severity < EVENT_LOG_WARN || strcmp(text, libevent_text) == 0)
+        return; /* what goes wrong again and again is told once */
+    snprintf(libevent_text, sizeof libevent_text, "%s", text);
+    if (severity == EVENT_LOG_WARN)
+        diag_warn("the event loop: %s", text);
+}
+
+static void on_libevent_fatal(int error)
+{
+    (void)error;
+    diag_error("the event loop cannot go on: %s", libevent_text);
+    exit(EXIT_MACHINE);
 }
 
 int main(int argc, char *argv[])
 {
     terminal_fill_standard_descriptors();
+    output_take_standard();
+    signal(SIGPIPE, SIG_IGN); /* a reader that has left is told as any other failed output */
+    event_set_log_callback(on_libevent_log);
+    event_set_fatal_callback(on_libevent_fatal);
     prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {

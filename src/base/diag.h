@@ -1,4 +1,6 @@
-/* diag: the only writer to stderr. Every message is one line that starts with "tcpstorm: ". */
+/* diag: the only writer to stderr. Every message is one line that starts with "tcpstorm: ". It never waits
+ * for the reader: see base/output.h. Progress is left out while what was said before has not been taken;
+ * warnings, when the reader has stopped for good. */
 #ifndef BASE_DIAG_H
 #define BASE_DIAG_H
 

@@ -1,5 +1,7 @@
 #include "base/terminal.h"
 
+#include "base/output.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -51,6 +53,7 @@ void terminal_drop_unwritten(void)
     fflush(stdout);
     __fpurge(stdout);
     clearerr(stdout);
+    output_drop(stdout);
 }
 
 struct terminal_size terminal_size(int fd)

@@ -1,5 +1,6 @@
 /* csv: one row per look, side and host, under one header, so that files concatenate. Columns are only ever
  * added at the end. */
+#include "base/output.h"
 #include "view/sample_row.h"
 #include "view/view.h"
 
@@ -63,9 +64,15 @@ static int csv_sample(void *view, const struct sample *sample)
     return view_flush(out);
 }
 
+static bool csv_is_clogged(const void *view)
+{
+    return output_is_clogged(((const struct csv *)view)->out);
+}
+
 static const struct observer_ops csv_ops = {
     .run_start = csv_run_start,
     .sample = csv_sample,
+    .is_clogged = csv_is_clogged,
 };
 
 struct observer csv_view(FILE *out, const char *name)
