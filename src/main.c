@@ -25,7 +25,7 @@
  *     csv, json            every look, for scripts; sample_row is what both write
  *     live                 both sides' histograms on a terminal, as they move
  *     progress             where the run is, on stderr: a line now and then
- *     metrics              what is there now, for a monitor (OpenMetrics)
+ *     metrics              what is there now, for a monitor (OpenMetrics); page_server is its HTTP
  *     board                what is there now: what live and metrics share
  *     order_json           an order explained to a program
  *     ends_text, ladder    one connection in words, and as a diagram
@@ -82,7 +82,8 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, output, terminal, diag
+ *                          json_writer, printable, output, terminal,
+ *                          diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
@@ -94,10 +95,9 @@
 #include "cmd/command.h"
 #include "cmd/outputs.h"
 
-#include <event2/event.h>
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -217,33 +217,11 @@ static int finish(int code)
     return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
-/* ---- libevent ---- */
-
-static char libevent_text[256]; /* what it said last */
-
-static void on_libevent_log(int severity, const char *text)
-{
-    if (severity < EVENT_LOG_WARN || strcmp(text, libevent_text) == 0)
-        return; /* what goes wrong again and again is told once */
-    snprintf(libevent_text, sizeof libevent_text, "%s", text);
-    if (severity == EVENT_LOG_WARN)
-        diag_warn("the event loop: %s", text);
-}
-
-static void on_libevent_fatal(int error)
-{
-    (void)error;
-    diag_error("the event loop cannot go on: %s", libevent_text);
-    exit(EXIT_MACHINE);
-}
-
 int main(int argc, char *argv[])
 {
     terminal_fill_standard_descriptors();
     output_take_standard();
-    signal(SIGPIPE, SIG_IGN); /* a reader that has left is told as any other failed output */
-    event_set_log_callback(on_libevent_log);
-    event_set_fatal_callback(on_libevent_fatal);
+    signal(SIGPIPE, SIG_IGN);       /* a reader that has left is told as any other failed output */
     prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {

@@ -1,6 +1,7 @@
 #include "base/diag.h"
 
 #include "base/output.h"
+#include "base/printable.h"
 #include "base/terminal.h"
 
 #include <ctype.h>
@@ -114,10 +115,7 @@ static void say(const char *kind, const char *format, va_list arguments)
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, arguments);
-    /* What a user typed may hold newlines and escapes: a message stays one plain line. */
-    for (char *p = text; *p != '\0'; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+    printable(text); /* what a user typed may hold newlines and escapes: a message stays one plain line */
     diag_progress_clear();
     fprintf(stderr, "tcpstorm: %s%s\n", kind, text);
     fflush(stderr);
