@@ -64,9 +64,14 @@ static void go_to_the_first(FILE *out)
         fprintf(out, "\033[%dA", rows);
 }
 
+void diag_progress_forget(void)
+{
+    drawn_count = 0;
+}
+
 void diag_progress_clear(void)
 {
-    if (drawn_count > 0) {
+    if (drawn_count > 0 && terminal_is_ours(STDERR_FILENO)) {
         go_to_the_first(stderr);
         fputs("\033[J", stderr);
         fflush(stderr);
@@ -74,10 +79,11 @@ void diag_progress_clear(void)
     drawn_count = 0;
 }
 
-/* A terminal that does not take what it was given gets no more of what would be old by then. */
+/* A terminal that does not take what it was given gets no more of what would be old by then; nor is it drawn
+ * on while the shell and others have it. */
 static bool may_draw(void)
 {
-    return !be_quiet && !output_is_waiting(stderr);
+    return !be_quiet && !output_is_waiting(stderr) && terminal_is_ours(STDERR_FILENO);
 }
 
 /* In one write, and line over line: nothing is erased before it is drawn again, so that nothing flickers. The

@@ -30,6 +30,10 @@ void diag_progress_block(const char *const *lines, int count);
 /* Takes what progress has drawn off the terminal, before something else is written there. */
 void diag_progress_clear(void);
 
+/* What progress has drawn is not ours any more: others may have written below it since. The next block is
+ * drawn whole, where the cursor is then. */
+void diag_progress_forget(void);
+
 /* True when progress lines replace each other: stderr is a terminal that can. */
 bool diag_is_terminal(void);
 

@@ -69,3 +69,9 @@ bool terminal_can_redraw(int fd)
     const char *term = getenv("TERM");
     return isatty(fd) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
 }
+
+bool terminal_is_ours(int fd)
+{
+    pid_t foreground = tcgetpgrp(fd);
+    return foreground < 0 || foreground == getpgrp();
+}

@@ -206,6 +206,7 @@ static int look_on(const struct watch_options *options, const struct showing *sh
         if (is_last)
             return code;
         pause_ms(pause_after(options, &look));
+        outputs_wait_while_clogged(stdout, &is_stopped);
     }
 }
 

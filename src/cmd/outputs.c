@@ -211,20 +211,54 @@ static void on_pump(evutil_socket_t fd, short what, void *context)
     diag_warn("%s: the reader has stopped; looks pause until it reads on", clogged);
 }
 
+/* Ctrl-Z: what is drawn goes before the shell writes. A process that cannot be stopped just goes on: it is
+ * the kernel's usual way that decides. */
+static void on_pause(evutil_socket_t number, short what, void *context)
+{
+    (void)what;
+    struct outputs *outputs = context;
+    diag_progress_clear();
+    event_del(outputs->pauses);
+    event_del(outputs->resumes);
+    raise((int)number);
+    event_add(outputs->pauses, NULL);
+    event_add(outputs->resumes, NULL);
+}
+
+/* With job control a shell has had the terminal meanwhile; without it (the shell is of the same group) nobody
+ * has. */
+static void on_resume(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    (void)context;
+    if (getpgrp() != getsid(0))
+        diag_progress_forget();
+}
+
 static int pump_run_start(void *view, const struct run_start *start)
 {
     static const struct timeval often = {0, PUMP_MS * 1000};
     struct outputs *outputs = ((struct pump *)view)->outputs;
     outputs->pump = event_new(start->base, -1, EV_PERSIST, on_pump, outputs);
-    return outputs->pump != NULL && event_add(outputs->pump, &often) == 0 ? 0 : -ENOMEM;
+    outputs->pauses = evsignal_new(start->base, SIGTSTP, on_pause, outputs);
+    outputs->resumes = evsignal_new(start->base, SIGCONT, on_resume, outputs);
+    if (outputs->pump == NULL || outputs->pauses == NULL || outputs->resumes == NULL)
+        return -ENOMEM;
+    event_add(outputs->pauses, NULL);
+    event_add(outputs->resumes, NULL);
+    return event_add(outputs->pump, &often) == 0 ? 0 : -ENOMEM;
 }
 
 static int pump_run_end(void *view, const struct run_end *end)
 {
     struct outputs *outputs = ((struct pump *)view)->outputs;
-    if (outputs->pump != NULL)
-        event_free(outputs->pump);
-    outputs->pump = NULL;
+    struct event **const events[] = {&outputs->pump, &outputs->pauses, &outputs->resumes};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (*events[i] != NULL)
+            event_free(*events[i]);
+        *events[i] = NULL;
+    }
     if (end->outcome == OUTCOME_INTERRUPTED)
         outputs_hurry();
     return 0;
@@ -258,25 +292,42 @@ static void on_stop(int number)
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
 
+/* How signals were before. */
+struct hearing {
+    struct sigaction actions[STOP_SIGNALS];
+    sigset_t blocked;
+};
+
 /* Under nohup a hang-up stays ignored. */
-static void hear_signals(struct sigaction before[STOP_SIGNALS])
+static void hear_signals(struct hearing *before)
 {
     const struct sigaction stop = {.sa_handler = on_stop};
+    sigset_t heard;
+    sigemptyset(&heard);
     for (int i = 0; i < STOP_SIGNALS; i++) {
-        sigaction(stop_signals[i], NULL, &before[i]);
-        if (stop_signals[i] != SIGHUP || before[i].sa_handler != SIG_IGN)
+        sigaddset(&heard, stop_signals[i]);
+        sigaction(stop_signals[i], NULL, &before->actions[i]);
+        if (stop_signals[i] != SIGHUP || before->actions[i].sa_handler != SIG_IGN)
             sigaction(stop_signals[i], &stop, NULL);
     }
+    sigprocmask(SIG_UNBLOCK, &heard, &before->blocked);
+}
+
+static void hear_as_before(const struct hearing *before)
+{
+    sigprocmask(SIG_SETMASK, &before->blocked, NULL);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &before->actions[i], NULL);
 }
 
 /* False when it has not taken all. */
 static bool wait_for_reader(FILE *out)
 {
-    struct sigaction before[STOP_SIGNALS];
+    struct hearing before;
     int64_t told_us = monotonic_us() + HURRY_US;
     if (!output_is_waiting(out))
         return true;
-    hear_signals(before);
+    hear_signals(&before);
     while (output_is_waiting(out) && (give_up_us == 0 || monotonic_us() < give_up_us)) {
         output_wait(out, PUMP_MS);
         if (is_stopped)
@@ -287,9 +338,20 @@ static bool wait_for_reader(FILE *out)
                       output_name(out));
         }
     }
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        sigaction(stop_signals[i], &before[i], NULL);
+    hear_as_before(&before);
     return !output_is_waiting(out);
+}
+
+void outputs_wait_while_clogged(FILE *out, const volatile sig_atomic_t *stop)
+{
+    int64_t told_us = monotonic_us() + HURRY_US;
+    while (output_is_clogged(out) && *stop == 0) {
+        output_wait(out, PUMP_MS);
+        if (told_us != 0 && monotonic_us() > told_us) {
+            told_us = 0;
+            diag_warn("%s: the reader has stopped; looks pause until it reads on", output_name(out));
+        }
+    }
 }
 
 int outputs_let_go(FILE *out)

@@ -6,6 +6,7 @@
 #include "storm/observer.h"
 #include "tcp/address.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -35,8 +36,8 @@ struct outputs {
     FILE *files[FILES_MAX];
     int file_count;
     char names[FILES_MAX][160];
-    struct event *pump; /* while the run lasts */
-    int clogged_ticks;  /* of the pump, in a row */
+    struct event *pump, *pauses, *resumes; /* while the run lasts */
+    int clogged_ticks;                     /* of the pump, in a row */
     bool clog_is_told;
 };
 
@@ -102,6 +103,9 @@ int outputs_close(struct outputs *outputs);
  * programs or outputs_hurry(). Returns 0, or after telling why: a negative errno that the output has, -EINTR
  * when its reader was not waited for any longer. */
 int outputs_let_go(FILE *out);
+
+/* For a command without an event loop: waits until the reader reads on, or the flag is set by a signal. */
+void outputs_wait_while_clogged(FILE *out, const volatile sig_atomic_t *stop);
 
 /* The run was interrupted: from now on readers are waited for for a second in all. */
 void outputs_hurry(void);
