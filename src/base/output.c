@@ -13,7 +13,7 @@
 
 enum {
     OUTPUTS_MAX = 8,   /* standard output and error, --csv, --json, --junit */
-    CLOGGED = 65536,   /* bytes */
+    CLOGGED = 16384,   /* bytes */
     BLOCKED_US = 20000 /* so long may a write wait that poll() promised */
 };
 

@@ -129,6 +129,20 @@ load helper
 
 @test "two outputs cannot be the same file" {
   refused '--csv "same.out"' '--json "same.out"' 'two different files' -- --csv same.out --json same.out
+  ln -s same.out link.out # to a file that is not there yet
+  refused '--csv "same.out"' '--json "link.out"' 'two different files' -- --csv same.out --json link.out
+  refused '--csv "./link.out"' '--json "same.out"' 'two different files' -- state all --csv ./link.out --json same.out
+  refused '--csv "link.out"' '--junit "same.out"' 'two different files' -- audit 127.0.0.1:80 --csv link.out --junit same.out
+  [[ ! -e same.out ]] || fail_with 'a file was made'
+  echo kept >one.out
+  ln one.out two.out
+  refused '--csv "one.out"' '--json "two.out"' 'two different files' -- --csv one.out --json two.out
+  refused '--json "one.out"' '--junit "two.out"' 'two different files' -- audit 127.0.0.1:80 --json one.out --junit two.out
+  [[ $(cat one.out) == kept ]] || fail_with 'a file was emptied'
+  refused '--csv "/dev/stdout" is standard output' -- --csv /dev/stdout
+  refused '--json "/proc/self/fd/1" is standard output' -- state all --json /proc/self/fd/1
+  refused '--junit "/dev/stdout" is standard output' -- audit 127.0.0.1:80 --junit /dev/stdout
+  refused '--csv "/dev/stderr" is standard error' -- --csv /dev/stderr
 }
 
 @test "two outputs cannot be the same file under two names" {
@@ -737,7 +751,7 @@ END
 @test "audit opens its files before a connection" {
   refused '--csv "/nonexistent/x"' -- audit 127.0.0.1:80 --csv /nonexistent/x
   refused '--junit "/nonexistent/x"' -- audit 127.0.0.1:80 --junit /nonexistent/x
-  refused '- is stdout, allowed for one of them' -- audit 127.0.0.1:80 --csv - --json -
+  refused 'only one of them can be stdout' -- audit 127.0.0.1:80 --csv - --json -
 }
 
 @test "watch refuses what one look cannot tell, and processes that are not there" {
