@@ -159,11 +159,11 @@ normal_rows() {
 
 # ---- readers that stop ----
 
-# open_pipe: a pipe that nobody drains, at "$BATS_TEST_TMPDIR/pipe" and in $pipe.
+# open_pipe [BYTES]: a pipe of this size that nobody drains, at "$BATS_TEST_TMPDIR/pipe" and in $pipe.
 open_pipe() {
   mkfifo "$BATS_TEST_TMPDIR/pipe"
   exec {pipe}<>"$BATS_TEST_TMPDIR/pipe"
-  python3 -c 'import fcntl, sys; fcntl.fcntl(int(sys.argv[1]), 1031, 4096)' "$pipe" # F_SETPIPE_SZ: soon full
+  python3 -c 'import fcntl, sys; fcntl.fcntl(int(sys.argv[1]), 1031, int(sys.argv[2]))' "$pipe" "${1:-4096}" # F_SETPIPE_SZ
 }
 
 # start_into_pipe OPTION...: a storm whose standard output is that pipe.
@@ -183,26 +183,23 @@ is_paused() {
 }
 
 @test "rows that nobody reads: looks pause, it is told once, and a signal ends the run" {
-  local format signal other
-  for format in csv json; do
-    for signal in TERM INT HUP; do
-      rm -f "$BATS_TEST_TMPDIR/pipe"
-      open_pipe
-      other=json
-      [[ $format == csv ]] || other=csv
-      start_into_pipe --"$format" - --order leak --conns 50 --hold forever --interval 1ms --$other "$BATS_TEST_TMPDIR/other"
-      wait_until 60 is_paused
-      expect_no_more_looks
-      kill -"$signal" "$storm_pid"
-      end_storm "$PATIENCE"
-      expect_code 130
-      expect_no_process
-      (($(grep -c 'looks pause' "$ERR") == 1))
-      expect_in "$ERR" "standard output: the reader has stopped: the last "
-      drain_pipe
-      wait_until 10 is_over "${others[-1]}"
-      expect_whole_rows "$format"
-    done
+  local run format signal
+  for run in 'csv TERM 4096 json' 'json INT 65536 csv' 'csv HUP 4096 json'; do
+    read -r format signal bytes other <<<"$run"
+    rm -f "$BATS_TEST_TMPDIR/pipe"
+    open_pipe "$bytes"
+    start_into_pipe --"$format" - --order leak --conns 5 --hold forever --interval 1ms --"$other" "$BATS_TEST_TMPDIR/other"
+    wait_until "$LONG" is_paused
+    expect_no_more_looks
+    kill -"$signal" "$storm_pid"
+    end_storm "$PATIENCE"
+    expect_code 130
+    expect_no_process
+    (($(grep -c 'looks pause' "$ERR") == 1))
+    expect_in "$ERR" "standard output: the reader has stopped: the last "
+    drain_pipe
+    wait_until 10 is_over "${others[-1]}"
+    expect_whole_rows "$format"
   done
 }
 
@@ -220,6 +217,7 @@ expect_whole_rows() {
   if [[ $1 == csv ]]; then
     check_csv_lines "$OUT"
   else
+    [[ -z $(tail -c 1 "$OUT") ]]
     jq -e -s 'length > 10 and all(type == "object")' "$OUT" >/dev/null
   fi
 }
@@ -232,8 +230,8 @@ check_csv_lines() {
 
 @test "a reader that reads on gets every row" {
   open_pipe
-  start_into_pipe --csv - --order leak --conns 50 --hold forever --interval 1ms --json "$JSON"
-  wait_until 60 is_paused
+  start_into_pipe --csv - --order leak --conns 5 --hold forever --interval 1ms --json "$JSON"
+  wait_until "$LONG" is_paused
   drain_pipe
   wait_until 20 reads_on
   kill -INT "$storm_pid"
@@ -252,8 +250,8 @@ reads_on() {
 
 @test "a run that is over waits for its reader, and says so" {
   open_pipe
-  start_into_pipe --json - --order leak --conns 50 --hold 3s --interval 1ms
-  wait_until 60 is_paused
+  start_into_pipe --json - --order leak --conns 5 --hold 3s --interval 1ms
+  wait_until "$LONG" is_paused
   # The hold is over, but not its last look.
   drain_pipe
   end_storm "$LONG"
