@@ -260,6 +260,30 @@ reads_on() {
   jq -e -s '.[-1].outcome == "as expected"' "$OUT"
 }
 
+@test "watch waits for its reader too, and a signal ends it" {
+  open_pipe
+  in_fresh_namespace
+  # Rows enough for a pipe in one look: looks are seldom where they take long.
+  cat >"$BATS_TEST_TMPDIR/listen.py" <<'END'
+import ctypes, signal, socket, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+servers = [socket.create_server(("127.0.0.1", 20000 + i)) for i in range(300)]
+clients = [socket.create_connection(server.getsockname()) for server in servers]
+open(sys.argv[1], "w").close()
+signal.pause()
+END
+  # shellcheck disable=SC2016 # for the inner shell
+  "${launcher[@]}" bash -c 'python3 "$1/listen.py" "$1/ready" & until [[ -e $1/ready ]]; do sleep 0.1; done; exec "$2" watch --interval 50ms --json -' bash "$BATS_TEST_TMPDIR" "$STORM" \
+    >"$BATS_TEST_TMPDIR/pipe" 2>"$ERR" 3>&- {pipe}>&- &
+  storm_pid=$!
+  wait_until "$LONG" is_paused
+  kill -TERM "$storm_pid"
+  end_storm "$PATIENCE"
+  expect_in "$ERR" "standard output: the reader has stopped: the last "
+  expect_code 130
+  exec {pipe}>&-
+}
+
 @test "standard error that nobody reads stops nothing" {
   local signal
   for signal in TERM INT; do
