@@ -95,7 +95,6 @@
 #include "cmd/command.h"
 #include "cmd/outputs.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <string.h>
@@ -205,36 +204,25 @@ static int refuse_command(const char *name)
     return EXIT_USAGE;
 }
 
-/* What the command has written is handed over; a result that has nowhere to go is a fault. */
-static int finish(int code)
-{
-    if (code == EXIT_INTERRUPTED)
-        outputs_hurry();
-    int rc = outputs_let_go(stdout);
-    outputs_let_go(stderr);
-    if (rc == 0 || code == EXIT_USAGE || code == EXIT_INTERRUPTED)
-        return code;
-    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
-}
-
 int main(int argc, char *argv[])
 {
     terminal_fill_standard_descriptors();
-    output_take_standard();
+    output_take_stdout();
+    diag_prepare();
     signal(SIGPIPE, SIG_IGN);       /* a reader that has left is told as any other failed output */
     prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {
         print_short_help();
-        return finish(EXIT_AS_EXPECTED);
+        return outputs_finish(EXIT_AS_EXPECTED);
     }
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0)
-            return finish(cmd_help(0, NULL));
+            return outputs_finish(cmd_help(0, NULL));
     for (const struct command *command = commands; command->name != NULL; command++)
         if (strcmp(argv[1], command->name) == 0)
-            return finish(command->run(argc - 2, argv + 2));
+            return outputs_finish(command->run(argc - 2, argv + 2));
     if (strncmp(argv[1], "--", 2) != 0)
         return refuse_command(argv[1]);
-    return finish(cmd_storm(argc - 1, argv + 1));
+    return outputs_finish(cmd_storm(argc - 1, argv + 1));
 }

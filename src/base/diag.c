@@ -11,6 +11,12 @@
 
 static bool be_quiet;
 
+void diag_prepare(void)
+{
+    FILE *err = output_beside(stdout, STDERR_FILENO, "standard error");
+    stderr = err != NULL ? err : stderr;
+}
+
 void diag_set_quiet(bool quiet)
 {
     be_quiet = quiet;

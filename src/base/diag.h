@@ -7,6 +7,9 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
+/* Once, after output_take_stdout(). */
+void diag_prepare(void);
+
 /* Silences warnings and progress; errors still speak. */
 void diag_set_quiet(bool quiet);
 

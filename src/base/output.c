@@ -19,7 +19,7 @@ enum {
 
 struct output {
     FILE *stream; /* NULL: a free place */
-    FILE *twin;   /* standard error, where it is the same as standard output */
+    FILE *twin;   /* another stream to the same queue: see output_beside */
     int fd;
     bool is_regular; /* a file of a disk: it has no reader that could stop */
     char name[160];
@@ -191,15 +191,19 @@ static bool are_the_same(int a, int b)
            at_a.st_ino == at_b.st_ino && (!S_ISCHR(at_a.st_mode) || isatty(a) == 1);
 }
 
-void output_take_standard(void)
+void output_take_stdout(void)
 {
     FILE *out = output_on(STDOUT_FILENO, "standard output");
-    bool shared = out != NULL && are_the_same(STDOUT_FILENO, STDERR_FILENO);
-    FILE *err = shared ? stream_to(output_of(out)) : output_on(STDERR_FILENO, "standard error");
-    if (shared)
-        output_of(out)->twin = err;
     stdout = out != NULL ? out : stdout;
-    stderr = err != NULL ? err : stderr;
+}
+
+FILE *output_beside(FILE *other, int fd, const char *name)
+{
+    struct output *output = output_of(other);
+    if (output == NULL || !are_the_same(output->fd, fd))
+        return output_on(fd, name);
+    output->twin = stream_to(output);
+    return output->twin;
 }
 
 /* ---- asking ---- */

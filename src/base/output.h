@@ -16,9 +16,13 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Makes stdout and stderr such streams. Where both are the same terminal, pipe or file they share a queue, so
- * that nothing overtakes. Once, before anything is written. Without memory they stay what they were. */
-void output_take_standard(void);
+/* Makes stdout such a stream: once, before anything is written. Without memory it stays what it was.
+ * diag_prepare() does the same with stderr. */
+void output_take_stdout(void);
+
+/* A stream on fd, which the caller keeps open. Where it is the same terminal, pipe or file as `other` they
+ * share a queue, so that nothing overtakes. NULL without memory. */
+FILE *output_beside(FILE *other, int fd, const char *name);
 
 /* Truncates or makes the file. `name` is what it is called when it cannot be written; it is copied. Returns
  * NULL with errno. output_close closes it. */

@@ -348,7 +348,7 @@ static void close_results(struct audit_options *options)
             output_close(options->results[i].out);
 }
 
-/* Returns 0, or -1 after telling; main.c tells of standard output. */
+/* Returns 0, or -1 after telling; outputs_finish tells of standard output. */
 static int write_results(const struct audit_options *options, const struct audit_report *report)
 {
     int failed = 0;

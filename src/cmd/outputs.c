@@ -371,6 +371,18 @@ int outputs_let_go(FILE *out)
     return rc;
 }
 
+int outputs_finish(int code)
+{
+    FILE *const last = stderr; /* what is said of standard output goes there */
+    if (code == EXIT_INTERRUPTED)
+        outputs_hurry();
+    int rc = outputs_let_go(stdout);
+    outputs_let_go(last);
+    if (rc == 0 || code == EXIT_USAGE || code == EXIT_INTERRUPTED)
+        return code;
+    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
+}
+
 /* ---- opening and closing ---- */
 
 static int add_view(struct outputs *outputs, struct observer view)
@@ -404,7 +416,7 @@ int outputs_close(struct outputs *outputs)
         view_free(&outputs->observers.each[i]);
     for (int i = 0; i < outputs->file_count; i++) {
         if (outputs->files[i] == stdout)
-            continue; /* main.c lets it go */
+            continue; /* outputs_finish lets it go */
         int rc = outputs_let_go(outputs->files[i]);
         first = first != 0 ? first : rc;
         output_close(outputs->files[i]);

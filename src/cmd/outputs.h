@@ -104,6 +104,10 @@ int outputs_close(struct outputs *outputs);
  * when its reader was not waited for any longer. */
 int outputs_let_go(FILE *out);
 
+/* The last word of a command that ends with this exit code: lets standard output and error go. Returns the
+ * exit code, which says so when a result had nowhere to go. */
+int outputs_finish(int code);
+
 /* For a command without an event loop: waits until the reader reads on, or the flag is set by a signal. */
 void outputs_wait_while_clogged(FILE *out, const volatile sig_atomic_t *stop);
 

@@ -129,19 +129,24 @@ load helper
 
 @test "two outputs cannot be the same file" {
   refused '--csv "same.out"' '--json "same.out"' 'two different files' -- --csv same.out --json same.out
-  ln -s same.out link.out # to a file that is not there yet
-  refused '--csv "same.out"' '--json "link.out"' 'two different files' -- --csv same.out --json link.out
-  refused '--csv "./link.out"' '--json "same.out"' 'two different files' -- state all --csv ./link.out --json same.out
-  refused '--csv "link.out"' '--junit "same.out"' 'two different files' -- audit 127.0.0.1:80 --csv link.out --junit same.out
-  [[ ! -e same.out ]] || fail_with 'a file was made'
-  echo kept >one.out
-  ln one.out two.out
-  refused '--csv "one.out"' '--json "two.out"' 'two different files' -- --csv one.out --json two.out
-  refused '--json "one.out"' '--junit "two.out"' 'two different files' -- audit 127.0.0.1:80 --json one.out --junit two.out
-  [[ $(cat one.out) == kept ]] || fail_with 'a file was emptied'
+}
+
+@test "two outputs cannot be the same file by way of links, nor standard output" {
+  local at=$BATS_FILE_TMPDIR
+  ln -s new "$at/link" # to a file that is not there yet
+  refused 'two different files' -- --csv "$at/new" --json "$at/link"
+  refused 'two different files' -- state all --csv "$at/link" --json "$at/new"
+  refused 'two different files' -- audit 127.0.0.1:80 --csv "$at/link" --junit "$at/new"
+  [[ ! -e $at/new ]] || fail_with 'a file was made'
+  echo kept >"$at/one"
+  ln "$at/one" "$at/two"
+  refused 'two different files' -- --csv "$at/one" --json "$at/two"
+  refused 'two different files' -- audit 127.0.0.1:80 --json "$at/one" --junit "$at/two"
+  [[ $(cat "$at/one") == kept ]] || fail_with 'a file was emptied'
   refused '--csv "/dev/stdout" is standard output' -- --csv /dev/stdout
   refused '--json "/proc/self/fd/1" is standard output' -- state all --json /proc/self/fd/1
   refused '--junit "/dev/stdout" is standard output' -- audit 127.0.0.1:80 --junit /dev/stdout
+  refused '--json "/dev/stdout" is standard output' -- watch --once --json /dev/stdout
   refused '--csv "/dev/stderr" is standard error' -- --csv /dev/stderr
 }
 

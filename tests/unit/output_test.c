@@ -1,5 +1,6 @@
 #include "unit.h"
 
+#include "base/diag.h"
 #include "base/output.h"
 
 #include <errno.h>
@@ -227,7 +228,8 @@ static void standard_output_and_error_share_a_queue(void **state)
     if (pid == 0) {
         dup2(ends[1], STDOUT_FILENO);
         dup2(ends[1], STDERR_FILENO);
-        output_take_standard();
+        output_take_stdout();
+        diag_prepare();
         for (int i = 0; i < 200; i++) {
             FILE *to = i % 2 == 0 ? stdout : stderr;
             fprintf(to, "%0*d\n", LINE - 1, i);
