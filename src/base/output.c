@@ -169,18 +169,17 @@ FILE *output_open(const char *path, const char *name)
     return out;
 }
 
-void output_close(FILE *out)
+int output_close(FILE *out)
 {
     struct output *output = output_of(out);
-    if (output == NULL) {
-        fclose(out);
-        return;
-    }
+    if (output == NULL)
+        return fclose(out) == 0 ? 0 : -errno;
     output->is_dropped = true;
     fclose(out);
-    close(output->fd);
+    int rc = close(output->fd) == 0 ? 0 : -errno;
     free(output->waiting);
     *output = (struct output){.stream = NULL};
+    return rc;
 }
 
 /* Character devices other than terminals need no order, and one of them may be there only to be closed. */

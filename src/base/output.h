@@ -31,8 +31,9 @@ FILE *output_open(const char *path, const char *name);
 /* The same on a descriptor, which output_close closes. */
 FILE *output_on(int fd, const char *name);
 
-/* Closes a stream of output_open or output_on, and any other with fclose(); what still waits is dropped. */
-void output_close(FILE *out);
+/* Closes a stream of output_open or output_on, and any other with fclose(); what still waits is dropped.
+ * Returns 0, or the negative errno of a file system that tells only now what it could not write. */
+int output_close(FILE *out);
 
 /* "standard output", or the name that it was opened with. */
 const char *output_name(FILE *out);

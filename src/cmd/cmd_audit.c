@@ -341,6 +341,7 @@ static int open_results(struct audit_options *options)
     return EXIT_AS_EXPECTED;
 }
 
+/* Of an audit that was not made. */
 static void close_results(struct audit_options *options)
 {
     for (int i = 0; i < RESULT_COUNT; i++)
@@ -348,24 +349,32 @@ static void close_results(struct audit_options *options)
             output_close(options->results[i].out);
 }
 
-/* Returns 0, or -1 after telling; outputs_finish tells of standard output. */
-static int write_results(const struct audit_options *options, const struct audit_report *report)
+/* Returns 0, or a negative errno after telling. */
+static int write_result(struct result_file *result, const struct audit_report *report)
 {
-    int failed = 0;
-    for (int i = 0; i < RESULT_COUNT; i++) {
-        const struct result_file *result = &options->results[i];
-        int rc = result->out != NULL ? result->print(result->out, report) : 0;
-        if (rc != 0)
-            diag_error("cannot write %s: %s", output_name(result->out), strerror(-rc));
-        else if (result->out != NULL && result->out != stdout)
-            rc = outputs_let_go(result->out);
-        failed |= rc;
-    }
+    if (result->out == NULL)
+        return 0;
+    FILE *out = result->out;
+    int rc = result->print(out, report);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    if (rc != 0 || out == stdout)
+        return rc;
+    result->out = NULL;
+    return outputs_let_go_and_close(out);
+}
+
+/* Returns 0, or -1 after telling. */
+static int write_results(struct audit_options *options, const struct audit_report *report)
+{
+    bool failed = false;
     FILE *text = count_on_stdout(options) > 0 ? stderr : stdout;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        failed |= write_result(&options->results[i], report) != 0;
     int rc = options->quiet ? 0 : audit_print_text(text, report);
     if (rc != 0)
         diag_error("cannot write %s: %s", output_name(text), strerror(-rc));
-    return failed != 0 || rc != 0 ? -1 : 0;
+    return failed || rc != 0 ? -1 : 0;
 }
 
 static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
@@ -374,7 +383,7 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
     diag_progress("audit: %s of %s %s", grouped(done).text, grouped(total).text, doing);
 }
 
-static int audit_and_tell(const struct audit_options *options)
+static int audit_and_tell(struct audit_options *options)
 {
     struct audit_result result;
     struct audit_report report = {.settings = &options->settings, .result = &result};

@@ -259,9 +259,7 @@ static int open_and_look(const struct watch_options *options)
         outputs_hurry();
     if (showing.json == NULL || to_stdout)
         return code;
-    int rc = outputs_let_go(showing.json);
-    output_close(showing.json);
-    return rc != 0 ? EXIT_MACHINE : code;
+    return outputs_let_go_and_close(showing.json) != 0 ? EXIT_MACHINE : code;
 }
 
 int cmd_watch(int argc, char *argv[])

@@ -371,6 +371,16 @@ int outputs_let_go(FILE *out)
     return rc;
 }
 
+int outputs_let_go_and_close(FILE *out)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s", output_name(out));
+    int rc = outputs_let_go(out), closed = output_close(out);
+    if (rc == 0 && closed != 0)
+        diag_error("cannot write %s: %s", name, strerror(-closed));
+    return rc != 0 ? rc : closed;
+}
+
 int outputs_finish(int code)
 {
     FILE *const last = stderr; /* what is said of standard output goes there */
@@ -417,9 +427,8 @@ int outputs_close(struct outputs *outputs)
     for (int i = 0; i < outputs->file_count; i++) {
         if (outputs->files[i] == stdout)
             continue; /* outputs_finish lets it go */
-        int rc = outputs_let_go(outputs->files[i]);
+        int rc = outputs_let_go_and_close(outputs->files[i]);
         first = first != 0 ? first : rc;
-        output_close(outputs->files[i]);
     }
     return first;
 }

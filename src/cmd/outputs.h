@@ -104,6 +104,9 @@ int outputs_close(struct outputs *outputs);
  * when its reader was not waited for any longer. */
 int outputs_let_go(FILE *out);
 
+/* The same, and closes it. */
+int outputs_let_go_and_close(FILE *out);
+
 /* The last word of a command that ends with this exit code: lets standard output and error go. Returns the
  * exit code, which says so when a result had nowhere to go. */
 int outputs_finish(int code);
