@@ -1,5 +1,6 @@
 /* csv: one row per look, side and host, under one header, so that files concatenate. Columns are only ever
  * added at the end. */
+#include "storm/debt.h"
 #include "view/sample_row.h"
 #include "view/view.h"
 
@@ -17,7 +18,8 @@ static int csv_run_start(void *view, const struct run_start *start)
     fputs("order,conns,t_s,step,settled,side,opened", out);
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         fprintf(out, ",%s", tcp_state_column(tcp_state_in_life_order(i)));
-    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host\n", out);
+    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host", out);
+    fputs(",owed,stuck,unclosed,began_s,failed_s,dropped_s\n", out);
     return view_flush(out);
 }
 
@@ -38,7 +40,14 @@ static void put_host(FILE *out, const char *host)
     fputc(',', out);
     for (; *host != '\0'; host++)
         fputc(*host == ',' || *host == '"' || (unsigned char)*host < ' ' ? '_' : *host, out);
-    fputc('\n', out);
+}
+
+/* What pictures and reports draw, so that they need not work it out again. */
+static void put_findings(FILE *out, const struct sample *sample, const struct sample_row *row)
+{
+    const struct debt debt = debt_of(row->histogram);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f,%.6f,%.6f\n", debt.owed, debt.stuck,
+            debt.unclosed, sample->began_s, row->failed_s, row->is_of_server ? sample->dropped_s : 0);
 }
 
 static void put_row(FILE *out, const struct sample *sample, const struct sample_row *row)
@@ -51,6 +60,7 @@ static void put_row(FILE *out, const struct sample *sample, const struct sample_
             row->fds, row->errors, sample->look_s);
     put_flow(out, sample, row);
     put_host(out, row->host);
+    put_findings(out, sample, row);
 }
 
 static int csv_sample(void *view, const struct sample *sample)
