@@ -451,7 +451,7 @@ owes() {
   drawn outage.csv
   assert_texts "first failed accept(), $accept" "first failed connect(), $connect" "first SYN dropped, $syn" \
     'ignore-eof, 600 connections' "The server owes $owes close() calls; $unowned more were never accepted." \
-    "server owes $owes close()," "of $unowned nobody can"
+    "server owes $owes close(), of $unowned nobody can"
   assert_times 1 'limit: 128 descriptors'
   drawn outage.csv --histogram
   assert_texts "The server owes $owes close() calls; $unowned more were never accepted."

@@ -294,7 +294,7 @@ function duty_of(run, i, side, count,    stuck) {
     if (!is_debt(i)) return ""
     stuck = state_name[i] == "CLOSE_WAIT" ? stuck_now[run, side] : 0
     if (stuck > 0 && stuck >= count) return "nobody can close them"
-    if (stuck > 0) return side " owes " grouped(count - stuck) " close(),\nof " grouped(stuck) " nobody can"
+    if (stuck > 0) return side " owes " grouped(count - stuck) " close(), of " grouped(stuck) " nobody can"
     return side " owes a close()" (is_ghost(i) ? ":\nits descriptors stay" : "")
 }
 
@@ -302,7 +302,8 @@ function duty_of(run, i, side, count,    stuck) {
 function name_area(i, count, duty, x, y, width, height,    name, number, is_bold, short_duty) {
     name = state_name[i]
     number = grouped(count)
-    short_duty = duty == "" ? "" : duty ~ /^nobody/ ? "nobody can close" : duty ~ /nobody/ ? duty : "owes a close()"
+    short_duty = duty == "" ? "" : duty ~ /^nobody/ ? "nobody can close" : "owes a close()"
+    if (duty ~ /.nobody/) { short_duty = duty; sub(/, of/, ",\nof", short_duty) }
     for (is_bold = duty != ""; is_bold >= 0; is_bold--) {
         if (duty != "") {
             if (try_both(name, number, duty, i, x, y, width, height, is_bold)) return 1
