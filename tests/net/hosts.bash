@@ -262,7 +262,7 @@ compare_hosts_with_ss() {
   local row side host by_us by_ss bad=0
   read_host_lanes || return 1
   for row in "${look[@]}"; do
-    side=$(cut -d, -f6 <<<"$row") host=${row##*,}
+    side=$(cut -d, -f6 <<<"$row") host=$(cut -d, -f31 <<<"$row")
     by_us=$(cut -d, -f8-18,24-26 <<<"$row")
     by_ss=$(count_on "${host_behind[$host]-local}" "$side")
     [[ $by_us != "$by_ss" ]] || continue
