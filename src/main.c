@@ -59,7 +59,8 @@
  *     observer             what a view must implement
  *     expectation          what a look should show, and how one differs
  *     outage               what a flow breaks: growth is a slope with its confidence, story what broke when
- *     verdict              what it means, in sentences; whose_fault for each class of lingering sockets
+ *     verdict              what it means, in sentences; whose_fault for each class of lingering sockets,
+ *                          debt for what each side has left to do
  *     fault                why a storm cannot go on
  *     crew, process        the workers as the controller sees them; how they are started
  *     team                 the hosts behind launchers; host_process and host_report at their end

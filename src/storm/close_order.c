@@ -141,7 +141,7 @@ static const struct close_order orders[] = {
         .summary = "the client stops answering, then the server closes",
         .meaning = "Nothing that the server sends is acknowledged: it stays in FIN_WAIT1 and sends its FIN "
                    "again and "
-                   "again, as to a machine without power. The client knows of nothing.",
+                   "again, as to a machine without power. The client has not noticed.",
         .steps = {{ACT_DROP, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0},
                   {ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED)), 0, 0}},
     },

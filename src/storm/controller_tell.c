@@ -27,6 +27,21 @@ static void check_output(struct controller *c, int rc, const char *name)
         check_output((c), rc_, failed_);                                                                     \
     } while (0)
 
+static double when(const struct story *story, enum story_stage stage)
+{
+    return story_has(story, stage) ? story_at(story, stage) : 0;
+}
+
+/* The dates of the story, for those who draw it. */
+static void put_firsts(struct sample *sample, const struct story *story)
+{
+    double emfile_s = when(story, STORY_SERVER_EMFILE), enfile_s = when(story, STORY_MACHINE_ENFILE);
+    bool is_emfile = enfile_s == 0 || (emfile_s > 0 && emfile_s < enfile_s);
+    sample->failed_s[SIDE_SERVER] = is_emfile ? emfile_s : enfile_s;
+    sample->failed_s[SIDE_CLIENT] = when(story, STORY_CONNECT_TIMED_OUT);
+    sample->dropped_s = when(story, STORY_SYN_DROPPED);
+}
+
 void controller_tell_sample(struct controller *c, bool settled)
 {
     struct sample sample = {
@@ -46,6 +61,8 @@ void controller_tell_sample(struct controller *c, bool settled)
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
     for (int side = 0; side < SIDE_COUNT; side++)
         sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
+    sample.began_s = controller_t_s(c, c->times.began_ms[0] * 1000);
+    put_firsts(&sample, &c->outage.story);
     by_host_see(&c->at_look.by_host, &c->look);
     sample.parts = c->at_look.by_host.parts;
     sample.part_count = c->at_look.by_host.count;
@@ -117,6 +134,9 @@ void controller_tell_order_end(struct controller *c)
         .aged = c->aged,
         .late_close = c->late_close,
         .assassinated = c->assassinated,
+        .lasted_ms = c->look.began_us / 1000 - c->times.began_ms[0],
+        .rst_spares_time_wait = c->plan->limits.rfc1337 != 0,
+        .has_own_namespace = c->plan->settings->look_inside != NULL,
         .failed_looks = c->lookout.failed_in_all,
         .ehash_entries = c->plan->limits.ehash_entries,
         .look_pause_us = c->lookout.stretched_us,
@@ -137,6 +157,7 @@ void controller_tell_order_end(struct controller *c)
     struct order_end end = {.order = c->order,
                             .outcome = c->outcome,
                             .verdict = verdict.text,
+                            .sides = input.sides,
                             .moved = &c->moved,
                             .failed_looks = c->lookout.failed_in_all,
                             .lingering = &c->lingering,

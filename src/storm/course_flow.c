@@ -81,6 +81,7 @@ static void flow_prepare(struct controller *c)
 static void flow_begin_step(struct controller *c)
 {
     int pairs = c->plan->pairs;
+    c->outage.story.began_s = controller_t_s(c, c->act_began_us);
     c->act_serial++;
     c->awaited.acts = pairs;
     for (int pair = 0; pair < pairs; pair++) {
@@ -228,8 +229,7 @@ static void flow_note_look(struct controller *c)
     catch_up(c);
     double t_s = controller_t_s(c, c->look.began_us);
     int64_t flowing_us = c->look.began_us - c->act_began_us;
-    if (has_waiting_clients(c)) /* others in this namespace may have their SYNs dropped too */
-        outage_note_counters(&c->outage, t_s, &c->at_look.moved);
+    outage_note_counters(&c->outage, t_s, &c->at_look.moved, has_waiting_clients(c));
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
                      controller_opened(c) < c->plan->settings->conns;

@@ -141,7 +141,8 @@ static bool side_holds(const struct expectation *expectation, const struct histo
         else
             add(difference, ", ");
         if (count < 0)
-            add(difference, "%s more sockets than connections opened", grouped(-count).text);
+            add(difference, "%s more socket%s than connections opened", grouped(-count).text,
+                count == -1 ? "" : "s");
         else
             add(difference, "%s %s", grouped(count).text, tcp_state_name(state));
         holds = false;

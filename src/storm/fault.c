@@ -13,11 +13,11 @@ struct advice_row {
 static const struct advice_row rows[] = {
     {"listen", EADDRINUSE, "choose other lanes with --port"},
     {"listen", EACCES, "ports below net.ipv4.ip_unprivileged_port_start need root: choose a higher --port"},
-    {"listen", EADDRNOTAVAIL, "--address is none of that machine's"},
+    {"listen", EADDRNOTAVAIL, "that host has no such address: choose another --address"},
     {"connect", EADDRNOTAVAIL,
      "no ephemeral port is left: widen net.ipv4.ip_local_port_range or lower --conns"},
     {"connect", EADDRINUSE, "no ephemeral port is left: widen net.ipv4.ip_local_port_range or lower --conns"},
-    {"connect", EHOSTUNREACH, "nobody has that --address in the client's network, or its cable is pulled"},
+    {"connect", EHOSTUNREACH, "no route to that --address: check the address and the link"},
     {"connect", ENETUNREACH, "the client's host has no route to that --address"},
     {"connect", ECONNREFUSED, "the listener went away"},
     {"connect", ETIMEDOUT,
@@ -25,7 +25,7 @@ static const struct advice_row rows[] = {
     {NULL, EMFILE, "a worker is out of descriptors: raise the limit (ulimit -n) or lower --conns"},
     {NULL, ENFILE, "the machine is out of descriptors: raise fs.file-max or lower --conns"},
     {NULL, ENOBUFS, "the kernel is out of memory for sockets: raise net.ipv4.tcp_mem or lower --conns"},
-    {NULL, ENOMEM, "memory is short: lower --conns"},
+    {NULL, ENOMEM, "out of memory: lower --conns"},
     {NULL, EPERM, "a packet filter or a security module forbids it"},
 };
 

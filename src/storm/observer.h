@@ -60,6 +60,9 @@ struct sample {
     const struct host_part *parts; /* host by host: see by_host.h */
     int part_count;                /* 0: all of it is on this machine */
     int64_t nofile[SIDE_COUNT];    /* descriptors that the side's processes may have together */
+    double began_s;                /* when the order's first step began, on the clock of t_s */
+    double failed_s[SIDE_COUNT];   /* of a flow, likewise: the first failed call of errors; 0: none */
+    double dropped_s;              /* of a flow, likewise: the first of its SYNs that was dropped; 0: none */
 };
 
 struct step_end {
@@ -100,7 +103,8 @@ struct flow_report {
 struct order_end {
     const struct close_order *order;
     enum outcome outcome;
-    const char *verdict; /* sentences, one a line */
+    const char *verdict;           /* sentences, one a line */
+    const struct histogram *sides; /* the last look; NULL: there was none */
     const struct kernel_counters *moved;
     int64_t failed_looks;              /* dumps that failed or were interrupted */
     const struct lingering *lingering; /* whose the lingering sockets are; total 0: none, or not asked */

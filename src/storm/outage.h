@@ -28,6 +28,10 @@ struct outage {
     int64_t server_nofile;            /* descriptors that a process of the server may have; 0: not known */
     struct growth growth[SIDE_COUNT]; /* of what the side holds, until something broke */
     struct story story;
+    struct { /* of ListenDrops while it rises from look to look */
+        int64_t seen, first;
+        double began_s, last_s;
+    } drops;
 };
 
 /* Sockets that a process has, ghosts, and those in CLOSE_WAIT that no process has. */
@@ -36,9 +40,13 @@ int64_t outage_held(const struct histogram *histogram);
 /* Takes note of a look. Once something has broken, growth is no longer followed. */
 void outage_note_look(struct outage *outage, double t_s, const struct histogram sides[SIDE_COUNT]);
 
-/* Takes note of what the workers have reported, and of the kernel's counters. */
+/* Takes note of what the workers have reported. */
 void outage_note_flow(struct outage *outage, double t_s, const struct flow_tally sums[SIDE_COUNT]);
-void outage_note_counters(struct outage *outage, double t_s, const struct kernel_counters *moved);
+
+/* Takes note of the kernel's counters at a look. Others in this namespace may have their SYNs dropped too:
+ * dropped ones are this run's once clients of it wait, and since the counter began to rise. */
+void outage_note_counters(struct outage *outage, double t_s, const struct kernel_counters *moved,
+                          bool clients_wait);
 void outage_note_queue(struct outage *outage, double t_s, int64_t queued, int backlog);
 
 #endif

@@ -46,6 +46,11 @@ double story_at(const struct story *story, enum story_stage stage)
     return story->events[stage].happened ? story->events[stage].t_s : INFINITY;
 }
 
+double story_since(const struct story *story, enum story_stage stage)
+{
+    return story_at(story, stage) - story->began_s;
+}
+
 double story_first_failure_s(const struct story *story)
 {
     double first = INFINITY;
@@ -83,9 +88,9 @@ struct story_text story_line(const struct story *story, enum story_stage stage)
     if (!event->happened)
         return line;
     if (event->number > 0 && row->before != NULL)
-        snprintf(line.text, sizeof line.text, "%.1f s: %s%s%s%s", event->t_s, row->sentence, row->before,
-                 grouped(event->number).text, row->after);
+        snprintf(line.text, sizeof line.text, "%.1f s: %s%s%s%s", story_since(story, stage), row->sentence,
+                 row->before, grouped(event->number).text, row->after);
     else
-        snprintf(line.text, sizeof line.text, "%.1f s: %s", event->t_s, row->sentence);
+        snprintf(line.text, sizeof line.text, "%.1f s: %s", story_since(story, stage), row->sentence);
     return line;
 }

@@ -25,6 +25,7 @@ struct story_event {
 
 /* Zero-initialised: nothing has happened. */
 struct story {
+    double began_s; /* when the flow began, on the clock of its events; sentences count from here */
     struct story_event events[STORY_STAGE_COUNT];
 };
 
@@ -36,6 +37,9 @@ bool story_has(const struct story *story, enum story_stage stage);
 
 /* When it happened first; INFINITY when it did not. */
 double story_at(const struct story *story, enum story_stage stage);
+
+/* Likewise, in seconds since the flow began. */
+double story_since(const struct story *story, enum story_stage stage);
 
 /* The earliest stage's time; INFINITY when nothing has happened. */
 double story_first_failure_s(const struct story *story);

@@ -9,6 +9,11 @@ struct fault_sentence {
     char text[640];
 };
 
-struct fault_sentence whose_fault(const struct lingering_class *class);
+/* The class in a sentence. What the other side's ends are in decides who acts: `all` are the classes of both
+ * sides. */
+struct fault_sentence whose_fault(const struct lingering_class *class, const struct lingering *all);
+
+/* Who has to act for the class to go, as in that sentence: "the server owes the close()". */
+struct fault_sentence who_acts(const struct lingering_class *class, const struct lingering *all);
 
 #endif

@@ -223,6 +223,17 @@ static void deliver(struct survey *survey, struct lingering *out)
     qsort(out->each, (size_t)out->count, sizeof out->each[0], by_side);
 }
 
+int64_t lingering_since_ms(const struct lingering_class *class)
+{
+    bool begins_with_a_segment = class->state == STATE_CLOSE_WAIT || class->state == STATE_FIN_WAIT2;
+    return begins_with_a_segment ? class->oldest_ms : -1;
+}
+
+bool lingering_is_strange(const struct lingering_class *class)
+{
+    return class->owned && class->pid != 0 && !class->listed;
+}
+
 void lingering_add(struct lingering *lingering, const struct lingering_class *class)
 {
     struct lingering_class *same = NULL;

@@ -25,8 +25,7 @@ struct lingering_class {
     char command[16];  /* as process_command() gives it; "" when not known */
     char host[48];     /* where the process is; "": here, or on several hosts */
     int64_t count;     /* sockets */
-    int64_t oldest_ms; /* the longest time for which one of them heard nothing from its peer, hence the least
-                          time for which it is in CLOSE_WAIT or FIN_WAIT2; -1: not known */
+    int64_t oldest_ms; /* the longest time for which one of them heard nothing from its peer; -1: not known */
 };
 
 struct lingering {
@@ -35,6 +34,13 @@ struct lingering {
                       them, of which the largest are kept */
     struct lingering_class each[LINGERING_MAX]; /* by side, then the largest first */
 };
+
+/* For at least so long the oldest of them has been in its state; -1: not known. Silence tells that of
+ * CLOSE_WAIT and FIN_WAIT2 only, which begin with a segment of the peer's. */
+int64_t lingering_since_ms(const struct lingering_class *class);
+
+/* True when the owner is known and none of the pids that were given. */
+bool lingering_is_strange(const struct lingering_class *class);
 
 /* Adds a class that another kernel has told of, to one that agrees with it where there is one; `total` is the
  * caller's. */

@@ -2,6 +2,7 @@
  * added at the end. */
 #include "base/output.h"
 #include "base/printable.h"
+#include "storm/debt.h"
 #include "view/sample_row.h"
 #include "view/view.h"
 
@@ -20,7 +21,8 @@ static int csv_run_start(void *view, const struct run_start *start)
     fputs("order,conns,t_s,step,settled,side,opened", out);
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         fprintf(out, ",%s", tcp_state_column(tcp_state_in_life_order(i)));
-    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host\n", out);
+    fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host", out);
+    fputs(",owed,stuck,unclosed,began_s,failed_s,dropped_s\n", out);
     return view_flush(out);
 }
 
@@ -43,7 +45,15 @@ static void put_host(FILE *out, const char *host)
     printable(text);
     for (char *p = text; (p = strpbrk(p, ",\"?")) != NULL;)
         *p = '_';
-    fprintf(out, ",%s\n", text);
+    fprintf(out, ",%s", text);
+}
+
+/* What pictures and reports draw, so that they need not work it out again. */
+static void put_findings(FILE *out, const struct sample *sample, const struct sample_row *row)
+{
+    const struct debt debt = debt_of(row->histogram);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f,%.6f,%.6f\n", debt.owed, debt.stuck,
+            debt.unclosed, sample->began_s, row->failed_s, row->is_of_server ? sample->dropped_s : 0);
 }
 
 static void put_row(FILE *out, const struct sample *sample, const struct sample_row *row)
@@ -56,6 +66,7 @@ static void put_row(FILE *out, const struct sample *sample, const struct sample_
             row->fds, row->errors, sample->look_s);
     put_flow(out, sample, row);
     put_host(out, row->host);
+    put_findings(out, sample, row);
 }
 
 static int csv_sample(void *view, const struct sample *sample)

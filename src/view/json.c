@@ -3,6 +3,8 @@
 #include "base/json_writer.h"
 #include "base/output.h"
 #include "base/version.h"
+#include "storm/debt.h"
+#include "storm/whose_fault.h"
 #include "view/order_json.h"
 #include "view/sample_row.h"
 #include "view/view.h"
@@ -130,6 +132,19 @@ static void put_tallies(struct json_writer *w, const struct sample *sample, cons
     json_string(w, "host", row->host);
 }
 
+/* What pictures and reports draw, so that they need not work it out again. */
+static void put_findings(struct json_writer *w, const struct sample *sample, const struct sample_row *row)
+{
+    const struct debt debt = debt_of(row->histogram);
+    json_integer(w, "owed", debt.owed);
+    json_integer(w, "stuck", debt.stuck);
+    json_integer(w, "unclosed", debt.unclosed);
+    json_number(w, "began_s", sample->began_s);
+    json_number(w, "failed_s", row->failed_s);
+    if (row->is_of_server)
+        json_number(w, "dropped_s", sample->dropped_s);
+}
+
 static int put_row(struct json_writer *w, const struct sample *sample, const struct sample_row *row)
 {
     json_integer(w, "conns", sample->conns);
@@ -143,6 +158,7 @@ static int put_row(struct json_writer *w, const struct sample *sample, const str
     json_integer(w, "errors", row->errors);
     json_number(w, "look_s", sample->look_s);
     put_tallies(w, sample, row);
+    put_findings(w, sample, row);
     return end_event(w);
 }
 
@@ -205,8 +221,10 @@ static void put_lingering(struct json_writer *w, const struct lingering *lingeri
             json_string(w, "command", class->command);
             json_integer(w, "processes", class->processes);
         }
-        if (class->oldest_ms >= 0)
-            json_number(w, "oldest_s", (double)class->oldest_ms / 1e3);
+        json_boolean(w, "stranger", lingering_is_strange(class));
+        if (lingering_since_ms(class) >= 0)
+            json_number(w, "oldest_s", (double)lingering_since_ms(class) / 1e3);
+        json_string(w, "acts", who_acts(class, lingering).text);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -267,6 +285,8 @@ static int json_order_end(void *view, const struct order_end *end)
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "outcome", outcome_name(end->outcome));
     json_string(w, "verdict", end->verdict);
+    if (end->sides != NULL)
+        json_string(w, "owes", debt_sentence(end->sides).text);
     json_integer(w, "looks_failed", end->failed_looks);
     json_open(w, "counters_moved", '{');
     for (int i = 0; i < COUNTER_COUNT; i++)

@@ -5,6 +5,7 @@
 #include "base/number_text.h"
 #include "base/terminal.h"
 #include "storm/clock.h"
+#include "storm/debt.h"
 #include "view/board.h"
 #include "view/view.h"
 
@@ -227,20 +228,21 @@ static void append_debt(const struct frame *frame, char *line, const char *forma
 static void put_debts(struct live *live, const struct board_order *sum)
 {
     struct frame *frame = &live->frame;
-    int64_t all = 0;
+    struct debt debts[SIDE_COUNT];
     if (highest(&live->history) == 0)
         return;
     char *line = begin_line(frame);
     for (int side = 0; side < SIDE_COUNT; side++) {
-        int64_t waiting = sum->sides[side].of[STATE_CLOSE_WAIT], unowned = sum->sides[side].unowned;
-        all += waiting;
-        if (waiting > unowned)
+        debts[side] = debt_of(&sum->sides[side]);
+        if (debts[side].owed > 0)
             append_debt(frame, line, "the %s owes %s close()", side_name((enum side)side),
-                        grouped(waiting - unowned).text);
-        if (unowned > 0)
-            append_debt(frame, line, "%s wait that no process has", grouped(unowned).text);
+                        grouped(debts[side].owed).text);
+        if (debts[side].stuck > 0)
+            append_debt(frame, line, "%s never accepted", grouped(debts[side].stuck).text);
     }
-    if (all == 0)
+    if (debts[SIDE_SERVER].owed + debts[SIDE_SERVER].stuck + debts[SIDE_CLIENT].owed +
+            debts[SIDE_CLIENT].stuck ==
+        0)
         append_debt(frame, line, "nobody owes a close()");
     append(line, "  ");
     append_spark(line, live->feel.utf8, &live->history, frame->columns - (int)strlen(line));
@@ -313,7 +315,8 @@ static int live_sample(void *view, const struct sample *sample)
     board_sample(&live->board, sample);
     struct board_order sum = board_sum(&live->board);
     for (int side = 0; side < SIDE_COUNT; side++) {
-        owed += sum.sides[side].of[STATE_CLOSE_WAIT];
+        const struct debt debt = debt_of(&sum.sides[side]);
+        owed += debt.owed + debt.stuck;
         for (int state = 0; state < STATE_COUNT; state++)
             live->has_occurred[state] |= (state != STATE_LISTEN || listens) &&
                                          board_count(&sum, (enum side)side, (enum tcp_state)state) > 0;

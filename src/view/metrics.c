@@ -127,7 +127,7 @@ static const struct family families[] = {
      gone, NULL},
     {"close_wait_unread", KIND_GAUGE, "Sockets in CLOSE_WAIT whose end of file was not read.", unread, NULL},
     {"close_wait_unowned", KIND_GAUGE, "Sockets in CLOSE_WAIT that were never accepted.", unowned, NULL},
-    {"ghosts", KIND_GAUGE, "Descriptors open on sockets that are in no table of the kernel.", ghosts, NULL},
+    {"ghosts", KIND_GAUGE, "Descriptors still open on connections that have ended.", ghosts, NULL},
     {"open_fds", KIND_GAUGE, "Descriptors that the side holds on connections.", open_fds, NULL},
     {"max_fds", KIND_GAUGE, "Descriptors that the processes of the side may have together.", max_fds, NULL},
     {"errors", KIND_COUNTER, "Failed accept() on the server, failed connect() on the client.", errors, NULL},

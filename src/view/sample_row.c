@@ -41,6 +41,7 @@ int sample_rows(const struct sample *sample, struct sample_row rows[SAMPLE_ROWS_
         if (count > first) {
             rows[first].is_of_server = side == SIDE_SERVER;
             rows[first].is_of_client = side == SIDE_CLIENT;
+            rows[first].failed_s = sample->failed_s[side];
         }
     }
     return count;

@@ -12,6 +12,7 @@ struct sample_row {
     enum side side;
     const struct histogram *histogram;
     int64_t opened, fds, errors, nofile;
+    double failed_s;   /* on the side's first row, 0 on others */
     const char *host;  /* its launcher, or "local" */
     bool is_of_server; /* `dropped` of the sample is told on this row */
     bool is_of_client; /* likewise `late` and `connect_us` */

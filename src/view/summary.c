@@ -29,13 +29,15 @@ struct cell {
 enum { CELLS_MAX = STATE_COUNT };
 
 /* The states that occur, in the order of a connection's life, gone last. */
-static int cells_of(const struct histogram *histogram, int64_t opened, struct cell cells[CELLS_MAX])
+static int cells_of(const struct histogram *histogram, int64_t opened, bool is_partial,
+                    struct cell cells[CELLS_MAX])
 {
     int n = 0;
     for (size_t i = 0; i <= LIFE_ORDER_COUNT; i++) {
         enum tcp_state state = i < LIFE_ORDER_COUNT ? tcp_state_in_life_order(i) : STATE_GONE;
         int64_t count = histogram_of(histogram, state, opened);
-        if (count != 0 && state != STATE_LISTEN)
+        bool is_ahead = is_partial && count < 0; /* gone: the look overtook what the workers reported */
+        if (count != 0 && state != STATE_LISTEN && !is_ahead)
             cells[n++] = (struct cell){state, count};
     }
     return n;
@@ -67,22 +69,21 @@ static void put_cell(const struct summary *summary, const struct cell *cell, int
             more ? " " : "");
 }
 
-/* Those among the gone whose descriptor is still open. */
 static void put_ghosts(const struct summary *summary, const struct histogram *sides)
 {
     for (int side = 0; side < SIDE_COUNT; side++)
         if (sides[side].ghosts > 0)
-            fprintf(summary->out, "  %-*s %s ghosts on the %s: descriptors open on sockets in no table\n",
+            fprintf(summary->out, "  %-*s %s ghosts on the %s: descriptors of ended connections\n",
                     STEP_WIDTH, "", grouped(sides[side].ghosts).text, side_name((enum side)side));
 }
 
 static void put_step(const struct summary *summary, const char *step, const struct histogram *sides,
-                     int64_t opened, const char *result)
+                     int64_t opened, bool is_partial, const char *result)
 {
     struct cell cells[SIDE_COUNT][CELLS_MAX];
     int counts[SIDE_COUNT], rows = 1;
     for (int side = 0; side < SIDE_COUNT; side++) {
-        counts[side] = cells_of(&sides[side], opened, cells[side]);
+        counts[side] = cells_of(&sides[side], opened, is_partial, cells[side]);
         rows = counts[side] > rows ? counts[side] : rows;
     }
     for (int row = 0; row < rows; row++) {
@@ -142,7 +143,7 @@ static int summary_step_end(void *view, const struct step_end *end)
     const char *ok = summary->feel.colour ? "\033[32mok\033[0m" : "ok";
     const char *differs = summary->feel.colour ? "\033[31mdiffers\033[0m" : "differs";
     snprintf(result, sizeof result, "%s %.2f s", end->ok ? ok : differs, end->settle_s);
-    put_step(summary, end->step, end->sides, end->expectation->opened, result);
+    put_step(summary, end->step, end->sides, end->expectation->opened, false, result);
     summary->has_partial = false;
     return view_flush(summary->out);
 }
@@ -151,7 +152,7 @@ static int summary_order_end(void *view, const struct order_end *end)
 {
     struct summary *summary = view;
     if (summary->has_partial)
-        put_step(summary, summary->partial_step, summary->partial, summary->partial_opened, "so far");
+        put_step(summary, summary->partial_step, summary->partial, summary->partial_opened, true, "so far");
     fputc('\n', summary->out);
     wrap_print(summary->out, end->verdict, 2, TEXT_WIDTH);
     summary->orders_as_expected += end->outcome == OUTCOME_AS_EXPECTED;

@@ -126,7 +126,7 @@ expect_fix() {
   play_cause "$1" --fixed "${@:2}"
   [[ -z $(close_wait_classes) ]] || { say "ss saw CLOSE_WAIT of the fixed $1: $(close_wait_classes)"; return 1; }
   end_holds '.outcome == "as expected" and (.flow.signature | not) and .flow.lost == 0 and .flow.server.held == 0 and .flow.client.held == 0'
-  expect_in "$OUT" "nothing shows of the bug"
+  expect_in "$OUT" "the bug does not show. Its signature would be: "
   expect_not_in "$OUT" "leak:"
 }
 

@@ -172,7 +172,7 @@ expect_growth() {
   holds ".outcome == \"as expected\" and .flow.leaked == 80 * $seconds and .flow.server.held == 80 * $seconds"
   expect_growth server 80
   expect_in "$OUT" "leak: $((80 * seconds)) of "
-  expect_in "$OUT" "descriptors gone in"
+  expect_in "$OUT" "descriptors used up in"
   expect_in "$OUT" "What the server holds grows by"
   holds '.flow.client.trend != "leak"'
 }

@@ -131,7 +131,7 @@ expect_lost() {
 expect_kept() {
   has_row "$1" 1
   [[ -z $(tail -c 1 "$CSV") ]]
-  awk -F, 'NF != 31 { print; exit 1 }' "$CSV"
+  awk -F, 'NF != 37 { print; exit 1 }' "$CSV"
 }
 
 # ---- the CSV ----
@@ -153,7 +153,7 @@ expect_rows() {
       }
     }
     NR == 1 { next }
-    NF != 31 { complain("not 31 fields"); next }
+    NF != 37 { complain("not 37 fields"); next }
     { key = $1 " " $3 " " $4 " " $5 " " $22 }
     key != look { end_look(); look = key; had = ""; opened["server"] = opened["client"] = 0 }
     {
@@ -262,7 +262,7 @@ compare_hosts_with_ss() {
   local row side host by_us by_ss bad=0
   read_host_lanes || return 1
   for row in "${look[@]}"; do
-    side=$(cut -d, -f6 <<<"$row") host=${row##*,}
+    side=$(cut -d, -f6 <<<"$row") host=$(cut -d, -f31 <<<"$row")
     by_us=$(cut -d, -f8-18,24-26 <<<"$row")
     by_ss=$(count_on "${host_behind[$host]-local}" "$side")
     [[ $by_us != "$by_ss" ]] || continue

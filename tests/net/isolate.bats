@@ -317,7 +317,7 @@ lacks_worker() {
   expect_settled client-close server close_wait=6000 unowned=6000
 }
 
-@test "vanish: FIN_WAIT1 that nobody acknowledges; the client knows of nothing" {
+@test "vanish: FIN_WAIT1 that nobody acknowledges; the client has not noticed" {
   local who
   for who in as_root as_nobody; do
     "$who"

@@ -92,6 +92,30 @@ listens() {
   expect_in "$ERR" "port 23200 has a listener"
 }
 
+# has_client_ends COUNT: the last row of the client's side counts so many ESTABLISHED.
+has_client_ends() {
+  [[ $(tail -n 1 "$CSV" | cut -d, -f6,11) == "client,$1" ]]
+}
+
+@test "a stranger on the ports of a run is named as one" {
+  command -v perl >/dev/null || skip "no perl to make a stranger with"
+  in_fresh_namespace
+  start_storm --conns 10 --order never-close --hold forever --json "$JSON" --quiet --port 15000
+  wait_for_row open 1
+  # shellcheck disable=SC2016
+  nsenter -t "$storm_pid" -n -- perl -MSocket -e 'socket(my $s, PF_INET, SOCK_STREAM, 0) or die; connect($s, sockaddr_in(15000, inet_aton("127.0.0.1"))) or die;
+    sleep 60' 3>&- &
+  local stranger=$!
+  others+=("$stranger")
+  wait_until 20 has_client_ends 11
+  kill -INT "$storm_pid"
+  end_storm "$PATIENCE"
+  jq -r 'select(.event == "end") | .verdict' "$JSON" >"$OUT"
+  expect_in "$OUT" "1 ESTABLISHED on the client: held by perl pid $stranger, no worker of this run"
+  expect_in "$OUT" "Strangers use the ports of this run: perl pid $stranger has connections there; the counts above include them."
+  jq -e 'select(.event == "end") | .lingering | map(select(.stranger)) == [.[] | select(.command == "perl")] and length == 3' "$JSON"
+}
+
 @test "a narrow ephemeral range: more lanes, exit status 0" {
   in_fresh_namespace net.ipv4.ip_local_port_range="40000 40599"
   storm --conns 1000 --hold 100ms

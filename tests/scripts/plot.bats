@@ -70,14 +70,22 @@ make_small() {
   row leak 5 1.1 client-close client fin_wait2=5
 }
 
-# when FILE FORMAT CONDITION: FORMAT filled in with when, after the first look, a row for which awk's CONDITION holds
+# when FILE FORMAT CONDITION: FORMAT filled in with when, after the order began (or the first look), a row for which awk's CONDITION holds
 # first comes; c[NAME] is a column. Nothing if there is no such row.
 when() {
   awk -F, -v format="$2" '
     NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
     { for (name in at) c[name] = $at[name] }
-    NR == 2 { start = c["t_s"] }
+    NR == 2 { start = "began_s" in c ? c["began_s"] : c["t_s"] }
     '"$3"' { printf format, c["t_s"] - start; exit }' "$1"
+}
+
+# date_of FILE SIDE COLUMN: the date in that column, in seconds since the order began. Nothing if there is none.
+date_of() {
+  awk -F, -v side="$2" -v column="$3" '
+    NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
+    $at["side"] == side && $at[column] > 0 { date = sprintf("%.1f s", $at[column] - $at["began_s"]) }
+    END { print date }' "$1"
 }
 
 # ---- asserting ----
@@ -237,7 +245,7 @@ occurring() {
   cmp first.svg picture.svg
   drawn --histogram leak.csv
   assert_texts 'Sockets in each TCP state after each step, per side, as the kernel reports them' 'leak, 200 connections' \
-    server client open client-close 'CLOSE_WAIT 200' 'the server owes 200 close()'
+    server client open client-close 'CLOSE_WAIT 200' 'The server owes 200 close() calls.'
   assert_times 2 'ESTABLISHED 200'
   assert_none seconds
 }
@@ -245,17 +253,28 @@ occurring() {
 @test "descriptors of gone connections are drawn apart from what is only gone" {
   "$TCPSTORM" --isolate --order abort --conns 20 --leak 5 --hold 100ms --quiet --csv left.csv
   drawn left.csv
-  assert_texts 'the server keeps 5 descriptors of nothing' 'not closed (gone, descriptor left: owes a close())'
+  assert_texts 'The server owes 5 close() calls.' 'not closed (gone, descriptor left: owes a close())'
   use leak
   drawn leak.csv
   assert_none 'not closed (gone, descriptor left: owes a close())'
+}
+
+@test "a TIME_WAIT whose descriptor is still open is owed, and drawn apart" {
+  {
+    echo "$csv_header"
+    row half-close 10 1 open server gone=10
+    row half-close 10 1 open client time_wait=6 gone=4 ghosts=7 fds=7
+  } >a.csv
+  drawn a.csv
+  assert_texts 'The client owes 7 close() calls.' 'TIME_WAIT, not closed 3' 'not closed 4' 'TIME_WAIT 3' \
+    'TIME_WAIT, not closed (descriptor left: owes a close())'
 }
 
 @test "a flow among several runs is shown at round times" {
   "$TCPSTORM" --isolate --cause ignore-eof --rate 50 --duration 2s --quiet --csv flow.csv
   use leak
   drawn flow.csv leak.csv
-  assert_texts '1 s' '2 s' 'the server owes 100 close()'
+  assert_texts '1 s' '2 s' 'The server owes 100 close() calls.'
 }
 
 @test "several runs are histograms; --timeline draws each over time" {
@@ -321,7 +340,7 @@ occurring() {
   assert_texts 'LISTEN, 50 sockets' LISTEN 'LISTEN 50'
   { head -n 1 states.csv && grep '^LISTEN,' states.csv; } >listen.csv
   drawn listen.csv
-  assert_texts 'LISTEN, 50 sockets' 'LISTEN 50' 'nobody owes a close()'
+  assert_texts 'LISTEN, 50 sockets' 'LISTEN 50' 'Nobody owes a close().'
   drawn leak.csv
   assert_none LISTEN
 }
@@ -338,31 +357,31 @@ occurring() {
   local from to
   use leak backlog abort server-first states
   drawn leak.csv
-  assert_texts 'the server owes 200 close()'
+  assert_texts 'The server owes 200 close() calls.'
   drawn backlog.csv
-  assert_texts '200 were never accepted: nobody can close them'
+  assert_texts 'Nobody can close 200 connections: the server never accepted them.'
   from=$(when abort.csv %.1f 'c["side"] == "server" && c["ghosts"] > 0')
   to=$(when abort.csv %.1f 'c["side"] == "server" && c["step"] == "server-close" && c["ghosts"] == 0')
   [[ -n $from && -n $to ]] || fail_with 'the run has no descriptors of nothing to tell of'
   drawn abort.csv
-  assert_texts "nobody owes a close() at the end; the server kept 200 descriptors of nothing, from $from to $to s"
+  assert_texts "Nobody owes a close() at the end; the server owed 200, from $from to $to s."
   { head -n 1 states.csv && grep '^CLOSE,' states.csv; } >close.csv
   drawn close.csv
-  assert_texts 'the server keeps 50 descriptors of nothing'
+  assert_texts 'The server owes 50 close() calls.'
   from=$(when server-first.csv %.1f 'c["side"] == "client" && c["close_wait"] > 0')
   to=$(when server-first.csv %.1f 'c["side"] == "client" && c["step"] == "client-close" && c["close_wait"] == 0')
   [[ -n $from && -n $to ]] || fail_with 'the run has no debt to tell of'
   drawn server-first.csv
-  assert_texts "nobody owes a close() at the end; the client owed 200, from $from to $to s"
+  assert_texts "Nobody owes a close() at the end; the client owed 200, from $from to $to s."
   drawn --histogram server-first.csv
-  assert_texts "nobody owes a close() at the end; the client owed 200, from $from to $to s"
+  assert_texts "Nobody owes a close() at the end; the client owed 200, from $from to $to s."
 }
 
 @test "who owes a close() is said of several runs in short" {
   use leak backlog abort server-first
   drawn leak.csv backlog.csv abort.csv server-first.csv
-  assert_texts 'the server owes 200 close()' '200 that nobody can close' \
-    'nobody owes a close() at the end; the server did before' 'nobody owes a close() at the end; the client did before'
+  assert_texts 'The server owes 200 close() calls.' 'Nobody can close 200 connections: the server never accepted them.' \
+    'Nobody owes a close() at the end; the server did before.' 'Nobody owes a close() at the end; the client did before.'
 }
 
 # owes SENTENCE SHORT ROW...: what is said of the rows, which are those of `row` after the number of connections.
@@ -381,25 +400,25 @@ owes() {
 }
 
 @test "who owes a close(): what no short run shows" {
-  owes 'the server owes 1,400 close(); the client owes 2 close()' 'the server owes 1,400 close(); the client owes 2 close()' \
+  owes 'Both sides owe a close(): the server 1,400, the client 2.' 'Both sides owe a close(): the server 1,400, the client 2.' \
     '1 open server close_wait=1400' '1 open client close_wait=2'
-  owes 'the server owes 6 close(); 4 were never accepted: nobody can close them' \
-    'the server owes 6 close(); 4 that nobody can close' '1 open server close_wait=10 unowned=4' '1 open client fin_wait2=10'
-  owes 'the server owes 1 close(); the server keeps 2 descriptors of nothing' \
-    'the server owes 1 close(); the server keeps 2 descriptors of nothing' '1 open server close_wait=1 gone=2 ghosts=2' \
+  owes 'The server owes 6 close() calls; 4 more were never accepted.' \
+    'The server owes 6 close() calls; 4 more were never accepted.' '1 open server close_wait=10 unowned=4' '1 open client fin_wait2=10'
+  owes 'The server owes 3 close() calls.' \
+    'The server owes 3 close() calls.' '1 open server close_wait=1 gone=2 ghosts=2' \
     '1 open client gone=3'
-  owes 'the client keeps 3 descriptors of nothing' 'the client keeps 3 descriptors of nothing' '1 open client gone=3 ghosts=3'
-  owes 'nobody owes a close() at the end; the server owed 5, from 1.0 to 3.0 s; the client owed 7, from 2.0 to 3.0 s' \
-    'nobody owes a close() at the end; both sides did before' \
+  owes 'The client owes 3 close() calls.' 'The client owes 3 close() calls.' '1 open client gone=3 ghosts=3'
+  owes 'Nobody owes a close() at the end; the server owed 5, from 1.0 to 3.0 s; the client owed 7, from 2.0 to 3.0 s.' \
+    'Nobody owes a close() at the end; both sides did before.' \
     '10 open server established=7' '10 open client established=7' \
     '11 one server close_wait=5' '11 one client established=7' '12 one server close_wait=4' '12 one client close_wait=7' \
     '13 two server gone=7' '13 two client gone=7'
-  owes 'nobody owes a close() at the end; the server owed 5, from 0.0 to 1.0 s' \
-    'nobody owes a close() at the end; the server did before' '1 one server close_wait=5' '2 two server gone=5'
+  owes 'Nobody owes a close() at the end; the server owed 5, from 0.0 to 1.0 s.' \
+    'Nobody owes a close() at the end; the server did before.' '1 one server close_wait=5' '2 two server gone=5'
 }
 
 @test "connections that are accepted late are owed from then on" {
-  owes 'the server owes 10 close()' 'the server owes 10 close()' \
+  owes 'The server owes 10 close() calls.' 'The server owes 10 close() calls.' \
     '1 open server close_wait=10 unowned=10' '1 open client fin_wait2=10' \
     '2 open server close_wait=10 unowned=0' '2 open client fin_wait2=10'
 }
@@ -414,7 +433,7 @@ owes() {
     row slow-client 100 3 arrivals client gone=100
   } >flow.csv
   drawn flow.csv
-  assert_texts arrivals 'nobody owes a close() at the end; the server owed up to 30, from 0.0 to 2.0 s'
+  assert_texts arrivals 'Nobody owes a close() at the end; the server owed up to 30, from 0.0 to 2.0 s.'
 }
 
 # ---- what is marked ----
@@ -422,20 +441,20 @@ owes() {
 @test "an outage has its limit and its failures marked, when the CSV has them" {
   local accept connect syn owes unowned
   use outage
-  accept=$(when outage.csv '%.1f s' 'c["side"] == "server" && c["errors"] > 0')
-  connect=$(when outage.csv '%.1f s' 'c["side"] == "client" && c["errors"] > 0')
-  syn=$(when outage.csv '%.1f s' 'c["side"] == "server" && c["dropped"] > 0')
+  accept=$(date_of outage.csv server failed_s)
+  connect=$(date_of outage.csv client failed_s)
+  syn=$(date_of outage.csv server dropped_s)
   [[ -n $accept && -n $connect && -n $syn ]] || fail_with 'the outage has failures missing'
   unowned=$(grep ',server,' outage.csv | tail -n 1 | cut -d, -f25)
   owes=$(($(grep ',server,' outage.csv | tail -n 1 | cut -d, -f14) - unowned))
   ((owes > 0 && unowned > 0)) || fail_with 'the outage leaves nothing behind'
   drawn outage.csv
   assert_texts "first failed accept(), $accept" "first failed connect(), $connect" "first SYN dropped, $syn" \
-    'ignore-eof, 600 connections' "the server owes $owes close(); $unowned were never accepted: nobody can close them" \
-    'server owes a close()'
+    'ignore-eof, 600 connections' "The server owes $owes close() calls; $unowned more were never accepted." \
+    "server owes $owes close(), of $unowned nobody can"
   assert_times 1 'limit: 128 descriptors'
   drawn outage.csv --histogram
-  assert_texts "the server owes $owes close(); $unowned were never accepted: nobody can close them"
+  assert_texts "The server owes $owes close() calls; $unowned more were never accepted."
   assert_none first limit
 }
 
@@ -490,16 +509,16 @@ marked() {
   use outage leak states backlog
   cut -d, -f1-22 leak.csv >old.csv
   drawn old.csv
-  assert_texts 'leak, 200 connections' 'the server owes 200 close()' 'CLOSE_WAIT 200'
+  assert_texts 'leak, 200 connections' 'The server owes 200 close() calls.' 'CLOSE_WAIT 200'
   { head -n 1 states.csv && grep '^CLOSE,' states.csv; } | cut -d, -f1-22 >old.csv
   drawn old.csv
-  assert_texts 'the server keeps 50 descriptors of nothing'
+  assert_texts 'The server owes 50 close() calls.'
   cut -d, -f1-22 backlog.csv >old.csv
   drawn old.csv
-  assert_texts 'the server owes 200 close()'
+  assert_texts 'The server owes 200 close() calls.'
   cut -d, -f1-22 outage.csv >old.csv
   drawn old.csv
-  assert_texts "first failed accept(), $(when outage.csv '%.1f s' 'c["side"] == "server" && c["errors"] > 0')"
+  assert_texts "first failed accept(), $(when old.csv '%.1f s' 'c["side"] == "server" && c["errors"] > 0')"
   assert_none limit 'first SYN'
 }
 
@@ -564,7 +583,7 @@ marked() {
   drawn long.csv
   assert_whole_svg
   (($(wc -c <picture.svg) < 4000000)) || fail_with 'the picture should have been thinned'
-  assert_texts open client-close 'the server owes 499 close(); the client owes 499 close()' 500
+  assert_texts open client-close 'Both sides owe a close(): the server 499, the client 499.' 500
 }
 
 # ---- a run that was interrupted ----

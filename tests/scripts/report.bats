@@ -20,7 +20,7 @@ setup() {
 start() {
   jq -nc --arg order "$1" --argjson conns "$2" '{event: "start", order: $order, version: "0.1.0", kernel: "Linux 6.1-test",
     witness: "netlink", lanes: [15000, 15000], workers: 2, command: "tcpstorm --isolate --order \($order)",
-    options: {conns: $conns}, sysctls: {"net.core.somaxconn": 65535},
+    options: {conns: $conns, look_inside: "nsenter -t 7 -n"}, sysctls: {"net.core.somaxconn": 65535},
     limits: {nofile_hard: 20000, processors: 2, memory_available: 2147483648},
     warnings: ["a warning of the test"], summary: "the summary of the test", meaning: "The meaning of the test.",
     ladder: [
@@ -183,6 +183,35 @@ END
   make_report abort.json
   assert_written
   assert_has 'class="chip bad"><span aria-hidden="true">≠</span> differs' 'open: 9 of 10 are there' 'Differs at open.' '<p>Kernel counter OutRsts moved by 7.</p>'
+}
+
+@test "where tcpstorm says who owes and who acts, the page says it in the same words" {
+  {
+    start vanish 10
+    looks vanish 10 0.6 open '{"fin_wait1": 10, "began_s": 0.5}' \
+      '{"established": 10, "fds": 10, "unclosed": 9, "ghosts": 2, "owed": 2, "began_s": 0.5}'
+    end vanish 'as expected' $'As expected.\nThe sentence of the test.\nAnother.' '{"owes": "The sentence of the test.", "lingering": [
+      {"side": "client", "state": "ESTABLISHED", "count": 10, "unread": false, "owned": true, "pid": 7, "command": "nc",
+       "processes": 1, "stranger": true, "acts": "the client may close"}]}'
+  } >vanish.json
+  make_report vanish.json
+  assert_written
+  assert_has '<h3 class="headline">The sentence of the test.</h3>' '<td>the client may close</td>' 'nc pid 7, not of this run' \
+    'owes 2 close() calls</p>' 'open</b><span class="aside">at 0.1 s' 'wait in the accept queue' '<p>Another.</p>'
+  assert_has_not 'either side may close' '<p>The sentence of the test.</p>'
+}
+
+@test "a run that is fine names no counters of other programs" {
+  leak | jq -c 'if .event == "start" then del(.options.look_inside) elif .event == "end" then .counters_moved.softnet_dropped = 5 else . end' >leak.json
+  make_report leak.json
+  assert_written
+  assert_has 'counters are left out'
+  assert_has_not ListenDrops softnet
+  leak | jq -c 'if .event == "end" then .counters_moved.softnet_dropped = 5 else . end' >leak.json
+  make_report leak.json
+  assert_written
+  assert_has ListenDrops
+  assert_has_not softnet
 }
 
 @test "a flow has its story, its trend and its numbers" {

@@ -827,7 +827,7 @@ static void in_an_outage_sockets_of_no_connection_still_differ(void **state)
     sides[SIDE_SERVER].of[STATE_ESTABLISHED]++;
     struct difference difference;
     assert_false(expectation_holds(&expectation, sides, &difference));
-    assert_contains(difference.text, "server side: 1 more sockets than connections opened");
+    assert_contains(difference.text, "server side: 1 more socket than connections opened");
 }
 
 static void what_leaked_before_an_outage_is_counted_all_the_same(void **state)

@@ -180,7 +180,7 @@ static void both_sides_and_nobody_can_owe_one(void **state)
     draw_sample(scene, 0);
     struct screen *screen = finish(scene);
     assert_contains(screen_line(screen, screen_lines(screen) - 1),
-                    "  the server owes 400 close(), 100 wait that no process has, the client owes 7 close()");
+                    "  the server owes 400 close(), 100 never accepted, the client owes 7 close()");
 }
 
 static void a_debt_that_was_paid_is_told_too(void **state)

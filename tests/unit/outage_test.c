@@ -114,14 +114,45 @@ static void only_dropped_syns_count_among_the_counters(void **state)
     struct kernel_counters moved = {0};
     for (int i = 0; i < COUNTER_COUNT; i++)
         moved.value[i] = i == COUNTER_LISTEN_DROPS ? 0 : 99;
-    outage_note_counters(&outage, 4, &moved);
+    outage_note_counters(&outage, 4, &moved, true);
     assert_nothing(&outage.story);
     moved.value[COUNTER_LISTEN_DROPS] = 12;
-    outage_note_counters(&outage, 5, &moved);
+    outage_note_counters(&outage, 5, &moved, true);
     assert_string_equal(story_line(&outage.story, STORY_SYN_DROPPED).text,
                         "5.0 s: first SYN dropped by the full accept queue (ListenDrops 12)");
     /* Only a full queue drops them, whether a look has met it or not. */
     assert_string_equal(story_line(&outage.story, STORY_QUEUE_FULL).text, "5.0 s: the accept queue is full");
+}
+
+static void note_drops(struct outage *outage, double t_s, int64_t dropped, bool clients_wait)
+{
+    struct kernel_counters moved = {0};
+    moved.value[COUNTER_LISTEN_DROPS] = dropped;
+    outage_note_counters(outage, t_s, &moved, clients_wait);
+}
+
+/* Clients are known to wait later than the look that saw the first drop. */
+static void a_drop_has_the_date_of_the_look_that_saw_it(void **state)
+{
+    (void)state;
+    struct outage outage = {0};
+    note_drops(&outage, 5.6, 27, false);
+    assert_nothing(&outage.story);
+    note_drops(&outage, 5.8, 70, true);
+    assert_true(story_at(&outage.story, STORY_SYN_DROPPED) == 5.6);
+    assert_true(story_at(&outage.story, STORY_QUEUE_FULL) == 5.6);
+    assert_contains(story_line(&outage.story, STORY_SYN_DROPPED).text, "(ListenDrops 27)");
+}
+
+static void what_another_program_had_dropped_long_before_is_no_part_of_it(void **state)
+{
+    (void)state;
+    struct outage outage = {0};
+    note_drops(&outage, 1, 3, false);
+    note_drops(&outage, 20, 3, true); /* they wait, and not for a queue */
+    assert_nothing(&outage.story);
+    note_drops(&outage, 21, 9, true);
+    assert_true(story_at(&outage.story, STORY_SYN_DROPPED) == 21);
 }
 
 /* The kernel takes one more than listen() was told. */
@@ -200,6 +231,8 @@ int main(void)
         cmocka_unit_test(a_reply_that_was_lost_is_told),
         cmocka_unit_test(a_request_that_the_server_lost_is_not_a_reply),
         cmocka_unit_test(only_dropped_syns_count_among_the_counters),
+        cmocka_unit_test(a_drop_has_the_date_of_the_look_that_saw_it),
+        cmocka_unit_test(what_another_program_had_dropped_long_before_is_no_part_of_it),
         cmocka_unit_test(a_queue_is_full_with_one_more_than_its_backlog),
         cmocka_unit_test(the_first_time_stays),
         cmocka_unit_test(growth_is_followed_on_each_side_for_itself),

@@ -15,6 +15,8 @@ struct run {
     struct flow_report flow;
 };
 
+static struct flow_report *put_flow(struct run *run);
+
 static int start_run(void **state)
 {
     struct run *run = calloc(1, sizeof *run);
@@ -28,6 +30,7 @@ static int start_run(void **state)
         .sides = run->sides,
         .fin_timeout_ms = 60000,
         .moved = &run->moved,
+        .has_own_namespace = true,
     };
     *state = run;
     return 0;
@@ -161,6 +164,39 @@ static void a_counter_that_means_trouble_is_named_with_its_meaning(void **state)
     assert_says(run, kernel_counter_meaning(COUNTER_TIME_WAIT_OVERFLOW));
 }
 
+/* They may be those of any program on the machine. */
+static void a_run_that_is_fine_names_no_counter_of_others(void **state)
+{
+    struct run *run = *state;
+    run->input.has_own_namespace = false;
+    for (int i = 0; i < COUNTER_COUNT; i++)
+        run->moved.value[i] = 7;
+    assert_does_not_say(run, "ounter");
+    put_flow(run);
+    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 5000;
+    assert_does_not_say(run, "ounter");
+    story_note(&run->story, STORY_SYN_DROPPED, 5, 3);
+    assert_says(run, "Kernel counter ListenOverflows moved by 7: ");
+    assert_says(run, "those of other programs included");
+    run->input.has_own_namespace = true;
+    assert_does_not_say(run, "softnet");
+    assert_does_not_say(run, "those of other programs included");
+}
+
+static void a_run_that_differs_says_whose_the_counters_are(void **state)
+{
+    struct run *run = *state;
+    run->input.has_own_namespace = false;
+    run->input.outcome = OUTCOME_DIFFERS;
+    run->input.difference = "something";
+    assert_does_not_say(run, "other programs");
+    run->moved.value[COUNTER_SOFTNET_DROPPED] = 1;
+    assert_says(run, "softnet_dropped moved by 1: ");
+    assert_says(
+        run,
+        "The counters are of all connections in this network namespace, those of other programs included.");
+}
+
 static void a_reset_that_the_order_asked_for_is_no_news(void **state)
 {
     struct run *run = *state;
@@ -243,8 +279,42 @@ static void classes_are_told_one_by_one(void **state)
     put_class(run, STATE_ESTABLISHED, 3);
     assert_says(run, "\n17 CLOSE_WAIT on the server: held by tcpstorm pid 4711, ");
     assert_says(run, "\n3 ESTABLISHED on the server: held by tcpstorm pid 4711; ");
-    assert_does_not_say(run, "owes 17 close() calls");
+    assert_does_not_say(run, "FIN has come");
     assert_does_not_say(run, "too small to list");
+}
+
+static void strangers_on_the_ports_are_named(void **state)
+{
+    struct run *run = *state;
+    put_class(run, STATE_ESTABLISHED, 3);
+    assert_does_not_say(run, "Strangers");
+    run->lingering.each[0].listed = false;
+    snprintf(run->lingering.each[0].command, sizeof run->lingering.each[0].command, "nc");
+    assert_says(run,
+                "\nStrangers use the ports of this run: nc pid 4711 has connections there; the counts above "
+                "include them.");
+    run->lingering.each[0].pid = 0; /* whose they are is not known */
+    assert_does_not_say(run, "Strangers");
+}
+
+/* A process that inherited them is what the cause is about. */
+static void heirs_are_no_strangers(void **state)
+{
+    struct run *run = *state;
+    const struct scenario scenario = {
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .owner = OWNER_OTHER}};
+    put_class(run, STATE_CLOSE_WAIT, 3);
+    run->lingering.each[0].listed = false;
+    put_flow(run)->scenario = &scenario;
+    assert_does_not_say(run, "Strangers");
+}
+
+static void who_owes_is_told_in_a_sentence(void **state)
+{
+    struct run *run = *state;
+    assert_does_not_say(run, "Nobody owes");
+    run->sides[SIDE_SERVER].of[STATE_ESTABLISHED] = run->sides[SIDE_CLIENT].of[STATE_ESTABLISHED] = 5000;
+    assert_says(run, "\nNeither side has closed: 5,000 connections are open.");
 }
 
 static void classes_beyond_the_list_are_told_together(void **state)
@@ -262,6 +332,7 @@ static void where_nobody_was_looked_up_the_counts_speak(void **state)
     run->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 17;
     run->sides[SIDE_CLIENT].of[STATE_FIN_WAIT2] = 17;
     assert_says(run, "The server owes 17 close()");
+    assert_says(run, "17 CLOSE_WAIT on the server: the client's FIN has come");
     assert_says(run, "17 FIN_WAIT2 on the client have no descriptor any more");
 }
 
@@ -269,9 +340,27 @@ static void ghosts_are_told_with_why_a_count_misses_them(void **state)
 {
     struct run *run = *state;
     run->sides[SIDE_SERVER].ghosts = 1020;
-    assert_says(run, "1,020 ghosts on the server: descriptors still open whose sockets have left every "
-                     "table of the kernel, so a count of CLOSE_WAIT misses them.");
+    assert_says(run, "1,020 ghosts on the server: descriptors still open on connections that have ended (in "
+                     "no table of the kernel), so a count of CLOSE_WAIT misses them.");
+    assert_says(run, "\nThe server owes 1,020 close() calls.\n");
     assert_does_not_say(run, "ghosts on the client");
+}
+
+/* The kernel keeps a TIME_WAIT by itself: who has its descriptor has the descriptor of something in a table.
+ */
+static void ghosts_in_time_wait_are_not_said_to_be_in_no_table(void **state)
+{
+    struct run *run = *state;
+    struct histogram *client = &run->sides[SIDE_CLIENT];
+    client->ghosts = client->of[STATE_TIME_WAIT] = 5000;
+    assert_says(run, "ended (in TIME_WAIT), so");
+    client->of[STATE_TIME_WAIT] = 2000;
+    assert_says(run, "ended (2,000 in TIME_WAIT, 3,000 in no table of the kernel), so");
+    client->ghosts = 1000;
+    assert_says(run, "ended (in TIME_WAIT or in no table of the kernel), so");
+    run->input.opened = 1999; /* a look that overtook what the workers say */
+    client->ghosts = 2000;
+    assert_says(run, "ended (in TIME_WAIT), so");
 }
 
 static void a_leak_that_was_asked_for_all_at_once_is_told(void **state)
@@ -370,7 +459,8 @@ static void a_leak_says_how_many_how_fast_and_until_when(void **state)
     struct run *run = *state;
     put_leak(run, SIDE_SERVER, 1500);
     run->flow.nofile = 1900;
-    assert_says(run, "\nleak: 1,500 of 30,000 sockets, +50.0/s, descriptors gone in 8s at that rate. ");
+    assert_says(run,
+                "\nleak: 1,500 of 30,000 connections, +50.0/s, descriptors used up in 8s at that rate. ");
     assert_says(run, "What the server holds grows by 50.0/s (95% confidence 49.6 to 50.4, ");
 }
 
@@ -380,8 +470,8 @@ static void descriptors_that_are_gone_are_told_with_their_date(void **state)
     put_leak(run, SIDE_SERVER, 1024);
     run->flow.nofile = 1024;
     story_note(&run->story, STORY_SERVER_EMFILE, 5.4, 1024);
-    assert_says(run, "leak: 1,024 of 30,000 sockets, +50.0/s, descriptors gone at 5.4 s. ");
-    assert_does_not_say(run, "gone in");
+    assert_says(run, "leak: 1,024 of 30,000 connections, +50.0/s, descriptors used up at 5.4 s. ");
+    assert_does_not_say(run, "used up in");
 }
 
 /* --server-nofile is the server's. */
@@ -389,7 +479,7 @@ static void a_leak_of_the_client_is_told_without_the_servers_descriptors(void **
 {
     struct run *run = *state;
     put_leak(run, SIDE_CLIENT, 1500);
-    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s. What the client holds grows by 50.0/s");
+    assert_says(run, "leak: 1,500 of 30,000 connections, +50.0/s. What the client holds grows by 50.0/s");
     assert_says(run, "plateau: what the server holds stays level");
 }
 
@@ -398,7 +488,7 @@ static void only_the_side_at_fault_is_told_of(void **state)
     struct run *run = *state;
     put_leak(run, SIDE_CLIENT, 1500);
     run->flow.at_fault = SIDE_CLIENT;
-    assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s. What the client holds grows by 50.0/s");
+    assert_says(run, "leak: 1,500 of 30,000 connections, +50.0/s. What the client holds grows by 50.0/s");
     assert_does_not_say(run, "the server holds");
     run->flow.at_fault = SIDE_SERVER;
     assert_says(run, "plateau: what the server holds stays level");
@@ -410,7 +500,7 @@ static void a_growth_of_which_nothing_is_left_is_no_leak(void **state)
     struct run *run = *state;
     put_leak(run, SIDE_SERVER, 0);
     assert_says(run, "\nleak: what the server holds grows by 50.0/s");
-    assert_does_not_say(run, "of 30,000 sockets");
+    assert_does_not_say(run, "of 30,000 connections");
 }
 
 static struct scenario held_by(enum owner_class owner)
@@ -429,7 +519,7 @@ static void what_the_server_does_not_hold_takes_none_of_its_descriptors(void **s
         put_leak(run, SIDE_SERVER, 1500);
         run->flow.nofile = 1900;
         run->flow.scenario = &scenario;
-        assert_says(run, "leak: 1,500 of 30,000 sockets, +50.0/s. ");
+        assert_says(run, "leak: 1,500 of 30,000 connections, +50.0/s. ");
     }
 }
 
@@ -441,7 +531,7 @@ static void a_leak_of_two_descriptors_each_takes_half_as_long(void **state)
     put_leak(run, SIDE_SERVER, 1500);
     run->flow.nofile = 3400;
     run->flow.scenario = &scenario;
-    assert_says(run, "descriptors gone in 4s at that rate.");
+    assert_says(run, "descriptors used up in 4s at that rate.");
 }
 
 static void too_few_looks_make_a_sentence_all_the_same(void **state)
@@ -484,22 +574,74 @@ static void a_signature_is_told_whether_it_was_seen(void **state)
     struct flow_report *flow = put_flow(run);
     assert_does_not_say(run, "the bug");
     flow->scenario = &scenario;
-    assert_says(run, "nothing shows of the bug: server CLOSE_WAIT, EOF read, held by the server itself.");
+    assert_says(
+        run, "the bug does not show. Its signature would be: server CLOSE_WAIT, EOF read, held by the server "
+             "itself.");
     flow->shows_signature = true;
     assert_says(run, "the bug shows: server CLOSE_WAIT, EOF read, held by the server itself.");
 }
 
-/* Whether an RST (RFC 1337) or a new connection ended them is told by the counters. */
+/* Whether a new connection or an RST (RFC 1337) ended them is told by the counters. */
 static void time_wait_of_a_flow_that_is_gone_is_told(void **state)
 {
     struct run *run = *state;
     put_flow(run);
-    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 4949;
+    run->input.order = close_order_find("client-first");
+    run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 4949;
     run->moved.value[COUNTER_TIME_WAIT_REUSED] = 51;
-    assert_says(run, "51 TIME_WAIT on the server ended ");
-    assert_says(run, "TWRecycled moved by 51");
-    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 5000;
-    assert_does_not_say(run, "TIME_WAIT on the server ended");
+    assert_says(run,
+                "51 TIME_WAIT on the client ended before the run did: 51 gave their port to a new connection "
+                "(net.ipv4.tcp_tw_reuse; kernel counter TWRecycled).");
+    assert_does_not_say(run, "RST");
+    assert_does_not_say(run, "60 s.\n51");
+    run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 5000;
+    assert_does_not_say(run, "ended before the run did");
+}
+
+static void only_reasons_that_were_counted_are_offered(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 4992;
+    run->moved.value[COUNTER_TIME_WAIT_REUSED] = 8; /* of clients, whose TIME_WAIT this is not */
+    assert_says(
+        run, "8 TIME_WAIT on the server ended before the run did: why they did is not known, as no counter "
+             "of the kernel tells.");
+    assert_does_not_say(run, "TWRecycled");
+    run->moved.value[COUNTER_OUT_RSTS] = 3;
+    assert_says(
+        run,
+        ": 3 may have been ended by a late RST (RFC 1337; kernel counter OutRsts), why 5 did is not known");
+    run->input.rst_spares_time_wait = true;
+    assert_does_not_say(run, "RFC 1337");
+    run->moved.value[COUNTER_TIME_WAIT_OVERFLOW] = 100;
+    assert_says(run, ": 8 found no room (net.ipv4.tcp_max_tw_buckets; kernel counter TCPTimeWaitOverflow).");
+}
+
+/* Nothing says how many there should be: what was counted as taken is told. */
+static void the_fix_of_a_cause_tells_what_became_of_its_time_wait(void **state)
+{
+    struct run *run = *state;
+    const struct scenario scenario = {.signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT}};
+    put_flow(run)->scenario = &scenario;
+    run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 4000;
+    assert_does_not_say(run, "ended before");
+    run->moved.value[COUNTER_TIME_WAIT_REUSED] = 25;
+    run->moved.value[COUNTER_OUT_RSTS] = 500;
+    assert_says(
+        run, "\n25 TIME_WAIT on the client ended before the run did: 25 gave their port to a new connection");
+    assert_does_not_say(run, "late RST");
+}
+
+static void a_minute_that_is_over_is_a_reason_of_its_own(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 1000;
+    run->input.lasted_ms = 59999;
+    assert_says(run, "is not known");
+    run->input.lasted_ms = 65000;
+    assert_says(run, "4,000 TIME_WAIT on the server ended before the run did: 4,000 had lasted their 60 s.");
 }
 
 static void what_broke_has_a_heading(void **state)
@@ -508,7 +650,7 @@ static void what_broke_has_a_heading(void **state)
     put_flow(run);
     assert_does_not_say(run, "What broke");
     story_note(&run->story, STORY_SYN_DROPPED, 9.2, 3);
-    assert_says(run, "\nWhat broke, and when:\n- 9.2 s: ");
+    assert_says(run, "\nWhat broke, and when it was first seen:\n- 9.2 s: ");
 }
 
 static void a_flow_that_failed_is_told_all_the_same(void **state)
@@ -588,6 +730,8 @@ int main(void)
         test_of_run(leaked_descriptors_are_counted_per_side),
         test_of_run(no_descriptors_no_word_of_them),
         test_of_run(a_counter_that_means_trouble_is_named_with_its_meaning),
+        test_of_run(a_run_that_is_fine_names_no_counter_of_others),
+        test_of_run(a_run_that_differs_says_whose_the_counters_are),
         test_of_run(a_reset_that_the_order_asked_for_is_no_news),
         test_of_run(a_reset_is_news_when_the_run_differs),
         test_of_run(a_counter_that_did_not_move_is_not_named),
@@ -596,9 +740,13 @@ int main(void)
         test_of_run(a_run_within_the_clocks_says_nothing_of_them),
         test_of_run(an_assassinated_time_wait_is_told),
         test_of_run(classes_are_told_one_by_one),
+        test_of_run(strangers_on_the_ports_are_named),
+        test_of_run(heirs_are_no_strangers),
+        test_of_run(who_owes_is_told_in_a_sentence),
         test_of_run(classes_beyond_the_list_are_told_together),
         test_of_run(where_nobody_was_looked_up_the_counts_speak),
         test_of_run(ghosts_are_told_with_why_a_count_misses_them),
+        test_of_run(ghosts_in_time_wait_are_not_said_to_be_in_no_table),
         test_of_run(a_leak_that_was_asked_for_all_at_once_is_told),
         test_of_run(descriptors_of_those_never_accepted_are_nobodys),
         test_of_run(all_at_once_has_no_rate_and_no_growth),
@@ -618,6 +766,9 @@ int main(void)
         test_of_run(replies_that_were_lost_are_counted),
         test_of_run(a_signature_is_told_whether_it_was_seen),
         test_of_run(time_wait_of_a_flow_that_is_gone_is_told),
+        test_of_run(only_reasons_that_were_counted_are_offered),
+        test_of_run(the_fix_of_a_cause_tells_what_became_of_its_time_wait),
+        test_of_run(a_minute_that_is_over_is_a_reason_of_its_own),
         test_of_run(what_broke_has_a_heading),
         test_of_run(a_flow_that_failed_is_told_all_the_same),
         test_of_run(sentences_are_one_a_line),

@@ -18,20 +18,47 @@ static struct lingering_class leaked(void)
     };
 }
 
+/* Alone: nothing is known of the other side. */
+static struct lingering alone(const struct lingering_class *class)
+{
+    return (struct lingering){.count = 1, .total = class->count, .each = {*class}};
+}
+
+/* Beside ends of the other side: those in one state, with an owner or without, and those in another. */
+static struct lingering opposite(const struct lingering_class *class, enum tcp_state state, bool owned)
+{
+    struct lingering all = alone(class);
+    all.each[all.count++] = (struct lingering_class){.side = side_other(class->side),
+                                                     .state = state,
+                                                     .owned = owned,
+                                                     .listed = owned,
+                                                     .pid = owned ? 4712 : 0,
+                                                     .processes = owned,
+                                                     .count = class->count};
+    return all;
+}
+
+static struct fault_sentence sentence_of(const struct lingering_class *class)
+{
+    struct lingering all =
+        opposite(class, class->state == STATE_FIN_WAIT2 ? STATE_CLOSE_WAIT : class->state, true);
+    return whose_fault(class, &all);
+}
+
 static void assert_says(const struct lingering_class *class, const char *sentence)
 {
-    assert_string_equal(whose_fault(class).text, sentence);
+    assert_string_equal(sentence_of(class).text, sentence);
 }
 
 static void assert_part(const struct lingering_class *class, const char *part)
 {
-    struct fault_sentence sentence = whose_fault(class);
+    struct fault_sentence sentence = sentence_of(class);
     assert_contains(sentence.text, part);
 }
 
 static void assert_no_part(const struct lingering_class *class, const char *part)
 {
-    struct fault_sentence sentence = whose_fault(class);
+    struct fault_sentence sentence = sentence_of(class);
     assert_lacks(sentence.text, part);
 }
 
@@ -76,7 +103,11 @@ static void another_process_is_told_by_its_name(void **state)
     struct lingering_class class = leaked();
     class.listed = false;
     snprintf(class.command, sizeof class.command, "sleep");
-    assert_part(&class, ": held by sleep pid 4711, ");
+    assert_part(&class, ": held by sleep pid 4711, no worker of this run, ");
+    assert_part(&class, "; that process owes the close().");
+    class.processes = 62;
+    assert_part(&class, ": held by sleep pid 4711 and 61 more, no workers of this run, ");
+    assert_part(&class, "; those processes owe the close().");
 }
 
 static void an_owner_that_may_not_be_looked_into_is_none_that_is_named(void **state)
@@ -139,8 +170,10 @@ static void established_and_never_accepted_says_so(void **state)
     (void)state;
     struct lingering_class class = {
         .side = SIDE_SERVER, .state = STATE_ESTABLISHED, .count = 3, .oldest_ms = -1};
-    assert_part(&class,
-                "no process has them; nobody has sent a FIN, and the server has not called accept().");
+    assert_part(
+        &class,
+        "no process has them; nobody has sent a FIN, and the server has not called accept(); the server "
+        "may still accept them.");
 }
 
 static void a_date_that_is_not_known_is_not_told(void **state)
@@ -151,6 +184,87 @@ static void a_date_that_is_not_known_is_not_told(void **state)
     assert_no_part(&class, "oldest");
     class.oldest_ms = 0;
     assert_part(&class, "for at least 0.0 s");
+}
+
+/* ---- what the other side's ends are in ---- */
+
+static struct lingering_class orphan(void)
+{
+    return (struct lingering_class){
+        .side = SIDE_CLIENT, .state = STATE_FIN_WAIT2, .count = 1500, .oldest_ms = -1};
+}
+
+static void assert_acts(const struct lingering_class *class, const struct lingering *all, const char *words)
+{
+    assert_string_equal(who_acts(class, all).text, words);
+    assert_contains(whose_fault(class, all).text, words);
+}
+
+static void nobody_owes_the_close_of_what_was_never_accepted(void **state)
+{
+    (void)state;
+    struct lingering_class class = orphan();
+    struct lingering all = opposite(&class, STATE_CLOSE_WAIT, false);
+    assert_acts(
+        &class, &all,
+        "the server never called accept(), so no process can close its ends, but the kernel drops these "
+        "after net.ipv4.tcp_fin_timeout");
+    all.each[all.count] = all.each[1];
+    all.each[all.count].owned = all.each[all.count].listed = true;
+    all.count++;
+    assert_acts(&class, &all,
+                "the server owes the close(), except for those that it never accepted, but the kernel drops "
+                "these after net.ipv4.tcp_fin_timeout");
+}
+
+static void whoever_holds_the_other_end_owes_its_close(void **state)
+{
+    (void)state;
+    struct lingering_class class = orphan();
+    struct lingering all = opposite(&class, STATE_CLOSE_WAIT, true);
+    class.owned = class.listed = true;
+    assert_acts(&class, &all, "the server owes the close()");
+    all.each[1].listed = false;
+    assert_acts(&class, &all, "whoever holds the server's ends owes the close()");
+}
+
+static void who_has_closed_and_was_not_heard_owes_nothing(void **state)
+{
+    (void)state;
+    struct lingering_class class = leaked();
+    class.side = SIDE_CLIENT;
+    class.state = STATE_ESTABLISHED;
+    struct lingering all = opposite(&class, STATE_FIN_WAIT1, false);
+    assert_acts(&class, &all, "the client may close");
+    assert_contains(whose_fault(&class, &all).text, "; the server has closed, but its FIN has not arrived; ");
+    class = orphan();
+    all = opposite(&class, STATE_LAST_ACK, false);
+    assert_contains(who_acts(&class, &all).text, "the server has closed, but its FIN has not arrived");
+}
+
+static void ends_without_another_side_say_so(void **state)
+{
+    (void)state;
+    struct lingering_class class = leaked();
+    class.state = STATE_ESTABLISHED;
+    struct lingering all = alone(&class);
+    assert_acts(&class, &all, "the server may close");
+    assert_contains(whose_fault(&class, &all).text, "; the client has no such connections; ");
+    class = orphan();
+    all = alone(&class);
+    assert_contains(who_acts(&class, &all).text, "the server has no such connections any more");
+}
+
+/* Those that were left out may be the other side's. */
+static void a_list_that_is_full_proves_no_absence(void **state)
+{
+    (void)state;
+    struct lingering_class class = leaked();
+    class.state = STATE_ESTABLISHED;
+    struct lingering all = {.count = LINGERING_MAX};
+    for (int i = 0; i < LINGERING_MAX; i++)
+        all.each[i] = class;
+    assert_acts(&class, &all, "either side may close");
 }
 
 /* TIME_WAIT and LISTEN do not linger (lingering.h). */
@@ -166,7 +280,7 @@ static void every_state_that_lingers_has_a_reading(void **state)
             class.state = (enum tcp_state)i;
             for (int owned = 0; owned < 2; owned++) {
                 class.owned = owned;
-                struct fault_sentence sentence = whose_fault(&class);
+                struct fault_sentence sentence = sentence_of(&class);
                 assert_lacks(sentence.text, "; .");
                 assert_lacks(sentence.text, "@");
                 assert_lacks(sentence.text, "~");
@@ -189,7 +303,7 @@ static void the_longest_sentence_is_told_whole(void **state)
             memset(class.command, 'w', sizeof class.command - 1);
             class.count = 100000000;
             class.oldest_ms = 366LL * 24 * 3600 * 1000;
-            struct fault_sentence sentence = whose_fault(&class);
+            struct fault_sentence sentence = sentence_of(&class);
             assert_int_equal(sentence.text[strlen(sentence.text) - 1], '.');
         }
 }
@@ -209,6 +323,11 @@ int main(void)
         cmocka_unit_test(established_has_no_date),
         cmocka_unit_test(established_and_never_accepted_says_so),
         cmocka_unit_test(a_date_that_is_not_known_is_not_told),
+        cmocka_unit_test(nobody_owes_the_close_of_what_was_never_accepted),
+        cmocka_unit_test(whoever_holds_the_other_end_owes_its_close),
+        cmocka_unit_test(who_has_closed_and_was_not_heard_owes_nothing),
+        cmocka_unit_test(ends_without_another_side_say_so),
+        cmocka_unit_test(a_list_that_is_full_proves_no_absence),
         cmocka_unit_test(every_state_that_lingers_has_a_reading),
         cmocka_unit_test(the_longest_sentence_is_told_whole),
     };

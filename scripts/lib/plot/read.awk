@@ -5,7 +5,8 @@ BEGIN {
     column_count = split("order conns t_s step settled side opened listen syn_sent syn_recv established fin_wait1 fin_wait2 " \
         "close_wait closing last_ack time_wait close gone fds errors look_s", column_name, " ")
     # Of later versions: a file without them is drawn as far as it goes.
-    later_count = split("ghosts unread unowned queued dropped late connect_s nofile", later_name, " ")
+    later_count = split("ghosts unread unowned queued dropped late connect_s nofile " \
+        "owed stuck unclosed began_s failed_s dropped_s", later_name, " ")
     pattern_of["a whole number from 0 up"] = "[0-9]+"
     pattern_of["a whole number"] = "-?[0-9]+"
     pattern_of["a number of seconds"] = "[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?"
@@ -57,11 +58,13 @@ function read_header(    i, name) {
     at_side = at["side"]; at_listen = at["listen"]; at_gone = at["gone"]; at_fds = at["fds"]; at_errors = at["errors"]
     at_ghosts = later("ghosts"); at_unowned = later("unowned"); at_dropped = later("dropped"); at_nofile = later("nofile")
     at_host = later("host")
+    at_owed = later("owed"); at_stuck = later("stuck"); at_unclosed = later("unclosed")
+    at_began = later("began_s"); at_failed_s = later("failed_s"); at_dropped_s = later("dropped_s")
     for (name in is_summed) delete is_summed[name]
-    for (name in at) if (name !~ /^(order|conns|t_s|step|settled|side|look_s|host|connect_s)$/) is_summed[at[name]] = 1
+    for (name in at) if (name !~ /^(order|conns|t_s|step|settled|side|look_s|host|(connect|began|failed|dropped)_s)$/) is_summed[at[name]] = 1
     s2 = at[state_column[2]]; s3 = at[state_column[3]]; s4 = at[state_column[4]]; s5 = at[state_column[5]]
     s6 = at[state_column[6]]; s7 = at[state_column[7]]; s8 = at[state_column[8]]; s9 = at[state_column[9]]
-    s10 = at[state_column[10]]; s11 = at[state_column[11]]
+    s10 = at["time_wait"]; s11 = at["close"]
 }
 
 # Of a run on several hosts each has rows of its own, one after the other: they are added up.
@@ -129,11 +132,12 @@ function column_after(i,    name) {
 
 # Files the row under its run, side and step. Rows that repeat the counts before them add nothing to a staircase and are
 # dropped.
-function take_row(    side, t, step, vector, n, sum, listening, gone, held) {
+function take_row(    side, t, step, vector, n, sum, listening, gone, held, kept) {
     side = $at_side
     t = $at_t + 0
     if (new_chunk || $at_order != run_order[runs] || $at_conns + 0 != run_conns[runs] || t < last_t[side]) begin_run(t)
     if (t < run_start[runs]) run_start[runs] = t
+    if (at_began && $at_began > 0) run_start[runs] = $at_began + 0
     if (t > run_last[runs]) run_last[runs] = t
     last_t[side] = t
     step = $at_step
@@ -142,8 +146,10 @@ function take_row(    side, t, step, vector, n, sum, listening, gone, held) {
     if (t < step_start[runs, step]) step_start[runs, step] = t
     gone = $at_gone < 0 ? 0 : $at_gone
     held = held_gone(gone)
+    kept = at_ghosts ? $at_ghosts - held : 0
+    if (kept > $s10) kept = $s10
     listening = $at_order == "LISTEN" ? $at_listen : 0
-    vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " $s10 " " $s11 " " held " " (gone - held)
+    vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " ($s10 - kept) " " kept " " $s11 " " held " " (gone - held)
     note_events(side, t)
     note_debts(side, t)
     if (vector == last_vector[side] && step == last_step[side] && $at_settled == last_settled[side]) return
@@ -153,7 +159,7 @@ function take_row(    side, t, step, vector, n, sum, listening, gone, held) {
     if (vector == last_vector[side] && step == last_step[side]) return
     last_vector[side] = vector
     last_step[side] = step
-    note_states(side, (listening > 0) ($s2 > 0) ($s3 > 0) ($s4 > 0) ($s5 > 0) ($s6 > 0) ($s7 > 0) ($s8 > 0) ($s9 > 0) ($s10 > 0) ($s11 > 0) (held > 0) (gone > held))
+    note_states(side, (listening > 0) ($s2 > 0) ($s3 > 0) ($s4 > 0) ($s5 > 0) ($s6 > 0) ($s7 > 0) ($s8 > 0) ($s9 > 0) ($s10 > kept) (kept > 0) ($s11 > 0) (held > 0) (gone > held))
     n = ++samples[runs, side]
     sample_t[runs, side, n] = t
     sample_step[runs, side, n] = step
@@ -162,7 +168,7 @@ function take_row(    side, t, step, vector, n, sum, listening, gone, held) {
     if (sum > run_highest[runs]) run_highest[runs] = sum
 }
 
-# How many of those that are gone still have a descriptor. A ghost may also be in TIME_WAIT, which has its own colour.
+# How many of those that are gone still have a descriptor. Other ghosts are in TIME_WAIT.
 # Files from before the column tell of the descriptors that no socket can have.
 function held_gone(gone,    held) {
     held = at_ghosts ? $at_ghosts + 0 : $at_fds - $s2 - $s4 - $s5 - $s6 - $s7 - $s8 - $s9 - $s11
@@ -173,8 +179,10 @@ function held_gone(gone,    held) {
 # What happens once in a run: the first failure of each side, the first SYN that was dropped; and how near the limit
 # of descriptors a side comes.
 function note_events(side, t) {
-    if ($at_errors > 0 && !((runs, side) in first_error)) first_error[runs, side] = t
-    if (at_dropped && side == "server") {
+    if (at_failed_s && $at_failed_s > 0) first_error[runs, side] = $at_failed_s + 0
+    else if ($at_errors > 0 && !((runs, side) in first_error)) first_error[runs, side] = t
+    if (at_dropped_s && $at_dropped_s > 0) first_drop[runs] = $at_dropped_s + 0
+    else if (at_dropped && side == "server" && !(at_dropped_s && $at_step == "arrivals")) {
         if (!(runs in dropped_before)) dropped_before[runs] = $at_dropped + 0
         if ($at_dropped > dropped_before[runs] && !(runs in first_drop)) first_drop[runs] = t
     }
@@ -182,24 +190,27 @@ function note_events(side, t) {
     if ($at_fds > most_fds[runs, side]) most_fds[runs, side] = $at_fds + 0
 }
 
-function note_debts(side, t) {
-    unowned_now[runs, side] = at_unowned ? $at_unowned + 0 : 0
-    note_debt("close_wait", side, $s8 + 0, t)
-    note_debt("ghosts", side, at_ghosts ? $at_ghosts + 0 : held_gone($at_gone > 0 ? $at_gone + 0 : 0), t)
+# tcpstorm says what is owed (src/storm/debt.h); for files of before it is worked out.
+function note_debts(side, t,    stuck, owed) {
+    stuck = at_unowned ? $at_unowned + 0 : 0
+    owed = $s8 - stuck + (at_ghosts ? $at_ghosts + 0 : held_gone($at_gone > 0 ? $at_gone + 0 : 0))
+    stuck_now[runs, side] = at_stuck ? $at_stuck + 0 : stuck
+    unclosed_now[runs, side] = at_unclosed ? $at_unclosed + 0 : $s4 + 0
+    note_debt(side, at_owed ? $at_owed + 0 : owed, t)
 }
 
-# How many close() a side owes on what, from when to when; to -1: still.
-function note_debt(what, side, count, t,    key) {
-    key = runs SUBSEP side SUBSEP what
-    debt_now[key] = count
+# How many close() a side owes, from when to when; to -1: still.
+function note_debt(side, count, t,    key) {
+    key = runs SUBSEP side
+    owed_now[key] = count
     if (count == 0) {
-        if (key in debt_from && debt_to[key] < 0) debt_to[key] = t
+        if (key in owed_from && owed_to[key] < 0) owed_to[key] = t
         return
     }
-    if (!(key in debt_from)) debt_from[key] = t
-    debt_to[key] = -1
-    if (count > debt_most[key]) debt_most[key] = count
-    if ($at_settled == 1) debt_settled[key] = 1
+    if (!(key in owed_from)) owed_from[key] = t
+    owed_to[key] = -1
+    if (count > owed_most[key]) owed_most[key] = count
+    if ($at_settled == 1) owed_settled[key] = 1
 }
 
 # Remembers which states a side has been in; `present` has a digit for each, 1 if this sample counts it.

@@ -2,7 +2,8 @@
 # together with the other files of this folder.
 #
 # Words that all of them use: a run is one order played once; a vector is the count of every state in one sample; a ghost
-# is an end that is gone from the kernel's tables while its side still holds the descriptor; px are pixels of a page 800 px wide, from the top left.
+# is an end whose connection has ended while its side still holds the descriptor: it is gone from the kernel's tables, or
+# kept there as a TIME_WAIT; px are pixels of a page 800 px wide, from the top left.
 # Variables from outside: `bold` is the name of the bold font, `kind` is timeline, histogram or empty for what suits.
 
 BEGIN {
@@ -18,12 +19,14 @@ BEGIN {
     define_state("close_wait", "CLOSE_WAIT", "#D55E00", "black")
     define_state("last_ack", "LAST_ACK", "#CC79A7", "black")
     define_state("time_wait", "TIME_WAIT", "#0072B2", "white")
+    define_state("kept", "TIME_WAIT, not closed", "#0072B2", "white")
     define_state("close", "CLOSE", "#444444", "white")
     define_state("ghosts", "not closed", "#EEEEEE", "black")
     define_state("gone", "gone", "#EEEEEE", "black")
     meaning["FIN_WAIT2"] = "waits for the other side"
     meaning["CLOSE_WAIT"] = "owes a close()"
     meaning["not closed"] = "gone, descriptor left: owes a close()"
+    meaning["TIME_WAIT, not closed"] = "descriptor left: owes a close()"
     meaning["TIME_WAIT"] = "ends by itself"
     meaning["gone"] = "no socket left"
     side_name[1] = "server"
@@ -41,11 +44,13 @@ function define_state(column, name, colour, ink) {
     state_ink[states] = ink
 }
 
-function is_debt(i) { return state_name[i] == "CLOSE_WAIT" || state_column[i] == "ghosts" }
+function is_debt(i) { return state_name[i] == "CLOSE_WAIT" || is_ghost(i) }
+
+function is_ghost(i) { return state_column[i] == "ghosts" || state_column[i] == "kept" }
 
 # The colour of the lines over what is gone, or nothing: that of CLOSE_WAIT where a close() is owed.
 function hatching(i) {
-    if (state_column[i] == "ghosts") return "#D55E00"
+    if (is_ghost(i)) return "#D55E00"
     return state_column[i] == "gone" ? "#AAAAAA" : ""
 }
 

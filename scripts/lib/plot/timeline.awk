@@ -252,7 +252,7 @@ function name_stretch(run, side, vector, x, y, from, to,    i, counts, height, b
     for (i = 1; i <= states; i++) {
         height = counts[i] / run_height[run] * panel_height
         middle = y + panel_height - below - height / 2
-        duty = duty_of(run, i, side)
+        duty = duty_of(run, i, side, counts[i])
         if (height && !name_area(i, counts[i], duty, x + (gap_from + gap_to) / 2, middle, gap_to - gap_from, height))
             name_area(i, counts[i], duty, x + (from + to) / 2, middle, to - from, height)
         below += height
@@ -285,14 +285,17 @@ function name_band(run, side, i, x, y,    j, k, n, counts, most, below, from, be
     }
     if (best_high <= best_low) return
     k = (best_high - best_low) / run_height[run] * panel_height
-    name_area(i, most, duty_of(run, i, side), x + (best_from + best_to) / 2, y + panel_height - best_low / run_height[run] * panel_height - k / 2, best_to - best_from, k)
+    name_area(i, most, duty_of(run, i, side, most), x + (best_from + best_to) / 2, y + panel_height - best_low / run_height[run] * panel_height - k / 2, best_to - best_from, k)
 }
 
-# Who must call close(), if somebody must: an end in CLOSE_WAIT, or one whose connection was reset under its descriptor.
-function duty_of(run, i, side) {
+# Who must call close(), if somebody must: an end in CLOSE_WAIT, or one whose connection has ended under its descriptor.
+# Of some in CLOSE_WAIT that were never accepted nobody can.
+function duty_of(run, i, side, count,    stuck) {
     if (!is_debt(i)) return ""
-    if (state_name[i] == "CLOSE_WAIT" && unowned_now[run, side] > 0 && unowned_now[run, side] >= debt_now[run, side, "close_wait"]) return "nobody can close them"
-    return side " owes a close()" (state_column[i] == "ghosts" ? ":\nits descriptors stay" : "")
+    stuck = state_name[i] == "CLOSE_WAIT" ? stuck_now[run, side] : 0
+    if (stuck > 0 && stuck >= count) return "nobody can close them"
+    if (stuck > 0) return side " owes " grouped(count - stuck) " close(), of " grouped(stuck) " nobody can"
+    return side " owes a close()" (is_ghost(i) ? ":\nits descriptors stay" : "")
 }
 
 # Tries the fullest text first; returns 1 if one of them fits.
@@ -300,11 +303,12 @@ function name_area(i, count, duty, x, y, width, height,    name, number, is_bold
     name = state_name[i]
     number = grouped(count)
     short_duty = duty == "" ? "" : duty ~ /^nobody/ ? "nobody can close" : "owes a close()"
+    if (duty ~ /.nobody/) { short_duty = duty; sub(/, of/, ",\nof", short_duty) }
     for (is_bold = duty != ""; is_bold >= 0; is_bold--) {
         if (duty != "") {
             if (try_both(name, number, duty, i, x, y, width, height, is_bold)) return 1
             if (try_both(name, number, short_duty, i, x, y, width, height, is_bold)) return 1
-            if (try_text(name "\n" number "\n" (duty ~ /^nobody/ ? "nobody\ncan close" : "owes a\nclose()"), i, x, y, width, height, is_bold)) return 1
+            if (duty !~ /.nobody/ && try_text(name "\n" number "\n" (duty ~ /^nobody/ ? "nobody\ncan close" : "owes a\nclose()"), i, x, y, width, height, is_bold)) return 1
         } else if (name in meaning && try_both(name, number, meaning[name], i, x, y, width, height, is_bold)) return 1
         if (try_text(name " " number, i, x, y, width, height, is_bold)) return 1
         if (try_text(name "\n" number, i, x, y, width, height, is_bold)) return 1

@@ -19,13 +19,13 @@ def steps($rows; $step_events):
        sides: ([$step.rows[] | {(.side): (. + ($event.observed[.side] // {}))}] | add)});
 
 # The verdict's lines by what they are about: sockets that are left, what broke and when, kernel counters, and the rest.
-def sort_sentences:
+def sort_sentences($owes):
   split("\n") | map(select(. != ""))
   | {lead: (.[0] // ""), rest: .[1:]}
   | .story = (.rest | map(select(startswith("- ")) | .[2:]))
   | .left = (.rest | map(select(test("^[0-9,]+ [A-Z_0-9]+ on the (server|client):") or test("^[0-9,]+ ghosts? on the"))))
   | .counters = (.rest | map(select(startswith("Kernel counter"))))
-  | .rest -= .left + .counters
+  | .rest -= .left + .counters + [$owes]
   | .rest |= map(select((startswith("- ") or test("^What broke.*:$")) | not));
 
 (map(select(.event == "start")) | first // {}) as $start
@@ -44,7 +44,8 @@ def sort_sentences:
     witness: $start.witness, lanes: $start.lanes, workers: $start.workers,
     outcome: ($ending.outcome // if $format == "csv" then "not known" else "unfinished" end),
     looks_failed: ($ending.looks_failed // 0),
-    sentences: ($ending.verdict // "" | sort_sentences),
+    sentences: ($ending.verdict // "" | sort_sentences($ending.owes)), owes: $ending.owes,
+    began_s: ([$rows[].began_s | select(. > 0)] | first // ($steps | map(.t_s) | min)),
     summary: ($start.summary // $known.summary), meaning: ($start.meaning // $known.meaning),
     ladder: ($start.ladder // $known.ladder // []), known: ($known != {}),
     command: $start.command, warnings: ($start.warnings // []), options: ($start.options // {}),
@@ -52,6 +53,6 @@ def sort_sentences:
     lingering: $lingering, flow: $ending.flow, steps: $steps,
     seconds: ($rows | map(.t_s) | max),
     drawn: ($rows | length > 0),
-    ends: {server: (if $server then debts($server; $lingering) else null end),
-           client: (if $client then debts($client; $lingering) else null end)}
+    ends: {server: (if $server then debts($server) else null end),
+           client: (if $client then debts($client) else null end)}
   }

@@ -1,16 +1,14 @@
-# owes.jq: who has to call close(), told from the last look at a side and from the sockets that lingered.
+# owes.jq: who has to call close(), told from the last look at a side.
 #
 # The debts of a side: `owed`, ends that its program must close (CLOSE_WAIT with an owner, and ghosts: descriptors whose
-# connection is gone); `stuck`, CLOSE_WAIT that were never accepted, so that no program can close them; `open`, ends
-# that are ESTABLISHED, which either side may close. `class` is the gravest of them.
+# connection has ended); `stuck`, CLOSE_WAIT that were never accepted, so that no program can close them; `open`, ends
+# that are ESTABLISHED, which the side has not closed. `class` is the gravest of them. tcpstorm says them
+# (src/storm/debt.h); for files from before, which have no began_s, they are worked out.
 
-def debts($row; $lingering):
-  ([$lingering[] | select(.side == $row.side and .state == "CLOSE_WAIT" and (.owned | not)) | .count] | add) as $never_accepted
-  | ([$lingering[] | select(.side == $row.side and .state == "CLOSE_WAIT") | .count] | add) as $told
-  | (if $told then $never_accepted // 0 else $row.unowned end) as $stuck
-  | {side: $row.side, stuck: $stuck, close_wait: ([$row.close_wait - $stuck, 0] | max), ghosts: $row.ghosts,
-     open: $row.established, row: $row}
-  | .owed = .close_wait + .ghosts
+def debts($row):
+  (if $row.began_s > 0 then {owed: $row.owed, stuck: $row.stuck, open: $row.unclosed}
+   else {owed: (([$row.close_wait - $row.unowned, 0] | max) + $row.ghosts), stuck: $row.unowned, open: $row.established} end)
+  | . + {side: $row.side, ghosts: $row.ghosts, close_wait: (.owed - $row.ghosts), row: $row}
   | .class = if .owed > 0 then "owes" elif .stuck > 0 then "stuck" elif .open > 0 then "open" else "none" end;
 
 def grouped:
@@ -32,9 +30,10 @@ def duty:
 def duty_reasons:
   (if .side == "server" then "client" else "server" end) as $other
   | [ (select(.close_wait > 0) | "\(.close_wait | grouped) in CLOSE_WAIT: the \($other) has closed, and this program has not. No timer ends that."),
-      (select(.ghosts > 0) | "\(.ghosts | several("descriptor")) still open on \(if .ghosts == 1 then "a connection that is" else "connections that are" end) in no table any more: no count of sockets shows \(if .ghosts == 1 then "it" else "them" end)."),
+      (select(.ghosts > 0) | "\(.ghosts | several("descriptor")) still open on \(if .ghosts == 1 then "a connection that has" else "connections that have" end) ended: a count of CLOSE_WAIT misses \(if .ghosts == 1 then "it" else "them" end)."),
       (select(.stuck > 0) | "\(.stuck | grouped) in CLOSE_WAIT were never accepted: no program has a descriptor to close. They end with the listener."),
       (select(.open > 0) | "\(.open | grouped) ESTABLISHED: no FIN has come or gone on this side; the program still has to close \(if .open == 1 then "it" else "them" end)."),
+      (select(.row.established > .open) | "\(.row.established - .open | grouped) ESTABLISHED wait in the accept queue."),
       (select(.row.fin_wait1 > 0) | "\(.row.fin_wait1 | grouped) in FIN_WAIT1: closed here; the other kernel has not acknowledged."),
       (select(.row.fin_wait2 > 0) | "\(.row.fin_wait2 | grouped) in FIN_WAIT2: closed here; the \($other) has not called close()."),
       (select(.row.closing > 0) | "\(.row.closing | grouped) in CLOSING: both closed at once; the last ACK is missing."),
@@ -44,9 +43,10 @@ def duty_reasons:
       (select(.row.syn_recv > 0) | "\(.row.syn_recv | grouped) in SYN_RECV: answered; the handshake is not complete."),
       (select(.row.gone - .ghosts > 0 and .row.conns > 0) | "\(.row.gone - .ghosts | grouped) gone: no socket is left.") ];
 
-# One sentence for the whole run. The server is told first, as in all of tcpstorm's output.
+# One sentence for the whole run: tcpstorm's own, or, of files that do not have it, the same from the last look. The
+# server is told first, as in all of tcpstorm's output.
 def verdict_of_debts:
-  [.ends.server, .ends.client | values] as $ends
+  .owes // ([.ends.server, .ends.client | values] as $ends
   | ($ends | map(select(.class == "owes"))) as $owing
   | ($ends | map(select(.class == "stuck"))) as $stuck
   | ($ends | map(select(.class == "open"))) as $open
@@ -56,7 +56,7 @@ def verdict_of_debts:
     elif ($stuck | length) > 0 then "Nobody can close \($stuck[0].stuck | several("connection")): the \($stuck[0].side) never accepted \(if $stuck[0].stuck == 1 then "it" else "them" end)."
     elif ($open | length) == 2 then "Neither side has closed: \($open[0].open | several("connection")) \(if $open[0].open == 1 then "is" else "are" end) open."
     elif ($open | length) == 1 then "The \($open[0].side) has not closed: it holds \($open[0].open | several("connection"))."
-    else "Nobody owes a close()." end;
+    else "Nobody owes a close()." end);
 
 # The gravest class of both sides.
 def class_of_run:

@@ -93,7 +93,7 @@ def histogram_cell($step):
   else . as $row
     | "<td>"
       + ([states[] | . as $state | ($row[$state.column] // 0) as $count | select($count > 0) | state_bar($state; $count; $step.opened)] | join(""))
-      + when($row.ghosts > 0; @html "<div class=\"aside\">\($row.ghosts | several("ghost")): descriptors on sockets in no table</div>")
+      + when($row.ghosts > 0; @html "<div class=\"aside\">\($row.ghosts | several("ghost")): descriptors of ended connections</div>")
       + "</td>" end;
 
 def step_words($start):
@@ -102,7 +102,7 @@ def step_words($start):
 
 def histogram_section:
   when(.steps | length > 0;
-    ([.steps[].t_s] | min) as $start
+    .began_s as $start
     | "<h3>States after each step</h3>"
     + "<table class=\"steps\"><caption>Sockets by state when the step was looked at last; a bar is the share of the connections opened</caption>"
     + "<thead><tr><th scope=\"col\">step</th><th scope=\"col\">server</th><th scope=\"col\">client</th></tr></thead><tbody>"
@@ -114,14 +114,15 @@ def histogram_section:
 
 # ---- sockets that are left ----
 
+# Files from before do not say it.
 def who_acts:
-  (if .side == "server" then "client" else "server" end) as $other
+  .acts // ((if .side == "server" then "client" else "server" end) as $other
   | if .state == "CLOSE_WAIT" then (if .owned then "the \(.side) owes the close()" else "nobody can: never accepted" end)
     elif .state == "FIN_WAIT2" then "the \($other) owes the close()"
     elif .state == "ESTABLISHED" then "either side may close"
-    else "the other kernel: an ACK" end;
+    else "the other kernel: an ACK" end);
 
-def held_by: if .pid then "\(.command // "process") pid \(.pid)\(if .processes > 1 then " and \(.processes - 1) more" else "" end)"
+def held_by: if .pid then "\(.command // "process") pid \(.pid)\(if .processes > 1 then " and \(.processes - 1) more" else "" end)\(if .stranger then ", not of this run" else "" end)"
   elif .owned then "a process that may not be looked into" else "no process" end;
 
 def left_section:
@@ -172,11 +173,14 @@ def value_words: if type == "array" then map(tostring) | join(" to ") elif type 
 def object_table($caption; $heads; $object):
   when($object | length > 0; pairs_table($caption; $heads; [$object | to_entries[] | [.key, (.value | value_words)]]));
 
+# What is dropped before the stack is counted for the whole host, whatever the namespace.
 def settings_section:
-  "<h3>What bent the result</h3>"
+  (if .outcome == "as expected" then .counters |= del(.softnet_dropped) else . end)
+  | "<h3>What bent the result</h3>"
   + (if .warnings | length > 0 then "<ul class=\"warnings\">" + (.warnings | each(@html "<li>\(.)</li>")) + "</ul>"
      else "<p>tcpstorm gave no warning.</p>" end)
-  + (if .counters | length > 0 then "<div class=\"tables\">" + object_table("Kernel counters that moved"; ["counter", "moved by"]; .counters) + "</div>"
+  + (if .outcome == "as expected" and .options.look_inside == null then "<p>The kernel’s counters are left out: the run is as expected, and they count the connections of other programs too.</p>"
+     elif .counters | length > 0 then "<div class=\"tables\">" + object_table("Kernel counters that moved"; ["counter", "moved by"]; .counters) + "</div>"
      else "<p>No kernel counter that spells trouble has moved.</p>" end)
   + (.sentences.counters | paragraphs)
   + "<details><summary>All settings of this run</summary><div class=\"tables\">"
