@@ -41,7 +41,7 @@
  *     audit, probe         rounds of connections; one of them, from connect() to what became of it
  *     server_side          the server's ends in the kernel's tables, and who holds them
  *     findings             classes, groups, times
- *     watch                the sockets that are there, by port, process and peer
+ *     watch, watch_rows    the sockets that are there, by port, process and peer
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
  *     state_order          how to get into each of the eleven states and stay there: rows of the same shape
@@ -82,7 +82,7 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, terminal, diag
+ *                          visible_text, json_writer, terminal, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
