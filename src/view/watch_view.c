@@ -19,12 +19,11 @@ enum column { WHERE, PROCESS, CLOSE_WAIT, GROWS, OLDEST, UNREAD, COLUMNS };
 
 static const struct {
     const char *name;
-    int least; /* as narrow as it may get where it is tight; 0: never narrower than what is in it */
-    bool is_number;
+    int usual; /* columns: so wide, or as wide as what is in it */
+    int tight; /* to which it may be cut; 0: not at all */
 } columns_of[COLUMNS] = {
-    [WHERE] = {"where", 17, false},         [PROCESS] = {"process", 14, false},
-    [CLOSE_WAIT] = {"CLOSE_WAIT", 0, true}, [GROWS] = {"grows", 0, true},
-    [OLDEST] = {"oldest", 0, true},         [UNREAD] = {"unread", 0, true},
+    [WHERE] = {"where", 12, 17}, [PROCESS] = {"process", 12, 14}, [CLOSE_WAIT] = {"CLOSE_WAIT", 10, 0},
+    [GROWS] = {"grows", 8, 0},   [OLDEST] = {"oldest", 6, 0},     [UNREAD] = {"unread", 6, 0},
 };
 
 struct line {
@@ -93,7 +92,7 @@ static void put_cells(struct line *line, const struct watch_row *row)
     else if (trend.kind != TREND_UNKNOWN && close_wait > 0)
         snprintf(line->cells[GROWS], CELL_SIZE, "%s", trend_kind_name(trend.kind));
     if (close_wait > 0) {
-        put_age(line->cells[OLDEST], row->oldest_ms);
+        put_age(line->cells[OLDEST], row->oldest_ms > 0 ? row->oldest_ms : 0);
         snprintf(line->cells[UNREAD], CELL_SIZE, "%s", grouped(row->unread).text);
     }
 }
@@ -173,8 +172,8 @@ static int width_of(const struct layout *layout)
 static void make_room(struct layout *layout)
 {
     while (width_of(layout) + OTHERS_LEAST > layout->columns) {
-        int where = layout->width[WHERE] - columns_of[WHERE].least,
-            process = layout->width[PROCESS] - columns_of[PROCESS].least;
+        int where = layout->width[WHERE] - columns_of[WHERE].tight,
+            process = layout->width[PROCESS] - columns_of[PROCESS].tight;
         if (where <= 0 && process <= 0)
             return;
         layout->width[where > process ? WHERE : PROCESS]--;
@@ -185,7 +184,7 @@ static struct layout lay_out(const struct lines *lines, int columns)
 {
     struct layout layout = {.columns = columns, .has_unread = true};
     for (int i = 0; i < COLUMNS; i++) {
-        layout.width[i] = (int)strlen(columns_of[i].name);
+        layout.width[i] = columns_of[i].usual;
         for (int n = 0; n < lines->count; n++) {
             int width = (int)strlen(lines->each[n].cells[i]);
             layout.width[i] = width > layout.width[i] ? width : layout.width[i];
@@ -226,14 +225,20 @@ static void append_name(struct text *to, const char *name, int width, int tail)
 /* The states that it is in, CLOSE_WAIT apart, which has a column of its own: as many as there is room for. */
 static void append_others(struct text *to, const struct watch_row *row, int columns)
 {
+    static const char more[] = " ...";
+    enum tcp_state states[STATE_COUNT];
+    int count = 0;
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
         enum tcp_state state = tcp_state_in_life_order(i);
+        if (state != STATE_CLOSE_WAIT && row->of[state] > 0)
+            states[count++] = state;
+    }
+    for (int i = 0; i < count; i++) {
         char one[64];
-        if (state == STATE_CLOSE_WAIT || row->of[state] == 0)
-            continue;
-        snprintf(one, sizeof one, " %s %s", grouped(row->of[state]).text, tcp_state_name(state));
-        if (columns > 0 && (int)(strlen(to->text) + strlen(one)) > columns) {
-            append(to, (int)strlen(to->text) + 4 <= columns ? " ..." : "");
+        snprintf(one, sizeof one, " %s %s", grouped(row->of[states[i]]).text, tcp_state_name(states[i]));
+        size_t needed = strlen(to->text) + strlen(one) + (i + 1 < count ? sizeof more - 1 : 0);
+        if (columns > 0 && needed > (size_t)columns) {
+            append(to, more);
             return;
         }
         append(to, one);
@@ -262,7 +267,10 @@ static void print_line(FILE *out, const struct layout *layout, const struct line
         append_others(&text, line->row, layout->columns);
     else
         append(&text, " others");
-    fprintf(out, "%.*s\n", layout->columns > 0 ? layout->columns : (int)strlen(text.text), text.text);
+    size_t length = strlen(text.text);
+    while (length > 0 && text.text[length - 1] == ' ')
+        length--;
+    fprintf(out, "%.*s\n", (int)length, text.text);
 }
 
 static void print_head(FILE *out, const struct layout *layout)
