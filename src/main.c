@@ -82,7 +82,7 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          visible_text, json_writer, terminal, diag
+ *                          json_writer, terminal, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */

@@ -76,10 +76,7 @@ static const struct option_row rows[] = {
      .min = 1,
      .max = DAY_MS},
     {.name = "once", .help = "one look", .kind = OPTION_FLAG, .target = OPTION(once)},
-    {.name = "by-peer",
-     .help = "a row for each peer",
-     .kind = OPTION_FLAG,
-     .target = OPTION(by_peer)},
+    {.name = "by-peer", .help = "a row for each peer", .kind = OPTION_FLAG, .target = OPTION(by_peer)},
     {.name = "fail-on",
      .value = "WHAT",
      .help = "growth: exit 1 when CLOSE_WAIT grow for 10 s",
@@ -276,26 +273,38 @@ static bool is_over(const struct course *course)
            (options->duration_ms > 0 && (int64_t)(course->look.t_s * 1e3) >= options->duration_ms);
 }
 
-/* A watch that was to last, or to judge, is interrupted; one that goes on until Ctrl-C has its end. */
-static int tell_end(const struct course *course)
+/* At the end without growth that is sure: whether that is for want of looks, or of time. */
+static int tell_doubt(const struct course *course)
 {
-    const struct watch_options *options = course->options;
     struct trend all = growth_of(&course->look.all);
-    if (stopped_by != 0)
-        return stopped_by == SIGHUP || options->duration_ms > 0 || options->fail_on != 0 ? EXIT_INTERRUPTED
-                                                                                         : EXIT_AS_EXPECTED;
-    if (options->fail_on != 0 && all.kind == TREND_UNKNOWN) {
+    struct watch_growth growing;
+    if (all.kind == TREND_UNKNOWN)
         diag_error(
             "too few looks to tell whether CLOSE_WAIT grow: %lld over %.0f s; a longer --duration or a "
             "shorter --interval gives more",
             (long long)all.looks, all.span_s);
-        return EXIT_MACHINE;
-    }
-    if (options->fail_on != 0 && course->ghosts_last > course->ghosts_first)
+    else if (watch_growing(&course->look, course->look.t_s / 2, &growing))
+        diag_error("%s: that is less than %d s, so that it is no verdict; a longer --duration gives one",
+                   watch_growth_words(&growing).text, SURE_S);
+    else
+        return EXIT_AS_EXPECTED;
+    return EXIT_MACHINE;
+}
+
+/* A watch that was to last, or to judge, is interrupted; one that goes on until Ctrl-C has its end. */
+static int tell_end(const struct course *course)
+{
+    const struct watch_options *options = course->options;
+    bool was_to_end = options->duration_ms > 0 || options->fail_on != 0 || options->once;
+    if (stopped_by != 0)
+        return stopped_by == SIGHUP || was_to_end ? EXIT_INTERRUPTED : EXIT_AS_EXPECTED;
+    if (options->fail_on == 0)
+        return EXIT_AS_EXPECTED;
+    if (course->ghosts_last > course->ghosts_first && course->ghosts_first >= 0)
         diag_note("socket descriptors that are in no table went from %lld to %lld: --fail-on growth does not "
                   "count them",
                   (long long)course->ghosts_first, (long long)course->ghosts_last);
-    return EXIT_AS_EXPECTED;
+    return tell_doubt(course);
 }
 
 static struct watch_page page_of(struct course *course)

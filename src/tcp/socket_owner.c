@@ -1,7 +1,5 @@
 #include "tcp/socket_owner.h"
 
-#include "base/visible_text.h"
-
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -226,6 +224,14 @@ int process_shares_network(pid_t pid)
     return its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ? 0 : -EXDEV;
 }
 
+/* Whatever the locale, and whether or not a char has a sign. */
+static void make_visible(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text <= ' ' || *text > '~')
+            *text = '_';
+}
+
 struct process_command process_command(pid_t pid)
 {
     struct process_command command = {{0}};
@@ -236,6 +242,6 @@ struct process_command process_command(pid_t pid)
     size_t length = strlen(text);
     text[length > 0 ? length - 1 : 0] = '\0'; /* the newline that the kernel puts at the end */
     snprintf(command.text, sizeof command.text, "%s", text);
-    make_visible_word(command.text);
+    make_visible(command.text);
     return command;
 }
