@@ -349,6 +349,19 @@ static bool is_at(const struct watch *watch, int place, pid_t pid)
     return place < watch->process_count && watch->processes[place].pid == pid;
 }
 
+/* One that has ended has no name. */
+static int read_process(struct process *process, pid_t pid)
+{
+    *process = (struct process){.pid = pid};
+    int rc = process_facts_of(pid, &process->facts);
+    if (rc != 0)
+        return rc == -ESRCH ? 0 : rc;
+    process->command = process_command(pid);
+    if (process->command.text[0] == '\0' && process_facts_of(pid, &process->facts) == 0)
+        process->command.text[0] = '?';
+    return 0;
+}
+
 static int insert_process(struct watch *watch, int place, pid_t pid)
 {
     if (watch->process_count == watch->process_room) {
@@ -361,11 +374,8 @@ static int insert_process(struct watch *watch, int place, pid_t pid)
     }
     struct process *at = &watch->processes[place];
     memmove(at + 1, at, (size_t)(watch->process_count - place) * sizeof *at);
-    *at = (struct process){.pid = pid};
-    if (process_facts_of(pid, &at->facts) == 0)
-        at->command = process_command(pid);
     watch->process_count++;
-    return 0;
+    return read_process(at, pid);
 }
 
 /* Who they are now. One that has ended meanwhile, and so has no name, owns nothing. */
@@ -376,8 +386,10 @@ static int name_owners(struct watch *watch)
     for (size_t i = 0; i < watch->seen_count; i++) {
         pid_t pid = watch->seen[i].pid;
         int place = pid != 0 && pid != last ? place_of(watch, pid) : 0;
-        if (pid != 0 && pid != last && !is_at(watch, place, pid) && insert_process(watch, place, pid) != 0)
-            return -ENOMEM;
+        bool is_new = pid != 0 && pid != last && !is_at(watch, place, pid);
+        int rc = is_new ? insert_process(watch, place, pid) : 0;
+        if (rc != 0)
+            return rc;
         last = pid;
     }
     for (size_t i = 0; i < watch->seen_count; i++) {

@@ -78,7 +78,7 @@ int socket_inode_of(int directory, const char *name, uint64_t *inode)
     *inode = 0;
     ssize_t length = readlinkat(directory, name, target, sizeof target - 1);
     if (length < 0)
-        return errno == EACCES ? -EACCES : 0;
+        return errno == ENOENT || errno == EINVAL ? 0 : -errno; /* closed; "." and ".." */
     target[length] = '\0';
     if (strncmp(target, prefix, sizeof prefix - 1) == 0)
         *inode = strtoull(target + sizeof prefix - 1, NULL, 10);
@@ -105,7 +105,7 @@ static int read_descriptors(struct socket_owners *owners, pid_t pid, DIR *direct
         if (inode != 0)
             owned += own(owners, inode, pid);
     }
-    return owned > 0 || owners->unresolved == 0 ? owned : process_error(errno);
+    return owners->unresolved > 0 && errno != 0 ? process_error(errno) : owned;
 }
 
 int socket_owners_read_pid(struct socket_owners *owners, pid_t pid)
@@ -117,7 +117,8 @@ int socket_owners_read_pid(struct socket_owners *owners, pid_t pid)
         return process_error(errno);
     int rc = read_descriptors(owners, pid, directory);
     closedir(directory);
-    return rc;
+    struct process_facts facts;
+    return rc == -EACCES && process_facts_of(pid, &facts) == -ESRCH ? -ESRCH : rc;
 }
 
 bool pid_is_among(pid_t pid, const pid_t *pids, int count)

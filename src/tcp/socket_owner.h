@@ -35,7 +35,8 @@ pid_t socket_owner_of(const struct socket_owners *owners, uint64_t inode);
 bool pid_is_among(pid_t pid, const pid_t *pids, int count);
 
 /* The socket that a descriptor in an open /proc/PID/fd is, by its inode: *inode is 0 when it is none, or was
- * closed meanwhile. Returns 0 or -EACCES. */
+ * closed meanwhile. Returns 0 or a negative errno: EACCES, it is not ours to look into, or the process has
+ * ended; anything else failed here. */
 int socket_inode_of(int directory, const char *name, uint64_t *inode);
 
 /* What tells a process, and its set of descriptors, from a later one. */
