@@ -25,7 +25,7 @@
  *     csv, json            every look, for scripts; sample_row is what both write
  *     live                 both sides' histograms on a terminal, as they move
  *     progress             where the run is, on stderr: a line now and then
- *     metrics              what is there now, for a monitor (OpenMetrics)
+ *     metrics              what is there now, for a monitor (OpenMetrics); page_server is its HTTP
  *     board                what is there now: what live and metrics share
  *     order_json           an order explained to a program
  *     ends_text, ladder    one connection in words, and as a diagram
@@ -82,17 +82,22 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, terminal, diag
+ *                          json_writer, printable, output, terminal,
+ *                          diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
 #include "base/diag.h"
 #include "base/nearest.h"
+#include "base/output.h"
 #include "base/terminal.h"
 #include "base/version.h"
 #include "cmd/command.h"
+#include "cmd/outputs.h"
 
+#include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -200,17 +205,23 @@ static int refuse_command(const char *name)
     return EXIT_USAGE;
 }
 
+/* What the command has written is handed over; a result that has nowhere to go is a fault. */
 static int finish(int code)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    if (code == EXIT_INTERRUPTED)
+        outputs_hurry();
+    int rc = outputs_let_go(stdout);
+    outputs_let_go(stderr);
+    if (rc == 0 || code == EXIT_USAGE || code == EXIT_INTERRUPTED)
         return code;
-    diag_error("cannot write stdout: what was written before is kept");
-    return code == EXIT_AS_EXPECTED ? EXIT_MACHINE : code;
+    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
 int main(int argc, char *argv[])
 {
     terminal_fill_standard_descriptors();
+    output_take_standard();
+    signal(SIGPIPE, SIG_IGN);       /* a reader that has left is told as any other failed output */
     prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {

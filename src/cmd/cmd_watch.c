@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
+#include "base/output.h"
 #include "base/terminal.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
@@ -109,7 +110,7 @@ static void on_stop(int number)
     stopped_by = number;
 }
 
-/* Under nohup a hang-up stays ignored. A reader that has left is a failed output as any other. */
+/* Under nohup a hang-up stays ignored. */
 static void hear_signals(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
@@ -118,14 +119,12 @@ static void hear_signals(void)
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         if (numbers[i] != SIGHUP || sigaction(SIGHUP, NULL, &before) != 0 || before.sa_handler != SIG_IGN)
             sigaction(numbers[i], &stop, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 /* ---- one look, shown ---- */
 
 struct showing {
-    FILE *json; /* NULL: none */
-    const char *json_name;
+    FILE *json;     /* NULL: none */
     bool redraws;   /* the table, on a terminal */
     bool has_table; /* the table goes to stdout */
 };
@@ -158,12 +157,14 @@ static void print_table(const struct watch_page *page, bool is_last)
 }
 
 /* After a hang-up nobody is left who reads the terminal. */
-static int tell_unwritten(const char *name, int error)
+static int write_out(FILE *out)
 {
-    terminal_drop_unwritten();
+    int rc = view_flush(out);
+    if (rc == 0)
+        return EXIT_AS_EXPECTED;
     if (stopped_by == SIGHUP)
         return EXIT_INTERRUPTED;
-    diag_error("cannot write %s: %s", name, strerror(error));
+    diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
     return EXIT_MACHINE;
 }
 
@@ -175,11 +176,8 @@ static int show(const struct showing *showing, const struct watch_page *page, bo
         print_table(page, is_last);
     if (showing->json != NULL)
         watch_print_json(showing->json, page);
-    int rc = showing->json != NULL ? view_flush(showing->json) : 0;
-    if (rc != 0)
-        return tell_unwritten(showing->json_name, -rc);
-    rc = view_flush(stdout);
-    return rc != 0 ? tell_unwritten("standard output", -rc) : EXIT_AS_EXPECTED;
+    int code = showing->json != NULL ? write_out(showing->json) : EXIT_AS_EXPECTED;
+    return code == EXIT_AS_EXPECTED ? write_out(stdout) : code;
 }
 
 /* ---- looking ---- */
@@ -189,6 +187,7 @@ static void pause_ms(int64_t ms)
     for (int64_t until_us = monotonic_us() + ms * 1000; stopped_by == 0 && monotonic_us() < until_us;) {
         int64_t left_us = until_us - monotonic_us();
         usleep((useconds_t)(left_us > 50000 ? 50000 : left_us > 0 ? left_us : 0));
+        output_push_all();
     }
 }
 
@@ -297,6 +296,8 @@ static int tell_end(const struct course *course)
     const struct watch_options *options = course->options;
     bool was_to_end = options->duration_ms > 0 || options->fail_on != 0 || options->once;
     if (stopped_by != 0)
+        outputs_hurry();
+    if (stopped_by != 0)
         return stopped_by == SIGHUP || was_to_end ? EXIT_INTERRUPTED : EXIT_AS_EXPECTED;
     if (options->fail_on == 0)
         return EXIT_AS_EXPECTED;
@@ -342,6 +343,9 @@ static int look_on(struct course *course, const struct showing *showing)
         if (is_last)
             return code != EXIT_AS_EXPECTED ? code : tell_end(course);
         pause_ms(pause_after(course->options, &course->look));
+        outputs_wait_while_clogged(stdout, &stopped_by);
+        if (showing->json != NULL)
+            outputs_wait_while_clogged(showing->json, &stopped_by);
     }
 }
 
@@ -379,21 +383,25 @@ static int watch_and_show(const struct watch_options *options, const struct show
 
 static int open_and_look(const struct watch_options *options)
 {
-    bool to_stdout = output_is_stdout(options->json);
+    const struct output_path path = {"json", options->json};
+    bool to_stdout = output_is_stdout(options->json), has_file = options->json != NULL && !to_stdout;
+    if (outputs_check_paths(&path, 1) != 0)
+        return EXIT_USAGE;
     struct showing showing = {.has_table = !to_stdout};
-    char name[128];
+    char name[160];
     snprintf(name, sizeof name, "--json %s", options->json);
-    showing.json_name = to_stdout ? "standard output" : name;
     showing.redraws = diag_is_terminal() && isatty(STDOUT_FILENO) == 1 && !options->once && !to_stdout;
-    showing.json = to_stdout ? stdout : options->json != NULL ? fopen(options->json, "we") : NULL;
-    if (options->json != NULL && showing.json == NULL) {
+    showing.json = to_stdout ? stdout : has_file ? output_open(options->json, name) : NULL;
+    if (has_file && showing.json == NULL) {
         diag_error("--json \"%s\": %s", options->json, strerror(errno));
         return EXIT_USAGE;
     }
     int code = watch_and_show(options, &showing);
-    if (showing.json == NULL || to_stdout || fclose(showing.json) == 0 || code == EXIT_MACHINE)
+    if (!has_file)
         return code;
-    return tell_unwritten(name, errno);
+    int rc = outputs_let_go(showing.json);
+    output_close(showing.json);
+    return rc == 0 || code == EXIT_INTERRUPTED ? code : rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
 int cmd_watch(int argc, char *argv[])

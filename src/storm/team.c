@@ -1,6 +1,7 @@
 #include "storm/team.h"
 
 #include "base/diag.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "storm/clock.h"
 #include "storm/host_report.h"
@@ -39,6 +40,7 @@ struct host_text host_name(const struct host *host)
         snprintf(out.text, sizeof out.text, "host \"%.80s\"", host->launcher);
     else
         snprintf(out.text, sizeof out.text, "this machine");
+    printable(out.text);
     return out;
 }
 

@@ -411,6 +411,22 @@ refused_pid() {
   expect_in "$ERR" "cannot write --json /dev/full: No space left on device"
 }
 
+@test "a reader that stops reading does not keep Ctrl-C from ending it" {
+  serve_perl "$CLOSER"
+  leave_clients 1
+  mkfifo "$BATS_TEST_TMPDIR/pipe"
+  exec 4<>"$BATS_TEST_TMPDIR/pipe"
+  # A page of a pipe, which a few looks fill.
+  perl -e 'open(my $pipe, "+<&=4") or die; fcntl($pipe, 1031, 4096) or die' # F_SETPIPE_SZ
+  nsenter -t "$server_pid" -n "$STORM" watch --interval 50ms --json - >&4 2>"$ERR" 3>&- &
+  watch_pid=$!
+  others+=("$watch_pid")
+  wait_until 60 grep -q 'the reader has stopped' "$ERR"
+  kill -INT "$watch_pid"
+  end_watch 10
+  exec 4>&-
+}
+
 @test "a file that cannot be written is named before the first look" {
   serve ignore-eof
   code=0
