@@ -281,6 +281,8 @@ has_ghosts() {
   wait_until 10 has_look '.[-1].ports[] | select(.side == "server") | .listens == false'
   [[ -z $(within ss -Htln "sport = :$PORT") ]]
   has_look '.[-1] | [.rows[] | select(.side == "server")] | length == 1 and .[0].states.close_wait == 6'
+  kill -INT "$watch_pid"
+  end_watch 10
   watch --once
   [[ $(row '[.listens, .states.close_wait, .pid]') == "[false,6,$server_pid]" ]]
   expect_in "$OUT" "served :$PORT"
