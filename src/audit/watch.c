@@ -58,6 +58,7 @@ struct watch {
     struct process *processes; /* by pid */
     int process_count, process_room;
     int refused;
+    bool had_news; /* at the last look: who owns what may have been in motion */
 
     bool listens[PORTS]; /* something listens there */
     bool serves[PORTS];  /* connections whose local port this is were accepted, now or before */
@@ -542,8 +543,10 @@ int watch_take(struct watch *watch, bool detailed, struct watch_look *look)
     if (rc != 0)
         return rc;
     bool are_same = recall(watch, before_us);
-    if (is_first || detailed || !are_same || have_processes_changed(watch))
+    bool has_news = is_first || !are_same || have_processes_changed(watch);
+    if (has_news || watch->had_news || detailed)
         rc = ask_for_owners(watch);
+    watch->had_news = has_news;
     rc = rc == 0 ? name_owners(watch) : rc;
     rc = rc == 0 ? remember(watch) : rc;
     rc = rc == 0 ? fill_rows(watch, look, before_us) : rc;

@@ -301,6 +301,27 @@ static void a_young_row_does_not_hide_an_old_one(void **state)
     assert_ptr_equal(growing.row, &rows[0]);
 }
 
+/* A client that leaks has a connection to each of many servers. */
+static void a_program_is_counted_over_all_its_ports(void **state)
+{
+    (void)state;
+    struct loopback to[FEW];
+    for (int i = 0; i < FEW; i++)
+        to[i] = loopback_pair();
+    struct watch *watch = watch_port(0, getpid());
+    struct watch_look look;
+    look_at(watch, &look);
+    assert_int_equal(look.sockets, 2 * FEW);
+    assert_int_equal(look.sets[WATCH_PORTS].count, 2 * FEW);
+    assert_int_equal(look.sets[WATCH_PROGRAMS].count, 2);
+    const struct watch_row *program = row_in(&look, WATCH_PROGRAMS, SIDE_CLIENT);
+    assert_int_equal(program->of[STATE_ESTABLISHED], FEW);
+    assert_int_equal(program->pid, getpid());
+    watch_free(watch);
+    for (int i = 0; i < FEW; i++)
+        loopback_close(&to[i]);
+}
+
 static void children_of_a_port_are_counted_together(void **state)
 {
     (void)state;
@@ -349,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_server_is_known_by_its_connections_when_nobody_listened_since),
         cmocka_unit_test(every_set_can_grow),
         cmocka_unit_test(a_young_row_does_not_hide_an_old_one),
+        cmocka_unit_test(a_program_is_counted_over_all_its_ports),
         cmocka_unit_test(children_of_a_port_are_counted_together),
     };
     return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
