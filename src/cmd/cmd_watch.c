@@ -193,12 +193,11 @@ static void pause_ms(int64_t ms)
 
 static int64_t pause_after(const struct watch_options *options, const struct watch_look *look)
 {
-    int64_t left_ms =
-        options->duration_ms > 0 ? options->duration_ms - (int64_t)(look->t_s * 1e3) : INT64_MAX;
+    int64_t left_ms = options->duration_ms - (int64_t)(look->t_s * 1e3);
     int64_t took_ms = (int64_t)(look->took_s * 1e3), wanted_ms = options->interval_ms - took_ms;
     int64_t least_ms = (int64_t)(LOOK_SHARE * look->cpu_s * 1e3) - took_ms;
     int64_t pause = wanted_ms > least_ms ? wanted_ms : least_ms;
-    return pause < left_ms ? pause : left_ms;
+    return left_ms > 0 && left_ms < pause ? left_ms : pause;
 }
 
 /* The watch as it goes on. */
@@ -265,28 +264,31 @@ static int tell_growth(const struct course *course)
     return EXIT_DIFFERS;
 }
 
+/* Something grows for most of the time, but not for long enough to be sure: a few seconds more will tell. */
+static bool is_in_doubt(const struct course *course)
+{
+    const struct watch_look *look = &course->look;
+    struct watch_growth growing;
+    return course->options->fail_on != 0 && watch_growing(look, look->t_s / 2, &growing);
+}
+
 static bool is_over(const struct course *course)
 {
     const struct watch_options *options = course->options;
-    return options->once || stopped_by != 0 ||
-           (options->duration_ms > 0 && (int64_t)(course->look.t_s * 1e3) >= options->duration_ms);
+    int64_t beyond_ms = (int64_t)(course->look.t_s * 1e3) - options->duration_ms;
+    if (options->once || stopped_by != 0)
+        return true;
+    return options->duration_ms > 0 && beyond_ms >= (is_in_doubt(course) ? SURE_S * 1000 : 0);
 }
 
-/* At the end without growth that is sure: whether that is for want of looks, or of time. */
-static int tell_doubt(const struct course *course)
+static int tell_too_few(const struct course *course)
 {
     struct trend all = growth_of(&course->look.all);
-    struct watch_growth growing;
-    if (all.kind == TREND_UNKNOWN)
-        diag_error(
-            "too few looks to tell whether CLOSE_WAIT grow: %lld over %.0f s; a longer --duration or a "
-            "shorter --interval gives more",
-            (long long)all.looks, all.span_s);
-    else if (watch_growing(&course->look, course->look.t_s / 2, &growing))
-        diag_error("%s: that is less than %d s, so that it is no verdict; a longer --duration gives one",
-                   watch_growth_words(&growing).text, SURE_S);
-    else
+    if (all.kind != TREND_UNKNOWN)
         return EXIT_AS_EXPECTED;
+    diag_error("too few looks to tell whether CLOSE_WAIT grow: %lld over %.0f s; a longer --duration or a "
+               "shorter --interval gives more",
+               (long long)all.looks, all.span_s);
     return EXIT_MACHINE;
 }
 
@@ -305,7 +307,7 @@ static int tell_end(const struct course *course)
         diag_note("socket descriptors that are in no table went from %lld to %lld: --fail-on growth does not "
                   "count them",
                   (long long)course->ghosts_first, (long long)course->ghosts_last);
-    return tell_doubt(course);
+    return tell_too_few(course);
 }
 
 static struct watch_page page_of(struct course *course)

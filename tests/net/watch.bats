@@ -231,6 +231,20 @@ has_ghosts() {
   expect_code 0
 }
 
+@test "--fail-on growth: what begins to grow late is watched until it is sure" {
+  serve ignore-eof
+  local go=$BATS_TEST_TMPDIR/go ready=$BATS_TEST_TMPDIR/ready
+  keep_leaving 'open(my $f, ">", "'"$ready"'"); until (-e "'"$go"'") { select(undef, undef, undef, 0.02) }
+    while (1) { close(open_one()); select(undef, undef, undef, 0.04); }'
+  wait_until 20 test -e "$ready"
+  start_watch --interval 100ms --duration 10s --fail-on growth
+  wait_until 20 has_look '.[-1].t_s > 1'
+  touch "$go"
+  end_watch 60
+  expect_code 1
+  has_look '.[-1].t_s > 10.5'
+}
+
 @test "--fail-on growth: where there was too little to see there is no verdict" {
   serve ignore-eof
   code=0
