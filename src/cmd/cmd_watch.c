@@ -370,35 +370,25 @@ static int check_growth(const struct watch_options *options)
     return EXIT_USAGE;
 }
 
-static int watch_and_show(const struct watch_options *options, const struct showing *showing)
-{
-    const struct watch_settings settings = {
-        .port = (uint16_t)options->port, .pid = (pid_t)options->pid, .by_peer = options->by_peer};
-    int error;
-    struct course course = {.options = options, .watch = watch_new(&settings, &error)};
-    if (course.watch == NULL)
-        return tell_blind(options, -error, NULL);
-    int code = look_on(&course, showing);
-    watch_free(course.watch);
-    return code;
-}
-
-static int open_and_look(const struct watch_options *options)
+static int open_and_look(const struct watch_options *options, struct watch *watch)
 {
     const struct output_path path = {"json", options->json};
     bool to_stdout = output_is_stdout(options->json), has_file = options->json != NULL && !to_stdout;
     if (outputs_check_paths(&path, 1) != 0)
         return EXIT_USAGE;
-    struct showing showing = {.has_table = !to_stdout};
-    char name[160];
-    snprintf(name, sizeof name, "--json %s", options->json);
+    struct showing showing = {.has_table = !to_stdout, .json = to_stdout ? stdout : NULL};
     showing.redraws = diag_is_terminal() && isatty(STDOUT_FILENO) == 1 && !options->once && !to_stdout;
-    showing.json = to_stdout ? stdout : has_file ? output_open(options->json, name) : NULL;
+    if (has_file) {
+        char name[160];
+        snprintf(name, sizeof name, "--json %s", options->json);
+        showing.json = output_open(options->json, name);
+    }
     if (has_file && showing.json == NULL) {
         diag_error("--json \"%s\": %s", options->json, strerror(errno));
         return EXIT_USAGE;
     }
-    int code = watch_and_show(options, &showing);
+    struct course course = {.options = options, .watch = watch};
+    int code = look_on(&course, &showing);
     if (!has_file)
         return code;
     int rc = outputs_let_go(showing.json);
@@ -409,8 +399,16 @@ static int open_and_look(const struct watch_options *options)
 int cmd_watch(int argc, char *argv[])
 {
     struct watch_options options = {.interval_ms = 1000};
+    int error;
     if (options_parse(rows, argc, argv, &options) != 0 || check_growth(&options) != EXIT_AS_EXPECTED)
         return EXIT_USAGE;
     hear_signals();
-    return open_and_look(&options);
+    const struct watch_settings settings = {
+        .port = (uint16_t)options.port, .pid = (pid_t)options.pid, .by_peer = options.by_peer};
+    struct watch *watch = watch_new(&settings, &error);
+    if (watch == NULL)
+        return tell_blind(&options, -error, NULL);
+    int code = open_and_look(&options, watch);
+    watch_free(watch);
+    return code;
 }

@@ -242,7 +242,7 @@ struct process_command process_command(pid_t pid)
         return command;
     size_t length = strlen(text);
     text[length > 0 ? length - 1 : 0] = '\0'; /* the newline that the kernel puts at the end */
-    snprintf(command.text, sizeof command.text, "%s", text);
+    snprintf(command.text, sizeof command.text, "%.*s", (int)sizeof command.text - 1, text);
     make_visible(command.text);
     return command;
 }
