@@ -85,10 +85,10 @@ int socket_inode_of(int directory, const char *name, uint64_t *inode)
     return 0;
 }
 
-/* A process that is gone is missing from /proc. */
+/* A process that is gone is missing from /proc; one that /proc hides (hidepid) is EPERM. */
 static int process_error(int error)
 {
-    return error == ENOENT ? -ESRCH : -error;
+    return error == ENOENT ? -ESRCH : error == EPERM ? -EACCES : -error;
 }
 
 static int read_descriptors(struct socket_owners *owners, pid_t pid, DIR *directory)
