@@ -42,7 +42,7 @@
  *     audit, probe         rounds of connections; one of them, from connect() to what became of it
  *     server_side          the server's ends in the kernel's tables, and who holds them
  *     findings             classes, groups, times
- *     watch                the sockets that are there, by port, process and peer
+ *     watch, watch_rows    the sockets that are there, by port, process and peer
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
  *     state_order          how to get into each of the eleven states and stay there: rows of the same shape

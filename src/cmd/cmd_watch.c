@@ -8,7 +8,6 @@
 #include "cmd/command.h"
 #include "cmd/outputs.h"
 #include "storm/clock.h"
-#include "tcp/socket_owner.h"
 #include "tcp/unlisted_sockets.h"
 #include "view/view.h"
 #include "view/watch_view.h"
@@ -22,10 +21,14 @@
 
 enum {
     DAY_MS = 24 * 3600 * 1000,
-    LOOK_SHARE = 12,   /* a look takes at most this part of the time: with what is shown, a tenth */
+    LOOK_SHARE = 12,   /* looks take at most this part of a core: with what is shown, a tenth */
     DETAIL_MS = 10000, /* between two looks that ask for ages */
     SURE_S = 10,       /* a slope over less is no reason to fail */
+    SURE_LOOKS = 8,    /* nor is one over fewer looks: growth.h */
+    LOST_LOOKS = 5,    /* in a row, after which it gives up */
+    SETTLE_MS = 50,    /* between the two looks of --once, where the first was unsure */
     FILE_ROWS = 200,
+    NOTE_ROWS = 8, /* what the terminal needs besides the rows of the table */
     BLOCK_SIZE = 65536,
     BLOCK_LINES = 60,
 };
@@ -74,13 +77,10 @@ static const struct option_row rows[] = {
      .min = 1,
      .max = DAY_MS},
     {.name = "once", .help = "one look", .kind = OPTION_FLAG, .target = OPTION(once)},
-    {.name = "by-peer",
-     .help = "a row for each peer of a server",
-     .kind = OPTION_FLAG,
-     .target = OPTION(by_peer)},
+    {.name = "by-peer", .help = "a row for each peer", .kind = OPTION_FLAG, .target = OPTION(by_peer)},
     {.name = "fail-on",
      .value = "WHAT",
-     .help = "growth: exit 1 when CLOSE_WAIT grow",
+     .help = "growth: exit 1 when CLOSE_WAIT grow for 10 s",
      .preset = "nothing",
      .kind = OPTION_CHOICE,
      .target = OPTION(fail_on),
@@ -98,12 +98,27 @@ void watch_print_options(FILE *out)
     options_print_help(rows, out);
 }
 
-static volatile sig_atomic_t is_stopped;
+/* ---- signals ---- */
 
+static volatile sig_atomic_t stopped_by; /* a signal's number; 0: none */
+
+/* The second one does not wait for anything. */
 static void on_stop(int number)
 {
-    (void)number;
-    is_stopped = 1;
+    if (stopped_by != 0)
+        _exit(EXIT_INTERRUPTED);
+    stopped_by = number;
+}
+
+/* Under nohup a hang-up stays ignored. */
+static void hear_signals(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction stop = {.sa_handler = on_stop};
+    struct sigaction before;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        if (numbers[i] != SIGHUP || sigaction(SIGHUP, NULL, &before) != 0 || before.sa_handler != SIG_IGN)
+            sigaction(numbers[i], &stop, NULL);
 }
 
 /* ---- one look, shown ---- */
@@ -121,7 +136,7 @@ static void draw_table(const struct watch_page *page)
     FILE *out = fmemopen(text, sizeof text, "w");
     if (out == NULL)
         return;
-    watch_print_table(out, page, size.rows > 6 ? size.rows - 6 : 1, size.columns - 1);
+    watch_print_table(out, page, size.rows > NOTE_ROWS ? size.rows - NOTE_ROWS : 1, size.columns - 1);
     fputc('\0', out);
     fclose(out);
     const char *lines[BLOCK_LINES];
@@ -132,143 +147,267 @@ static void draw_table(const struct watch_page *page)
     diag_progress_block(lines, count);
 }
 
-/* Returns 0, or a negative errno after telling. */
+static void print_table(const struct watch_page *page, bool is_last)
+{
+    diag_progress_clear();
+    watch_print_table(stdout, page, FILE_ROWS,
+                      isatty(STDOUT_FILENO) == 1 ? terminal_size(STDOUT_FILENO).columns : 0);
+    if (!is_last)
+        fputc('\n', stdout);
+}
+
+/* After a hang-up nobody is left who reads the terminal. */
 static int write_out(FILE *out)
 {
     int rc = view_flush(out);
-    if (rc != 0)
-        diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
-    return rc;
+    if (rc == 0)
+        return EXIT_AS_EXPECTED;
+    if (stopped_by == SIGHUP)
+        return EXIT_INTERRUPTED;
+    diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    return EXIT_MACHINE;
 }
 
 static int show(const struct showing *showing, const struct watch_page *page, bool is_last)
 {
-    if (showing->json != NULL)
-        watch_print_json(showing->json, page);
     if (showing->redraws && !is_last)
         draw_table(page);
-    else if (showing->has_table) {
-        diag_progress_clear();
-        watch_print_table(stdout, page, FILE_ROWS, 0);
-        if (!is_last)
-            fputc('\n', stdout);
-    }
-    int rc = showing->json != NULL ? write_out(showing->json) : 0;
-    return rc != 0 ? rc : write_out(stdout);
+    else if (showing->has_table)
+        print_table(page, is_last);
+    if (showing->json != NULL)
+        watch_print_json(showing->json, page);
+    int code = showing->json != NULL ? write_out(showing->json) : EXIT_AS_EXPECTED;
+    return code == EXIT_AS_EXPECTED ? write_out(stdout) : code;
 }
 
 /* ---- looking ---- */
 
 static void pause_ms(int64_t ms)
 {
-    for (int64_t until_us = monotonic_us() + ms * 1000; !is_stopped && monotonic_us() < until_us;) {
+    for (int64_t until_us = monotonic_us() + ms * 1000; stopped_by == 0 && monotonic_us() < until_us;) {
         int64_t left_us = until_us - monotonic_us();
         usleep((useconds_t)(left_us > 50000 ? 50000 : left_us > 0 ? left_us : 0));
+        output_push_all();
     }
 }
 
 static int64_t pause_after(const struct watch_options *options, const struct watch_look *look)
 {
-    int64_t left_ms =
-        options->duration_ms > 0 ? options->duration_ms - (int64_t)(look->t_s * 1e3) : INT64_MAX;
-    int64_t took_ms = (int64_t)(look->took_s * 1e3), least_ms = (LOOK_SHARE - 1) * took_ms;
-    int64_t wanted_ms = options->interval_ms - took_ms;
+    int64_t left_ms = options->duration_ms - (int64_t)(look->t_s * 1e3);
+    int64_t took_ms = (int64_t)(look->took_s * 1e3), wanted_ms = options->interval_ms - took_ms;
+    int64_t least_ms = (int64_t)(LOOK_SHARE * look->cpu_s * 1e3) - took_ms;
     int64_t pause = wanted_ms > least_ms ? wanted_ms : least_ms;
-    return pause < left_ms ? pause : left_ms;
+    return left_ms > 0 && left_ms < pause ? left_ms : pause;
 }
 
-static int tell_growth(const struct watch_options *options, const struct watch_look *look)
+/* The watch as it goes on. */
+struct course {
+    const struct watch_options *options;
+    struct watch *watch;
+    struct watch_look look;
+    int64_t detailed_us; /* the last detailed look */
+    int lost_looks;      /* in a row */
+    int64_t ghosts_first, ghosts_last;
+};
+
+/* Why the kernel, or the one process, can be looked at no longer. */
+static int tell_blind(const struct watch_options *options, int error, const struct watch_look *look)
 {
-    struct trend trend;
-    const struct watch_row *row = watch_growing(look, &trend);
-    if (options->fail_on == 0 || row == NULL || trend.span_s < SURE_S)
+    diag_progress_clear();
+    if (error == ESRCH && look != NULL && look->t_s > 0)
+        diag_error("process %lld has ended: it was watched for %.1f s", (long long)options->pid, look->t_s);
+    else if (error == ESRCH)
+        diag_error("--pid \"%lld\": there is no such process, or it has ended", (long long)options->pid);
+    else if (error == EXDEV)
+        diag_error(
+            "--pid \"%lld\": it is in another network namespace: run \"nsenter -t %lld -n tcpstorm watch "
+            "--pid %lld\"",
+            (long long)options->pid, (long long)options->pid, (long long)options->pid);
+    else if (error == EACCES && options->pid > 0)
+        diag_error("--pid \"%lld\": this user may not look into that process%s", (long long)options->pid,
+                   geteuid() != 0 ? ": root may" : "");
+    else if (error == ENOMEM)
+        diag_error("out of memory: the kernel's sockets cannot be kept");
+    else
+        diag_error("the kernel's sockets cannot be read: %s", strerror(error));
+    return EXIT_MACHINE;
+}
+
+/* Sockets whose owner was not found have been closed meanwhile, or are hidden: a second look tells. */
+static int look_once(struct course *course)
+{
+    int rc = watch_take(course->watch, true, &course->look);
+    if (rc == 0 && course->look.unsure > 0) {
+        pause_ms(SETTLE_MS);
+        rc = watch_take(course->watch, true, &course->look);
+    }
+    return rc;
+}
+
+static int look_again(struct course *course)
+{
+    int64_t now_us = monotonic_us();
+    bool detailed = course->detailed_us == 0 || now_us - course->detailed_us > DETAIL_MS * 1000;
+    int rc = watch_take(course->watch, detailed, &course->look);
+    if (rc == 0 && detailed)
+        course->detailed_us = now_us;
+    return rc;
+}
+
+static int tell_growth(const struct course *course)
+{
+    struct watch_growth growing;
+    if (course->options->fail_on == 0 || !watch_growing(&course->look, SURE_S, &growing))
         return EXIT_AS_EXPECTED;
     diag_progress_clear();
-    diag_error("CLOSE_WAIT on %s port %u (%s pid %d) %s", row->side == SIDE_SERVER ? "server" : "client of",
-               row->port, row->pid > 0 ? row->command : "no process", (int)row->pid,
-               growth_words(&trend).text);
+    diag_error("%s", watch_growth_words(&growing).text);
     return EXIT_DIFFERS;
 }
 
+/* Something grows for most of the time, but not for long enough to be sure: a few seconds more will tell. */
+static bool is_in_doubt(const struct course *course)
+{
+    const struct watch_look *look = &course->look;
+    struct watch_growth growing;
+    return course->options->fail_on != 0 && watch_growing(look, look->t_s / 2, &growing);
+}
+
+static bool is_over(const struct course *course)
+{
+    const struct watch_options *options = course->options;
+    int64_t beyond_ms = (int64_t)(course->look.t_s * 1e3) - options->duration_ms;
+    if (options->once || stopped_by != 0)
+        return true;
+    return options->duration_ms > 0 && beyond_ms >= (is_in_doubt(course) ? SURE_S * 1000 : 0);
+}
+
+static int tell_too_few(const struct course *course)
+{
+    struct trend all = growth_of(&course->look.all);
+    if (all.kind != TREND_UNKNOWN)
+        return EXIT_AS_EXPECTED;
+    diag_error("too few looks to tell whether CLOSE_WAIT grow: %lld over %.0f s; a longer --duration or a "
+               "shorter --interval gives more",
+               (long long)all.looks, all.span_s);
+    return EXIT_MACHINE;
+}
+
+/* A watch that was to last, or to judge, is interrupted; one that goes on until Ctrl-C has its end. */
+static int tell_end(const struct course *course)
+{
+    const struct watch_options *options = course->options;
+    bool was_to_end = options->duration_ms > 0 || options->fail_on != 0 || options->once;
+    if (stopped_by != 0)
+        outputs_hurry();
+    if (stopped_by != 0)
+        return stopped_by == SIGHUP || was_to_end ? EXIT_INTERRUPTED : EXIT_AS_EXPECTED;
+    if (options->fail_on == 0)
+        return EXIT_AS_EXPECTED;
+    if (course->ghosts_last > course->ghosts_first && course->ghosts_first >= 0)
+        diag_note("socket descriptors that are in no table went from %lld to %lld: --fail-on growth does not "
+                  "count them",
+                  (long long)course->ghosts_first, (long long)course->ghosts_last);
+    return tell_too_few(course);
+}
+
+static struct watch_page page_of(struct course *course)
+{
+    const struct watch_options *options = course->options;
+    struct watch_page page = {.look = &course->look,
+                              .of_process = options->pid > 0,
+                              .is_root = geteuid() == 0,
+                              .by_peer = options->by_peer};
+    if (page.of_process)
+        page.ghosts = unlisted_sockets((pid_t)options->pid);
+    course->ghosts_first = course->look.t_s > 0 ? course->ghosts_first : page.ghosts;
+    course->ghosts_last = page.ghosts;
+    return page;
+}
+
 /* What is left to be said when the watch is over: the last table stays. */
-static int look_on(const struct watch_options *options, const struct showing *showing, struct watch *watch)
+static int look_on(struct course *course, const struct showing *showing)
 {
-    int64_t began_us = monotonic_us(), detailed_us = 0;
     for (;;) {
-        struct watch_look look;
-        int64_t now_us = monotonic_us();
-        bool detailed = detailed_us == 0 || now_us - detailed_us > DETAIL_MS * 1000;
-        int rc = watch_take(watch, detailed, &look);
-        if (rc != 0) {
-            diag_error("the kernel's sockets cannot be read: %s", strerror(-rc));
-            return EXIT_MACHINE;
+        int rc = course->options->once ? look_once(course) : look_again(course);
+        course->lost_looks = rc == -EINTR ? course->lost_looks + 1 : 0;
+        if (rc == -EINTR && course->lost_looks < LOST_LOOKS && stopped_by == 0) {
+            pause_ms(course->options->interval_ms);
+            continue;
         }
-        detailed_us = detailed ? now_us : detailed_us;
-        struct watch_page page = {.look = &look,
-                                  .ghosts = options->pid > 0 ? unlisted_sockets((pid_t)options->pid) : -1};
-        int code = tell_growth(options, &look);
-        bool is_over = options->duration_ms > 0 && now_us - began_us >= options->duration_ms * 1000;
-        bool is_last = options->once || is_over || is_stopped || code != EXIT_AS_EXPECTED;
-        if (show(showing, &page, is_last) != 0)
-            return EXIT_MACHINE;
+        if (rc != 0)
+            return stopped_by != 0 ? tell_end(course) : tell_blind(course->options, -rc, &course->look);
+        const struct watch_page page = page_of(course);
+        int code = tell_growth(course);
+        bool is_last = code != EXIT_AS_EXPECTED || is_over(course);
+        rc = show(showing, &page, is_last);
+        if (rc != EXIT_AS_EXPECTED)
+            return rc;
         if (is_last)
-            return code;
-        outputs_wait_while_clogged(stdout, &is_stopped);
+            return code != EXIT_AS_EXPECTED ? code : tell_end(course);
+        pause_ms(pause_after(course->options, &course->look));
+        outputs_wait_while_clogged(stdout, &stopped_by);
         if (showing->json != NULL)
-            outputs_wait_while_clogged(showing->json, &is_stopped);
-        pause_ms(pause_after(options, &look));
+            outputs_wait_while_clogged(showing->json, &stopped_by);
     }
 }
 
-static int check(struct watch_options *options)
+/* ---- beginning and end ---- */
+
+static int check_growth(const struct watch_options *options)
 {
-    if (options->once && options->fail_on != 0) {
+    if (options->fail_on == 0)
+        return EXIT_AS_EXPECTED;
+    if (options->once)
         diag_error("--once and --fail-on growth: one look shows no growth, allowed is --duration");
-        return EXIT_USAGE;
-    }
-    if (options->pid > 0 && process_command((pid_t)options->pid).text[0] == '\0') {
-        diag_error("--pid \"%lld\": there is no such process", (long long)options->pid);
-        return EXIT_USAGE;
-    }
-    options->settings = (struct watch_settings){
-        .port = (uint16_t)options->port, .pid = (pid_t)options->pid, .by_peer = options->by_peer};
-    return EXIT_AS_EXPECTED;
+    else if (options->duration_ms > 0 && options->duration_ms < SURE_S * 1000)
+        diag_error("--fail-on growth: allowed is a --duration of %ds and more", SURE_S);
+    else if (options->duration_ms > 0 && options->interval_ms > options->duration_ms / SURE_LOOKS)
+        diag_error(
+            "--fail-on growth: %d looks are needed, allowed is an --interval of an eighth of --duration",
+            SURE_LOOKS);
+    else
+        return EXIT_AS_EXPECTED;
+    return EXIT_USAGE;
 }
 
-static int open_and_look(const struct watch_options *options)
+static int open_and_look(const struct watch_options *options, struct watch *watch)
 {
-    bool to_stdout = output_is_stdout(options->json);
-    struct showing showing = {.has_table = !to_stdout};
-    showing.redraws = diag_is_terminal() && isatty(STDOUT_FILENO) == 1 && !options->once && !to_stdout;
     const struct output_path path = {"json", options->json};
+    bool to_stdout = output_is_stdout(options->json), has_file = options->json != NULL && !to_stdout;
     if (outputs_check_paths(&path, 1) != 0)
         return EXIT_USAGE;
-    char name[160];
-    snprintf(name, sizeof name, "--json %s", to_stdout ? "-" : options->json);
-    showing.json = to_stdout ? stdout : options->json != NULL ? output_open(options->json, name) : NULL;
-    if (options->json != NULL && showing.json == NULL) {
+    struct showing showing = {.has_table = !to_stdout, .json = to_stdout ? stdout : NULL};
+    showing.redraws = diag_is_terminal() && isatty(STDOUT_FILENO) == 1 && !options->once && !to_stdout;
+    if (has_file) {
+        char name[160];
+        snprintf(name, sizeof name, "--json %s", options->json);
+        showing.json = output_open(options->json, name);
+    }
+    if (has_file && showing.json == NULL) {
         diag_error("--json \"%s\": %s", options->json, strerror(errno));
         return EXIT_USAGE;
     }
-    struct watch *watch = watch_new(&options->settings);
-    int code = watch != NULL ? look_on(options, &showing, watch) : EXIT_MACHINE;
-    if (watch == NULL)
-        diag_error("the kernel's sockets cannot be read here, or memory is short");
-    watch_free(watch);
-    if (is_stopped)
-        outputs_hurry();
-    if (showing.json == NULL || to_stdout)
+    struct course course = {.options = options, .watch = watch};
+    int code = look_on(&course, &showing);
+    if (!has_file)
         return code;
-    return outputs_let_go_and_close(showing.json) != 0 ? EXIT_MACHINE : code;
+    int rc = outputs_let_go_and_close(showing.json);
+    return rc == 0 || code == EXIT_INTERRUPTED ? code : rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
 int cmd_watch(int argc, char *argv[])
 {
     struct watch_options options = {.interval_ms = 1000};
-    if (options_parse(rows, argc, argv, &options) != 0 || check(&options) != 0)
+    int error;
+    if (options_parse(rows, argc, argv, &options) != 0 || check_growth(&options) != EXIT_AS_EXPECTED)
         return EXIT_USAGE;
-    const struct sigaction stop = {.sa_handler = on_stop};
-    sigaction(SIGINT, &stop, NULL);
-    sigaction(SIGTERM, &stop, NULL);
-    return open_and_look(&options);
+    hear_signals();
+    const struct watch_settings settings = {
+        .port = (uint16_t)options.port, .pid = (pid_t)options.pid, .by_peer = options.by_peer};
+    struct watch *watch = watch_new(&settings, &error);
+    if (watch == NULL)
+        return tell_blind(&options, -error, NULL);
+    int code = open_and_look(&options, watch);
+    watch_free(watch);
+    return code;
 }

@@ -3,112 +3,406 @@
 #include "base/json_writer.h"
 #include "base/number_text.h"
 
-#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
-struct cell {
-    char text[96];
+enum {
+    CELL_SIZE = 96,
+    WORKERS_MOST = 8, /* processes of a port that get a line each; a process per client gets none */
+    OTHERS_LEAST = 17 /* columns: a count and a state */
 };
 
-static struct cell where_of(const struct watch_row *row)
+/* ---- cells ---- */
+
+enum column { WHERE, PROCESS, CLOSE_WAIT, GROWS, OLDEST, UNREAD, COLUMNS };
+
+static const struct {
+    const char *name;
+    int usual; /* columns: so wide, or as wide as what is in it */
+    int tight; /* to which it may be cut; 0: not at all */
+} columns_of[COLUMNS] = {
+    [WHERE] = {"where", 12, 17}, [PROCESS] = {"process", 12, 14}, [CLOSE_WAIT] = {"CLOSE_WAIT", 10, 0},
+    [GROWS] = {"grows", 8, 0},   [OLDEST] = {"oldest", 6, 0},     [UNREAD] = {"unread", 6, 0},
+};
+
+struct line {
+    char cells[COLUMNS][CELL_SIZE];
+    int tail; /* characters at the end of the process that are not cut: its pid, how many they are */
+    const struct watch_row *row;
+};
+
+static void put_where(char *cell, const struct watch_row *row)
 {
-    struct cell out;
-    if (row->side == SIDE_SERVER && row->peer.family == 0)
-        snprintf(out.text, sizeof out.text, "serves :%u", row->port);
-    else if (row->side == SIDE_SERVER)
-        snprintf(out.text, sizeof out.text, "serves :%u to %s", row->port, address_text(&row->peer).text);
+    struct address_text peer = row->peer.family != 0 ? address_text(&row->peer) : (struct address_text){""};
+    if (row->key.side == SIDE_CLIENT)
+        snprintf(cell, CELL_SIZE, "to %s:%u", peer.text, row->key.port);
     else
-        snprintf(out.text, sizeof out.text, "to %s:%u", address_text(&row->peer).text, row->port);
-    return out;
+        snprintf(cell, CELL_SIZE, "%s :%u%s%s", row->listens ? "serves" : "served", row->key.port,
+                 row->peer.family != 0 ? " to " : "", peer.text);
 }
 
-static struct cell process_of(const struct watch_row *row)
+static void put_process(struct line *line, const struct watch_row *row)
 {
-    struct cell out;
-    if (row->pid > 0)
-        snprintf(out.text, sizeof out.text, "%s %d", row->command, (int)row->pid);
+    char *cell = line->cells[PROCESS], tail[48] = "";
+    const char *name = row->command[0] != '\0' ? row->command : "processes";
+    if (row->processes == 1)
+        snprintf(tail, sizeof tail, " %d", (int)row->pid);
     else
-        snprintf(out.text, sizeof out.text, "-");
-    return out;
+        snprintf(tail, sizeof tail, " (%s)", grouped(row->processes).text);
+    if (row->processes > 0)
+        snprintf(cell, CELL_SIZE, "%s%s", name, tail);
+    else
+        snprintf(cell, CELL_SIZE, "%s",
+                 row->unowned > 0 && row->unowned == row->of[STATE_CLOSE_WAIT] ? "not accepted" : "-");
+    line->tail = row->processes > 0 ? (int)strlen(tail) : 0;
 }
 
-/* The states that it is in, CLOSE_WAIT apart, which has a column of its own. */
-static void put_others(char *line, size_t size, const struct watch_row *row)
+/* Per second, or where that is next to nothing per minute or hour. */
+static void put_slope(char *cell, double per_s)
 {
+    if (per_s >= 0.1)
+        snprintf(cell, CELL_SIZE, "+%.1f/s", per_s);
+    else if (per_s * 60 >= 0.1)
+        snprintf(cell, CELL_SIZE, "+%.1f/min", per_s * 60);
+    else
+        snprintf(cell, CELL_SIZE, "+%.1f/h", per_s * 3600);
+}
+
+/* An age is what is known at least. */
+static void put_age(char *cell, int64_t ms)
+{
+    double s = (double)ms / 1e3;
+    if (s < 10000)
+        snprintf(cell, CELL_SIZE, "%.0f s+", s);
+    else
+        snprintf(cell, CELL_SIZE, "%.0f h+", s / 3600);
+}
+
+static void put_cells(struct line *line, const struct watch_row *row)
+{
+    struct trend trend = growth_of(&row->growth);
+    int64_t close_wait = row->of[STATE_CLOSE_WAIT];
+    *line = (struct line){.row = row};
+    put_where(line->cells[WHERE], row);
+    put_process(line, row);
+    snprintf(line->cells[CLOSE_WAIT], CELL_SIZE, "%s", grouped(close_wait).text);
+    if (trend.kind == TREND_LEAK)
+        put_slope(line->cells[GROWS], trend.slope_per_s);
+    else if (trend.kind != TREND_UNKNOWN && close_wait > 0)
+        snprintf(line->cells[GROWS], CELL_SIZE, "%s", trend_kind_name(trend.kind));
+    if (close_wait > 0) {
+        put_age(line->cells[OLDEST], row->oldest_ms > 0 ? row->oldest_ms : 0);
+        snprintf(line->cells[UNREAD], CELL_SIZE, "%s", grouped(row->unread).text);
+    }
+}
+
+/* ---- which rows ---- */
+
+struct lines {
+    struct line *each;
+    int count, room, left_out;
+};
+
+static struct line *add_line(struct lines *lines, const struct watch_row *row)
+{
+    if (lines->count == lines->room) {
+        lines->left_out++;
+        return NULL;
+    }
+    struct line *line = &lines->each[lines->count++];
+    put_cells(line, row);
+    return line;
+}
+
+static bool is_of_port(const struct watch_row *owner, const struct watch_row *port)
+{
+    return owner->key.side == port->key.side && owner->key.port == port->key.port &&
+           (port->key.side == SIDE_SERVER || strcmp(owner->command, port->key.command) == 0);
+}
+
+/* An owner that the port's line does not tell. */
+static bool is_told(const struct watch_page *page, const struct watch_row *port,
+                    const struct watch_row *owner)
+{
+    if (page->by_peer)
+        return true;
+    if (owner->processes == 0)
+        return port->processes > 0 && owner->of[STATE_CLOSE_WAIT] > 0;
+    return port->processes > 1 &&
+           (port->processes <= WORKERS_MOST || growth_of(&owner->growth).kind == TREND_LEAK);
+}
+
+static void add_port(struct lines *lines, const struct watch_page *page, const struct watch_row *port)
+{
+    const struct watch_rows *owners = &page->look->sets[WATCH_OWNERS];
+    add_line(lines, port);
+    for (int i = 0; i < owners->count; i++) {
+        const struct watch_row *owner = &owners->each[i];
+        if (!is_of_port(owner, port) || !is_told(page, port, owner))
+            continue;
+        struct line *line = add_line(lines, owner);
+        if (line == NULL)
+            continue;
+        char indented[CELL_SIZE];
+        snprintf(indented, sizeof indented, "  %.*s", CELL_SIZE - 3, line->cells[PROCESS]);
+        memcpy(line->cells[PROCESS], indented, sizeof indented);
+        if (!page->by_peer)
+            line->cells[WHERE][0] = '\0';
+    }
+}
+
+/* ---- widths ---- */
+
+struct layout {
+    int columns; /* of the screen; 0: no end */
+    int width[COLUMNS];
+    bool has_unread;
+};
+
+static int width_of(const struct layout *layout)
+{
+    int sum = 0;
+    for (int i = 0; i < COLUMNS; i++)
+        sum += i != UNREAD || layout->has_unread ? layout->width[i] + 1 : 0;
+    return sum;
+}
+
+/* Takes from the wider of the two columns of names, until there is room for the other states. */
+static void make_room(struct layout *layout)
+{
+    while (width_of(layout) + OTHERS_LEAST > layout->columns) {
+        int where = layout->width[WHERE] - columns_of[WHERE].tight,
+            process = layout->width[PROCESS] - columns_of[PROCESS].tight;
+        if (where <= 0 && process <= 0)
+            return;
+        layout->width[where > process ? WHERE : PROCESS]--;
+    }
+}
+
+static struct layout lay_out(const struct lines *lines, int columns)
+{
+    struct layout layout = {.columns = columns, .has_unread = true};
+    for (int i = 0; i < COLUMNS; i++) {
+        layout.width[i] = columns_of[i].usual;
+        for (int n = 0; n < lines->count; n++) {
+            int width = (int)strlen(lines->each[n].cells[i]);
+            layout.width[i] = width > layout.width[i] ? width : layout.width[i];
+        }
+    }
+    if (columns > 0)
+        make_room(&layout);
+    layout.has_unread = columns == 0 || width_of(&layout) + OTHERS_LEAST <= columns;
+    if (!layout.has_unread)
+        make_room(&layout);
+    return layout;
+}
+
+/* ---- what is printed ---- */
+
+struct text {
+    char text[512];
+};
+
+static void append(struct text *to, const char *text)
+{
+    size_t length = strlen(to->text);
+    snprintf(to->text + length, sizeof to->text - length, "%s", text);
+}
+
+/* Cut to the width in the middle, so that the last `tail` characters stay. */
+static void append_name(struct text *to, const char *name, int width, int tail)
+{
+    int length = (int)strlen(name);
+    char cell[CELL_SIZE + 16];
+    if (length > width && tail + 2 < width)
+        snprintf(cell, sizeof cell, "%.*s..%s", width - tail - 2, name, name + length - tail);
+    else
+        snprintf(cell, sizeof cell, "%-*.*s", width, width, name);
+    append(to, cell);
+}
+
+/* The states that it is in, CLOSE_WAIT apart, which has a column of its own: as many as there is room for. */
+static void append_others(struct text *to, const struct watch_row *row, int columns)
+{
+    static const char more[] = " ...";
+    enum tcp_state states[STATE_COUNT];
+    int count = 0;
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
         enum tcp_state state = tcp_state_in_life_order(i);
-        size_t length = strlen(line);
-        if (state != STATE_CLOSE_WAIT && row->of[state] > 0 && length < size)
-            snprintf(line + length, size - length, " %s %s", grouped(row->of[state]).text,
-                     tcp_state_name(state));
+        if (state != STATE_CLOSE_WAIT && row->of[state] > 0)
+            states[count++] = state;
+    }
+    for (int i = 0; i < count; i++) {
+        char one[64];
+        snprintf(one, sizeof one, " %s %s", grouped(row->of[states[i]]).text, tcp_state_name(states[i]));
+        size_t needed = strlen(to->text) + strlen(one) + (i + 1 < count ? sizeof more - 1 : 0);
+        if (columns > 0 && needed > (size_t)columns) {
+            append(to, more);
+            return;
+        }
+        append(to, one);
     }
 }
 
-static void print_line(FILE *out, const char *line, int columns)
+/* The port at the end stays; of a server's row there is none. */
+static int tail_of_where(const char *where)
 {
-    fprintf(out, "%.*s\n", columns > 0 ? columns : (int)strlen(line), line);
+    const char *colon = strncmp(where, "to ", 3) == 0 ? strrchr(where, ':') : NULL;
+    return colon != NULL ? (int)strlen(colon) : 0;
 }
 
-static void print_row(FILE *out, const struct watch_row *row, int columns)
+static void print_line(FILE *out, const struct layout *layout, const struct line *line)
 {
-    char line[512], oldest[32] = "", unread[32] = "", slope[32] = "";
-    struct trend trend = growth_of(&row->growth);
-    if (row->of[STATE_CLOSE_WAIT] > 0) {
-        snprintf(oldest, sizeof oldest, "%.0f s", (double)row->oldest_ms / 1e3);
-        snprintf(unread, sizeof unread, "%s", grouped(row->unread).text);
+    struct text text = {""};
+    append_name(&text, line->cells[WHERE], layout->width[WHERE], tail_of_where(line->cells[WHERE]));
+    append(&text, " ");
+    append_name(&text, line->cells[PROCESS], layout->width[PROCESS], line->tail);
+    for (int i = CLOSE_WAIT; i < COLUMNS; i++) {
+        char cell[CELL_SIZE + 16];
+        snprintf(cell, sizeof cell, " %*s", layout->width[i], line->cells[i]);
+        append(&text, i != UNREAD || layout->has_unread ? cell : "");
     }
-    if (trend.kind == TREND_LEAK)
-        snprintf(slope, sizeof slope, "+%.1f/s", trend.slope_per_s);
-    else if (trend.kind != TREND_UNKNOWN && row->of[STATE_CLOSE_WAIT] > 0)
-        snprintf(slope, sizeof slope, "%s", trend_kind_name(trend.kind));
-    snprintf(line, sizeof line, "%-24s %-20s %10s %8s %8s %9s ", where_of(row).text, process_of(row).text,
-             grouped(row->of[STATE_CLOSE_WAIT]).text, unread, oldest, slope);
-    put_others(line, sizeof line, row);
-    print_line(out, line, columns);
+    if (line->row != NULL)
+        append_others(&text, line->row, layout->columns);
+    else
+        append(&text, " others");
+    size_t length = strlen(text.text);
+    while (length > 0 && text.text[length - 1] == ' ')
+        length--;
+    fprintf(out, "%.*s\n", (int)length, text.text);
+}
+
+static void print_head(FILE *out, const struct layout *layout)
+{
+    struct line head = {.row = NULL};
+    for (int i = 0; i < COLUMNS; i++)
+        snprintf(head.cells[i], CELL_SIZE, "%s", columns_of[i].name);
+    print_line(out, layout, &head);
+}
+
+/* ---- what has to be said besides ---- */
+
+static void print_note(FILE *out, int columns, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+static void print_note(FILE *out, int columns, const char *format, ...)
+{
+    struct text note;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note.text, sizeof note.text, format, arguments);
+    va_end(arguments);
+    fprintf(out, "%.*s\n", columns > 0 ? columns : (int)strlen(note.text), note.text);
+}
+
+static void print_hidden(FILE *out, const struct watch_page *page, int columns)
+{
+    const struct watch_look *look = page->look;
+    struct number_text hidden = grouped(look->hidden);
+    if (look->hidden == 0)
+        return;
+    if (look->refused == 0)
+        print_note(out, columns, "%s sockets: no process that holds them can be seen from here", hidden.text);
+    else if (page->is_root)
+        print_note(out, columns, "%s sockets: root of this user namespace may not see their processes",
+                   hidden.text);
+    else
+        print_note(out, columns, "%s sockets: this user may not see their processes: root may", hidden.text);
+}
+
+static void print_ghosts(FILE *out, const struct watch_page *page, int columns)
+{
+    if (!page->of_process || page->ghosts == 0)
+        return;
+    if (page->ghosts > 0)
+        print_note(out, columns, "%s socket descriptors are in no table: closed, or never connected",
+                   grouped(page->ghosts).text);
+    else
+        print_note(out, columns, "descriptors that are in no table could not be counted: %s",
+                   strerror((int)-page->ghosts));
+}
+
+static void print_notes(FILE *out, const struct watch_page *page, const struct lines *lines, int columns)
+{
+    const struct watch_look *look = page->look;
+    struct watch_growth growing;
+    bool has_served = false;
+    for (int i = 0; i < lines->count; i++)
+        has_served |= lines->each[i].row->key.side == SIDE_SERVER && !lines->each[i].row->listens;
+    if (lines->left_out > 0)
+        print_note(out, columns, "... and %d more rows", lines->left_out);
+    if (look->sets[WATCH_PORTS].dropped > 0)
+        print_note(out, columns, "%s sockets are beyond %d rows: --port and --pid look at less",
+                   grouped(look->sets[WATCH_PORTS].dropped).text, WATCH_ROWS_MAX);
+    if (has_served)
+        print_note(out, columns, "served: nothing listens on that port now");
+    if (watch_growing(look, 0, &growing) && growing.set == WATCH_PROGRAMS)
+        print_note(out, columns, "%s", watch_growth_words(&growing).text);
+    print_hidden(out, page, columns);
+    print_ghosts(out, page, columns);
 }
 
 void watch_print_table(FILE *out, const struct watch_page *page, int rows, int columns)
 {
-    const struct watch_look *look = page->look;
-    char line[512];
-    snprintf(line, sizeof line, "%-24s %-20s %10s %8s %8s %9s  %s", "where", "process", "CLOSE_WAIT",
-             "unread", "oldest", "grows", "others");
-    print_line(out, line, columns);
-    for (int i = 0; i < look->row_count && i < rows; i++)
-        print_row(out, &look->rows[i], columns);
-    if (look->row_count > rows || look->dropped_rows > 0) {
-        snprintf(line, sizeof line, "... and %d more rows", look->row_count - rows);
-        print_line(out, line, columns);
+    const struct watch_rows *ports = &page->look->sets[WATCH_PORTS];
+    struct lines lines = {.room = rows, .each = calloc((size_t)rows + 1, sizeof *lines.each)};
+    if (lines.each == NULL) {
+        print_note(out, columns, "out of memory: this look is not shown");
+        return;
     }
-    if (look->hidden > 0) {
-        snprintf(line, sizeof line, "%s sockets are of processes that this user may not look into: root may",
-                 grouped(look->hidden).text);
-        print_line(out, line, columns);
-    }
-    if (page->ghosts == -EACCES)
-        print_line(
-            out,
-            "that process may not be looked into: neither its sockets nor its ghosts are counted; root may",
-            columns);
-    if (page->ghosts > 0) {
-        snprintf(line, sizeof line, "%s socket descriptors are in no table: closed, or never connected",
-                 grouped(page->ghosts).text);
-        print_line(out, line, columns);
-    }
+    for (int i = 0; i < ports->count; i++)
+        add_port(&lines, page, &ports->each[i]);
+    struct layout layout = lay_out(&lines, columns);
+    print_head(out, &layout);
+    for (int i = 0; i < lines.count; i++)
+        print_line(out, &layout, &lines.each[i]);
+    print_notes(out, page, &lines, columns);
+    free(lines.each);
 }
 
-static void put_row(struct json_writer *w, const struct watch_row *row)
+/* ---- in words ---- */
+
+struct watch_growth_text watch_growth_words(const struct watch_growth *growing)
+{
+    const struct watch_row *row = growing->row;
+    const char *side = row->key.side == SIDE_SERVER ? "server" : "client of";
+    struct watch_growth_text out;
+    char who[64];
+    if (row->processes == 1)
+        snprintf(who, sizeof who, "%s pid %d", row->command, (int)row->pid);
+    else if (row->processes > 1)
+        snprintf(who, sizeof who, "%s%s%d processes", row->command, row->command[0] != '\0' ? ", " : "",
+                 row->processes);
+    else
+        snprintf(who, sizeof who, "no process");
+    if (growing->set == WATCH_PROGRAMS)
+        snprintf(out.text, sizeof out.text, "CLOSE_WAIT on all %s ports of %s %s",
+                 row->key.side == SIDE_SERVER ? "server" : "client", who, growth_words(&growing->trend).text);
+    else
+        snprintf(out.text, sizeof out.text, "CLOSE_WAIT on %s port %u (%s) %s", side, row->key.port, who,
+                 growth_words(&growing->trend).text);
+    return out;
+}
+
+/* ---- JSON ---- */
+
+static void put_row(struct json_writer *w, const struct watch_row *row, enum watch_set set)
 {
     struct trend trend = growth_of(&row->growth);
     json_open(w, NULL, '{');
-    json_string(w, "side", side_name(row->side));
-    json_integer(w, "port", row->port);
-    if (row->peer.family != 0)
+    json_string(w, "side", side_name((enum side)row->key.side));
+    if (set != WATCH_PROGRAMS)
+        json_integer(w, "port", row->key.port);
+    if (set != WATCH_PROGRAMS && row->key.side == SIDE_SERVER)
+        json_boolean(w, "listens", row->listens);
+    if (set != WATCH_PROGRAMS && row->peer.family != 0)
         json_string(w, "peer", address_text(&row->peer).text);
-    if (row->pid > 0) {
+    if (set != WATCH_OWNERS)
+        json_integer(w, "processes", row->processes);
+    if (row->pid > 0)
         json_integer(w, "pid", row->pid);
+    if (row->command[0] != '\0')
         json_string(w, "command", row->command);
-    }
     json_open(w, "states", '{');
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         if (row->of[tcp_state_in_life_order(i)] > 0)
@@ -126,6 +420,8 @@ static void put_row(struct json_writer *w, const struct watch_row *row)
 
 void watch_print_json(FILE *out, const struct watch_page *page)
 {
+    static const char *const names[WATCH_SETS] = {
+        [WATCH_OWNERS] = "rows", [WATCH_PORTS] = "ports", [WATCH_PROGRAMS] = "programs"};
     const struct watch_look *look = page->look;
     struct json_writer w = {.out = out};
     json_open(&w, NULL, '{');
@@ -134,12 +430,16 @@ void watch_print_json(FILE *out, const struct watch_page *page)
     json_number(&w, "look_s", look->took_s);
     json_integer(&w, "sockets", look->sockets);
     json_integer(&w, "hidden", look->hidden);
-    if (page->ghosts >= 0)
+    if (page->of_process && page->ghosts >= 0)
         json_integer(&w, "ghosts", page->ghosts);
-    json_open(&w, "rows", '[');
-    for (int i = 0; i < look->row_count; i++)
-        put_row(&w, &look->rows[i]);
-    json_close(&w, ']');
+    for (int set = 0; set < WATCH_SETS; set++) {
+        const struct watch_rows *rows = &look->sets[set];
+        json_open(&w, names[set], '[');
+        for (int i = 0; i < rows->count; i++)
+            put_row(&w, &rows->each[i], (enum watch_set)set);
+        json_close(&w, ']');
+    }
+    json_integer(&w, "dropped", look->sets[WATCH_OWNERS].dropped);
     json_close(&w, '}');
     json_end_line(&w);
 }

@@ -4,17 +4,29 @@
 
 #include "audit/watch.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct watch_page {
     const struct watch_look *look;
-    int64_t ghosts; /* of the one process that is watched; negative: not known, or not asked for */
+    bool of_process; /* one process is watched: its ghosts are counted */
+    int64_t ghosts;  /* of it, or a negative errno: why they could not be counted */
+    bool is_root;    /* who looks: root cannot be told that root may */
+    bool by_peer;    /* each peer has a line */
 };
 
-/* A table of at most `rows` lines, no wider than `columns` (0: as wide as it gets). */
+/* A table of at most `rows` lines below its head, no wider than `columns` (0: as wide as it gets). Where it
+ * is tight names are cut first, then the unread, then the other states; growth stays. */
 void watch_print_table(FILE *out, const struct watch_page *page, int rows, int columns);
 
 /* One object on one line. */
 void watch_print_json(FILE *out, const struct watch_page *page);
+
+struct watch_growth_text {
+    char text[384];
+};
+
+/* A sentence: "CLOSE_WAIT on server port 80 (httpd pid 7) grows by 5.0/s (...)". */
+struct watch_growth_text watch_growth_words(const struct watch_growth *growing);
 
 #endif

@@ -759,9 +759,10 @@ END
   refused 'only one of them can be stdout' -- audit 127.0.0.1:80 --csv - --json -
 }
 
-@test "watch refuses what one look cannot tell, and processes that are not there" {
+@test "watch refuses what its looks cannot tell" {
   refused '--once and --fail-on growth' -- watch --once --fail-on growth
-  refused '--pid "2147483647"' 'no such process' -- watch --pid 2147483647 --once
+  refused '--fail-on growth' '--duration of 10s' -- watch --fail-on growth --duration 9s
+  refused '--fail-on growth' '--interval' -- watch --fail-on growth --duration 10s --interval 2s
   refused '--port "0"' -- watch --port 0
   refused '--interval "1ms"' -- watch --interval 1ms
   refused '--fail-on "leak"' -- watch --fail-on leak

@@ -4,6 +4,8 @@
 #include "tcp/socket_owner.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <sys/resource.h>
 
 enum { NOT_READABLE = 99 }; /* exit code of a child that could not try */
 
@@ -217,6 +219,90 @@ static void no_process_has_no_command(void **state)
     assert_string_equal(process_command(0).text, "");
 }
 
+static void facts_tell_when_descriptors_change(void **state)
+{
+    (void)state;
+    struct process_facts before, after;
+    assert_int_equal(process_facts_of(getpid(), &before), 0);
+    assert_true(before.started > 0);
+    int fd = dup(STDERR_FILENO);
+    assert_int_equal(process_facts_of(getpid(), &after), 0);
+    close(fd);
+    assert_int_equal(after.started, before.started);
+    if (before.descriptors < 0) {
+        print_message("this kernel does not tell how many descriptors are open\n");
+        skip();
+    }
+    assert_int_equal(after.descriptors, before.descriptors + 1);
+}
+
+/* The name comes before the facts in /proc/PID/stat, and may look like them. */
+static void facts_are_not_taken_from_a_name(void **state)
+{
+    (void)state;
+    pid_t child = fork_holder(") Z 1 2 3 4 5");
+    struct process_facts facts;
+    assert_soon(strcmp(process_command(child).text, ")_Z_1_2_3_4_5") == 0);
+    assert_int_equal(process_facts_of(child, &facts), 0);
+    end_holder(child);
+}
+
+static void a_process_that_has_ended_has_no_facts(void **state)
+{
+    (void)state;
+    pid_t child = fork_holder("holder");
+    struct process_facts facts;
+    kill(child, SIGKILL);
+    assert_soon(process_facts_of(child, &facts) == -ESRCH); /* a zombie */
+    end_holder(child);
+    assert_int_equal(process_facts_of(child, &facts), -ESRCH);
+}
+
+static void a_process_shares_our_network_or_does_not(void **state)
+{
+    (void)state;
+    assert_int_equal(process_shares_network(getpid()), 0);
+    pid_t child = fork_holder("holder");
+    assert_int_equal(process_shares_network(child), 0);
+    end_holder(child);
+    assert_int_equal(process_shares_network(child), -ESRCH);
+    child = fork();
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+            _exit(NOT_READABLE);
+        for (;;)
+            pause();
+    }
+    assert_soon(process_shares_network(child) != 0);
+    int rc = process_shares_network(child);
+    end_holder(child);
+    if (rc == -ESRCH) {
+        print_message("no namespace can be made here\n");
+        skip();
+    }
+    assert_true(rc == -EXDEV || rc == -EACCES);
+}
+
+/* Without descriptors of our own nobody's can be read: that is an error, and not "nobody has it". */
+static void what_fails_here_is_no_answer(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_listen();
+    struct socket_owners *owners = owners_of(inode_of(loopback.listener));
+    struct rlimit before;
+    getrlimit(RLIMIT_NOFILE, &before);
+    /* One is left: for /proc, and none for what is in it. */
+    int next = dup(STDERR_FILENO);
+    close(next);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next + 1, before.rlim_max});
+    int rc = socket_owners_read_others(owners, NULL, 0);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(rc, -EMFILE);
+    socket_owners_free(owners);
+    loopback_close(&loopback);
+}
+
 static void a_pid_is_among_pids_or_not(void **state)
 {
     (void)state;
@@ -246,6 +332,11 @@ int main(void)
         cmocka_unit_test(a_command_is_one_visible_word),
         cmocka_unit_test(the_longest_command_is_whole),
         cmocka_unit_test(no_process_has_no_command),
+        cmocka_unit_test(facts_tell_when_descriptors_change),
+        cmocka_unit_test(facts_are_not_taken_from_a_name),
+        cmocka_unit_test(a_process_that_has_ended_has_no_facts),
+        cmocka_unit_test(a_process_shares_our_network_or_does_not),
+        cmocka_unit_test(what_fails_here_is_no_answer),
         cmocka_unit_test(a_pid_is_among_pids_or_not),
     };
     return cmocka_run_group_tests_name("socket_owner", tests, NULL, NULL);
