@@ -11,10 +11,13 @@
 #include "view/audit_view.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     CONNS_MOST = 1000000,
@@ -93,7 +96,7 @@ static const struct option_row rows[] = {
     {.name = "rate",
      .value = "N",
      .help = "connections a second",
-     .preset = "no limit, outside loopback 200",
+     .preset = "as the server accepts, outside loopback 200",
      .kind = OPTION_COUNT,
      .target = SETTING(rate),
      .min = 1,
@@ -138,27 +141,25 @@ static int refuse_target(const char *text, const char *why)
 }
 
 /* A name may stand for several addresses, as localhost does for ::1 and 127.0.0.1: the first that somebody
- * listens on here, or else the first. */
+ * listens on here, or else the first. Returns 0 or a negative errno. */
 static int choose_address(const struct addrinfo *found, struct audit_settings *settings)
 {
-    int error, rc = -EAFNOSUPPORT;
+    int error = 0, rc = -EAFNOSUPPORT, listens = 0;
     const struct witness_backend *witness = found->ai_next != NULL ? witness_choose(0, &error) : NULL;
-    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
+    for (const struct addrinfo *one = found; one != NULL && listens == 0; one = one->ai_next) {
         struct sockaddr_storage where;
         struct address address;
         memcpy(&where, one->ai_addr, one->ai_addrlen);
         if (address_from_sockaddr(&where, &address, &settings->port) != 0)
             continue;
         address = address_unmapped(&address);
-        bool listens = witness != NULL && address_is_loopback(&address) &&
-                       server_side_listens(witness, &address, settings->port);
-        if (rc != 0 || listens)
+        if (witness != NULL && address_is_loopback(&address))
+            listens = server_side_listens(witness, &address, settings->port);
+        if (rc != 0 || listens > 0)
             settings->address = address;
         rc = 0;
-        if (listens)
-            break;
     }
-    return rc;
+    return listens < 0 ? listens : rc;
 }
 
 static int resolve(const char *text, struct audit_settings *settings)
@@ -180,8 +181,12 @@ static int resolve(const char *text, struct audit_settings *settings)
     }
     rc = choose_address(found, settings);
     freeaddrinfo(found);
-    if (rc != 0)
+    if (rc == -EAFNOSUPPORT)
         return refuse_target(text, "allowed is an IPv4 or IPv6 server");
+    if (rc != 0) {
+        diag_error("audit \"%s\": who listens there cannot be read: %s", text, strerror(-rc));
+        return EXIT_MACHINE;
+    }
     return address_is_wildcard(&settings->address)
                ? refuse_target(text, "allowed is one address of the server, not all of them")
                : EXIT_AS_EXPECTED;
@@ -242,7 +247,7 @@ static int make_http_request(struct audit_options *options)
     if (asprintf(&options->request,
                  "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tcpstorm\r\nAccept: */*\r\n\r\n", options->http,
                  options->settings.target) < 0) {
-        diag_error("memory is short");
+        diag_error("out of memory");
         return EXIT_MACHINE;
     }
     options->settings.request = options->request;
@@ -317,6 +322,51 @@ static int count_on_stdout(const struct audit_options *options)
     return count;
 }
 
+static bool is_same_file(const struct result_file *one, const struct result_file *other)
+{
+    struct stat a, b;
+    return one->out != NULL && other->out != NULL && fstat(fileno(one->out), &a) == 0 &&
+           fstat(fileno(other->out), &b) == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Opens it without taking away what is in it: not before all are known to be good. */
+static int open_result(struct audit_options *options, int which)
+{
+    struct result_file *result = &options->results[which];
+    int fd = output_is_stdout(result->path) ? STDOUT_FILENO
+                                            : open(result->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    result->out = fd == STDOUT_FILENO ? stdout : fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (result->out == NULL) {
+        diag_error("--%s \"%s\": %s", result->option, result->path, strerror(errno));
+        return EXIT_USAGE;
+    }
+    for (int i = 0; i < which; i++) {
+        if (!is_same_file(&options->results[i], result))
+            continue;
+        diag_error("--%s \"%s\" and --%s \"%s\": allowed are two different files", options->results[i].option,
+                   options->results[i].path, result->option, result->path);
+        return EXIT_USAGE;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+static int empty_results(const struct audit_options *options)
+{
+    for (int i = 0; i < RESULT_COUNT; i++) {
+        const struct result_file *result = &options->results[i];
+        struct stat of_file;
+        if (result->out == NULL || result->out == stdout || fstat(fileno(result->out), &of_file) != 0 ||
+            !S_ISREG(of_file.st_mode))
+            continue;
+        if (ftruncate(fileno(result->out), 0) != 0) {
+            diag_error("--%s \"%s\": %s", result->option, result->path, strerror(errno));
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_AS_EXPECTED;
+}
+
 /* Before a connection is opened: an audit whose result cannot be kept is not begun. */
 static int open_results(struct audit_options *options)
 {
@@ -325,16 +375,11 @@ static int open_results(struct audit_options *options)
         return EXIT_USAGE;
     }
     for (int i = 0; i < RESULT_COUNT; i++) {
-        struct result_file *result = &options->results[i];
-        if (result->path == NULL)
-            continue;
-        result->out = output_is_stdout(result->path) ? stdout : fopen(result->path, "we");
-        if (result->out == NULL) {
-            diag_error("--%s \"%s\": %s", result->option, result->path, strerror(errno));
-            return EXIT_USAGE;
-        }
+        int rc = options->results[i].path != NULL ? open_result(options, i) : 0;
+        if (rc != EXIT_AS_EXPECTED)
+            return rc;
     }
-    return EXIT_AS_EXPECTED;
+    return empty_results(options);
 }
 
 static void close_results(struct audit_options *options)
@@ -355,8 +400,10 @@ static int write_results(const struct audit_options *options, const struct audit
             diag_error("--%s \"%s\": %s", result->option, result->path, strerror(-rc));
         failed |= rc;
     }
-    if (!options->quiet)
-        failed |= audit_print_text(count_on_stdout(options) > 0 ? stderr : stdout, report);
+    int rc = options->quiet ? 0 : audit_print_text(count_on_stdout(options) > 0 ? stderr : stdout, report);
+    if (rc != 0)
+        diag_error("the summary could not be written: %s", strerror(-rc));
+    failed |= rc;
     return failed != 0 ? -1 : 0;
 }
 
@@ -368,6 +415,11 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
 
 static int audit_and_tell(const struct audit_options *options)
 {
+    static const enum exit_code code_of[] = {
+        [AUDIT_CLOSES] = EXIT_AS_EXPECTED,      [AUDIT_LEAKS] = EXIT_DIFFERS,
+        [AUDIT_ENDED] = EXIT_DIFFERS,           [AUDIT_NO_VERDICT] = EXIT_MACHINE,
+        [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
+    };
     struct audit_result result;
     struct audit_report report = {.settings = &options->settings, .result = &result};
     struct cause_names names[GROUP_COUNT], resets = causes_of_resets();
@@ -391,17 +443,14 @@ static int audit_and_tell(const struct audit_options *options)
         report.causes[group] = names[group].text;
     }
     report.reset_causes = resets.text;
-    report.leaks = audit_leaks(&result, &options->settings);
-    report.is_void = audit_is_void(&result);
+    report.outcome = audit_outcome_of(&result, &options->settings);
     int written = write_results(options, &report);
-    if (report.is_void && !result.interrupted)
-        diag_error("%.*s", (int)strcspn(audit_verdict_of(&report).text, "\n"),
-                   audit_verdict_of(&report).text);
+    if (report.outcome == AUDIT_NO_VERDICT) {
+        struct audit_verdict verdict = audit_verdict_of(&report);
+        diag_error("%.*s", (int)strcspn(verdict.text, "\n"), verdict.text);
+    }
     audit_free(&result);
-    return result.interrupted               ? EXIT_INTERRUPTED
-           : written != 0 || report.is_void ? EXIT_MACHINE
-           : report.leaks                   ? EXIT_DIFFERS
-                                            : EXIT_AS_EXPECTED;
+    return written != 0 && report.outcome != AUDIT_INTERRUPTED ? EXIT_MACHINE : code_of[report.outcome];
 }
 
 int cmd_audit(int argc, char *argv[])
