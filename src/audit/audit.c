@@ -138,13 +138,24 @@ static void open_by_the_clock(struct audit *audit, int64_t now_us)
     start_timer(audit, audit->opener, next_us > now_us ? next_us - now_us : PAUSE_MIN_US);
 }
 
+static int look_at_listeners(struct audit *audit)
+{
+    int rc = -EINTR;
+    for (int i = 0; i < LOOKS_TRIED && rc != 0; i++)
+        rc = server_side_look_at_listeners(audit->witness, audit->settings, &audit->look);
+    return rc;
+}
+
 /* For how many more connections the server has room now. */
 static int64_t room_now(struct audit *audit, int64_t now_us)
 {
     const struct audit_look *look = &audit->look;
     int64_t on_their_way = connecting(audit), room;
-    if (server_side_look_at_listeners(audit->witness, audit->settings, &audit->look) != 0)
-        return 0; /* asked again soon; the look at the end of the round tells whether it goes on */
+    int rc = look_at_listeners(audit);
+    if (rc != 0)
+        fail(audit, "the kernel's tables of sockets could not be read", -rc);
+    if (rc != 0)
+        return 0;
     if (look->listener_count == 0) /* from afar the handshake is all that can be seen */
         room = now_us - audit->opened_us >= PAUSE_FROM_AFAR_US ? UNKNOWN_ROOM : 0;
     else if (look->room < 0)

@@ -82,6 +82,7 @@ struct audit_connection {
     int round;
     enum audit_class class;
     bool before_act;  /* it ended before the client did anything to it */
+    bool requested;   /* the server had been sent the whole request */
     int64_t close_us; /* from the client's act to the server's; -1: not seen */
     int64_t bytes;    /* received */
     int error;        /* CLASS_FAILED: errno */
@@ -145,14 +146,15 @@ struct audit_result {
     int64_t watched_ms[AUDIT_ROUNDS_MAX];   /* from that round's last act to the last look at what it left */
     int64_t p50_us, p90_us, p99_us, max_us; /* time to close; -1: none closed */
     int64_t before_act;
-    int64_t asked;       /* connections that the settings ask for */
-    int64_t audited;     /* those on which the order was played, or that the server ended after it had sent
-                            something */
-    int64_t not_played;  /* those that the server ended before the client did anything, without a byte */
-    int64_t not_opened;  /* those for which the accept queue had no room in connect_timeout_ms */
-    int64_t to_itself;   /* the kernel connected the client to itself: nobody listens there */
-    bool server_is_here; /* its sockets are in our tables */
-    pid_t listener;      /* 0: not known */
+    int64_t asked; /* connections that the settings ask for */
+    /* Those on which the order was played, or that the server ended before when it had been asked or had
+     * answered: that is a conversation, and it is over. */
+    int64_t audited;
+    int64_t not_played;        /* the others that the server ended before the client did anything */
+    int64_t not_opened;        /* those for which the accept queue had no room in connect_timeout_ms */
+    int64_t to_itself;         /* the kernel connected the client to itself: nobody listens there */
+    bool server_is_here;       /* its sockets are in our tables */
+    pid_t listener;            /* 0: not known */
     char listener_command[16]; /* its name when the audit began */
     enum audit_ghost_sight ghost_sight;
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */

@@ -97,6 +97,9 @@ static enum audit_class class_of(const struct probe *probe, const struct audit_s
         [END_FIN] = CLASS_CLOSED,          [END_RESET] = CLASS_RESET,   [END_REFUSED] = CLASS_REFUSED,
         [END_TIMED_OUT] = CLASS_TIMED_OUT, [END_FAILED] = CLASS_FAILED,
     };
+    /* An RST leaves no TIME_WAIT: where there is one the error was not the peer's. */
+    if (probe->end == END_RESET && sight->own_seen && sight->own_state == STATE_TIME_WAIT)
+        return CLASS_FAILED;
     return probe->end != END_NONE ? of_end[probe->end]
                                   : class_of_open(probe, settings, sight, server_is_here);
 }
@@ -123,6 +126,7 @@ static void file(struct audit_connection *connection, const struct probe *probe,
         .round = probe->round,
         .class = class_of(probe, settings, sight, server_is_here),
         .before_act = probe->before_act,
+        .requested = settings->request != NULL && probe->sent == settings->request_length,
         .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
         .bytes = probe->bytes,
         .error = probe->error,
@@ -286,17 +290,22 @@ static void note_ghosts(struct audit_result *result)
     attribute_ghosts(result, ghosts);
 }
 
+/* A reset in answer to a request is a refusal, unless something had come before. */
+static bool is_played(const struct audit_connection *connection)
+{
+    return !connection->before_act || connection->bytes > 0 ||
+           (connection->requested && connection->class == CLASS_CLOSED);
+}
+
 static bool is_audited(const struct audit_connection *connection)
 {
-    bool is_played = !connection->before_act || connection->bytes > 0;
-    return is_played && (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET ||
-                         connection->class == CLASS_STILL_RESPONDING || is_held(connection));
+    return is_played(connection) && (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET ||
+                                     connection->class == CLASS_STILL_RESPONDING || is_held(connection));
 }
 
 static bool ended_unplayed(const struct audit_connection *connection)
 {
-    return connection->before_act && connection->bytes == 0 &&
-           (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET);
+    return !is_played(connection) && (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET);
 }
 
 /* What became of it after the RST only its descriptors would tell. */

@@ -58,13 +58,17 @@ static void end(struct probe *probe, enum probe_end how, int error)
     enter(probe, PROBE_ENDED);
 }
 
-/* An error of a system call is the server's doing only where the connection is over; any other came about
- * here, and says nothing of the server. */
+/* An error of a system call is the server's doing only where it says so and the connection is over; any other
+ * came about here, and says nothing of the server. */
 static void end_by_error(struct probe *probe, int error)
 {
     bool is_over = is_ghost(probe->fd);
-    enum probe_end how = !is_over ? END_FAILED : error == ETIMEDOUT ? END_TIMED_OUT : END_RESET;
-    end(probe, how, error);
+    bool says_reset = error == ECONNRESET || error == EPIPE || error == ENOTCONN;
+    end(probe,
+        is_over && says_reset           ? END_RESET
+        : is_over && error == ETIMEDOUT ? END_TIMED_OUT
+                                        : END_FAILED,
+        error);
 }
 
 /* Returns whether it went well; else the probe has ended. */

@@ -94,3 +94,22 @@ expect_leak() {
 ss_counts() {
   within ss -Htan state "$1" "sport = :$PORT" | wc -l
 }
+
+# serve_python BODY [BACKLOG]: a server of python's on $PORT, in a namespace of its own; the listener is s.
+serve_python() {
+  command -v python3 >/dev/null || skip "no python3 to make a server with"
+  in_fresh_namespace
+  "${launcher[@]}" python3 -u -c 'import os, socket, sys, threading, time
+s = socket.create_server(("127.0.0.1", '"$PORT"'), backlog='"${2-1024}"')
+def serve_each(handler):
+    while True: threading.Thread(target=handler, args=(s.accept()[0],), daemon=True).start()
+def drain(c):
+    try:
+        while c.recv(4096): pass
+    except OSError: pass
+print("Listening")
+'"$1" >"$BATS_TEST_TMPDIR/server" 2>&1 3>&- &
+  server_pid=$!
+  others+=("$server_pid")
+  wait_until 30 grep -q '^Listening' "$BATS_TEST_TMPDIR/server"
+}

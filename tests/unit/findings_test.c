@@ -196,6 +196,16 @@ static void an_end_that_is_not_seen_is_not_one_that_nobody_took_in(void **state)
     assert_int_equal(found(bench)->class, CLASS_TIMED_OUT);
 }
 
+static void a_reset_that_left_time_wait_was_none(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->probes[0].end = END_RESET;
+    see(bench, 0, STATE_TIME_WAIT, STATE_GONE, 0, 0);
+    assert_int_equal(found(bench)->class, CLASS_FAILED);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+}
+
 static void what_was_interrupted_is_unknown(void **state)
 {
     (void)state;
@@ -388,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_late_byte_does_not_acquit_for_ever),
         cmocka_unit_test(what_the_server_has_closed_since_is_not_held),
         cmocka_unit_test(an_end_that_is_not_seen_is_not_one_that_nobody_took_in),
+        cmocka_unit_test(a_reset_that_left_time_wait_was_none),
         cmocka_unit_test(what_was_interrupted_is_unknown),
         cmocka_unit_test(after_an_rst_the_accept_queue_tells),
         cmocka_unit_test(after_an_rst_nothing_is_known_without_the_descriptors),
