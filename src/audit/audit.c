@@ -269,7 +269,7 @@ static void on_change(void *context, enum probe_phase from)
         return;
     if (audit->started < last_of_round(audit)) {
         if (from == PROBE_CONNECTING && audit->settings->rate == 0)
-            start_timer(audit, audit->opener, 0);
+            event_active(audit->opener, EV_TIMEOUT, 1);
     } else if (in_phase[PROBE_CONNECTING] + in_phase[PROBE_TALKING] + in_phase[PROBE_ACTED] == 0) {
         event_base_loopbreak(audit->base);
     }

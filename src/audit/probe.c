@@ -139,11 +139,17 @@ static void act(struct probe *probe)
 
 /* ---- what the kernel tells ---- */
 
-static void hear_to_the_end_of_reply(struct probe *probe, int64_t now_us)
+/* A timer that is due, and is set again because of what is heard in the same turn, comes a turn later: for
+ * the last time of all a stream would put it off for ever. */
+static void hear_to_the_end_of_reply(struct probe *probe)
 {
-    int64_t quiet_us = now_us + (settings_of(probe)->request == NULL ? SETTLE_US : QUIET_US);
+    int64_t quiet_us = probe->heard_us + (settings_of(probe)->request == NULL ? SETTLE_US : QUIET_US);
     int64_t last_us = probe->connected_us + REPLY_US;
-    set_timer(probe, quiet_us < last_us ? quiet_us : last_us);
+    int64_t due_us = quiet_us < last_us ? quiet_us : last_us;
+    if (due_us == probe->due_us)
+        return;
+    probe->due_us = due_us;
+    set_timer(probe, due_us);
 }
 
 static void take_bytes(struct probe *probe, int64_t length)
@@ -175,7 +181,7 @@ static void drain(struct probe *probe)
             take_bytes(probe, length);
     }
     if (probe->phase == PROBE_TALKING && probe->heard_us > 0)
-        hear_to_the_end_of_reply(probe, probe->heard_us);
+        hear_to_the_end_of_reply(probe);
 }
 
 static void talk(struct probe *probe)
@@ -259,7 +265,8 @@ static void connected(struct probe *probe)
         return;
     }
     probe->connected_us = monotonic_us();
-    if (!set_timer(probe, probe->connected_us + (settings_of(probe)->request == NULL ? SETTLE_US : REPLY_US)))
+    probe->due_us = probe->connected_us + (settings_of(probe)->request == NULL ? SETTLE_US : REPLY_US);
+    if (!set_timer(probe, probe->due_us))
         return;
     enter(probe, PROBE_TALKING);
     talk(probe);

@@ -54,7 +54,7 @@ struct probe {
     size_t sent;
     int64_t bytes, bytes_since_act;
     int64_t connected_us, heard_us, acted_us, ended_us;
-    int64_t due_us; /* when its grace period is over */
+    int64_t due_us; /* when its reply, or its grace period, is over */
 };
 
 /* Starts to connect. Never fails: a failure is how the probe ends. */
