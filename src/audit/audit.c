@@ -222,14 +222,22 @@ static int take_look(struct audit *audit)
     return rc;
 }
 
+/* An end that is gone without TIME_WAIT was reset, or the kernel has forgotten it, which says nothing. */
+static bool has_seen_close(const struct audit *audit, int64_t i, int64_t before_us)
+{
+    const struct audit_sight *sight = &audit->look.sights[i];
+    const struct probe *probe = &audit->probes[i];
+    if (probe->acted_us == 0 || probe->acted_us >= before_us)
+        return false;
+    return sight->own_seen ? sight->own_state == STATE_TIME_WAIT
+                           : !probe_is_forgotten(probe, audit->settings, before_us);
+}
+
 static void note_closed(struct audit *audit, int64_t before_us, int64_t now_us)
 {
-    for (int64_t i = 0; i < audit->started; i++) {
-        const struct audit_sight *sight = &audit->look.sights[i];
-        bool waits = sight->own_seen && sight->own_state != STATE_TIME_WAIT;
-        if (!waits && audit->probes[i].acted_us < before_us)
+    for (int64_t i = 0; i < audit->started; i++)
+        if (has_seen_close(audit, i, before_us))
             probe_note_closed(&audit->probes[i], now_us);
-    }
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)

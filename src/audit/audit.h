@@ -41,6 +41,8 @@ struct audit_settings {
     int64_t rate; /* connections a second; 0: as the server takes them in */
     int64_t grace_ms;
     int64_t connect_timeout_ms;
+    int64_t
+        fin_timeout_ms; /* net.ipv4.tcp_fin_timeout: after it the kernel forgets an end that close() left */
 };
 
 /* In which one of these a connection ends. */
@@ -150,9 +152,10 @@ struct audit_result {
     /* Those on which the order was played, or that the server ended before when it had been asked or had
      * answered: that is a conversation, and it is over. */
     int64_t audited;
-    int64_t not_played;        /* the others that the server ended before the client did anything */
-    int64_t not_opened;        /* those for which the accept queue had no room in connect_timeout_ms */
-    int64_t to_itself;         /* the kernel connected the client to itself: nobody listens there */
+    int64_t not_played; /* the others that the server ended before the client did anything */
+    int64_t not_opened; /* those for which the accept queue had no room in connect_timeout_ms */
+    int64_t forgotten; /* AUDIT_CLIENT_FIRST: our kernel has forgotten their ends, and cannot tell any more */
+    int64_t to_itself; /* the kernel connected the client to itself: nobody listens there */
     bool server_is_here;       /* its sockets are in our tables */
     pid_t listener;            /* 0: not known */
     char listener_command[16]; /* its name when the audit began */

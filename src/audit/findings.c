@@ -74,7 +74,7 @@ static enum audit_class class_of_aborted(const struct audit_sight *sight)
 
 /* Of one that the client has acted on and that has not ended. */
 static enum audit_class class_of_open(const struct probe *probe, const struct audit_settings *settings,
-                                      const struct audit_sight *sight, bool server_is_here)
+                                      const struct audit_sight *sight, bool server_is_here, int64_t now_us)
 {
     if (probe->phase != PROBE_WAITED)
         return CLASS_UNKNOWN;
@@ -86,12 +86,14 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
         return sight->inode != 0 ? CLASS_HELD : CLASS_NEVER_ACCEPTED;
     if (is_taken_in_by_nobody(sight, server_is_here))
         return CLASS_TIMED_OUT;
+    if (!sight->own_seen && !server_is_here && probe_is_forgotten(probe, settings, now_us))
+        return CLASS_UNKNOWN;
     return sight->server_seen || !sight->own_seen || sight->own_state == STATE_TIME_WAIT ? CLASS_CLOSED
                                                                                          : CLASS_HELD;
 }
 
 static enum audit_class class_of(const struct probe *probe, const struct audit_settings *settings,
-                                 const struct audit_sight *sight, bool server_is_here)
+                                 const struct audit_sight *sight, bool server_is_here, int64_t now_us)
 {
     static const enum audit_class of_end[] = {
         [END_FIN] = CLASS_CLOSED,          [END_RESET] = CLASS_RESET,   [END_REFUSED] = CLASS_REFUSED,
@@ -101,7 +103,7 @@ static enum audit_class class_of(const struct probe *probe, const struct audit_s
     if (probe->end == END_RESET && sight->own_seen && sight->own_state == STATE_TIME_WAIT)
         return CLASS_FAILED;
     return probe->end != END_NONE ? of_end[probe->end]
-                                  : class_of_open(probe, settings, sight, server_is_here);
+                                  : class_of_open(probe, settings, sight, server_is_here, now_us);
 }
 
 static bool is_held(const struct audit_connection *connection)
@@ -120,11 +122,12 @@ static void note_server_end(struct audit_connection *connection, const struct au
 }
 
 static void file(struct audit_connection *connection, const struct probe *probe,
-                 const struct audit_settings *settings, const struct audit_sight *sight, bool server_is_here)
+                 const struct audit_settings *settings, const struct audit_sight *sight, bool server_is_here,
+                 int64_t now_us)
 {
     *connection = (struct audit_connection){
         .round = probe->round,
-        .class = class_of(probe, settings, sight, server_is_here),
+        .class = class_of(probe, settings, sight, server_is_here, now_us),
         .before_act = probe->before_act,
         .requested = settings->request != NULL && probe->sent == settings->request_length,
         .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
@@ -178,10 +181,20 @@ static bool is_quiet_since(const struct audit_connection *connection, const stru
            (is_servers_turn(sight) || (sight->own_seen && !sight->server_seen));
 }
 
+/* It was held when it was last seen, and nothing can be seen any more. */
+static bool is_out_of_mind(const struct audit_connection *connection, const struct probe *probe,
+                           const struct audit_settings *settings, const struct audit_sight *sight,
+                           int64_t now_us)
+{
+    return is_held(connection) && !connection->server_seen && probe->end == END_NONE && !sight->own_seen &&
+           probe_is_forgotten(probe, settings, now_us);
+}
+
 static void look_again(struct audit_result *result, const struct audit_settings *settings,
                        const struct probe *probes, int64_t count, const struct audit_look *look,
                        int64_t now_us)
 {
+    result->forgotten = 0;
     for (int64_t i = 0; i < count; i++) {
         struct audit_connection *connection = &result->connections[i];
         const struct audit_sight *sight = &look->sights[i];
@@ -191,6 +204,7 @@ static void look_again(struct audit_result *result, const struct audit_settings 
             result->held_after[connection->round]++;
         }
         connection->held_to_the_end = is_still_there(connection, &probes[i], sight);
+        result->forgotten += is_out_of_mind(connection, &probes[i], settings, sight, now_us);
     }
 }
 
@@ -199,7 +213,8 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    int64_t queued_before, int64_t now_us)
 {
     for (int64_t i = first; i < count; i++) {
-        file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0);
+        file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0,
+             now_us);
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
         result->to_itself += probes[i].to_itself;
@@ -371,5 +386,7 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_ENDED;
     if (leaks(result, settings))
         return AUDIT_LEAKS;
-    return result->fate == FATE_STOPPED_SOMEHOW || !audit_is_enough(result) ? AUDIT_NO_VERDICT : AUDIT_CLOSES;
+    return result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 || !audit_is_enough(result)
+               ? AUDIT_NO_VERDICT
+               : AUDIT_CLOSES;
 }

@@ -99,6 +99,13 @@ void probe_note_closed(struct probe *probe, int64_t now_us)
     probe->ended_us = now_us;
 }
 
+bool probe_is_forgotten(const struct probe *probe, const struct audit_settings *settings, int64_t now_us)
+{
+    enum { MARGIN_MS = 1000 }; /* the kernel's timers are coarse */
+    return settings->order == AUDIT_CLIENT_FIRST &&
+           now_us - probe->acted_us >= (settings->fin_timeout_ms - MARGIN_MS) * 1000;
+}
+
 /* ---- the client's act ---- */
 
 /* Returns 0 or an errno. */

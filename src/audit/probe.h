@@ -66,6 +66,9 @@ void probe_give_up(struct probe *probe, struct probe_crowd *crowd);
 /* Closes what is open, without waiting. */
 void probe_stop(struct probe *probe);
 
+/* Whether the kernel may have forgotten its own end, which close() left in FIN_WAIT2. */
+bool probe_is_forgotten(const struct probe *probe, const struct audit_settings *settings, int64_t now_us);
+
 /* The server's close was seen in the kernel's tables. */
 void probe_note_closed(struct probe *probe, int64_t now_us);
 

@@ -290,10 +290,11 @@ static int check_remote(struct audit_options *options)
     return EXIT_AS_EXPECTED;
 }
 
-static int check_limits(const struct audit_settings *settings)
+static int check_limits(struct audit_settings *settings)
 {
     struct host_limits limits;
     host_limits_read(&limits);
+    settings->fin_timeout_ms = limits.fin_timeout_ms;
     if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= limits.fin_timeout_ms) {
         diag_error(
             "--grace \"%s\": with client-first allowed is less than net.ipv4.tcp_fin_timeout, %s, when the "

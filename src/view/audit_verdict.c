@@ -243,6 +243,11 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
     else if (report->settings->order == AUDIT_ABORT && result->ghost_sight != GHOSTS_SEEN)
         say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
                      "looked into: run this as root, or as the server's user.\n");
+    else if (result->forgotten > 0)
+        say(verdict,
+            "What became of %s connections is not known: the kernel forgets the client's end %s after its "
+            "close() (net.ipv4.tcp_fin_timeout): take --order half-close, or a shorter --grace.\n",
+            grouped(result->forgotten).text, duration_text(report->settings->fin_timeout_ms).text);
     else if (result->audited == 0)
         say_why_nobody_answers(verdict, report);
     else

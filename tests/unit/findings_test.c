@@ -21,7 +21,8 @@ static const struct server_processes nobody = {.count = 0};
 static struct bench *bench_of(enum audit_order order)
 {
     static struct bench bench;
-    bench = (struct bench){.settings = {.conns = 1, .repeat = 1, .order = order, .grace_ms = 1000}};
+    bench = (struct bench){
+        .settings = {.conns = 1, .repeat = 1, .order = order, .grace_ms = 1000, .fin_timeout_ms = 60000}};
     bench.look.sights = bench.sights;
     bench.look.listener_count = 1;
     bench.look.listeners[0] = 1; /* no process has this inode */
@@ -203,6 +204,24 @@ static void a_reset_that_left_time_wait_was_none(void **state)
     bench->probes[0].end = END_RESET;
     see(bench, 0, STATE_TIME_WAIT, STATE_GONE, 0, 0);
     assert_int_equal(found(bench)->class, CLASS_FAILED);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+}
+
+/* From afar, with client-first, the kernel forgets our end in time: that is no close. */
+static void an_end_that_the_kernel_forgot_was_not_closed(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_CLIENT_FIRST);
+    bench->settings.repeat = 2;
+    bench->look.listener_count = 0;
+    see(bench, 0, STATE_FIN_WAIT2, STATE_GONE, 0, 0);
+    findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0, NOW_US);
+    assert_int_equal(bench->connections[0].class, CLASS_HELD);
+    see(bench, 0, STATE_GONE, STATE_GONE, 0, 0);
+    bench->probes[1].end = END_FIN;
+    findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, 61 * 1000000);
+    bench->result.rounds = 2;
+    findings_conclude(&bench->result, &bench->settings, &nobody);
     assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
 }
 
@@ -399,6 +418,7 @@ int main(void)
         cmocka_unit_test(what_the_server_has_closed_since_is_not_held),
         cmocka_unit_test(an_end_that_is_not_seen_is_not_one_that_nobody_took_in),
         cmocka_unit_test(a_reset_that_left_time_wait_was_none),
+        cmocka_unit_test(an_end_that_the_kernel_forgot_was_not_closed),
         cmocka_unit_test(what_was_interrupted_is_unknown),
         cmocka_unit_test(after_an_rst_the_accept_queue_tells),
         cmocka_unit_test(after_an_rst_nothing_is_known_without_the_descriptors),
