@@ -1,5 +1,6 @@
 #include "tcp/unlisted_sockets.h"
 
+#include "tcp/address.h"
 #include "tcp/socket_owner.h"
 
 #include <ctype.h>
@@ -8,7 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 /* A descriptor that is a socket. */
 struct holding {
@@ -145,6 +150,27 @@ static int is_tcp(const struct holding *holding)
     return strcmp(name, "TCP") == 0 || strcmp(name, "TCPv6") == 0;
 }
 
+/* Whether the socket has no address yet, so that it cannot have been a connection. What may not be known (to
+ * borrow a descriptor takes the right to trace its process) is not so. */
+static bool is_unused(const struct holding *holding)
+{
+    struct sockaddr_storage own = {0};
+    struct stat of_socket;
+    struct address address;
+    socklen_t length = sizeof own;
+    uint16_t port = 0;
+    int process = (int)syscall(SYS_pidfd_open, holding->pid, 0);
+    int fd = process >= 0 ? (int)syscall(SYS_pidfd_getfd, process, holding->fd, 0) : -1;
+    bool is_it = fd >= 0 && fstat(fd, &of_socket) == 0 && of_socket.st_ino == holding->inode;
+    bool is_known = is_it && getsockname(fd, (struct sockaddr *)&own, &length) == 0 &&
+                    address_from_sockaddr(&own, &address, &port) == 0;
+    if (fd >= 0)
+        close(fd);
+    if (process >= 0)
+        close(process);
+    return is_known && port == 0;
+}
+
 static bool is_listed(const struct list *listed, uint64_t inode)
 {
     return listed->count > 0 &&
@@ -161,7 +187,7 @@ static int take_unlisted(const struct list *held, const struct list *listed, str
             continue;
         const struct unlisted_socket found = {.inode = each[i].inode, .pid = each[i].pid};
         rc = is_tcp(&each[i]);
-        if (rc > 0)
+        if (rc > 0 && !is_unused(&each[i]))
             rc = append(unlisted, &found);
     }
     return rc < 0 ? rc : 0;

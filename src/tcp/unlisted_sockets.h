@@ -1,5 +1,5 @@
 /* unlisted_sockets: TCP descriptors of processes whose sockets are in no table of their network namespace:
- * closed, or never connected. What is_ghost() tells of our own descriptors, for those of another process. */
+ * their connection is over. What is_ghost() tells of our own descriptors, for those of another process. */
 #ifndef TCP_UNLISTED_SOCKETS_H
 #define TCP_UNLISTED_SOCKETS_H
 
@@ -20,8 +20,9 @@ struct unlisted_sockets {
 };
 
 /* Those of several processes of one network namespace. Only what the kernel calls TCP counts (the attribute
- * system.sockprotoname): a socket of UDP, or one of a family without a table, is none. A socket that opens or
- * closes meanwhile may be among them for a moment, but not in two readings. A process that has ended
+ * system.sockprotoname): a socket of UDP, or one of a family without a table, is none. Neither is one that
+ * has never had an address, where that may be known: where this process may trace that one. A socket that
+ * opens or closes meanwhile may be among them for a moment, but not in two readings. A process that has ended
  * meanwhile holds none, unless all have. Returns 0 after filling *found, or a negative errno: ESRCH, there is
  * no such process; EACCES, one of them is not ours to look into; any other, /proc could not be read. */
 int unlisted_sockets_read(const pid_t *pids, int count, struct unlisted_sockets *found);

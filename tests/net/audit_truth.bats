@@ -290,11 +290,11 @@ serve_each(handler)'
 
 # ---- descriptors ----
 
-@test "a descriptor that is no TCP socket is no connection" {
+@test "a descriptor that is no TCP socket, or was never connected, is no connection" {
   serve_python '
 helpers = []
 def handler(c):
-    if not helpers: helpers.extend([socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX)])
+    if not helpers: helpers.extend([socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_UNIX), socket.socket()])
     drain(c); c.close()
 serve_each(handler)'
   audit --conns 10 --grace 500ms --repeat 2
