@@ -329,11 +329,27 @@ static bool is_server_over(struct audit *audit)
     return true;
 }
 
+static bool has_no_future(const struct audit *audit)
+{
+    return audit->result->fate == FATE_ENDED || audit->result->fate == FATE_CRASHED;
+}
+
+static void note_crash(struct audit *audit)
+{
+    struct audit_ending ending;
+    if (has_no_future(audit) || !server_life_has_crash(audit->life, &ending))
+        return;
+    audit->result->fate = FATE_CRASHED;
+    audit->result->ending = ending;
+}
+
 static void note_fate(struct audit *audit)
 {
     struct audit_result *result = audit->result;
-    if (listens_as_before(audit))
+    if (listens_as_before(audit)) {
+        note_crash(audit);
         return;
+    }
     if (is_server_over(audit))
         result->fate = FATE_ENDED;
     else
@@ -438,8 +454,9 @@ static void play_round(struct audit *audit)
     if (is_called_off(audit))
         return;
     note_fate(audit);
-    if (audit->result->fate != FATE_ENDED)
+    if (!has_no_future(audit))
         note_ghosts(audit);
+    note_crash(audit); /* it takes a moment from the last socket of a process to its end */
 }
 
 /* ---- the whole ---- */
@@ -574,7 +591,7 @@ int audit_run(const struct audit_settings *settings, audit_progress *progress, v
     if (rc == 0)
         rc = begin(&audit);
     if (rc == 0) {
-        while (audit.round < settings->repeat && !is_called_off(&audit) && result->fate != FATE_ENDED) {
+        while (audit.round < settings->repeat && !is_called_off(&audit) && !has_no_future(&audit)) {
             play_round(&audit);
             audit.round++;
         }

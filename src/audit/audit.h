@@ -112,6 +112,7 @@ enum audit_ghost_sight {
 enum audit_fate {
     FATE_LIVES,           /* or it is not on this machine, or nobody can tell */
     FATE_ENDED,           /* all processes that listened have ended */
+    FATE_CRASHED,         /* one of them was killed by a signal of a fault, such as SIGSEGV */
     FATE_STOPPED,         /* its listening sockets are gone; its processes are there */
     FATE_STOPPED_SOMEHOW, /* likewise, and which processes had them is not known */
 };
@@ -164,7 +165,7 @@ struct audit_result {
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */
     enum audit_fate fate;
-    struct audit_ending ending; /* FATE_ENDED */
+    struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
     const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */
     int failure_error;          /* errno */
     bool interrupted;

@@ -382,7 +382,7 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_INTERRUPTED;
     if (result->failure != NULL)
         return AUDIT_NO_VERDICT;
-    if (result->fate == FATE_ENDED)
+    if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         return AUDIT_ENDED;
     if (leaks(result, settings))
         return AUDIT_LEAKS;

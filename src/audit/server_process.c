@@ -6,11 +6,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- one process ---- */
@@ -302,19 +304,36 @@ static bool is_over(const struct member *member, struct process_stat *stat)
     return is_no_process(rc) || (rc == 0 && (stat->state == 'Z' || stat->state == 'X'));
 }
 
+static struct audit_ending ending_of(const struct member *member, const struct process_stat *stat)
+{
+    struct audit_ending ending = {.pid = member->pid};
+    memcpy(ending.command, member->command, sizeof ending.command);
+    note_status(member, stat, &ending);
+    return ending;
+}
+
 bool server_life_is_over(const struct server_life *life, struct audit_ending *ending)
 {
-    struct process_stat stat = {0};
-    for (int i = 0; i < life->count; i++) {
-        stat = (struct process_stat){0};
+    for (int i = life->count - 1; i >= 0; i--) {
+        struct process_stat stat = {0};
         if (!is_over(&life->each[i], &stat))
             return false;
+        *ending = ending_of(&life->each[i], &stat);
     }
-    if (life->count == 0)
-        return false;
-    *ending = (struct audit_ending){.pid = life->each[0].pid};
-    memcpy(ending->command, life->each[0].command, sizeof ending->command);
-    is_over(&life->each[0], &stat);
-    note_status(&life->each[0], &stat, ending);
-    return true;
+    return life->count > 0;
+}
+
+bool server_life_has_crash(const struct server_life *life, struct audit_ending *ending)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
+    for (int i = 0; i < life->count; i++) {
+        struct process_stat stat = {0};
+        if (!is_over(&life->each[i], &stat))
+            continue;
+        *ending = ending_of(&life->each[i], &stat);
+        for (size_t k = 0; ending->is_status_known && k < sizeof faults / sizeof faults[0]; k++)
+            if (WIFSIGNALED(ending->status) && WTERMSIG(ending->status) == faults[k])
+                return true;
+    }
+    return false;
 }

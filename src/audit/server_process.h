@@ -31,4 +31,8 @@ bool server_life_is_known(const struct server_life *life);
 /* Whether all have ended; then *ending is one of them. */
 bool server_life_is_over(const struct server_life *life, struct audit_ending *ending);
 
+/* Whether one has been killed by a signal of a fault (SIGSEGV, SIGABRT, ...), as far as the kernel tells:
+ * since Linux 6.15, or of a process that nobody has waited for yet. */
+bool server_life_has_crash(const struct server_life *life, struct audit_ending *ending);
+
 #endif

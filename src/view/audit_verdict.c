@@ -267,7 +267,9 @@ static void say_interrupted(struct audit_verdict *verdict, const struct audit_re
 static void say_ended(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_ending *ending = &report->result->ending;
-    say(verdict, "The server ended during the audit: %s pid %d ", name_of(ending->command), (int)ending->pid);
+    say(verdict, "%s during the audit: %s pid %d ",
+        report->result->fate == FATE_CRASHED ? "A process of the server crashed" : "The server ended",
+        name_of(ending->command), (int)ending->pid);
     if (!ending->is_status_known)
         say(verdict, "is gone.\n");
     else if (WIFSIGNALED(ending->status))

@@ -102,6 +102,32 @@ os.kill(os.getpid(), signal.SIGSEGV)'
   holds_text "$OUT" "was killed by signal 11" || expect_in "$OUT" "is gone"
 }
 
+@test "a worker that crashes is told, though another takes its place" {
+  # The parent waits for nobody, so that the kernel keeps the end of its child.
+  serve_python '
+import signal
+def work():
+    c = s.accept()[0]
+    while c.recv(4096): pass
+    os.kill(os.getpid(), signal.SIGSEGV)
+def go_on():
+    while True:
+        c = s.accept()[0]; drain(c); c.close()
+if os.fork() == 0: work()
+time.sleep(1)
+go_on()'
+  wait_until 10 has_children "$server_pid"
+  audit --conns 10 --grace 1s
+  end_server
+  expect_code 1
+  expect_in "$OUT" "A process of the server crashed during the audit: python3 pid"
+  expect_in "$OUT" "was killed by signal 11"
+}
+
+has_children() {
+  pgrep -P "$1" >/dev/null
+}
+
 @test "a server that takes in 2 of 20 is no verdict, and --rate is named" {
   serve_python '
 kept = [s.accept()[0], s.accept()[0]]
