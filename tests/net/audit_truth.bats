@@ -230,7 +230,10 @@ has_fin_wait2() {
       "127.0.0.1:$PORT" --conns 4 --grace 300ms --order "$order" --json "$JSON" --quiet >"$OUT" 2>"$ERR" || code=$?
     expect_code 3
     expect_one_sentence
-    jq -e '.outcome == "no_verdict" and .classes.failed == 4 and .classes.reset == 0' "$JSON"
+    jq -e '.outcome == "no_verdict" and .classes.failed == 4 and .classes.reset == 0' "$JSON" >/dev/null || {
+      say "$call $error: $(<"$JSON")"
+      return 1
+    }
   done <<'CALLS'
 shutdown ENOMEM half-close
 shutdown ENOTCONN half-close
