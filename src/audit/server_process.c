@@ -173,6 +173,22 @@ static void find_descendants(struct census *census)
     } while (found);
 }
 
+/* What cannot be read is not known to be elsewhere. */
+static bool is_in_another_namespace(pid_t pid, pid_t listening)
+{
+    char path[64], of_pid[64] = "", of_listening[64] = "";
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    bool is_known = readlink(path, of_pid, sizeof of_pid - 1) > 0;
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)listening);
+    is_known = is_known && readlink(path, of_listening, sizeof of_listening - 1) > 0;
+    return is_known && strcmp(of_pid, of_listening) != 0;
+}
+
+static bool is_kin(const struct relation *relation, pid_t listening)
+{
+    return relation->belongs && !relation->listens && !is_in_another_namespace(relation->pid, listening);
+}
+
 static int list_family(const struct census *census, struct server_processes *found)
 {
     found->each = calloc((size_t)census->count + 1, sizeof *found->each);
@@ -183,7 +199,7 @@ static int list_family(const struct census *census, struct server_processes *fou
             found->each[found->listening++] = census->each[i].pid;
     found->count = found->listening;
     for (int i = 0; i < census->count; i++)
-        if (census->each[i].belongs && !census->each[i].listens)
+        if (is_kin(&census->each[i], found->each[0]))
             found->each[found->count++] = census->each[i].pid;
     return found->listening > 0 ? 0 : census->some_are_hidden ? -EACCES : -ESRCH;
 }

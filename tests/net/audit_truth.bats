@@ -248,7 +248,7 @@ CALLS
 @test "an event loop that fails is no verdict" {
   serve_python 'serve_each(lambda c: (drain(c), c.close()))'
   code=0
-  FAIL_CALL=epoll_wait FAIL_ERRNO=EINVAL FAIL_AFTER=5 FAIL_IN=audit LD_PRELOAD=$FAIL_CALL_SO within "$STORM" audit \
+  FAIL_CALL=epoll_wait FAIL_ERRNO=EINVAL FAIL_AFTER=1 FAIL_IN=audit LD_PRELOAD=$FAIL_CALL_SO within "$STORM" audit \
     "127.0.0.1:$PORT" --conns 4 --grace 300ms --json "$JSON" >"$OUT" 2>"$ERR" || code=$?
   expect_code 3
   expect_in "$ERR" "the event loop failed: Invalid argument"
@@ -372,6 +372,24 @@ time.sleep(600)'
   expect_code 1
   expect_counts held=10 ghost=10
   expect_in "$OUT" "owner python3 pid $holder"
+}
+
+@test "the sockets of a child in another network namespace are in other tables, and no ghosts" {
+  serve_python '
+import subprocess
+child = subprocess.Popen(["unshare", "-n", sys.executable, "-u", "-c", """
+import os, socket, time
+os.write(1, b"child\\n")
+kept = []
+while len(kept) < 1000: kept.append(socket.create_server(("0.0.0.0", 0))); time.sleep(.01)
+time.sleep(600)"""])
+more = [] # and the server has some of its own
+serve_each(lambda c: (drain(c), c.close(), more.append(socket.create_server(("127.0.0.1", 0)))))'
+  wait_until 20 grep -q '^child' "$BATS_TEST_TMPDIR/server"
+  audit --conns 10 --grace 1s
+  end_server
+  expect_code 0
+  jq -e '.server.ghosts == 0' "$JSON"
 }
 
 # ---- at rest ----
