@@ -41,6 +41,8 @@
  *   audit/                 a server that is not ours (libevent)
  *     audit, probe         rounds of connections; one of them, from connect() to what became of it
  *     server_side          the server's ends in the kernel's tables, and who holds them
+ *     server_process       its processes, and whether they live
+ *     ghosts               descriptors that it keeps of connections that are gone
  *     findings             classes, groups, times
  *     watch, watch_rows    the sockets that are there, by port, process and peer
  *   storm/                 the experiment (libevent)
@@ -85,7 +87,7 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, memory, printable, output, terminal, foreground, diag
+ *                          json_writer, csv_field, memory, printable, output, terminal, foreground, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */

@@ -1,6 +1,9 @@
 /* audit: does a server close when its clients do? Connections are opened to it, closed in one of four ways,
  * and for a while it is watched what the server does. What it holds then is looked up in the kernel's tables,
- * if the server is on this machine. */
+ * if the server is on this machine.
+ *
+ * What cannot be seen is no finding: it is in the result as unknown, and the outcome says whether what was
+ * seen is enough for a verdict. */
 #ifndef AUDIT_AUDIT_H
 #define AUDIT_AUDIT_H
 
@@ -35,9 +38,11 @@ struct audit_settings {
     enum audit_order order;
     const char *request; /* NULL: none; not ended by 0 */
     size_t request_length;
-    int64_t rate; /* connections a second; 0: as fast as they come up */
+    int64_t rate; /* connections a second; 0: as the server takes them in */
     int64_t grace_ms;
     int64_t connect_timeout_ms;
+    int64_t
+        fin_timeout_ms; /* net.ipv4.tcp_fin_timeout: after it the kernel forgets an end that close() left */
 };
 
 /* In which one of these a connection ends. */
@@ -48,8 +53,10 @@ enum audit_class {
     CLASS_HELD,             /* not closed when the grace period is over */
     CLASS_NEVER_ACCEPTED,   /* likewise, and no process has the server's end */
     CLASS_REFUSED,          /* connect(): RST */
-    CLASS_TIMED_OUT,        /* connect(): no answer; or the server's kernel never had the whole of it */
-    CLASS_FAILED,           /* connect(): another error of this machine */
+    CLASS_TIMED_OUT,        /* connect(): no answer; or the server's kernel never had the whole of it; or its
+                               accept queue had no room, so that connect() was not called */
+    CLASS_FAILED,           /* an error of this machine, at any moment: nothing is known of the server */
+    CLASS_UNKNOWN,          /* interrupted before the grace period was over, or not to be seen from here */
     CLASS_COUNT,
 };
 
@@ -77,6 +84,7 @@ struct audit_connection {
     int round;
     enum audit_class class;
     bool before_act;  /* it ended before the client did anything to it */
+    bool requested;   /* the server had been sent the whole request */
     int64_t close_us; /* from the client's act to the server's; -1: not seen */
     int64_t bytes;    /* received */
     int error;        /* CLASS_FAILED: errno */
@@ -93,22 +101,73 @@ struct audit_connection {
     bool held_to_the_end; /* it was still there when the last round was over */
 };
 
+/* Whether the server's descriptors could be looked into, for sockets that are in no table. */
+enum audit_ghost_sight {
+    GHOSTS_FROM_AFAR, /* no: nobody listens there in this network namespace */
+    GHOSTS_NOT_OURS,  /* no: they are another user's, or in another pid namespace */
+    GHOSTS_SEEN,
+};
+
+/* What became of the server's processes while it was audited. */
+enum audit_fate {
+    FATE_LIVES,           /* or it is not on this machine, or nobody can tell */
+    FATE_ENDED,           /* all processes that listened have ended */
+    FATE_CRASHED,         /* one of them was killed by a signal of a fault, such as SIGSEGV */
+    FATE_STOPPED,         /* its listening sockets are gone; its processes are there */
+    FATE_STOPPED_SOMEHOW, /* likewise, and which processes had them is not known */
+};
+
+/* One of those that ended. */
+struct audit_ending {
+    pid_t pid;
+    char command[16];
+    bool is_status_known;
+    int status; /* as wait() has it */
+};
+
+/* What it all means. */
+enum audit_outcome {
+    AUDIT_CLOSES,
+    AUDIT_LEAKS,
+    AUDIT_ENDED,       /* the server did not survive it */
+    AUDIT_NO_VERDICT,  /* too little was seen */
+    AUDIT_INTERRUPTED, /* by a signal: nothing is said of the server */
+};
+
+/* "no_verdict". */
+const char *audit_outcome_name(enum audit_outcome outcome);
+
 struct audit_result {
     int64_t count;
     struct audit_connection *connections; /* count of them; audit_free */
-    int rounds;
+    int rounds;                           /* that were begun */
     int64_t by_class[CLASS_COUNT];
     int64_t by_group[GROUP_COUNT];             /* of those held */
     int64_t reset_after_reply;                 /* of those reset: something had come before */
     int64_t held_after[AUDIT_ROUNDS_MAX];      /* round by round: held when its grace period was over */
     int64_t held_to_the_end[AUDIT_ROUNDS_MAX]; /* of that round's */
-    int64_t p50_us, p90_us, p99_us, max_us;    /* time to close; -1: none closed */
+    int64_t watched_ms[AUDIT_ROUNDS_MAX];   /* from that round's last act to the last look at what it left */
+    int64_t p50_us, p90_us, p99_us, max_us; /* time to close; -1: none closed */
     int64_t before_act;
-    bool server_is_here; /* its sockets are in our tables */
-    pid_t listener;      /* 0: not known */
-    int64_t ghosts;      /* descriptors that those who listen hold on nothing, more than before */
+    int64_t asked; /* connections that the settings ask for */
+    /* Those on which the order was played, or that the server ended before when it had been asked or had
+     * answered: that is a conversation, and it is over. */
+    int64_t audited;
+    int64_t not_played; /* the others that the server ended before the client did anything */
+    int64_t not_opened; /* those for which the accept queue had no room in connect_timeout_ms */
+    int64_t forgotten; /* AUDIT_CLIENT_FIRST: our kernel has forgotten their ends, and cannot tell any more */
+    int64_t to_itself; /* the kernel connected the client to itself: nobody listens there */
+    bool server_is_here;       /* its sockets are in our tables */
+    pid_t listener;            /* 0: not known */
+    char listener_command[16]; /* its name when the audit began */
+    enum audit_ghost_sight ghost_sight;
+    int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
-    bool ghosts_known;                      /* its descriptors may be looked into */
+    pid_t ghost_owner;                      /* one of those that hold them; 0: none */
+    enum audit_fate fate;
+    struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
+    const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */
+    int failure_error;          /* errno */
     bool interrupted;
     double elapsed_s;
 };
@@ -116,8 +175,9 @@ struct audit_result {
 /* What is going on, a few times a second. */
 typedef void audit_progress(void *context, const char *doing, int64_t done, int64_t total);
 
-/* Returns 0, or a negative errno when this machine could not do it; ENOENT: AUDIT_ABORT, and nobody listens
- * there in this network namespace. */
+/* Returns 0, or a negative errno when this machine could not begin it; ENOENT: AUDIT_ABORT, and nobody
+ * listens there in this network namespace. Without a `rate` no more connections are opened at a time than the
+ * listener's accept queue has room for. SIGINT, SIGTERM and SIGHUP (unless it is ignored) end it. */
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result);
 void audit_free(struct audit_result *result);
@@ -126,11 +186,11 @@ void audit_free(struct audit_result *result);
  * closer. Negative: none. */
 int audit_first_held(const struct audit_result *result);
 
-/* Whether something is held that should not be: exit code 1. A slow closer is not, when rounds were repeated.
- */
-bool audit_leaks(const struct audit_result *result, const struct audit_settings *settings);
+/* What the audit comes to. What is held is a leak however few were audited; that nothing is held is a verdict
+ * only when 9 of 10 connections that were asked for have been audited. */
+enum audit_outcome audit_outcome_of(const struct audit_result *result, const struct audit_settings *settings);
 
-/* Whether there is no verdict: no connection came so far as to be closed. */
-bool audit_is_void(const struct audit_result *result);
+/* Whether 9 of 10 have been audited. */
+bool audit_is_enough(const struct audit_result *result);
 
 #endif

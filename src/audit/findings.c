@@ -13,6 +13,7 @@ const char *audit_class_name(enum audit_class class)
         [CLASS_REFUSED] = "refused",
         [CLASS_TIMED_OUT] = "timed_out",
         [CLASS_FAILED] = "failed",
+        [CLASS_UNKNOWN] = "unknown",
     };
     return names[class];
 }
@@ -28,49 +29,81 @@ const char *audit_group_name(enum audit_group group)
     return names[group];
 }
 
+const char *audit_outcome_name(enum audit_outcome outcome)
+{
+    static const char *const names[] = {
+        [AUDIT_CLOSES] = "closes",           [AUDIT_LEAKS] = "leaks",
+        [AUDIT_ENDED] = "server_ended",      [AUDIT_NO_VERDICT] = "no_verdict",
+        [AUDIT_INTERRUPTED] = "interrupted",
+    };
+    return names[outcome];
+}
+
 /* ---- one connection ---- */
+
+/* The server's end is in a state that only its process can end. In all others it has closed, or shut down, or
+ * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
+static bool is_servers_turn(const struct audit_sight *sight)
+{
+    return sight->server_seen &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED);
+}
 
 /* A server that sends in the latter half of the grace period is at work. */
 static bool is_still_responding(const struct probe *probe, const struct audit_settings *settings)
 {
-    return probe->sends_on || probe->heard_us > probe->acted_us + settings->grace_ms * 500;
+    return probe->sends_on || probe->heard_us > probe->due_us - settings->grace_ms * 500;
 }
 
-static bool is_in_no_process(const struct audit_sight *sight)
+/* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to nobody,
+ * and nobody has acknowledged its FIN. */
+static bool is_taken_in_by_nobody(const struct audit_sight *sight, bool server_is_here)
 {
-    return sight->server_seen && sight->inode == 0 &&
-           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED);
+    if (!sight->own_seen || is_servers_turn(sight))
+        return false;
+    return sight->own_state == STATE_FIN_WAIT1 ||
+           (server_is_here && !sight->server_seen && sight->own_state == STATE_ESTABLISHED);
+}
+
+/* After the RST nothing is left of it but descriptors, and places in the accept queue (see ghosts, and
+ * note_queued): where the descriptors are not to be seen nobody knows what became of it. */
+static enum audit_class class_of_aborted(const struct audit_sight *sight)
+{
+    return is_servers_turn(sight) ? CLASS_HELD : CLASS_CLOSED;
 }
 
 /* Of one that the client has acted on and that has not ended. */
 static enum audit_class class_of_open(const struct probe *probe, const struct audit_settings *settings,
-                                      const struct audit_sight *sight, bool server_is_here)
+                                      const struct audit_sight *sight, bool server_is_here, int64_t now_us)
 {
-    if (settings->order == AUDIT_ABORT) /* what is left of it can only be descriptors: see ghosts */
-        return sight->server_seen ? CLASS_HELD : CLASS_CLOSED;
+    if (probe->phase != PROBE_WAITED)
+        return CLASS_UNKNOWN;
+    if (settings->order == AUDIT_ABORT)
+        return class_of_aborted(sight);
     if (settings->order == AUDIT_HALF_CLOSE && is_still_responding(probe, settings))
         return CLASS_STILL_RESPONDING;
-    /* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to
-     * nobody. */
-    bool has_no_other_end = server_is_here && sight->own_seen && !sight->server_seen;
-    bool is_unanswered = sight->own_seen && sight->own_state == STATE_FIN_WAIT1;
-    if (is_in_no_process(sight))
-        return CLASS_NEVER_ACCEPTED;
-    if (sight->server_seen &&
-        sight->inode != 0) /* in FIN_WAIT1: its window is full of what it does not read */
-        return CLASS_HELD;
-    return has_no_other_end || is_unanswered ? CLASS_TIMED_OUT : CLASS_HELD;
+    if (is_servers_turn(sight))
+        return sight->inode != 0 ? CLASS_HELD : CLASS_NEVER_ACCEPTED;
+    if (is_taken_in_by_nobody(sight, server_is_here))
+        return CLASS_TIMED_OUT;
+    if (!sight->own_seen && !server_is_here && probe_is_forgotten(probe, settings, now_us))
+        return CLASS_UNKNOWN;
+    return sight->server_seen || !sight->own_seen || sight->own_state == STATE_TIME_WAIT ? CLASS_CLOSED
+                                                                                         : CLASS_HELD;
 }
 
 static enum audit_class class_of(const struct probe *probe, const struct audit_settings *settings,
-                                 const struct audit_sight *sight, bool server_is_here)
+                                 const struct audit_sight *sight, bool server_is_here, int64_t now_us)
 {
     static const enum audit_class of_end[] = {
         [END_FIN] = CLASS_CLOSED,          [END_RESET] = CLASS_RESET,   [END_REFUSED] = CLASS_REFUSED,
         [END_TIMED_OUT] = CLASS_TIMED_OUT, [END_FAILED] = CLASS_FAILED,
     };
+    /* An RST leaves no TIME_WAIT: where there is one the error was not the peer's. */
+    if (probe->end == END_RESET && sight->own_seen && sight->own_state == STATE_TIME_WAIT)
+        return CLASS_FAILED;
     return probe->end != END_NONE ? of_end[probe->end]
-                                  : class_of_open(probe, settings, sight, server_is_here);
+                                  : class_of_open(probe, settings, sight, server_is_here, now_us);
 }
 
 static bool is_held(const struct audit_connection *connection)
@@ -78,24 +111,31 @@ static bool is_held(const struct audit_connection *connection)
     return connection->class == CLASS_HELD || connection->class == CLASS_NEVER_ACCEPTED;
 }
 
-static void file(struct audit_connection *connection, const struct probe *probe,
-                 const struct audit_settings *settings, const struct audit_sight *sight, bool server_is_here)
+static void note_server_end(struct audit_connection *connection, const struct audit_sight *sight)
 {
-    *connection = (struct audit_connection){
-        .round = probe->round,
-        .class = class_of(probe, settings, sight, server_is_here),
-        .before_act = probe->before_act,
-        .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
-        .bytes = probe->bytes,
-        .error = probe->error,
-        .port = probe->port,
-    };
     if (!is_held(connection) || !sight->server_seen)
         return;
     connection->server_seen = true;
     connection->server_state = sight->server_state;
     connection->unread = sight->unread;
     connection->inode = sight->inode;
+}
+
+static void file(struct audit_connection *connection, const struct probe *probe,
+                 const struct audit_settings *settings, const struct audit_sight *sight, bool server_is_here,
+                 int64_t now_us)
+{
+    *connection = (struct audit_connection){
+        .round = probe->round,
+        .class = class_of(probe, settings, sight, server_is_here, now_us),
+        .before_act = probe->before_act,
+        .requested = settings->request != NULL && probe->sent == settings->request_length,
+        .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
+        .bytes = probe->bytes,
+        .error = probe->error,
+        .port = probe->port,
+    };
+    note_server_end(connection, sight);
 }
 
 /* What was held at the end of its round may have been closed since. */
@@ -105,38 +145,102 @@ static bool is_still_there(const struct audit_connection *connection, const stru
     if (!is_held(connection))
         return false;
     if (connection->server_seen)
-        return sight->server_seen;
+        return is_servers_turn(sight);
     return probe->end == END_NONE && sight->own_seen && sight->own_state != STATE_TIME_WAIT;
 }
 
+/* After an RST the tables have nothing of a connection that no process has accepted. The accept queue has it,
+ * in the order in which they came: the newest are in it. What an earlier round did not find there is none. */
+static bool may_be_queued(const struct audit_connection *connection, const struct probe *probe, bool is_new)
+{
+    return probe->phase == PROBE_WAITED &&
+           (connection->class == CLASS_NEVER_ACCEPTED || (is_new && connection->class == CLASS_CLOSED));
+}
+
+static void note_queued(struct audit_result *result, const struct probe *probes, int64_t first, int64_t count,
+                        int64_t queued)
+{
+    for (int64_t i = count - 1; i >= 0 && queued > 0; i--) {
+        struct audit_connection *connection = &result->connections[i];
+        if (!may_be_queued(connection, &probes[i], i >= first))
+            continue;
+        result->held_after[connection->round] += connection->class == CLASS_CLOSED;
+        connection->class = CLASS_NEVER_ACCEPTED;
+        connection->held_to_the_end = true;
+        queued--;
+    }
+}
+
+/* One that sent something late has been quiet for a whole grace period since: it is not at work. */
+static bool is_quiet_since(const struct audit_connection *connection, const struct probe *probe,
+                           const struct audit_settings *settings, const struct audit_sight *sight,
+                           int64_t now_us)
+{
+    return connection->class == CLASS_STILL_RESPONDING && probe->end == END_NONE && !probe->sends_on &&
+           now_us - probe->heard_us >= settings->grace_ms * 1000 &&
+           (is_servers_turn(sight) || (sight->own_seen && !sight->server_seen));
+}
+
+/* It was held when it was last seen, and nothing can be seen any more. */
+static bool is_out_of_mind(const struct audit_connection *connection, const struct probe *probe,
+                           const struct audit_settings *settings, const struct audit_sight *sight,
+                           int64_t now_us)
+{
+    return is_held(connection) && !connection->server_seen && probe->end == END_NONE && !sight->own_seen &&
+           probe_is_forgotten(probe, settings, now_us);
+}
+
+static void look_again(struct audit_result *result, const struct audit_settings *settings,
+                       const struct probe *probes, int64_t count, const struct audit_look *look,
+                       int64_t now_us)
+{
+    result->forgotten = 0;
+    for (int64_t i = 0; i < count; i++) {
+        struct audit_connection *connection = &result->connections[i];
+        const struct audit_sight *sight = &look->sights[i];
+        if (is_quiet_since(connection, &probes[i], settings, sight, now_us)) {
+            connection->class = CLASS_HELD;
+            note_server_end(connection, sight);
+            result->held_after[connection->round]++;
+        }
+        connection->held_to_the_end = is_still_there(connection, &probes[i], sight);
+        result->forgotten += is_out_of_mind(connection, &probes[i], settings, sight, now_us);
+    }
+}
+
 void findings_take(struct audit_result *result, const struct audit_settings *settings,
-                   const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look)
+                   const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look,
+                   int64_t queued_before, int64_t now_us)
 {
     for (int64_t i = first; i < count; i++) {
-        file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0);
+        file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0,
+             now_us);
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
+        result->to_itself += probes[i].to_itself;
+        result->not_opened += probes[i].not_opened;
     }
-    for (int64_t i = 0; i < count; i++)
-        result->connections[i].held_to_the_end =
-            is_still_there(&result->connections[i], &probes[i], &look->sights[i]);
+    look_again(result, settings, probes, count, look, now_us);
+    if (settings->order == AUDIT_ABORT)
+        note_queued(result, probes, first, count, look->queued - queued_before);
     result->server_is_here |= look->listener_count > 0;
     result->count = count;
 }
 
 /* ---- all of them ---- */
 
-static enum audit_group group_of(const struct audit_connection *connection, const struct audit_look *look)
+static enum audit_group group_of(const struct audit_connection *connection,
+                                 const struct server_processes *server)
 {
     if (!is_held(connection))
         return GROUP_NONE;
+    if (connection->class == CLASS_NEVER_ACCEPTED)
+        return GROUP_NO_OWNER;
     if (!connection->server_seen)
         return GROUP_FROM_AFAR;
-    if (connection->inode == 0)
-        return GROUP_NO_OWNER;
     if (connection->server_state != STATE_CLOSE_WAIT)
         return GROUP_OPEN;
-    if (look->listener_count > 0 && connection->owner != 0 && !connection->owner_listens)
+    if (server->listening > 0 && connection->owner != 0 && !connection->owner_listens)
         return GROUP_OTHER_PROCESS;
     return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
@@ -170,15 +274,19 @@ static void sum_up_times(struct audit_result *result)
     free(times);
 }
 
-/* Where the count is lower later, some were closed in between: the oldest first. */
+/* Nobody can tell which descriptors are of which round, but their number after each round tells whether it
+ * grows. Where it has not grown since the middle of the rounds it is a stock that is kept, of the last round
+ * for all that is known; else they are of the rounds after which there were more than before. */
 static void attribute_ghosts(struct audit_result *result, int64_t ghosts)
 {
+    int last = result->rounds - 1;
+    bool grows = last <= 0 || result->ghosts_after[last] > result->ghosts_after[(last) / 2];
     int64_t later = ghosts;
-    for (int round = result->rounds - 1; round >= 0; round--) {
+    for (int round = last; round >= 0; round--) {
         int64_t before = round > 0 ? result->ghosts_after[round - 1] : 0;
         if (result->ghosts_after[round] > before)
             result->held_after[round] += result->ghosts_after[round] - before;
-        before = before < later ? before : later;
+        before = !grows ? 0 : before < later ? before : later;
         result->held_to_the_end[round] += later - before;
         later = before;
     }
@@ -197,16 +305,49 @@ static void note_ghosts(struct audit_result *result)
     attribute_ghosts(result, ghosts);
 }
 
-void findings_conclude(struct audit_result *result, const struct audit_look *look)
+/* A reset in answer to a request is a refusal, unless something had come before. */
+static bool is_played(const struct audit_connection *connection)
 {
-    server_side_owners(look, result->connections, result->count);
+    return !connection->before_act || connection->bytes > 0 ||
+           (connection->requested && connection->class == CLASS_CLOSED);
+}
+
+static bool is_audited(const struct audit_connection *connection)
+{
+    return is_played(connection) && (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET ||
+                                     connection->class == CLASS_STILL_RESPONDING || is_held(connection));
+}
+
+static bool ended_unplayed(const struct audit_connection *connection)
+{
+    return !is_played(connection) && (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET);
+}
+
+/* What became of it after the RST only its descriptors would tell. */
+static bool is_out_of_sight(const struct audit_result *result, const struct audit_settings *settings,
+                            const struct audit_connection *connection)
+{
+    return settings->order == AUDIT_ABORT && result->ghost_sight != GHOSTS_SEEN && !connection->before_act &&
+           connection->class == CLASS_CLOSED;
+}
+
+void findings_conclude(struct audit_result *result, const struct audit_settings *settings,
+                       const struct server_processes *server)
+{
+    result->asked = settings->conns * settings->repeat;
+    server_side_owners(server, result->connections, result->count);
     for (int64_t i = 0; i < result->count; i++) {
         struct audit_connection *connection = &result->connections[i];
-        connection->group = group_of(connection, look);
+        if (is_out_of_sight(result, settings, connection))
+            connection->class = CLASS_UNKNOWN;
+        connection->group = group_of(connection, server);
         result->by_class[connection->class]++;
         if (connection->group != GROUP_NONE)
             result->by_group[connection->group]++;
-        result->before_act += connection->before_act && connection->class != CLASS_REFUSED;
+        result->before_act +=
+            connection->before_act && (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET);
+        result->audited += is_audited(connection);
+        result->not_played += ended_unplayed(connection);
         result->reset_after_reply += connection->class == CLASS_RESET && connection->bytes > 0;
         result->held_to_the_end[connection->round] += connection->held_to_the_end;
     }
@@ -222,7 +363,12 @@ int audit_first_held(const struct audit_result *result)
     return -1;
 }
 
-bool audit_leaks(const struct audit_result *result, const struct audit_settings *settings)
+bool audit_is_enough(const struct audit_result *result)
+{
+    return result->audited * 10 >= result->asked * 9 && result->audited > 0;
+}
+
+static bool leaks(const struct audit_result *result, const struct audit_settings *settings)
 {
     int first = audit_first_held(result);
     if (first < 0 || settings->repeat == 1 || first == result->rounds - 1)
@@ -230,9 +376,17 @@ bool audit_leaks(const struct audit_result *result, const struct audit_settings 
     return result->held_to_the_end[first] > 0;
 }
 
-bool audit_is_void(const struct audit_result *result)
+enum audit_outcome audit_outcome_of(const struct audit_result *result, const struct audit_settings *settings)
 {
-    int64_t no_verdict =
-        result->by_class[CLASS_REFUSED] + result->by_class[CLASS_TIMED_OUT] + result->by_class[CLASS_FAILED];
-    return result->count == 0 || no_verdict == result->count;
+    if (result->interrupted)
+        return AUDIT_INTERRUPTED;
+    if (result->failure != NULL)
+        return AUDIT_NO_VERDICT;
+    if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
+        return AUDIT_ENDED;
+    if (leaks(result, settings))
+        return AUDIT_LEAKS;
+    return result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 || !audit_is_enough(result)
+               ? AUDIT_NO_VERDICT
+               : AUDIT_CLOSES;
 }

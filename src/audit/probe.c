@@ -1,6 +1,7 @@
 #include "audit/probe.h"
 
 #include "storm/clock.h"
+#include "tcp/ghost.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,147 +11,271 @@
 enum {
     SETTLE_US = 200000, /* without a request: for so long the connection is just there */
     QUIET_US = 100000,  /* after a reply */
-    REPLY_US = 2000000, /* for the first byte of it */
+    REPLY_US = 2000000, /* for the first byte of it; and for all of it: a stream has no end to wait for */
     READ_SIZE = 16384,
     READS_AT_ONCE = 16,  /* then the others have their turn */
     BYTES_MAX = 1 << 20, /* of a server that sends for ever, so much is read after the act and no more */
 };
 
-static void end(struct probe *probe, enum probe_end how, int error)
+static const struct audit_settings *settings_of(const struct probe *probe)
 {
-    probe->before_act = probe->phase < PROBE_ACTED;
-    probe->phase = PROBE_ENDED;
-    probe->end = how;
-    probe->error = error;
-    probe->ended_us = monotonic_us();
-    probe_stop(probe);
+    return probe->crowd->settings;
 }
 
-void probe_stop(struct probe *probe)
+static void enter(struct probe *probe, enum probe_phase phase)
+{
+    struct probe_crowd *crowd = probe->crowd;
+    enum probe_phase from = probe->phase;
+    crowd->in_phase[from] -= from != PROBE_NONE;
+    crowd->in_phase[phase]++;
+    probe->phase = phase;
+    crowd->on_change(crowd->context, from);
+}
+
+static void close_own_end(struct probe *probe)
 {
     if (probe->fd < 0)
         return;
-    event_del(&probe->event);
+    event_del(&probe->io);
     close(probe->fd);
     probe->fd = -1;
 }
 
+void probe_stop(struct probe *probe)
+{
+    close_own_end(probe);
+    if (event_initialized(&probe->timer))
+        event_del(&probe->timer);
+}
+
+static void end(struct probe *probe, enum probe_end how, int error)
+{
+    probe->before_act = probe->phase < PROBE_ACTED;
+    probe->end = how;
+    probe->error = error;
+    probe->ended_us = monotonic_us();
+    probe_stop(probe);
+    enter(probe, PROBE_ENDED);
+}
+
+/* An error of a system call is the server's doing only where it says so and the connection is over; any other
+ * came about here, and says nothing of the server. */
+static void end_by_error(struct probe *probe, int error)
+{
+    bool is_over = is_ghost(probe->fd);
+    bool says_reset = error == ECONNRESET || error == EPIPE || error == ENOTCONN;
+    end(probe,
+        is_over && says_reset           ? END_RESET
+        : is_over && error == ETIMEDOUT ? END_TIMED_OUT
+                                        : END_FAILED,
+        error);
+}
+
+/* Returns whether it went well; else the probe has ended. */
+static bool set_timer(struct probe *probe, int64_t at_us)
+{
+    const struct timeval wait = timeval_of_us(at_us - monotonic_us());
+    if (event_add(&probe->timer, &wait) == 0)
+        return true;
+    end(probe, END_FAILED, ENOMEM);
+    return false;
+}
+
+static bool hear(struct probe *probe, short what, event_callback_fn callback)
+{
+    event_assign(&probe->io, probe->crowd->base, probe->fd, what, callback, probe);
+    errno = 0;
+    if (event_add(&probe->io, NULL) == 0)
+        return true;
+    end(probe, END_FAILED, errno != 0 ? errno : ENOMEM);
+    return false;
+}
+
 void probe_note_closed(struct probe *probe, int64_t now_us)
 {
-    if (probe->phase != PROBE_ACTED)
+    if (probe->phase != PROBE_ACTED && probe->phase != PROBE_WAITED)
         return;
-    probe->phase = PROBE_ENDED;
-    probe->end = END_FIN;
+    end(probe, END_FIN, 0);
     probe->ended_us = now_us;
+}
+
+bool probe_is_forgotten(const struct probe *probe, const struct audit_settings *settings, int64_t now_us)
+{
+    enum { MARGIN_MS = 1000 }; /* the kernel's timers are coarse */
+    return settings->order == AUDIT_CLIENT_FIRST &&
+           now_us - probe->acted_us >= (settings->fin_timeout_ms - MARGIN_MS) * 1000;
 }
 
 /* ---- the client's act ---- */
 
-static void act(struct probe *probe)
+/* Returns 0 or an errno. */
+static int do_to(struct probe *probe)
 {
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    probe->phase = PROBE_ACTED;
-    probe->acted_us = monotonic_us();
-    switch (probe->settings->order) {
+    switch (settings_of(probe)->order) {
     case AUDIT_HALF_CLOSE:
-        if (shutdown(probe->fd, SHUT_WR) != 0)
-            end(probe, END_RESET, errno);
-        break;
+        return shutdown(probe->fd, SHUT_WR) == 0 ? 0 : errno;
     case AUDIT_ABORT:
-        setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-        probe_stop(probe);
-        break;
+        if (setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0)
+            return errno; /* close() would send a FIN */
+        close_own_end(probe);
+        return 0;
     case AUDIT_CLIENT_FIRST:
-        probe_stop(probe);
-        break;
+        close_own_end(probe);
+        return 0;
     case AUDIT_IDLE:
     case AUDIT_ORDER_COUNT:
         break;
     }
+    return 0;
+}
+
+static void act(struct probe *probe)
+{
+    int64_t now_us = monotonic_us();
+    int error = do_to(probe);
+    if (error != 0) {
+        end_by_error(probe, error);
+        return;
+    }
+    probe->acted_us = probe->crowd->acted_us = now_us;
+    probe->due_us = now_us + settings_of(probe)->grace_ms * 1000;
+    if (set_timer(probe, probe->due_us))
+        enter(probe, PROBE_ACTED);
 }
 
 /* ---- what the kernel tells ---- */
 
+/* A timer that is due, and is set again because of what is heard in the same turn, comes a turn later: for
+ * the last time of all a stream would put it off for ever. */
+static void hear_to_the_end_of_reply(struct probe *probe)
+{
+    int64_t quiet_us = probe->heard_us + (settings_of(probe)->request == NULL ? SETTLE_US : QUIET_US);
+    int64_t last_us = probe->connected_us + REPLY_US;
+    int64_t due_us = quiet_us < last_us ? quiet_us : last_us;
+    if (due_us == probe->due_us)
+        return;
+    probe->due_us = due_us;
+    set_timer(probe, due_us);
+}
+
+static void take_bytes(struct probe *probe, int64_t length)
+{
+    probe->bytes += length;
+    probe->heard_us = monotonic_us();
+    probe->bytes_since_act += probe->phase >= PROBE_ACTED ? length : 0;
+    if (probe->bytes_since_act > BYTES_MAX) {
+        probe->sends_on = true;
+        event_del(&probe->io);
+    }
+}
+
 static void drain(struct probe *probe)
 {
     char buffer[READ_SIZE];
-    for (int reads = 0; reads < READS_AT_ONCE; reads++) {
-        ssize_t length = recv(probe->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    ssize_t length = READ_SIZE;
+    for (int reads = 0; reads < READS_AT_ONCE && length == READ_SIZE && !probe->sends_on; reads++) {
+        length = recv(probe->fd, buffer, sizeof buffer, MSG_DONTWAIT);
         if (length == 0) {
             end(probe, END_FIN, 0);
             return;
         }
-        if (length < 0) {
-            if (errno != EAGAIN && errno != EINTR)
-                end(probe, END_RESET, errno);
+        if (length < 0 && errno != EAGAIN && errno != EINTR) {
+            end_by_error(probe, errno);
             return;
         }
-        probe->bytes += length;
-        probe->heard_us = monotonic_us();
-        probe->bytes_since_act += probe->phase == PROBE_ACTED ? length : 0;
-        if (probe->bytes_since_act > BYTES_MAX) {
-            probe->sends_on = true;
-            event_del(&probe->event);
-            return;
-        }
-        if (length < READ_SIZE)
-            return;
+        if (length > 0)
+            take_bytes(probe, length);
     }
+    if (probe->phase == PROBE_TALKING && probe->heard_us > 0)
+        hear_to_the_end_of_reply(probe);
 }
 
 static void talk(struct probe *probe)
 {
-    const struct audit_settings *settings = probe->settings;
+    const struct audit_settings *settings = settings_of(probe);
     while (probe->sent < settings->request_length) {
         ssize_t length = send(probe->fd, settings->request + probe->sent,
                               settings->request_length - probe->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (length < 0 && errno == EAGAIN)
             return;
-        if (length < 0) {
-            end(probe, END_RESET, errno);
+        if (length < 0 && errno != EINTR) {
+            end_by_error(probe, errno);
             return;
         }
-        probe->sent += (size_t)length;
+        probe->sent += length > 0 ? (size_t)length : 0;
     }
 }
 
+static void on_event(evutil_socket_t fd, short what, void *context);
+
 static void hear_from_now_on(struct probe *probe)
 {
-    struct event_base *base = event_get_base(&probe->event);
-    event_callback_fn callback = event_get_callback(&probe->event);
-    bool has_more = probe->sent < probe->settings->request_length;
-    event_del(&probe->event);
-    event_assign(&probe->event, base, probe->fd, (short)(EV_READ | EV_PERSIST | (has_more ? EV_WRITE : 0)),
-                 callback, probe);
-    event_add(&probe->event, NULL);
+    bool has_more = probe->sent < settings_of(probe)->request_length;
+    event_del(&probe->io);
+    hear(probe, (short)(EV_READ | EV_PERSIST | (has_more ? EV_WRITE : 0)), on_event);
 }
 
-static void note_own_end(struct probe *probe)
+/* Returns 0 or an errno. */
+static int note_own_end(struct probe *probe)
 {
     struct sockaddr_storage own;
     socklen_t length = sizeof own;
-    if (getsockname(probe->fd, (struct sockaddr *)&own, &length) == 0)
-        address_from_sockaddr(&own, &probe->address, &probe->port);
+    if (getsockname(probe->fd, (struct sockaddr *)&own, &length) != 0)
+        return errno;
+    address_from_sockaddr(&own, &probe->address, &probe->port);
+    return 0;
+}
+
+/* Where nobody listens and the port is one that the kernel hands out, connect() can meet itself. */
+static bool is_to_itself(const struct probe *probe)
+{
+    return probe->port == settings_of(probe)->port &&
+           address_equal(&probe->address, &settings_of(probe)->address);
+}
+
+static void end_to_itself(struct probe *probe)
+{
+    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once); /* no TIME_WAIT on that port */
+    probe->to_itself = true;
+    end(probe, END_REFUSED, ECONNREFUSED);
+}
+
+static enum probe_end end_of_connect(int error)
+{
+    return error == ECONNREFUSED                                                 ? END_REFUSED
+           : error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH ? END_TIMED_OUT
+           : error == ECONNRESET                                                 ? END_RESET
+                                                                                 : END_FAILED;
 }
 
 static void connected(struct probe *probe)
 {
     int error = 0;
     socklen_t length = sizeof error;
-    getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error == ECONNREFUSED)
-        end(probe, END_REFUSED, error);
-    else if (error == ETIMEDOUT || error == EHOSTUNREACH)
-        end(probe, END_TIMED_OUT, error);
-    else if (error == ECONNRESET)
-        end(probe, END_RESET, error);
-    else if (error != 0)
-        end(probe, END_FAILED, error);
-    if (error != 0)
+    if (getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) {
+        end(probe, END_FAILED, errno);
         return;
-    note_own_end(probe);
-    probe->phase = PROBE_TALKING;
+    }
+    if (error != 0) {
+        end(probe, end_of_connect(error), error);
+        return;
+    }
+    error = note_own_end(probe);
+    if (error != 0) {
+        end(probe, END_FAILED, error);
+        return;
+    }
+    if (is_to_itself(probe)) {
+        end_to_itself(probe);
+        return;
+    }
     probe->connected_us = monotonic_us();
+    probe->due_us = probe->connected_us + (settings_of(probe)->request == NULL ? SETTLE_US : REPLY_US);
+    if (!set_timer(probe, probe->due_us))
+        return;
+    enter(probe, PROBE_TALKING);
     talk(probe);
     if (probe->phase == PROBE_TALKING)
         hear_from_now_on(probe);
@@ -166,43 +291,76 @@ static void on_event(evutil_socket_t fd, short what, void *context)
     }
     if ((what & EV_WRITE) != 0 && probe->phase == PROBE_TALKING) {
         talk(probe);
-        if (probe->phase == PROBE_TALKING && probe->sent == probe->settings->request_length)
+        if (probe->phase == PROBE_TALKING && probe->sent == settings_of(probe)->request_length)
             hear_from_now_on(probe);
     }
     if ((what & EV_READ) != 0 && probe->fd >= 0)
         drain(probe);
 }
 
-void probe_start(struct probe *probe, struct event_base *base, const struct audit_settings *settings,
-                 int round)
+/* ---- time ---- */
+
+/* Who sends in the latter half of the grace period is at work, and has it once more; but a byte now and then
+ * does not put off the judgement for ever. */
+static void end_grace(struct probe *probe)
 {
+    int64_t grace_us = settings_of(probe)->grace_ms * 1000;
+    bool is_late = probe->heard_us > probe->due_us - grace_us / 2;
+    if (settings_of(probe)->order != AUDIT_HALF_CLOSE || !is_late || probe->is_extended || probe->sends_on) {
+        enter(probe, PROBE_WAITED);
+        return;
+    }
+    probe->is_extended = true;
+    probe->due_us = probe->heard_us + grace_us;
+    set_timer(probe, probe->due_us);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct probe *probe = context;
+    if (probe->phase == PROBE_CONNECTING)
+        end(probe, END_TIMED_OUT, ETIMEDOUT);
+    else if (probe->phase == PROBE_TALKING)
+        act(probe);
+    else if (probe->phase == PROBE_ACTED)
+        end_grace(probe);
+}
+
+/* ---- the beginning ---- */
+
+static void begin(struct probe *probe, struct probe_crowd *crowd)
+{
+    *probe = (struct probe){.crowd = crowd, .round = crowd->round, .fd = -1};
+    evtimer_assign(&probe->timer, crowd->base, on_timer, probe);
+}
+
+void probe_give_up(struct probe *probe, struct probe_crowd *crowd)
+{
+    begin(probe, crowd);
+    probe->not_opened = true;
+    end(probe, END_TIMED_OUT, ETIMEDOUT);
+}
+
+void probe_start(struct probe *probe, struct probe_crowd *crowd)
+{
+    const struct audit_settings *settings = crowd->settings;
     struct sockaddr_storage to;
     socklen_t length = address_to_sockaddr(&settings->address, settings->port, &to);
-    *probe = (struct probe){.settings = settings, .round = round, .fd = -1, .began_us = monotonic_us()};
+    begin(probe, crowd);
     int fd = socket(settings->address.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         end(probe, END_FAILED, errno);
         return;
     }
-    event_assign(&probe->event, base, fd, EV_WRITE, on_event, probe);
     probe->fd = fd;
-    if (connect(fd, (struct sockaddr *)&to, length) == 0 || errno == EINPROGRESS)
-        event_add(&probe->event, NULL);
-    else
+    event_assign(&probe->io, crowd->base, fd, EV_WRITE, on_event, probe);
+    if (connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS) {
         end(probe, errno == ECONNREFUSED ? END_REFUSED : END_FAILED, errno);
-}
-
-void probe_tick(struct probe *probe, int64_t now_us)
-{
-    const struct audit_settings *settings = probe->settings;
-    if (probe->phase == PROBE_CONNECTING && now_us - probe->began_us > settings->connect_timeout_ms * 1000)
-        end(probe, END_TIMED_OUT, ETIMEDOUT);
-    if (probe->phase != PROBE_TALKING)
         return;
-    bool replied = probe->heard_us > 0;
-    int64_t since_us = replied ? probe->heard_us : probe->connected_us;
-    int64_t wait_us = settings->request == NULL ? SETTLE_US : replied ? QUIET_US : REPLY_US;
-    bool goes_on = now_us - probe->connected_us > REPLY_US; /* a stream has no end to wait for */
-    if (now_us - since_us >= wait_us || goes_on)
-        act(probe);
+    }
+    if (set_timer(probe, monotonic_us() + settings->connect_timeout_ms * 1000) &&
+        hear(probe, EV_WRITE, on_event))
+        enter(probe, PROBE_CONNECTING);
 }

@@ -1,11 +1,8 @@
 #include "audit/server_side.h"
 
 #include "tcp/socket_owner.h"
-#include "tcp/unlisted_sockets.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -37,10 +34,28 @@ static bool listens_there(const struct socket_entry *entry, const struct address
            (address_is_wildcard(&entry->local) || is_same(&entry->local, address));
 }
 
-static void note_listener(struct audit_look *look, uint64_t inode)
+/* A queue takes one more than its backlog (sk_acceptq_is_full in include/net/sock.h): that one is left for
+ * other clients. */
+static int64_t room_of(const struct socket_entry *entry)
 {
+    int64_t backlog = entry->backlog > 0 ? entry->backlog : 1;
+    return entry->backlog < 0 ? -1 : backlog > (int64_t)entry->unread ? backlog - (int64_t)entry->unread : 0;
+}
+
+static void note_listener(struct audit_look *look, const struct socket_entry *entry)
+{
+    int64_t room = room_of(entry);
+    look->queued += entry->unread;
+    look->room = look->listener_count == 0 || room < look->room ? room : look->room;
     if (look->listener_count < LISTENERS_MAX)
-        look->listeners[look->listener_count++] = inode;
+        look->listeners[look->listener_count++] = entry->inode;
+}
+
+static void forget_listeners(struct audit_look *look)
+{
+    look->listener_count = 0;
+    look->queued = 0;
+    look->room = -1;
 }
 
 static int note_socket(void *context, const struct socket_entry *entry)
@@ -48,7 +63,7 @@ static int note_socket(void *context, const struct socket_entry *entry)
     struct port_map *map = context;
     if (entry->state == STATE_LISTEN) {
         if (!map->look->elsewhere && listens_there(entry, &map->settings->address, map->settings->port))
-            note_listener(map->look, entry->inode);
+            note_listener(map->look, entry);
         return 0;
     }
     bool is_own = is_target(map, &entry->remote, entry->remote_port);
@@ -82,14 +97,15 @@ static void map_ports(struct port_map *map, int64_t count)
 }
 
 /* Of a port; those of a server on [::] have IPv4 clients among the sockets of IPv6. */
-static int each_there(const struct witness_backend *witness, int family, uint16_t port, on_socket *on_entry,
-                      void *context)
+static int each_there(int (*each)(int, const struct port_range *, on_socket *, void *), int family,
+                      uint16_t port, on_socket *on_entry, void *context)
 {
     const struct port_range only = {port, port};
-    int rc = witness->each(family, &only, on_entry, context);
-    if (rc == 0 && family == AF_INET)
-        witness->each(AF_INET6, &only, on_entry, context); /* a kernel without IPv6 has no such table */
-    return rc;
+    int rc = each(family, &only, on_entry, context);
+    if (rc != 0 || family != AF_INET)
+        return rc;
+    rc = each(AF_INET6, &only, on_entry, context);
+    return rc == -ENOENT ? 0 : rc; /* a kernel without IPv6 has no such table */
 }
 
 int server_side_look(const struct witness_backend *witness, const struct audit_settings *settings,
@@ -100,25 +116,48 @@ int server_side_look(const struct witness_backend *witness, const struct audit_s
         return -ENOMEM;
     *map = (struct port_map){.settings = settings, .probes = probes, .look = look};
     map_ports(map, count);
-    look->listener_count = 0;
+    forget_listeners(look);
     memset(look->sights, 0, (size_t)count * sizeof *look->sights);
-    int rc = each_there(witness, settings->address.family, settings->port, note_socket, map);
+    int rc = each_there(witness->each, settings->address.family, settings->port, note_socket, map);
     free(map);
     return rc;
+}
+
+struct wanted_listeners {
+    const struct audit_settings *settings;
+    struct audit_look *look;
+};
+
+static int find_listeners(void *context, const struct socket_entry *entry)
+{
+    struct wanted_listeners *wanted = context;
+    if (!wanted->look->elsewhere && listens_there(entry, &wanted->settings->address, wanted->settings->port))
+        note_listener(wanted->look, entry);
+    return 0;
+}
+
+int server_side_look_at_listeners(const struct witness_backend *witness,
+                                  const struct audit_settings *settings, struct audit_look *look)
+{
+    struct wanted_listeners wanted = {.settings = settings, .look = look};
+    forget_listeners(look);
+    return each_there(witness->each_listener, settings->address.family, settings->port, find_listeners,
+                      &wanted);
 }
 
 /* ---- is it here? ---- */
 
 /* Only an address of its own can be bound. */
-bool server_side_is_here(const struct address *address)
+int server_side_is_here(const struct address *address)
 {
     struct sockaddr_storage own;
     socklen_t length = address_to_sockaddr(address, 0, &own);
     int fd = socket(address->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool is_here = fd >= 0 && bind(fd, (struct sockaddr *)&own, length) == 0;
-    if (fd >= 0)
-        close(fd);
-    return is_here;
+    if (fd < 0)
+        return -errno;
+    int rc = bind(fd, (struct sockaddr *)&own, length) == 0 ? 1 : errno == EADDRNOTAVAIL ? 0 : -errno;
+    close(fd);
+    return rc;
 }
 
 struct wanted_listener {
@@ -134,129 +173,33 @@ static int find_listener(void *context, const struct socket_entry *entry)
     return 0;
 }
 
-bool server_side_listens(const struct witness_backend *witness, const struct address *address, uint16_t port)
+int server_side_listens(const struct witness_backend *witness, const struct address *address, uint16_t port)
 {
     struct wanted_listener wanted = {.address = address, .port = port};
-    each_there(witness, address->family, port, find_listener, &wanted);
-    return wanted.found;
-}
-
-/* ---- the processes ---- */
-
-static pid_t first_owner(const struct socket_owners *owners, const struct audit_look *look)
-{
-    for (int i = 0; i < look->listener_count; i++)
-        if (socket_owner_of(owners, look->listeners[i]) > 0)
-            return socket_owner_of(owners, look->listeners[i]);
-    return 0;
-}
-
-static struct socket_owners *owners_of_listeners(const struct audit_look *look)
-{
-    return look->listener_count > 0 ? socket_owners_new(look->listeners, (size_t)look->listener_count) : NULL;
-}
-
-pid_t server_side_listener(const struct audit_look *look)
-{
-    struct socket_owners *owners = owners_of_listeners(look);
-    if (owners == NULL)
-        return 0;
-    socket_owners_read_others(owners, NULL, 0);
-    pid_t pid = first_owner(owners, look);
-    socket_owners_free(owners);
-    return pid;
-}
-
-static bool listens(pid_t pid, const struct audit_look *look)
-{
-    struct socket_owners *owners = owners_of_listeners(look);
-    if (owners == NULL)
-        return false;
-    socket_owners_read_pid(owners, pid);
-    bool found = first_owner(owners, look) == pid;
-    socket_owners_free(owners);
-    return found;
-}
-
-/* ---- descriptors of nothing ---- */
-
-enum { FAMILY_MAX = 256 };
-
-struct family {
-    pid_t pid[FAMILY_MAX];
-    int count;
-};
-
-static pid_t parent_of(pid_t pid)
-{
-    char path[64], line[512];
-    int parent = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    const char *rest = file != NULL && fgets(line, sizeof line, file) != NULL ? strrchr(line, ')') : NULL;
-    if (rest == NULL || sscanf(rest + 1, " %*c %d", &parent) != 1)
-        parent = 0;
-    if (file != NULL)
-        fclose(file);
-    return parent;
-}
-
-/* Every process that `belongs`, besides those that are in the family already. */
-static void gather(struct family *family, bool (*belongs)(pid_t, const void *), const void *context)
-{
-    DIR *directory = opendir("/proc");
-    const struct dirent *entry;
-    while (directory != NULL && family->count < FAMILY_MAX && (entry = readdir(directory)) != NULL) {
-        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid > 0 && !pid_is_among(pid, family->pid, family->count) && belongs(pid, context))
-            family->pid[family->count++] = pid;
-    }
-    if (directory != NULL)
-        closedir(directory);
-}
-
-static bool is_listener(pid_t pid, const void *context)
-{
-    return listens(pid, context);
-}
-
-static bool is_child(pid_t pid, const void *context)
-{
-    const struct family *parents = context;
-    return pid != getpid() && pid_is_among(parent_of(pid), parents->pid, parents->count);
-}
-
-int64_t server_side_ghosts(const struct audit_look *look)
-{
-    struct family family = {.count = 0};
-    gather(&family, is_listener, look);
-    struct family parents = family;
-    if (family.count == 0)
-        return server_side_listener(look) > 0 ? -EACCES : -ESRCH;
-    gather(&family, is_child, &parents);
-    return unlisted_sockets_of(family.pid, family.count);
+    int rc = each_there(witness->each_listener, address->family, port, find_listener, &wanted);
+    return rc != 0 ? rc : wanted.found;
 }
 
 /* ---- whose ends are they? ---- */
 
-static void note_owner(struct audit_connection *connection, pid_t owner, const struct audit_look *look)
+static void note_owner(struct audit_connection *connection, pid_t owner,
+                       const struct server_processes *server)
 {
     static struct {
         pid_t pid;
-        bool listens;
         struct process_command command;
     } last; /* most connections have the same */
     if (owner != last.pid) {
         last.pid = owner;
-        last.listens = listens(owner, look);
         last.command = process_command(owner);
     }
     connection->owner = owner;
-    connection->owner_listens = last.listens;
+    connection->owner_listens = pid_is_among(owner, server->each, server->listening);
     memcpy(connection->command, last.command.text, sizeof connection->command);
 }
 
-void server_side_owners(const struct audit_look *look, struct audit_connection *connections, int64_t count)
+void server_side_owners(const struct server_processes *server, struct audit_connection *connections,
+                        int64_t count)
 {
     uint64_t *inodes = calloc((size_t)count + 1, sizeof *inodes);
     size_t wanted = 0;
@@ -267,12 +210,11 @@ void server_side_owners(const struct audit_look *look, struct audit_connection *
     free(inodes);
     if (owners == NULL)
         return;
-    pid_t listener = server_side_listener(look);
-    if (listener > 0)
-        socket_owners_read_pid(owners, listener);
-    socket_owners_read_others(owners, &listener, listener > 0);
+    for (int i = 0; i < server->count; i++) /* of several that hold it, one that listens comes first */
+        socket_owners_read_pid(owners, server->each[i]);
+    socket_owners_read_others(owners, server->each, server->count);
     for (int64_t i = 0; i < count; i++)
         if (connections[i].inode != 0)
-            note_owner(&connections[i], socket_owner_of(owners, connections[i].inode), look);
+            note_owner(&connections[i], socket_owner_of(owners, connections[i].inode), server);
     socket_owners_free(owners);
 }

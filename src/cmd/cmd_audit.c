@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     CONNS_MOST = 1000000,
@@ -86,7 +87,7 @@ static const struct option_row rows[] = {
      .max = HOUR_MS},
     {.name = "repeat",
      .value = "K",
-     .help = "so many rounds: a leak grows, a slow closer does not",
+     .help = "so many rounds: a slow closer closes in time, a leak does not",
      .preset = "1",
      .kind = OPTION_COUNT,
      .target = SETTING(repeat),
@@ -95,7 +96,7 @@ static const struct option_row rows[] = {
     {.name = "rate",
      .value = "N",
      .help = "connections a second",
-     .preset = "no limit, outside loopback 200",
+     .preset = "as the server accepts, outside loopback 200",
      .kind = OPTION_COUNT,
      .target = SETTING(rate),
      .min = 1,
@@ -140,27 +141,25 @@ static int refuse_target(const char *text, const char *why)
 }
 
 /* A name may stand for several addresses, as localhost does for ::1 and 127.0.0.1: the first that somebody
- * listens on here, or else the first. */
+ * listens on here, or else the first. Returns 0 or a negative errno. */
 static int choose_address(const struct addrinfo *found, struct audit_settings *settings)
 {
-    int error, rc = -EAFNOSUPPORT;
+    int error = 0, rc = -EAFNOSUPPORT, listens = 0;
     const struct witness_backend *witness = found->ai_next != NULL ? witness_choose(0, &error) : NULL;
-    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next) {
+    for (const struct addrinfo *one = found; one != NULL && listens == 0; one = one->ai_next) {
         struct sockaddr_storage where;
         struct address address;
         memcpy(&where, one->ai_addr, one->ai_addrlen);
         if (address_from_sockaddr(&where, &address, &settings->port) != 0)
             continue;
         address = address_unmapped(&address);
-        bool listens = witness != NULL && address_is_loopback(&address) &&
-                       server_side_listens(witness, &address, settings->port);
-        if (rc != 0 || listens)
+        if (witness != NULL && address_is_loopback(&address))
+            listens = server_side_listens(witness, &address, settings->port);
+        if (rc != 0 || listens > 0)
             settings->address = address;
         rc = 0;
-        if (listens)
-            break;
     }
-    return rc;
+    return listens < 0 ? listens : rc;
 }
 
 static int resolve(const char *text, struct audit_settings *settings)
@@ -182,8 +181,12 @@ static int resolve(const char *text, struct audit_settings *settings)
     }
     rc = choose_address(found, settings);
     freeaddrinfo(found);
-    if (rc != 0)
+    if (rc == -EAFNOSUPPORT)
         return refuse_target(text, "allowed is an IPv4 or IPv6 server");
+    if (rc != 0) {
+        diag_error("audit \"%s\": who listens there cannot be read: %s", text, strerror(-rc));
+        return EXIT_MACHINE;
+    }
     return address_is_wildcard(&settings->address)
                ? refuse_target(text, "allowed is one address of the server, not all of them")
                : EXIT_AS_EXPECTED;
@@ -244,7 +247,7 @@ static int make_http_request(struct audit_options *options)
     if (asprintf(&options->request,
                  "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tcpstorm\r\nAccept: */*\r\n\r\n", options->http,
                  options->settings.target) < 0) {
-        diag_error("memory is short");
+        diag_error("out of memory");
         return EXIT_MACHINE;
     }
     options->settings.request = options->request;
@@ -287,10 +290,11 @@ static int check_remote(struct audit_options *options)
     return EXIT_AS_EXPECTED;
 }
 
-static int check_limits(const struct audit_settings *settings)
+static int check_limits(struct audit_settings *settings)
 {
     struct host_limits limits;
     host_limits_read(&limits);
+    settings->fin_timeout_ms = limits.fin_timeout_ms;
     if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= limits.fin_timeout_ms) {
         diag_error(
             "--grace \"%s\": with client-first allowed is less than net.ipv4.tcp_fin_timeout, %s, when the "
@@ -385,6 +389,11 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
 
 static int audit_and_tell(struct audit_options *options)
 {
+    static const enum exit_code code_of[] = {
+        [AUDIT_CLOSES] = EXIT_AS_EXPECTED,      [AUDIT_LEAKS] = EXIT_DIFFERS,
+        [AUDIT_ENDED] = EXIT_DIFFERS,           [AUDIT_NO_VERDICT] = EXIT_MACHINE,
+        [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
+    };
     struct audit_result result;
     struct audit_report report = {.settings = &options->settings, .result = &result};
     struct cause_names names[GROUP_COUNT], resets = causes_of_resets();
@@ -408,17 +417,14 @@ static int audit_and_tell(struct audit_options *options)
         report.causes[group] = names[group].text;
     }
     report.reset_causes = resets.text;
-    report.leaks = audit_leaks(&result, &options->settings);
-    report.is_void = audit_is_void(&result);
+    report.outcome = audit_outcome_of(&result, &options->settings);
     int written = write_results(options, &report);
-    if (report.is_void && !result.interrupted)
-        diag_error("%.*s", (int)strcspn(audit_verdict_of(&report).text, "\n"),
-                   audit_verdict_of(&report).text);
+    if (report.outcome == AUDIT_NO_VERDICT) {
+        struct audit_verdict verdict = audit_verdict_of(&report);
+        diag_error("%.*s", (int)strcspn(verdict.text, "\n"), verdict.text);
+    }
     audit_free(&result);
-    return result.interrupted               ? EXIT_INTERRUPTED
-           : written != 0 || report.is_void ? EXIT_MACHINE
-           : report.leaks                   ? EXIT_DIFFERS
-                                            : EXIT_AS_EXPECTED;
+    return written != 0 && report.outcome != AUDIT_INTERRUPTED ? EXIT_MACHINE : code_of[report.outcome];
 }
 
 int cmd_audit(int argc, char *argv[])

@@ -110,6 +110,7 @@ static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *co
         .inode = body->idiag_inode,
         .unread = body->idiag_rqueue,
         .heard_ms = -1,
+        .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
     };
     copy_address(&entry.local, body->idiag_family, body->id.idiag_src);
     copy_address(&entry.remote, body->idiag_family, body->id.idiag_dst);
@@ -208,6 +209,13 @@ static int sock_diag_each_detailed(int family, const struct port_range *only, on
     return dump(&question, on_entry, context);
 }
 
+static int sock_diag_each_listener(int family, const struct port_range *only, on_socket *on_entry,
+                                   void *context)
+{
+    const struct question question = {.family = family, .states = STATE_SET(STATE_LISTEN), .only = only};
+    return dump(&question, on_entry, context);
+}
+
 static int ignore_socket(void *context, const struct socket_entry *entry)
 {
     (void)context;
@@ -225,5 +233,6 @@ const struct witness_backend witness_netlink = {
     .name = "netlink",
     .each = sock_diag_each,
     .each_detailed = sock_diag_each_detailed,
+    .each_listener = sock_diag_each_listener,
     .probe = sock_diag_probe,
 };

@@ -22,6 +22,7 @@ struct socket_entry {
     uint32_t unread;    /* Recv-Q: bytes received and not read, plus 1 for a FIN not read; of a LISTEN socket
                            the connections in its accept queue */
     int64_t heard_ms;   /* since the peer's last segment was processed; -1: not known, or not asked for */
+    int64_t backlog;    /* of a LISTEN socket: what listen() was given; -1: not known */
 };
 
 struct port_range {
@@ -40,6 +41,8 @@ struct witness_backend {
     int (*each)(int family, const struct port_range *only, on_socket *on_entry, void *context);
     /* As each(), with heard_ms where the backend can tell it. Slower. */
     int (*each_detailed)(int family, const struct port_range *only, on_socket *on_entry, void *context);
+    /* As each(), and may leave out what does not listen: cheap even among many connections. */
+    int (*each_listener)(int family, const struct port_range *only, on_socket *on_entry, void *context);
     /* 0 when the backend works here, else a negative errno. Cheap. */
     int (*probe)(void);
 };

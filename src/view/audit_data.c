@@ -1,11 +1,12 @@
 /* audit_data: an audit for scripts: JSON, CSV. */
+#include "base/csv_field.h"
 #include "base/json_writer.h"
 #include "base/version.h"
-#include "tcp/socket_owner.h"
 #include "view/audit_view.h"
 #include "view/view.h"
 
 #include <inttypes.h>
+#include <sys/wait.h>
 
 static void put_times(struct json_writer *w, const struct audit_result *result)
 {
@@ -41,16 +42,29 @@ static void put_counts(struct json_writer *w, const struct audit_report *report)
     json_close(w, ']');
 }
 
+static void put_ending(struct json_writer *w, const struct audit_ending *ending)
+{
+    json_open(w, "ended", '{');
+    json_integer(w, "pid", ending->pid);
+    if (ending->is_status_known && WIFSIGNALED(ending->status))
+        json_integer(w, "signal", WTERMSIG(ending->status));
+    else if (ending->is_status_known)
+        json_integer(w, "status", WEXITSTATUS(ending->status));
+    json_close(w, '}');
+}
+
 static void put_server(struct json_writer *w, const struct audit_result *result)
 {
     json_open(w, "server", '{');
     json_boolean(w, "is_here", result->server_is_here);
     if (result->listener > 0) {
         json_integer(w, "pid", result->listener);
-        json_string(w, "command", process_command(result->listener).text);
+        json_string(w, "command", result->listener_command);
     }
-    if (result->ghosts_known)
+    if (result->ghost_sight == GHOSTS_SEEN)
         json_integer(w, "ghosts", result->ghosts);
+    if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
+        put_ending(w, &result->ending);
     json_close(w, '}');
 }
 
@@ -70,7 +84,10 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_counts(&w, report);
     put_times(&w, report->result);
     put_server(&w, report->result);
-    json_boolean(&w, "leaks", report->leaks);
+    json_integer(&w, "audited", report->result->audited);
+    json_string(&w, "outcome", audit_outcome_name(report->outcome));
+    if (report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_CLOSES) /* else nothing is said of it */
+        json_boolean(&w, "leaks", report->outcome == AUDIT_LEAKS);
     json_string(&w, "verdict", audit_verdict_of(report).text);
     json_close(&w, '}');
     json_end_line(&w);
@@ -83,9 +100,11 @@ static void put_connection(FILE *out, const struct audit_connection *connection)
             connection->before_act);
     if (connection->close_us >= 0)
         fprintf(out, "%.6f", (double)connection->close_us / 1e6);
-    fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,%s,%d\n", connection->bytes, audit_group_name(connection->group),
+    fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,", connection->bytes, audit_group_name(connection->group),
             connection->server_seen ? tcp_state_name(connection->server_state) : "", connection->unread,
-            (int)connection->owner, connection->command, connection->held_to_the_end);
+            (int)connection->owner);
+    csv_put_text(out, connection->command);
+    fprintf(out, ",%d\n", connection->held_to_the_end);
 }
 
 int audit_print_csv(FILE *out, const struct audit_report *report)

@@ -1,7 +1,6 @@
 /* audit_text: an audit for people, and for CI (JUnit). */
 #include "base/number_text.h"
 #include "base/wrap.h"
-#include "tcp/socket_owner.h"
 #include "view/audit_view.h"
 #include "view/view.h"
 
@@ -17,7 +16,8 @@ static const char *const descriptions[] = {
     [CLASS_NEVER_ACCEPTED] = "never accepted",
     [CLASS_REFUSED] = "refused",
     [CLASS_TIMED_OUT] = "timed out",
-    [CLASS_FAILED] = "failed",
+    [CLASS_FAILED] = "failed here",
+    [CLASS_UNKNOWN] = "not known",
 };
 
 /* Without a look at the server's end nobody knows better than "held, or still busy". */
@@ -63,7 +63,7 @@ int audit_print_text(FILE *out, const struct audit_report *report)
             settings->repeat > 1 ? " a round" : "", audit_order_names[settings->order],
             duration_text(settings->grace_ms).text);
     if (result->listener > 0)
-        fprintf(out, "; %s pid %d listens", process_command(result->listener).text, (int)result->listener);
+        fprintf(out, "; %s pid %d listens", result->listener_command, (int)result->listener);
     else if (!result->server_is_here)
         fprintf(out, "; the server is not in this network namespace");
     fputs("\n\n", out);
@@ -101,14 +101,16 @@ static void put_xml(FILE *out, const char *text)
 int audit_print_junit(FILE *out, const struct audit_report *report)
 {
     struct audit_verdict verdict = audit_verdict_of(report);
+    bool fails = report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_ENDED;
+    bool is_void = report->outcome == AUDIT_NO_VERDICT || report->outcome == AUDIT_INTERRUPTED;
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpstorm audit\" tests=\"1\" "
             "failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n  <testcase classname=\"",
-            report->leaks, report->is_void, report->result->elapsed_s);
+            fails, is_void, report->result->elapsed_s);
     put_xml(out, report->settings->target);
     fprintf(out, "\" name=\"closes after %s\" time=\"%.3f\">\n", audit_order_names[report->settings->order],
             report->result->elapsed_s);
-    const char *element = report->is_void ? "error" : report->leaks ? "failure" : "system-out";
+    const char *element = is_void ? "error" : fails ? "failure" : "system-out";
     fprintf(out, "    <%s>", element);
     put_xml(out, verdict.text);
     fprintf(out, "</%s>\n  </testcase>\n</testsuite>\n", element);

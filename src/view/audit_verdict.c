@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <sys/wait.h>
 
 static void say(struct audit_verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -39,31 +40,43 @@ static const char *const groups[] = {
     [GROUP_OPEN] = "its ends are ESTABLISHED",
 };
 
+static const char *name_of(const char *command)
+{
+    return command[0] != '\0' ? command : "a process";
+}
+
 /* "; owner nginx pid 812 and others". */
 static void say_owners(struct audit_verdict *verdict, const struct audit_result *result,
                        enum audit_group group)
 {
     const struct audit_connection *first = NULL;
-    bool has_others = false;
+    bool has_others = false, has_hidden = false;
     for (int64_t i = 0; i < result->count; i++) {
         const struct audit_connection *connection = &result->connections[i];
-        if (connection->group != group || connection->owner == 0)
+        if (connection->group != group)
+            continue;
+        /* those that were closed since have none any more */
+        has_hidden |= connection->inode != 0 && connection->owner == 0 && connection->held_to_the_end;
+        if (connection->owner == 0)
             continue;
         has_others |= first != NULL && connection->owner != first->owner;
         first = first == NULL ? connection : first;
     }
     if (first != NULL)
-        say(verdict, "; owner %s pid %d%s", first->command[0] != '\0' ? first->command : "a process",
-            (int)first->owner, has_others ? " and others" : "");
-    else if (group == GROUP_GHOST && result->listener > 0)
-        say(verdict, "; owner %s pid %d", process_command(result->listener).text, (int)result->listener);
+        say(verdict, "; owner %s pid %d%s", name_of(first->command), (int)first->owner,
+            has_others || has_hidden ? " and others" : "");
+    else if (has_hidden)
+        say(verdict, "; the owner cannot be seen (run this as root, or as the server's user)");
+    else if (group == GROUP_GHOST && result->ghost_owner > 0)
+        say(verdict, "; owner %s pid %d", name_of(process_command(result->ghost_owner).text),
+            (int)result->ghost_owner);
 }
 
 static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
-    bool names_bugs =
-        report->leaks && report->settings->order != AUDIT_IDLE; /* those are of clients that left */
+    bool names_bugs = report->outcome == AUDIT_LEAKS &&
+                      report->settings->order != AUDIT_IDLE; /* those are of clients that left */
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
@@ -85,10 +98,12 @@ static void say_rounds(struct audit_verdict *verdict, const struct audit_report 
     if (first < 0 || first + 1 >= result->rounds)
         return;
     const struct number_text held = grouped(result->held_after[first]);
-    if (report->leaks)
-        say(verdict,
-            "It grows: of %s held after round %d, %s are still held at the end, so it is no slow closer.\n",
-            held.text, first + 1, grouped(result->held_to_the_end[first]).text);
+    if (report->outcome == AUDIT_LEAKS)
+        say(verdict, "Of %s held after round %d, %s are still held at the end: not closed within %.1f s.\n",
+            held.text, first + 1, grouped(result->held_to_the_end[first]).text,
+            (double)result->watched_ms[first] / 1e3);
+    else if (result->by_group[GROUP_GHOST] > 0)
+        say(verdict, "Their number does not grow from round to round: not a leak.\n");
     else
         say(verdict, "A slow closer, not a leak: all %s held after round %d were closed later.\n", held.text,
             first + 1);
@@ -107,12 +122,47 @@ static void say_resets(struct audit_verdict *verdict, const struct audit_report 
             grouped(at_once).text);
 }
 
+/* Those that tell nothing of the server, beside others that do. */
+static void say_others(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    int64_t refused = result->by_class[CLASS_REFUSED], failed = result->by_class[CLASS_FAILED];
+    if (result->by_class[CLASS_TIMED_OUT] > 0)
+        say(verdict,
+            "%s connections were not taken in: the accept queue was full (see its backlog), or the network "
+            "lost them.\n",
+            grouped(result->by_class[CLASS_TIMED_OUT]).text);
+    if (refused > 0)
+        say(verdict, "%s connections were refused: the others tell what they can.\n", grouped(refused).text);
+    if (failed > 0)
+        say(verdict, "%s connections failed on this machine, which says nothing of the server.\n",
+            grouped(failed).text);
+    if (result->before_act > 0)
+        say(verdict, "%s of %s connections ended before the client did anything.\n",
+            grouped(result->before_act).text, grouped(result->count).text);
+}
+
+static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    if (result->ghost_sight == GHOSTS_NOT_OURS)
+        say(verdict,
+            "The descriptors of its processes may not be looked into: whether it keeps some of connections "
+            "that are over is not known (run this as root, or as its user).\n");
+    else if (result->ghost_sight == GHOSTS_FROM_AFAR)
+        say(verdict, "Its descriptors cannot be seen from here: whether it keeps some of connections that "
+                     "are over is not known.\n");
+    if (result->fate == FATE_STOPPED)
+        say(verdict, "It has closed its listening socket meanwhile.\n");
+}
+
 static const char *headline(const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
     int64_t held = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED];
-    if (!report->leaks)
-        return held > 0 ? "The server closes, slowly." : "The server holds nothing.";
+    if (report->outcome != AUDIT_LEAKS)
+        return held == 0                           ? "The server holds nothing."
+               : result->by_group[GROUP_GHOST] > 0 ? "The server closes, and keeps some descriptors."
+                                                   : "The server closes, slowly.";
     if (report->settings->order == AUDIT_IDLE)
         return "The server keeps idle clients.";
     if (result->by_group[GROUP_FROM_AFAR] == held && result->rounds == 1)
@@ -120,49 +170,147 @@ static const char *headline(const struct audit_report *report)
     return "The server leaks.";
 }
 
+/* ---- no verdict ---- */
+
+static int error_of_failed(const struct audit_result *result)
+{
+    for (int64_t i = 0; i < result->count; i++)
+        if (result->connections[i].class == CLASS_FAILED)
+            return result->connections[i].error;
+    return 0;
+}
+
+static void say_too_few(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    const struct {
+        int64_t count;
+        const char *what;
+    } reasons[] = {{result->by_class[CLASS_REFUSED], "refused"},
+                   {result->by_class[CLASS_TIMED_OUT], "not taken in"},
+                   {result->by_class[CLASS_FAILED], "failed on this machine"},
+                   {result->not_played, "ended by the server before the client did anything"},
+                   {result->by_class[CLASS_UNKNOWN], "not to be seen"}};
+    bool is_overrun = result->by_class[CLASS_REFUSED] + result->by_class[CLASS_TIMED_OUT] > 0;
+    say(verdict, "Too few for a verdict: %s of %s connections came through", grouped(result->audited).text,
+        grouped(result->asked).text);
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (reasons[i].count > 0)
+            say(verdict, ", %s %s", grouped(reasons[i].count).text, reasons[i].what);
+    if (result->by_class[CLASS_FAILED] > 0)
+        say(verdict, " (%s)", strerror(error_of_failed(result)));
+    say(verdict, "%s.\n",
+        is_overrun ? ": open fewer a second with --rate, or give the server a larger backlog" : "");
+}
+
+static void say_why_nobody_answers(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    const char *target = report->settings->target;
+    if (result->by_class[CLASS_REFUSED] == result->count)
+        say(verdict, "Nobody listens on %s: connect() is refused.\n", target);
+    else if (result->not_opened == result->count)
+        say(verdict, "The accept queue of %s is full, and the server takes nobody in: nothing was tried.\n",
+            target);
+    else if (result->by_class[CLASS_TIMED_OUT] == result->count)
+        say(verdict, "No answer from %s: connect() timed out.\n", target);
+    else if (result->by_class[CLASS_FAILED] == result->count)
+        say(verdict, "%s cannot be audited: %s.\n", target, strerror(error_of_failed(result)));
+    else if (result->not_played == result->count)
+        say(verdict,
+            "The server ended %s of %s connections before the client did anything: %s was never played (give "
+            "it something to answer with --http or --send).\n",
+            grouped(result->not_played).text, grouped(result->count).text,
+            audit_order_names[report->settings->order]);
+    else
+        say_too_few(verdict, report);
+}
+
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
+    if (result->failure != NULL)
+        say(verdict, "No verdict: %s: %s.\n", result->failure, strerror(result->failure_error));
+    else if (result->to_itself > 0)
+        say(verdict, "Nobody listens on %s: the kernel connected the client to itself.\n",
+            report->settings->target);
+    else if (result->fate == FATE_STOPPED_SOMEHOW)
+        say(verdict,
+            "Nobody listens on %s any more: the server has ended, or closed its listening socket (run this "
+            "as "
+            "root, or as its user, to know which).\n",
+            report->settings->target);
+    else if (report->settings->order == AUDIT_ABORT && result->ghost_sight != GHOSTS_SEEN)
+        say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
+                     "looked into: run this as root, or as the server's user.\n");
+    else if (result->forgotten > 0)
+        say(verdict,
+            "What became of %s connections is not known: the kernel forgets the client's end %s after its "
+            "close() (net.ipv4.tcp_fin_timeout): take --order half-close, or a shorter --grace.\n",
+            grouped(result->forgotten).text, duration_text(report->settings->fin_timeout_ms).text);
+    else if (result->audited == 0)
+        say_why_nobody_answers(verdict, report);
+    else
+        say_too_few(verdict, report);
+}
+
+static void say_interrupted(struct audit_verdict *verdict, const struct audit_result *result)
+{
     if (result->count == 0)
         say(verdict, "Interrupted before a connection was made.\n");
-    else if (result->by_class[CLASS_REFUSED] > 0)
-        say(verdict, "Nobody listens on %s: connect() is refused.\n", report->settings->target);
-    else if (result->by_class[CLASS_TIMED_OUT] > 0)
-        say(verdict, "No answer from %s: connect() timed out.\n", report->settings->target);
     else
-        say(verdict, "%s cannot be reached: %s.\n", report->settings->target,
-            strerror(result->connections[0].error));
+        say(verdict, "Interrupted after %.1f s: no verdict.\n", result->elapsed_s);
+}
+
+/* ---- it did not survive ---- */
+
+static void say_ended(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_ending *ending = &report->result->ending;
+    say(verdict, "%s during the audit: %s pid %d ",
+        report->result->fate == FATE_CRASHED ? "A process of the server crashed" : "The server ended",
+        name_of(ending->command), (int)ending->pid);
+    if (!ending->is_status_known)
+        say(verdict, "is gone.\n");
+    else if (WIFSIGNALED(ending->status))
+        say(verdict, "was killed by signal %d (%s).\n", WTERMSIG(ending->status),
+            strsignal(WTERMSIG(ending->status)));
+    else
+        say(verdict, "exited with status %d.\n", WEXITSTATUS(ending->status));
+    say(verdict, "Whether it would have closed is not known.\n");
+}
+
+static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    say(verdict, "%s\n", headline(report));
+    say_held(verdict, report);
+    say_rounds(verdict, report);
+    if (result->by_class[CLASS_STILL_RESPONDING] > 0)
+        say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
+            grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
+    say_resets(verdict, report);
+    say_others(verdict, report);
+    say_what_is_unseen(verdict, result);
 }
 
 struct audit_verdict audit_verdict_of(const struct audit_report *report)
 {
-    const struct audit_result *result = report->result;
     struct audit_verdict verdict = {""};
-    if (report->is_void) {
+    switch (report->outcome) {
+    case AUDIT_CLOSES:
+    case AUDIT_LEAKS:
+        say_closes_or_leaks(&verdict, report);
+        break;
+    case AUDIT_ENDED:
+        say_ended(&verdict, report);
+        break;
+    case AUDIT_NO_VERDICT:
         say_no_verdict(&verdict, report);
-        return verdict;
+        break;
+    case AUDIT_INTERRUPTED:
+        say_interrupted(&verdict, report->result);
+        break;
     }
-    say(&verdict, "%s\n", headline(report));
-    say_held(&verdict, report);
-    say_rounds(&verdict, report);
-    if (result->by_class[CLASS_STILL_RESPONDING] > 0)
-        say(&verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
-            grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
-    say_resets(&verdict, report);
-    if (result->by_class[CLASS_TIMED_OUT] > 0)
-        say(&verdict,
-            "%s connections were not taken in: the accept queue was full (see its backlog), or the network "
-            "lost them.\n",
-            grouped(result->by_class[CLASS_TIMED_OUT]).text);
-    if (result->by_class[CLASS_REFUSED] + result->by_class[CLASS_FAILED] > 0)
-        say(&verdict, "%s connections could not be opened: the others tell what they can.\n",
-            grouped(result->by_class[CLASS_REFUSED] + result->by_class[CLASS_FAILED]).text);
-    if (result->before_act > 0)
-        say(&verdict, "%s of %s connections ended before the client did anything.\n",
-            grouped(result->before_act).text, grouped(result->count).text);
-    if (report->settings->order == AUDIT_ABORT && !result->ghosts_known)
-        say(&verdict,
-            "Its descriptors may not be looked into: whether it still has them is not known (run as root, "
-            "or as its user).\n");
     return verdict;
 }

@@ -11,7 +11,7 @@ struct audit_report {
     const struct audit_result *result;
     const char *causes[GROUP_COUNT]; /* names of causes that look like that; "" for none */
     const char *reset_causes;
-    bool leaks, is_void;
+    enum audit_outcome outcome;
 };
 
 /* What it means: one sentence a line. */

@@ -17,11 +17,11 @@ within() {
 # serve NAME [--fixed] [OPTION...]: a server with that bug, in a namespace of its own.
 serve() {
   in_fresh_namespace
-  rm -f "$BATS_TEST_TMPDIR/server" # an earlier server listened too
+  rm -f "$BATS_TEST_TMPDIR/server" # what an earlier one said is not its word
   "${launcher[@]}" "$STORM" server --cause "$@" >"$BATS_TEST_TMPDIR/server" 2>&1 3>&- &
   server_pid=$!
   others+=("$server_pid")
-  wait_until 10 grep -qs '^Listening on ' "$BATS_TEST_TMPDIR/server"
+  wait_until 20 grep -qs '^Listening on ' "$BATS_TEST_TMPDIR/server"
 }
 
 # serve_perl BODY: a server of perl's own modules on $PORT, in a namespace of its own; the listener is $l.
@@ -36,7 +36,7 @@ serve_perl() {
     >"$BATS_TEST_TMPDIR/server" 2>&1 3>&- &
   server_pid=$!
   others+=("$server_pid")
-  wait_until 10 grep -qs '^Listening' "$BATS_TEST_TMPDIR/server"
+  wait_until 20 grep -qs '^Listening' "$BATS_TEST_TMPDIR/server"
 }
 
 # end_server: with the children that it has left.
@@ -95,4 +95,24 @@ expect_leak() {
 # ss_counts STATE: the server's ends in that state, as ss sees them.
 ss_counts() {
   within ss -Htan state "$1" "sport = :$PORT" | wc -l
+}
+
+# serve_python BODY [BACKLOG]: a server of python's on $PORT, in a namespace of its own; the listener is s.
+serve_python() {
+  command -v python3 >/dev/null || skip "no python3 to make a server with"
+  in_fresh_namespace
+  rm -f "$BATS_TEST_TMPDIR/server"
+  "${launcher[@]}" python3 -u -c 'import os, socket, sys, threading, time
+s = socket.create_server(("127.0.0.1", '"$PORT"'), backlog='"${2-1024}"')
+def serve_each(handler):
+    while True: threading.Thread(target=handler, args=(s.accept()[0],), daemon=True).start()
+def drain(c):
+    try:
+        while c.recv(4096): pass
+    except OSError: pass
+print("Listening")
+'"$1" >"$BATS_TEST_TMPDIR/server" 2>&1 3>&- &
+  server_pid=$!
+  others+=("$server_pid")
+  wait_until 30 grep -qs '^Listening' "$BATS_TEST_TMPDIR/server"
 }

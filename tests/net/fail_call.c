@@ -1,12 +1,11 @@
 /* fail_call: makes a chosen library call fail in chosen processes, for the tests of faults. It is preloaded
  * (LD_PRELOAD) and told what to do by the environment:
  *
- *   FAIL_CALL   the call: accept4, bind, close, connect, fork, listen, recvmsg, send, socket, socketpair
- *   FAIL_ERRNO  what it says then, by name: EMFILE
- *   FAIL_IN     where: the arguments of the process begin with these words: "worker server"; "controller" is
- *               every process that is neither a worker nor a witness
- *   FAIL_AFTER  calls that succeed before (0)
- *   FAIL_TIMES  calls that fail; all later ones succeed again (no end)
+ *   FAIL_CALL   the call: accept4, bind, close, connect, epoll_ctl, epoll_wait, fork, getsockname, listen,
+ * recv, recvmsg, send, setsockopt, shutdown, socket, socketpair FAIL_ERRNO  what it says then, by name:
+ * EMFILE FAIL_IN     where: the arguments of the process begin with these words: "worker server";
+ * "controller" is every process that is neither a worker nor a witness FAIL_AFTER  calls that succeed before
+ * (0) FAIL_TIMES  calls that fail; all later ones succeed again (no end)
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -134,6 +134,20 @@ int connect(int fd, const struct sockaddr *address, socklen_t length)
     return fails("connect") ? -1 : next(fd, address, length);
 }
 
+int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
+{
+    int (*next)(int, int, int, struct epoll_event *);
+    NEXT(next, "epoll_ctl");
+    return fails("epoll_ctl") ? -1 : next(epoll, operation, fd, event);
+}
+
+int epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
+{
+    int (*next)(int, struct epoll_event *, int, int);
+    NEXT(next, "epoll_wait");
+    return fails("epoll_wait") ? -1 : next(epoll, events, count, timeout);
+}
+
 pid_t fork(void)
 {
     pid_t (*next)(void);
@@ -148,6 +162,20 @@ int listen(int fd, int backlog)
     return fails("listen") ? -1 : next(fd, backlog);
 }
 
+int getsockname(int fd, struct sockaddr *address, socklen_t *length)
+{
+    int (*next)(int, struct sockaddr *, socklen_t *);
+    NEXT(next, "getsockname");
+    return fails("getsockname") ? -1 : next(fd, address, length);
+}
+
+ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+    ssize_t (*next)(int, void *, size_t, int);
+    NEXT(next, "recv");
+    return fails("recv") ? -1 : next(fd, buffer, size, flags);
+}
+
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     ssize_t (*next)(int, struct msghdr *, int);
@@ -160,6 +188,20 @@ ssize_t send(int fd, const void *data, size_t size, int flags)
     ssize_t (*next)(int, const void *, size_t, int);
     NEXT(next, "send");
     return fails("send") ? -1 : next(fd, data, size, flags);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    int (*next)(int, int, int, const void *, socklen_t);
+    NEXT(next, "setsockopt");
+    return fails("setsockopt") ? -1 : next(fd, level, name, value, length);
+}
+
+int shutdown(int fd, int how)
+{
+    int (*next)(int, int);
+    NEXT(next, "shutdown");
+    return fails("shutdown") ? -1 : next(fd, how);
 }
 
 int socket(int family, int type, int protocol)

@@ -2,6 +2,10 @@
 
 #include "view/audit_view.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
 struct bench {
     struct audit_settings settings;
     struct audit_connection connection;
@@ -14,7 +18,7 @@ static struct bench *bench_of(enum audit_order order)
     static struct bench bench;
     bench = (struct bench){
         .settings = {.target = "127.0.0.1:8080", .order = order, .repeat = 1, .grace_ms = 2000},
-        .result = {.rounds = 1, .count = 1, .ghosts_known = true}};
+        .result = {.rounds = 1, .count = 1, .ghost_sight = GHOSTS_SEEN}};
     bench.result.connections = &bench.connection;
     bench.report = (struct audit_report){
         .settings = &bench.settings, .result = &bench.result, .reset_causes = "a-cause"};
@@ -29,7 +33,7 @@ static struct bench *holding(enum audit_order order, enum audit_group group)
     bench->result.by_class[CLASS_HELD] = bench->result.by_group[group] = bench->result.held_after[0] = 1;
     bench->connection =
         (struct audit_connection){.class = CLASS_HELD, .group = group, .owner = 812, .command = "nginx"};
-    bench->report.leaks = true;
+    bench->report.outcome = AUDIT_LEAKS;
     return bench;
 }
 
@@ -65,7 +69,7 @@ static void a_slow_closer_is_said_and_no_bug_is_named(void **state)
     (void)state;
     struct bench *bench = holding(AUDIT_HALF_CLOSE, GROUP_EOF_READ);
     bench->result.rounds = 3;
-    bench->report.leaks = false;
+    bench->report.outcome = AUDIT_CLOSES;
     struct audit_verdict verdict = audit_verdict_of(&bench->report);
     assert_contains(verdict.text, "The server closes, slowly.");
     assert_contains(verdict.text, "A slow closer, not a leak: all 1 held after round 1 were closed later.");
@@ -88,18 +92,97 @@ static void nobody_there_is_said(void **state)
 {
     (void)state;
     struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
-    bench->report.is_void = true;
+    bench->report.outcome = AUDIT_NO_VERDICT;
     bench->result.by_class[CLASS_REFUSED] = 1;
     assert_string_equal(audit_verdict_of(&bench->report).text,
                         "Nobody listens on 127.0.0.1:8080: connect() is refused.\n");
 }
 
-static void ghosts_that_may_not_be_counted_are_said_to_be_unknown(void **state)
+static void what_may_not_be_looked_into_is_said(void **state)
 {
     (void)state;
-    struct bench *bench = bench_of(AUDIT_ABORT);
-    bench->result.ghosts_known = false;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->result.ghost_sight = GHOSTS_NOT_OURS;
+    assert_contains(audit_verdict_of(&bench->report).text, "The server holds nothing.");
     assert_contains(audit_verdict_of(&bench->report).text, "may not be looked into");
+    bench->result.ghost_sight = GHOSTS_FROM_AFAR;
+    assert_contains(audit_verdict_of(&bench->report).text, "cannot be seen from here");
+}
+
+static void an_interrupted_audit_says_nothing_of_the_server(void **state)
+{
+    (void)state;
+    struct bench *bench = holding(AUDIT_HALF_CLOSE, GROUP_EOF_READ);
+    bench->report.outcome = AUDIT_INTERRUPTED;
+    bench->result.elapsed_s = 1.25;
+    assert_string_equal(audit_verdict_of(&bench->report).text, "Interrupted after 1.2 s: no verdict.\n");
+}
+
+static void how_the_server_ended_is_said(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->report.outcome = AUDIT_ENDED;
+    bench->result.ending =
+        (struct audit_ending){.pid = 812, .command = "nginx", .is_status_known = true, .status = 11};
+    assert_contains(audit_verdict_of(&bench->report).text,
+                    "The server ended during the audit: nginx pid 812 was killed by signal 11 (");
+    bench->result.ending.status = 3 << 8;
+    assert_contains(audit_verdict_of(&bench->report).text, "nginx pid 812 exited with status 3.");
+    bench->result.ending.is_status_known = false;
+    assert_contains(audit_verdict_of(&bench->report).text, "nginx pid 812 is gone.");
+}
+
+static void too_few_are_said_with_the_reasons_and_what_to_change(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->report.outcome = AUDIT_NO_VERDICT;
+    bench->result.count = 100;
+    bench->result.asked = 100;
+    bench->result.audited = 2;
+    bench->result.by_class[CLASS_REFUSED] = 38;
+    bench->result.by_class[CLASS_TIMED_OUT] = 60;
+    bench->result.by_class[CLASS_CLOSED] = 2;
+    assert_string_equal(audit_verdict_of(&bench->report).text,
+                        "Too few for a verdict: 2 of 100 connections came through, 38 refused, 60 not taken "
+                        "in: open fewer a second with --rate, or give the server a larger backlog.\n");
+}
+
+static void what_failed_here_is_not_laid_on_the_server(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->report.outcome = AUDIT_NO_VERDICT;
+    bench->result.failure = "the event loop failed";
+    bench->result.failure_error = EINVAL;
+    assert_string_equal(audit_verdict_of(&bench->report).text,
+                        "No verdict: the event loop failed: Invalid argument.\n");
+}
+
+static void a_leak_over_rounds_is_said_by_its_time(void **state)
+{
+    (void)state;
+    struct bench *bench = holding(AUDIT_HALF_CLOSE, GROUP_EOF_READ);
+    bench->result.rounds = 3;
+    bench->result.held_to_the_end[0] = 1;
+    bench->result.watched_ms[0] = 6240;
+    struct audit_verdict verdict = audit_verdict_of(&bench->report);
+    assert_contains(verdict.text,
+                    "Of 1 held after round 1, 1 are still held at the end: not closed within 6.2 s.");
+    assert_lacks(verdict.text, "no slow closer");
+}
+
+static void the_owner_of_ghosts_is_the_process_that_has_them(void **state)
+{
+    (void)state;
+    struct bench *bench = holding(AUDIT_ABORT, GROUP_GHOST);
+    bench->connection.group = GROUP_NONE; /* nobody knows which they are */
+    bench->result.listener = 1;
+    bench->result.ghost_owner = getpid();
+    char pid[32];
+    snprintf(pid, sizeof pid, "pid %d.", (int)getpid());
+    assert_contains(audit_verdict_of(&bench->report).text, pid);
 }
 
 int main(void)
@@ -111,7 +194,13 @@ int main(void)
         cmocka_unit_test(a_slow_closer_is_said_and_no_bug_is_named),
         cmocka_unit_test(resets_after_a_reply_name_a_bug_and_refusals_do_not),
         cmocka_unit_test(nobody_there_is_said),
-        cmocka_unit_test(ghosts_that_may_not_be_counted_are_said_to_be_unknown),
+        cmocka_unit_test(what_may_not_be_looked_into_is_said),
+        cmocka_unit_test(an_interrupted_audit_says_nothing_of_the_server),
+        cmocka_unit_test(how_the_server_ended_is_said),
+        cmocka_unit_test(too_few_are_said_with_the_reasons_and_what_to_change),
+        cmocka_unit_test(what_failed_here_is_not_laid_on_the_server),
+        cmocka_unit_test(a_leak_over_rounds_is_said_by_its_time),
+        cmocka_unit_test(the_owner_of_ghosts_is_the_process_that_has_them),
     };
     return cmocka_run_group_tests_name("audit_verdict", tests, NULL, NULL);
 }

@@ -29,8 +29,11 @@ static int fake_probe(void)
     return 0;
 }
 
-static const struct witness_backend fake_witness = {
-    .name = "fake", .each = fake_each, .each_detailed = fake_each, .probe = fake_probe};
+static const struct witness_backend fake_witness = {.name = "fake",
+                                                    .each = fake_each,
+                                                    .each_detailed = fake_each,
+                                                    .each_listener = fake_each,
+                                                    .probe = fake_probe};
 
 static inline struct address address_of(const char *text)
 {
