@@ -5,6 +5,11 @@
 #
 # Needs storm.bash and ss_witness.bash.
 
+# Caps for what hangs, no guesses of what a busy machine takes; the first is less than any patience of the program that a
+# test is about (12 s and more).
+PATIENCE=10
+LONG=300
+
 BRIDGE=storm0
 declare -gA keeper=() number=() host_behind=()
 
