@@ -388,6 +388,62 @@ expect_disbelieved() {
   expect_nobody_left
 }
 
+# ---- a controller that is none ----
+
+# told ROLE REPLIES LINE...: what a process of ours answers to these lines, in $OUT, and its exit status in $code. After so
+# many replies, or its end, its stream is closed.
+told() {
+  local role
+  read -ra role <<<"$1"
+  code=0
+  # shellcheck disable=SC2016 # perl's
+  printf '%s\n' "${@:3}" | timeout 60 perl -e 'use strict; use Socket;
+    my $replies = shift;
+    socketpair(my $ours, my $its, AF_UNIX, SOCK_STREAM, PF_UNSPEC) or die "socketpair: $!";
+    defined(my $pid = fork) or die "fork: $!";
+    if (!$pid) { open(STDIN, "<&", $its); open(STDOUT, ">&", $its); close $ours; close $its; exec @ARGV or die "exec: $!" }
+    close $its;
+    syswrite($ours, $_) while <STDIN>;
+    while ($replies-- > 0 && defined(my $line = <$ours>)) { print $line }
+    close $ours;
+    waitpid($pid, 0); exit($? >> 8 | ($? & 127 ? 128 | $? & 127 : 0))' \
+    "$2" "$STORM" "${role[@]}" >"$OUT" 2>"$ERR" || code=$?
+}
+
+# count_of LINE: how often it has been answered.
+count_of() {
+  grep -cxF -- "$1" "$OUT" || true
+}
+
+@test "a worker says that a line is no message, does nothing of it, and goes on" {
+  command -v perl >/dev/null || skip "no perl to speak with"
+  told "worker server" 7 "act 1 crash forwards 0" "listen 0 127.0.0.1 99999 1 1 full" "listen 0 127.0.0.1 15000 1 -1 full" \
+    "act 99999999999999999999 close forwards 0" "owners 1" "census 7"
+  [[ $code == 0 && $(count_of "fault protocol 71 0") == 5 && $(count_of "ghosts 7 0") == 1 ]]
+  told "worker server-flow" 30 "ghosts 1 1" "script 1 0 1 crash@eof" "script 1 0 1 open@life" "script 1 0 1 close@life" "nofile -1"
+  [[ $code == 0 && $(count_of "fault protocol 71 0") == 4 ]]
+  told "worker client-flow" 4 "arrive 1 10 0 1000" "connect 0 localhost 1 1 full" "connect 0 127.0.0.1 65536 0 full"
+  [[ $code == 0 && $(count_of "fault protocol 71 0") == 3 ]]
+}
+
+@test "a witness that is asked before it knows what to look with says so; at what is no message it leaves" {
+  command -v perl >/dev/null || skip "no perl to speak with"
+  told witness 3 "owners 7" "look 8" "quit"
+  [[ $code == 0 && $(count_of "owned 7 0 93") == 1 ]]
+  grep -qx 'unseen 8 [0-9]* 93' "$OUT"
+  told witness 99 "backend netlink" "target 1 99999 127.0.0.1" "look 1"
+  [[ $code == 0 && $(wc -l <"$OUT") == 1 ]]
+}
+
+@test "a host leaves at what is no message" {
+  command -v perl >/dev/null || skip "no perl to speak with"
+  for line in "start 0 a b c d e f" "ports 1 70000 1 127.0.0.1" "ports 1 2 1 localhost" "to x look 1" "gossip" "ports 1 2 0 ::1"; do
+    told "worker host" 99 "$line"
+    [[ $code == 0 ]]
+  done
+  expect_nobody_left
+}
+
 # ---- how a launcher is run ----
 
 @test "a path with a blank, quotes and a dollar is one word, and a launcher is a command of the shell" {
