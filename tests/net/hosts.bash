@@ -119,6 +119,21 @@ expect_nobody_left() {
   fi
 }
 
+# ---- launchers and hosts that are not what they should be ----
+
+# drop_words_of WHO: a launcher has the standard error too, and what it says there is its own.
+drop_words_of() {
+  grep -q "^$1" "$ERR"
+  sed -i "/^$1/d" "$ERR"
+}
+
+# fake_worker LINE...: a worker for --worker-path, in $fake: a shell script. "$@" is what it was given, $STORM the real one.
+fake_worker() {
+  fake=$BATS_TEST_TMPDIR/fake
+  printf '%s\n' '#!/bin/sh' "STORM=$STORM" "$@" >"$fake"
+  chmod +x "$fake"
+}
+
 # ---- a run that is lost ----
 
 # expect_lost CODE TEXT...: that exit status, one sentence with each text, whole rows, nobody left.
