@@ -131,16 +131,16 @@ slow_host() {
   new_hosts db
   fake_worker 'printf "password: " >/dev/tty' "IFS= read -r word </dev/tty" \
     '[ "$word" = sesame ] || exit 9' 'exec "$STORM" "$@"'
-  on_terminal "sesame\\r"
+  on_terminal "sesame\\r" 2
   grep -q '^STATUS=0' "$OUT"
-  on_terminal "\\003"
+  on_terminal "\\003" 1
   grep -q '^STATUS=130' "$OUT"
   grep -q 'interrupted before host' "$OUT"
   expect_nobody_left
 }
 
-# on_terminal KEYS: a storm on a terminal, where these are typed once both sides have asked for a password, one after the
-# other. Both have it: without the terminal lent to each, the second would be stopped for ever.
+# on_terminal KEYS TIMES: a storm on a terminal, where these are typed so often, each time when a password has been asked for.
+# Both sides ask: without the terminal lent to each, they would be stopped for ever.
 on_terminal() {
   local typed=0 asked
   mkfifo "$BATS_TEST_TMPDIR/keys" 2>/dev/null || true
@@ -153,14 +153,14 @@ END
   exec {keys}<>"$BATS_TEST_TMPDIR/keys"
   script -qfec "bash -i '$BATS_TEST_TMPDIR/play'" /dev/null <&"$keys" >"$OUT" 2>&1 3>&- &
   others+=("$!")
-  local deadline=$((SECONDS + 30))
+  local deadline=$((SECONDS + LONG))
   until grep -q STATUS= "$OUT"; do
     ((SECONDS < deadline)) || { show_output; return 1; }
     asked=$(grep -o password: "$OUT" | wc -l)
-    if ((asked > typed)); then
+    if ((asked > typed && typed < $2)); then
       # shellcheck disable=SC2059 # it is one
       printf "$1" >&"$keys"
-      typed=$asked
+      ((typed += 1))
     fi
     sleep 0.05
   done
