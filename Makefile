@@ -26,6 +26,9 @@ LDFLAGS_release ?= -pie -Wl,-z,relro,-z,now
 CFLAGS_asan     ?= -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS_asan    ?= -fsanitize=address,undefined
 
+CFLAGS_fuzz  ?= -O1 -Wno-format-nonliteral -Wno-missing-field-initializers -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz ?= -fsanitize=fuzzer,address,undefined
+
 # Goals that compile nothing must work on a machine without the libraries.
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out clean help,$(GOALS)),)
@@ -47,11 +50,14 @@ PROGRAM := $(BUILD)/tcpstorm
 COMPILE  = $(CC) $(CSTD) $(WARNINGS) $(CFLAGS_$(CONFIG)) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Isrc -MMD -MP
 LINK     = $(CC) $(LDFLAGS_$(CONFIG)) $(LDFLAGS)
 
+FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_TARGETS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/run/%)
+
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help
 
 # Of another configuration: its program, which is run from where it is built.
 ifeq ($(CONFIG),release)
@@ -65,7 +71,10 @@ help:
 	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
 	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
+	@echo 'make torture    eight scenarios with one failing call each; TORTURE_ARGS="--shallow N --seed S" plays N (python3)'
+	@echo 'make fuzz       FUZZ_S=10 seconds of fuzzing for each parser of bytes from elsewhere (clang, libclang-rt-dev)'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
+	@echo 'make torture-signals  kill, stop and interrupt its processes at random moments (python3, root); TORTURE_ARGS=--tries N --seed S'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make format     lets clang-format rewrite the sources'
 	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 15 minutes)'
@@ -109,15 +118,34 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) $(shell $(PKG_CONFIG) --cflags cmocka) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
 
--include $(OBJECTS:.o=.d) $(BUILD)/main.d $(UNIT_TESTS:=.d)
+# libFuzzer has a main() of its own, and comes with clang.
+$(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
+
+-include $(OBJECTS:.o=.d) $(BUILD)/main.d $(UNIT_TESTS:=.d) $(FUZZ_TARGETS:=.d)
 
 # ---- tests ----
 
-# The scripts are the same in every configuration: their tests run in one.
-check: check-unit check-cli check-net check-tty $(if $(filter release,$(CONFIG)),check-scripts)
+.PHONY: tests check-bats
+
+# All that the tests need of a build.
+tests: $(PROGRAM) $(UNIT_TESTS) $(BUILD)/fail_call.so
+
+# Part after part, whatever came of those before; what failed is named at the end.
+check:
+	@tests/run-all 'unit tests' '$(MAKE) --no-print-directory check-unit' 'bats' '$(MAKE) --no-print-directory check-bats'
 
 check-unit: $(UNIT_TESTS)
-	@for test in $(UNIT_TESTS); do $$test || exit 1; done
+	@tests/run-unit $(UNIT_TESTS)
+
+# The scripts are the same in every configuration: their tests run in one. make check-bats BATS_TESTS='tests/net/flow.bats ...'
+# runs some.
+BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
+
+check-bats: $(PROGRAM) $(BUILD)/fail_call.so
+	tests/run-bats $(PROGRAM) $(BATS_TESTS)
 
 check-cli: $(PROGRAM)
 	tests/run-bats $(PROGRAM) tests/cli
@@ -125,7 +153,7 @@ check-cli: $(PROGRAM)
 # make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
 NET_TESTS ?= tests/net
 
-check-net: $(PROGRAM) $(BUILD)/fail_call.so
+check-net: $(PROGRAM) $(BUILD)/fail_call.so $(BUILD)/floor
 	tests/run-bats $(PROGRAM) $(NET_TESTS)
 
 check-tty: $(PROGRAM)
@@ -147,29 +175,64 @@ asan:
 
 # What is left out goes through the same code once more, or mostly waits for time-outs.
 asan-core:
-	$(MAKE) CONFIG=asan check-unit
-	$(MAKE) CONFIG=asan check-net NET_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
+	$(MAKE) CONFIG=asan check BATS_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
+
+# ---- torture ----
+
+FUZZ_CC ?= clang
+FUZZ_S  ?= 10
+
+# FUZZ_S seconds for each parser of bytes that others have written.
+fuzz:
+	$(MAKE) CONFIG=fuzz CC=$(FUZZ_CC) fuzz-targets
+	tests/fuzz/run $(FUZZ_S) build/fuzz/run
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+# One call of one process fails at a time, in eight scenarios: TORTURE_ARGS="--shallow N --seed S" plays N of some 20,000.
+torture: $(PROGRAM) $(BUILD)/one_failure $(BUILD)/allocations.so
+	tests/torture/run $(PROGRAM) $(TORTURE_ARGS)
+
+$(BUILD)/one_failure: tests/torture/one_failure.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -g -o $@ $<
+
+# The sanitizers have an allocator of their own, which does not fail for us.
+$(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -shared -fPIC $(if $(filter asan,$(CONFIG)),-DWITHOUT_ALLOCATIONS) -o $@ $<
 
 # ---- benchmarks ----
 
 bench: build/tcpstorm $(BUILD)/floor
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
+	tests/bench/readme_table results/bench.csv README.md
 
 $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
 
+# ---- torture ----
+
+# Kills, stops and interrupts each process of runs at random moments: make torture-signals TORTURE_ARGS='--tries 20 --seed 3'
+.PHONY: torture-signals
+torture-signals: $(PROGRAM)
+	tests/torture/signals $(PROGRAM) $(TORTURE_ARGS)
+
 # ---- style ----
 
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
-SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-bats tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
+SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-* tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
 
 lint: build/tcpstorm.1
-	clang-format --dry-run --Werror $(C_FILES)
-	tests/lint/include-direction
-	cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src
-	shellcheck -x $(SHELL_FILES)
-	mandoc -T lint -W warning build/tcpstorm.1
+	@tests/run-all \
+	  'lint: format' 'clang-format --dry-run --Werror $(C_FILES)' \
+	  'lint: direction of includes' tests/lint/include-direction \
+	  'lint: static analysis' 'cppcheck -j 2 --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src' \
+	  'lint: shell scripts' 'shellcheck -x $(SHELL_FILES)' \
+	  'lint: man page' 'mandoc -T lint -W warning build/tcpstorm.1'
 
 format:
 	clang-format -i $(C_FILES)

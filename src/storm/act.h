@@ -41,4 +41,8 @@ bool act_releases(enum act act);
  * whatever they return. */
 int act_apply(enum act act, int fd);
 
+/* True when a call fails with this error because this machine cannot make it, and not because of what has
+ * become of the connection: the other side has nothing to do with it. */
+bool is_failure_here(int error);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "storm/close_order.h"
 #include "storm/host_report.h"
+#include "storm/lane.h"
 #include "storm/process.h"
 #include "storm/script.h"
 #include "storm/wire.h"
@@ -63,6 +64,10 @@ static const struct message to_worker[] = {
     {"nofile", {COUNT("N")}},
     /* a client in a flow: open TOTAL connections, RATE in 1,000 s */
     {"arrive", {SERIAL, COUNT("TOTAL"), NUMBER("RATE", 1, MOST), TIME_US("TIMEOUT_US")}},
+    /* end the act under way where it is, and begin nothing more */
+    {"stop", {SERIAL}},
+    /* are you there? */
+    {"ping", {SERIAL}},
     {"quit", {{0}}}, /* reset what is open and leave */
     {0}};
 
@@ -81,6 +86,8 @@ static const struct message from_worker[] = {
     {"done", {SERIAL, COUNT("DONE"), COUNT("FAILED"), ERROR, COUNT("FDS")}},
     {"ghosts", {SERIAL, COUNT("COUNT")}},
     {"listening", {LANE}},
+    {"stopped", {SERIAL}},
+    {"pong", {SERIAL}},
     /* it cannot go on; PORT is 0 where none is concerned */
     {"fault", {WORD("CALL", 31), ERROR, PORT("PORT")}},
     /* the first line */
@@ -100,6 +107,7 @@ static const struct message to_witness[] = {
     {"nice", {NUMBER("N", 0, 19)}},
     /* answered by a "class" for each class of lingering sockets, and "owned" at the end */
     {"owners", {SERIAL}},
+    {"ping", {SERIAL}},
     {"quit", {{0}}}, /* reset what is open and leave */
     {0}};
 
@@ -109,6 +117,8 @@ static const struct message from_witness[] = {
     {"seen", {SERIAL, TIME_US("TOOK_US"), NUMBERS("COUNT", LOOK_COUNTS), NUMBERS("TALLY", LOOK_TALLIES)}},
     /* the dump failed and counts for nothing */
     {"unseen", {SERIAL, TIME_US("TOOK_US"), ERROR}},
+    {"looking", {{0}}}, /* while it looks, about once a second */
+    {"pong", {SERIAL}},
     {"class",
      {SERIAL, NUMBER("SIDE", 0, SIDE_COUNT - 1), NUMBER("STATE", 0, STATE_COUNT - 1), FLAG("UNREAD"),
       FLAG("OWNED"), FLAG("LISTED"), PID, NUMBER("PROCESSES", 0, INT32_MAX), COUNT("COUNT"),
@@ -142,8 +152,8 @@ static const struct message from_host[] = {
     {"counted", {FIELD("VALUE", FIELD_NUMBER, 0, LARGEST, COUNTER_COUNT, COUNTER_COUNT), COUNT("TIMEWAIT")}},
     {"started", {ID, PID, ERROR}},
     {"ended", {ID, NUMBER("STATUS", 0, 65535)}}, /* as wait() has it */
-    /* 0 and the first port, or a negative errno */
-    {"room", {NUMBER("RC", -4095, 0), PORT("FIRST")}},
+    /* 0 and the first port, or why there is none: see lane.h */
+    {"room", {NUMBER("RC", -4095, LANES_CROWDED), PORT("FIRST")}},
     {"hello", {HELLO_FIELDS}},
     /* what the host has; then */
     {"limits", {FIELD("NAME=NUMBER", FIELD_LIMIT, 0, 0, 1, HOST_REPORT_LIMITS)}},

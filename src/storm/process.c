@@ -182,6 +182,10 @@ struct process_end process_end_text(const struct process *process)
     if (process->ended && WIFSIGNALED(status))
         snprintf(out.text, sizeof out.text, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
+    else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_OUT_OF_MEMORY)
+        snprintf(out.text, sizeof out.text, "ran out of memory");
+    else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_LOOP_FAILED)
+        snprintf(out.text, sizeof out.text, "left: its event loop failed");
     else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) != 0)
         snprintf(out.text, sizeof out.text, "left with exit status %d", WEXITSTATUS(status));
     else

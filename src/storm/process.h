@@ -23,6 +23,9 @@ void process_leave_signals_to_controller(void);
 
 enum { PROCESS_WORDS_MAX = 4 };
 
+/* Exit statuses of a worker, a host's process or the witness that has said nothing itself: see cmd/last_words. */
+enum { PROCESS_OUT_OF_MEMORY = 12, PROCESS_LOOP_FAILED = 13 };
+
 /* Runs this binary as `tcpstorm WORD ...`; NULL ends the words. Returns our end of the stream, or a negative
  * errno. */
 int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1]);
@@ -46,7 +49,7 @@ struct process_end {
     char text[64];
 };
 
-/* "was killed by signal 9 (Killed)", "left with exit status 1", "closed its stream". */
+/* "was killed by signal 9 (Killed)", "ran out of memory", "left with exit status 1", "closed its stream". */
 struct process_end process_end_text(const struct process *process);
 
 #endif

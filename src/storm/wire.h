@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-    WIRE_PROTOCOL = 3,
+    WIRE_PROTOCOL = 4,
     WIRE_WORDS_MAX = 48,
     WIRE_LINE_MAX = 1024,
 };

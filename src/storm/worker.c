@@ -44,8 +44,6 @@ static void do_act(struct worker *worker, const struct wire_line *line)
     const struct ends_act_what what = {
         .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = wire_number(line, 4)};
     worker->running = ends_act_start(worker->base, &worker->ends, &what, on_acted, worker);
-    if (worker->running == NULL)
-        worker_fault(worker, "act", ENOMEM, 0);
 }
 
 static void do_census(struct worker *worker, const struct wire_line *line)
@@ -54,6 +52,21 @@ static void do_census(struct worker *worker, const struct wire_line *line)
     if (worker->role->ghosts != NULL)
         ghosts += worker->role->ghosts(worker);
     wire_send(worker->wire, "ghosts %lld %lld", (long long)wire_number(line, 1), (long long)ghosts);
+}
+
+/* The act under way ends where it is, and no connection is begun any more. */
+static void do_stop(struct worker *worker, const struct wire_line *line)
+{
+    ends_act_cancel(worker->running);
+    worker->running = NULL;
+    if (worker->role->halt != NULL)
+        worker->role->halt(worker);
+    wire_send(worker->wire, "stopped %lld", (long long)wire_number(line, 1));
+}
+
+static void do_ping(struct worker *worker, const struct wire_line *line)
+{
+    wire_send(worker->wire, "pong %lld", (long long)wire_number(line, 1));
 }
 
 static void do_quit(struct worker *worker, const struct wire_line *line)
@@ -67,7 +80,9 @@ struct verb {
     void (*run)(struct worker *worker, const struct wire_line *line);
 };
 
-static const struct verb verbs[] = {{"act", do_act}, {"census", do_census}, {"quit", do_quit}};
+static const struct verb verbs[] = {
+    {"act", do_act}, {"census", do_census}, {"ping", do_ping}, {"stop", do_stop}, {"quit", do_quit},
+};
 
 static void on_line(void *context, const struct wire_line *line)
 {

@@ -93,10 +93,14 @@ assert_not_called() {
   done
 }
 
-# A port that nobody listens on, for what must not fail because of this machine.
+# A port that nobody listens on, for what must not fail because of this machine; another for each file, as they run at a time.
 quiet_port() {
-  local port
-  for ((port = 21000; port < 31000; port++)); do
+  local port first=21000 file
+  for file in "$BATS_TEST_DIRNAME"/*.bats; do
+    [[ $file != "$BATS_TEST_FILENAME" ]] || break
+    first=$((first + 1000))
+  done
+  for ((port = first; port < first + 1000; port++)); do
     if ! { : <"/dev/tcp/127.0.0.1/$port"; } 2>/dev/null; then
       printf '%s\n' "$port"
       return

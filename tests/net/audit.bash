@@ -17,16 +17,18 @@ within() {
 # serve NAME [--fixed] [OPTION...]: a server with that bug, in a namespace of its own.
 serve() {
   in_fresh_namespace
+  rm -f "$BATS_TEST_TMPDIR/server" # an earlier server listened too
   "${launcher[@]}" "$STORM" server --cause "$@" >"$BATS_TEST_TMPDIR/server" 2>&1 3>&- &
   server_pid=$!
   others+=("$server_pid")
-  wait_until 10 grep -q '^Listening on ' "$BATS_TEST_TMPDIR/server"
+  wait_until 10 grep -qs '^Listening on ' "$BATS_TEST_TMPDIR/server"
 }
 
 # serve_perl BODY: a server of perl's own modules on $PORT, in a namespace of its own; the listener is $l.
 serve_perl() {
   command -v perl >/dev/null || skip "no perl to make a server with"
   in_fresh_namespace
+  rm -f "$BATS_TEST_TMPDIR/server"
   "${launcher[@]}" perl -e 'use strict; use Socket; use IO::Handle; $| = 1; $SIG{PIPE} = "IGNORE";
     sub now { Time::HiRes::time() } use Time::HiRes; my @kept;
     socket(my $l, AF_INET, SOCK_STREAM, 0) or die "socket: $!"; setsockopt($l, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -34,7 +36,7 @@ serve_perl() {
     >"$BATS_TEST_TMPDIR/server" 2>&1 3>&- &
   server_pid=$!
   others+=("$server_pid")
-  wait_until 10 grep -q '^Listening' "$BATS_TEST_TMPDIR/server"
+  wait_until 10 grep -qs '^Listening' "$BATS_TEST_TMPDIR/server"
 }
 
 # end_server: with the children that it has left.

@@ -3,6 +3,8 @@
 #
 # "tcpstorm audit": what it says of every server with a bug, and of its fixed twin.
 
+# run-bats: takes 80 s
+
 load storm
 load audit
 

@@ -4,6 +4,8 @@
 # Every cause of "tcpstorm causes" and its fixed twin under traffic: exit status 0, and ss sees what the cause is known by:
 # the side, whether the FIN was read (Recv-Q), and who holds the socket.
 
+# run-bats: takes 60 s
+
 load storm
 load ss_witness
 load fail_call

@@ -10,10 +10,10 @@ load fail_call
 faulty_storm() {
   local TIMEFORMAT='%U %S' user system
   code=0
-  { time timeout -k 1 20 "${launcher[@]}" "$STORM" --quiet --csv "$CSV" --interval 20ms "$@" >"$OUT" 2>"$ERR" 3>&- ||
+  { time timeout -k 1 60 "${launcher[@]}" "$STORM" --quiet --csv "$CSV" --interval 20ms "$@" >"$OUT" 2>"$ERR" 3>&- ||
     code=$?; } 2>"$BATS_TEST_TMPDIR/times"
   read -r user system <"$BATS_TEST_TMPDIR/times"
-  [[ $code != 124 ]] || { say "it did not end within 20 s"; show_output; return 1; }
+  [[ $code != 124 ]] || { say "it did not end within 60 s"; show_output; return 1; }
   awk -v cpu="$user $system" 'BEGIN { split(cpu, t, " "); if (t[1] + t[2] > 4) { print "CPU time: " cpu; exit 1 } }'
 }
 
@@ -143,7 +143,7 @@ expect_fault() {
 
 @test "--csv /dev/full: exit status 3, one sentence" {
   code=0
-  timeout -k 1 20 "$STORM" --conns 100 --quiet --csv /dev/full >"$OUT" 2>"$ERR" 3>&- || code=$?
+  timeout -k 1 60 "$STORM" --conns 100 --quiet --csv /dev/full >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_fault "/dev/full" "No space left on device"
 }
 
@@ -155,10 +155,10 @@ expect_fault() {
 
 @test "stdout full: exit status 3, one sentence" {
   code=0
-  timeout -k 1 20 "$STORM" --conns 100 --hold 50ms >/dev/full 2>"$ERR" 3>&- || code=$?
+  timeout -k 1 60 "$STORM" --conns 100 --hold 50ms >/dev/full 2>"$ERR" 3>&- || code=$?
   expect_fault "No space left on device"
   code=0
-  timeout -k 1 20 "$STORM" --conns 100 --hold 50ms --quiet --csv - >/dev/full 2>"$ERR" 3>&- || code=$?
+  timeout -k 1 60 "$STORM" --conns 100 --hold 50ms --quiet --csv - >/dev/full 2>"$ERR" 3>&- || code=$?
   expect_fault "No space left on device"
 }
 
@@ -169,7 +169,7 @@ expect_fault() {
   code=0
   # shellcheck disable=SC2016
   unshare -m bash -c 'mount -t tmpfs -o size=16k none "$2" || exit 99
-    timeout -k 1 20 "$1" --conns 20 --order never-close --hold 15s --interval 2ms --quiet --csv "$2/rows.csv"; code=$?
+    timeout -k 1 60 "$1" --conns 20 --order never-close --hold 15s --interval 2ms --quiet --csv "$2/rows.csv"; code=$?
     cp "$2/rows.csv" "$3"; exit "$code"' _ "$STORM" "$small" "$CSV" >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_fault "small/rows.csv" "No space left on device"
   (($(wc -c <"$CSV") >= 15000))

@@ -4,6 +4,8 @@
 # Connections one by one: every order at a steady rate, leaks that were asked for, growth, and the outage that follows from
 # a leak; with ss as second witness.
 
+# run-bats: takes 90 s
+
 load storm
 load ss_witness
 load fail_call
@@ -148,12 +150,14 @@ orders_that_can_flow() {
 
 # ---- growth ----
 
-# growing_storm OPTION...: 400 a second, for $seconds: for longer where the machine was too busy to look often enough.
+# growing_storm OPTION...: 400 a second, for $seconds: for longer where the machine was too busy to look often enough, or to let the
+# clients come when they were due.
 growing_storm() {
-  for seconds in 3 10; do
+  for seconds in 3 10 20; do
     storm --rate 400 --duration "${seconds}s" --settle 500ms --hold 50ms --json "$JSON" "$@"
-    jq -e 'select(.event == "end") | .flow.server.looks >= 10' "$JSON" >/dev/null && return
+    jq -e "select(.event == \"end\") | .flow.server.looks >= 10 and .flow.latest_s < $seconds / 15" "$JSON" >/dev/null && return
   done
+  true
 }
 
 # expect_growth SIDE RATE: a leak, and a slope within a fifth of that rate and inside its own interval.
@@ -207,11 +211,16 @@ expect_growth() {
   expect_in "$OUT" "leak: "
 }
 
+# holds_rate RATE SECONDS: what was asked for, but for the last client's being late.
+holds_rate() {
+  holds ".flow.achieved_rate < $1 * 1.03 and .flow.achieved_rate > $1 * $2 / ($2 + .flow.latest_s) * 0.9"
+}
+
 # ---- late ----
 
 @test "arrivals that come too late are counted, not dropped" {
   in_patient_namespace
-  start_storm --order client-first --rate 300 --duration 2s --hold 50ms --json "$JSON"
+  start_storm --order client-first --rate 300 --duration 4s --hold 50ms --json "$JSON"
   wait_for_row arrivals 0
   kill -STOP "$(role_pid 'worker client')"
   sleep 0.3 # so late are those that were due meanwhile
@@ -221,8 +230,9 @@ expect_growth() {
   local late
   late=$(last_settled "$CSV" arrivals client late)
   ((late >= 30))
-  holds ".flow.late == $late and .flow.latest_s >= 0.2 and .flow.achieved_rate > 250"
-  expect_settled arrivals client opened=600 time_wait=600
+  holds ".flow.late == $late and .flow.latest_s >= 0.2"
+  holds_rate 300 4
+  expect_settled arrivals client opened=1200 time_wait=1200
   expect_in "$OUT" "$late late, the latest by"
 }
 
@@ -401,7 +411,8 @@ expect_nothing_owned_soon() {
   holds ".lingering[] | select(.side == \"server\") | .state == \"CLOSE_WAIT\" and .count == 30 and .unread == false
     and .owned == true and .pid == $server and .command == \"tcpstorm\" and .processes == 1 and .oldest_s >= 1"
   holds '.lingering[] | select(.side == "client") | .state == "FIN_WAIT2" and .count == 30 and .owned == false and (has("pid") | not)'
-  holds '.flow | .rate == 300 and .achieved_rate > 250 and .achieved_rate < 310 and .late >= 0 and .latest_s >= 0 and .accepted == 600
+  holds_rate 300 2
+  holds '.flow | .rate == 300 and .late >= 0 and .latest_s >= 0 and .accepted == 600
     and .accept_errors == 0 and .connect_timeouts == 0 and .leaked == 30 and .lost == 0 and .story == [] and (has("signature") | not)'
   holds '.flow.server | keys == ["held", "high_per_s", "looks", "low_per_s", "slope_per_s", "trend"]'
   jq -e -s '.[0].options | .leak == 30 and .rate == 300 and .duration_s == 2 and .life_s == 0.2 and .conns == 600' "$JSON"

@@ -5,6 +5,8 @@
 # Faults of hosts: launchers that fail, hosts that are lost, controllers that are. Exit status 3, one sentence that names the
 # host, rows kept, nobody left on any host.
 
+# run-bats: takes 150 s
+
 load storm
 load ss_witness
 load hosts
@@ -208,7 +210,7 @@ only_controller() {
   new_hosts db web
   fail_call socket EMFILE "worker client" 50
   code=0
-  timeout -k 1 20 "${launcher[@]}" "$STORM" --quiet --csv "$CSV" --conns 300 --allow-remote --server-via "$(via db)" \
+  timeout -k 1 60 "${launcher[@]}" "$STORM" --quiet --csv "$CSV" --conns 300 --allow-remote --server-via "$(via db)" \
     --address "$(address_of db)" --client-via "$(via web)" >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_lost 3 "socket()" "EMFILE" "client worker" "on host \"$(via web)\"" "ulimit -n"
 }

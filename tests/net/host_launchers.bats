@@ -4,6 +4,8 @@
 #
 # Launchers: how they are run, what signals they have, how a run ends while hosts are waited for.
 
+# run-bats: takes 50 s
+
 load storm
 load ss_witness
 load hosts

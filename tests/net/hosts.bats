@@ -4,6 +4,8 @@
 # Hosts: runs whose workers are behind launchers, here in network namespaces on one bridge; what each host's kernel counts,
 # and where a run cannot be aimed at. What becomes of a run that loses a host is in host_faults.bats.
 
+# run-bats: takes 70 s
+
 load storm
 load ss_witness
 load hosts
@@ -185,7 +187,7 @@ holds() {
   others+=("$storm_pid")
   cp "$STORM" "$STORM.second"
   code=0
-  timeout -k 1 20 "$STORM.second" "${over[@]}" --conns 10 --port 23000 --quiet >"$OUT" 2>"$ERR" 3>&- || code=$?
+  timeout -k 1 60 "$STORM.second" "${over[@]}" --conns 10 --port 23000 --quiet >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_code 3
   expect_one_sentence
   expect_in "$ERR" "port 23000 has a listener already on host \"$(via db)\""

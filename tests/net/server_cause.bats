@@ -13,6 +13,7 @@ PORT=15000
 # serve NAME [--fixed] [OPTION...]: in a namespace of its own, until "listening".
 serve() {
   in_fresh_namespace
+  : >"$OUT" # an earlier server listened too
   "${launcher[@]}" "$STORM" server --cause "$@" >"$OUT" 2>"$ERR" 3>&- &
   storm_pid=$!
   if ! wait_until 10 grep -q '^Listening on ' "$OUT"; then
@@ -60,7 +61,7 @@ open_clients() {
   others+=("$clients_PID")
   clients_pid=$clients_PID
   local line
-  read -r -t 20 line <&"${clients[0]}"
+  read -r -t 60 line <&"${clients[0]}"
   [[ $line == ready ]]
 }
 
@@ -313,7 +314,7 @@ ask_slowly() {
   command -v perl >/dev/null || skip "no perl to make clients with"
   # shellcheck disable=SC2016
   inside perl -e 'use strict; use Socket; $| = 1; $SIG{PIPE} = "IGNORE";
-    $SIG{ALRM} = sub { print "waited in vain\n"; exit }; alarm 5;
+    $SIG{ALRM} = sub { print "waited in vain\n"; exit }; alarm 60;
     socket(my $s, AF_INET, SOCK_STREAM, 0) or die "socket: $!";
     connect($s, pack_sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die "connect: $!";
     for (1 .. 20) {

@@ -3,6 +3,8 @@
 #
 # The live view on a real terminal: what it shows while a run lasts, and that nothing of it stays.
 
+# run-bats: takes 80 s
+
 load terminals
 
 # A line of each frame. The summary has no such line.

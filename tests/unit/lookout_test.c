@@ -297,14 +297,39 @@ static void lines_of_another_shape_are_not_its(void **state)
 static void who_has_not_answered_is_known(void **state)
 {
     struct watch *watch = *state;
-    assert_int_equal(lookout_awaited(&watch->lookout), -1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
     lookout_now(&watch->lookout);
-    assert_int_equal(lookout_awaited(&watch->lookout), 0);
+    assert_true(lookout_awaits(&watch->lookout, 0));
     sees(watch, 0, 1, 1);
     sees(watch, 2, 1, 1);
-    assert_int_equal(lookout_awaited(&watch->lookout), 1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    assert_true(lookout_awaits(&watch->lookout, 1));
     sees(watch, 1, 1, 1);
-    assert_int_equal(lookout_awaited(&watch->lookout), -1);
+    assert_false(lookout_awaits(&watch->lookout, 1));
+}
+
+/* Two looks must not be mixed: what the workers still have to say belongs to the one that they were asked
+ * for. */
+static void a_look_that_is_extended_is_the_only_one_until_it_is_complete(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    sees(watch, 0, 1, 1);
+    sees(watch, 1, 1, 1);
+    sees(watch, 2, 1, 1);
+    assert_int_equal(watch->looks, 1);
+    lookout_extend(&watch->lookout);
+    lookout_now(&watch->lookout);
+    lookout_later(&watch->lookout, false, 0);
+    assert_int_equal(watch->begun, 1);
+    assert_true(lookout_is_due(&watch->lookout));
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    lookout_complete(&watch->lookout);
+    assert_false(lookout_is_due(&watch->lookout));
+    lookout_later(&watch->lookout, false, 0);
+    assert_true(lookout_is_due(&watch->lookout));
+    lookout_now(&watch->lookout);
+    assert_int_equal(watch->begun, 2);
 }
 
 static void while_a_look_is_under_way_no_other_begins(void **state)
@@ -336,6 +361,7 @@ int main(void)
         watch_test(after_the_stop_nothing_is_asked_or_told),
         watch_test(lines_of_another_shape_are_not_its),
         watch_test(who_has_not_answered_is_known),
+        watch_test(a_look_that_is_extended_is_the_only_one_until_it_is_complete),
         watch_test(while_a_look_is_under_way_no_other_begins),
     };
     return cmocka_run_group_tests_name("lookout", tests, NULL, NULL);

@@ -83,7 +83,7 @@ static void every_row_is_a_message_of_its_way(void **state)
         expect(way, line_of(message, false).text, true);
         rows++;
     }
-    assert_int_equal(rows, 9 + 10 + 7 + 5 + 7 + 9);
+    assert_int_equal(rows, 11 + 12 + 8 + 7 + 7 + 9);
 }
 
 static void every_row_with_a_field_too_few_or_too_many_is_none(void **state)
