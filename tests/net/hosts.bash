@@ -5,9 +5,7 @@
 #
 # Needs storm.bash and ss_witness.bash.
 
-# Caps for what hangs, no guesses of what a busy machine takes; the first is less than any patience of the program that a
-# test is about (12 s and more).
-PATIENCE=10
+# A cap for what hangs, no guess of what eleven orders over three hosts take on a busy machine.
 LONG=300
 
 BRIDGE=storm0
@@ -339,7 +337,7 @@ follow_looks() {
 follow_hosts() {
   local per_look=$1 failures=0 pipe=$BATS_TEST_TMPDIR/rows
   shift
-  pending="" difference="" follow_deadline=$((SECONDS + 3 * LONG))
+  pending="" difference="" follow_deadline=$((SECONDS + LONG))
   rm -f "$pipe" && mkfifo "$pipe"
   exec {rows}<>"$pipe"
   : >"$CSV"
