@@ -205,10 +205,10 @@ static bool is_graphic(char c)
 
 static bool is_word(const struct message_field *field, const char *word)
 {
-    int64_t length = 0;
-    while (is_graphic(word[length]))
-        length++;
-    return word[length] == '\0' && length <= field->max;
+    const char *end = word;
+    while (is_graphic(*end))
+        end++;
+    return *end == '\0' && end - word <= field->max;
 }
 
 static bool is_act(const struct message_field *field, const char *word)
@@ -282,11 +282,11 @@ struct foreign_text {
 static struct foreign_text shown(const char *word)
 {
     struct foreign_text out = {""};
-    size_t i = 0;
-    for (; word[i] != '\0' && i < sizeof out.text - 1; i++)
-        out.text[i] = is_graphic(word[i]) || word[i] == ' ' ? word[i] : '?';
-    if (word[i] != '\0')
+    snprintf(out.text, sizeof out.text, "%s", word);
+    if (strlen(word) >= sizeof out.text)
         memcpy(out.text + sizeof out.text - 4, "...", 3);
+    for (char *c = out.text; *c != '\0'; c++)
+        *c = is_graphic(*c) || *c == ' ' ? *c : '?';
     return out;
 }
 

@@ -184,6 +184,15 @@ static bool has_one_that_will_not_die(const struct host *host, int64_t now_us)
     return false;
 }
 
+/* Nobody was heard while this process was stopped. */
+static void forgive(struct host *host, int64_t now_us)
+{
+    host->heard_us = now_us;
+    for (int i = 0; i < host->channel_count; i++)
+        if (host->channels[i].killed_us != 0)
+            host->channels[i].killed_us = now_us;
+}
+
 /* The run may be over, with nobody left to tell it. */
 static void give_up(struct host *host)
 {
@@ -208,7 +217,7 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
         if (host->fault[0] != '\0' || (!host->is_ready && !host->stream_has_ended))
             continue;
         if (was_stopped)
-            host->heard_us = now_us;
+            forgive(host, now_us);
         if (host->stream_has_ended)
             lose(host, "closed its stream");
         else if (now_us - host->heard_us > SILENCE_MS * 1000)
@@ -421,9 +430,13 @@ static int wait_for_all(struct team *team, bool (*is_there)(const struct host *h
             return 0;
         if (monotonic_us() - team->waiting_since_us > limit_ms * 1000)
             return -ETIMEDOUT;
+        int64_t before_us = monotonic_us();
         event_base_loopexit(team->base, &often);
         event_base_dispatch(team->base);
         reap(team);
+        int64_t turn_us = monotonic_us() - before_us;
+        if (turn_us > LATE_PULSE_MS * 1000) /* this process was stopped: nobody had that time */
+            team->waiting_since_us += turn_us;
     }
 }
 

@@ -104,7 +104,7 @@ int64_t team_time_wait_room(const struct team *team);
 
 /* Starts `tcpstorm WORD ...` there. `process` is filled in when the host has answered, and ears->on_end
  * called when it has ended or the host is lost. Returns its stream, which the caller frees, or NULL: the host
- * is lost, or memory is short. */
+ * is lost, or out of memory. */
 struct wire *host_start(struct host *host, struct process *process, const char *const words[],
                         const struct wire_ears *ears, void *context);
 
