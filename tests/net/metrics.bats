@@ -126,6 +126,7 @@ tcpstorm_connection_states{side="server",state="listen"} 1' ]]
   stop_storm
   start_storm --cause ignore-eof --rate 400 --duration 1s --server-nofile 64 --backlog 16 --hold forever --metrics "$AT"
   wait_until 20 has_drops
+  wait_until 20 has_errors
   expect_page_like_csv
   (($(sample 'tcpstorm_errors_total{side="server"}') > 0))
   stop_storm
@@ -133,6 +134,10 @@ tcpstorm_connection_states{side="server",state="listen"} 1' ]]
 
 has_ghosts() {
   scrape && [[ $(sample 'tcpstorm_ghosts{side="server"}') == "$1" ]]
+}
+
+has_errors() {
+  scrape && (($(sample 'tcpstorm_errors_total{side="server"}') > 0))
 }
 
 has_drops() {
