@@ -110,8 +110,11 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 
 .PHONY: tests check-bats
 
+# What the tests of networks run beside the program.
+NET_HELPERS := $(BUILD)/fail_call.so
+
 # All that the tests need of a build.
-tests: $(PROGRAM) $(UNIT_TESTS) $(BUILD)/fail_call.so
+tests: $(PROGRAM) $(UNIT_TESTS) $(NET_HELPERS)
 
 # Part after part, whatever came of those before; what failed is named at the end.
 check:
@@ -124,7 +127,7 @@ check-unit: $(UNIT_TESTS)
 # runs some.
 BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
 
-check-bats: $(PROGRAM) $(BUILD)/fail_call.so
+check-bats: $(PROGRAM) $(NET_HELPERS)
 	tests/run-bats $(PROGRAM) $(BATS_TESTS)
 
 check-cli: $(PROGRAM)
@@ -133,7 +136,7 @@ check-cli: $(PROGRAM)
 # make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
 NET_TESTS ?= tests/net
 
-check-net: $(PROGRAM) $(BUILD)/fail_call.so
+check-net: $(PROGRAM) $(NET_HELPERS)
 	tests/run-bats $(PROGRAM) $(NET_TESTS)
 
 check-tty: $(PROGRAM)
