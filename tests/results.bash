@@ -71,7 +71,12 @@ end_results() {
         name_all("failed", "Failed:")
         printf "\n%d passed, %d failed, %d skipped\n", count["passed"], count["failed"], count["skipped"]
       }' "$TCPSTORM_TEST_RESULTS"
-    rm -f "$TCPSTORM_TEST_RESULTS"
+    drop_results
   fi
   return "$failed"
+}
+
+# drop_results: for one who is interrupted.
+drop_results() {
+  [[ -z ${results_are_ours-} ]] || rm -f "$TCPSTORM_TEST_RESULTS"
 }
