@@ -65,7 +65,7 @@ end_results() {
         print "\n" title
         for (i = 1; i <= count[what]; i++) print "  " line[what, i]
       }
-      { line[$1, ++count[$1]] = $2 ": " $3 ($4 == "" ? "" : " (" $4 ")") }
+      { line[$1, ++count[$1]] = $2 ($3 == "" ? "" : ": " $3) ($4 == "" ? "" : " (" $4 ")") }
       END {
         name_all("skipped", "Skipped:")
         name_all("failed", "Failed:")
