@@ -26,6 +26,9 @@ LDFLAGS_release ?= -pie -Wl,-z,relro,-z,now
 CFLAGS_asan     ?= -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS_asan    ?= -fsanitize=address,undefined
 
+CFLAGS_fuzz  ?= -O1 -Wno-format-nonliteral -Wno-missing-field-initializers -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+LDFLAGS_fuzz ?= -fsanitize=fuzzer,address,undefined
+
 # Goals that compile nothing must work on a machine without the libraries.
 GOALS := $(or $(MAKECMDGOALS),all)
 ifneq ($(filter-out clean help,$(GOALS)),)
@@ -47,20 +50,31 @@ PROGRAM := $(BUILD)/tcpstorm
 COMPILE  = $(CC) $(CSTD) $(WARNINGS) $(CFLAGS_$(CONFIG)) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Isrc -MMD -MP
 LINK     = $(CC) $(LDFLAGS_$(CONFIG)) $(LDFLAGS)
 
+FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_TARGETS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/run/%)
+
 UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help
 
+# Of another configuration: its program, which is run from where it is built.
+ifeq ($(CONFIG),release)
 all: build/tcpstorm build/tcpstorm.1
+else
+all: program
+endif
 
 help:
 	@echo 'make            the release program, build/tcpstorm, and its man page'
 	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
 	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
+	@echo 'make torture    eight scenarios with one failing call each; TORTURE_ARGS="--shallow N --seed S" plays N (python3)'
+	@echo 'make fuzz       FUZZ_S=10 seconds of fuzzing for each parser of bytes from elsewhere (clang, libclang-rt-dev)'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
+	@echo 'make torture-signals  kill, stop and interrupt its processes at random moments (python3, root); TORTURE_ARGS=--tries N --seed S'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make format     lets clang-format rewrite the sources'
 	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 15 minutes)'
@@ -104,14 +118,20 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) $(shell $(PKG_CONFIG) --cflags cmocka) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
 
--include $(OBJECTS:.o=.d) $(BUILD)/main.d $(UNIT_TESTS:=.d)
+# libFuzzer has a main() of its own, and comes with clang.
+$(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
+
+-include $(OBJECTS:.o=.d) $(BUILD)/main.d $(UNIT_TESTS:=.d) $(FUZZ_TARGETS:=.d)
 
 # ---- tests ----
 
 .PHONY: tests check-bats
 
 # What the tests of networks run beside the program.
-NET_HELPERS := $(BUILD)/fail_call.so
+NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/floor
 
 # All that the tests need of a build.
 tests: $(PROGRAM) $(UNIT_TESTS) $(NET_HELPERS)
@@ -160,14 +180,49 @@ asan:
 asan-core:
 	$(MAKE) CONFIG=asan check BATS_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
 
+# ---- torture ----
+
+FUZZ_CC ?= clang
+FUZZ_S  ?= 10
+
+# FUZZ_S seconds for each parser of bytes that others have written.
+fuzz:
+	$(MAKE) CONFIG=fuzz CC=$(FUZZ_CC) fuzz-targets
+	tests/fuzz/run $(FUZZ_S) build/fuzz/run
+
+fuzz-targets: $(FUZZ_TARGETS)
+
+# One call of one process fails at a time, in eight scenarios: TORTURE_ARGS="--shallow N --seed S" plays N of some 20,000.
+torture: $(PROGRAM) $(BUILD)/one_failure $(BUILD)/allocations.so
+	tests/torture/run $(PROGRAM) $(TORTURE_ARGS)
+
+$(BUILD)/one_failure: tests/torture/one_failure.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -g -o $@ $<
+
+# The sanitizers have an allocator of their own, which does not fail for us.
+$(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makefile
+	@mkdir -p $(@D)
+	@echo '  CC    $<'
+	$(Q)$(CC) $(CSTD) $(WARNINGS) -O2 -shared -fPIC $(if $(filter asan,$(CONFIG)),-DWITHOUT_ALLOCATIONS) -o $@ $<
+
 # ---- benchmarks ----
 
 bench: build/tcpstorm $(BUILD)/floor
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
+	tests/bench/readme_table results/bench.csv README.md
 
 $(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
+
+# ---- torture ----
+
+# Kills, stops and interrupts each process of runs at random moments: make torture-signals TORTURE_ARGS='--tries 20 --seed 3'
+.PHONY: torture-signals
+torture-signals: $(PROGRAM)
+	tests/torture/signals $(PROGRAM) $(TORTURE_ARGS)
 
 # ---- style ----
 

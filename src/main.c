@@ -19,6 +19,7 @@
  *     cmd_orders, cmd_causes  list the orders with what they need, and the causes
  *     cmd_worker           a worker, for a controller
  *     cmd_witness          the witness, for a controller
+ *     last_words           how a process leaves when memory or the event loop is at an end
  *   view/                  what people and scripts see; each implements storm/observer.h
  *     summary              a line per step, and the verdict
  *     state_table          a line per state that is kept
@@ -50,7 +51,8 @@
  *     scenario             a fault as it is met in the field, and its signature; the rows are in cause/
  *     plan, lane           what a storm needs against what the machine allows; connections over server ports
  *     storm                a run: order after order, or several held together
- *     controller           one order: what is common; controller_state is what it shares with the courses
+ *     controller           one order: its phases, and what each event means in each; controller_state draws
+ *                          them, controller_tell tells the views, controller_watch looks after what is owed
  *     course_at_once       all connections together: act, settle, hold, next step
  *     course_flow          connections that come one by one, and what is left of them
  *     lookout              when the witness looks
@@ -62,7 +64,7 @@
  *     crew, process        the workers as the controller sees them; how they are started
  *     team                 the hosts behind launchers; host_process and host_report at their end
  *     by_host              a look, host by host
- *     wire                 the lines that controller and workers exchange
+ *     wire, messages       the lines that controller and workers exchange; the table of all of them
  *     worker               a process that holds ends, in one of four roles
  *     server_end, client_end, ends     all at once: a worker's descriptors, and acts on all of them
  *     server_flow, client_flow         one by one; flow_worker is what they share, arrivals the schedule
@@ -82,7 +84,7 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, terminal, diag
+ *                          json_writer, memory, terminal, foreground, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
@@ -91,6 +93,7 @@
 #include "base/terminal.h"
 #include "base/version.h"
 #include "cmd/command.h"
+#include "cmd/last_words.h"
 
 #include <locale.h>
 #include <string.h>
@@ -211,6 +214,7 @@ static int finish(int code)
 int main(int argc, char *argv[])
 {
     terminal_fill_standard_descriptors();
+    last_words_prepare();
     prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {

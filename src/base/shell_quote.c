@@ -48,7 +48,26 @@ static void put_escaped(FILE *out, const char *word)
     fputc('\'', out);
 }
 
-char *shell_quoted(const char *first, int argc, char *const argv[])
+static void put_for_person(FILE *out, const char *word)
+{
+    if (is_plain(word))
+        fputs(word, out);
+    else if (is_printable(word))
+        put_quoted(out, word);
+    else
+        put_escaped(out, word);
+}
+
+static void put_for_shell(FILE *out, const char *word)
+{
+    if (is_plain(word))
+        fputs(word, out);
+    else
+        put_quoted(out, word);
+}
+
+static char *join(const char *first, int argc, const char *const argv[],
+                  void (*put)(FILE *out, const char *word))
 {
     char *text = NULL;
     size_t size;
@@ -58,15 +77,20 @@ char *shell_quoted(const char *first, int argc, char *const argv[])
     fputs(first, out);
     for (int i = 0; i < argc; i++) {
         fputc(' ', out);
-        if (is_plain(argv[i]))
-            fputs(argv[i], out);
-        else if (is_printable(argv[i]))
-            put_quoted(out, argv[i]);
-        else
-            put_escaped(out, argv[i]);
+        put(out, argv[i]);
     }
     if (fclose(out) == 0)
         return text;
     free(text);
     return NULL;
+}
+
+char *shell_quoted(const char *first, int argc, char *const argv[])
+{
+    return join(first, argc, (const char *const *)argv, put_for_person);
+}
+
+char *shell_command(const char *first, int argc, const char *const argv[])
+{
+    return join(first, argc, argv, put_for_shell);
 }

@@ -6,4 +6,7 @@
  * them. `first` comes unquoted before them. The caller frees it; NULL when memory is short. */
 char *shell_quoted(const char *first, int argc, char *const argv[]);
 
+/* The same for any shell of POSIX to run: the bytes as they are. */
+char *shell_command(const char *first, int argc, const char *const argv[]);
+
 #endif

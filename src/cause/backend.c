@@ -52,8 +52,8 @@ static void serve(const void *listener)
     if (party.base == NULL || party_start(&party) != 0)
         return;
     struct event *acceptable = event_new(party.base, LISTENER, EV_READ | EV_PERSIST, on_acceptable, &party);
-    if (acceptable != NULL && event_add(acceptable, NULL) == 0)
-        event_base_dispatch(party.base);
+    event_add(acceptable, NULL);
+    event_base_dispatch(party.base);
 }
 
 int backend_start(struct backend *backend)

@@ -62,8 +62,6 @@ static void on_connection(struct party *party, int fd)
 {
     struct proxy *proxy = party->state;
     struct visit *client = visit_begin(party, fd, EV_READ, on_client_readable);
-    if (client == NULL)
-        return;
     int towards = backend_connect(&proxy->backend);
     client->peer = towards >= 0 ? begin_towards(proxy, towards) : NULL;
     if (client->peer == NULL)

@@ -1,5 +1,7 @@
 #include "cause/visit.h"
 
+#include "base/memory.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
@@ -7,8 +9,8 @@
 
 int visits_start_with(struct party *party, size_t state_size)
 {
-    party->state = calloc(1, state_size);
-    return party->state != NULL ? 0 : -ENOMEM;
+    party->state = memory_new(state_size);
+    return 0;
 }
 
 int visits_start(struct party *party)
@@ -25,15 +27,9 @@ static void on_event(evutil_socket_t fd, short what, void *context)
 
 static struct visit *visit_new(struct party *party, int fd)
 {
-    struct visit *visit = calloc(1, sizeof *visit);
-    if (visit == NULL)
-        return NULL;
+    struct visit *visit = memory_new(sizeof *visit);
     *visit = (struct visit){.party = party, .fd = fd};
     visit->event = event_new(party->base, fd, EV_PERSIST, on_event, visit);
-    if (visit->event == NULL) {
-        free(visit);
-        return NULL;
-    }
     LIST_INSERT_HEAD((struct visits *)party->state, visit, link);
     return visit;
 }
@@ -48,12 +44,6 @@ static void visit_free(struct visit *visit)
 struct visit *visit_begin(struct party *party, int fd, short what, on_visit *heard)
 {
     struct visit *visit = visit_new(party, fd);
-    if (visit == NULL) {
-        party->errors++;
-        party->last_errno = ENOMEM;
-        party_close(party, fd);
-        return NULL;
-    }
     visit_hear(visit, what, heard);
     return visit;
 }
@@ -74,7 +64,8 @@ ssize_t visit_read(struct visit *visit)
     ssize_t got = recv(visit->fd, dropped, sizeof dropped, 0);
     if (got >= 0)
         return got;
-    return errno == EAGAIN || errno == EINTR ? -1 : 0;
+    /* Where the kernel has no memory for the call, what is there can be read a moment later. */
+    return errno == EAGAIN || errno == EINTR || errno == ENOMEM || errno == ENOBUFS ? -1 : 0;
 }
 
 /* The event goes first: where another process has the descriptor too, epoll would go on hearing it. */

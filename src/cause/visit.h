@@ -25,7 +25,7 @@ struct visit {
 /* All of a party; the first member of the behaviour's state. */
 LIST_HEAD(visits, visit);
 
-/* A behaviour's start, where it has no state but its visits. Returns 0 or -ENOMEM. */
+/* A behaviour's start, where it has no state but its visits. Returns 0. */
 int visits_start(struct party *party);
 
 /* Likewise for one with a state of that size, which comes zeroed. */
@@ -34,8 +34,7 @@ int visits_start_with(struct party *party, size_t state_size);
 /* A behaviour's stop: frees all visits and the state, and closes nothing. */
 void visits_stop(struct party *party);
 
-/* Hears EV_READ, EV_CLOSED or both (`what`; EV_ET too) until told otherwise. NULL when memory is short: the
- * descriptor is closed then. */
+/* Hears EV_READ, EV_CLOSED or both (`what`; EV_ET too) until told otherwise. */
 struct visit *visit_begin(struct party *party, int fd, short what, on_visit *on_event);
 
 /* Hears something else from now on; 0: nothing. */

@@ -154,10 +154,14 @@ static int choose_port(const struct walk *walk, uint16_t *port)
 {
     int rc =
         lanes_find_ports(walk->witness, &walk->options.address, (uint16_t)walk->options.port, 65535, 1, port);
-    if (rc == -EADDRINUSE)
+    if (rc == LANES_LISTENED)
         diag_error("port %u has a listener already: choose another with --port", *port);
+    else if (rc == LANES_CROWDED)
+        diag_error("no port from %lld on is free of sockets: choose another --port",
+                   (long long)walk->options.port);
     else if (rc != 0)
-        diag_error("no port could be chosen: %s", strerror(-rc));
+        diag_error("the %s witness could not read the kernel's sockets: %s", walk->witness->name,
+                   strerror(-rc));
     return rc;
 }
 

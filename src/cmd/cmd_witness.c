@@ -1,19 +1,18 @@
 /* cmd_witness: looks at the kernel's sockets for a controller at standard input and output. Not for people.
  */
-#include "base/diag.h"
 #include "cmd/command.h"
+#include "cmd/last_words.h"
 #include "storm/witness_process.h"
 
-#include <string.h>
 #include <unistd.h>
 
 int cmd_witness(int argc, char *argv[])
 {
     (void)argc;
     (void)argv;
+    last_words_by_status();
     int rc = witness_process_run(STDIN_FILENO, STDOUT_FILENO);
     if (rc == 0)
         return EXIT_AS_EXPECTED;
-    diag_error("the witness could not start: %s", strerror(-rc));
-    return EXIT_MACHINE;
+    return EXIT_MACHINE; /* its controller says so */
 }

@@ -2,6 +2,7 @@
 #include "base/diag.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
+#include "cmd/last_words.h"
 #include "storm/host_process.h"
 #include "storm/lives.h"
 #include "storm/worker.h"
@@ -29,6 +30,7 @@ static int told(int rc)
 /* worker host; worker ROLE [BEHAVIOUR [fixed]] */
 int cmd_worker(int argc, char *argv[])
 {
+    last_words_by_status();
     if (argc == 1 && strcmp(argv[0], "host") == 0)
         return told(host_process_run(STDIN_FILENO, STDOUT_FILENO));
     const struct worker_role *role = argc >= 1 ? find_role(argv[0]) : NULL;

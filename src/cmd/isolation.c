@@ -83,6 +83,14 @@ static int refused(int error)
     return EXIT_MACHINE;
 }
 
+static void set_or_warn(const char *name, const char *value)
+{
+    int rc = sysctl_write(name, value);
+    if (rc != 0 && rc != -ENOENT)
+        diag_warn("--isolate: cannot set %s to %s: %s; the run goes on without it", name, value,
+                  strerror(-rc));
+}
+
 /* What a run of that size needs, and what makes its counts exact. A key that this kernel does not have is not
  * needed either. */
 static void set_for_run(const struct isolation *isolation, int64_t conns)
@@ -104,7 +112,7 @@ static void set_for_run(const struct isolation *isolation, int64_t conns)
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (settings[i].always || isolation->stretches_retransmission)
-            sysctl_write(settings[i].name, settings[i].value);
+            set_or_warn(settings[i].name, settings[i].value);
 }
 
 static int set_as_asked(const struct isolation *isolation)

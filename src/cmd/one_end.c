@@ -1,6 +1,7 @@
 #include "cmd/one_end.h"
 
 #include "base/diag.h"
+#include "base/memory.h"
 #include "base/terminal.h"
 #include "base/wrap.h"
 #include "cmd/address_options.h"
@@ -213,6 +214,11 @@ static void do_act(struct one_end *end, enum act act)
     if (act_releases(act))
         drop_descriptor(end);
     int rc = act_apply(act, fd);
+    if (is_failure_here(-rc)) {
+        diag_error("%s failed here: %s", act_call(act), strerror(-rc));
+        one_end_leave(end, EXIT_MACHINE);
+        return;
+    }
     snprintf(text, sizeof text, "%s called %s%s%s", side_name(end->side), act_call(act), rc != 0 ? ": " : "",
              rc != 0 ? strerror(-rc) : "");
     say_event(end, text);
@@ -252,8 +258,9 @@ static void leave_interrupted(struct one_end *end, int by_signal)
     one_end_leave(end, EXIT_INTERRUPTED);
 }
 
-/* No key can come any more. A terminal that gives none has been hung up, whether or not SIGHUP came. */
-static void keys_have_ended(struct one_end *end)
+/* No key can come any more. A terminal that gives none has been hung up, whether or not SIGHUP came. `error`:
+ * 0 at the end. */
+static void keys_have_ended(struct one_end *end, int error)
 {
     event_del(end->keys);
     if (end->is_terminal) {
@@ -264,7 +271,8 @@ static void keys_have_ended(struct one_end *end)
         return; /* closed already: nothing is left to press */
     clear_countdown(end);
     fflush(stdout);
-    diag_error("standard input has ended, so no key can come: leaving, and the kernel closes this side");
+    diag_error("standard input %s%s, so no key can come: leaving, and the kernel closes this side",
+               error == 0 ? "has ended" : "cannot be read: ", error == 0 ? "" : strerror(error));
     one_end_leave(end, EXIT_MACHINE);
 }
 
@@ -278,8 +286,8 @@ static void on_key(evutil_socket_t fd, short what, void *context)
         press(end, key);
         return;
     }
-    if (got == 0 || (errno != EINTR && errno != EAGAIN))
-        keys_have_ended(end);
+    if (got == 0 || (errno != EAGAIN && !is_failure_here(errno))) /* such a key can be read again */
+        keys_have_ended(end, got == 0 ? 0 : errno);
 }
 
 /* What the other side sends is read at once, so that a close() here sends FIN; EOF and RST are heard once. */
@@ -289,8 +297,8 @@ static void on_incoming(evutil_socket_t fd, short what, void *context)
     struct one_end *end = context;
     char data[512], text[96];
     ssize_t got = recv((int)fd, data, sizeof data, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+    if (got < 0 && (errno == EAGAIN || is_failure_here(errno)))
+        return; /* what is there can be heard again */
     if (got <= 0)
         event_del(end->incoming);
     if (got > 0)
@@ -335,8 +343,6 @@ static void on_resume(evutil_socket_t number, short what, void *context)
 static struct event_base *new_base(void)
 {
     struct event_config *config = event_config_new();
-    if (config == NULL)
-        return NULL;
     event_config_require_features(config, EV_FEATURE_FDS);
     struct event_base *base = event_base_new_with_config(config);
     event_config_free(config);
@@ -346,15 +352,15 @@ static struct event_base *new_base(void)
 struct one_end *one_end_new(enum side side)
 {
     int error;
-    struct one_end *end = calloc(1, sizeof *end);
-    if (end == NULL)
-        return NULL;
+    struct one_end *end = memory_new(sizeof *end);
     end->side = side;
     end->fd = -1;
     end->exit_code = -1;
     end->base = new_base();
     end->witness = witness_choose(0, &error);
-    if (end->witness == NULL)
+    if (end->base == NULL)
+        diag_error("no event loop could be made: %s", strerror(errno));
+    else if (end->witness == NULL)
         diag_error("no witness can read the kernel's sockets here: %s", strerror(-error));
     if (end->base == NULL || end->witness == NULL) {
         one_end_free(end);

@@ -22,8 +22,8 @@ struct one_end_options {
  * or -EINVAL. */
 int one_end_parse(int argc, char *argv[], struct one_end_options *options);
 
-/* Prepares the loop, the signals and the keys. NULL when memory is short or, as it then says, no witness
- * works. */
+/* Prepares the loop, the signals and the keys. NULL when, as it then says, no loop could be made or no
+ * witness works. */
 struct one_end *one_end_new(enum side side);
 
 struct event_base *one_end_base(const struct one_end *end);

@@ -145,7 +145,7 @@ static int find_worker_path(struct remote *remote)
 {
     if (remote->worker_path == NULL) {
         ssize_t length = readlink("/proc/self/exe", remote->own_path, sizeof remote->own_path - 1);
-        if (length <= 0)
+        if (length <= 0 || length == sizeof remote->own_path - 1)
             return -1;
         remote->own_path[length] = '\0';
         remote->worker_path = remote->own_path;
@@ -188,8 +188,9 @@ int remote_open(struct remote *remote, int64_t conns, bool dry_run)
         diag_error("this binary's own path is not known: say it with --worker-path");
         return EXIT_MACHINE;
     }
-    if (team_open(&remote->team) != 0)
-        return EXIT_MACHINE;
+    int rc = team_open(&remote->team);
+    if (rc != 0)
+        return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
     int code = check_loopback(remote);
     if (code == EXIT_AS_EXPECTED && !dry_run)
         say_what_goes_where(remote, conns);

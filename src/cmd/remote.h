@@ -14,7 +14,7 @@ struct remote {
     int address_count;
     bool allow_remote;
     const char *worker_path; /* NULL: this binary's own */
-    char own_path[512];
+    char own_path[4096];
     struct team team;
 };
 

@@ -5,6 +5,7 @@
 #include "base/shell_quote.h"
 #include "cmd/command.h"
 #include "storm/storm.h"
+#include "storm/team.h"
 #include "tcp/host_limits.h"
 #include "view/view.h"
 
@@ -20,7 +21,8 @@ static int check_ports(const struct plan *plan)
     if (plan_choose_ports(plan, (uint16_t)plan->settings->port, &first, &why) == 0)
         return EXIT_AS_EXPECTED;
     diag_error("%s", why.text);
-    return EXIT_MACHINE;
+    const struct team *team = plan->settings->team;
+    return team != NULL && team->stops > 0 ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
 static int exit_code_of(enum outcome outcome)
@@ -55,8 +57,10 @@ static int make_plans(const struct run *run, struct plans *plans)
             view_print_plan(plan, stdout);
         for (int k = 0; k < plan->obstacles.count; k++)
             diag_error("%s", plan->obstacles.each[k].text);
-        if (!possible || (code == EXIT_AS_EXPECTED && check_ports(plan) != EXIT_AS_EXPECTED))
-            code = EXIT_MACHINE; /* before an output is truncated */
+        if (!possible)
+            code = EXIT_MACHINE;
+        else if (code == EXIT_AS_EXPECTED)
+            code = check_ports(plan); /* before an output is truncated */
     }
     return code;
 }

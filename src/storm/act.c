@@ -85,6 +85,11 @@ enum act act_parse(const char *name)
     return ACT_NONE;
 }
 
+bool act_is_on_ends(enum act act)
+{
+    return acts[act].apply != NULL;
+}
+
 bool act_releases(enum act act)
 {
     return acts[act].releases;
@@ -92,5 +97,18 @@ bool act_releases(enum act act)
 
 int act_apply(enum act act, int fd)
 {
-    return acts[act].apply(fd);
+    int rc;
+    do
+        rc = acts[act].apply(fd);
+    while (rc == -EINTR && !acts[act].releases); /* what is closed is closed, whatever interrupts it */
+    return rc;
+}
+
+bool is_failure_here(int error)
+{
+    static const int here[] = {ENOMEM, ENOBUFS, EMFILE, ENFILE, EPERM, EACCES, EINVAL, ENOPROTOOPT, EINTR};
+    for (size_t i = 0; i < sizeof here / sizeof here[0]; i++)
+        if (here[i] == error)
+            return true;
+    return false;
 }

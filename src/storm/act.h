@@ -30,6 +30,9 @@ const char *act_call(enum act act);
 /* ACT_NONE when there is no such act. */
 enum act act_parse(const char *name);
 
+/* True when it is done to an end that exists: act_apply() can. */
+bool act_is_on_ends(enum act act);
+
 /* True when the end has no descriptor any more afterwards. */
 bool act_releases(enum act act);
 
@@ -37,5 +40,9 @@ bool act_releases(enum act act);
  * EBADMSG when ACT_READ found other data than ACT_WRITE sends. ACT_CLOSE and ACT_ABORT release the descriptor
  * whatever they return. */
 int act_apply(enum act act, int fd);
+
+/* True when a call fails with this error because this machine cannot make it, and not because of what has
+ * become of the connection: the other side has nothing to do with it. */
+bool is_failure_here(int error);
 
 #endif

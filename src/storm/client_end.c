@@ -1,5 +1,6 @@
 /* client_end: the side that connects. It opens each lane's quota, never further ahead of what the server has
  * accepted than its credit: an accept queue that overflows costs seconds of SYN retransmission. */
+#include "base/memory.h"
 #include "storm/close_order.h"
 #include "storm/worker.h"
 #include "tcp/packet_drop.h"
@@ -33,7 +34,7 @@ struct client {
     struct client_lane *lanes;
     struct pending_connect *pending; /* handshakes to wait for */
     struct event *tick;
-    bool stopped; /* after a fault */
+    bool stopped; /* after a fault, or because the controller says so */
 };
 
 /* A connect() that was not complete when it returned; rare on loopback. */
@@ -66,7 +67,8 @@ static void on_connected(evutil_socket_t fd, short what, void *context)
     struct pending_connect *pending = context;
     int error = 0;
     socklen_t length = sizeof error;
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
     if (error != 0) {
         pending->lane->started--;
         connect_failed(pending->worker, pending->lane, "connect", error);
@@ -78,22 +80,14 @@ static void on_connected(evutil_socket_t fd, short what, void *context)
     pending->event = NULL; /* the rest is freed with the client */
 }
 
-static int wait_for_connect(struct worker *worker, struct client_lane *lane, int fd)
+static void wait_for_connect(struct worker *worker, struct client_lane *lane, int fd)
 {
-    struct pending_connect *pending = calloc(1, sizeof *pending);
-    if (pending == NULL)
-        return -ENOMEM;
+    struct pending_connect *pending = memory_new(sizeof *pending);
     struct client *client = worker->role_state;
     *pending = (struct pending_connect){.worker = worker, .lane = lane, .next = client->pending};
     pending->event = event_new(worker->base, fd, EV_WRITE, on_connected, pending);
-    if (pending->event == NULL || event_add(pending->event, NULL) != 0) {
-        if (pending->event != NULL)
-            event_free(pending->event);
-        free(pending);
-        return -ENOMEM;
-    }
+    event_add(pending->event, NULL);
     client->pending = pending;
-    return 0;
 }
 
 /* On loopback the handshake is usually complete when a non-blocking connect() returns EINPROGRESS; asking
@@ -112,7 +106,10 @@ static int connect_now_or_later(struct worker *worker, struct client_lane *lane,
         lane->connected++;
         return 0;
     }
-    return errno == EALREADY || errno == EINPROGRESS ? wait_for_connect(worker, lane, fd) : -errno;
+    if (errno != EALREADY && errno != EINPROGRESS)
+        return -errno;
+    wait_for_connect(worker, lane, fd);
+    return 0;
 }
 
 static bool open_one(struct worker *worker, struct client_lane *lane)
@@ -163,12 +160,17 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 
 static bool client_start(struct worker *worker)
 {
-    struct client *client = calloc(1, sizeof *client);
-    if (client == NULL)
-        return false;
+    struct client *client = memory_new(sizeof *client);
     worker->role_state = client;
     client->tick = evtimer_new(worker->base, on_tick, worker);
-    return client->tick != NULL;
+    return true;
+}
+
+static void client_halt(struct worker *worker)
+{
+    struct client *client = worker->role_state;
+    client->stopped = true;
+    evtimer_del(client->tick);
 }
 
 static void client_stop(struct worker *worker)
@@ -195,12 +197,11 @@ static void do_connect(struct worker *worker, const struct wire_line *line)
     struct client *client = worker->role_state;
     struct address address;
     uint16_t port = (uint16_t)wire_number(line, 3);
-    struct client_lane *lane = calloc(1, sizeof *lane);
-    if (lane == NULL || line->count != 6 || !address_parse(line->word[2], &address)) {
-        worker_fault(worker, "connect", lane == NULL ? ENOMEM : EPROTO, port);
-        free(lane);
+    if (line->count != 6 || !address_parse(line->word[2], &address)) {
+        worker_fault(worker, "connect", EPROTO, port);
         return;
     }
+    struct client_lane *lane = memory_new(sizeof *lane);
     lane->lane = wire_number(line, 1);
     lane->port = port;
     lane->quota = wire_number(line, 4);
@@ -243,5 +244,6 @@ const struct worker_role client_end = {
     .name = "client",
     .start = client_start,
     .stop = client_stop,
+    .halt = client_halt,
     .on_line = client_on_line,
 };

@@ -1,5 +1,6 @@
 /* client_flow: the side that connects, where connections come one by one, each when it is due. A connect()
  * that is not answered is waited for, as a client would, and given up after a while. */
+#include "base/memory.h"
 #include "storm/arrivals.h"
 #include "storm/clock.h"
 #include "storm/flow_worker.h"
@@ -51,7 +52,7 @@ struct client_flow {
     int64_t timeouts;
     int64_t last_event_us; /* when a connection last began, or was given up */
     bool is_arriving;
-    bool is_stopped; /* after a fault */
+    bool is_stopped; /* after a fault, or because the controller says so */
 };
 
 static void report(struct worker *worker)
@@ -79,8 +80,7 @@ static void begin(struct worker *worker, int fd)
     struct client_flow *client = worker->role_state;
     client->connected++;
     client->last_event_us = monotonic_us();
-    if (party_begin(&client->flow.party, fd) != 0)
-        worker_fault(worker, "connect", ENOMEM, 0);
+    party_begin(&client->flow.party, fd);
 }
 
 /* ---- attempts ---- */
@@ -114,8 +114,11 @@ static void on_attempt_done(evutil_socket_t fd, short what, void *context)
     struct worker *worker = attempt->worker;
     int error = 0;
     socklen_t length = sizeof error;
-    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
     if (error != 0) {
+        if (is_failure_here(error))
+            stop(worker, "connect", error, attempt->to);
         give_up(attempt, error);
         return;
     }
@@ -131,20 +134,14 @@ static void give_up_old_attempts(struct client_flow *client)
         give_up(oldest, ETIMEDOUT);
 }
 
-static int wait_for(struct worker *worker, const struct destination *to, int fd)
+static void wait_for(struct worker *worker, const struct destination *to, int fd)
 {
     struct client_flow *client = worker->role_state;
-    struct attempt *attempt = calloc(1, sizeof *attempt);
-    if (attempt == NULL)
-        return -ENOMEM;
+    struct attempt *attempt = memory_new(sizeof *attempt);
     *attempt = (struct attempt){.worker = worker, .to = to, .began_us = monotonic_us(), .fd = fd};
     event_assign(&attempt->done, worker->base, fd, EV_WRITE, on_attempt_done, attempt);
-    if (event_add(&attempt->done, NULL) != 0) {
-        free(attempt);
-        return -ENOMEM;
-    }
+    event_add(&attempt->done, NULL);
     TAILQ_INSERT_TAIL(&client->attempts, attempt, link);
-    return 0;
 }
 
 /* On loopback the handshake is usually complete when a non-blocking connect() returns EINPROGRESS; asking
@@ -159,7 +156,10 @@ static int connect_now_or_later(struct worker *worker, const struct destination 
         begin(worker, fd);
         return 0;
     }
-    return errno == EALREADY || errno == EINPROGRESS ? wait_for(worker, to, fd) : -errno;
+    if (errno != EALREADY && errno != EINPROGRESS)
+        return -errno;
+    wait_for(worker, to, fd);
+    return 0;
 }
 
 static void arrive(struct worker *worker)
@@ -231,13 +231,18 @@ static void on_report_due(struct worker *worker)
 
 static bool client_flow_start(struct worker *worker)
 {
-    struct client_flow *client = calloc(1, sizeof *client);
+    struct client_flow *client = memory_new(sizeof *client);
     worker->role_state = client;
-    if (client == NULL)
-        return false;
     TAILQ_INIT(&client->attempts);
     client->due = evtimer_new(worker->base, on_due, worker);
-    return client->due != NULL && flow_worker_start(worker, &client->flow, on_report_due);
+    return flow_worker_start(worker, &client->flow, on_report_due);
+}
+
+static void client_flow_halt(struct worker *worker)
+{
+    struct client_flow *client = worker->role_state;
+    client->is_stopped = true;
+    evtimer_del(client->due);
 }
 
 static void client_flow_stop(struct worker *worker)
@@ -261,14 +266,12 @@ static void do_connect(struct worker *worker, const struct wire_line *line)
     struct address address;
     uint16_t port = (uint16_t)wire_number(line, 3);
     size_t count = (size_t)client->destination_count + 1;
-    struct destination *grown = realloc(client->destinations, count * sizeof *grown);
-    if (grown == NULL || line->count != 6 || !address_parse(line->word[2], &address)) {
-        worker_fault(worker, "connect", grown == NULL ? ENOMEM : EPROTO, port);
-        client->destinations = grown != NULL ? grown : client->destinations;
+    if (line->count != 6 || !address_parse(line->word[2], &address)) {
+        worker_fault(worker, "connect", EPROTO, port);
         return;
     }
-    client->destinations = grown;
-    struct destination *to = &grown[client->destination_count++];
+    client->destinations = memory_resize(client->destinations, count * sizeof *client->destinations);
+    struct destination *to = &client->destinations[client->destination_count++];
     to->port = port;
     to->length = address_to_sockaddr(&address, port, &to->where);
 }
@@ -310,6 +313,7 @@ const struct worker_role client_flow = {
     .is_punctual = true,
     .start = client_flow_start,
     .stop = client_flow_stop,
+    .halt = client_flow_halt,
     .ghosts = flow_worker_ghosts,
     .on_line = client_flow_on_line,
 };

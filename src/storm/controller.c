@@ -12,11 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NO_LIMIT INT64_C(-1)
+
 enum {
-    LATE_BEAT_MS = 2000,
-    HEARTBEAT_MS = 250,       /* progress and the watch over silent workers */
-    SILENCE_LIMIT_MS = 15000, /* a worker that acts reports far more often, SYN retransmissions included */
-    LOOK_LIMIT_MS = 120000,   /* 2,000,000 sockets take 9 s on a busy machine */
+    HEARTBEAT_MS = 250, /* progress, and the watch over what is owed */
+    STOP_LIMIT_MS = 5000,
+    ASK_LIMIT_MS = 150000,      /* the witness is watched as well; millions of sockets have many owners */
+    ASK_INTERRUPTED_MS = 10000, /* who interrupts a run does not want to wait */
+    OWNERS_TRIES = 3,
 };
 
 const struct address *controller_lane_address(const struct controller *c, const struct lane *lane)
@@ -49,10 +52,16 @@ double controller_t_s(const struct controller *c, int64_t at_us)
     return (double)(at_us - c->run_began_us) / 1e6;
 }
 
-static void enter(struct controller *c, enum phase phase)
+/* limit_us: EVENT_TIMER comes then; NO_LIMIT: never. */
+static void enter(struct controller *c, enum phase phase, int64_t limit_us)
 {
     c->phase = phase;
-    c->phase_began_us = c->last_word_us = monotonic_us();
+    c->phase_began_us = c->progress_us = monotonic_us();
+    event_del(c->phase_timer);
+    if (limit_us == NO_LIMIT)
+        return;
+    struct timeval limit = timeval_of_us(limit_us);
+    evtimer_add(c->phase_timer, &limit);
 }
 
 /* ---- ending ---- */
@@ -73,17 +82,24 @@ struct kernel_counters controller_counters(const struct controller *c)
     return kernel_counters_moved(&now, &c->counters_before);
 }
 
+/* No look counts any more, nor what belongs to it. */
+static void stop_looking(struct controller *c)
+{
+    lookout_stop(&c->lookout);
+    c->awaited.census = 0;
+    for (int i = 0; i < c->crew.worker_count; i++)
+        c->crew.peers[i].in_census = false;
+}
+
 static void end_order(struct controller *c, enum outcome outcome)
 {
-    if (c->is_over)
+    if (controller_is_over(c))
         return;
-    c->is_over = true;
     c->outcome = outcome;
     c->moved =
         controller_counters(c); /* before the workers reset what is open: that is no part of the order */
-    enter(c, PHASE_ENDING);
-    lookout_stop(&c->lookout);
-    event_del(c->phase_timer);
+    stop_looking(c);
+    enter(c, PHASE_ENDING, NO_LIMIT); /* the crew has a limit of its own: it grows with what is open */
     crew_dismiss(&c->crew);
 }
 
@@ -106,35 +122,66 @@ static bool is_anything_lingering(const struct controller *c)
     return lingering > 0;
 }
 
-/* The outcome, unless what is asked now shows otherwise. */
-static void decide(struct controller *c, enum outcome outcome)
+static void ask_owners(struct controller *c)
 {
-    if (c->is_over)
-        return;
-    bool is_first = c->phase >= PHASE_ACTING && c->phase < PHASE_ASKING;
-    c->decided = outcome;
-    if (!is_first || !is_anything_lingering(c)) {
+    bool is_interrupted = c->decided == OUTCOME_INTERRUPTED;
+    stop_looking(c);
+    if (!is_anything_lingering(c)) {
         conclude(c);
         return;
     }
-    lookout_stop(&c->lookout);
-    event_del(c->phase_timer);
-    enter(c, PHASE_ASKING);
+    enter(c, PHASE_ASKING, (is_interrupted ? ASK_INTERRUPTED_MS : ASK_LIMIT_MS) * INT64_C(1000));
     char question[32];
     snprintf(question, sizeof question, "owners %lld", (long long)++c->owners_serial);
-    c->owners_awaited = c->crew.witness_count;
-    c->lingering.total = 0;
+    c->owners_tries++;
+    c->owners_error = 0;
+    c->lingering = (struct lingering){.count = 0};
+    c->awaited.owners = c->crew.witness_count;
+    for (int i = 0; i < c->crew.witness_count; i++) {
+        struct peer *witness = crew_witness(&c->crew, i);
+        witness->owes_owners = true;
+        witness->asked_ping = witness->ping_serial;
+    }
     controller_tell_witnesses(c, question);
+}
+
+/* What could not be read is not taken for "nothing there". */
+static void hear_owners(struct controller *c)
+{
+    if (c->owners_error == 0 || c->decided == OUTCOME_INTERRUPTED)
+        conclude(c);
+    else if (c->owners_tries < OWNERS_TRIES)
+        ask_owners(c);
+    else
+        controller_fail(c, "the witness (%s) could not find out whose the sockets are: %s",
+                        c->plan->witness->name, strerror(c->owners_error));
+}
+
+static void do_without_owners(struct controller *c)
+{
+    c->lingering = (struct lingering){.count = 0};
+    if (c->decided == OUTCOME_INTERRUPTED)
+        conclude(c);
+    else
+        controller_fail(c, "the witness (%s) did not find out within %d s whose the sockets are",
+                        c->plan->witness->name, ASK_LIMIT_MS / 1000);
+}
+
+/* The outcome, unless what is asked now shows otherwise. */
+static void decide(struct controller *c, enum outcome outcome)
+{
+    c->decided = outcome;
+    ask_owners(c);
 }
 
 static void on_class(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
-    if (line->count != 12 || wire_number(line, 1) != c->owners_serial)
+    if (wire_number(line, 1) != c->owners_serial || !peer->owes_owners)
         return;
     struct lingering_class class = {
         .side = wire_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
-        .state = (enum tcp_state)(wire_number(line, 3) % STATE_COUNT),
+        .state = (enum tcp_state)wire_number(line, 3),
         .unread = wire_number(line, 4) != 0,
         .owned = wire_number(line, 5) != 0,
         .listed = wire_number(line, 6) != 0,
@@ -143,7 +190,7 @@ static void on_class(struct peer *peer, const struct wire_line *line)
         .count = wire_number(line, 9),
         .oldest_ms = wire_number(line, 10),
     };
-    snprintf(class.command, sizeof class.command, "%s", line->word[11]);
+    snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
     if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
         snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
     lingering_add(&c->lingering, &class);
@@ -152,16 +199,19 @@ static void on_class(struct peer *peer, const struct wire_line *line)
 static void on_owned(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
-    if (c->phase != PHASE_ASKING || wire_number(line, 1) != c->owners_serial)
+    if (!peer->owes_owners || wire_number(line, 1) != c->owners_serial)
         return;
+    peer->owes_owners = false;
     c->lingering.total += wire_number(line, 2);
-    if (--c->owners_awaited == 0)
-        conclude(c);
+    if (wire_number(line, 3) != 0)
+        c->owners_error = (int)wire_number(line, 3);
+    if (--c->awaited.owners == 0)
+        controller_on_event(c, EVENT_OWNERS);
 }
 
 void controller_fail(struct controller *c, const char *format, ...)
 {
-    if (c->is_over)
+    if (controller_is_over(c))
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -181,92 +231,14 @@ static void on_dead(void *owner, struct peer *peer)
 {
     struct controller *c = owner;
     peer->fds = 0;
-    if (--c->awaited == 0 && c->phase == PHASE_ACTING)
-        controller_act_is_done(c);
+    if (c->awaited.deaths > 0 && --c->awaited.deaths == 0)
+        controller_on_event(c, EVENT_ACTED);
 }
 
-/* "host "ssh web1" ...", or the process that was lost. */
-static void describe_lost(struct controller *c)
-{
-    const struct host *host = c->lost->host;
-    if (host != NULL && host->fault[0] != '\0') {
-        snprintf(c->fault.text, sizeof c->fault.text,
-                 "%s %s at %s, with %s of %s connections opened; all others were closed down",
-                 host_name(host).text, host->fault, c->label.text, grouped(controller_opened(c)).text,
-                 grouped(c->plan->settings->conns).text);
-        return;
-    }
-    snprintf(c->fault.text, sizeof c->fault.text,
-             "%s (pid %d)%s%s %s at %s, with %s of %s connections opened; all others were closed down",
-             c->lost->process.name, (int)c->lost->process.pid, host != NULL ? " on " : "",
-             host != NULL ? host_name(host).text : "", process_end_text(&c->lost->process).text,
-             c->label.text, grouped(controller_opened(c)).text, grouped(c->plan->settings->conns).text);
-}
-
-/* ---- telling the observers ---- */
-
-/* A result that has nowhere to go is a fault, even of an order that is over. */
-static void check_output(struct controller *c, int rc, const char *name)
-{
-    if (rc == 0 || c->outcome == OUTCOME_FAULT)
-        return;
-    c->is_over = false;
-    controller_fail(c, "cannot write %s: %s; what was written before is kept", name, strerror(-rc));
-}
-
-#define TELL(c, what, argument)                                                                              \
-    do {                                                                                                     \
-        const char *failed_ = NULL;                                                                          \
-        int rc_ = observers_##what((c)->observers, (argument), &failed_);                                    \
-        check_output((c), rc_, failed_);                                                                     \
-    } while (0)
-
-static void tell_sample(struct controller *c, bool settled)
-{
-    struct sample sample = {
-        .order = c->order,
-        .conns = c->plan->settings->conns,
-        .t_s = (double)(c->look.began_us - c->run_began_us) / 1e6,
-        .look_s = (double)c->look.took_us / 1e6,
-        .step = c->label.text,
-        .settled = settled,
-        .opened = c->at_look.opened,
-        .sides = c->look.sides,
-    };
-    struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
-    sample.late = sums[SIDE_CLIENT].late;
-    sample.connect_us = sums[SIDE_CLIENT].oldest_us;
-    sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
-    for (int side = 0; side < SIDE_COUNT; side++)
-        sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
-    by_host_see(&c->at_look.by_host, &c->look);
-    sample.parts = c->at_look.by_host.parts;
-    sample.part_count = c->at_look.by_host.count;
-    memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
-    memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
-    TELL(c, sample, &sample);
-}
-
-static void tell_step_end(struct controller *c, const struct expectation *expectation, bool ok)
-{
-    double act_s = (double)c->act_us / 1e6;
-    struct step_end end = {
-        .order = c->order,
-        .step = c->label.text,
-        .expectation = expectation,
-        .sides = c->look.sides,
-        .ok = ok,
-        .settle_s = c->settle_s,
-        .act_s = act_s,
-        .rate_per_s = act_s > 0 ? (double)expectation->opened / act_s : 0,
-        .difference = ok ? "" : c->difference.text,
-    };
-    TELL(c, step_end, &end);
-}
+/* ---- steps ---- */
 
 /* HOLD_FOREVER, or for how long this step is held. */
-static int64_t hold_ms(const struct controller *c)
+int64_t controller_hold_ms(const struct controller *c)
 {
     const struct storm_settings *settings = c->plan->settings;
     if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
@@ -276,64 +248,47 @@ static int64_t hold_ms(const struct controller *c)
     return hold_ms == HOLD_FOREVER ? 1000 : hold_ms;
 }
 
-static double left_s(const struct controller *c, const struct progress *progress)
-{
-    if (c->phase == PHASE_HOLDING && hold_ms(c) != HOLD_FOREVER)
-        return (double)hold_ms(c) / 1e3 - progress->elapsed_s;
-    if (c->phase == PHASE_ACTING && progress->done > 0)
-        return (double)(progress->total - progress->done) / ((double)progress->done / progress->elapsed_s);
-    return -1;
-}
-
-static void tell_progress(struct controller *c)
-{
-    static const char *const doing[] = {
-        [PHASE_STARTING] = "starting",   [PHASE_LISTENING] = "starting",
-        [PHASE_ACTING] = "acting",       [PHASE_SETTLING] = "settling",
-        [PHASE_HOLDING] = "holding",     [PHASE_ASKING] = "asking whose they are",
-        [PHASE_ENDING] = "closing down",
-    };
-    struct progress progress = {
-        .order = c->order,
-        .step = c->label.text,
-        .doing = doing[c->phase],
-        .elapsed_s = (double)(monotonic_us() - c->phase_began_us) / 1e6,
-    };
-    if (c->phase == PHASE_ACTING)
-        c->course->progress(c, &progress);
-    progress.left_s = left_s(c, &progress);
-    observers_progress(c->observers, &progress);
-}
-
-/* ---- steps ---- */
-
-static void begin_step(struct controller *c, int step);
-
 static void begin_hold(struct controller *c, double settle_s)
 {
+    int64_t hold_ms = controller_hold_ms(c);
     c->settle_s = settle_s;
     c->hold_is_over = false;
-    enter(c, PHASE_HOLDING);
-    event_del(c->phase_timer); /* it was the deadline for settling */
-    if (hold_ms(c) == HOLD_FOREVER)
-        return;
-    struct timeval hold = timeval_of_us(hold_ms(c) * 1000);
-    evtimer_add(c->phase_timer, &hold);
+    enter(c, PHASE_HOLDING, hold_ms == HOLD_FOREVER ? NO_LIMIT : hold_ms * 1000);
 }
 
-static void on_phase_timer(evutil_socket_t fd, short what, void *context)
+/* The last word on settling and on holding is a look, or the one under way. */
+static void take_last_look(struct controller *c)
 {
-    (void)fd;
-    (void)what;
-    struct controller *c = context;
-    c->hold_is_over = c->phase == PHASE_HOLDING;
-    lookout_now(&c->lookout); /* the last word on settling and on holding is a look, or the one under way */
+    lookout_now(&c->lookout);
+}
+
+static void end_hold(struct controller *c)
+{
+    c->hold_is_over = true;
+    take_last_look(c);
+}
+
+static void begin_step(struct controller *c, int step)
+{
+    c->step = step;
+    c->label = c->course->label(c);
+    enter(c, PHASE_ACTING, NO_LIMIT); /* those who act are watched */
+    c->act_began_us = c->phase_began_us;
+    c->times.began_ms[step] = monotonic_us() / 1000;
+    c->times.ended_ms[step] = INT64_MAX / 1000;
+    c->course->begin_step(c);
+    lookout_later(&c->lookout, true, c->look.took_us);
+}
+
+static void begin_first_step(struct controller *c)
+{
+    begin_step(c, 0);
 }
 
 static void end_step(struct controller *c, const struct expectation *expectation, bool ok)
 {
-    tell_step_end(c, expectation, ok);
-    if (c->is_over) /* an output failed */
+    controller_tell_step_end(c, expectation, ok);
+    if (controller_is_over(c)) /* an output failed */
         return;
     if (!ok)
         decide(c, OUTCOME_DIFFERS);
@@ -378,16 +333,21 @@ static void settle_or_give_up(struct controller *c, const struct expectation *ex
     }
 }
 
+/* While an act is under way a look is shown, and proves nothing. */
+static void show_look(struct controller *c)
+{
+    controller_tell_sample(c, false);
+}
+
 /* What the step is judged by: a look that began after the last act was acknowledged. */
 static void judge_look(struct controller *c)
 {
     int64_t now_us = c->look.began_us + c->look.took_us;
-    bool counts =
-        (c->phase == PHASE_SETTLING || c->phase == PHASE_HOLDING) && c->look.began_us >= c->phase_began_us;
+    bool counts = c->look.began_us >= c->phase_began_us;
     struct expectation expectation = c->course->expected(c, now_us);
     bool holds = counts && expectation_holds(&expectation, c->look.sides, &c->difference);
-    tell_sample(c, holds);
-    if (!counts || c->is_over)
+    controller_tell_sample(c, holds);
+    if (!counts || controller_is_over(c))
         return;
     c->looks_since_act++;
     if (c->act_failure.text[0] != '\0') {
@@ -415,6 +375,8 @@ static void on_look_begin(void *owner)
     c->at_look.opened = controller_opened(c);
     if (c->plan->settings->team != NULL)
         team_ask_counters(c->plan->settings->team); /* the answers come before those of the witnesses */
+    for (int i = 0; i < c->crew.witness_count; i++)
+        crew_witness(&c->crew, i)->asked_ping = crew_witness(&c->crew, i)->ping_serial;
     crew_sum(&c->crew, c->at_look.fds, c->at_look.errors);
     const int64_t nofile[SIDE_COUNT] = {plan_nofile(c->plan, SIDE_SERVER), plan_nofile(c->plan, SIDE_CLIENT)};
     by_host_note(&c->at_look.by_host, &c->crew, opened_by, c, nofile);
@@ -434,17 +396,19 @@ static bool may_hold_ghosts(const struct controller *c)
     return false;
 }
 
+/* The look is complete when all have answered. */
 static void begin_census(struct controller *c)
 {
     c->census_serial++;
-    c->census_began_us = monotonic_us();
-    c->census_awaited = 0;
+    lookout_extend(&c->lookout);
     for (int i = 0; i < c->crew.worker_count; i++) {
         struct peer *peer = &c->crew.peers[i];
-        peer->in_census = !peer->doomed;
-        c->census_awaited += peer->in_census;
-        if (peer->in_census)
-            wire_send(peer->wire, "census %lld", (long long)c->census_serial);
+        peer->in_census = peer_is_alive(peer);
+        if (!peer->in_census)
+            continue;
+        c->awaited.census++;
+        peer->asked_ping = peer->ping_serial;
+        wire_send(peer->wire, "census %lld", (long long)c->census_serial);
     }
 }
 
@@ -454,7 +418,7 @@ static void take_look(struct controller *c)
     c->at_look.moved = controller_counters(c);
     if (c->course->note_look != NULL)
         c->course->note_look(c);
-    judge_look(c);
+    controller_on_event(c, EVENT_LOOKED);
     bool settling = c->phase == PHASE_SETTLING;
     if (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us())))
         lookout_now(&c->lookout);
@@ -469,7 +433,7 @@ static void on_look(void *owner, const struct look *look)
     c->look = *look;
     if (may_hold_ghosts(c))
         begin_census(c);
-    else
+    if (c->awaited.census == 0)
         take_look(c);
 }
 
@@ -481,8 +445,10 @@ static void on_ghosts(struct peer *peer, const struct wire_line *line)
     peer->in_census = false;
     c->look.sides[peer->side].ghosts += wire_number(line, 2);
     c->look.parts[peer->witness].sides[peer->side].ghosts += wire_number(line, 2);
-    if (--c->census_awaited == 0)
-        take_look(c);
+    if (--c->awaited.census > 0)
+        return;
+    lookout_complete(&c->lookout);
+    take_look(c);
 }
 
 static void on_blind(void *owner, int error)
@@ -506,7 +472,7 @@ static void note_failed_acts(struct controller *c, int64_t failed, int64_t done,
                  error == EBADMSG ? "the data differs from what was sent" : strerror(error));
 }
 
-void controller_act_is_done(struct controller *c)
+static void begin_settling(struct controller *c)
 {
     int64_t failed = 0, done = 0;
     int error = 0;
@@ -518,26 +484,52 @@ void controller_act_is_done(struct controller *c)
     c->act_us = monotonic_us() - c->phase_began_us;
     c->times.ended_ms[c->step] = monotonic_us() / 1000;
     c->looks_since_act = 0;
-    enter(c, PHASE_SETTLING);
+    enter(c, PHASE_SETTLING, settle_us(c));
     if (failed > 0)
         note_failed_acts(c, failed, done, error);
-    if (c->is_over)
-        return;
-    struct timeval settle = timeval_of_us(settle_us(c));
-    evtimer_add(c->phase_timer, &settle);
     lookout_now(&c->lookout); /* one that is under way began too early to count; its end schedules the next */
 }
 
-static void begin_step(struct controller *c, int step)
+/* ---- a stop ---- */
+
+static void end_interrupted(struct controller *c)
 {
-    c->step = step;
-    c->label = c->course->label(c);
-    enter(c, PHASE_ACTING);
-    c->act_began_us = c->phase_began_us;
-    c->times.began_ms[step] = monotonic_us() / 1000;
-    c->times.ended_ms[step] = INT64_MAX / 1000;
-    c->course->begin_step(c);
-    lookout_later(&c->lookout, true, c->look.took_us);
+    end_order(c, OUTCOME_INTERRUPTED);
+}
+
+static void ask_interrupted(struct controller *c)
+{
+    decide(c, OUTCOME_INTERRUPTED);
+}
+
+/* What an act has not reached yet stays as it is; only then are the sockets looked up. */
+static void stop_workers(struct controller *c)
+{
+    c->decided = OUTCOME_INTERRUPTED;
+    stop_looking(c);
+    c->stop_serial++;
+    enter(c, PHASE_STOPPING, STOP_LIMIT_MS * INT64_C(1000));
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        struct peer *peer = &c->crew.peers[i];
+        peer->is_stopping = peer_is_alive(peer);
+        if (!peer->is_stopping)
+            continue;
+        c->awaited.stops++;
+        peer->asked_ping = peer->ping_serial;
+        wire_send(peer->wire, "stop %lld", (long long)c->stop_serial);
+    }
+    if (c->awaited.stops == 0)
+        controller_on_event(c, EVENT_STOPPED);
+}
+
+static void on_stopped(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (!peer->is_stopping || wire_number(line, 1) != c->stop_serial)
+        return;
+    peer->is_stopping = false;
+    if (--c->awaited.stops == 0)
+        controller_on_event(c, EVENT_STOPPED);
 }
 
 /* ---- what workers say ---- */
@@ -577,13 +569,17 @@ static void on_hello(struct peer *peer, const struct wire_line *line)
     if (peer->said_hello)
         return;
     peer->said_hello = true;
-    if (--c->awaited > 0)
-        return;
-    enter(c, PHASE_LISTENING);
+    if (--c->awaited.greetings == 0)
+        controller_on_event(c, EVENT_GREETED);
+}
+
+static void begin_listening(struct controller *c)
+{
+    enter(c, PHASE_LISTENING, NO_LIMIT);
     tell_pids(c);
     if (c->course->prepare != NULL)
         c->course->prepare(c);
-    c->awaited = c->plan->lane_count;
+    c->awaited.lanes = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++)
         wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld %s", i,
                   address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i,
@@ -598,8 +594,8 @@ static void on_listening(struct peer *peer, const struct wire_line *line)
     if (i < 0 || i >= c->plan->lane_count || c->lanes[i].listening)
         return;
     c->lanes[i].listening = true;
-    if (--c->awaited == 0)
-        begin_step(c, 0);
+    if (--c->awaited.lanes == 0)
+        controller_on_event(c, EVENT_LISTENING);
 }
 
 static void on_fault(struct peer *peer, const struct wire_line *line)
@@ -617,9 +613,23 @@ static void on_fault(struct peer *peer, const struct wire_line *line)
                     grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
 }
 
+/* Of a witness in the middle of a look: that it was heard is all there is to it. */
+static void on_looking(struct peer *peer, const struct wire_line *line)
+{
+    (void)peer;
+    (void)line;
+}
+
 static const struct verb verbs[] = {
-    {"hello", on_hello},   {"listening", on_listening}, {"fault", on_fault},
-    {"ghosts", on_ghosts}, {"class", on_class},         {"owned", on_owned},
+    {"pong", controller_note_pong},
+    {"hello", on_hello},
+    {"listening", on_listening},
+    {"fault", on_fault},
+    {"ghosts", on_ghosts},
+    {"stopped", on_stopped},
+    {"looking", on_looking},
+    {"class", on_class},
+    {"owned", on_owned},
 };
 
 bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct wire_line *line)
@@ -637,50 +647,49 @@ static void on_line(void *context, const struct wire_line *line)
 {
     struct peer *peer = context;
     struct controller *c = peer->owner;
-    if (c->is_over ||
+    crew_heard(peer);
+    if (controller_is_over(c) ||
         (peer->is_witness && lookout_hear(&c->lookout, (int)(peer - crew_witness(&c->crew, 0)), line)))
         return;
-    if (!peer->is_witness)
-        c->last_word_us = monotonic_us();
+    if (!peer->is_witness && strcmp(line->word[0], "pong") != 0)
+        c->progress_us = peer->heard_us;
     if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->course->hear(peer, line))
         controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text, line->word[0]);
 }
 
-/* ---- the watch ---- */
-
-static const struct peer *silent_worker(const struct controller *c)
+static void on_bad_line(void *context, const struct message_complaint *why)
 {
-    for (int i = 0; i < c->crew.count; i++)
-        if (!c->crew.peers[i].said_hello)
-            return &c->crew.peers[i];
-    for (int i = 0; i < c->plan->lane_count; i++)
-        if (!c->lanes[i].listening)
-            return crew_server(&c->crew, c->lanes[i].pair);
-    return c->course->silent(c);
+    struct peer *peer = context;
+    controller_fail(peer->owner, "%s speaks another protocol: %s", peer_name(peer).text, why->text);
 }
 
-static bool is_witness_silent(const struct controller *c, int64_t now_us)
+/* ---- what each event means ---- */
+
+/* An event without an entry is one that comes too late to mean anything. */
+static void (*const machine[PHASE_COUNT][EVENT_COUNT])(struct controller *c) = {
+    [PHASE_STARTING] = {[EVENT_GREETED] = begin_listening, [EVENT_STOP] = end_interrupted},
+    [PHASE_LISTENING] = {[EVENT_LISTENING] = begin_first_step, [EVENT_STOP] = end_interrupted},
+    [PHASE_ACTING] =
+        {[EVENT_ACTED] = begin_settling, [EVENT_LOOKED] = show_look, [EVENT_STOP] = stop_workers},
+    [PHASE_SETTLING] =
+        {[EVENT_LOOKED] = judge_look, [EVENT_TIMER] = take_last_look, [EVENT_STOP] = ask_interrupted},
+    [PHASE_HOLDING] = {[EVENT_LOOKED] = judge_look, [EVENT_TIMER] = end_hold, [EVENT_STOP] = ask_interrupted},
+    [PHASE_STOPPING] = {[EVENT_STOPPED] = ask_owners, [EVENT_TIMER] = ask_owners},
+    [PHASE_ASKING] =
+        {[EVENT_OWNERS] = hear_owners, [EVENT_TIMER] = do_without_owners, [EVENT_STOP] = end_interrupted},
+};
+
+void controller_on_event(struct controller *c, enum event_kind event)
 {
-    const int64_t limit_us = (int64_t)LOOK_LIMIT_MS * 1000;
-    return lookout_waiting_us(&c->lookout) > limit_us ||
-           (c->phase == PHASE_ASKING && now_us - c->phase_began_us > limit_us);
+    if (machine[c->phase][event] != NULL)
+        machine[c->phase][event](c);
 }
 
-/* Who owes a look; of those that are asked for owners only one is known. */
-static int first_awaited(const struct controller *c)
+static void on_phase_timer(evutil_socket_t fd, short what, void *context)
 {
-    int owing = lookout_awaited(&c->lookout);
-    return owing >= 0 ? owing : 0;
-}
-
-static const struct peer *missing_in_census(const struct controller *c, int64_t now_us)
-{
-    if (c->census_awaited == 0 || now_us - c->census_began_us < (int64_t)LOOK_LIMIT_MS * 1000)
-        return NULL;
-    for (int i = 0; i < c->crew.worker_count; i++)
-        if (c->crew.peers[i].in_census)
-            return &c->crew.peers[i];
-    return NULL;
+    (void)fd;
+    (void)what;
+    controller_on_event(context, EVENT_TIMER);
 }
 
 static void on_heartbeat(evutil_socket_t fd, short what, void *context)
@@ -688,32 +697,8 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct controller *c = context;
-    int64_t now_us = monotonic_us();
-    if (now_us - c->last_beat_us >
-        LATE_BEAT_MS * 1000) /* this process was stopped, and its workers with it */
-        c->last_word_us = now_us;
-    c->last_beat_us = now_us;
-    tell_progress(c);
-    if (c->is_over)
-        return;
-    if (c->phase <= PHASE_ACTING && now_us - c->last_word_us > SILENCE_LIMIT_MS * 1000) {
-        const struct peer *silent = silent_worker(c);
-        controller_fail(c, "%s (pid %d) made no progress for %d s at %s, with %s of %s connections opened",
-                        peer_name(silent).text, (int)silent->process.pid, SILENCE_LIMIT_MS / 1000,
-                        c->label.text, grouped(controller_opened(c)).text,
-                        grouped(c->plan->settings->conns).text);
-        crew_kill(&c->crew);
-    } else if (missing_in_census(c, now_us) != NULL) {
-        const struct peer *silent = missing_in_census(c, now_us);
-        controller_fail(c, "%s (pid %d) did not count its descriptors for %d s", peer_name(silent).text,
-                        (int)silent->process.pid, LOOK_LIMIT_MS / 1000);
-        crew_kill(&c->crew);
-    } else if (is_witness_silent(c, now_us)) {
-        const struct peer *silent = crew_witness(&c->crew, first_awaited(c));
-        controller_fail(c, "%s (pid %d) did not answer for %d s", peer_name(silent).text,
-                        (int)silent->process.pid, LOOK_LIMIT_MS / 1000);
-        crew_kill(&c->crew);
-    }
+    controller_tell_progress(c);
+    controller_watch(c);
 }
 
 /* ---- life ---- */
@@ -763,6 +748,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         return NULL;
     }
     c->crew.on_dead = on_dead;
+    c->crew.on_bad = on_bad_line;
     c->lookout.on_begin = on_look_begin;
     c->lookout.on_look = on_look;
     c->lookout.on_blind = on_blind;
@@ -774,8 +760,8 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
 static void start_crew(struct controller *c)
 {
     struct peer *failed;
-    enter(c, PHASE_STARTING);
-    c->awaited = c->crew.count;
+    enter(c, PHASE_STARTING, NO_LIMIT);
+    c->awaited.greetings = c->crew.count;
     int rc = crew_start(&c->crew, on_line, &failed);
     if (rc == -EAGAIN)
         controller_fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
@@ -794,46 +780,6 @@ static void start_crew(struct controller *c)
         controller_tell_witnesses(c, backend);
 }
 
-static void tell_order_end(struct controller *c)
-{
-    struct verdict_input input = {
-        .order = c->order,
-        .outcome = c->outcome,
-        .difference = c->difference.text,
-        .fault = c->fault.text,
-        .step = c->label.text,
-        .opened = controller_opened(c),
-        .sides = c->has_look ? c->look.sides : NULL,
-        .aged = c->aged,
-        .late_close = c->late_close,
-        .assassinated = c->assassinated,
-        .failed_looks = c->lookout.failed_in_all,
-        .ehash_entries = c->plan->limits.ehash_entries,
-        .look_pause_us = c->lookout.stretched_us,
-        .look_took_us = c->look.took_us,
-        .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
-        .moved = &c->moved,
-        .lingering = &c->lingering,
-        .leaked = c->plan->settings->leak,
-    };
-    struct flow_report report;
-    int64_t errors[SIDE_COUNT];
-    crew_sum(&c->crew, input.fds, errors);
-    if (c->plan->settings->flow.rate > 0 && c->act_began_us > 0) {
-        report = flow_report_of(c);
-        input.flow = &report;
-    }
-    struct verdict verdict = verdict_of(&input);
-    struct order_end end = {.order = c->order,
-                            .outcome = c->outcome,
-                            .verdict = verdict.text,
-                            .moved = &c->moved,
-                            .failed_looks = c->lookout.failed_in_all,
-                            .lingering = &c->lingering,
-                            .flow = input.flow};
-    TELL(c, order_end, &end);
-}
-
 void controller_start(struct controller *c)
 {
     struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
@@ -844,20 +790,20 @@ void controller_start(struct controller *c)
 
 bool controller_is_finished(const struct controller *c)
 {
-    return c->is_over && crew_has_left(&c->crew);
+    return controller_is_over(c) && crew_has_left(&c->crew);
 }
 
 bool controller_has_failed(const struct controller *c)
 {
-    return c->is_over && c->outcome == OUTCOME_FAULT;
+    return controller_is_over(c) && c->outcome == OUTCOME_FAULT;
 }
 
 enum outcome controller_finish(struct controller *c)
 {
     event_del(c->heartbeat);
-    if (c->lost != NULL)
-        describe_lost(c);
-    tell_order_end(c);
+    if (c->lost != NULL && c->fault.text[0] == '\0')
+        controller_describe_lost(c);
+    controller_tell_order_end(c);
     return c->outcome;
 }
 
@@ -866,8 +812,10 @@ enum outcome controller_run(struct controller *c)
     controller_start(c);
     while (!controller_is_finished(c) && event_base_dispatch(c->base) == 0)
         ;
-    if (!c->is_over)
-        controller_fail(c, "the event loop ended early");
+    if (!controller_is_finished(c)) {
+        controller_fail(c, "the event loop failed: %s", strerror(errno));
+        crew_end_now(&c->crew);
+    }
     return controller_finish(c);
 }
 
@@ -878,17 +826,19 @@ bool controller_is_holding(const struct controller *c)
 
 void controller_release(struct controller *c)
 {
-    if (!controller_is_holding(c))
-        return;
-    c->hold_is_over = true;
-    lookout_now(&c->lookout);
+    if (controller_is_holding(c))
+        end_hold(c);
 }
 
-void controller_interrupt(struct controller *c)
+void controller_stop(struct controller *c)
 {
-    if (c->is_over)
-        crew_kill(&c->crew);
-    decide(c, OUTCOME_INTERRUPTED);
+    controller_on_event(c, EVENT_STOP);
+}
+
+void controller_end_now(struct controller *c)
+{
+    crew_end_now(&c->crew);
+    end_order(c, OUTCOME_INTERRUPTED);
 }
 
 const struct fault *controller_fault(const struct controller *c)

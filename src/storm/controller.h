@@ -32,8 +32,11 @@ enum outcome controller_finish(struct controller *controller);
 bool controller_is_holding(const struct controller *controller);
 void controller_release(struct controller *controller);
 
-/* From a signal's event: ends the order soon; asked for again, at once. */
-void controller_interrupt(struct controller *controller);
+/* Ends the order soon: workers stop, and it is still looked up whose the sockets are. Once is enough. */
+void controller_stop(struct controller *controller);
+
+/* Ends it within a second: its processes are killed, and nothing more is asked. */
+void controller_end_now(struct controller *controller);
 
 /* The sentence of an OUTCOME_FAULT, "" for others. */
 const struct fault *controller_fault(const struct controller *controller);

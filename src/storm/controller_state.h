@@ -11,14 +11,57 @@
 #include "storm/outage.h"
 #include "storm/verdict.h"
 
+/* How an order goes on; controller.c has the table of what each event means in each phase.
+ *
+ *   STARTING -greeted-> LISTENING -listening-> ACTING -acted-> SETTLING -looked-> HOLDING
+ *                                                 ^ |              |                 |
+ *                                                 | |              |   the next step |
+ *                                                 +-|--------------|-----------------+
+ *                                                   |              |                 |  it was the last,
+ *                                              stop |         stop,|            stop,|  or it differs
+ *                                                   v      differs v                 v
+ *                                               STOPPING -stopped-> ASKING <---------+
+ *                                                                      | owners
+ *                                                                      v
+ *   a stop in STARTING or LISTENING, a fault and a loss anywhere ->  ENDING -> all have left
+ *
+ * Every phase but a hold has a deadline. While workers have to do something, the heartbeat holds them to it:
+ * who does not answer for a while, or makes no progress, ends the order. */
 enum phase {
     PHASE_STARTING,  /* processes come up and say hello */
     PHASE_LISTENING, /* servers open their lanes */
     PHASE_ACTING,    /* a step's act is under way */
     PHASE_SETTLING,  /* all acts are acknowledged; the kernel has yet to show what is expected */
     PHASE_HOLDING,   /* it does, and is watched */
+    PHASE_STOPPING,  /* the run is interrupted; workers end the act where it is */
     PHASE_ASKING,    /* it is decided; whose the lingering sockets are is being looked up */
-    PHASE_ENDING,    /* processes leave */
+    PHASE_ENDING,    /* the outcome is there; processes leave */
+    PHASE_COUNT,
+};
+
+enum event_kind {
+    EVENT_GREETED,   /* all processes have said hello */
+    EVENT_LISTENING, /* all lanes are */
+    EVENT_ACTED,     /* every worker has done its part of the step */
+    EVENT_LOOKED,    /* a look is complete */
+    EVENT_TIMER,     /* the phase's time is over */
+    EVENT_STOP,      /* a signal: the order is to end soon */
+    EVENT_STOPPED,   /* all workers have */
+    EVENT_OWNERS,    /* all witnesses have said whose the sockets are */
+    EVENT_COUNT,
+};
+
+/* What is still owed. Each has a counter of its own: one that reaches 0 is one event. */
+struct awaited {
+    int greetings; /* of peers */
+    int lanes;     /* that are to listen */
+    int opens;     /* lanes on which connections are still to come */
+    int acts;      /* workers that have not said that they are done */
+    int reports;   /* servers that owe the last reports of a flow */
+    int deaths;    /* workers that are killed by plan */
+    int stops;     /* workers that have been told to stop */
+    int census;    /* workers that have not said how many ghosts they hold */
+    int owners;    /* witnesses that have not said whose the lingering sockets are */
 };
 
 struct course {
@@ -26,7 +69,7 @@ struct course {
     struct step_label (*label)(const struct controller *c);
     /* Before the servers listen. NULL: nothing. */
     void (*prepare)(struct controller *c);
-    /* Tells the workers what to do in c->step; controller_act_is_done() follows when they have. */
+    /* Tells the workers what to do in c->step; EVENT_ACTED follows when they have. */
     void (*begin_step)(struct controller *c);
     /* False when the line is none of its. */
     bool (*hear)(struct peer *peer, const struct wire_line *line);
@@ -65,10 +108,11 @@ struct controller {
     int step;
     struct step_label label;
     int64_t phase_began_us;
+    struct awaited awaited;
     int64_t last_beat_us; /* of the heartbeat */
-    int64_t last_word_us; /* when a worker was last heard */
+    int beats;
+    int64_t progress_us; /* when a worker last said what it has done */
     int64_t act_serial;
-    int awaited; /* peers that still owe hello, lanes that still owe listening, workers that still act */
     struct act_times times;
     int64_t act_began_us;
     int64_t act_us; /* what the step's act took */
@@ -85,16 +129,15 @@ struct controller {
         struct kernel_counters moved; /* since the order began, read when the look has come */
     } at_look;
     bool has_look;
-    int census_awaited; /* workers that have not said how many ghosts they hold */
-    int64_t census_serial, census_began_us;
-    int64_t owners_serial;
-    int owners_awaited; /* witnesses that have not said whose the lingering sockets are */
+    int64_t census_serial, stop_serial, owners_serial;
+    int owners_tries,
+        owners_error; /* looks at the owners, and why the last one failed: an errno, 0: it did not */
     bool aged, late_close;
     int64_t assassinated; /* TIME_WAIT that a late RST has ended */
 
     struct kernel_counters counters_before, moved; /* moved until the outcome was decided */
-    bool is_over;                                  /* the outcome is decided */
-    enum outcome decided, outcome;
+    enum outcome decided; /* from STOPPING or ASKING on: unless what is asked then shows otherwise */
+    enum outcome outcome; /* from ENDING on */
     struct fault fault;
     struct difference difference;
     struct difference act_failure; /* "" unless the step's act failed on some ends */
@@ -124,8 +167,14 @@ struct verb {
 /* Runs the one that the line begins with; false when none of them is. */
 bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct wire_line *line);
 
-/* Every worker has done its part of the step. */
-void controller_act_is_done(struct controller *c);
+/* Something has happened; what it means depends on the phase, and in some phases it means nothing. */
+void controller_on_event(struct controller *c, enum event_kind event);
+
+/* The outcome is there; processes leave. */
+static inline bool controller_is_over(const struct controller *c)
+{
+    return c->phase == PHASE_ENDING;
+}
 
 /* This machine, or a worker, makes it impossible to go on. */
 void controller_fail(struct controller *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -138,5 +187,27 @@ struct flow_report flow_report_of(const struct controller *c);
 
 /* On the clock of t_s: since the run began. */
 double controller_t_s(const struct controller *c, int64_t at_us);
+
+/* HOLD_FOREVER, or for how long the step is held. */
+int64_t controller_hold_ms(const struct controller *c);
+
+/* ---- what the observers are told: controller_tell.c. An output that fails is a fault. ---- */
+
+void controller_tell_sample(struct controller *c, bool settled);
+void controller_tell_step_end(struct controller *c, const struct expectation *expectation, bool ok);
+void controller_tell_progress(struct controller *c);
+void controller_tell_order_end(struct controller *c);
+
+/* ---- the watch over what is owed: controller_watch.c ---- */
+
+/* Of the heartbeat: fails the order when somebody is silent, nothing gets on, or nothing is awaited any more.
+ */
+void controller_watch(struct controller *c);
+
+/* Where that peer has answered a later question, but owes an answer to an earlier one, that one is lost. */
+void controller_note_pong(struct peer *peer, const struct wire_line *line);
+
+/* The sentence of an order that lost a process. */
+void controller_describe_lost(struct controller *c);
 
 #endif

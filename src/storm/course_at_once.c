@@ -35,7 +35,7 @@ static int64_t first_credit(const struct controller *c, const struct lane *lane)
 
 static void begin_opening(struct controller *c)
 {
-    c->awaited = c->plan->lane_count;
+    c->awaited.opens = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++) {
         const struct lane *lane = &c->lanes[i];
         wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld %s", i,
@@ -64,7 +64,6 @@ static int64_t to_spare(const struct controller *c, const struct peer *peer)
 static void begin_act(struct controller *c, const struct order_step *step)
 {
     c->act_serial++;
-    c->awaited = 0;
     for (int i = 0; i < c->crew.worker_count; i++) {
         struct peer *peer = &c->crew.peers[i];
         peer->acted = peer->failed = 0;
@@ -72,7 +71,7 @@ static void begin_act(struct controller *c, const struct order_step *step)
         peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
         if (!peer->acting)
             continue;
-        c->awaited++;
+        c->awaited.acts++;
         /* Two sides that walk the same way would race for every pair; so each is first on about half. */
         bool backwards = step->by == BOTH_SIDES && peer->side == SIDE_CLIENT;
         wire_send(peer->wire, "act %lld %s %s %lld", (long long)c->act_serial, act_name(step->act),
@@ -82,33 +81,25 @@ static void begin_act(struct controller *c, const struct order_step *step)
 
 static void begin_crash(struct controller *c, const struct order_step *step)
 {
-    c->awaited = 0;
     for (int i = 0; i < c->crew.worker_count; i++) {
         if ((step->by & SIDE_SET(c->crew.peers[i].side)) == 0)
             continue;
-        c->awaited++;
+        c->awaited.deaths++;
         crew_doom(&c->crew.peers[i]);
     }
-}
-
-/* The listeners were there before the first step, and time goes by without help. */
-static void begin_nothing(struct controller *c, const struct order_step *step)
-{
-    (void)step;
-    controller_act_is_done(c);
 }
 
 static void at_once_begin_step(struct controller *c)
 {
     const struct order_step *step = controller_step(c);
-    if (step->act == ACT_OPEN && c->order->opening == OPENING_LISTENERS)
-        begin_nothing(c, step);
+    bool are_listeners = step->act == ACT_OPEN && c->order->opening == OPENING_LISTENERS;
+    if (step->act == ACT_WAIT ||
+        are_listeners) /* time goes by without help; the listeners are there already */
+        controller_on_event(c, EVENT_ACTED);
     else if (step->act == ACT_OPEN)
         begin_opening(c);
     else if (step->act == ACT_CRASH)
         begin_crash(c, step);
-    else if (step->act == ACT_WAIT)
-        begin_nothing(c, step);
     else
         begin_act(c, step);
 }
@@ -139,8 +130,8 @@ static struct lane *lane_in(struct controller *c, const struct wire_line *line)
 
 static void note_lane(struct controller *c, bool was_open, const struct lane *lane)
 {
-    if (!was_open && lane_is_open(c, lane) && --c->awaited == 0 && c->phase == PHASE_ACTING)
-        controller_act_is_done(c);
+    if (!was_open && lane_is_open(c, lane) && --c->awaited.opens == 0)
+        controller_on_event(c, EVENT_ACTED);
 }
 
 static void on_accepted(struct peer *peer, const struct wire_line *line)
@@ -190,8 +181,8 @@ static void on_done(struct peer *peer, const struct wire_line *line)
     if (!peer->acting || wire_number(line, 1) != c->act_serial)
         return;
     peer->acting = false;
-    if (--c->awaited == 0)
-        controller_act_is_done(c);
+    if (--c->awaited.acts == 0)
+        controller_on_event(c, EVENT_ACTED);
 }
 
 static bool at_once_hear(struct peer *peer, const struct wire_line *line)

@@ -82,7 +82,7 @@ static void flow_begin_step(struct controller *c)
 {
     int pairs = c->plan->pairs;
     c->act_serial++;
-    c->awaited = pairs;
+    c->awaited.acts = pairs;
     for (int pair = 0; pair < pairs; pair++) {
         struct peer *client = crew_client(&c->crew, pair);
         client->acting = true;
@@ -117,8 +117,8 @@ static void on_serving(struct peer *peer, const struct wire_line *line)
     peer->flow.leaked = wire_number(line, 5);
     peer->flow.lost = wire_number(line, 6);
     note_reports(c);
-    if (peer->reports_owed > 0 && --peer->reports_owed == 0 && --c->awaited == 0)
-        controller_act_is_done(c);
+    if (peer->reports_owed > 0 && --peer->reports_owed == 0 && --c->awaited.reports == 0)
+        controller_on_event(c, EVENT_ACTED);
     if (peer->errors > 0 && !is_expected_failure(c))
         controller_fail(c, "accept(): %s in %s, with %s connections accepted: %s", strerror(peer->flow.error),
                         peer_name(peer).text, grouped(peer->flow.begun).text,
@@ -155,9 +155,9 @@ static void on_done(struct peer *peer, const struct wire_line *line)
     if (!peer->acting || wire_number(line, 1) != c->act_serial)
         return;
     peer->acting = false;
-    if (--c->awaited > 0)
+    if (--c->awaited.acts > 0)
         return;
-    c->awaited = c->plan->pairs;
+    c->awaited.reports = c->plan->pairs;
     for (int pair = 0; pair < c->plan->pairs; pair++)
         crew_server(&c->crew, pair)->reports_owed = LAST_REPORTS;
 }

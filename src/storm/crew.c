@@ -1,5 +1,6 @@
 #include "storm/crew.h"
 
+#include "storm/clock.h"
 #include "storm/team.h"
 
 #include <errno.h>
@@ -10,7 +11,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATIENCE_S = 10, RESETS_PER_S = 20000 };
+enum {
+    PATIENCE_S = 10,
+    RESETS_PER_S = 20000,
+    RESETS_MOST = 10000000,
+    AFTER_KILL_S = 5, /* a process that is killed ends at once, unless the kernel cannot let it go */
+    END_NOW_MS = 900,
+    REAP_EVERY_MS = 5,
+};
 
 static void on_patience(evutil_socket_t fd, short what, void *context)
 {
@@ -57,16 +65,20 @@ static void on_end_elsewhere(void *context)
         event_base_loopbreak(peer->crew->base);
 }
 
-static void on_child(evutil_socket_t fd, short what, void *context)
+void crew_reap(struct crew *crew)
 {
-    (void)fd;
-    (void)what;
-    struct crew *crew = context;
     for (int i = 0; i < crew->count; i++)
         if (process_reap(&crew->peers[i].process))
             note_end(&crew->peers[i]);
     if (crew_has_left(crew))
         event_base_loopbreak(crew->base);
+}
+
+static void on_child(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    crew_reap(context);
 }
 
 static void name_peers(struct crew *crew)
@@ -150,15 +162,17 @@ int crew_init(struct crew *crew, struct event_base *base, int pairs, struct team
 static int start_peer(struct peer *peer, wire_on_line *on_line)
 {
     static const char *const witness[PROCESS_WORDS_MAX + 1] = {"witness"};
+    struct wire_ears ears = {peer->is_witness ? WAY_FROM_WITNESS : WAY_FROM_WORKER, on_line,
+                             peer->crew->on_bad, peer->host != NULL ? on_end_elsewhere : on_stream_end};
     const char *const *words = peer->is_witness ? witness : peer->crew->roles[peer->side];
     if (peer->host != NULL) {
-        peer->wire = host_start(peer->host, &peer->process, words, on_line, on_end_elsewhere, peer);
+        peer->wire = host_start(peer->host, &peer->process, words, &ears, peer);
         return peer->wire != NULL ? 0 : peer->host->fault[0] != '\0' ? -EHOSTUNREACH : -ENOMEM;
     }
     int fd = process_start(&peer->process, words);
     if (fd < 0)
         return fd;
-    peer->wire = wire_new(peer->crew->base, fd, on_line, on_stream_end, peer);
+    peer->wire = wire_new(peer->crew->base, fd, &ears, peer);
     if (peer->wire != NULL)
         return 0;
     close(fd);
@@ -167,9 +181,13 @@ static int start_peer(struct peer *peer, wire_on_line *on_line)
 
 int crew_start(struct crew *crew, wire_on_line *on_line, struct peer **failed)
 {
-    event_add(crew->child_signal, NULL);
+    if (event_add(crew->child_signal, NULL) != 0) {
+        *failed = &crew->peers[0];
+        return -ENOMEM;
+    }
     for (int i = 0; i < crew->count; i++) {
         int rc = start_peer(&crew->peers[i], on_line);
+        crew->peers[i].heard_us = monotonic_us();
         if (rc != 0) {
             *failed = &crew->peers[i];
             return rc;
@@ -186,6 +204,7 @@ void crew_dismiss(struct crew *crew)
     crew_sum(crew, fds, errors);
     int64_t to_reset =
         fds[SIDE_SERVER] + fds[SIDE_CLIENT]; /* before it leaves, a worker resets what is open */
+    to_reset = to_reset < RESETS_MOST ? to_reset : RESETS_MOST; /* a host may say anything */
     const struct timeval patience = {PATIENCE_S + to_reset / RESETS_PER_S, 0};
     crew->dismissed = true;
     for (int i = 0; i < crew->count; i++)
@@ -211,8 +230,76 @@ void crew_doom(struct peer *peer)
 
 void crew_kill(struct crew *crew)
 {
+    crew->killed_us = monotonic_us();
     for (int i = 0; i < crew->count; i++)
         end_process(&crew->peers[i]);
+}
+
+static int still_here(const struct crew *crew)
+{
+    int count = 0;
+    for (int i = 0; i < crew->count; i++) {
+        const struct process *process = &crew->peers[i].process;
+        count += process->pid != 0 && !process->ended && !process->elsewhere;
+    }
+    return count;
+}
+
+void crew_end_now(struct crew *crew)
+{
+    static const struct timespec a_moment = {0, REAP_EVERY_MS * 1000000};
+    crew->dismissed = true;
+    crew_kill(crew);
+    for (int waited_ms = 0; still_here(crew) > 0 && waited_ms < END_NOW_MS; waited_ms += REAP_EVERY_MS) {
+        for (int i = 0; i < crew->count; i++)
+            process_reap(&crew->peers[i].process);
+        if (still_here(crew) > 0)
+            nanosleep(&a_moment, NULL);
+    }
+    for (int i = 0; i < crew->count; i++)
+        crew->peers[i].process.ended = true;
+    event_base_loopbreak(crew->base);
+}
+
+const struct peer *crew_give_up(struct crew *crew, int64_t now_us)
+{
+    const struct peer *stuck = NULL;
+    if (crew->killed_us == 0 || now_us - crew->killed_us < AFTER_KILL_S * INT64_C(1000000))
+        return NULL;
+    for (int i = 0; i < crew->count; i++) {
+        struct process *process = &crew->peers[i].process;
+        if (process->pid == 0 || process->ended)
+            continue;
+        process->ended = true;
+        stuck = process->elsewhere ? stuck : &crew->peers[i];
+    }
+    return stuck;
+}
+
+bool peer_is_alive(const struct peer *peer)
+{
+    return peer->wire != NULL && !peer->doomed && !peer->process.ended;
+}
+
+void crew_heard(struct peer *peer)
+{
+    peer->heard_us = monotonic_us();
+}
+
+void crew_excuse(struct crew *crew)
+{
+    for (int i = 0; i < crew->count; i++)
+        crew_heard(&crew->peers[i]);
+}
+
+/* One that has not answered is not asked again: its lines would pile up. */
+void crew_ping(struct crew *crew)
+{
+    for (int i = 0; i < crew->count; i++) {
+        struct peer *peer = &crew->peers[i];
+        if (peer_is_alive(peer) && peer->said_hello && peer->pong_serial == peer->ping_serial)
+            wire_send(peer->wire, "ping %lld", (long long)++peer->ping_serial);
+    }
 }
 
 void crew_free(struct crew *crew)

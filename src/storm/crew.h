@@ -25,15 +25,21 @@ struct peer {
     int witness;    /* index of the witness that sees its sockets */
     enum side side; /* of a worker */
     bool said_hello;
-    bool doomed; /* is killed by plan: its end is no loss */
-    bool acting; /* has been told to act and has not said that it is done */
+    int64_t heard_us;    /* when its last line came, CLOCK_MONOTONIC */
+    int64_t ping_serial; /* the last that it was sent; 0: none */
+    int64_t pong_serial; /* the last that it answered */
+    int64_t asked_ping;  /* the last that it was sent before the question that it owes an answer to */
+    bool doomed;         /* is killed by plan: its end is no loss */
+    bool acting;         /* has been told to act and has not said that it is done */
     int64_t fds;
     int64_t errors;
     int64_t acted;  /* ends, in the act under way */
     int64_t failed; /* of them */
     int failed_errno;
     int64_t ghosts;         /* by the last census */
-    bool in_census;         /* has been asked and has not answered */
+    bool in_census;         /* has been asked for them and has not answered */
+    bool is_stopping;       /* likewise, to stop */
+    bool owes_owners;       /* likewise, a witness, whose the lingering sockets are */
     int reports_owed;       /* that have to come before a flow's step is done */
     struct flow_tally flow; /* where connections come one by one */
 };
@@ -46,10 +52,12 @@ struct crew {
     int count;
     int witness_count; /* one for each host that sees sockets which no other does; one where there are none */
     bool dismissed;    /* has been asked to leave */
+    int64_t killed_us; /* when it was killed as a whole; 0: it was not */
     struct event *patience, *child_signal;
     const char *const *roles[SIDE_COUNT];            /* the words that start a worker of that side */
     void (*on_lost)(void *owner, struct peer *peer); /* one left that was not asked to */
     void (*on_dead)(void *owner, struct peer *peer); /* one that was doomed has ended */
+    wire_on_bad *on_bad; /* gets the peer, as on_line does: its lines are none of the protocol */
     void *owner;
 };
 
@@ -73,8 +81,31 @@ void crew_dismiss(struct crew *crew);
 /* Kills one by plan. */
 void crew_doom(struct peer *peer);
 
-/* At once. */
+/* All of them at once. */
 void crew_kill(struct crew *crew);
+
+/* Kills those that are here and waits until they have ended, for a second at most; the event loop need not
+ * turn. Those elsewhere see their stream end, and leave. */
+void crew_end_now(struct crew *crew);
+
+/* Collects who has ended. A SIGCHLD calls it; as one can be missed, so should a timer. */
+void crew_reap(struct crew *crew);
+
+/* Where the crew was killed some seconds ago and one is still there: gives it up, so that crew_has_left(),
+ * and returns it when it is a process of this machine. NULL: no such one. */
+const struct peer *crew_give_up(struct crew *crew, int64_t now_us);
+
+/* A line of this peer has come. */
+void crew_heard(struct peer *peer);
+
+/* Asks each that has said hello, and has answered before, whether it is there. */
+void crew_ping(struct crew *crew);
+
+/* This process was stopped: that nobody was heard proves nothing. */
+void crew_excuse(struct crew *crew);
+
+/* True until it has ended, or been killed by plan. */
+bool peer_is_alive(const struct peer *peer);
 
 /* True when it was dismissed and no process is left. */
 bool crew_has_left(const struct crew *crew);

@@ -1,5 +1,6 @@
 #include "storm/door.h"
 
+#include "base/memory.h"
 #include "storm/clock.h"
 #include "tcp/listen_socket.h"
 
@@ -26,21 +27,18 @@ static void on_rested(evutil_socket_t fd, short what, void *context)
 struct door *door_open(struct event_base *base, const struct address *address, uint16_t port, int backlog,
                        on_waiting *heard, void *owner, int *error)
 {
-    struct door *door = calloc(1, sizeof *door);
-    *error = -ENOMEM;
-    if (door == NULL)
-        return NULL;
+    struct door *door = memory_new(sizeof *door);
     *door = (struct door){.port = port, .on_acceptable = heard, .owner = owner};
     door->fd = listen_socket_open(address, port, backlog);
-    if (door->fd < 0)
+    if (door->fd < 0) {
         *error = door->fd;
-    else
-        door->event = event_new(base, door->fd, EV_READ | EV_PERSIST, on_event, door);
+        free(door);
+        return NULL;
+    }
+    door->event = event_new(base, door->fd, EV_READ | EV_PERSIST, on_event, door);
     door->rest = evtimer_new(base, on_rested, door);
-    if (door->event != NULL && door->rest != NULL && event_add(door->event, NULL) == 0)
-        return door;
-    door_free(door);
-    return NULL;
+    event_add(door->event, NULL);
+    return door;
 }
 
 void door_rest(struct door *door, int64_t us)
@@ -60,11 +58,8 @@ void door_free(struct door *door)
 {
     if (door == NULL)
         return;
-    if (door->event != NULL)
-        event_free(door->event);
-    if (door->rest != NULL)
-        event_free(door->rest);
-    if (door->fd >= 0)
-        close(door->fd);
+    event_free(door->event);
+    event_free(door->rest);
+    close(door->fd);
     free(door);
 }

@@ -1,5 +1,6 @@
 #include "storm/ends.h"
 
+#include "base/memory.h"
 #include "tcp/ghost.h"
 
 #include <errno.h>
@@ -97,34 +98,24 @@ static void on_end_ready(evutil_socket_t fd, short what, void *context)
     report_batch(running);
 }
 
-static int wait_for_end(struct ends_act *running, int64_t index)
+static void wait_for_end(struct ends_act *running, int64_t index)
 {
-    struct waiting_end *end = calloc(1, sizeof *end);
-    if (end == NULL)
-        return -ENOMEM;
+    struct waiting_end *end = memory_new(sizeof *end);
     *end = (struct waiting_end){.act = running, .next = running->waiting_ends, .index = index};
     end->event = event_new(running->base, running->ends->fd[index], EV_READ | EV_PERSIST, on_end_ready, end);
-    if (end->event == NULL || event_add(end->event, NULL) != 0) {
-        if (end->event != NULL)
-            event_free(end->event);
-        free(end);
-        return -ENOMEM;
-    }
+    event_add(end->event, NULL);
     running->waiting_ends = end;
     running->waiting++;
-    return 0;
 }
 
 static void act_on_end(struct ends_act *running, int64_t index)
 {
     int fd = running->ends->fd[index];
     int rc = fd < 0 ? -EBADF : act_apply(running->what.act, fd);
-    if (rc == -EAGAIN) {
-        rc = wait_for_end(running, index);
-        if (rc == 0)
-            return;
-    }
-    note_result(running, index, rc);
+    if (rc == -EAGAIN)
+        wait_for_end(running, index);
+    else
+        note_result(running, index, rc);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *context)
@@ -146,9 +137,7 @@ struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, cons
                                 on_ends_acted *on_acted, void *context)
 {
     static const struct timeval at_once = {0, 0};
-    struct ends_act *running = calloc(1, sizeof *running);
-    if (running == NULL)
-        return NULL;
+    struct ends_act *running = memory_new(sizeof *running);
     *running = (struct ends_act){.base = base,
                                  .ends = ends,
                                  .what = *what,
@@ -156,10 +145,7 @@ struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, cons
                                  .on_acted = on_acted,
                                  .context = context};
     running->tick = evtimer_new(base, on_tick, running);
-    if (running->tick == NULL || evtimer_add(running->tick, &at_once) != 0) {
-        ends_act_cancel(running);
-        return NULL;
-    }
+    evtimer_add(running->tick, &at_once);
     return running;
 }
 
@@ -172,7 +158,6 @@ void ends_act_cancel(struct ends_act *running)
         event_free(end->event);
         free(end);
     }
-    if (running->tick != NULL)
-        event_free(running->tick);
+    event_free(running->tick);
     free(running);
 }

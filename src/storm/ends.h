@@ -45,7 +45,7 @@ struct ends_act_what {
     int64_t spare;  /* leave out so many, those that were added last: they are leaked */
 };
 
-/* Starts; the first batch runs from the event loop. Returns NULL when memory is short. */
+/* Starts; the first batch runs from the event loop. */
 struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, const struct ends_act_what *what,
                                 on_ends_acted *on_acted, void *context);
 

@@ -14,7 +14,10 @@ static void on_beat(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct worker *worker = context;
-    ((struct flow_worker *)worker->role_state)->report(worker);
+    struct flow_worker *flow = worker->role_state;
+    flow->report(worker);
+    if (flow->party.failed_call != NULL)
+        worker_fault(worker, flow->party.failed_call, flow->party.failed_errno, 0);
 }
 
 bool flow_worker_start(struct worker *worker, struct flow_worker *flow, void (*report)(struct worker *worker))
@@ -26,13 +29,13 @@ bool flow_worker_start(struct worker *worker, struct flow_worker *flow, void (*r
     flow->party.behaviour = worker->behaviour;
     flow->party.fixed = worker->fixed;
     flow->beat = event_new(worker->base, -1, EV_PERSIST, on_beat, worker);
-    return flow->beat != NULL && event_add(flow->beat, &every) == 0 && party_start(&flow->party) == 0;
+    event_add(flow->beat, &every);
+    return party_start(&flow->party) == 0;
 }
 
 void flow_worker_stop(struct flow_worker *flow)
 {
-    if (flow->beat != NULL)
-        event_free(flow->beat);
+    event_free(flow->beat);
     party_stop(&flow->party);
 }
 

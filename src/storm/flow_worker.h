@@ -14,7 +14,7 @@ struct flow_worker {
     void (*report)(struct worker *worker);
 };
 
-/* Returns false when memory is short. `report` is called every REPORT_MS. */
+/* Returns false when the behaviour cannot start. `report` is called every REPORT_MS. */
 bool flow_worker_start(struct worker *worker, struct flow_worker *flow,
                        void (*report)(struct worker *worker));
 void flow_worker_stop(struct flow_worker *flow);

@@ -19,8 +19,10 @@
 
 enum {
     WATCH_MS = 500,
-    SILENCE_MS = 15000, /* a controller pings far more often */
-    PATIENCE_MS = 10000 /* for processes that are to leave: they reset what is open */
+    LATE_WATCH_MS = 3000, /* then this process was stopped, and not its controller silent */
+    SILENCE_MS = 15000,   /* a controller pings far more often */
+    PATIENCE_MS = 10000,  /* for processes that are to leave: they reset what is open */
+    KILLED_MS = 2000,     /* then for those that were killed */
 };
 
 struct child {
@@ -36,7 +38,7 @@ struct host_process {
     struct wire *controller;
     struct event *child_signal, *watch;
     struct child *children;
-    int64_t heard_us;
+    int64_t heard_us, watched_us;
     int64_t leaving_us; /* since when; 0: it is not */
 };
 
@@ -76,17 +78,39 @@ static void leave(struct host_process *host)
         event_base_loopbreak(host->base);
 }
 
+static void reap(struct host_process *host)
+{
+    for (struct child *child = host->children; child != NULL; child = child->next)
+        if (process_reap(&child->process) && host->leaving_us == 0)
+            wire_send(host->controller, "ended %d %d", child->id, child->process.wait_status);
+    if (host->leaving_us != 0 && !is_anyone_left(host))
+        event_base_loopbreak(host->base);
+}
+
+static void on_child_signal(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    reap(context);
+}
+
 static void on_watch(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct host_process *host = context;
     int64_t now_us = monotonic_us();
+    if (now_us - host->watched_us > LATE_WATCH_MS * 1000)
+        host->heard_us = now_us;
+    host->watched_us = now_us;
+    reap(host); /* a SIGCHLD may have been missed */
     if (now_us - host->heard_us > SILENCE_MS * 1000)
         leave(host);
-    if (host->leaving_us != 0 && now_us - host->leaving_us > PATIENCE_MS * 1000)
-        for (struct child *child = host->children; child != NULL; child = child->next)
-            process_kill(&child->process);
+    int64_t leaving_ms = host->leaving_us != 0 ? (now_us - host->leaving_us) / 1000 : 0;
+    for (struct child *child = host->children; leaving_ms > PATIENCE_MS && child != NULL; child = child->next)
+        process_kill(&child->process);
+    if (leaving_ms > PATIENCE_MS + KILLED_MS)
+        event_base_loopbreak(host->base);
 }
 
 static void on_controller_gone(void *context)
@@ -102,33 +126,29 @@ static void on_child_line(void *context, const struct wire_line *line)
     wire_send(child->host->controller, "from %d %s", child->id, wire_rest(line, 0).text);
 }
 
+/* For the controller to hear who it was. */
+static void on_child_bad_line(void *context, const struct message_complaint *why)
+{
+    const struct child *child = context;
+    wire_send(child->host->controller, "from %d %s", child->id, why->text);
+}
+
 /* Its end is told when it is collected. */
 static void on_child_stream_end(void *context)
 {
     (void)context;
 }
 
-static void on_child_signal(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct host_process *host = context;
-    for (struct child *child = host->children; child != NULL; child = child->next)
-        if (process_reap(&child->process) && host->leaving_us == 0)
-            wire_send(host->controller, "ended %d %d", child->id, child->process.wait_status);
-    if (host->leaving_us != 0 && !is_anyone_left(host))
-        event_base_loopbreak(host->base);
-}
-
 static int start(struct child *child, const struct wire_line *line)
 {
+    static const struct wire_ears ears = {WAY_CARRIED, on_child_line, on_child_bad_line, on_child_stream_end};
     const char *words[PROCESS_WORDS_MAX + 1] = {NULL};
     for (int i = 0; i < PROCESS_WORDS_MAX && i + 2 < line->count; i++)
         words[i] = line->word[i + 2];
     int fd = process_start(&child->process, words);
     if (fd < 0)
         return fd;
-    child->wire = wire_new(child->host->base, fd, on_child_line, on_child_stream_end, child);
+    child->wire = wire_new(child->host->base, fd, &ears, child);
     if (child->wire != NULL)
         return 0;
     close(fd);
@@ -193,9 +213,8 @@ static int find_room(const struct wire_line *line, uint16_t *first)
     *first = (uint16_t)from;
     for (int round = 0, stable = 0; stable < line->count - 4 && round < 100; round++) {
         struct address address;
-        uint16_t found;
-        if (!address_parse(line->word[4 + round % (line->count - 4)], &address))
-            return -EINVAL;
+        uint16_t found = *first;
+        address_parse(line->word[4 + round % (line->count - 4)], &address);
         int rc =
             lanes_find_ports(witness, &address, *first, (uint16_t)last, (int)wire_number(line, 3), &found);
         if (rc != 0) {
@@ -211,7 +230,7 @@ static int find_room(const struct wire_line *line, uint16_t *first)
 static void do_ports(struct host_process *host, const struct wire_line *line)
 {
     uint16_t first = 0;
-    int rc = line->count > 4 ? find_room(line, &first) : -EINVAL;
+    int rc = find_room(line, &first);
     wire_send(host->controller, "room %d %u", rc, first);
 }
 
@@ -233,6 +252,13 @@ static void on_line(void *context, const struct wire_line *line)
     for (size_t i = 0; host->leaving_us == 0 && i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(verbs[i].name, line->word[0]) == 0)
             verbs[i].run(host, line);
+}
+
+/* Whoever that is: it is no controller of ours. */
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    (void)why;
+    leave(context);
 }
 
 static void greet(struct host_process *host)
@@ -257,7 +283,7 @@ static void free_children(struct host_process *host)
 static void serve(struct host_process *host)
 {
     static const struct timeval often = {0, WATCH_MS * 1000};
-    host->heard_us = monotonic_us();
+    host->heard_us = host->watched_us = monotonic_us();
     event_add(host->child_signal, NULL);
     event_add(host->watch, &often);
     greet(host);
@@ -267,13 +293,13 @@ static void serve(struct host_process *host)
 
 int host_process_run(int from_controller, int to_controller)
 {
+    static const struct wire_ears ears = {WAY_TO_HOST, on_line, on_bad_line, on_controller_gone};
     struct host_process host = {.base = event_base_new()};
     process_leave_signals_to_controller();
     host_raise_nofile();
     if (host.base == NULL)
         return -ENOMEM;
-    host.controller =
-        wire_new_pair(host.base, from_controller, to_controller, on_line, on_controller_gone, &host);
+    host.controller = wire_new_pair(host.base, from_controller, to_controller, &ears, &host);
     host.child_signal = evsignal_new(host.base, SIGCHLD, on_child_signal, &host);
     host.watch = event_new(host.base, -1, EV_PERSIST, on_watch, &host);
     bool can_serve = host.controller != NULL && host.child_signal != NULL && host.watch != NULL;

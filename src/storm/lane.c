@@ -75,7 +75,7 @@ static int find_window(const struct port_map *map, uint16_t from, uint16_t last,
     for (uint32_t port = from; port <= last; port++) {
         if (map->use[port] == PORT_LISTENED) {
             *first = (uint16_t)port;
-            return -EADDRINUSE;
+            return LANES_LISTENED;
         }
         clean = map->use[port] == PORT_CLEAN ? clean + 1 : 0;
         if (clean == count) {
@@ -83,7 +83,7 @@ static int find_window(const struct port_map *map, uint16_t from, uint16_t last,
             return 0;
         }
     }
-    return -ENOSPC;
+    return LANES_CROWDED;
 }
 
 int lanes_find_ports(const struct witness_backend *witness, const struct address *address, uint16_t from,

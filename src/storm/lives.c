@@ -1,5 +1,6 @@
 #include "storm/lives.h"
 
+#include "base/memory.h"
 #include "storm/clock.h"
 
 #include <errno.h>
@@ -80,7 +81,10 @@ static bool do_step(struct life *life, enum act act)
         listen_for(life, false);
         held_remove(&party->held, life->fd);
     }
-    if (act_apply(act, life->fd) != 0 && !act_releases(act)) { /* it was reset before this could be done */
+    int rc = act_apply(act, life->fd);
+    if (is_failure_here(-rc))
+        party_fail(party, act_name(act), -rc);
+    if (rc != 0 && !act_releases(act)) { /* it was reset before this could be done */
         listen_for(life, false);
         party->lost++;
         party_close(party, life->fd);
@@ -114,7 +118,7 @@ static bool has_heard(const struct life *life, enum trigger what)
     ssize_t got = what == TRIGGER_DATA ? recv(life->fd, dropped, 1, MSG_PEEK) : 1;
     while (what == TRIGGER_EOF && got > 0)
         got = recv(life->fd, dropped, sizeof dropped, 0);
-    return got >= 0 || errno != EAGAIN;
+    return got >= 0 || (errno != EAGAIN && !is_failure_here(errno)); /* what is there can be heard again */
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *context)
@@ -158,15 +162,13 @@ static void on_clock(evutil_socket_t fd, short what, void *context)
 
 static int lives_start(struct party *party)
 {
-    struct lives *lives = calloc(1, sizeof *lives);
-    if (lives == NULL)
-        return -ENOMEM;
+    struct lives *lives = memory_new(sizeof *lives);
     lives->party = party;
     TAILQ_INIT(&lives->young);
     TAILQ_INIT(&lives->old);
     lives->clock = evtimer_new(party->base, on_clock, lives);
     party->state = lives;
-    return lives->clock != NULL ? 0 : -ENOMEM;
+    return 0;
 }
 
 static bool is_to_leak(const struct leak_share *share, int64_t nth)
@@ -178,13 +180,7 @@ static bool is_to_leak(const struct leak_share *share, int64_t nth)
 static void lives_on_connection(struct party *party, int fd)
 {
     struct lives *lives = party->state;
-    struct life *life = calloc(1, sizeof *life);
-    if (life == NULL) {
-        party->errors++;
-        party->last_errno = ENOMEM;
-        party_close(party, fd);
-        return;
-    }
+    struct life *life = memory_new(sizeof *life);
     *life = (struct life){
         .lives = lives,
         .deadline_us = monotonic_us() + party->life_us,
@@ -217,8 +213,7 @@ static void lives_stop(struct party *party)
         return;
     free_list(&lives->young);
     free_list(&lives->old);
-    if (lives->clock != NULL)
-        event_free(lives->clock);
+    event_free(lives->clock);
     free(lives);
     party->state = NULL;
 }

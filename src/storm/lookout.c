@@ -117,17 +117,24 @@ bool lookout_hear(struct lookout *lookout, int witness, const struct wire_line *
     return true;
 }
 
-int64_t lookout_waiting_us(const struct lookout *lookout)
+void lookout_extend(struct lookout *lookout)
 {
-    return lookout->looking ? monotonic_us() - lookout->began_us : 0;
+    lookout->looking = true;
 }
 
-int lookout_awaited(const struct lookout *lookout)
+void lookout_complete(struct lookout *lookout)
 {
-    for (int i = 0; lookout->looking && i < lookout->witness_count; i++)
-        if ((lookout->answered & 1U << i) == 0)
-            return i;
-    return -1;
+    lookout->looking = false;
+}
+
+bool lookout_is_due(const struct lookout *lookout)
+{
+    return lookout->looking || evtimer_pending(lookout->timer, NULL);
+}
+
+bool lookout_awaits(const struct lookout *lookout, int witness)
+{
+    return lookout->looking && lookout->awaited > 0 && (lookout->answered & 1U << witness) == 0;
 }
 
 void lookout_free(struct lookout *lookout)

@@ -59,18 +59,23 @@ void lookout_now(struct lookout *lookout);
 /* Looks when the interval is over; `moving`: and not for more than a tenth of the time. */
 void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us);
 
+/* From on_look(): the look is not over yet, because others still have to say something of it. No other begins
+ * until lookout_complete(). */
+void lookout_extend(struct lookout *lookout);
+void lookout_complete(struct lookout *lookout);
+
+/* True when a look is under way or will be by itself. */
+bool lookout_is_due(const struct lookout *lookout);
+
+/* True while the i-th witness owes its answer to the look under way. */
+bool lookout_awaits(const struct lookout *lookout, int witness);
+
 /* No more looks; what is under way is not reported. */
 void lookout_stop(struct lookout *lookout);
 
 /* Takes a line of the i-th witness, calls on_look or on_blind. False when the line is none of its. A look
  * that failed is not reported; the next is due after the interval. */
 bool lookout_hear(struct lookout *lookout, int witness, const struct wire_line *line);
-
-/* How long the look under way has been under way; 0 when none is. */
-int64_t lookout_waiting_us(const struct lookout *lookout);
-
-/* The first witness that has not answered the look under way; -1 when none is owed. */
-int lookout_awaited(const struct lookout *lookout);
 
 void lookout_free(struct lookout *lookout);
 

@@ -28,6 +28,7 @@ int party_begin(struct party *party, int fd)
 {
     int rc = held_add(&party->held, fd);
     if (rc != 0) {
+        party_fail(party, "malloc", -rc);
         close(fd);
         return rc;
     }
@@ -87,6 +88,14 @@ void party_on_acceptable(void *owner, struct door *door)
         party->behaviour->on_acceptable(party, door);
     else
         party_accept_all(party, door);
+}
+
+void party_fail(struct party *party, const char *call, int error)
+{
+    if (party->failed_call != NULL)
+        return;
+    party->failed_call = call;
+    party->failed_errno = error;
 }
 
 void party_close(struct party *party, int fd)

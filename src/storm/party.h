@@ -45,6 +45,10 @@ struct party {
     int64_t lost;   /* an act failed because the connection had been reset: a lost reply, a lost request */
     int64_t errors; /* accept() failed, connect() failed */
     int last_errno; /* of these */
+
+    const char
+        *failed_call; /* one that failed for a reason of this machine: the party cannot go on. NULL: none */
+    int failed_errno;
 };
 
 /* Returns 0 or a negative errno. */
@@ -52,7 +56,8 @@ int party_start(struct party *party);
 /* Stops the behaviour and resets what is held. */
 void party_stop(struct party *party);
 
-/* Hands a connected descriptor over; it is closed where memory is short. Returns 0 or a negative errno. */
+/* Hands a connected descriptor over. Returns 0 or a negative errno; then it is closed, and the party has
+ * failed. */
 int party_begin(struct party *party, int fd);
 
 /* accept4() of one waiting connection, to be given to party_begin. Returns the descriptor, or a negative
@@ -65,6 +70,9 @@ void party_accept_all(struct party *party, struct door *door);
 
 /* A door's on_acceptable: the owner is the party. */
 void party_on_acceptable(void *party, struct door *door);
+
+/* The behaviour cannot go on, for a reason of this machine; the first one is kept. */
+void party_fail(struct party *party, const char *call, int error);
 
 /* close() of a descriptor that is held. */
 void party_close(struct party *party, int fd);

@@ -379,17 +379,22 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
                  : lanes_find_ports(plan->witness, address, from, plan->last_port, plan->lane_count, first);
     if (rc == 0)
         return 0;
+    if (team != NULL && team->stops > 0)
+        return refuse(why, "interrupted while the hosts looked for free ports");
+    if (team != NULL && rc == -ETIMEDOUT)
+        return refuse(why, "%s has not answered which of its ports are free",
+                      host_name(team->without_room).text);
     for (int i = 0; rc == -EHOSTUNREACH && i < team->count; i++)
         if (team->hosts[i].fault[0] != '\0')
             return refuse(why, "%s %s", host_name(&team->hosts[i]).text, team->hosts[i].fault);
-    if (rc == -EADDRINUSE)
+    if (rc == LANES_LISTENED)
         return refuse(
             why,
             "port %u has a listener already%s%s (a server, or another tcpstorm): choose other lanes with "
             "--port (\"ss -tlnp 'sport = :%u'\" shows whose it is)",
             *first, team != NULL ? " on " : "", team != NULL ? host_name(team->without_room).text : "",
             *first);
-    if (rc == -ENOSPC)
+    if (rc == LANES_CROWDED)
         return refuse(why,
                       "no %d consecutive ports from %u to %u are free of sockets, TIME_WAIT of earlier runs "
                       "included: wait a minute or choose another --port",

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,10 +17,31 @@ void process_leave_signals_to_controller(void)
         signal(controller_signals[i], SIG_IGN);
 }
 
+/* What is ignored stays so over exec, and our handlers are nothing for a child to run. Whether a hang-up is
+ * ignored (nohup) is the user's choice, for his commands as for us. */
+static void take_default_signals(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction now;
+        if (sigaction(number, NULL, &now) != 0 || (number == SIGHUP && now.sa_handler == SIG_IGN))
+            continue;
+        signal(number, SIG_DFL);
+    }
+}
+
+/* In the child that is to be a command of the user. Should this process die without a word, the command is
+ * told. */
+static void take_own_group(pid_t parent)
+{
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(127);
+}
+
 /* In the child: standard input and output are the stream. */
 static void take_stream(int control)
 {
-    process_leave_signals_to_controller(); /* what is ignored stays so over exec: no moment is left open */
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -34,6 +56,10 @@ static void become(const char *const words[], const char *command, int control)
 {
     char program[] = "tcpstorm", self[] = "/proc/self/exe", copies[PROCESS_WORDS_MAX][32];
     char *arguments[PROCESS_WORDS_MAX + 2] = {program};
+    if (command != NULL)
+        take_default_signals();
+    else
+        process_leave_signals_to_controller(); /* they stay ignored over exec: no moment is left open */
     take_stream(control);
     if (command != NULL)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
@@ -55,10 +81,14 @@ static int start(struct process *process, const char *const words[], const char 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all,
                 &before); /* the child must not die, or run our handlers, before it ignores them */
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0 && command != NULL)
+        take_own_group(parent);
     if (pid == 0)
         become(words, command, stream[1]);
     int error = errno;
+    if (pid > 0 && command != NULL)
+        setpgid(pid, pid); /* whoever of both comes first */
     sigprocmask(SIG_SETMASK, &before, NULL);
     close(stream[1]);
     if (pid < 0) {
@@ -67,6 +97,9 @@ static int start(struct process *process, const char *const words[], const char 
     }
     process->pid = pid;
     process->ended = false;
+    process->leads_group = command != NULL;
+    process->parting_signal = SIGKILL;
+    process->stopped_by = 0;
     return stream[0];
 }
 
@@ -80,19 +113,66 @@ int process_launch(struct process *process, const char *command)
     return start(process, NULL, command);
 }
 
+static void signal_group(const struct process *process, int number)
+{
+    kill(-process->pid, number);
+    kill(-process->pid, SIGCONT); /* who is stopped hears nothing else */
+}
+
+static void note_stop(struct process *process)
+{
+    siginfo_t stop = {0};
+    if (waitid(P_PID, (id_t)process->pid, &stop, WSTOPPED | WNOHANG) == 0 && stop.si_pid != 0)
+        process->stopped_by = stop.si_status;
+}
+
+/* It has ended and is not collected yet. */
+static bool is_over(const struct process *process)
+{
+    siginfo_t end = {0};
+    int rc = waitid(P_PID, (id_t)process->pid, &end, WEXITED | WNOHANG | WNOWAIT);
+    return rc == 0 ? end.si_pid != 0 : errno == ECHILD;
+}
+
 bool process_reap(struct process *process)
 {
+    int status = 0;
     if (process->pid == 0 || process->ended || process->elsewhere)
         return false;
-    pid_t got = waitpid(process->pid, &process->wait_status, WNOHANG);
+    if (process->leads_group) {
+        note_stop(process);
+        if (!is_over(process))
+            return false;
+        signal_group(process, process->parting_signal); /* once it is collected the number may be another's */
+    }
+    pid_t got;
+    do
+        got = waitpid(process->pid, &status, WNOHANG);
+    while (got < 0 && errno == EINTR);
     process->ended = got == process->pid || (got < 0 && errno == ECHILD);
+    if (got == process->pid)
+        process->wait_status = status;
     return process->ended;
+}
+
+static bool is_here(const struct process *process)
+{
+    return process->pid > 0 && !process->ended && !process->elsewhere;
 }
 
 void process_kill(const struct process *process)
 {
-    if (process->pid > 0 && !process->ended && !process->elsewhere)
-        kill(process->pid, SIGKILL);
+    if (!is_here(process))
+        return;
+    if (process->leads_group)
+        signal_group(process, process->parting_signal);
+    kill(process->pid, SIGKILL);
+}
+
+void process_ask_to_leave(const struct process *process)
+{
+    if (is_here(process) && process->leads_group)
+        signal_group(process, SIGTERM);
 }
 
 struct process_end process_end_text(const struct process *process)
@@ -102,6 +182,10 @@ struct process_end process_end_text(const struct process *process)
     if (process->ended && WIFSIGNALED(status))
         snprintf(out.text, sizeof out.text, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
+    else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_OUT_OF_MEMORY)
+        snprintf(out.text, sizeof out.text, "ran out of memory");
+    else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) == PROCESS_LOOP_FAILED)
+        snprintf(out.text, sizeof out.text, "left: its event loop failed");
     else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) != 0)
         snprintf(out.text, sizeof out.text, "left with exit status %d", WEXITSTATUS(status));
     else

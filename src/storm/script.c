@@ -56,7 +56,7 @@ int script_add_word(struct script *script, const char *word)
     size_t length = strcspn(word, "@");
     snprintf(name, sizeof name, "%.*s", (int)length, word);
     enum act act = act_parse(name);
-    if (act <= ACT_OPEN || word[length] != '@' || script->count == SCRIPT_STEPS_MAX)
+    if (!act_is_on_ends(act) || word[length] != '@' || script->count == SCRIPT_STEPS_MAX)
         return -EINVAL;
     for (int i = 0; i < TRIGGER_COUNT; i++) {
         if (strcmp(trigger_names[i], word + length + 1) != 0)

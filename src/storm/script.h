@@ -15,7 +15,7 @@ enum trigger {
 
 struct script_step {
     enum trigger when;
-    enum act act; /* never ACT_OPEN */
+    enum act act; /* one that is done to an end */
 };
 
 enum { SCRIPT_STEPS_MAX = ORDER_STEPS_MAX };

@@ -1,5 +1,6 @@
 /* server_end: the side that listens. It accepts each lane's quota as fast as the kernel hands connections
  * over and reports how far it is: that report is the credit by which the clients may go on. */
+#include "base/memory.h"
 #include "storm/close_order.h"
 #include "storm/door.h"
 #include "storm/worker.h"
@@ -118,10 +119,8 @@ static int open_listeners(struct worker *worker, const struct address *address, 
 static int open_door(struct worker *worker, const struct wire_line *line, const struct address *address,
                      enum opening opening)
 {
-    struct listener *listener = calloc(1, sizeof *listener);
-    int backlog = (int)wire_number(line, 4), rc = -ENOMEM;
-    if (listener == NULL)
-        return rc;
+    struct listener *listener = memory_new(sizeof *listener);
+    int backlog = (int)wire_number(line, 4), rc;
     *listener = (struct listener){
         .worker = worker,
         .next = worker->role_state,

@@ -1,5 +1,6 @@
 /* server_flow: the side that listens, where connections come one by one. Its behaviour accepts them and does
  * the rest; where descriptors run out it stays up and says so. */
+#include "base/memory.h"
 #include "storm/flow_worker.h"
 
 #include <errno.h>
@@ -21,9 +22,9 @@ static void report(struct worker *worker)
 
 static bool server_flow_start(struct worker *worker)
 {
-    struct server_flow *server = calloc(1, sizeof *server);
+    struct server_flow *server = memory_new(sizeof *server);
     worker->role_state = server;
-    return server != NULL && flow_worker_start(worker, &server->flow, report);
+    return flow_worker_start(worker, &server->flow, report);
 }
 
 static void server_flow_stop(struct worker *worker)

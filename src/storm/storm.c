@@ -7,18 +7,22 @@
 #include "storm/team.h"
 #include "tcp/sysctl.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 enum {
     ROOM_CHECK_MS = 500,
     TOGETHER_CHECK_MS = 50,
     ROOM_SAY_MS = 10000,      /* where each line of progress stays */
     ROOM_PATIENCE_MS = 75000, /* TIME_WAIT lasts 60 s, and the kernel is not punctual to the second */
+    END_BY_FORCE_US = 990000,
 };
 
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -40,17 +44,34 @@ struct storm {
     int64_t room_needed;
     int64_t room_asked_us;
     int64_t room_said_ms; /* of waiting, when progress was last told */
-    bool interrupted;
+    int interrupted;      /* how often */
 };
+
+/* Whoever asks a second time does not want to wait for anything: see END_BY_FORCE_US. */
+static void leave_at_once(int number)
+{
+    (void)number;
+    _exit(130);
+}
+
+/* All that a second signal still does takes less; and if it does not, the workers see our end, and leave. */
+static void end_by_force_soon(void)
+{
+    const struct itimerval soon = {.it_value = {.tv_usec = END_BY_FORCE_US}};
+    signal(SIGALRM, leave_at_once);
+    setitimer(ITIMER_REAL, &soon, NULL);
+}
 
 static void on_stop_signal(evutil_socket_t number, short what, void *context)
 {
     (void)number;
     (void)what;
     struct storm *storm = context;
-    storm->interrupted = true;
+    bool is_second = ++storm->interrupted > 1;
+    if (is_second)
+        end_by_force_soon();
     for (int i = 0; i < storm->playing_count; i++)
-        controller_interrupt(storm->playing[i]);
+        (is_second ? controller_end_now : controller_stop)(storm->playing[i]);
     if (storm->playing_count == 0)
         event_base_loopbreak(storm->base);
 }
@@ -130,28 +151,43 @@ static bool is_given(const struct storm_settings *settings, const char *name)
     return false;
 }
 
-/* The network namespace is ours: see plan.c. */
-static void make_setting(struct storm *storm, const struct close_order *order, struct former_setting *former)
+static int setting_failed(const char *name, const char *value, int rc)
+{
+    diag_error("cannot set %s to %s in this network namespace: %s", name, value, strerror(-rc));
+    return rc;
+}
+
+/* The network namespace is ours: see plan.c. Returns 0, or a negative errno after telling. */
+static int make_setting(struct storm *storm, const struct close_order *order, struct former_setting *former)
 {
     char value[32];
     former->name = is_given(storm->plan->settings, order->needs.sysctl) ? NULL : order->needs.sysctl;
     if (former->name == NULL)
-        return;
+        return 0;
     int64_t wanted = order_sysctl_value(order, storm->plan->settings->conns);
     if (order->needs.is_half) /* beside what earlier orders have left there */
         wanted += host_time_wait_now();
     snprintf(value, sizeof value, "%lld", (long long)wanted);
-    sysctl_read(former->name, former->value, sizeof former->value);
-    sysctl_write(former->name, value);
+    int rc = sysctl_read(former->name, former->value, sizeof former->value);
+    rc = rc != 0 ? rc : sysctl_write(former->name, value);
+    if (rc != 0) {
+        const char *name = former->name;
+        former->name = NULL; /* there is nothing to put back */
+        return setting_failed(name, value, rc);
+    }
     host_limits_read(&storm->plan->limits);
+    return 0;
 }
 
-static void put_setting_back(struct storm *storm, const struct former_setting *former)
+static int put_setting_back(struct storm *storm, const struct former_setting *former)
 {
     if (former->name == NULL)
-        return;
-    sysctl_write(former->name, former->value);
+        return 0;
+    int rc = sysctl_write(former->name, former->value);
+    if (rc != 0)
+        return setting_failed(former->name, former->value, rc);
     host_limits_read(&storm->plan->limits);
+    return 0;
 }
 
 static enum outcome finish(struct controller *controller, enum outcome outcome)
@@ -173,14 +209,15 @@ static struct controller *prepare(struct storm *storm, const struct order_start 
     struct controller *controller =
         controller_new(storm->base, start->plan, start, index, storm->observers, storm->began_us);
     if (controller == NULL)
-        diag_error("memory is short: lower --conns");
+        diag_error("out of memory: lower --conns");
     return controller;
 }
 
 static enum outcome play(struct storm *storm, const struct order_start *start, int index)
 {
     struct former_setting former;
-    make_setting(storm, start->order, &former);
+    if (make_setting(storm, start->order, &former) != 0)
+        return OUTCOME_FAULT;
     struct controller *controller = prepare(storm, start, index);
     enum outcome outcome = OUTCOME_FAULT;
     if (controller != NULL) {
@@ -189,8 +226,7 @@ static enum outcome play(struct storm *storm, const struct order_start *start, i
         storm->playing_count = 0;
         outcome = finish(controller, outcome);
     }
-    put_setting_back(storm, &former);
-    return outcome;
+    return put_setting_back(storm, &former) == 0 ? outcome : OUTCOME_FAULT;
 }
 
 /* Returns 0, or -1 after telling why there are none. */
@@ -214,8 +250,8 @@ static enum outcome play_all(struct storm *storm)
         struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
         if (!wait_for_room(storm, settings->orders[i]))
             return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
-        if (choose_ports(storm->plan, from, &start.lanes) != 0)
-            return OUTCOME_FAULT;
+        if (choose_ports(storm->plan, from, &start.lanes) != 0 || storm->interrupted)
+            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
         enum outcome outcome = play(storm, &start, i);
         worst = outcome > worst ? outcome : worst;
     }
@@ -235,7 +271,7 @@ static void give_up_if_one_failed(struct storm *storm)
     storm->given_up = true;
     for (int i = 0; i < storm->playing_count; i++)
         if (!controller_has_failed(storm->playing[i]))
-            controller_interrupt(storm->playing[i]);
+            controller_stop(storm->playing[i]);
 }
 
 static void on_together_timer(evutil_socket_t fd, short what, void *context)
@@ -287,12 +323,18 @@ static enum outcome play_together(struct storm *storm, struct plan *const *plans
     if (!start_together(storm, plans, count)) {
         worst = OUTCOME_FAULT;
         for (int i = 0; i < storm->playing_count; i++)
-            controller_interrupt(storm->playing[i]);
+            controller_stop(storm->playing[i]);
     }
     event_add(storm->together_timer, &often);
     while (!are_all_finished(storm) && event_base_dispatch(storm->base) == 0)
         ;
     event_del(storm->together_timer);
+    if (!are_all_finished(storm)) {
+        diag_error("the event loop failed: %s", strerror(errno));
+        worst = OUTCOME_FAULT;
+        for (int i = 0; i < storm->playing_count; i++)
+            controller_end_now(storm->playing[i]);
+    }
     for (int i = 0; i < storm->playing_count; i++) {
         enum outcome outcome = finish(storm->playing[i], controller_finish(storm->playing[i]));
         if (outcome == OUTCOME_FAULT || (worst != OUTCOME_FAULT && outcome > worst))
@@ -323,9 +365,31 @@ static struct event *catch_signal(struct storm *storm, int number)
     struct sigaction before;
     if (number == SIGHUP && sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
         return NULL;
-    struct event *event = evsignal_new(storm->base, number, on_stop_signal, storm);
-    event_add(event, NULL);
-    return event;
+    return evsignal_new(storm->base, number, on_stop_signal, storm);
+}
+
+/* Returns false when the loop could not be given its events; those that are there are freed by the caller. */
+static bool add_events(struct storm *storm)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        storm->signals[i] = catch_signal(storm, stop_signals[i]);
+        if (storm->signals[i] != NULL && event_add(storm->signals[i], NULL) != 0)
+            return false;
+    }
+    storm->room_timer = event_new(storm->base, -1, EV_PERSIST, on_room_timer, storm);
+    storm->together_timer = event_new(storm->base, -1, EV_PERSIST, on_together_timer, storm);
+    return storm->room_timer != NULL && storm->together_timer != NULL;
+}
+
+static void free_events(struct storm *storm)
+{
+    struct event *const timers[] = {storm->room_timer, storm->together_timer};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
+        if (timers[i] != NULL)
+            event_free(timers[i]);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        if (storm->signals[i] != NULL)
+            event_free(storm->signals[i]);
 }
 
 enum outcome storm_run_together(struct plan *const *plans, int count, int64_t hold_ms,
@@ -336,23 +400,19 @@ enum outcome storm_run_together(struct plan *const *plans, int count, int64_t ho
     struct team *team = storm.plan->settings->team;
     storm.base = team != NULL ? team->base : event_base_new();
     if (storm.base == NULL) {
-        diag_error("memory is short: no event loop could be made");
+        diag_error("cannot make an event loop: %s", strerror(errno));
         return OUTCOME_FAULT;
     }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* the end of a worker shows as SIGCHLD */
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        storm.signals[i] = catch_signal(&storm, stop_signals[i]);
-    storm.room_timer = event_new(storm.base, -1, EV_PERSIST, on_room_timer, &storm);
-    storm.together_timer = event_new(storm.base, -1, EV_PERSIST, on_together_timer, &storm);
-    enum outcome outcome = play_between_start_and_end(&storm, plans, count);
-    event_free(storm.together_timer);
-    event_free(storm.room_timer);
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        if (storm.signals[i] != NULL)
-            event_free(storm.signals[i]);
+    enum outcome outcome = OUTCOME_FAULT;
+    if (add_events(&storm))
+        outcome = play_between_start_and_end(&storm, plans, count);
+    else
+        diag_error("cannot hear signals: %s", strerror(errno));
+    free_events(&storm);
     if (team == NULL)
         event_base_free(storm.base);
     return outcome;

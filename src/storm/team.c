@@ -1,18 +1,22 @@
 #include "storm/team.h"
 
 #include "base/diag.h"
+#include "base/foreground.h"
+#include "base/shell_quote.h"
 #include "base/version.h"
 #include "storm/clock.h"
 #include "storm/host_report.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -21,7 +25,10 @@ enum {
     SILENCE_MS = 10000,   /* of a host that has said hello */
     HELLO_MS = 60000,     /* somebody may have to type a password */
     ANSWER_MS = 20000,    /* to a question of the kernel's tables */
+    SEARCH_MS = 60000,    /* for all such questions about ports */
+    KILL_MS = 10000,      /* for a host to tell of the end of a process that it was told to kill */
     GOODBYE_MS = 12000,
+    SHORT_GOODBYE_MS = 1000, /* of a launcher that has reached nobody, or of one that was killed */
 };
 
 /* One process on the host. */
@@ -30,6 +37,7 @@ struct host_channel {
     struct process *process;
     wire_on_end *on_end;
     void *context;
+    int64_t killed_us; /* when that was asked for; 0: it was not */
 };
 
 struct host_text host_name(const struct host *host)
@@ -79,14 +87,109 @@ static void on_stream_end(void *context)
         true; /* how the launcher ended is told by SIGCHLD, or never */
 }
 
+/* ---- the terminal ---- */
+
+static bool wants_terminal(const struct host *host)
+{
+    int by = host->process.stopped_by;
+    return !host->said_hello && host->fault[0] == '\0' && (by == SIGTTIN || by == SIGTTOU || by == SIGTSTP);
+}
+
+static struct host *terminal_holder(struct team *team)
+{
+    for (int i = 0; i < team->count; i++)
+        if (team->hosts[i].has_terminal)
+            return &team->hosts[i];
+    return NULL;
+}
+
+static void lend_terminal(struct team *team)
+{
+    for (int i = 0; i < team->count; i++) {
+        struct host *host = &team->hosts[i];
+        if (!wants_terminal(host) || !foreground_lend(host->process.pid))
+            continue;
+        host->process.stopped_by = 0;
+        host->has_terminal = true;
+        team->waiting_since_us = monotonic_us();
+        return;
+    }
+}
+
+static void take_terminal_back(struct host *host)
+{
+    host->has_terminal = false;
+    foreground_take_back(host->process.pid);
+}
+
+/* Ctrl-C while it has the terminal is for us, and so is Ctrl-Z: we cannot hear them. */
+static void heed_keys(struct host *host)
+{
+    const struct process *launcher = &host->process;
+    if (launcher->ended && WIFSIGNALED(launcher->wait_status) && WTERMSIG(launcher->wait_status) == SIGINT)
+        host->team->stops++;
+    else if (launcher->stopped_by == SIGTSTP)
+        kill(0, SIGTSTP);
+}
+
+/* One launcher at a time may ask for a password, until its host has said hello. */
+static void mind_terminal(struct team *team)
+{
+    struct host *holder = terminal_holder(team);
+    if (holder != NULL && (holder->said_hello || holder->process.ended || holder->process.stopped_by != 0)) {
+        take_terminal_back(holder);
+        heed_keys(holder);
+        holder = NULL;
+    }
+    if (holder == NULL && team->stops == 0)
+        lend_terminal(team);
+}
+
+/* ---- signals ---- */
+
+static void reap(struct team *team)
+{
+    for (int i = 0; i < team->count; i++)
+        if (process_reap(&team->hosts[i].process))
+            lose(&team->hosts[i], "%s", process_end_text(&team->hosts[i].process).text);
+    mind_terminal(team);
+}
+
 static void on_child_signal(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct team *team = context;
-    for (int i = 0; i < team->count; i++)
-        if (process_reap(&team->hosts[i].process))
-            lose(&team->hosts[i], "%s", process_end_text(&team->hosts[i].process).text);
+    reap(context);
+}
+
+static void on_stop_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    ((struct team *)context)->stops++;
+}
+
+/* ---- the pulse ---- */
+
+static bool has_one_that_will_not_die(const struct host *host, int64_t now_us)
+{
+    for (int i = 0; i < host->channel_count; i++) {
+        const struct host_channel *channel = &host->channels[i];
+        if (channel->wire != NULL && !channel->process->ended && channel->killed_us != 0 &&
+            now_us - channel->killed_us > KILL_MS * 1000)
+            return true;
+    }
+    return false;
+}
+
+/* The run may be over, with nobody left to tell it. */
+static void give_up(struct host *host)
+{
+    diag_warn(
+        "%s has not ended a process that it was told to kill %d s ago: processes of this run may be left "
+        "there",
+        host_name(host).text, KILL_MS / 1000);
+    lose(host, "does not end its processes");
 }
 
 static void on_pulse(evutil_socket_t fd, short what, void *context)
@@ -97,6 +200,7 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
     int64_t now_us = monotonic_us();
     bool was_stopped = now_us - team->last_pulse_us > LATE_PULSE_MS * 1000;
     team->last_pulse_us = now_us;
+    reap(team); /* a SIGCHLD may have been missed */
     for (int i = 0; i < team->count; i++) {
         struct host *host = &team->hosts[i];
         if (host->fault[0] != '\0' || (!host->is_ready && !host->stream_has_ended))
@@ -107,6 +211,8 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
             lose(host, "closed its stream");
         else if (now_us - host->heard_us > SILENCE_MS * 1000)
             lose(host, "has not been heard for %d s", SILENCE_MS / 1000);
+        else if (has_one_that_will_not_die(host, now_us))
+            give_up(host);
         else
             wire_send(host->wire, "ping");
     }
@@ -117,14 +223,16 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
 static struct host_channel *channel_in(struct host *host, const struct wire_line *line)
 {
     int64_t id = wire_number(line, 1);
-    bool known = line->count > 1 && id >= 0 && id < host->channel_count;
+    bool known = id < host->channel_count;
     return known && host->channels[id].wire != NULL ? &host->channels[id] : NULL;
 }
 
 static void hear_hello(struct host *host, const struct wire_line *line)
 {
-    const char *version = line->count > 2 ? line->word[2] : "?";
+    const char *version = line->word[2];
     host->said_hello = true;
+    host->process.parting_signal = SIGTERM; /* what is there leaves by itself, and resets what is open */
+    mind_terminal(host->team);
     if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0)
         lose(host,
              "has tcpstorm %s (protocol %lld), this is %s (protocol %d): use the same, --worker-path says "
@@ -135,11 +243,14 @@ static void hear_hello(struct host *host, const struct wire_line *line)
 static void hear_limits(struct host *host, const struct wire_line *line)
 {
     host_report_read_limits(line, &host->limits);
+    if (host->limits.port_first > host->limits.port_last)
+        lose(host, "says that its ephemeral ports begin at %lld and end at %lld",
+             (long long)host->limits.port_first, (long long)host->limits.port_last);
 }
 
 static void hear_identity(struct host *host, const struct wire_line *line)
 {
-    snprintf(host->identity, sizeof host->identity, "%s", line->count > 1 ? line->word[1] : "?");
+    snprintf(host->identity, sizeof host->identity, "%s", line->word[1]);
     snprintf(host->limits.kernel, sizeof host->limits.kernel, "%.71s", wire_rest(line, 2).text);
     host->is_ready = true;
 }
@@ -167,7 +278,7 @@ static void hear_from(struct host *host, const struct wire_line *line)
 {
     const struct host_channel *channel = channel_in(host, line);
     const struct wire_line inner = carried(line);
-    if (channel != NULL && inner.count > 0)
+    if (channel != NULL)
         wire_hear(channel->wire, &inner);
 }
 
@@ -209,21 +320,62 @@ static void on_line(void *context, const struct wire_line *line)
             verbs[i].run(host, line);
 }
 
+/* A login may greet before we do. */
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    struct host *host = context;
+    if (host->said_hello)
+        lose(host, "speaks another protocol (%s)", why->text);
+}
+
 /* ---- opening and closing ---- */
+
+/* A single command without assignments before it: the shell can become it, and is not there to speak of its
+ * end. */
+static bool is_simple(const char *launcher)
+{
+    const char *first = launcher + strspn(launcher, " \t");
+    const char *equals = strchr(first, '=');
+    return strpbrk(launcher, ";&|<>(){}!#`\n") == NULL &&
+           (equals == NULL || equals > first + strcspn(first, " \t"));
+}
+
+/* `LAUNCHER PATH WORD ...`, to be run by a shell: the launcher is a command as it was typed, the path one
+ * word whatever is in it. To be freed. */
+static char *command_of(const struct host *host, int argc, const char *const argv[])
+{
+    const char *words[4] = {host->team->worker_path};
+    for (int i = 0; i < argc && i < 3; i++)
+        words[i + 1] = argv[i];
+    return shell_command(host->launcher, 1 + argc, words);
+}
+
+/* Returns our end of its stream, or a negative errno. */
+static int run_launcher(struct host *host, const char *const words[])
+{
+    char *command = command_of(host, 2, words), *line = NULL;
+    int fd = -ENOMEM;
+    if (command != NULL && asprintf(&line, "%s%s", is_simple(host->launcher) ? "exec " : "", command) > 0)
+        fd = process_launch(&host->process, line);
+    free(line);
+    free(command);
+    return fd;
+}
+
+static int start_process(struct host *host)
+{
+    static const char *const words[PROCESS_WORDS_MAX + 1] = {"worker", "host"};
+    return host->launcher != NULL ? run_launcher(host, words) : process_start(&host->process, words);
+}
 
 static int launch(struct host *host)
 {
-    static const char *const words[PROCESS_WORDS_MAX + 1] = {"worker", "host"};
-    char command[2048];
+    static const struct wire_ears ears = {WAY_FROM_HOST, on_line, on_bad_line, on_stream_end};
     snprintf(host->process.name, sizeof host->process.name, "a host");
-    if (host->launcher != NULL && snprintf(command, sizeof command, "exec %s %s worker host", host->launcher,
-                                           host->team->worker_path) >= (int)sizeof command)
-        return -E2BIG;
-    int fd = host->launcher != NULL ? process_launch(&host->process, command)
-                                    : process_start(&host->process, words);
+    int fd = start_process(host);
     if (fd < 0)
         return fd;
-    host->wire = wire_new(host->team->base, fd, on_line, on_stream_end, host);
+    host->wire = wire_new(host->team->base, fd, &ears, host);
     if (host->wire != NULL)
         return 0;
     close(fd);
@@ -245,20 +397,50 @@ static bool has_ended(const struct host *host)
     return host->process.pid == 0 || host->process.ended;
 }
 
-/* Runs the loop until all hosts have got there, or for so long. */
-static bool wait_for_all(struct team *team, bool (*is_there)(const struct host *host), int64_t limit_ms)
+static bool has_ended_or_hears_us(const struct host *host)
+{
+    return has_ended(host) || host->said_hello;
+}
+
+/* Runs the loop until all hosts have got there. Returns 0; -EINTR, once more signals than `stops_allowed`
+ * were heard; or -ETIMEDOUT after so long. */
+static int wait_for_all(struct team *team, bool (*is_there)(const struct host *host), int64_t limit_ms,
+                        int stops_allowed)
 {
     static const struct timeval often = {0, 50000};
-    int64_t until_us = monotonic_us() + limit_ms * 1000;
+    team->waiting_since_us = monotonic_us();
     for (;;) {
         int there = 0;
         for (int i = 0; i < team->count; i++)
             there += is_there(&team->hosts[i]);
-        if (there == team->count || monotonic_us() > until_us)
-            return there == team->count;
+        if (team->stops > stops_allowed)
+            return -EINTR;
+        if (there == team->count)
+            return 0;
+        if (monotonic_us() - team->waiting_since_us > limit_ms * 1000)
+            return -ETIMEDOUT;
         event_base_loopexit(team->base, &often);
         event_base_dispatch(team->base);
+        reap(team);
     }
+}
+
+static void tell_fault(const struct host *host)
+{
+    static const char *const version[] = {"version"};
+    char *try = host->launcher != NULL ? command_of(host, 1, version) : NULL;
+    const char *command = try != NULL ?
+    try:
+        "tcpstorm version";
+    if (host->fault[0] == '\0')
+        diag_error("%s said nothing for %d s: does \"%s\" work?", host_name(host).text, HELLO_MS / 1000,
+                   command);
+    else if (host->said_hello)
+        diag_error("%s %s", host_name(host).text, host->fault);
+    else
+        diag_error("%s %s before it said hello: does \"%s\" work?", host_name(host).text, host->fault,
+                   command);
+    free(try);
 }
 
 static int tell_faults(const struct team *team)
@@ -269,31 +451,56 @@ static int tell_faults(const struct team *team)
         if (host->fault[0] == '\0' && host->is_ready)
             continue;
         faults++;
-        if (host->fault[0] == '\0')
-            diag_error("%s said nothing for %d s: does \"%s %s version\" work?", host_name(host).text,
-                       HELLO_MS / 1000, host->launcher != NULL ? host->launcher : "", team->worker_path);
-        else if (host->said_hello)
-            diag_error("%s %s", host_name(host).text, host->fault);
-        else
-            diag_error("%s %s before it said hello: does \"%s %s version\" work?", host_name(host).text,
-                       host->fault, host->launcher != NULL ? host->launcher : "", team->worker_path);
+        tell_fault(host);
     }
-    return faults == 0 ? 0 : -1;
+    return faults == 0 ? 0 : -EHOSTUNREACH;
+}
+
+static int tell_interrupted(const struct team *team)
+{
+    const struct host *awaited = NULL;
+    for (int i = 0; i < team->count && awaited == NULL; i++)
+        awaited = team->hosts[i].is_ready ? NULL : &team->hosts[i];
+    diag_error("interrupted before %s%s; no connection was opened",
+               awaited != NULL ? host_name(awaited).text : "the run began",
+               awaited != NULL ? " said hello" : "");
+    return -EINTR;
+}
+
+/* Under nohup a hang-up stays ignored. */
+static bool is_ignored(int number)
+{
+    struct sigaction now;
+    return number == SIGHUP && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
+static int listen_to_events(struct team *team)
+{
+    static const int stop_signals[TEAM_STOP_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+    static const struct timeval pulse = {PULSE_MS / 1000, 0};
+    team->pulse = event_new(team->base, -1, EV_PERSIST, on_pulse, team);
+    team->child_signal = evsignal_new(team->base, SIGCHLD, on_child_signal, team);
+    if (team->pulse == NULL || team->child_signal == NULL || event_add(team->child_signal, NULL) != 0 ||
+        event_add(team->pulse, &pulse) != 0)
+        return -ENOMEM;
+    for (int i = 0; i < TEAM_STOP_SIGNALS; i++) {
+        if (is_ignored(stop_signals[i]))
+            continue;
+        team->stop_signals[i] = evsignal_new(team->base, stop_signals[i], on_stop_signal, team);
+        if (team->stop_signals[i] == NULL || event_add(team->stop_signals[i], NULL) != 0)
+            return -ENOMEM;
+    }
+    return 0;
 }
 
 int team_open(struct team *team)
 {
-    static const struct timeval pulse = {PULSE_MS / 1000, 0};
     team->base = event_base_new();
-    if (team->base == NULL) {
-        diag_error("memory is short: no event loop could be made");
-        return -1;
+    if (team->base == NULL || listen_to_events(team) != 0) {
+        diag_error("out of memory: no event loop could be made");
+        return -ENOMEM;
     }
     signal(SIGPIPE, SIG_IGN);
-    team->pulse = event_new(team->base, -1, EV_PERSIST, on_pulse, team);
-    team->child_signal = evsignal_new(team->base, SIGCHLD, on_child_signal, team);
-    event_add(team->child_signal, NULL);
-    event_add(team->pulse, &pulse);
     team->last_pulse_us = monotonic_us();
     for (int i = 0; i < team->count; i++) {
         team->hosts[i].team = team;
@@ -301,8 +508,46 @@ int team_open(struct team *team)
         if (rc != 0)
             lose(&team->hosts[i], "could not be launched: %s", strerror(-rc));
     }
-    wait_for_all(team, is_ready, HELLO_MS);
-    return tell_faults(team);
+    int rc = wait_for_all(team, is_ready, HELLO_MS, 0);
+    return rc == -EINTR ? tell_interrupted(team) : tell_faults(team);
+}
+
+/* Whoever can hear us is asked to leave in peace, a launcher that has reached nobody is asked as any process
+ * is. */
+static void ask_to_leave(struct host *host)
+{
+    if (!host->said_hello)
+        process_ask_to_leave(&host->process);
+    else if (host->fault[0] == '\0')
+        wire_send(host->wire, "quit");
+    if (host->fault[0] == '\0')
+        snprintf(host->fault, sizeof host->fault, "was asked to leave");
+}
+
+/* A second signal, or one while they leave, puts an end to patience. */
+static void wait_until_they_have_left(struct team *team)
+{
+    int stops_allowed = team->stops > 0 ? 1 : 0;
+    int rc = wait_for_all(team, has_ended_or_hears_us, SHORT_GOODBYE_MS, stops_allowed);
+    for (int i = 0; i < team->count; i++)
+        if (!team->hosts[i].said_hello)
+            process_kill(&team->hosts[i].process);
+    if (rc != -EINTR)
+        rc = wait_for_all(team, has_ended, GOODBYE_MS, stops_allowed);
+    for (int i = 0; i < team->count; i++) {
+        const struct host *host = &team->hosts[i];
+        if (rc == -ETIMEDOUT && !has_ended(host))
+            diag_warn("%s did not leave for %d s and was given up: processes of this run may be left there",
+                      host_name(host).text, GOODBYE_MS / 1000);
+        process_kill(&host->process);
+    }
+    wait_for_all(team, has_ended, SHORT_GOODBYE_MS, INT_MAX);
+}
+
+static void free_event(struct event *event)
+{
+    if (event != NULL)
+        event_free(event);
 }
 
 void team_close(struct team *team)
@@ -310,19 +555,19 @@ void team_close(struct team *team)
     if (team->base == NULL)
         return;
     for (int i = 0; i < team->count; i++)
-        if (team->hosts[i].wire != NULL && team->hosts[i].fault[0] == '\0') {
-            wire_send(team->hosts[i].wire, "quit");
-            snprintf(team->hosts[i].fault, sizeof team->hosts[i].fault, "was asked to leave");
-        }
-    wait_for_all(team, has_ended, GOODBYE_MS);
+        ask_to_leave(&team->hosts[i]);
+    wait_until_they_have_left(team);
     for (int i = 0; i < team->count; i++) {
         struct host *host = &team->hosts[i];
-        process_kill(&host->process);
+        if (host->has_terminal)
+            take_terminal_back(host);
         wire_free(host->wire);
         free(host->channels);
     }
-    event_free(team->pulse);
-    event_free(team->child_signal);
+    free_event(team->pulse);
+    free_event(team->child_signal);
+    for (int i = 0; i < TEAM_STOP_SIGNALS; i++)
+        free_event(team->stop_signals[i]);
     event_base_free(team->base);
     team->base = NULL;
 }
@@ -450,29 +695,50 @@ static void ask_for_room(struct team *team, uint16_t from, uint16_t last, int co
     }
 }
 
+/* The first host that has not answered. */
+static const struct host *silent_host(const struct team *team)
+{
+    int i = 0;
+    while (i < team->count - 1 && has_answered(&team->hosts[i]))
+        i++;
+    return &team->hosts[i];
+}
+
+/* What all have answered together: 0, and *first moved up to where the highest of them begins, or why not. */
+static int take_answers(struct team *team, uint16_t *first)
+{
+    for (int i = 0; i < team->count; i++) {
+        const struct host *host = &team->hosts[i];
+        if (host->fault[0] != '\0')
+            return -EHOSTUNREACH;
+        if (host->room_first > *first || host->room_rc != 0)
+            *first = host->room_first;
+        if (host->room_rc != 0) {
+            team->without_room = host;
+            return host->room_rc;
+        }
+    }
+    return 0;
+}
+
 int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, uint16_t *first)
 {
-    for (*first = from;;) {
-        uint16_t highest = *first;
-        ask_for_room(team, *first, last, count);
-        if (!wait_for_all(team, has_answered, ANSWER_MS))
-            return -ETIMEDOUT;
-        for (int i = 0; i < team->count; i++) {
-            const struct host *host = &team->hosts[i];
-            if (host->fault[0] != '\0')
-                return -EHOSTUNREACH;
-            if (host->room_first > highest || host->room_rc != 0)
-                highest = host->room_first;
-            if (host->room_rc != 0) {
-                *first = highest;
-                team->without_room = host;
-                return host->room_rc;
-            }
-        }
-        if (highest == *first)
-            return 0;
-        *first = highest;
-    }
+    int64_t began_us = monotonic_us();
+    uint16_t asked;
+    *first = from;
+    do {
+        asked = *first;
+        ask_for_room(team, asked, last, count);
+        int rc = wait_for_all(team, has_answered, ANSWER_MS, 0);
+        if (rc == -ETIMEDOUT)
+            team->without_room = silent_host(team);
+        rc = rc != 0 ? rc : take_answers(team, first);
+        if (rc != 0)
+            return rc;
+        if (*first + count - 1 > last || monotonic_us() - began_us > SEARCH_MS * 1000)
+            return -ENOSPC;
+    } while (*first != asked);
+    return 0;
 }
 
 void team_ask_counters(struct team *team)
@@ -502,7 +768,7 @@ int64_t team_time_wait_room(const struct team *team)
 /* ---- the crew's processes ---- */
 
 struct wire *host_start(struct host *host, struct process *process, const char *const words[],
-                        wire_on_line *on_line_of_it, wire_on_end *on_end, void *context)
+                        const struct wire_ears *ears, void *context)
 {
     struct wire_text text = {""};
     if (host->fault[0] != '\0')
@@ -512,7 +778,7 @@ struct wire *host_start(struct host *host, struct process *process, const char *
     if (grown == NULL)
         return NULL;
     host->channels = grown;
-    struct wire *wire = wire_new_channel(host->wire, host->channel_count, on_line_of_it, on_end, context);
+    struct wire *wire = wire_new_channel(host->wire, host->channel_count, ears, context);
     if (wire == NULL)
         return NULL;
     for (int i = 0; words[i] != NULL; i++)
@@ -522,7 +788,7 @@ struct wire *host_start(struct host *host, struct process *process, const char *
     process->pid = 1; /* until the host has told it: it is there */
     wire_send(host->wire, "start %d%s", host->channel_count, text.text);
     host->channels[host->channel_count++] =
-        (struct host_channel){.wire = wire, .process = process, .on_end = on_end, .context = context};
+        (struct host_channel){.wire = wire, .process = process, .on_end = ears->on_end, .context = context};
     return wire;
 }
 
@@ -537,8 +803,11 @@ static int channel_of(const struct host *host, const struct wire *wire)
 void host_kill(struct host *host, const struct wire *wire)
 {
     int id = wire != NULL ? channel_of(host, wire) : -1;
-    if (id >= 0 && host->fault[0] == '\0')
-        wire_send(host->wire, "kill %d", id);
+    if (id < 0 || host->fault[0] != '\0')
+        return;
+    if (host->channels[id].killed_us == 0)
+        host->channels[id].killed_us = monotonic_us();
+    wire_send(host->wire, "kill %d", id);
 }
 
 void host_forget(struct host *host, const struct wire *wire)

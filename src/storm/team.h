@@ -15,7 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HOSTS_MAX = 16 };
+enum { HOSTS_MAX = 16, TEAM_STOP_SIGNALS = 3 };
 
 struct event;
 struct event_base;
@@ -33,7 +33,7 @@ struct host {
     struct team *team;
     struct process process; /* the launcher */
     struct wire *wire;
-    bool said_hello, is_ready, stream_has_ended;
+    bool said_hello, is_ready, stream_has_ended, has_terminal;
     int64_t heard_us;
     bool has_answered;
     int room_rc;
@@ -50,7 +50,10 @@ struct team {
     const char *worker_path; /* of tcpstorm on the hosts */
     struct event_base *base;
     struct event *pulse, *child_signal;
+    struct event *stop_signals[TEAM_STOP_SIGNALS]; /* NULL: ignored by the user's choice */
+    int stops;                                     /* INT, TERM and HUP that were heard since it was opened */
     int64_t last_pulse_us;
+    int64_t waiting_since_us;        /* of what is waited for; a password may take as long again */
     const struct host *without_room; /* by team_find_ports, when it failed */
 };
 
@@ -64,10 +67,11 @@ struct host_text host_name(const struct host *host);
 /* The launcher, or "local". */
 const char *host_word(const struct host *host);
 
-/* Launches all and waits until they have said what they are. Returns 0, or -1 after telling why not. */
+/* Launches all and waits until they have said what they are. Returns 0, or a negative errno after telling why
+ * not: -EINTR when a signal has put an end to it. */
 int team_open(struct team *team);
 
-/* Has all leave, and waits until they have. */
+/* Has all leave, and waits until they have, or until it has told which have not. */
 void team_close(struct team *team);
 
 /* True when an earlier host sees the same sockets: it is the one to be asked. */
@@ -83,7 +87,7 @@ int team_count(const struct team *team, enum side side);
 void team_place(const struct team *team, enum side side, int count, int host[]);
 
 /* As lanes_find_ports, on every host beside the addresses of all servers; and reads the kernels' counters.
- * The errno of a host that is lost is EHOSTUNREACH. */
+ * The errno of a host that is lost is EHOSTUNREACH. After a signal it gives up: see stops. */
 int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, uint16_t *first);
 
 /* " 10.0.0.5 10.0.0.6": where the servers listen, a space before each. */
@@ -98,11 +102,11 @@ int64_t team_time_wait_room(const struct team *team);
 
 /* ---- for the crew ---- */
 
-/* Starts `tcpstorm WORD ...` there. `process` is filled in when the host has answered, and `on_end` called
- * when it has ended or the host is lost. Returns its stream, which the caller frees, or NULL: the host is
- * lost, or memory is short. */
+/* Starts `tcpstorm WORD ...` there. `process` is filled in when the host has answered, and ears->on_end
+ * called when it has ended or the host is lost. Returns its stream, which the caller frees, or NULL: the host
+ * is lost, or memory is short. */
 struct wire *host_start(struct host *host, struct process *process, const char *const words[],
-                        wire_on_line *on_line, wire_on_end *on_end, void *context);
+                        const struct wire_ears *ears, void *context);
 
 /* Kills a process that was started with that stream. */
 void host_kill(struct host *host, const struct wire *wire);

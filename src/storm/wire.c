@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <event2/util.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,7 @@ struct wire {
     struct bufferevent *stream, *out; /* where lines come in, and go out: often the same */
     struct wire *carrier;             /* of a channel, which has no streams */
     int id;
-    wire_on_line *on_line;
-    wire_on_end *on_end;
+    struct wire_ears ears;
     void *context;
 };
 
@@ -42,7 +42,30 @@ static void on_end(struct bufferevent *stream, short what, void *context)
     if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
         return;
     bufferevent_disable(stream, EV_READ | EV_WRITE);
-    wire->on_end(wire->context);
+    wire->ears.on_end(wire->context);
+}
+
+/* Gives it to who hears it, if it is a message. */
+static void deliver(const struct wire *wire, const struct wire_line *line)
+{
+    struct message_complaint why;
+    if (wire->ears.way == WAY_CARRIED || message_check(wire->ears.way, line, &why))
+        wire->ears.on_line(wire->context, line);
+    else
+        wire->ears.on_bad(wire->context, &why);
+}
+
+static void read_line(const struct wire *wire, char *text, size_t length)
+{
+    struct wire_line line;
+    bool is_text = length <= WIRE_LINE_MAX && strlen(text) == length;
+    if (is_text && wire_split(text, &line) == 0) {
+        if (line.count > 0)
+            deliver(wire, &line);
+        return;
+    }
+    struct message_complaint why = message_complaint_of("is no line of words", text);
+    wire->ears.on_bad(wire->context, &why);
 }
 
 /* on_line may free the wire, so nothing of it is touched once the stream is gone: the reference keeps the
@@ -52,12 +75,11 @@ static void on_readable(struct bufferevent *stream, void *context)
     struct wire *wire = context;
     struct evbuffer *input = bufferevent_get_input(stream);
     char *text;
+    size_t length;
     bufferevent_incref(stream);
     while ((bufferevent_get_enabled(stream) & EV_READ) != 0 &&
-           (text = evbuffer_readln(input, NULL, EVBUFFER_EOL_LF)) != NULL) {
-        struct wire_line line;
-        if (wire_split(text, &line) == 0 && line.count > 0)
-            wire->on_line(wire->context, &line);
+           (text = evbuffer_readln(input, &length, EVBUFFER_EOL_LF)) != NULL) {
+        read_line(wire, text, length);
         free(text);
     }
     if (evbuffer_get_length(input) > WIRE_LINE_MAX && (bufferevent_get_enabled(stream) & EV_READ) != 0)
@@ -65,11 +87,11 @@ static void on_readable(struct bufferevent *stream, void *context)
     bufferevent_decref(stream);
 }
 
-static struct wire *new_wire(wire_on_line *on_line, wire_on_end *ended, void *context)
+static struct wire *new_wire(const struct wire_ears *ears, void *context)
 {
     struct wire *wire = calloc(1, sizeof *wire);
     if (wire != NULL)
-        *wire = (struct wire){.on_line = on_line, .on_end = ended, .context = context};
+        *wire = (struct wire){.ears = *ears, .context = context};
     return wire;
 }
 
@@ -82,10 +104,10 @@ static struct bufferevent *open_stream(struct event_base *base, int fd, struct w
     return stream;
 }
 
-struct wire *wire_new_pair(struct event_base *base, int in, int out, wire_on_line *on_line,
-                           wire_on_end *ended, void *context)
+struct wire *wire_new_pair(struct event_base *base, int in, int out, const struct wire_ears *ears,
+                           void *context)
 {
-    struct wire *wire = new_wire(on_line, ended, context);
+    struct wire *wire = new_wire(ears, context);
     if (wire == NULL)
         return NULL;
     wire->stream = open_stream(base, in, wire);
@@ -99,16 +121,14 @@ struct wire *wire_new_pair(struct event_base *base, int in, int out, wire_on_lin
     return wire;
 }
 
-struct wire *wire_new(struct event_base *base, int fd, wire_on_line *on_line, wire_on_end *ended,
-                      void *context)
+struct wire *wire_new(struct event_base *base, int fd, const struct wire_ears *ears, void *context)
 {
-    return wire_new_pair(base, fd, fd, on_line, ended, context);
+    return wire_new_pair(base, fd, fd, ears, context);
 }
 
-struct wire *wire_new_channel(struct wire *carrier, int id, wire_on_line *on_line, wire_on_end *ended,
-                              void *context)
+struct wire *wire_new_channel(struct wire *carrier, int id, const struct wire_ears *ears, void *context)
 {
-    struct wire *wire = new_wire(on_line, ended, context);
+    struct wire *wire = new_wire(ears, context);
     if (wire != NULL) {
         wire->carrier = carrier;
         wire->id = id;
@@ -136,12 +156,12 @@ void wire_free(struct wire *wire)
 
 void wire_hear(struct wire *channel, const struct wire_line *line)
 {
-    channel->on_line(channel->context, line);
+    deliver(channel, line);
 }
 
 void wire_hear_end(struct wire *channel)
 {
-    channel->on_end(channel->context);
+    channel->ears.on_end(channel->context);
 }
 
 void wire_text_add(struct wire_text *text, const char *format, ...)

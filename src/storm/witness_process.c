@@ -15,27 +15,52 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+enum { PULSE_US = 1000000 };
+enum { ANSWER_SIZE = 65536 }; /* an answer leaves in one piece */
+
 struct witness_state {
     FILE *out;
     const struct witness_backend *backend;
     struct look_target target;
     pid_t *pids; /* of the workers */
     int pid_count;
+    int64_t spoke_us; /* when the controller last had a line from here */
     bool quit;
+    bool has_failed; /* an answer did not get out */
 };
+
+/* An answer that does not get out whole is waited for in vain: then it is better to be missed at once. */
+static bool hand_over(FILE *out)
+{
+    while (fflush(out) != 0) {
+        if (errno != EINTR)
+            return false;
+        clearerr(out);
+    }
+    return !ferror(out);
+}
+
+/* A look at millions of sockets takes seconds: the controller is told that it goes on. */
+static void on_pulse(void *context)
+{
+    struct witness_state *witness = context;
+    int64_t now_us = monotonic_us();
+    if (now_us - witness->spoke_us < PULSE_US)
+        return;
+    witness->spoke_us = now_us;
+    fputs("looking\n", witness->out);
+    hand_over(witness->out);
+}
 
 static void do_backend(struct witness_state *witness, const struct wire_line *line)
 {
-    if (line->count == 2)
-        witness->backend = witness_named(line->word[1]);
+    witness->backend = witness_named(line->word[1]);
 }
 
 static void do_target(struct witness_state *witness, const struct wire_line *line)
 {
     struct look_target *target = &witness->target;
-    if (line->count < 4 || line->count > 4 + MORE_ADDRESSES_MAX ||
-        !address_parse(line->word[3], &target->address))
-        return;
+    address_parse(line->word[3], &target->address);
     target->ports.first = (uint16_t)wire_number(line, 1);
     target->ports.last = (uint16_t)wire_number(line, 2);
     target->more_count = line->count - 4;
@@ -81,9 +106,10 @@ static void do_nice(struct witness_state *witness, const struct wire_line *line)
 
 static void do_owners(struct witness_state *witness, const struct wire_line *line)
 {
-    struct lingering lingering;
-    int rc =
-        lingering_look(witness->backend, &witness->target, witness->pids, witness->pid_count, &lingering);
+    struct lingering lingering = {.count = 0};
+    int rc = witness->backend == NULL ? -EPROTONOSUPPORT
+                                      : lingering_look(witness->backend, &witness->target, witness->pids,
+                                                       witness->pid_count, &lingering);
     for (int i = 0; i < lingering.count; i++) {
         const struct lingering_class *class = &lingering.each[i];
         fprintf(witness->out, "class %s %d %d %d %d %d %d %d %lld %lld %s\n", line->word[1], class->side,
@@ -92,6 +118,11 @@ static void do_owners(struct witness_state *witness, const struct wire_line *lin
                 class->command[0] != '\0' ? class->command : "-");
     }
     fprintf(witness->out, "owned %s %lld %d\n", line->word[1], (long long)lingering.total, -rc);
+}
+
+static void do_ping(struct witness_state *witness, const struct wire_line *line)
+{
+    fprintf(witness->out, "pong %lld\n", (long long)wire_number(line, 1));
 }
 
 static void do_quit(struct witness_state *witness, const struct wire_line *line)
@@ -107,33 +138,42 @@ struct verb {
 
 static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_target}, {"look", do_look},
                                     {"pid", do_pid},         {"nice", do_nice},     {"owners", do_owners},
-                                    {"quit", do_quit}};
+                                    {"ping", do_ping},       {"quit", do_quit}};
 
 static void obey(struct witness_state *witness, const struct wire_line *line)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (line->count > 0 && strcmp(verbs[i].name, line->word[0]) == 0)
+        if (strcmp(verbs[i].name, line->word[0]) == 0)
             verbs[i].run(witness, line);
-    fflush(witness->out);
+    if (!hand_over(witness->out))
+        witness->quit = witness->has_failed = true;
+    witness->spoke_us = monotonic_us();
 }
 
 int witness_process_run(int from_controller, int to_controller)
 {
+    static char answer[ANSWER_SIZE];
     process_leave_signals_to_controller();
     struct witness_state witness = {.out = fdopen(to_controller, "w")};
+    witness.target.on_pulse = on_pulse;
+    witness.target.pulse_context = &witness;
     FILE *in = fdopen(from_controller, "r");
     if (in == NULL || witness.out == NULL)
         return -errno;
+    setvbuf(witness.out, answer, _IOFBF, sizeof answer);
     fprintf(witness.out, "hello %d %s\n", WIRE_PROTOCOL, TCPSTORM_VERSION);
-    fflush(witness.out);
+    witness.quit = witness.has_failed = !hand_over(witness.out);
     char text[WIRE_LINE_MAX];
     while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
         struct wire_line line;
-        if (wire_split(text, &line) == 0)
+        struct message_complaint why;
+        if (wire_split(text, &line) == 0 && message_check(WAY_TO_WITNESS, &line, &why))
             obey(&witness, &line);
+        else
+            witness.quit = true; /* whoever that is: it is no controller of ours */
     }
     free(witness.pids);
     fclose(witness.out);
     fclose(in);
-    return 0;
+    return witness.has_failed ? -EIO : 0;
 }

@@ -34,8 +34,8 @@ static void on_acted(void *context, const struct ends_act_report *report, bool f
 
 static void do_act(struct worker *worker, const struct wire_line *line)
 {
-    enum act act = line->count == 5 ? act_parse(line->word[2]) : ACT_NONE;
-    if (act <= ACT_OPEN || worker->running != NULL) {
+    enum act act = act_parse(line->word[2]);
+    if (worker->running != NULL) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
@@ -44,8 +44,6 @@ static void do_act(struct worker *worker, const struct wire_line *line)
     const struct ends_act_what what = {
         .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = wire_number(line, 4)};
     worker->running = ends_act_start(worker->base, &worker->ends, &what, on_acted, worker);
-    if (worker->running == NULL)
-        worker_fault(worker, "act", ENOMEM, 0);
 }
 
 static void do_census(struct worker *worker, const struct wire_line *line)
@@ -54,6 +52,21 @@ static void do_census(struct worker *worker, const struct wire_line *line)
     if (worker->role->ghosts != NULL)
         ghosts += worker->role->ghosts(worker);
     wire_send(worker->wire, "ghosts %lld %lld", (long long)wire_number(line, 1), (long long)ghosts);
+}
+
+/* The act under way ends where it is, and no connection is begun any more. */
+static void do_stop(struct worker *worker, const struct wire_line *line)
+{
+    ends_act_cancel(worker->running);
+    worker->running = NULL;
+    if (worker->role->halt != NULL)
+        worker->role->halt(worker);
+    wire_send(worker->wire, "stopped %lld", (long long)wire_number(line, 1));
+}
+
+static void do_ping(struct worker *worker, const struct wire_line *line)
+{
+    wire_send(worker->wire, "pong %lld", (long long)wire_number(line, 1));
 }
 
 static void do_quit(struct worker *worker, const struct wire_line *line)
@@ -67,7 +80,9 @@ struct verb {
     void (*run)(struct worker *worker, const struct wire_line *line);
 };
 
-static const struct verb verbs[] = {{"act", do_act}, {"census", do_census}, {"quit", do_quit}};
+static const struct verb verbs[] = {
+    {"act", do_act}, {"census", do_census}, {"ping", do_ping}, {"stop", do_stop}, {"quit", do_quit},
+};
 
 static void on_line(void *context, const struct wire_line *line)
 {
@@ -80,6 +95,12 @@ static void on_line(void *context, const struct wire_line *line)
     }
     if (!worker->role->on_line(worker, line))
         worker_fault(worker, "protocol", EPROTO, 0);
+}
+
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    (void)why;
+    worker_fault(context, "protocol", EPROTO, 0);
 }
 
 static void on_controller_gone(void *context)
@@ -111,7 +132,8 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
     worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)
         return rc;
-    worker.wire = wire_new(worker.base, control, on_line, on_controller_gone, &worker);
+    const struct wire_ears ears = {WAY_TO_WORKER, on_line, on_bad_line, on_controller_gone};
+    worker.wire = wire_new(worker.base, control, &ears, &worker);
     if (worker.wire != NULL && role->start(&worker)) {
         wire_send(worker.wire, "hello %d %s", WIRE_PROTOCOL, TCPSTORM_VERSION);
         event_base_dispatch(worker.base);

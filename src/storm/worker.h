@@ -34,6 +34,8 @@ struct worker_role {
     void (*stop)(struct worker *worker);
     /* True when the line was one of this role's. */
     bool (*on_line)(struct worker *worker, const struct wire_line *line);
+    /* Begins nothing more: no connect(). What is open stays. NULL: it begins nothing by itself. */
+    void (*halt)(struct worker *worker);
     /* Descriptors beside worker->ends whose socket is in no table any more. NULL: none. */
     int64_t (*ghosts)(const struct worker *worker);
 };

@@ -65,12 +65,8 @@ static void take_counter(struct kernel_counters *counters, const char *prefix, c
             counters->value[i] = strtoll(value, NULL, 10);
 }
 
-/* Two lines belong together: "TcpExt: NameA NameB ..." and "TcpExt: 1 2 ...". */
-static void read_paired_lines(const char *path, struct kernel_counters *counters)
+void kernel_counters_parse(FILE *file, struct kernel_counters *counters)
 {
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return;
     char *names = NULL, *values = NULL;
     size_t names_size = 0, values_size = 0;
     while (getline(&names, &names_size, file) > 0 && getline(&values, &values_size, file) > 0) {
@@ -86,6 +82,14 @@ static void read_paired_lines(const char *path, struct kernel_counters *counters
     }
     free(names);
     free(values);
+}
+
+static void read_paired_lines(const char *path, struct kernel_counters *counters)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return;
+    kernel_counters_parse(file, counters);
     fclose(file);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum kernel_counter {
     COUNTER_TIME_WAIT_OVERFLOW,
@@ -40,6 +41,10 @@ bool kernel_counter_is_trouble(enum kernel_counter counter);
 
 /* Reads all; what this kernel does not have stays 0. */
 void kernel_counters_read(struct kernel_counters *counters);
+
+/* Takes what is there in the form of /proc/net/netstat and /proc/net/snmp, where two lines belong together:
+ * "TcpExt: NameA NameB ..." and "TcpExt: 1 2 ...". What is not in that form is passed over. */
+void kernel_counters_parse(FILE *file, struct kernel_counters *counters);
 
 /* now - before, counter by counter. */
 struct kernel_counters kernel_counters_moved(const struct kernel_counters *now,

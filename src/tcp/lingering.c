@@ -27,6 +27,7 @@ struct survey {
     size_t held_count, held_room;
     struct class_tally *tallies;
     size_t tally_count, tally_room;
+    int64_t seen;
 };
 
 /* Doubles an array that is full. Returns it, or NULL with the old one untouched. */
@@ -111,6 +112,7 @@ static int hold(struct survey *survey, const struct socket_entry *entry, enum si
 static int survey_socket(void *context, const struct socket_entry *entry)
 {
     struct survey *survey = context;
+    look_target_pulse(survey->target, ++survey->seen);
     enum side side = look_target_side(survey->target, entry);
     if (side == SIDE_COUNT || entry->state == STATE_LISTEN || entry->state == STATE_TIME_WAIT)
         return 0;
@@ -135,8 +137,10 @@ static int find_owners(struct survey *survey, const pid_t *pids, int pid_count)
     struct socket_owners *owners = owners_wanted(survey);
     if (owners == NULL)
         return -ENOMEM;
-    for (int i = 0; i < pid_count; i++)
+    for (int i = 0; i < pid_count; i++) {
         socket_owners_read_pid(owners, pids[i]);
+        look_target_pulse(survey->target, 0); /* a process may hold as many sockets as a look has met by then */
+    }
     socket_owners_read_others(owners, pids, pid_count);
     for (size_t i = 0; i < survey->held_count; i++)
         survey->held[i].pid = socket_owner_of(owners, survey->held[i].inode);

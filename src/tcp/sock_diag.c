@@ -169,6 +169,16 @@ static int receive_dump(struct mnl_socket *netlink, uint32_t sequence, on_socket
     return rc;
 }
 
+static int send_request(struct mnl_socket *netlink, const void *request)
+{
+    if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0)
+        return errno == EADDRINUSE ? -EBUSY : -errno; /* not to be taken for a TCP port in use */
+    while (mnl_socket_sendto(netlink, request, ((const struct nlmsghdr *)request)->nlmsg_len) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
 static int dump(const struct question *question, on_socket *on_entry, void *context)
 {
     _Alignas(struct nlmsghdr) char request[REQUEST_SIZE] = {0};
@@ -177,11 +187,8 @@ static int dump(const struct question *question, on_socket *on_entry, void *cont
     struct mnl_socket *netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
     if (netlink == NULL)
         return -errno;
-    int rc = 0;
-    if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0 ||
-        mnl_socket_sendto(netlink, request, ((struct nlmsghdr *)request)->nlmsg_len) < 0)
-        rc = -errno;
-    else
+    int rc = send_request(netlink, request);
+    if (rc == 0)
         rc = receive_dump(netlink, sequence, on_entry, context);
     mnl_socket_close(netlink);
     return rc;

@@ -30,6 +30,7 @@ const struct witness_backend *witness_named(const char *name)
 struct tally {
     const struct look_target *target;
     struct histogram *sides;
+    int64_t seen;
 };
 
 static bool is_server_address(const struct look_target *target, const struct address *address)
@@ -52,6 +53,12 @@ enum side look_target_side(const struct look_target *target, const struct socket
     return is_lane(target, &entry->remote, entry->remote_port) ? SIDE_CLIENT : SIDE_COUNT;
 }
 
+void look_target_pulse(const struct look_target *target, int64_t seen)
+{
+    if (target->on_pulse != NULL && seen % PULSE_SOCKETS == 0)
+        target->on_pulse(target->pulse_context);
+}
+
 static void count(struct histogram *histogram, const struct socket_entry *entry)
 {
     bool is_listener = entry->state == STATE_LISTEN;
@@ -65,7 +72,8 @@ static void count(struct histogram *histogram, const struct socket_entry *entry)
 
 static int tally_socket(void *context, const struct socket_entry *entry)
 {
-    const struct tally *tally = context;
+    struct tally *tally = context;
+    look_target_pulse(tally->target, ++tally->seen);
     enum side side = look_target_side(tally->target, entry);
     if (side != SIDE_COUNT)
         count(&tally->sides[side], entry);

@@ -64,11 +64,20 @@ struct look_target {
     struct port_range ports;
     int more_count; /* servers on other addresses, of the same family */
     struct address more[MORE_ADDRESSES_MAX];
+    /* Called again and again while a look lasts (every PULSE_SOCKETS sockets), for whoever waits for it. NULL:
+     * nobody does. */
+    void (*on_pulse)(void *context);
+    void *pulse_context;
 };
+
+enum { PULSE_SOCKETS = 16384 };
 
 /* The end that has a lane's address and port as its own is the server side, LISTEN included; the end that has
  * it as its peer is the client side. SIDE_COUNT: the socket has nothing to do with the lanes. */
 enum side look_target_side(const struct look_target *target, const struct socket_entry *entry);
+
+/* The look has met so many sockets: calls on_pulse when it is due. */
+void look_target_pulse(const struct look_target *target, int64_t seen);
 
 /* Counts both ends of every connection on the lanes. Returns as each() does. */
 int witness_look(const struct witness_backend *backend, const struct look_target *target,

@@ -4,8 +4,9 @@
  *
  *   floor CONNS FIRST_PORT server-first|client-first [ADDRESS SERVER_PID CLIENT_PID]
  *
- * prints three numbers, the seconds that opening, the first close and the second close took. With an address,
- * each side is in the network namespace of a process.
+ * prints four numbers: the seconds that opening, the first close and the second close took, and how many
+ * connections that were, by the count of both sides. It fails where the two counts are not CONNS, or a
+ * close() failed. With an address, each side is in the network namespace of a process.
  *
  *   floor accept PORT
  *
@@ -37,7 +38,7 @@ struct part {
     int pair;
     uint16_t first_port;
     const char *in_namespace_of; /* a process; NULL: here */
-    int go, done;                /* pipes: one byte each way per phase */
+    int go, done;                /* pipes: per phase a byte to go, and back how many calls succeeded */
     int *fd;
     int64_t count;
 };
@@ -55,9 +56,9 @@ static void await_go(const struct part *part)
         exit(3);
 }
 
-static void tell_done(const struct part *part)
+static void tell_done(const struct part *part, int64_t calls)
 {
-    if (write(part->done, "d", 1) != 1)
+    if (write(part->done, &calls, sizeof calls) != sizeof calls)
         exit(3);
 }
 
@@ -117,7 +118,7 @@ static void play(struct part *part)
     for (int i = 0; part->is_server && i < plan->lane_count; i++)
         if (part->lanes[i].pair == part->pair)
             listeners[i] = listen_on((uint16_t)(part->first_port + i), plan);
-    tell_done(part);
+    tell_done(part, 0);
     await_go(part);
     for (int i = 0; i < plan->lane_count; i++) {
         if (part->lanes[i].pair != part->pair)
@@ -127,11 +128,12 @@ static void play(struct part *part)
         else
             connect_lane(part, (uint16_t)(part->first_port + i), part->lanes[i].quota);
     }
-    tell_done(part);
+    tell_done(part, part->count);
     await_go(part);
     for (int64_t i = 0; i < part->count; i++)
-        close(part->fd[i]);
-    tell_done(part);
+        if (close(part->fd[i]) != 0)
+            die("close");
+    tell_done(part, part->count);
     await_go(part); /* nobody leaves before all have been timed */
 }
 
@@ -208,14 +210,25 @@ static void start(struct team *team, struct part part)
     team->pid[team->count++] = pid;
 }
 
-static void await_all(const struct team *team)
+/* How many calls they have made. */
+static int64_t await_all(const struct team *team)
 {
-    char byte;
-    for (int i = 0; i < team->count; i++)
-        if (read(team->done[i], &byte, 1) != 1) {
+    int64_t sum = 0, calls;
+    for (int i = 0; i < team->count; i++, sum += calls)
+        if (read(team->done[i], &calls, sizeof calls) != sizeof calls) {
             fprintf(stderr, "floor: a process ended early\n");
             exit(3);
         }
+    return sum;
+}
+
+static void check_count(const char *side, int64_t calls, int64_t wanted)
+{
+    if (calls == wanted)
+        return;
+    fprintf(stderr, "floor: %lld calls by the %s where %lld were wanted\n", (long long)calls, side,
+            (long long)wanted);
+    exit(1);
 }
 
 static void release(const struct team *team)
@@ -225,16 +238,18 @@ static void release(const struct team *team)
             die("release");
 }
 
-static double phase(const struct team *a, const struct team *b)
+/* Seconds until each side has made its `wanted` calls; b may be NULL. */
+static double phase(const struct team *a, const struct team *b, int64_t wanted)
 {
     int64_t began_us = monotonic_us();
     release(a);
     if (b != NULL)
         release(b);
-    await_all(a);
-    if (b != NULL)
-        await_all(b);
-    return (double)(monotonic_us() - began_us) / 1e6;
+    int64_t calls = await_all(a), others = b != NULL ? await_all(b) : wanted;
+    int64_t took_us = monotonic_us() - began_us;
+    check_count("side that goes first", calls, wanted);
+    check_count("other side", others, wanted);
+    return (double)took_us / 1e6;
 }
 
 static struct team team_of(int count)
@@ -296,10 +311,10 @@ int main(int argc, char *argv[])
     await_all(&servers);
     await_all(&clients);
     bool server_first = strcmp(argv[3], "server-first") == 0;
-    double open_s = phase(&servers, &clients);
-    double first_s = phase(server_first ? &servers : &clients, NULL);
-    double second_s = phase(server_first ? &clients : &servers, NULL);
-    printf("%.6f %.6f %.6f\n", open_s, first_s, second_s);
+    double open_s = phase(&servers, &clients, settings.conns);
+    double first_s = phase(server_first ? &servers : &clients, NULL, settings.conns);
+    double second_s = phase(server_first ? &clients : &servers, NULL, settings.conns);
+    printf("%.6f %.6f %.6f %lld\n", open_s, first_s, second_s, (long long)settings.conns);
     send_home(&servers);
     send_home(&clients);
     return 0;

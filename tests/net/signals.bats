@@ -227,7 +227,7 @@ kill_role_in_each_hold() {
   expect_code 3
   expect_one_sentence
   expect_in "$ERR" "client worker 0"
-  expect_in "$ERR" "no progress"
+  expect_in "$ERR" "has not answered"
   check_csv "$CSV"
   expect_in "$CSV" ",server-close,1,"
   expect_no_process

@@ -239,6 +239,15 @@ static void only_a_deaf_end_is_healed(void **state)
 
 #define on_pair(name) cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
 
+static void opening_crashing_and_waiting_are_not_done_to_ends(void **state)
+{
+    (void)state;
+    for (int act = ACT_NONE; act < ACT_COUNT; act++) {
+        bool is_elsewhere = act == ACT_NONE || act == ACT_OPEN || act == ACT_CRASH || act == ACT_WAIT;
+        assert_int_equal(act_is_on_ends((enum act)act), !is_elsewhere);
+    }
+}
+
 int main(void)
 {
     alarm(60);
@@ -246,6 +255,7 @@ int main(void)
         cmocka_unit_test(every_act_reads_back_from_its_name),
         cmocka_unit_test(another_word_is_no_act),
         cmocka_unit_test(every_act_names_its_call),
+        cmocka_unit_test(opening_crashing_and_waiting_are_not_done_to_ends),
         cmocka_unit_test(only_close_abort_and_crash_release_the_descriptor),
         on_pair(what_is_written_is_read),
         on_pair(reading_takes_all_that_was_written),

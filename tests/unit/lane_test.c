@@ -199,7 +199,7 @@ static void a_listener_in_the_way_is_named(void **state)
     const struct socket_entry sockets[] = {fake_socket(STATE_LISTEN, "127.0.0.1", 15002, "0.0.0.0", 0)};
     fake_these(sockets);
     uint16_t first;
-    assert_int_equal(find("127.0.0.1", 15000, 15100, 3, &first), -EADDRINUSE);
+    assert_int_equal(find("127.0.0.1", 15000, 15100, 3, &first), LANES_LISTENED);
     assert_int_equal(first, 15002);
 }
 
@@ -221,7 +221,7 @@ static void a_listener_counts_before_its_own_connections(void **state)
     };
     fake_these(sockets);
     uint16_t first;
-    assert_int_equal(find("127.0.0.1", 15000, 15100, 1, &first), -EADDRINUSE);
+    assert_int_equal(find("127.0.0.1", 15000, 15100, 1, &first), LANES_LISTENED);
     assert_int_equal(first, 15000);
 }
 
@@ -231,7 +231,7 @@ static void a_wildcard_listener_is_in_the_way(void **state)
     const struct socket_entry sockets[] = {fake_socket(STATE_LISTEN, "0.0.0.0", 15000, "0.0.0.0", 0)};
     fake_these(sockets);
     uint16_t first;
-    assert_int_equal(find("127.0.0.1", 15000, 15100, 1, &first), -EADDRINUSE);
+    assert_int_equal(find("127.0.0.1", 15000, 15100, 1, &first), LANES_LISTENED);
     assert_int_equal(first, 15000);
 }
 
@@ -241,7 +241,7 @@ static void an_ipv6_wildcard_listener_is_in_the_way_of_ipv4(void **state)
     const struct socket_entry sockets[] = {fake_socket(STATE_LISTEN, "::", 15000, "::", 0)};
     fake_these(sockets);
     uint16_t first;
-    assert_int_equal(find("127.0.0.1", 15000, 15100, 1, &first), -EADDRINUSE);
+    assert_int_equal(find("127.0.0.1", 15000, 15100, 1, &first), LANES_LISTENED);
     assert_int_equal(first, 15000);
 }
 
@@ -251,7 +251,7 @@ static void an_ipv6_wildcard_listener_is_in_the_way_of_ipv6(void **state)
     const struct socket_entry sockets[] = {fake_socket(STATE_LISTEN, "::", 15000, "::", 0)};
     fake_these(sockets);
     uint16_t first;
-    assert_int_equal(find("::1", 15000, 15100, 1, &first), -EADDRINUSE);
+    assert_int_equal(find("::1", 15000, 15100, 1, &first), LANES_LISTENED);
     assert_int_equal(first, 15000);
 }
 
@@ -276,7 +276,7 @@ static void too_few_clean_ports_are_no_space(void **state)
     };
     fake_these(sockets);
     uint16_t first;
-    assert_int_equal(find("127.0.0.1", 15000, 15010, 6, &first), -ENOSPC);
+    assert_int_equal(find("127.0.0.1", 15000, 15010, 6, &first), LANES_CROWDED);
 }
 
 static void the_last_port_is_used_and_none_beyond(void **state)
@@ -286,7 +286,7 @@ static void the_last_port_is_used_and_none_beyond(void **state)
     uint16_t first;
     assert_int_equal(find("127.0.0.1", 65530, 65535, 6, &first), 0);
     assert_int_equal(first, 65530);
-    assert_int_equal(find("127.0.0.1", 65530, 65535, 7, &first), -ENOSPC);
+    assert_int_equal(find("127.0.0.1", 65530, 65535, 7, &first), LANES_CROWDED);
 }
 
 static void a_start_beyond_the_end_is_no_space(void **state)
@@ -294,7 +294,7 @@ static void a_start_beyond_the_end_is_no_space(void **state)
     (void)state;
     fake_sockets = (struct fake_sockets){.count = 0};
     uint16_t first;
-    assert_int_equal(find("127.0.0.1", 15011, 15010, 1, &first), -ENOSPC);
+    assert_int_equal(find("127.0.0.1", 15011, 15010, 1, &first), LANES_CROWDED);
 }
 
 static void a_witness_that_fails_is_passed_on(void **state)
@@ -303,6 +303,21 @@ static void a_witness_that_fails_is_passed_on(void **state)
     fake_sockets = (struct fake_sockets){.error = {-EACCES, 0}};
     uint16_t first;
     assert_int_equal(find("127.0.0.1", 15000, 15100, 1, &first), -EACCES);
+}
+
+/* A netlink socket can fail to bind with EADDRINUSE: that is no listener, and no want of ports. */
+static void a_failure_of_the_witness_is_no_want_of_ports(void **state)
+{
+    static const int errors[] = {EADDRINUSE, ENOSPC};
+    (void)state;
+    uint16_t first;
+    for (size_t i = 0; i < COUNT_OF(errors); i++) {
+        fake_sockets = (struct fake_sockets){.error = {-errors[i], 0}};
+        int rc = find("127.0.0.1", 15000, 15100, 1, &first);
+        assert_int_equal(rc, -errors[i]);
+        assert_int_not_equal(rc, LANES_LISTENED);
+        assert_int_not_equal(rc, LANES_CROWDED);
+    }
 }
 
 static void a_kernel_without_the_other_family_is_no_failure(void **state)
@@ -342,6 +357,7 @@ int main(void)
         cmocka_unit_test(the_last_port_is_used_and_none_beyond),
         cmocka_unit_test(a_start_beyond_the_end_is_no_space),
         cmocka_unit_test(a_witness_that_fails_is_passed_on),
+        cmocka_unit_test(a_failure_of_the_witness_is_no_want_of_ports),
         cmocka_unit_test(a_kernel_without_the_other_family_is_no_failure),
     };
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);

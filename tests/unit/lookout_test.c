@@ -49,8 +49,15 @@ static void no_end(void *context)
     (void)context;
 }
 
+static void no_bad(void *context, const struct message_complaint *why)
+{
+    (void)context;
+    (void)why;
+}
+
 static int set_up(void **state)
 {
+    static const struct wire_ears ears = {WAY_FROM_WITNESS, no_line, no_bad, no_end};
     struct watch *watch = calloc(1, sizeof *watch);
     watch->base = event_base_new();
     assert_int_equal(lookout_init(&watch->lookout, watch->base, 1000000000), 0);
@@ -62,7 +69,7 @@ static int set_up(void **state)
     for (int i = 0; i < WITNESSES; i++) {
         int fds[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        watch->lookout.witnesses[i] = wire_new(watch->base, fds[0], no_line, no_end, watch);
+        watch->lookout.witnesses[i] = wire_new(watch->base, fds[0], &ears, watch);
         watch->peer[i] = fds[1];
     }
     *state = watch;
@@ -290,14 +297,39 @@ static void lines_of_another_shape_are_not_its(void **state)
 static void who_has_not_answered_is_known(void **state)
 {
     struct watch *watch = *state;
-    assert_int_equal(lookout_awaited(&watch->lookout), -1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
     lookout_now(&watch->lookout);
-    assert_int_equal(lookout_awaited(&watch->lookout), 0);
+    assert_true(lookout_awaits(&watch->lookout, 0));
     sees(watch, 0, 1, 1);
     sees(watch, 2, 1, 1);
-    assert_int_equal(lookout_awaited(&watch->lookout), 1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    assert_true(lookout_awaits(&watch->lookout, 1));
     sees(watch, 1, 1, 1);
-    assert_int_equal(lookout_awaited(&watch->lookout), -1);
+    assert_false(lookout_awaits(&watch->lookout, 1));
+}
+
+/* Two looks must not be mixed: what the workers still have to say belongs to the one that they were asked
+ * for. */
+static void a_look_that_is_extended_is_the_only_one_until_it_is_complete(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    sees(watch, 0, 1, 1);
+    sees(watch, 1, 1, 1);
+    sees(watch, 2, 1, 1);
+    assert_int_equal(watch->looks, 1);
+    lookout_extend(&watch->lookout);
+    lookout_now(&watch->lookout);
+    lookout_later(&watch->lookout, false, 0);
+    assert_int_equal(watch->begun, 1);
+    assert_true(lookout_is_due(&watch->lookout));
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    lookout_complete(&watch->lookout);
+    assert_false(lookout_is_due(&watch->lookout));
+    lookout_later(&watch->lookout, false, 0);
+    assert_true(lookout_is_due(&watch->lookout));
+    lookout_now(&watch->lookout);
+    assert_int_equal(watch->begun, 2);
 }
 
 static void while_a_look_is_under_way_no_other_begins(void **state)
@@ -329,6 +361,7 @@ int main(void)
         watch_test(after_the_stop_nothing_is_asked_or_told),
         watch_test(lines_of_another_shape_are_not_its),
         watch_test(who_has_not_answered_is_known),
+        watch_test(a_look_that_is_extended_is_the_only_one_until_it_is_complete),
         watch_test(while_a_look_is_under_way_no_other_begins),
     };
     return cmocka_run_group_tests_name("lookout", tests, NULL, NULL);

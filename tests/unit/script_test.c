@@ -105,8 +105,12 @@ static void what_is_written_reads_back(void **state)
     for (size_t i = 0; close_order_at(i) != NULL; i++)
         for (int side = 0; side < SIDE_COUNT; side++) {
             struct script written = script_of(close_order_at(i), (enum side)side), read;
-            assert_int_equal(read_script(script_text(&written).text, &read), 0);
-            assert_same(&written, &read);
+            bool is_on_ends = true; /* the other orders are for all connections at once */
+            for (int k = 0; k < written.count; k++)
+                is_on_ends &= act_is_on_ends(written.steps[k].act);
+            assert_int_equal(read_script(script_text(&written).text, &read), is_on_ends ? 0 : -EINVAL);
+            if (is_on_ends)
+                assert_same(&written, &read);
         }
 }
 
@@ -117,8 +121,10 @@ static void every_act_at_every_trigger_reads_back(void **state)
         for (int when = TRIGGER_NOW; when <= TRIGGER_EOF; when++) {
             const struct script written = {1, {{(enum trigger)when, (enum act)act}}};
             struct script read;
-            assert_int_equal(read_script(script_text(&written).text, &read), 0);
-            assert_same(&written, &read);
+            assert_int_equal(read_script(script_text(&written).text, &read),
+                             act_is_on_ends((enum act)act) ? 0 : -EINVAL);
+            if (act_is_on_ends((enum act)act))
+                assert_same(&written, &read);
         }
 }
 

@@ -42,12 +42,32 @@ static void what_is_no_plain_ascii_is_written_as_such(void **state)
     check("\xc3\xa4's", "tcpstorm $'\\xc3\\xa4\\'s'");
 }
 
+/* What a shell makes of it is the word again, byte by byte. */
+static void a_command_gives_the_shell_every_byte(void **state)
+{
+    (void)state;
+    static const char *const words[] = {"a/b_1",        "",        "it's a \"b\"", "$HOME `id` $(id) \\",
+                                        "\xc3\xa4\xff", "a\tb;c&|"};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        char read_back[64] = "";
+        char *command = shell_command("printf %s", 1, &words[i]);
+        assert_non_null(command);
+        FILE *shell = popen(command, "r");
+        assert_non_null(shell);
+        read_back[fread(read_back, 1, sizeof read_back - 1, shell)] = '\0';
+        assert_int_equal(pclose(shell), 0);
+        assert_string_equal(read_back, words[i]);
+        free(command);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_words_stay_as_they_are),
         cmocka_unit_test(what_the_shell_would_change_is_quoted),
         cmocka_unit_test(what_is_no_plain_ascii_is_written_as_such),
+        cmocka_unit_test(a_command_gives_the_shell_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

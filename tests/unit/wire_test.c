@@ -108,8 +108,9 @@ struct talk {
     struct event_base *base;
     struct wire *wire;
     int peer; /* the other end, plain */
-    int lines, ends;
+    int lines, bad, ends;
     char last[WIRE_LINE_MAX];
+    char complaint[sizeof(struct message_complaint)];
     bool hang_up; /* on_line frees the wire */
 };
 
@@ -133,6 +134,17 @@ static void take_end(void *context)
     ((struct talk *)context)->ends++;
 }
 
+static void take_bad(void *context, const struct message_complaint *why)
+{
+    struct talk *talk = context;
+    talk->bad++;
+    strcpy(talk->complaint, why->text);
+}
+
+/* Any line; and those of a worker. */
+static const struct wire_ears any = {WAY_CARRIED, take_line, take_bad, take_end};
+static const struct wire_ears of_worker = {WAY_FROM_WORKER, take_line, take_bad, take_end};
+
 static int start_talk(void **state)
 {
     struct talk *talk = calloc(1, sizeof *talk);
@@ -140,7 +152,7 @@ static int start_talk(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     talk->base = event_base_new();
     talk->peer = fds[1];
-    talk->wire = wire_new(talk->base, fds[0], take_line, take_end, talk);
+    talk->wire = wire_new(talk->base, fds[0], &any, talk);
     assert_non_null(talk->wire);
     const struct timeval patience = {.tv_sec = 10};
     setsockopt(talk->peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -205,7 +217,7 @@ static void lines_that_arrive_together_are_parted(void **state)
     assert_string_equal(talk->last, "three");
 }
 
-static void empty_lines_and_lines_of_too_many_words_are_dropped(void **state)
+static void empty_lines_are_nothing_and_lines_of_too_many_words_are_bad(void **state)
 {
     struct talk *talk = *state;
     char text[200] = "\n  \n";
@@ -217,6 +229,62 @@ static void empty_lines_and_lines_of_too_many_words_are_dropped(void **state)
     turn_until_idle(talk);
     assert_int_equal(talk->lines, 1);
     assert_string_equal(talk->last, "last");
+    assert_int_equal(talk->bad, 1);
+    assert_contains(talk->complaint, "no line of words");
+}
+
+static void a_line_that_is_too_long_is_bad(void **state)
+{
+    struct talk *talk = *state;
+    char text[WIRE_LINE_MAX + 2];
+    memset(text, 'x', sizeof text);
+    text[WIRE_LINE_MAX + 1] = '\n';
+    assert_int_equal(write(talk->peer, text, sizeof text), sizeof text);
+    tell(talk, "last\n");
+    turn_until(talk, &talk->lines, 1);
+    assert_int_equal(talk->bad, 1);
+    assert_string_equal(talk->last, "last");
+}
+
+static void a_line_with_a_zero_byte_is_bad(void **state)
+{
+    struct talk *talk = *state;
+    assert_int_equal(write(talk->peer, "one\0two\nlast\n", 13), 13);
+    turn_until(talk, &talk->lines, 1);
+    assert_int_equal(talk->bad, 1);
+    assert_string_equal(talk->last, "last");
+}
+
+/* ---- lines that are checked ---- */
+
+static void what_is_no_message_never_gets_to_on_line(void **state)
+{
+    struct talk *talk = *state;
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct wire *wire = wire_new(talk->base, fds[0], &of_worker, talk);
+    static const char text[] =
+        "opened 0 1 1 1\nopened 0 1 1 1 -1\nact 1 close forwards 0\nopened 0 1 1 1 0\n";
+    assert_int_equal(write(fds[1], text, sizeof text - 1), sizeof text - 1);
+    turn_until(talk, &talk->lines, 1);
+    assert_int_equal(talk->bad, 3);
+    assert_string_equal(talk->last, "opened|0|1|1|1|0");
+    assert_contains(talk->complaint, "\"act\" is no message");
+    wire_free(wire);
+    close(fds[1]);
+}
+
+static void what_a_channel_hears_is_checked_too(void **state)
+{
+    struct talk *talk = *state;
+    struct wire *channel = wire_new_channel(talk->wire, 0, &of_worker, talk);
+    char text[] = "ghosts 1 many";
+    const struct wire_line line = split(text);
+    wire_hear(channel, &line);
+    assert_int_equal(talk->lines, 0);
+    assert_int_equal(talk->bad, 1);
+    assert_contains(talk->complaint, "COUNT of \"ghosts\" is \"many\", allowed is 0 to ");
+    wire_free(channel);
 }
 
 static void what_is_sent_is_a_line(void **state)
@@ -303,7 +371,7 @@ static void a_pair_reads_from_one_and_writes_to_the_other(void **state)
     int in[2], out[2];
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
-    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], take_line, take_end, talk);
+    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], &any, talk);
     assert_non_null(wire);
     assert_int_equal(write(in[1], "hello 3\n", 8), 8);
     turn_until(talk, &talk->lines, 1);
@@ -328,7 +396,7 @@ static void a_reader_that_is_gone_ends_a_pair(void **state)
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
     signal(SIGPIPE, SIG_IGN);
-    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], take_line, take_end, talk);
+    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], &any, talk);
     close(out[0]);
     wire_send(wire, "pong");
     turn_until(talk, &talk->ends, 1);
@@ -342,7 +410,7 @@ static void a_reader_that_is_gone_ends_a_pair(void **state)
 static void what_a_channel_sends_goes_out_on_its_carrier(void **state)
 {
     struct talk *talk = *state;
-    struct wire *channel = wire_new_channel(talk->wire, 12, take_line, take_end, talk);
+    struct wire *channel = wire_new_channel(talk->wire, 12, &any, talk);
     wire_send(channel, "look %d", 5);
     wire_send(talk->wire, "ping");
     wire_free(channel);
@@ -356,12 +424,12 @@ static void a_channel_hears_what_its_carrier_gives_it(void **state)
 {
     struct talk *talk = *state;
     struct talk own = {.base = talk->base};
-    struct wire *channel = wire_new_channel(talk->wire, 0, take_line, take_end, &own);
-    char text[] = "seen 1 2";
+    struct wire *channel = wire_new_channel(talk->wire, 0, &of_worker, &own);
+    char text[] = "ghosts 1 2";
     const struct wire_line line = split(text);
     wire_hear(channel, &line);
     assert_int_equal(own.lines, 1);
-    assert_string_equal(own.last, "seen|1|2");
+    assert_string_equal(own.last, "ghosts|1|2");
     wire_hear_end(channel);
     assert_int_equal(own.ends, 1);
     assert_int_equal(talk->lines + talk->ends, 0);
@@ -371,7 +439,7 @@ static void a_channel_hears_what_its_carrier_gives_it(void **state)
 static void a_channel_that_is_freed_leaves_its_carrier(void **state)
 {
     struct talk *talk = *state;
-    wire_free(wire_new_channel(talk->wire, 0, take_line, take_end, talk));
+    wire_free(wire_new_channel(talk->wire, 0, &any, talk));
     tell(talk, "still here\n");
     turn_until(talk, &talk->lines, 1);
     assert_string_equal(talk->last, "still|here");
@@ -401,7 +469,11 @@ int main(void)
         talk_test(a_line_arrives_as_words),
         talk_test(half_a_line_waits_for_the_rest),
         talk_test(lines_that_arrive_together_are_parted),
-        talk_test(empty_lines_and_lines_of_too_many_words_are_dropped),
+        talk_test(empty_lines_are_nothing_and_lines_of_too_many_words_are_bad),
+        talk_test(a_line_that_is_too_long_is_bad),
+        talk_test(a_line_with_a_zero_byte_is_bad),
+        talk_test(what_is_no_message_never_gets_to_on_line),
+        talk_test(what_a_channel_hears_is_checked_too),
         talk_test(what_is_sent_is_a_line),
         talk_test(the_end_of_the_stream_is_told_once),
         talk_test(what_came_before_the_end_is_still_told),
