@@ -128,13 +128,13 @@ $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
 
 # ---- tests ----
 
-# What lets calls fail, for the tests of faults.
-FAILERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so
-
 .PHONY: tests check-bats
 
+# What the tests of networks run beside the program; some let calls fail.
+NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor
+
 # All that the tests need of a build.
-tests: $(PROGRAM) $(UNIT_TESTS) $(FAILERS)
+tests: $(PROGRAM) $(UNIT_TESTS) $(NET_HELPERS)
 
 # Part after part, whatever came of those before; what failed is named at the end.
 check:
@@ -147,7 +147,7 @@ check-unit: $(UNIT_TESTS)
 # runs some.
 BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
 
-check-bats: $(PROGRAM) $(FAILERS)
+check-bats: $(PROGRAM) $(NET_HELPERS)
 	tests/run-bats $(PROGRAM) $(BATS_TESTS)
 
 check-cli: $(PROGRAM)
@@ -156,7 +156,7 @@ check-cli: $(PROGRAM)
 # make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
 NET_TESTS ?= tests/net
 
-check-net: $(PROGRAM) $(FAILERS) $(BUILD)/floor
+check-net: $(PROGRAM) $(NET_HELPERS)
 	tests/run-bats $(PROGRAM) $(NET_TESTS)
 
 check-tty: $(PROGRAM)

@@ -1,4 +1,6 @@
 # pool: jobs of tests, some at a time. Each is a session of its own, has a time by which it has ended, and is printed whole.
+#
+# Needs results.bash.
 # shellcheck shell=bash
 
 # begin_pool JOBS SECONDS: so many at a time, each for so long at most.
@@ -17,6 +19,7 @@ end_pool() {
   for pid in "${!pool_name[@]}"; do kill -TERM "$pid" 2>/dev/null || true; done
   wait
   rm -rf "$pool_dir"
+  drop_results
 }
 
 # guard NUMBER COMMAND...: runs it, and kills all of its session when its time is over or ours is.

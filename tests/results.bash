@@ -65,13 +65,18 @@ end_results() {
         print "\n" title
         for (i = 1; i <= count[what]; i++) print "  " line[what, i]
       }
-      { line[$1, ++count[$1]] = $2 ": " $3 ($4 == "" ? "" : " (" $4 ")") }
+      { line[$1, ++count[$1]] = $2 ($3 == "" ? "" : ": " $3) ($4 == "" ? "" : " (" $4 ")") }
       END {
         name_all("skipped", "Skipped:")
         name_all("failed", "Failed:")
         printf "\n%d passed, %d failed, %d skipped\n", count["passed"], count["failed"], count["skipped"]
       }' "$TCPSTORM_TEST_RESULTS"
-    rm -f "$TCPSTORM_TEST_RESULTS"
+    drop_results
   fi
   return "$failed"
+}
+
+# drop_results: for one who is interrupted.
+drop_results() {
+  [[ -z ${results_are_ours-} ]] || rm -f "$TCPSTORM_TEST_RESULTS"
 }

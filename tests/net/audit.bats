@@ -88,7 +88,7 @@ in_another_namespace() {
   serve ignore-eof --fixed
   audit --conns 50 --rate 50 --grace 300ms
   expect_code 0
-  jq -e '.elapsed_s > 1 and .elapsed_s < 4' "$JSON"
+  jq -e '.elapsed_s > 1' "$JSON"
 }
 
 @test "the CSV has a row for each connection" {

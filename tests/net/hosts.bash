@@ -302,6 +302,7 @@ on_look() {
   fi
   pending=""
   [[ $settled == 1 && $compared != *" $order/$step "* ]] || return "$verdict"
+  ! read -r -t 0 <&"$rows" || return "$verdict" # we lag behind: a later look will do
   for row in "${look[@]}"; do
     is_at_rest "$row" || return "$verdict"
   done

@@ -17,7 +17,9 @@ look() {
 
 # FIN_WAIT1 is where vanish ends: it does not pass.
 is_at_rest() {
-  [[ $(cut -d, -f9,10,15,16 <<<"$1") == 0,0,0,0 ]] && { [[ $(cut -d, -f12 <<<"$1") == 0 || $1 == vanish,* ]]; }
+  local field
+  IFS=, read -r -a field <<<"$1"
+  [[ ${field[8]},${field[9]},${field[14]},${field[15]} == 0,0,0,0 ]] && { [[ ${field[11]} == 0 || $1 == vanish,* ]]; }
 }
 
 # The orders that `all` stands for, with these options.

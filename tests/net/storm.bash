@@ -44,13 +44,22 @@ say() {
 # wait_until SECONDS COMMAND...: until the command succeeds; fails when it never does. The seconds are those of a machine with
 # nothing else to do: on any other one what takes less than a minute has four times as long, or a minute.
 wait_until() {
-  local seconds=$(($1 * 4 < 60 ? $1 * 4 : $1 < 60 ? 60 : $1)) deadline
+  local seconds=$(($1 * 4 < 60 ? $1 * 4 : $1 < 60 ? 60 : $1)) deadline pause=20
   deadline=$((SECONDS + seconds + 1))
   shift
   until "$@"; do
     ((SECONDS < deadline)) || return 1
-    sleep 0.02
+    rest "$pause"
+    ((pause >= 100)) || ((pause += 10))
   done
+}
+
+# rest MILLISECONDS, without a process: many tests wait at a time.
+rest() {
+  local silent=$BATS_TEST_TMPDIR/silent seconds
+  [[ -p $silent ]] || mkfifo "$silent"
+  printf -v seconds '0.%03d' "$1"
+  read -r -t "$seconds" <>"$silent" || true
 }
 
 is_over() {
