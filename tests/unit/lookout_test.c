@@ -342,6 +342,17 @@ static void while_a_look_is_under_way_no_other_begins(void **state)
     assert_false(evtimer_pending(watch->lookout.timer, NULL));
 }
 
+static void after_the_stop_nobody_owes_an_answer(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    assert_true(lookout_awaits(&watch->lookout, 0));
+    lookout_stop(&watch->lookout);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    sees(watch, 0, 1, 1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+}
+
 #define watch_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -361,6 +372,7 @@ int main(void)
         watch_test(after_the_stop_nothing_is_asked_or_told),
         watch_test(lines_of_another_shape_are_not_its),
         watch_test(who_has_not_answered_is_known),
+        watch_test(after_the_stop_nobody_owes_an_answer),
         watch_test(a_look_that_is_extended_is_the_only_one_until_it_is_complete),
         watch_test(while_a_look_is_under_way_no_other_begins),
     };
