@@ -13,7 +13,7 @@ MANDIR        ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 
 PKG_CONFIG ?= pkg-config
-PACKAGES   := libevent_core libevent_extra libmnl
+PACKAGES   := libevent_core libmnl
 
 CSTD     := -std=gnu11 -D_GNU_SOURCE
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wwrite-strings -Wvla

@@ -26,7 +26,7 @@
  *     csv, json            every look, for scripts; sample_row is what both write
  *     live                 both sides' histograms on a terminal, as they move
  *     progress             where the run is, on stderr: a line now and then
- *     metrics              what is there now, for a monitor (OpenMetrics)
+ *     metrics              what is there now, for a monitor (OpenMetrics); page_server is its HTTP
  *     board                what is there now: what live and metrics share
  *     order_json           an order explained to a program
  *     ends_text, ladder    one connection in words, and as a diagram
@@ -84,18 +84,21 @@
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
  *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, memory, terminal, foreground, diag
+ *                          json_writer, memory, printable, output, terminal, foreground, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
 #include "base/diag.h"
 #include "base/nearest.h"
+#include "base/output.h"
 #include "base/terminal.h"
 #include "base/version.h"
 #include "cmd/command.h"
 #include "cmd/last_words.h"
+#include "cmd/outputs.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -203,31 +206,26 @@ static int refuse_command(const char *name)
     return EXIT_USAGE;
 }
 
-static int finish(int code)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return code;
-    diag_error("cannot write stdout: what was written before is kept");
-    return code == EXIT_AS_EXPECTED ? EXIT_MACHINE : code;
-}
-
 int main(int argc, char *argv[])
 {
     terminal_fill_standard_descriptors();
+    output_take_stdout();
+    diag_prepare();
     last_words_prepare();
+    signal(SIGPIPE, SIG_IGN);       /* a reader that has left is told as any other failed output */
     prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {
         print_short_help();
-        return finish(EXIT_AS_EXPECTED);
+        return outputs_finish(EXIT_AS_EXPECTED);
     }
     for (int i = 2; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0)
-            return finish(cmd_help(0, NULL));
+            return outputs_finish(cmd_help(0, NULL));
     for (const struct command *command = commands; command->name != NULL; command++)
         if (strcmp(argv[1], command->name) == 0)
-            return finish(command->run(argc - 2, argv + 2));
+            return outputs_finish(command->run(argc - 2, argv + 2));
     if (strncmp(argv[1], "--", 2) != 0)
         return refuse_command(argv[1]);
-    return finish(cmd_storm(argc - 1, argv + 1));
+    return outputs_finish(cmd_storm(argc - 1, argv + 1));
 }

@@ -1,5 +1,7 @@
 #include "base/diag.h"
 
+#include "base/output.h"
+#include "base/printable.h"
 #include "base/terminal.h"
 
 #include <ctype.h>
@@ -8,6 +10,12 @@
 #include <unistd.h>
 
 static bool be_quiet;
+
+void diag_prepare(void)
+{
+    FILE *err = output_beside(stdout, STDERR_FILENO, "standard error");
+    stderr = err != NULL ? err : stderr;
+}
 
 void diag_set_quiet(bool quiet)
 {
@@ -62,13 +70,26 @@ static void go_to_the_first(FILE *out)
         fprintf(out, "\033[%dA", rows);
 }
 
+void diag_progress_forget(void)
+{
+    drawn_count = 0;
+}
+
 void diag_progress_clear(void)
 {
-    if (drawn_count > 0) {
+    if (drawn_count > 0 && terminal_is_ours(STDERR_FILENO)) {
         go_to_the_first(stderr);
         fputs("\033[J", stderr);
+        fflush(stderr);
     }
     drawn_count = 0;
+}
+
+/* A terminal that does not take what it was given gets no more of what would be old by then; nor is it drawn
+ * on while the shell and others have it. */
+static bool may_draw(void)
+{
+    return !be_quiet && !output_is_waiting(stderr) && terminal_is_ours(STDERR_FILENO);
 }
 
 /* In one write, and line over line: nothing is erased before it is drawn again, so that nothing flickers. The
@@ -77,7 +98,7 @@ void diag_progress_block(const char *const *lines, int count)
 {
     char *text = NULL;
     size_t size;
-    FILE *out = be_quiet ? NULL : open_memstream(&text, &size);
+    FILE *out = may_draw() ? open_memstream(&text, &size) : NULL;
     if (out == NULL)
         return;
     count = count < LINES_MAX ? count : LINES_MAX;
@@ -106,12 +127,16 @@ static void say(const char *kind, const char *format, va_list arguments)
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, arguments);
-    /* What a user typed may hold newlines and escapes: a message stays one plain line. */
-    for (char *p = text; *p != '\0'; p++)
-        if (iscntrl((unsigned char)*p))
-            *p = '?';
+    printable(text); /* what a user typed may hold newlines and escapes: a message stays one plain line */
     diag_progress_clear();
     fprintf(stderr, "tcpstorm: %s%s\n", kind, text);
+    fflush(stderr);
+}
+
+/* What a reader that has stopped is not told. */
+static bool is_unheard(void)
+{
+    return be_quiet || output_is_clogged(stderr);
 }
 
 void diag_error(const char *format, ...)
@@ -124,7 +149,7 @@ void diag_error(const char *format, ...)
 
 void diag_note(const char *format, ...)
 {
-    if (be_quiet)
+    if (is_unheard())
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -134,7 +159,7 @@ void diag_note(const char *format, ...)
 
 void diag_warn(const char *format, ...)
 {
-    if (be_quiet)
+    if (is_unheard())
         return;
     va_list arguments;
     va_start(arguments, format);
@@ -144,7 +169,7 @@ void diag_warn(const char *format, ...)
 
 void diag_progress(const char *format, ...)
 {
-    if (be_quiet)
+    if (!may_draw())
         return;
     va_list arguments;
     va_start(arguments, format);

@@ -1,9 +1,14 @@
-/* diag: the only writer to stderr. Every message is one line that starts with "tcpstorm: ". */
+/* diag: the only writer to stderr. Every message is one line that starts with "tcpstorm: ". It never waits
+ * for the reader: see base/output.h. Progress is left out while what was said before has not been taken;
+ * warnings, when the reader has stopped for good. */
 #ifndef BASE_DIAG_H
 #define BASE_DIAG_H
 
 #include <stdarg.h>
 #include <stdbool.h>
+
+/* Once, after output_take_stdout(). */
+void diag_prepare(void);
 
 /* Silences warnings and progress; errors still speak. */
 void diag_set_quiet(bool quiet);
@@ -27,6 +32,10 @@ void diag_progress_block(const char *const *lines, int count);
 
 /* Takes what progress has drawn off the terminal, before something else is written there. */
 void diag_progress_clear(void);
+
+/* What progress has drawn is not ours any more: others may have written below it since. The next block is
+ * drawn whole, where the cursor is then. */
+void diag_progress_forget(void);
 
 /* True when progress lines replace each other: stderr is a terminal that can. */
 bool diag_is_terminal(void);

@@ -1,12 +1,24 @@
 #include "base/json_writer.h"
 
+#include "base/printable.h"
+
 #include <inttypes.h>
+
+/* JSON is UTF-8; names and arguments may be anything. */
+static void put_character(FILE *out, const char *text, size_t length)
+{
+    if (length == 0)
+        fputs("\xef\xbf\xbd", out); /* U+FFFD, the replacement character */
+    else
+        fwrite(text, 1, length, out);
+}
 
 static void put_text(FILE *out, const char *text)
 {
     fputc('"', out);
-    for (; *text != '\0'; text++) {
+    for (size_t length; *text != '\0'; text += length > 0 ? length : 1) {
         unsigned char c = (unsigned char)*text;
+        length = utf8_length(text);
         if (c == '"' || c == '\\')
             fprintf(out, "\\%c", c);
         else if (c == '\n')
@@ -14,7 +26,7 @@ static void put_text(FILE *out, const char *text)
         else if (c < 0x20)
             fprintf(out, "\\u%04x", c);
         else
-            fputc(c, out);
+            put_character(out, text, length);
     }
     fputc('"', out);
 }

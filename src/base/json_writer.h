@@ -14,6 +14,7 @@ struct json_writer {
 /* key NULL: the line's own object, or an element of an array. */
 void json_open(struct json_writer *json, const char *key, char bracket);
 void json_close(struct json_writer *json, char bracket);
+/* Any bytes: those that are no UTF-8 become U+FFFD. */
 void json_string(struct json_writer *json, const char *key, const char *value);
 void json_integer(struct json_writer *json, const char *key, int64_t value);
 /* Finite; six decimals. */

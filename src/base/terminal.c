@@ -1,5 +1,7 @@
 #include "base/terminal.h"
 
+#include "base/output.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -51,6 +53,7 @@ void terminal_drop_unwritten(void)
     fflush(stdout);
     __fpurge(stdout);
     clearerr(stdout);
+    output_drop(stdout);
 }
 
 struct terminal_size terminal_size(int fd)
@@ -65,4 +68,10 @@ bool terminal_can_redraw(int fd)
 {
     const char *term = getenv("TERM");
     return isatty(fd) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+bool terminal_is_ours(int fd)
+{
+    pid_t foreground = tcgetpgrp(fd);
+    return foreground < 0 || foreground == getpgrp();
 }

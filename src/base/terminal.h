@@ -28,4 +28,8 @@ struct terminal_size terminal_size(int fd);
 /* True when fd is a terminal where the cursor can be moved: not TERM=dumb. */
 bool terminal_can_redraw(int fd);
 
+/* False in a background job: the terminal is somebody else's to draw on. True where fd is not the terminal
+ * that controls this process. */
+bool terminal_is_ours(int fd);
+
 #endif

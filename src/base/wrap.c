@@ -1,5 +1,7 @@
 #include "base/wrap.h"
 
+#include "base/printable.h"
+
 #include <string.h>
 
 void wrap_print(FILE *out, const char *text, int indent, int width)
@@ -12,7 +14,7 @@ void wrap_print(FILE *out, const char *text, int indent, int width)
             column = 0;
         }
         fprintf(out, "%*s", column == 0 ? indent : 1, "");
-        fwrite(text, 1, word, out);
+        printable_put(out, text, word);
         column += (column == 0 ? indent : 1) + (int)word;
         text += word;
         if (*text == '\n') {

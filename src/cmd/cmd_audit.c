@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
+#include "base/output.h"
 #include "cause/audit_causes.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
@@ -34,6 +35,7 @@ struct result_file {
     int (*print)(FILE *out, const struct audit_report *report);
     const char *path; /* NULL: not asked for */
     FILE *out;        /* NULL: not open */
+    char name[160];   /* of the output, for people */
 };
 
 struct audit_options {
@@ -320,15 +322,17 @@ static int count_on_stdout(const struct audit_options *options)
 /* Before a connection is opened: an audit whose result cannot be kept is not begun. */
 static int open_results(struct audit_options *options)
 {
-    if (count_on_stdout(options) > 1) {
-        diag_error("--csv, --json and --junit: - is stdout, allowed for one of them");
+    struct output_path paths[RESULT_COUNT];
+    for (int i = 0; i < RESULT_COUNT; i++)
+        paths[i] = (struct output_path){options->results[i].option, options->results[i].path};
+    if (outputs_check_paths(paths, RESULT_COUNT) != 0)
         return EXIT_USAGE;
-    }
     for (int i = 0; i < RESULT_COUNT; i++) {
         struct result_file *result = &options->results[i];
         if (result->path == NULL)
             continue;
-        result->out = output_is_stdout(result->path) ? stdout : fopen(result->path, "we");
+        snprintf(result->name, sizeof result->name, "--%s %s", result->option, result->path);
+        result->out = output_is_stdout(result->path) ? stdout : output_open(result->path, result->name);
         if (result->out == NULL) {
             diag_error("--%s \"%s\": %s", result->option, result->path, strerror(errno));
             return EXIT_USAGE;
@@ -337,27 +341,40 @@ static int open_results(struct audit_options *options)
     return EXIT_AS_EXPECTED;
 }
 
+/* Of an audit that was not made. */
 static void close_results(struct audit_options *options)
 {
     for (int i = 0; i < RESULT_COUNT; i++)
         if (options->results[i].out != NULL && options->results[i].out != stdout)
-            fclose(options->results[i].out);
+            output_close(options->results[i].out);
 }
 
-/* Each print function flushes, so a full disk is known here. Returns 0, or -1 after telling. */
-static int write_results(const struct audit_options *options, const struct audit_report *report)
+/* Returns 0, or a negative errno after telling. */
+static int write_result(struct result_file *result, const struct audit_report *report)
 {
-    int failed = 0;
-    for (int i = 0; i < RESULT_COUNT; i++) {
-        const struct result_file *result = &options->results[i];
-        int rc = result->out != NULL ? result->print(result->out, report) : 0;
-        if (rc != 0)
-            diag_error("--%s \"%s\": %s", result->option, result->path, strerror(-rc));
-        failed |= rc;
-    }
-    if (!options->quiet)
-        failed |= audit_print_text(count_on_stdout(options) > 0 ? stderr : stdout, report);
-    return failed != 0 ? -1 : 0;
+    if (result->out == NULL)
+        return 0;
+    FILE *out = result->out;
+    int rc = result->print(out, report);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    if (rc != 0 || out == stdout)
+        return rc;
+    result->out = NULL;
+    return outputs_let_go_and_close(out);
+}
+
+/* Returns 0, or -1 after telling. */
+static int write_results(struct audit_options *options, const struct audit_report *report)
+{
+    bool failed = false;
+    FILE *text = count_on_stdout(options) > 0 ? stderr : stdout;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        failed |= write_result(&options->results[i], report) != 0;
+    int rc = options->quiet ? 0 : audit_print_text(text, report);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(text), strerror(-rc));
+    return failed || rc != 0 ? -1 : 0;
 }
 
 static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
@@ -366,7 +383,7 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
     diag_progress("audit: %s of %s %s", grouped(done).text, grouped(total).text, doing);
 }
 
-static int audit_and_tell(const struct audit_options *options)
+static int audit_and_tell(struct audit_options *options)
 {
     struct audit_result result;
     struct audit_report report = {.settings = &options->settings, .result = &result};
@@ -407,9 +424,9 @@ static int audit_and_tell(const struct audit_options *options)
 int cmd_audit(int argc, char *argv[])
 {
     struct audit_options options = {
-        .results = {{"csv", audit_print_csv, NULL, NULL},
-                    {"json", audit_print_json, NULL, NULL},
-                    {"junit", audit_print_junit, NULL, NULL}},
+        .results = {{.option = "csv", .print = audit_print_csv},
+                    {.option = "json", .print = audit_print_json},
+                    {.option = "junit", .print = audit_print_junit}},
         .settings = {
             .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
     if (argc == 0 || strncmp(argv[0], "--", 2) == 0) {

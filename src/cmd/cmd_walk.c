@@ -2,6 +2,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
+#include "base/output.h"
 #include "base/parse.h"
 #include "base/terminal.h"
 #include "base/wrap.h"
@@ -79,11 +80,17 @@ static void catch_signals(bool has_keys)
 /* Until the descriptor can be read, a signal came, or that time is over. True when it can be read. */
 static bool wait_for(int fd, int64_t ms)
 {
-    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    struct pollfd fds[] = {{.fd = fd, .events = POLLIN}, {.fd = output_fd(stdout), .events = POLLOUT}};
     const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
     sigset_t none;
     sigemptyset(&none);
-    return ppoll(&readable, 1, ms < 0 ? NULL : &time, &none) > 0;
+    /* What a terminal under Ctrl-S has not taken is written when it goes on. */
+    while (ppoll(fds, output_is_waiting(stdout) ? 2 : 1, ms < 0 ? NULL : &time, &none) > 0) {
+        if (fds[0].revents != 0)
+            return true;
+        output_push_all();
+    }
+    return false;
 }
 
 /* By a key or by a signal. */

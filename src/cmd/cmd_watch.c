@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
+#include "base/output.h"
 #include "base/terminal.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
@@ -131,6 +132,15 @@ static void draw_table(const struct watch_page *page)
     diag_progress_block(lines, count);
 }
 
+/* Returns 0, or a negative errno after telling. */
+static int write_out(FILE *out)
+{
+    int rc = view_flush(out);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    return rc;
+}
+
 static int show(const struct showing *showing, const struct watch_page *page, bool is_last)
 {
     if (showing->json != NULL)
@@ -143,8 +153,8 @@ static int show(const struct showing *showing, const struct watch_page *page, bo
         if (!is_last)
             fputc('\n', stdout);
     }
-    int rc = showing->json != NULL ? view_flush(showing->json) : 0;
-    return rc != 0 ? rc : view_flush(stdout);
+    int rc = showing->json != NULL ? write_out(showing->json) : 0;
+    return rc != 0 ? rc : write_out(stdout);
 }
 
 /* ---- looking ---- */
@@ -199,12 +209,13 @@ static int look_on(const struct watch_options *options, const struct showing *sh
         int code = tell_growth(options, &look);
         bool is_over = options->duration_ms > 0 && now_us - began_us >= options->duration_ms * 1000;
         bool is_last = options->once || is_over || is_stopped || code != EXIT_AS_EXPECTED;
-        if (show(showing, &page, is_last) != 0) {
-            diag_error("cannot write the look: %s", strerror(errno));
+        if (show(showing, &page, is_last) != 0)
             return EXIT_MACHINE;
-        }
         if (is_last)
             return code;
+        outputs_wait_while_clogged(stdout, &is_stopped);
+        if (showing->json != NULL)
+            outputs_wait_while_clogged(showing->json, &is_stopped);
         pause_ms(pause_after(options, &look));
     }
 }
@@ -229,7 +240,12 @@ static int open_and_look(const struct watch_options *options)
     bool to_stdout = output_is_stdout(options->json);
     struct showing showing = {.has_table = !to_stdout};
     showing.redraws = diag_is_terminal() && isatty(STDOUT_FILENO) == 1 && !options->once && !to_stdout;
-    showing.json = to_stdout ? stdout : options->json != NULL ? fopen(options->json, "we") : NULL;
+    const struct output_path path = {"json", options->json};
+    if (outputs_check_paths(&path, 1) != 0)
+        return EXIT_USAGE;
+    char name[160];
+    snprintf(name, sizeof name, "--json %s", to_stdout ? "-" : options->json);
+    showing.json = to_stdout ? stdout : options->json != NULL ? output_open(options->json, name) : NULL;
     if (options->json != NULL && showing.json == NULL) {
         diag_error("--json \"%s\": %s", options->json, strerror(errno));
         return EXIT_USAGE;
@@ -239,9 +255,11 @@ static int open_and_look(const struct watch_options *options)
     if (watch == NULL)
         diag_error("the kernel's sockets cannot be read here, or memory is short");
     watch_free(watch);
-    if (showing.json != NULL && !to_stdout)
-        fclose(showing.json);
-    return code;
+    if (is_stopped)
+        outputs_hurry();
+    if (showing.json == NULL || to_stdout)
+        return code;
+    return outputs_let_go_and_close(showing.json) != 0 ? EXIT_MACHINE : code;
 }
 
 int cmd_watch(int argc, char *argv[])

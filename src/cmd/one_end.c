@@ -2,6 +2,7 @@
 
 #include "base/diag.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "base/terminal.h"
 #include "base/wrap.h"
 #include "cmd/address_options.h"
@@ -81,7 +82,7 @@ static void clear_countdown(struct one_end *end)
 static void show_countdown(struct one_end *end)
 {
     struct countdown countdown = countdown_text(end->ends);
-    if (!end->live || countdown.text[0] == '\0')
+    if (!end->live || countdown.text[0] == '\0' || output_is_waiting(stdout))
         return;
     printf("\r\033[K%.*s", terminal_size(STDOUT_FILENO).columns - 1,
            countdown.text); /* a line that wraps could not be redrawn */
@@ -194,6 +195,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct one_end *end = context;
+    output_push_all();
     if (end->is_connected)
         look(end);
 }

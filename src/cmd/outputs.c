@@ -1,56 +1,109 @@
 #include "cmd/outputs.h"
 
 #include "base/diag.h"
+#include "base/number_text.h"
+#include "base/output.h"
 #include "cmd/command.h"
+#include "storm/clock.h"
 #include "tcp/listen_socket.h"
 #include "view/view.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { METRICS_BACKLOG = 16 };
+enum {
+    METRICS_BACKLOG = 128,
+    LINKS_MAX = 8,
+    PUMP_MS = 50,
+    CLOGGED_TICKS = 20, /* for a second, then it is told */
+    HURRY_US = 1000000,
+};
 
 bool output_is_stdout(const char *path)
 {
     return path != NULL && strcmp(path, "-") == 0;
 }
 
+/* ---- where they go ---- */
+
 /* Where an output will be: an existing file, or a name in a directory. */
 struct place {
-    struct stat at;   /* the file, or the directory where it will be made */
-    const char *name; /* NULL: the file is there */
+    struct stat at;          /* the file, or the directory where it will be made */
+    char name[NAME_MAX + 1]; /* "": the file is there */
 };
 
-/* Whether the path can be written, without opening it: nothing may be made or truncated before all input is
- * known to be good. Returns 0 or a negative errno. */
-static int find_place(const char *path, struct place *place)
+/* The directory in which a path that is not there would be made. */
+static int find_directory(const char *path, struct place *place)
 {
-    place->name = NULL;
-    if (stat(path, &place->at) == 0) {
-        if (S_ISDIR(place->at.st_mode))
-            return -EISDIR;
-        return access(path, W_OK) == 0 ? 0 : -errno;
-    }
-    if (errno != ENOENT)
-        return -errno;
     const char *slash = strrchr(path, '/');
     char directory[PATH_MAX] = ".";
     if (slash != NULL)
         snprintf(directory, sizeof directory, "%.*s", (int)(slash - path) + 1, path);
-    place->name = slash != NULL ? slash + 1 : path;
+    snprintf(place->name, sizeof place->name, "%.*s", NAME_MAX, slash != NULL ? slash + 1 : path);
     if (stat(directory, &place->at) != 0 || access(directory, W_OK | X_OK) != 0)
         return -errno;
     return 0;
 }
 
+/* Replaces the path of a symbolic link by what it points to. False where it is none. */
+static bool follow_link(char path[PATH_MAX])
+{
+    char target[PATH_MAX], whole[2 * PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length < 0)
+        return false;
+    target[length] = '\0';
+    const char *slash = target[0] != '/' ? strrchr(path, '/') : NULL;
+    snprintf(whole, sizeof whole, "%.*s%s", slash != NULL ? (int)(slash - path) + 1 : 0, path, target);
+    snprintf(path, PATH_MAX, "%.*s", PATH_MAX - 1, whole);
+    return true;
+}
+
+/* Whether the path can be written, without opening it: nothing may be made or truncated before all input is
+ * known to be good. Returns 0 or a negative errno. */
+static int find_place(const char *given, struct place *place)
+{
+    char path[PATH_MAX];
+    place->name[0] = '\0';
+    if (stat(given, &place->at) == 0) {
+        if (S_ISDIR(place->at.st_mode))
+            return -EISDIR;
+        return access(given, W_OK) == 0 ? 0 : -errno;
+    }
+    if (errno != ENOENT)
+        return -errno;
+    snprintf(path, sizeof path, "%s", given);
+    for (int i = 0; i < LINKS_MAX && follow_link(path);
+         i++) /* it may point to a file that is not there yet */
+        ;
+    return find_directory(path, place);
+}
+
+/* Devices take two: nothing is overwritten there. */
 static bool same_place(const struct place *a, const struct place *b)
 {
-    if (a->at.st_dev != b->at.st_dev || a->at.st_ino != b->at.st_ino || S_ISCHR(a->at.st_mode))
-        return false;
-    return a->name == NULL || b->name == NULL ? a->name == b->name : strcmp(a->name, b->name) == 0;
+    return a->at.st_dev == b->at.st_dev && a->at.st_ino == b->at.st_ino && !S_ISCHR(a->at.st_mode) &&
+           strcmp(a->name, b->name) == 0;
+}
+
+/* "standard output", "standard error" where that file is one of them, by whatever name; NULL otherwise. */
+static const char *standard_stream_at(const struct place *place)
+{
+    static const char *const names[] = {
+        [STDOUT_FILENO] = "standard output", [STDERR_FILENO] = "standard error"};
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        struct stat standard;
+        if (place->name[0] == '\0' && fstat(fd, &standard) == 0 && standard.st_dev == place->at.st_dev &&
+            standard.st_ino == place->at.st_ino && (!S_ISCHR(standard.st_mode) || isatty(fd) == 1))
+            return names[fd];
+    }
+    return NULL;
 }
 
 static int refuse_output(const char *option, const char *path, int error)
@@ -93,28 +146,254 @@ static int check_progress(const struct output_options *options)
     return -EINVAL;
 }
 
+static int refuse_twice(const struct output_path *a, const struct output_path *b)
+{
+    if (output_is_stdout(a->path))
+        diag_error("--%s \"-\" and --%s \"-\": only one of them can be stdout, name a file for the other",
+                   a->option, b->option);
+    else
+        diag_error("--%s \"%s\" and --%s \"%s\": allowed are two different files", a->option, a->path,
+                   b->option, b->path);
+    return -EINVAL;
+}
+
+int outputs_check_paths(const struct output_path *paths, int count)
+{
+    struct place places[OBSERVERS_MAX];
+    for (int i = 0; i < count; i++) {
+        const struct output_path *path = &paths[i];
+        bool is_file = path->path != NULL && !output_is_stdout(path->path);
+        int rc = is_file ? find_place(path->path, &places[i]) : 0;
+        if (rc != 0)
+            return refuse_output(path->option, path->path, -rc);
+        const char *standard = is_file ? standard_stream_at(&places[i]) : NULL;
+        if (standard != NULL) {
+            diag_error("--%s \"%s\" is %s: allowed is another file, or - for standard output", path->option,
+                       path->path, standard);
+            return -EINVAL;
+        }
+        for (int k = 0; k < i; k++)
+            if (output_is_stdout(path->path)
+                    ? output_is_stdout(paths[k].path)
+                    : is_file && paths[k].path != NULL && !output_is_stdout(paths[k].path) &&
+                          same_place(&places[k], &places[i]))
+                return refuse_twice(&paths[k], path);
+    }
+    return 0;
+}
+
 int outputs_check(const struct output_options *options)
 {
-    const char *csv = options->csv, *json = options->json;
-    struct place csv_place, json_place;
-    bool csv_file = csv != NULL && !output_is_stdout(csv),
-         json_file = json != NULL && !output_is_stdout(json);
-    if (output_is_stdout(csv) && output_is_stdout(json)) {
-        diag_error("--csv \"-\" and --json \"-\": only one of them can be stdout, name a file for the other");
-        return -EINVAL;
-    }
-    int rc = csv_file ? find_place(csv, &csv_place) : 0;
-    if (rc != 0)
-        return refuse_output("csv", csv, -rc);
-    rc = json_file ? find_place(json, &json_place) : 0;
-    if (rc != 0)
-        return refuse_output("json", json, -rc);
-    if (csv_file && json_file && same_place(&csv_place, &json_place)) {
-        diag_error("--csv \"%s\" and --json \"%s\": allowed are two different files", csv, json);
-        return -EINVAL;
-    }
-    return check_progress(options);
+    const struct output_path paths[] = {{"csv", options->csv}, {"json", options->json}};
+    int rc = outputs_check_paths(paths, sizeof paths / sizeof paths[0]);
+    return rc != 0 ? rc : check_progress(options);
 }
+
+/* ---- readers that stop ---- */
+
+/* The last of the views: what waits is written while the run goes on, and a reader that has stopped is told
+ * once. */
+struct pump {
+    struct outputs *outputs;
+};
+
+static void on_pump(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct outputs *outputs = context;
+    output_push_all();
+    const char *clogged = observers_clogged(&outputs->observers);
+    outputs->clogged_ticks = clogged != NULL ? outputs->clogged_ticks + 1 : 0;
+    if (outputs->clogged_ticks < CLOGGED_TICKS || outputs->clog_is_told)
+        return;
+    outputs->clog_is_told = true;
+    diag_warn("%s: the reader has stopped; looks pause until it reads on", clogged);
+}
+
+/* Ctrl-Z: what is drawn goes before the shell writes. A process that cannot be stopped just goes on: it is
+ * the kernel's usual way that decides. */
+static void on_pause(evutil_socket_t number, short what, void *context)
+{
+    (void)what;
+    struct outputs *outputs = context;
+    diag_progress_clear();
+    event_del(outputs->pauses);
+    event_del(outputs->resumes);
+    raise((int)number);
+    event_add(outputs->pauses, NULL);
+    event_add(outputs->resumes, NULL);
+}
+
+/* With job control a shell has had the terminal meanwhile; without it (the shell is of the same group) nobody
+ * has. */
+static void on_resume(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    (void)context;
+    if (getpgrp() != getsid(0))
+        diag_progress_forget();
+}
+
+static int pump_run_start(void *view, const struct run_start *start)
+{
+    static const struct timeval often = {0, PUMP_MS * 1000};
+    struct outputs *outputs = ((struct pump *)view)->outputs;
+    outputs->pump = event_new(start->base, -1, EV_PERSIST, on_pump, outputs);
+    outputs->pauses = evsignal_new(start->base, SIGTSTP, on_pause, outputs);
+    outputs->resumes = evsignal_new(start->base, SIGCONT, on_resume, outputs);
+    if (outputs->pump == NULL || outputs->pauses == NULL || outputs->resumes == NULL)
+        return -ENOMEM;
+    event_add(outputs->pauses, NULL);
+    event_add(outputs->resumes, NULL);
+    return event_add(outputs->pump, &often) == 0 ? 0 : -ENOMEM;
+}
+
+static int pump_run_end(void *view, const struct run_end *end)
+{
+    struct outputs *outputs = ((struct pump *)view)->outputs;
+    struct event **const events[] = {&outputs->pump, &outputs->pauses, &outputs->resumes};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (*events[i] != NULL)
+            event_free(*events[i]);
+        *events[i] = NULL;
+    }
+    if (end->outcome == OUTCOME_INTERRUPTED)
+        outputs_hurry();
+    return 0;
+}
+
+static const struct observer_ops pump_ops = {.run_start = pump_run_start, .run_end = pump_run_end};
+
+static struct observer pump_view(struct outputs *outputs)
+{
+    struct pump *pump = calloc(1, sizeof *pump);
+    if (pump != NULL)
+        pump->outputs = outputs;
+    return (struct observer){.ops = &pump_ops, .view = pump, .name = "the outputs"};
+}
+
+static int64_t give_up_us; /* when readers are not waited for any longer; 0: nobody is in a hurry */
+static volatile sig_atomic_t is_stopped;
+
+void outputs_hurry(void)
+{
+    if (give_up_us == 0)
+        give_up_us = monotonic_us() + HURRY_US;
+}
+
+static void on_stop(int number)
+{
+    (void)number;
+    is_stopped = 1;
+}
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+
+/* How signals were before. */
+struct hearing {
+    struct sigaction actions[STOP_SIGNALS];
+    sigset_t blocked;
+};
+
+/* Under nohup a hang-up stays ignored. */
+static void hear_signals(struct hearing *before)
+{
+    const struct sigaction stop = {.sa_handler = on_stop};
+    sigset_t heard;
+    sigemptyset(&heard);
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        sigaddset(&heard, stop_signals[i]);
+        sigaction(stop_signals[i], NULL, &before->actions[i]);
+        if (stop_signals[i] != SIGHUP || before->actions[i].sa_handler != SIG_IGN)
+            sigaction(stop_signals[i], &stop, NULL);
+    }
+    sigprocmask(SIG_UNBLOCK, &heard, &before->blocked);
+}
+
+static void hear_as_before(const struct hearing *before)
+{
+    sigprocmask(SIG_SETMASK, &before->blocked, NULL);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        sigaction(stop_signals[i], &before->actions[i], NULL);
+}
+
+/* False when it has not taken all. */
+static bool wait_for_reader(FILE *out)
+{
+    struct hearing before;
+    int64_t told_us = monotonic_us() + HURRY_US;
+    if (!output_is_waiting(out))
+        return true;
+    hear_signals(&before);
+    while (output_is_waiting(out) && (give_up_us == 0 || monotonic_us() < give_up_us)) {
+        output_wait(out, PUMP_MS);
+        if (is_stopped)
+            outputs_hurry();
+        if (give_up_us == 0 && told_us != 0 && monotonic_us() > told_us) {
+            told_us = 0;
+            diag_note("%s: the reader has stopped; what is left waits until it reads on, or for Ctrl-C",
+                      output_name(out));
+        }
+    }
+    hear_as_before(&before);
+    return !output_is_waiting(out);
+}
+
+void outputs_wait_while_clogged(FILE *out, const volatile sig_atomic_t *stop)
+{
+    int64_t told_us = monotonic_us() + HURRY_US;
+    while (output_is_clogged(out) && *stop == 0) {
+        output_wait(out, PUMP_MS);
+        if (told_us != 0 && monotonic_us() > told_us) {
+            told_us = 0;
+            diag_warn("%s: the reader has stopped; looks pause until it reads on", output_name(out));
+        }
+    }
+}
+
+int outputs_let_go(FILE *out)
+{
+    int rc = output_flush(out);
+    bool is_written = rc != 0 || wait_for_reader(out);
+    rc = rc != 0 ? rc : output_flush(out);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    else if (!is_written) {
+        size_t lines = output_waiting_lines(out);
+        output_drop(out);
+        diag_error("%s: the reader has stopped: the last %s line%s are lost", output_name(out),
+                   grouped((int64_t)lines).text, lines == 1 ? "" : "s");
+        rc = -EINTR;
+    }
+    return rc;
+}
+
+int outputs_let_go_and_close(FILE *out)
+{
+    char name[160];
+    snprintf(name, sizeof name, "%s", output_name(out));
+    int rc = outputs_let_go(out), closed = output_close(out);
+    if (rc == 0 && closed != 0)
+        diag_error("cannot write %s: %s", name, strerror(-closed));
+    return rc != 0 ? rc : closed;
+}
+
+int outputs_finish(int code)
+{
+    FILE *const last = stderr; /* what is said of standard output goes there */
+    if (code == EXIT_INTERRUPTED)
+        outputs_hurry();
+    int rc = outputs_let_go(stdout);
+    outputs_let_go(last);
+    if (rc == 0 || code == EXIT_USAGE || code == EXIT_INTERRUPTED)
+        return code;
+    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
+}
+
+/* ---- opening and closing ---- */
 
 static int add_view(struct outputs *outputs, struct observer view)
 {
@@ -131,26 +410,27 @@ static int add_file(struct outputs *outputs, const char *option, const char *pat
 {
     if (path == NULL)
         return 0;
-    FILE *file = output_is_stdout(path) ? stdout : fopen(path, "we");
-    if (file == NULL)
-        return refuse_output(option, path, errno);
     char *name = outputs->names[outputs->file_count];
     snprintf(name, sizeof outputs->names[0], "--%s %s", option, path);
+    FILE *file = output_is_stdout(path) ? stdout : output_open(path, name);
+    if (file == NULL)
+        return refuse_output(option, path, errno);
     outputs->files[outputs->file_count++] = file;
     return add_view(outputs, make(file, name));
 }
 
 int outputs_close(struct outputs *outputs)
 {
-    int rc = 0;
+    int first = 0;
     for (int i = 0; i < outputs->observers.count; i++)
         view_free(&outputs->observers.each[i]);
-    for (int i = 0; i < outputs->file_count; i++)
-        if (outputs->files[i] != stdout && fclose(outputs->files[i]) != 0) {
-            rc = -errno;
-            diag_error("cannot write %s: %s", outputs->names[i], strerror(-rc));
-        }
-    return rc;
+    for (int i = 0; i < outputs->file_count; i++) {
+        if (outputs->files[i] == stdout)
+            continue; /* outputs_finish lets it go */
+        int rc = outputs_let_go_and_close(outputs->files[i]);
+        first = first != 0 ? first : rc;
+    }
+    return first;
 }
 
 int outputs_open(struct outputs *outputs, const struct output_options *options)
@@ -172,7 +452,10 @@ int outputs_open(struct outputs *outputs, const struct output_options *options)
     if (rc == 0)
         rc = add_file(outputs, "json", options->json, json_view);
     if (rc == 0 && !options->quiet)
-        rc = add_view(outputs, make_summary(data_on_stdout ? stderr : stdout, "the summary"));
+        rc = add_view(outputs, data_on_stdout ? make_summary(stderr, "standard error")
+                                              : make_summary(stdout, "standard output"));
+    if (rc == 0)
+        rc = add_view(outputs, pump_view(outputs));
     if (rc != 0)
         outputs_close(outputs);
     return rc;

@@ -6,6 +6,7 @@
 #include "storm/observer.h"
 #include "tcp/address.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -34,7 +35,16 @@ struct outputs {
     struct observers observers;
     FILE *files[FILES_MAX];
     int file_count;
-    char names[FILES_MAX][128];
+    char names[FILES_MAX][160];
+    struct event *pump, *pauses, *resumes; /* while the run lasts */
+    int clogged_ticks;                     /* of the pump, in a row */
+    bool clog_is_told;
+};
+
+/* A file that an option names. */
+struct output_path {
+    const char *option; /* without its dashes */
+    const char *path;   /* "-" for standard output, NULL for none */
 };
 
 /* Takes "127.0.0.1:9464" into a struct metrics_door. */
@@ -71,17 +81,40 @@ int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_
         .kind = OPTION_FLAG, .target = (at) + offsetof(struct output_options, quiet)                         \
     }
 
-/* Whether all can be written, without opening any. Returns 0, or -EINVAL after telling why not. */
+/* Whether all can be written, and no two are one file or standard output, without opening any. Returns 0, or
+ * -EINVAL after telling why not. */
+int outputs_check_paths(const struct output_path *paths, int count);
+
+/* The same of these options, and whether the others go together. */
 int outputs_check(const struct output_options *options);
 
 /* Opens the socket for --metrics: before the network namespace is left in which a monitor is. Returns an
  * exit_code, after telling why where it is not EXIT_AS_EXPECTED. */
 int outputs_listen(struct output_options *options);
 
-/* Opens the files and makes the views. Returns 0, or after telling why: -EINVAL for a file, -ENOMEM. */
+/* Opens the files and makes the views; outputs must not move until outputs_close. Returns 0, or after telling
+ * why: -EINVAL for a file, -ENOMEM. */
 int outputs_open(struct outputs *outputs, const struct output_options *options);
 
-/* Returns 0, or a negative errno after telling which file could not be written to its end. */
+/* Returns 0, or a negative errno of outputs_let_go. */
 int outputs_close(struct outputs *outputs);
+
+/* Writes what is left, and waits for the reader: until it has read, or for a second after a signal that stops
+ * programs or outputs_hurry(). Returns 0, or after telling why: a negative errno that the output has, -EINTR
+ * when its reader was not waited for any longer. */
+int outputs_let_go(FILE *out);
+
+/* The same, and closes it. */
+int outputs_let_go_and_close(FILE *out);
+
+/* The last word of a command that ends with this exit code: lets standard output and error go. Returns the
+ * exit code, which says so when a result had nowhere to go. */
+int outputs_finish(int code);
+
+/* For a command without an event loop: waits until the reader reads on, or the flag is set by a signal. */
+void outputs_wait_while_clogged(FILE *out, const volatile sig_atomic_t *stop);
+
+/* The run was interrupted: from now on readers are waited for for a second in all. */
+void outputs_hurry(void);
 
 #endif

@@ -74,8 +74,9 @@ static int play(const struct run *run, const struct plans *plans)
     host_raise_nofile();
     enum outcome outcome =
         storm_run_together(plans->together, run->count, run->hold_together_ms, &outputs.observers);
-    if (outputs_close(&outputs) != 0 && outcome != OUTCOME_INTERRUPTED)
-        outcome = OUTCOME_FAULT;
+    rc = outputs_close(&outputs);
+    if (rc != 0 && outcome != OUTCOME_INTERRUPTED)
+        outcome = rc == -EINTR ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
     return exit_code_of(outcome);
 }
 

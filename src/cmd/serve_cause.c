@@ -2,6 +2,7 @@
 
 #include "base/diag.h"
 #include "base/number_text.h"
+#include "base/output.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
 #include "tcp/host_limits.h"
@@ -43,6 +44,7 @@ static void on_news_due(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct service *service = context;
     int64_t begun = service->party.begun, held = service->party.held.count;
+    output_push_all();
     if (begun == service->told_begun && held == service->told_held)
         return;
     service->told_begun = begun;

@@ -369,6 +369,11 @@ static int64_t opened_by(const void *context, int pair)
     return c->course->opened_by(c, pair);
 }
 
+static bool must_look_wait(void *owner)
+{
+    return observers_clogged(((const struct controller *)owner)->observers) != NULL;
+}
+
 static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
@@ -749,6 +754,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
     }
     c->crew.on_dead = on_dead;
     c->crew.on_bad = on_bad_line;
+    c->lookout.must_wait = must_look_wait;
     c->lookout.on_begin = on_look_begin;
     c->lookout.on_look = on_look;
     c->lookout.on_blind = on_blind;

@@ -10,6 +10,7 @@ enum {
     LOOK_SHARE = 10, /* while things move, looks take at most this part of the time */
     FAILED_MAX = 10,
     TALLIES = 4, /* of a side, beside its counts by state */
+    WAIT_MS = 20,
 };
 
 static void on_timer(evutil_socket_t fd, short what, void *context)
@@ -31,6 +32,11 @@ void lookout_now(struct lookout *lookout)
     event_del(lookout->timer);
     if (lookout->looking || lookout->stopped)
         return;
+    if (lookout->must_wait != NULL && lookout->must_wait(lookout->owner)) {
+        struct timeval soon = timeval_of_us(WAIT_MS * 1000);
+        evtimer_add(lookout->timer, &soon);
+        return;
+    }
     lookout->looking = true;
     lookout->began_us = monotonic_us();
     lookout->on_begin(lookout->owner);

@@ -44,7 +44,8 @@ struct lookout {
     int failed;           /* looks in a row */
     int64_t stretched_us; /* the longest pause that was made for the storm's sake; 0: none was longer than the
                              interval */
-    void (*on_begin)(void *owner); /* a look begins now */
+    bool (*must_wait)(void *owner); /* nobody could take down what a look shows. NULL: never */
+    void (*on_begin)(void *owner);  /* a look begins now */
     void (*on_look)(void *owner, const struct look *look);
     void (*on_blind)(void *owner, int error); /* too many looks in a row have failed */
     void *owner;
@@ -53,7 +54,7 @@ struct lookout {
 /* Returns 0 or -ENOMEM. The callbacks and the witnesses are set by the owner before the first look. */
 int lookout_init(struct lookout *lookout, struct event_base *base, int64_t interval_us);
 
-/* Looks at once, unless a look is under way. */
+/* Looks at once, unless a look is under way; while its owner must wait, as soon as it need not. */
 void lookout_now(struct lookout *lookout);
 
 /* Looks when the interval is over; `moving`: and not for more than a tenth of the time. */

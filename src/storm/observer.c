@@ -42,3 +42,13 @@ void observers_progress(const struct observers *observers, const struct progress
         if (observers->each[i].ops->progress != NULL)
             observers->each[i].ops->progress(observers->each[i].view, progress);
 }
+
+const char *observers_clogged(const struct observers *observers)
+{
+    for (int i = 0; i < observers->count; i++) {
+        const struct observer *observer = &observers->each[i];
+        if (observer->ops->is_clogged != NULL && observer->ops->is_clogged(observer->view))
+            return observer->name;
+    }
+    return NULL;
+}

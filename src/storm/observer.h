@@ -120,6 +120,8 @@ struct observer_ops {
     void (*progress)(void *view, const struct progress *progress);
     int (*order_end)(void *view, const struct order_end *end);
     int (*run_end)(void *view, const struct run_end *end);
+    /* The reader takes no more: no look is to be taken until it does, or its row would have to be dropped. */
+    bool (*is_clogged)(const void *view);
 };
 
 struct observer {
@@ -128,7 +130,7 @@ struct observer {
     const char *name; /* what a failed output is called, "--csv results/a.csv" */
 };
 
-enum { OBSERVERS_MAX = 6 };
+enum { OBSERVERS_MAX = 7 };
 
 struct observers {
     struct observer each[OBSERVERS_MAX];
@@ -145,5 +147,8 @@ int observers_step_end(const struct observers *observers, const struct step_end 
 int observers_order_end(const struct observers *observers, const struct order_end *end, const char **failed);
 int observers_run_end(const struct observers *observers, const struct run_end *end, const char **failed);
 void observers_progress(const struct observers *observers, const struct progress *progress);
+
+/* The name of one that is clogged; NULL: none is. */
+const char *observers_clogged(const struct observers *observers);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/diag.h"
 #include "base/foreground.h"
+#include "base/printable.h"
 #include "base/shell_quote.h"
 #include "base/version.h"
 #include "storm/clock.h"
@@ -47,6 +48,7 @@ struct host_text host_name(const struct host *host)
         snprintf(out.text, sizeof out.text, "host \"%.80s\"", host->launcher);
     else
         snprintf(out.text, sizeof out.text, "this machine");
+    printable(out.text);
     return out;
 }
 

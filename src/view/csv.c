@@ -1,10 +1,13 @@
 /* csv: one row per look, side and host, under one header, so that files concatenate. Columns are only ever
  * added at the end. */
+#include "base/output.h"
+#include "base/printable.h"
 #include "view/sample_row.h"
 #include "view/view.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct csv {
     FILE *out;
@@ -35,10 +38,12 @@ static void put_flow(FILE *out, const struct sample *sample, const struct sample
 /* A launcher may have anything in it, and no row has quotes. */
 static void put_host(FILE *out, const char *host)
 {
-    fputc(',', out);
-    for (; *host != '\0'; host++)
-        fputc(*host == ',' || *host == '"' || (unsigned char)*host < ' ' ? '_' : *host, out);
-    fputc('\n', out);
+    char text[256];
+    snprintf(text, sizeof text, "%s", host);
+    printable(text);
+    for (char *p = text; (p = strpbrk(p, ",\"?")) != NULL;)
+        *p = '_';
+    fprintf(out, ",%s\n", text);
 }
 
 static void put_row(FILE *out, const struct sample *sample, const struct sample_row *row)
@@ -63,9 +68,15 @@ static int csv_sample(void *view, const struct sample *sample)
     return view_flush(out);
 }
 
+static bool csv_is_clogged(const void *view)
+{
+    return output_is_clogged(((const struct csv *)view)->out);
+}
+
 static const struct observer_ops csv_ops = {
     .run_start = csv_run_start,
     .sample = csv_sample,
+    .is_clogged = csv_is_clogged,
 };
 
 struct observer csv_view(FILE *out, const char *name)

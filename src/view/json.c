@@ -1,6 +1,7 @@
 /* json: JSON Lines for scripts: start, sample, step and end of each order, every line an object with `event`.
  */
 #include "base/json_writer.h"
+#include "base/output.h"
 #include "base/version.h"
 #include "view/order_json.h"
 #include "view/sample_row.h"
@@ -278,11 +279,17 @@ static int json_order_end(void *view, const struct order_end *end)
     return end_event(w);
 }
 
+static bool json_is_clogged(const void *view)
+{
+    return output_is_clogged(((const struct json *)view)->writer.out);
+}
+
 static const struct observer_ops json_ops = {
     .order_start = json_order_start,
     .sample = json_sample,
     .step_end = json_step_end,
     .order_end = json_order_end,
+    .is_clogged = json_is_clogged,
 };
 
 struct observer json_view(FILE *out, const char *name)

@@ -5,22 +5,19 @@
 #include "base/version.h"
 #include "storm/clock.h"
 #include "view/board.h"
+#include "view/page_server.h"
 #include "view/view.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_S = 15, HEADERS_MAX = 8192, BODY_MAX = 1024 };
-
 struct metrics {
     struct board board;
-    int listener; /* -1 once the server has it */
-    struct evhttp *server;
+    int listener; /* the server's, once there is one */
+    struct page_server *server;
 };
 
 /* ---- what is told ---- */
@@ -221,57 +218,29 @@ static void put_page(const struct page *page, const struct board *board)
 
 /* ---- who asks ---- */
 
-/* evhttp would send a body with the answer to a HEAD too. */
-static bool is_head(struct evhttp_request *request)
-{
-    return evhttp_request_get_command(request) == EVHTTP_REQ_HEAD;
-}
-
-static void on_metrics(struct evhttp_request *request, void *context)
+static bool make_page(void *context, const struct page_request *request, struct evbuffer *body,
+                      const char **type)
 {
     static const char *const types[] = {"text/plain; version=0.0.4; charset=utf-8",
                                         "application/openmetrics-text; version=1.0.0; charset=utf-8"};
     const struct metrics *metrics = context;
-    const char *accepts = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
-    struct page page = {.out = evbuffer_new(),
-                        .open_metrics =
-                            accepts != NULL && strstr(accepts, "application/openmetrics-text") != NULL};
-    if (page.out == NULL) {
-        evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
-        return;
+    struct page page = {.out = body,
+                        .open_metrics = strstr(request->accept, "application/openmetrics-text") != NULL};
+    if (strcmp(request->path, "/metrics") != 0) {
+        evbuffer_add_printf(body, "the metrics are at /metrics\n");
+        return false;
     }
+    *type = types[page.open_metrics];
     put_page(&page, &metrics->board);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", types[page.open_metrics]);
-    evhttp_send_reply(request, HTTP_OK, "OK", is_head(request) ? NULL : page.out);
-    evbuffer_free(page.out);
-}
-
-static void on_anything_else(struct evhttp_request *request, void *context)
-{
-    (void)context;
-    if (is_head(request))
-        evhttp_send_reply(request, HTTP_NOTFOUND, "Not Found", NULL);
-    else
-        evhttp_send_error(request, HTTP_NOTFOUND, "the metrics are at /metrics");
+    return true;
 }
 
 static int metrics_run_start(void *view, const struct run_start *start)
 {
     struct metrics *metrics = view;
     board_run_start(&metrics->board);
-    metrics->server = evhttp_new(start->base);
-    if (metrics->server == NULL)
-        return -ENOMEM;
-    evhttp_set_allowed_methods(metrics->server, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD);
-    evhttp_set_timeout(metrics->server, IDLE_S);
-    evhttp_set_max_headers_size(metrics->server, HEADERS_MAX);
-    evhttp_set_max_body_size(metrics->server, BODY_MAX);
-    evhttp_set_cb(metrics->server, "/metrics", on_metrics, metrics);
-    evhttp_set_gencb(metrics->server, on_anything_else, NULL);
-    if (evhttp_accept_socket(metrics->server, metrics->listener) != 0)
-        return -ENOMEM;
-    metrics->listener = -1;
-    return 0;
+    metrics->server = page_server_new(start->base, metrics->listener, make_page, metrics);
+    return metrics->server != NULL ? 0 : -ENOMEM;
 }
 
 static int metrics_order_start(void *view, const struct order_start *start)
@@ -301,8 +270,7 @@ static int metrics_run_end(void *view, const struct run_end *end)
 {
     (void)end;
     struct metrics *metrics = view;
-    if (metrics->server != NULL)
-        evhttp_free(metrics->server);
+    page_server_free(metrics->server);
     metrics->server = NULL;
     return 0;
 }

@@ -1,6 +1,7 @@
 /* summary: what a person reads in five seconds: where to look, a line per step with both sides' histogram,
  * and the verdict. */
 #include "base/number_text.h"
+#include "base/output.h"
 #include "base/wrap.h"
 #include "view/view.h"
 
@@ -179,6 +180,6 @@ struct observer summary_view(FILE *out, const char *name)
 {
     struct summary *summary = calloc(1, sizeof *summary);
     if (summary != NULL)
-        *summary = (struct summary){.out = out, .feel = look_and_feel_of(fileno(out))};
+        *summary = (struct summary){.out = out, .feel = look_and_feel_of(output_fd(out))};
     return (struct observer){.ops = &summary_ops, .view = summary, .name = name};
 }

@@ -1,9 +1,9 @@
 #include "view/view.h"
 
+#include "base/output.h"
 #include "base/terminal.h"
 #include "storm/team.h"
 
-#include <errno.h>
 #include <langinfo.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,12 +33,7 @@ void view_free(struct observer *observer)
 
 int view_flush(FILE *out)
 {
-    errno = 0;
-    if (fflush(out) == 0 && !ferror(out))
-        return 0;
-    int error = errno != 0 ? errno : EIO;
-    clearerr(out);
-    return -error;
+    return output_flush(out);
 }
 
 void view_print_way_inside(FILE *out, const struct storm_settings *settings)

@@ -52,7 +52,7 @@ void view_print_lanes(FILE *out, const struct plan *plan, const struct port_rang
 /* Prints the ss command that shows the sockets of these lanes, in the run's network namespace. */
 void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes);
 
-/* Flushes; 0 or a negative errno when anything written since the last time failed. */
+/* output_flush. */
 int view_flush(FILE *out);
 
 #endif

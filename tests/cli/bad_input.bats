@@ -131,6 +131,25 @@ load helper
   refused '--csv "same.out"' '--json "same.out"' 'two different files' -- --csv same.out --json same.out
 }
 
+@test "two outputs cannot be the same file by way of links, nor standard output" {
+  local at=$BATS_FILE_TMPDIR
+  ln -s new "$at/link" # to a file that is not there yet
+  refused 'two different files' -- --csv "$at/new" --json "$at/link"
+  refused 'two different files' -- state all --csv "$at/link" --json "$at/new"
+  refused 'two different files' -- audit 127.0.0.1:80 --csv "$at/link" --junit "$at/new"
+  [[ ! -e $at/new ]] || fail_with 'a file was made'
+  echo kept >"$at/one"
+  ln "$at/one" "$at/two"
+  refused 'two different files' -- --csv "$at/one" --json "$at/two"
+  refused 'two different files' -- audit 127.0.0.1:80 --json "$at/one" --junit "$at/two"
+  [[ $(cat "$at/one") == kept ]] || fail_with 'a file was emptied'
+  refused '--csv "/dev/stdout" is standard output' -- --csv /dev/stdout
+  refused '--json "/proc/self/fd/1" is standard output' -- state all --json /proc/self/fd/1
+  refused '--junit "/dev/stdout" is standard output' -- audit 127.0.0.1:80 --junit /dev/stdout
+  refused '--json "/dev/stdout" is standard output' -- watch --once --json /dev/stdout
+  refused '--csv "/dev/stderr" is standard error' -- --csv /dev/stderr
+}
+
 @test "two outputs cannot be the same file under two names" {
   refused '--csv "same.out"' '--json "./same.out"' -- \
     --conns 3 --order abort --hold 0s --csv same.out --json ./same.out
@@ -737,7 +756,7 @@ END
 @test "audit opens its files before a connection" {
   refused '--csv "/nonexistent/x"' -- audit 127.0.0.1:80 --csv /nonexistent/x
   refused '--junit "/nonexistent/x"' -- audit 127.0.0.1:80 --junit /nonexistent/x
-  refused '- is stdout, allowed for one of them' -- audit 127.0.0.1:80 --csv - --json -
+  refused 'only one of them can be stdout' -- audit 127.0.0.1:80 --csv - --json -
 }
 
 @test "watch refuses what one look cannot tell, and processes that are not there" {

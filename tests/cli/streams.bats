@@ -20,7 +20,7 @@ full_stdout() {
     full_stdout "${arguments[@]}"
     assert_status 3
     assert_one_message
-    assert_stderr_has stdout
+    assert_stderr_has "standard output: No space left on device"
   done <<'END'
 --help
 --version
@@ -34,7 +34,7 @@ END
   full_stdout --dry-run --port "$(quiet_port)"
   assert_status 3
   assert_one_message
-  assert_stderr_has stdout
+  assert_stderr_has "standard output: No space left on device"
 }
 
 @test "bad input is bad input on a full stdout too" {

@@ -3,6 +3,8 @@
 #
 # --metrics: what a monitor gets, in both formats; and that no monitor disturbs a run.
 
+bats_require_minimum_version 1.5.0
+
 load storm
 load isolation
 
@@ -109,8 +111,12 @@ stop_storm() {
   [[ $(grep '^tcpstorm_connection_states{' "$PAGE" | grep -v ' 0$' | sort) == 'tcpstorm_connection_states{side="client",state="fin_wait2"} 300
 tcpstorm_connection_states{side="server",state="close_wait"} 300
 tcpstorm_connection_states{side="server",state="listen"} 1' ]]
-  [[ $(sample 'tcpstorm_step_info{order="leak",step="client-close",doing="holding"}') == 1 ]]
+  wait_until 20 is_told_to_hold # it is told a few times a second
   stop_storm
+}
+
+is_told_to_hold() {
+  scrape && [[ $(sample 'tcpstorm_step_info{order="leak",step="client-close",doing="holding"}') == 1 ]]
 }
 
 @test "sockets that nobody has, descriptors without a socket, failed calls and dropped SYNs" {
@@ -231,10 +237,7 @@ expect_heads() {
     "$STORM" state all --conns 20 --hold "$hold" --isolate --metrics "$AT" >"$OUT" 2>"$ERR" 3>&- &
     storm_pid=$!
     until is_over "$storm_pid"; do
-      scrape || continue
-      sed -n 's/^tcpstorm_connection_states{side="[a-z]*",state="\([a-z0-9_]*\)"} 20$/\1/p' "$PAGE" >>"$BATS_TEST_TMPDIR/seen"
-      # A socket in CLOSE is in no table.
-      sed -n 's/^tcpstorm_ghosts{side="server"} 20$/close/p' "$PAGE" >>"$BATS_TEST_TMPDIR/seen"
+      scrape && full_states >>"$BATS_TEST_TMPDIR/seen"
     done
     end_storm "$LONG"
     expect_code 0
@@ -246,6 +249,12 @@ expect_heads() {
 
 seen_states() {
   sort -u "$BATS_TEST_TMPDIR/seen" | tr '\n' ' '
+}
+
+# Those in which a side has twenty sockets. A socket in CLOSE is in no table.
+full_states() {
+  sed -nE -e 's/^tcpstorm_connection_states\{side="[a-z]*",state="([a-z0-9_]*)"\} ([2-9][0-9]|[0-9]{3,})$/\1/p' \
+    -e 's/^tcpstorm_ghosts\{side="server"\} 20$/close/p' "$PAGE"
 }
 
 # ---- where it is ----
@@ -420,4 +429,84 @@ never_reads() {
   stop_storm
   # Every look of the hold, too.
   [[ $(awk -F, '$4 == "open" && $5 == 1 { print $7, $11, $19, $20 }' "$CSV" | sort -u) == '100 100 0 100' ]]
+}
+
+# descriptors_of PID: how many it has open.
+descriptors_of() {
+  find "/proc/$1/fd" -mindepth 1 2>/dev/null | wc -l
+}
+
+@test "a controller without descriptors lets nobody in, says so once, and is itself afterwards" {
+  local i doors=() before
+  start_storm --order never-close --conns 20 --hold forever --interval 50ms --metrics "$AT"
+  wait_for_row open 1
+  wait_until 10 is_served
+  before=$(prlimit --pid "$storm_pid" --nofile --output SOFT --noheadings)
+  prlimit --pid "$storm_pid" --nofile="$(lowest_limit):"
+  for ((i = 0; i < 20; i++)); do
+    open_door
+    doors+=("$door")
+  done
+  wait_until 10 grep -q 'a monitor cannot be let in: Too many open files' "$ERR"
+  expect_rest
+  (($(grep -c 'cannot be let in' "$ERR") == 1))
+  (($(wc -c <"$ERR") < 1000))
+  prlimit --pid "$storm_pid" --nofile="${before// /}:"
+  for door in "${doors[@]}"; do
+    exec {door}>&-
+  done
+  wait_until 20 scrape
+  stop_storm
+  check_csv "$CSV"
+}
+
+# The first number that is free: whoever wants a descriptor gets none.
+lowest_limit() {
+  local fd=0
+  while [[ -e /proc/$storm_pid/fd/$fd ]]; do
+    fd=$((fd + 1))
+  done
+  say "$fd"
+}
+
+# It takes less than half of a processor: one that spins takes all that it can get.
+expect_rest() {
+  local ticks began
+  ticks=$(cpu_ticks)
+  began=$SECONDS
+  wait_until 20 has_rows 40
+  ticks=$(($(cpu_ticks) - ticks))
+  ((ticks * 2 < (SECONDS - began + 1) * $(getconf CLK_TCK))) || { say "$ticks ticks in $((SECONDS - began)) s"; return 1; }
+}
+
+cpu_ticks() {
+  local words
+  read -r -a words <"/proc/$storm_pid/stat"
+  say "$((words[13] + words[14]))"
+}
+
+# has_rows N: so many more than the first time that it was asked.
+has_rows() {
+  local rows
+  rows=$(wc -l <"$CSV")
+  : "${rows_at_first:=$rows}"
+  ((rows >= rows_at_first + $1))
+}
+
+@test "more connections than it takes: the oldest goes, and who asks is answered" {
+  local i doors=()
+  start_storm --order never-close --conns 20 --hold forever --metrics "$AT"
+  wait_for_row open 1
+  for ((i = 0; i < 200; i++)); do
+    open_door
+    doors+=("$door")
+  done
+  scrape
+  [[ $(sample tcpstorm_connections_opened) == 20 ]]
+  [[ -z $(timeout 5 cat <&"${doors[0]}") ]]
+  (($(descriptors_of "$storm_pid") < 180))
+  for door in "${doors[@]}"; do
+    exec {door}>&-
+  done
+  stop_storm
 }

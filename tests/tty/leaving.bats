@@ -77,6 +77,45 @@ leaves_by() {
   expect_states gone gone
 }
 
+@test "a terminal under Ctrl-S: signals are heard, and what was to be shown comes with Ctrl-Q" {
+  open_terminals -- server client walk
+  local pid
+  run_in server '$STORM server'
+  wait_for server 'Listening on '
+  press server C-s
+  run_in client '$STORM client'
+  wait_for client 'Press any key to close the connection from this side.'
+  expect_not_on server 'Client connected'
+  press server C-q
+  wait_for server 'Press any key to close the connection from this side.'
+  press server C-s
+  press client x
+  expect_states CLOSE_WAIT FIN_WAIT2 client
+  pid=$(program_pid server)
+  kill -TERM "$pid"
+  wait_until is_over "$pid"
+  press server C-q
+  wait_for server '1 left with 130'
+  expect_sane server
+
+  run_in walk '$STORM walk --port 16000'
+  wait_for walk '[any key: server-close; q leaves]'
+  press walk C-s
+  press walk x
+  wait_until is_served_in_walk
+  pid=$(program_pid walk)
+  kill -TERM "$pid"
+  wait_until is_over "$pid"
+  press walk C-q
+  wait_for walk '1 left with 130'
+  expect_sane walk
+}
+
+# Its server has closed, whatever the terminal shows.
+is_served_in_walk() {
+  [[ -n $(inside ss -Htn state fin-wait-2 "( sport = :16000 )") ]]
+}
+
 @test "Ctrl-Z gives the terminal back, and fg goes on" {
   open_terminals -- server client
   connect_both

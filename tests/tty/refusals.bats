@@ -73,7 +73,7 @@ refused() {
   local command output
   for command in server walk; do
     for output in '>/dev/full' '>&-'; do
-      refused 3 'tcpstorm: cannot write stdout' "\$STORM $command $output"
+      refused 3 'tcpstorm: cannot write standard output' "\$STORM $command $output"
     done
   done
 }
@@ -85,6 +85,6 @@ refused() {
   run_in here '$STORM client'
   wait_for here 'The other side has closed its half'
   press here x
-  wait_for server 'tcpstorm: cannot write stdout'
+  wait_for server 'tcpstorm: cannot write standard output'
   wait_for_code server 0 # that of head
 }

@@ -128,6 +128,14 @@ static void utf8_passes_as_it_is(void **state)
     assert_string_equal(text_of(written), "\"\xc3\xa9\"");
 }
 
+static void what_is_no_utf8_becomes_the_replacement_character(void **state)
+{
+    struct written *written = *state;
+    json_string(&written->json, NULL, "ssh \xff\xc3(\xed\xa0\x80");
+    assert_string_equal(text_of(written),
+                        "\"ssh \xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+}
+
 static void the_extreme_integers_are_exact(void **state)
 {
     struct written *written = *state;
@@ -160,6 +168,7 @@ int main(void)
         json_test(control_characters_are_escaped),
         json_test(keys_are_escaped_too),
         json_test(utf8_passes_as_it_is),
+        json_test(what_is_no_utf8_becomes_the_replacement_character),
         json_test(the_extreme_integers_are_exact),
         json_test(a_number_has_six_decimals),
     };

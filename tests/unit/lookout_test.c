@@ -15,6 +15,7 @@ struct watch {
     struct lookout lookout;
     int peer[WITNESSES];
     int begun, looks, blind;
+    bool clogged;
     struct look last;
     int error;
 };
@@ -29,6 +30,11 @@ static void on_look(void *owner, const struct look *look)
     struct watch *watch = owner;
     watch->looks++;
     watch->last = *look;
+}
+
+static bool must_wait(void *owner)
+{
+    return ((struct watch *)owner)->clogged;
 }
 
 static void on_blind(void *owner, int error)
@@ -62,6 +68,7 @@ static int set_up(void **state)
     watch->base = event_base_new();
     assert_int_equal(lookout_init(&watch->lookout, watch->base, 1000000000), 0);
     watch->lookout.owner = watch;
+    watch->lookout.must_wait = must_wait;
     watch->lookout.on_begin = on_begin;
     watch->lookout.on_look = on_look;
     watch->lookout.on_blind = on_blind;
@@ -353,6 +360,19 @@ static void after_the_stop_nobody_owes_an_answer(void **state)
     assert_false(lookout_awaits(&watch->lookout, 0));
 }
 
+static void while_nobody_can_take_it_down_no_look_begins(void **state)
+{
+    struct watch *watch = *state;
+    watch->clogged = true;
+    lookout_now(&watch->lookout);
+    run_for_ms(watch->base, 100);
+    assert_int_equal(watch->begun, 0);
+    assert_int_equal(lookout_waiting_us(&watch->lookout), 0);
+    watch->clogged = false;
+    assert_comes_true(watch->base, watch->begun == 1);
+    lookout_stop(&watch->lookout);
+}
+
 #define watch_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -374,6 +394,7 @@ int main(void)
         watch_test(who_has_not_answered_is_known),
         watch_test(after_the_stop_nobody_owes_an_answer),
         watch_test(a_look_that_is_extended_is_the_only_one_until_it_is_complete),
+        watch_test(while_nobody_can_take_it_down_no_look_begins),
         watch_test(while_a_look_is_under_way_no_other_begins),
     };
     return cmocka_run_group_tests_name("lookout", tests, NULL, NULL);

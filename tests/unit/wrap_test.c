@@ -21,6 +21,12 @@ static void a_short_text_is_a_line(void **state)
     assert_wrapped("one two", 2, 40, "  one two\n");
 }
 
+static void no_order_to_a_terminal_is_written(void **state)
+{
+    (void)state;
+    assert_wrapped("one\033[2J two", 0, 40, "one?[2J two\n");
+}
+
 static void a_long_text_is_broken_at_words(void **state)
 {
     (void)state;
@@ -50,6 +56,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_text_is_a_line),
+        cmocka_unit_test(no_order_to_a_terminal_is_written),
         cmocka_unit_test(a_long_text_is_broken_at_words),
         cmocka_unit_test(a_line_may_be_exactly_as_wide_as_allowed),
         cmocka_unit_test(a_word_wider_than_the_line_stands_alone),
