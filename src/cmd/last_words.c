@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "cmd/command.h"
+#include "cmd/outputs.h"
 #include "storm/process.h"
 
 #include <event2/event.h>
@@ -20,7 +21,7 @@ static void leave_without_memory(void)
     if (has_controller)
         _exit(PROCESS_OUT_OF_MEMORY);
     diag_error("out of memory");
-    exit(EXIT_MACHINE);
+    exit(outputs_finish(EXIT_MACHINE));
 }
 
 /* libevent's text is for its own makers, but for the error's words at its end. */
@@ -35,7 +36,7 @@ static void leave_without_loop(void)
     if (has_controller)
         _exit(PROCESS_LOOP_FAILED);
     diag_error("the event loop cannot go on: %s", loop_error());
-    exit(EXIT_MACHINE);
+    exit(outputs_finish(EXIT_MACHINE));
 }
 
 /* After these a descriptor is not heard any more, or nothing is. libevent hands the error on, but where a

@@ -140,6 +140,8 @@ bool lookout_is_due(const struct lookout *lookout)
 
 bool lookout_awaits(const struct lookout *lookout, int witness)
 {
+    if (lookout->stopped)
+        return false; /* whatever it says now is not heard */
     return lookout->looking && lookout->awaited > 0 && (lookout->answered & 1U << witness) == 0;
 }
 

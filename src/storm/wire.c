@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 struct wire {
     struct bufferevent *stream, *out; /* where lines come in, and go out: often the same */
@@ -42,6 +43,8 @@ static void on_end(struct bufferevent *stream, short what, void *context)
     if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
         return;
     bufferevent_disable(stream, EV_READ | EV_WRITE);
+    shutdown(bufferevent_getfd(stream),
+             SHUT_RDWR); /* what has failed on this side ends for the other one too */
     wire->ears.on_end(wire->context);
 }
 

@@ -105,6 +105,12 @@ expect_own_fault() {
   expect_code 0
 }
 
+@test "a question that does not get out: whoever was to hear it hears the end of the stream, and is not killed" {
+  with_failure main writev:socket 6 ENOMEM -- "${small_storm[@]}" --quiet
+  expect_own_fault "closed its stream"
+  expect_not_in "$ERR" "killed"
+}
+
 @test "an answer of the witness that does not get out: its loss is noticed at once" {
   with_failure witness write:socket 3 ENOMEM -- "${small_storm[@]}" --quiet
   expect_own_fault "witness"

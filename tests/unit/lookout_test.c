@@ -349,6 +349,17 @@ static void while_a_look_is_under_way_no_other_begins(void **state)
     assert_false(evtimer_pending(watch->lookout.timer, NULL));
 }
 
+static void after_the_stop_nobody_owes_an_answer(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    assert_true(lookout_awaits(&watch->lookout, 0));
+    lookout_stop(&watch->lookout);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    sees(watch, 0, 1, 1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+}
+
 static void while_nobody_can_take_it_down_no_look_begins(void **state)
 {
     struct watch *watch = *state;
@@ -381,6 +392,7 @@ int main(void)
         watch_test(after_the_stop_nothing_is_asked_or_told),
         watch_test(lines_of_another_shape_are_not_its),
         watch_test(who_has_not_answered_is_known),
+        watch_test(after_the_stop_nobody_owes_an_answer),
         watch_test(a_look_that_is_extended_is_the_only_one_until_it_is_complete),
         watch_test(while_nobody_can_take_it_down_no_look_begins),
         watch_test(while_a_look_is_under_way_no_other_begins),
