@@ -12,10 +12,33 @@
 
 enum { BEHIND_THE_WITNESS = 5 }; /* nice */
 
+enum { REFUSAL_MS = 500 };
+
 enum { REPORT_EVERY = 4096 }; /* ends between two progress lines of an act */
+
+static void on_refusal_due(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct worker *worker = context;
+    wire_send(worker->wire, "fault connect %d %u", ECONNREFUSED, worker->refused_port);
+}
+
+/* A listener that went away has mostly gone with its process, and how that ended is what there is to say: the
+ * controller is to hear it first. */
+static void fault_by_refusal(struct worker *worker, uint16_t port)
+{
+    static const struct timeval after = {.tv_usec = REFUSAL_MS * 1000};
+    worker->refused_port = port;
+    event_base_once(worker->base, -1, EV_TIMEOUT, on_refusal_due, worker, &after);
+}
 
 void worker_fault(struct worker *worker, const char *call, int error, uint16_t port)
 {
+    if (error == ECONNREFUSED) {
+        fault_by_refusal(worker, port);
+        return;
+    }
     wire_send(worker->wire, "fault %s %d %u", call, error, port);
 }
 

@@ -24,6 +24,7 @@ struct worker {
     int64_t act_serial;
     int64_t acted_reported;
     int64_t errors; /* failed accept() or connect() so far */
+    uint16_t refused_port;
 };
 
 /* What a side does beyond acting on its ends. */

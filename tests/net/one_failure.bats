@@ -89,6 +89,15 @@ expect_own_fault() {
   expect_own_fault "client worker 0" "event loop"
 }
 
+@test "a server worker that leaves while clients connect: it is named, and not the listener that went with it" {
+  local nth
+  for nth in 4 5 6; do
+    with_failure "worker server" epoll_wait "$nth" EINVAL -- "${small_storm[@]}" --quiet
+    expect_own_fault "server worker 0" "event loop"
+    expect_not_in "$ERR" "listener went away"
+  done
+}
+
 @test "the controller's own event loop: one sentence, and nobody is left" {
   with_failure main epoll_ctl 17 ENOSPC -- "${small_storm[@]}" --quiet
   expect_own_fault "event loop"
