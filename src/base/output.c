@@ -25,8 +25,9 @@ struct output {
     char name[160];
     char *waiting;
     size_t length, room;
-    int error;       /* a negative errno that nobody has been told */
-    bool is_dropped; /* it has been told, or does not matter: nothing is written any more */
+    int error;        /* a negative errno that nobody has been told */
+    bool is_dropped;  /* it has been told, or does not matter: nothing is written any more */
+    bool is_forgiven; /* an error is none */
 };
 
 static struct output outputs[OUTPUTS_MAX];
@@ -83,6 +84,13 @@ static size_t next_piece(const struct output *output)
     return end != NULL ? (size_t)(end - output->waiting) + 1 : PIPE_BUF;
 }
 
+static void drop(struct output *output)
+{
+    output->is_dropped = true;
+    output->length = 0;
+    output->error = 0;
+}
+
 static void push(struct output *output)
 {
     while (output->length > 0 && output->error == 0) {
@@ -91,6 +99,8 @@ static void push(struct output *output)
                                              : write_briefly(output->fd, output->waiting, piece);
         if (written < 0 && errno != EAGAIN && errno != EINTR)
             output->error = -errno;
+        if (output->error != 0 && output->is_forgiven)
+            drop(output);
         if (written <= 0)
             return;
         output->length -= (size_t)written;
@@ -277,9 +287,16 @@ void output_wait(FILE *out, int ms)
 void output_drop(FILE *out)
 {
     struct output *output = output_of(out);
+    if (output != NULL)
+        drop(output);
+}
+
+void output_forgive(FILE *out)
+{
+    struct output *output = output_of(out);
     if (output == NULL)
         return;
-    output->is_dropped = true;
-    output->length = 0;
-    output->error = 0;
+    output->is_forgiven = true;
+    if (output->error != 0)
+        drop(output);
 }

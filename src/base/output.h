@@ -64,4 +64,7 @@ void output_wait(FILE *out, int ms);
 /* Drops what waits, and everything from now on, without an error. */
 void output_drop(FILE *out);
 
+/* From now on nobody cares whether it can be written: an error drops it. */
+void output_forgive(FILE *out);
+
 #endif

@@ -53,7 +53,7 @@ void terminal_drop_unwritten(void)
     fflush(stdout);
     __fpurge(stdout);
     clearerr(stdout);
-    output_drop(stdout);
+    output_forgive(stdout); /* what is still said on standard error may go the same way */
 }
 
 struct terminal_size terminal_size(int fd)

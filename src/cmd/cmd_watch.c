@@ -344,10 +344,10 @@ static int look_on(struct course *course, const struct showing *showing)
             return rc;
         if (is_last)
             return code != EXIT_AS_EXPECTED ? code : tell_end(course);
-        pause_ms(pause_after(course->options, &course->look));
         outputs_wait_while_clogged(stdout, &stopped_by);
         if (showing->json != NULL)
             outputs_wait_while_clogged(showing->json, &stopped_by);
+        pause_ms(pause_after(course->options, &course->look));
     }
 }
 

@@ -19,9 +19,11 @@ enum {
     PROGRESS_LIMIT_MS = 15000, /* an act reports far more often, SYN retransmissions included */
 };
 
-/* Something that this peer is to say is waited for. */
+/* Something that this peer is to say is waited for: from its start on it owes a hello. */
 static bool owes(const struct controller *c, const struct peer *peer)
 {
+    if (!peer->said_hello)
+        return true;
     if (peer->is_witness)
         return peer->owes_owners || lookout_awaits(&c->lookout, (int)(peer - crew_witness(&c->crew, 0)));
     bool is_at_work = c->phase == PHASE_LISTENING || c->phase == PHASE_ACTING;
@@ -37,8 +39,7 @@ static const struct peer *silent_peer(const struct controller *c, int64_t now_us
 {
     for (int i = 0; i < c->crew.count; i++) {
         const struct peer *peer = &c->crew.peers[i];
-        if (peer->said_hello && peer_is_alive(peer) && owes(c, peer) &&
-            now_us - peer->heard_us > silence_limit_us(peer))
+        if (peer_is_alive(peer) && owes(c, peer) && now_us - peer->heard_us > silence_limit_us(peer))
             return peer;
     }
     return NULL;
@@ -88,7 +89,7 @@ static void watch_leaving(struct controller *c, int64_t now_us)
 {
     crew_reap(&c->crew);
     const struct peer *stuck = crew_give_up(&c->crew, now_us);
-    if (stuck != NULL) {
+    if (stuck != NULL && c->outcome != OUTCOME_FAULT) { /* the first fault is what matters */
         c->outcome = OUTCOME_FAULT;
         snprintf(c->fault.text, sizeof c->fault.text, "%s (pid %d) was killed and has not ended",
                  peer_name(stuck).text, (int)stuck->process.pid);

@@ -15,8 +15,8 @@ enum {
     PATIENCE_S = 10,
     RESETS_PER_S = 20000,
     RESETS_MOST = 10000000,
-    AFTER_KILL_S = 5, /* a process that is killed ends at once, unless the kernel cannot let it go */
-    END_NOW_MS = 900,
+    AFTER_KILL_S = 20, /* to close the sockets of a killed process takes the kernel a while */
+    END_NOW_MS = 500,
     REAP_EVERY_MS = 5,
 };
 

@@ -94,25 +94,26 @@ static void read_paired_lines(const char *path, struct kernel_counters *counters
 }
 
 /* One line per processor, hexadecimal; the second column counts what its backlog queue dropped. */
-static int64_t read_softnet_dropped(void)
+static void read_softnet_dropped(int64_t *sum)
 {
     FILE *file = fopen("/proc/net/softnet_stat", "re");
     if (file == NULL)
-        return 0;
+        return;
     int64_t total = 0;
     unsigned dropped;
     while (fscanf(file, "%*x %x%*[^\n]", &dropped) == 1)
         total += dropped;
     fclose(file);
-    return total;
+    *sum = total;
 }
 
 void kernel_counters_read(struct kernel_counters *counters)
 {
-    memset(counters, 0, sizeof *counters);
-    read_paired_lines("/proc/net/netstat", counters);
-    read_paired_lines("/proc/net/snmp", counters);
-    counters->value[COUNTER_SOFTNET_DROPPED] = read_softnet_dropped();
+    static struct kernel_counters last; /* without a descriptor nothing can be read: it is as it was */
+    read_paired_lines("/proc/net/netstat", &last);
+    read_paired_lines("/proc/net/snmp", &last);
+    read_softnet_dropped(&last.value[COUNTER_SOFTNET_DROPPED]);
+    *counters = last;
 }
 
 struct kernel_counters kernel_counters_moved(const struct kernel_counters *now,

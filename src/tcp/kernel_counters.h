@@ -39,7 +39,8 @@ const char *kernel_counter_meaning(enum kernel_counter counter);
 /* True when it explains sockets that are missing or late rather than an RST that the order asked for. */
 bool kernel_counter_is_trouble(enum kernel_counter counter);
 
-/* Reads all; what this kernel does not have stays 0. */
+/* Reads all; what this kernel does not have stays 0, and what cannot be read now is as it was the last time.
+ */
 void kernel_counters_read(struct kernel_counters *counters);
 
 /* Takes what is there in the form of /proc/net/netstat and /proc/net/snmp, where two lines belong together:

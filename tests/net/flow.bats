@@ -153,7 +153,7 @@ orders_that_can_flow() {
 # growing_storm OPTION...: 400 a second, for $seconds: for longer where the machine was too busy to look often enough, or to let the
 # clients come when they were due.
 growing_storm() {
-  for seconds in 3 10 20; do
+  for seconds in 3 10 12; do
     storm --rate 400 --duration "${seconds}s" --settle 500ms --hold 50ms --json "$JSON" "$@"
     jq -e "select(.event == \"end\") | .flow.server.looks >= 10 and .flow.latest_s < $seconds / 15" "$JSON" >/dev/null && return
   done

@@ -297,6 +297,7 @@ on_look() {
   local order step settled row verdict=0
   IFS=, read -r order _ _ step settled _ <<<"${look[0]}"
   if [[ $pending == "$order/$step" ]]; then
+    ((++followers > 1)) || return "$verdict"
     compared+=" $pending "
     [[ -z $difference ]] || { say "$difference" && verdict=1; }
   fi
@@ -309,7 +310,7 @@ on_look() {
   kill -STOP "$storm_pid" 2>/dev/null || return "$verdict"
   wait_until 5 is_stopped "$storm_pid"
   if ! read -r -t 0 <&"$rows"; then
-    pending=$order/$step
+    pending=$order/$step followers=0
     difference=$(compare_hosts_with_ss "$step") || true
   fi
   kill -CONT "$storm_pid" 2>/dev/null || true
@@ -360,7 +361,7 @@ witnessed_hosts() {
   compared=
   for hold in 300 1500 5000 5000; do
     missed=0
-    if ! follow_hosts "$2" --order "$1" --hold "${hold}ms" --interval "$((hold / 3))ms" "${@:3}" >"$report" 2>&1; then
+    if ! follow_hosts "$2" --order "$1" --hold "${hold}ms" --interval "$((hold / 5))ms" "${@:3}" >"$report" 2>&1; then
       cat "$report"
       show_output
       return 1

@@ -672,7 +672,7 @@ END
   refused 2 'a.csv: there is a header but no rows' -- good.csv a.csv -o picture.svg
   { echo "$csv_header" && row leak 0 1 open server; } >a.csv
   refused_file 'a.csv, line 2: column "conns" is 0' a.csv
-  head -c 5000 /dev/urandom >a.csv
+  { printf x && head -c 5000 /dev/urandom; } >a.csv # nor an empty first line
   refused_file 'a.csv, line 1: not a tcpstorm CSV' a.csv
   small | sed '3s/established/x/;3s/open/o pen/' >a.csv
   refused 2 'a.csv, line 3: column "step"' -- good.csv a.csv -o picture.svg

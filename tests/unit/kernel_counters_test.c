@@ -2,6 +2,8 @@
 
 #include "tcp/kernel_counters.h"
 
+#include <sys/resource.h>
+
 static void every_counter_has_a_name_of_its_own(void **state)
 {
     (void)state;
@@ -68,6 +70,21 @@ static void reading_finds_counts_that_do_not_fall(void **state)
     }
 }
 
+static void without_a_descriptor_they_are_as_they_were(void **state)
+{
+    (void)state;
+    struct kernel_counters before, now;
+    struct rlimit limit, none;
+    kernel_counters_read(&before);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = limit;
+    none.rlim_cur = 0;
+    setrlimit(RLIMIT_NOFILE, &none);
+    kernel_counters_read(&now);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_memory_equal(&now, &before, sizeof now);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,6 +94,7 @@ int main(void)
         cmocka_unit_test(a_reset_that_an_order_asks_for_is_no_trouble),
         cmocka_unit_test(moved_is_now_minus_before),
         cmocka_unit_test(reading_finds_counts_that_do_not_fall),
+        cmocka_unit_test(without_a_descriptor_they_are_as_they_were),
     };
     return cmocka_run_group_tests_name("kernel_counters", tests, NULL, NULL);
 }

@@ -367,7 +367,7 @@ static void while_nobody_can_take_it_down_no_look_begins(void **state)
     lookout_now(&watch->lookout);
     run_for_ms(watch->base, 100);
     assert_int_equal(watch->begun, 0);
-    assert_int_equal(lookout_waiting_us(&watch->lookout), 0);
+    assert_false(lookout_awaits(&watch->lookout, 0));
     watch->clogged = false;
     assert_comes_true(watch->base, watch->begun == 1);
     lookout_stop(&watch->lookout);
