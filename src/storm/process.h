@@ -23,7 +23,8 @@ void process_leave_signals_to_controller(void);
 
 enum { PROCESS_WORDS_MAX = 4 };
 
-/* Exit statuses of a worker, a host's process or the witness that has said nothing itself: see cmd/last_words. */
+/* Exit statuses of a worker, a host's process or the witness that has said nothing itself: see
+ * cmd/last_words. */
 enum { PROCESS_OUT_OF_MEMORY = 12, PROCESS_LOOP_FAILED = 13 };
 
 /* Runs this binary as `tcpstorm WORD ...`; NULL ends the words. Returns our end of the stream, or a negative

@@ -139,7 +139,8 @@ static int find_owners(struct survey *survey, const pid_t *pids, int pid_count)
         return -ENOMEM;
     for (int i = 0; i < pid_count; i++) {
         socket_owners_read_pid(owners, pids[i]);
-        look_target_pulse(survey->target, 0); /* a process may hold as many sockets as a look has met by then */
+        look_target_pulse(survey->target,
+                          0); /* a process may hold as many sockets as a look has met by then */
     }
     socket_owners_read_others(owners, pids, pid_count);
     for (size_t i = 0; i < survey->held_count; i++)

@@ -109,8 +109,12 @@ stop_storm() {
   [[ $(grep '^tcpstorm_connection_states{' "$PAGE" | grep -v ' 0$' | sort) == 'tcpstorm_connection_states{side="client",state="fin_wait2"} 300
 tcpstorm_connection_states{side="server",state="close_wait"} 300
 tcpstorm_connection_states{side="server",state="listen"} 1' ]]
-  [[ $(sample 'tcpstorm_step_info{order="leak",step="client-close",doing="holding"}') == 1 ]]
+  wait_until 10 is_holding # the row comes just before
   stop_storm
+}
+
+is_holding() {
+  scrape && [[ $(sample 'tcpstorm_step_info{order="leak",step="client-close",doing="holding"}') == 1 ]]
 }
 
 @test "sockets that nobody has, descriptors without a socket, failed calls and dropped SYNs" {

@@ -70,8 +70,8 @@ struct call {
 };
 
 /* Not here: close(), which cannot fail on what we have and closes all the same; calls that fail for wrong
- * arguments only; and what another end does to a stream (ECONNRESET, EPIPE, ECONNREFUSED, ETIMEDOUT), which is
- * no failure here. */
+ * arguments only; and what another end does to a stream (ECONNRESET, EPIPE, ECONNREFUSED, ETIMEDOUT), which
+ * is no failure here. */
 static const struct call calls[] = {
     {SYS_socket, "socket", ANYTHING, KIND_NONE, {EMFILE, ENFILE, ENOBUFS, ENOMEM, EACCES}},
     {SYS_socketpair, "socketpair", ANYTHING, KIND_NONE, {EMFILE, ENFILE, ENOMEM}},
