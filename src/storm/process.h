@@ -25,16 +25,12 @@ enum { PROCESS_WORDS_MAX = 4 };
 
 /* Exit statuses of a worker, a host's process or the witness that has said nothing itself: see
  * cmd/last_words. */
-<<<<<<< HEAD
 enum {
     PROCESS_OUT_OF_MEMORY = 12,
     PROCESS_LOOP_FAILED = 13,
     PROCESS_NOT_STARTED = 14,   /* a call failed before it could serve */
     PROCESS_STREAM_FAILED = 15, /* what it had to say did not get out */
 };
-=======
-enum { PROCESS_OUT_OF_MEMORY = 12, PROCESS_LOOP_FAILED = 13 };
->>>>>>> check
 
 /* Runs this binary as `tcpstorm WORD ...`; NULL ends the words. Returns our end of the stream, or a negative
  * errno. */

@@ -156,18 +156,8 @@ static int find_owners(struct survey *survey, const pid_t *pids, int pid_count)
     struct socket_owners *owners = owners_wanted(survey);
     if (owners == NULL)
         return -ENOMEM;
-<<<<<<< HEAD
     int rc = read_owners(survey, owners, pids, pid_count);
     for (size_t i = 0; rc == 0 && i < survey->held_count; i++)
-=======
-    for (int i = 0; i < pid_count; i++) {
-        socket_owners_read_pid(owners, pids[i]);
-        look_target_pulse(survey->target,
-                          0); /* a process may hold as many sockets as a look has met by then */
-    }
-    socket_owners_read_others(owners, pids, pid_count);
-    for (size_t i = 0; i < survey->held_count; i++)
->>>>>>> check
         survey->held[i].pid = socket_owner_of(owners, survey->held[i].inode);
     socket_owners_free(owners);
     return rc;

@@ -111,19 +111,11 @@ stop_storm() {
   [[ $(grep '^tcpstorm_connection_states{' "$PAGE" | grep -v ' 0$' | sort) == 'tcpstorm_connection_states{side="client",state="fin_wait2"} 300
 tcpstorm_connection_states{side="server",state="close_wait"} 300
 tcpstorm_connection_states{side="server",state="listen"} 1' ]]
-<<<<<<< HEAD
   wait_until 20 is_told_to_hold # it is told a few times a second
   stop_storm
 }
 
 is_told_to_hold() {
-=======
-  wait_until 10 is_holding # the row comes just before
-  stop_storm
-}
-
-is_holding() {
->>>>>>> check
   scrape && [[ $(sample 'tcpstorm_step_info{order="leak",step="client-close",doing="holding"}') == 1 ]]
 }
 
