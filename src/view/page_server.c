@@ -87,6 +87,8 @@ enum page_parsed page_request_parse(const char *text, size_t size, struct page_r
     *request = (struct page_request){"", "", ""};
     if (end == NULL)
         return size < PAGE_REQUEST_MAX ? PAGE_INCOMPLETE : PAGE_TOO_LONG;
+    if (memchr(text, '\0', (size_t)(end - text)) != NULL) /* RFC 9110: in no part of a head */
+        return PAGE_BAD;
     if (!take_word(&at, end, request->method, sizeof request->method) ||
         !take_word(&at, end, request->path, sizeof request->path) ||
         !take_word(&at, end, version, sizeof version) || strncmp(version, "HTTP/1.", 7) != 0)

@@ -452,7 +452,7 @@ has_rows_of_two_seconds() {
   press storm C-q
   wait_for storm '1 left with 130' # below what was drawn last: the terminal did not take that away
   expect_sane storm
-  [[ $(head -n 1 "$OUT") == order,* && $(tail -n 1 "$OUT") == *,local ]]
+  [[ $(head -n 1 "$OUT") == order,* && $(tail -n 1 "$OUT") == *,local,* ]]
 }
 
 # More than a frame ago.

@@ -55,8 +55,18 @@ static void what_is_no_http_is_bad(void **state)
     struct page_request request;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         assert_int_equal(parse(texts[i], &request), PAGE_BAD);
-    assert_int_equal(page_request_parse("GET /\0 HTTP/1.1\r\n\r\n", 20, &request), PAGE_PARSED);
-    assert_string_equal(request.path, "/");
+    assert_int_equal(page_request_parse("GET /\0 HTTP/1.1\r\n\r\n", 20, &request), PAGE_BAD);
+}
+
+/* No string of C may end where the request goes on. */
+static void a_nul_byte_in_a_head_is_bad(void **state)
+{
+    static const char text[] = "\0GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+                      later[] = "GET / HTTP/1.1\r\nA\0: a\r\n\r\n";
+    struct page_request request;
+    (void)state;
+    assert_int_equal(page_request_parse(text, sizeof text - 1, &request), PAGE_BAD);
+    assert_int_equal(page_request_parse(later, sizeof later - 1, &request), PAGE_BAD);
 }
 
 static void what_is_too_long_is_cut(void **state)
@@ -210,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_request_is_a_method_a_path_and_what_is_accepted),
         cmocka_unit_test(what_has_no_end_yet_is_waited_for_up_to_a_limit),
         cmocka_unit_test(what_is_no_http_is_bad),
+        cmocka_unit_test(a_nul_byte_in_a_head_is_bad),
         cmocka_unit_test(what_is_too_long_is_cut),
         in_scene(the_oldest_goes_when_there_are_too_many),
         in_scene(without_descriptors_it_rests_and_lets_in_who_has_waited),
