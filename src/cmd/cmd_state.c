@@ -310,7 +310,7 @@ int cmd_state(int argc, char *argv[])
     }
     options.wanted = calloc(STATES_MAX, sizeof *options.wanted);
     if (options.wanted == NULL) {
-        diag_error("memory is short");
+        diag_error("out of memory");
         return EXIT_MACHINE;
     }
     int code = run_states(&options, argc, argv);
