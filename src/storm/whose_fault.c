@@ -167,7 +167,7 @@ static const struct reading *reading_of(enum tcp_state state)
 
 struct fault_sentence who_acts(const struct lingering_class *class, const struct lingering *all)
 {
-    struct fault_sentence out;
+    struct fault_sentence out = {""};
     const char *special = case_of(class, all).acts;
     size_t used = put_names(class, special != NULL ? special : reading_of(class->state)->acts[class->owned],
                             out.text, sizeof out.text);

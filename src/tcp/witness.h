@@ -67,8 +67,8 @@ struct look_target {
     struct port_range ports;
     int more_count; /* servers on other addresses, of the same family */
     struct address more[MORE_ADDRESSES_MAX];
-    /* Called again and again while a look lasts (every PULSE_SOCKETS sockets), for whoever waits for it. NULL:
-     * nobody does. */
+    /* Called again and again while a look lasts (every PULSE_SOCKETS sockets), for whoever waits for it.
+     * NULL: nobody does. */
     void (*on_pulse)(void *context);
     void *pulse_context;
 };

@@ -1,9 +1,10 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2016 # the table has code in back quotes
 #
 # The README's table of speeds is the one that its CSV makes: nobody copies a figure by hand.
 
 setup() {
-  cd "$BATS_TEST_DIRNAME/../.."
+  cd "$BATS_TEST_DIRNAME/../.." || return 1
   csv=$BATS_TEST_TMPDIR/bench.csv readme=$BATS_TEST_TMPDIR/README.md
   cp README.md "$readme"
 }
