@@ -398,7 +398,7 @@ int outputs_finish(int code)
 static int add_view(struct outputs *outputs, struct observer view)
 {
     if (view.view == NULL) {
-        diag_error("out of memory: no view could be made");
+        diag_error("out of memory");
         return -ENOMEM;
     }
     outputs->observers.each[outputs->observers.count++] = view;

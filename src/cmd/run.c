@@ -84,7 +84,7 @@ static int plan_and_play(const struct run *run)
 {
     struct plans plans = {.each = calloc(RUN_TOGETHER_MAX, sizeof *plans.each)};
     if (plans.each == NULL) {
-        diag_error("out of memory: no plan could be made");
+        diag_error("out of memory");
         return EXIT_MACHINE;
     }
     int code = make_plans(run, &plans);

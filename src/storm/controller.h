@@ -13,7 +13,7 @@ struct event_base;
 struct controller;
 
 /* Prepares the order; nothing is started. The plan, the order and the observers must outlive it. NULL when
- * memory is short. */
+ * out of memory. */
 struct controller *controller_new(struct event_base *base, const struct plan *plan,
                                   const struct order_start *start, int order_index,
                                   const struct observers *observers, int64_t run_began_us);

@@ -20,7 +20,7 @@ struct look_and_feel look_and_feel_of(int fd);
 const char *view_state_colour(struct look_and_feel feel, enum tcp_state state);
 
 /* Each takes an open file, which it does not close, and writes it out after every event. The view itself is
- * freed by view_free. `name` is what a failed output is called. The view member is NULL when memory is short.
+ * freed by view_free. `name` is what a failed output is called. The view member is NULL when out of memory.
  */
 struct observer summary_view(FILE *out, const char *name);
 /* One line for each state that an order keeps, as soon as it is there. */
