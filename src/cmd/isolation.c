@@ -72,6 +72,10 @@ static const struct refusal refusals[] = {
 static int refused(int error)
 {
     char value[32];
+    if (error != -EPERM && error != -EACCES && error != -ENOSPC && error != -EUSERS && error != -EINVAL) {
+        diag_error("--isolate: the network namespace could not be made: %s", strerror(-error));
+        return EXIT_MACHINE;
+    }
     const char *allow = "run the container with --privileged, or with the capability SYS_ADMIN";
     for (size_t i = sizeof refusals / sizeof refusals[0]; i-- > 0;)
         if (sysctl_read(refusals[i].name, value, sizeof value) == 0 && strcmp(value, refusals[i].value) == 0)

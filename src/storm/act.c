@@ -100,8 +100,8 @@ int act_apply(enum act act, int fd)
     int rc;
     do
         rc = acts[act].apply(fd);
-    while (rc == -EINTR && !acts[act].releases); /* what is closed is closed, whatever interrupts it */
-    return rc;
+    while (rc == -EINTR && !acts[act].releases);
+    return rc == -EINTR ? 0 : rc; /* what is closed is closed, whatever interrupts it (man 2 close) */
 }
 
 bool is_failure_here(int error)

@@ -251,7 +251,7 @@ CALLS
   FAIL_CALL=epoll_wait FAIL_ERRNO=EINVAL FAIL_AFTER=1 FAIL_IN=audit LD_PRELOAD=$FAIL_CALL_SO within "$STORM" audit \
     "127.0.0.1:$PORT" --conns 4 --grace 300ms --json "$JSON" >"$OUT" 2>"$ERR" || code=$?
   expect_code 3
-  expect_in "$ERR" "the event loop failed: Invalid argument"
+  expect_in "$ERR" "the event loop cannot go on: Invalid argument"
   code=0
   FAIL_CALL=epoll_ctl FAIL_ERRNO=ENOSPC FAIL_AFTER=4 FAIL_IN=audit LD_PRELOAD=$FAIL_CALL_SO within "$STORM" audit \
     "127.0.0.1:$PORT" --conns 10 --grace 300ms --json "$JSON" >"$OUT" 2>"$ERR" || code=$?

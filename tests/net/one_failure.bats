@@ -14,6 +14,8 @@ needs_failing_allocations() {
   [[ $TCPSTORM != */asan/* ]] || skip "the sanitizers have an allocator of their own, which does not fail for us"
 }
 
+# The sanitizers find no leaks in a process that is traced.
+#
 # with_failure ROLE CALL NTH ERRNO -- COMMAND OPTION...: that run, which must end by itself, with nobody left.
 with_failure() {
   local failure=("${@:1:4}")
@@ -22,7 +24,7 @@ with_failure() {
   rm -f "$CSV"
   code=0
   "$ONE_FAILURE" --report "$REPORT" --limit 30 --fail "${failure[@]}" -- env "LD_PRELOAD=$ALLOCATIONS" \
-    "ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" "$STORM" "$@" >"$OUT" 2>"$ERR" 3>&- || code=$?
+    "ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0:detect_leaks=0" "$STORM" "$@" >"$OUT" 2>"$ERR" 3>&- || code=$?
   grep -q '^failed ' "$REPORT" || { say "nothing failed"; show_output; return 1; }
   if grep -E '^(hung|left|signal)' "$REPORT"; then
     show_output
@@ -125,6 +127,17 @@ expect_own_fault() {
   expect_own_fault "witness"
   with_failure witness write:socket 3 EINTR -- "${small_storm[@]}" --quiet
   expect_code 0
+}
+
+@test "whoever holds the sockets may not be looked into: whether the bug shows is not known, which is no verdict" {
+  local nth in_doubt=0
+  for nth in 6 7 8 9; do # /proc, /proc/PID/fd of each worker, their names
+    with_failure witness openat "$nth" EACCES -- --cause ignore-eof --rate 50 --duration 200ms --life 20ms --hold 0s --quiet
+    ((code != 0)) || continue
+    expect_own_fault
+    in_doubt=$((in_doubt + 1))
+  done
+  ((in_doubt > 0))
 }
 
 @test "netlink that cannot be bound is no port in use" {

@@ -235,7 +235,7 @@ expect_whole_rows() {
 # The pipe may end between the rows of a look.
 check_csv_lines() {
   [[ $(head -n 1 "$1") == "$CSV_HEADER" && -z $(tail -c 1 "$1") ]]
-  [[ $(awk -F, '{ print NF }' "$1" | sort -u) == 31 ]]
+  [[ $(awk -F, '{ print NF }' "$1" | sort -u) == $(awk -F, '{ print NF }' <<<"$CSV_HEADER") ]]
 }
 
 @test "a reader that reads on gets every row" {
@@ -401,7 +401,7 @@ END
   expect_code 0
   iconv -f UTF-8 -t UTF-8 "$JSON" >/dev/null
   jq -e -s 'any(.[]; .host == "env X=\ufffd,\u001b")' "$JSON"
-  [[ $(awk -F, '{ print NF }' "$CSV" | sort -u) == 31 ]]
+  [[ $(awk -F, '{ print NF }' "$CSV" | sort -u) == $(awk -F, '{ print NF }' <<<"$CSV_HEADER") ]]
   expect_in "$OUT" 'on host "env X=?,?"'
   run ! grep -q $'\e' "$CSV" "$OUT" "$ERR"
 }
