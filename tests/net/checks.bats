@@ -51,7 +51,7 @@ refuses() {
 # refuses_tail LINES TAIL: the check of a CSV fails where rows end so; those of a run without faults end in zeros, the limit of
 # descriptors and the host.
 refuses_tail() {
-  refuses check_csv "$1s/,0,0,0,0,0,0,0\\.000000\(,[0-9]*,local\)\$/,$2\\1/"
+  refuses check_csv "$1s/,0,0,0,0,0,0,0\\.000000\(,[0-9]*,local,[0-9.,]*\)\$/,$2\\1/"
 }
 
 @test "the check of a CSV fails on ghosts, unread, unowned, queued, dropped, late and connect_s where they cannot be" {
@@ -71,7 +71,7 @@ refuses_tail() {
 @test "the check of settled rows fails on another state, another count and an unknown step" {
   good_csv
   local listed='server-first'
-  refuses check_settled_rows '/,client-close,1,server,/s/,20,0,0,0,0,\([0-9.]*,[0-9,.]*,local\)$/,0,20,0,0,0,\1/' "$listed"
+  refuses check_settled_rows '/,client-close,1,server,/s/,20,0,0,0,0,\([0-9.]*,[0-9,.]*,local,[0-9.,]*\)$/,0,20,0,0,0,\1/' "$listed"
   refuses check_settled_rows '/,server-close,1,client,/s/,0,20,0,/,20,0,0,/' "$listed"
   refuses check_settled_rows 's/,20,1,0/,19,1,0/' "$listed"
   refuses check_settled_rows 's/,server-close,/,server-shutdown,/' "$listed"
