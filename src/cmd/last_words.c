@@ -21,6 +21,7 @@ static void leave_without_memory(void)
     if (has_controller)
         _exit(PROCESS_OUT_OF_MEMORY);
     diag_error("out of memory");
+    outputs_hurry(); /* the loop that would hear a signal does not turn any more */
     exit(outputs_finish(EXIT_MACHINE));
 }
 
@@ -36,6 +37,7 @@ static void leave_without_loop(void)
     if (has_controller)
         _exit(PROCESS_LOOP_FAILED);
     diag_error("the event loop cannot go on: %s", loop_error());
+    outputs_hurry();
     exit(outputs_finish(EXIT_MACHINE));
 }
 

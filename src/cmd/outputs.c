@@ -23,6 +23,7 @@ enum {
     PUMP_MS = 50,
     CLOGGED_TICKS = 20, /* for a second, then it is told */
     HURRY_US = 1000000,
+    AT_ONCE_US = 300000, /* the second signal leaves a second for all: see storm.c */
 };
 
 bool output_is_stdout(const char *path)
@@ -250,6 +251,15 @@ static int pump_run_start(void *view, const struct run_start *start)
     return event_add(outputs->pump, &often) == 0 ? 0 : -ENOMEM;
 }
 
+static int64_t give_up_us; /* when readers are not waited for any longer; 0: nobody is in a hurry */
+
+static void hurry(int64_t for_us)
+{
+    int64_t until_us = monotonic_us() + for_us;
+    if (give_up_us == 0 || until_us < give_up_us)
+        give_up_us = until_us;
+}
+
 static int pump_run_end(void *view, const struct run_end *end)
 {
     struct outputs *outputs = ((struct pump *)view)->outputs;
@@ -260,7 +270,7 @@ static int pump_run_end(void *view, const struct run_end *end)
         *events[i] = NULL;
     }
     if (end->outcome == OUTCOME_INTERRUPTED)
-        outputs_hurry();
+        hurry(end->at_once ? AT_ONCE_US : HURRY_US);
     return 0;
 }
 
@@ -274,13 +284,11 @@ static struct observer pump_view(struct outputs *outputs)
     return (struct observer){.ops = &pump_ops, .view = pump, .name = "the outputs"};
 }
 
-static int64_t give_up_us; /* when readers are not waited for any longer; 0: nobody is in a hurry */
 static volatile sig_atomic_t is_stopped;
 
 void outputs_hurry(void)
 {
-    if (give_up_us == 0)
-        give_up_us = monotonic_us() + HURRY_US;
+    hurry(HURRY_US);
 }
 
 static void on_stop(int number)
@@ -364,8 +372,8 @@ int outputs_let_go(FILE *out)
     else if (!is_written) {
         size_t lines = output_waiting_lines(out);
         output_drop(out);
-        diag_error("%s: the reader has stopped: the last %s line%s are lost", output_name(out),
-                   grouped((int64_t)lines).text, lines == 1 ? "" : "s");
+        diag_error("%s: the reader has stopped: the last %s line%s lost", output_name(out),
+                   grouped((int64_t)lines).text, lines == 1 ? " is" : "s are");
         rc = -EINTR;
     }
     return rc;

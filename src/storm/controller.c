@@ -96,6 +96,8 @@ static void end_order(struct controller *c, enum outcome outcome)
     if (controller_is_over(c))
         return;
     c->outcome = outcome;
+    if (c->awaited.owners > 0 || c->owners_error != 0) /* a part of the answer would pass for all of it */
+        c->lingering = (struct lingering){.count = 0};
     c->moved =
         controller_counters(c); /* before the workers reset what is open: that is no part of the order */
     stop_looking(c);
@@ -159,7 +161,6 @@ static void hear_owners(struct controller *c)
 
 static void do_without_owners(struct controller *c)
 {
-    c->lingering = (struct lingering){.count = 0};
     if (c->decided == OUTCOME_INTERRUPTED)
         conclude(c);
     else
@@ -190,7 +191,8 @@ static void on_class(struct peer *peer, const struct wire_line *line)
         .count = wire_number(line, 9),
         .oldest_ms = wire_number(line, 10),
     };
-    snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
+    if (strcmp(line->word[11], "-") != 0) /* it has no name that could be read */
+        snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
     if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
         snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
     lingering_add(&c->lingering, &class);
@@ -395,7 +397,7 @@ static bool may_hold_ghosts(const struct controller *c)
     crew_sum(&c->crew, fds, errors);
     for (int side = 0; side < SIDE_COUNT; side++) {
         int64_t held = fds[side] < c->at_look.fds[side] ? fds[side] : c->at_look.fds[side];
-        if (held > c->look.sides[side].owned)
+        if (held > c->coming.sides[side].owned)
             return true;
     }
     return false;
@@ -405,7 +407,6 @@ static bool may_hold_ghosts(const struct controller *c)
 static void begin_census(struct controller *c)
 {
     c->census_serial++;
-    lookout_extend(&c->lookout);
     for (int i = 0; i < c->crew.worker_count; i++) {
         struct peer *peer = &c->crew.peers[i];
         peer->in_census = peer_is_alive(peer);
@@ -415,11 +416,14 @@ static void begin_census(struct controller *c)
         peer->asked_ping = peer->ping_serial;
         wire_send(peer->wire, "census %lld", (long long)c->census_serial);
     }
+    if (c->awaited.census > 0)
+        lookout_extend(&c->lookout);
 }
 
 static void take_look(struct controller *c)
 {
     c->has_look = true;
+    c->look = c->coming;
     c->at_look.moved = controller_counters(c);
     if (c->course->note_look != NULL)
         c->course->note_look(c);
@@ -435,7 +439,7 @@ static void take_look(struct controller *c)
 static void on_look(void *owner, const struct look *look)
 {
     struct controller *c = owner;
-    c->look = *look;
+    c->coming = *look;
     if (may_hold_ghosts(c))
         begin_census(c);
     if (c->awaited.census == 0)
@@ -448,8 +452,8 @@ static void on_ghosts(struct peer *peer, const struct wire_line *line)
     if (!peer->in_census || wire_number(line, 1) != c->census_serial)
         return;
     peer->in_census = false;
-    c->look.sides[peer->side].ghosts += wire_number(line, 2);
-    c->look.parts[peer->witness].sides[peer->side].ghosts += wire_number(line, 2);
+    c->coming.sides[peer->side].ghosts += wire_number(line, 2);
+    c->coming.parts[peer->witness].sides[peer->side].ghosts += wire_number(line, 2);
     if (--c->awaited.census > 0)
         return;
     lookout_complete(&c->lookout);
@@ -606,6 +610,8 @@ static void on_listening(struct peer *peer, const struct wire_line *line)
 static void on_fault(struct peer *peer, const struct wire_line *line)
 {
     struct controller *c = peer->owner;
+    if (controller_is_stopping(c))
+        return;
     const char *call = line->count > 1 ? line->word[1] : "?";
     int error = (int)wire_number(line, 2);
     const char *advice = fault_advice(call, error);
@@ -839,6 +845,11 @@ void controller_release(struct controller *c)
 void controller_stop(struct controller *c)
 {
     controller_on_event(c, EVENT_STOP);
+}
+
+void controller_kill(struct controller *c)
+{
+    crew_kill(&c->crew);
 }
 
 void controller_end_now(struct controller *c)

@@ -32,10 +32,14 @@ enum outcome controller_finish(struct controller *controller);
 bool controller_is_holding(const struct controller *controller);
 void controller_release(struct controller *controller);
 
-/* Ends the order soon: workers stop, and it is still looked up whose the sockets are. Once is enough. */
+/* Ends the order soon: workers stop, and it is still looked up whose the sockets are. Where just that is
+ * being looked up, it is not waited for any longer. */
 void controller_stop(struct controller *controller);
 
-/* Ends it within a second: its processes are killed, and nothing more is asked. */
+/* Kills its processes, without waiting for anything. */
+void controller_kill(struct controller *controller);
+
+/* Ends it within half a second: its processes are killed, and nothing more is asked. */
 void controller_end_now(struct controller *controller);
 
 /* The sentence of an OUTCOME_FAULT, "" for others. */

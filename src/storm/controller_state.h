@@ -122,7 +122,8 @@ struct controller {
     int looks_since_act; /* complete ones that began after the act was acknowledged */
     bool hold_is_over;
     double settle_s;
-    struct look look; /* the last complete one */
+    struct look look;   /* the last complete one */
+    struct look coming; /* one that the workers still have to say their part of */
     struct { /* what the workers had reported when it began: later, more is opened than it can have met */
         int64_t opened, fds[SIDE_COUNT], errors[SIDE_COUNT];
         struct by_host by_host;
@@ -190,6 +191,12 @@ double controller_t_s(const struct controller *c, int64_t at_us);
 
 /* HOLD_FOREVER, or for how long the step is held. */
 int64_t controller_hold_ms(const struct controller *c);
+
+/* It has been interrupted, and is on its way to its end: what fails now is no fault of the run. */
+static inline bool controller_is_stopping(const struct controller *c)
+{
+    return c->phase == PHASE_STOPPING || (c->phase == PHASE_ASKING && c->decided == OUTCOME_INTERRUPTED);
+}
 
 /* ---- what the observers are told: controller_tell.c. An output that fails is a fault. ---- */
 

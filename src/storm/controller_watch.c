@@ -131,8 +131,9 @@ void controller_watch(struct controller *c)
     else if (is_stuck(c, now_us))
         give_up(c, whose_turn(c), "made no progress", now_us - c->progress_us);
     else if (!is_anything_awaited(c))
-        controller_fail(c, "nothing is awaited any more at %s, and yet it is not over: please report this",
-                        c->label.text);
+        controller_fail(
+            c, "the run has nothing left to wait for at %s and is not over: this is a bug, please report it",
+            c->label.text);
 }
 
 void controller_note_pong(struct peer *peer, const struct wire_line *line)

@@ -120,7 +120,7 @@ static void on_serving(struct peer *peer, const struct wire_line *line)
     note_reports(c);
     if (peer->reports_owed > 0 && --peer->reports_owed == 0 && --c->awaited.reports == 0)
         controller_on_event(c, EVENT_ACTED);
-    if (peer->errors > 0 && !is_expected_failure(c))
+    if (peer->errors > 0 && !is_expected_failure(c) && !controller_is_stopping(c))
         controller_fail(c, "accept(): %s in %s, with %s connections accepted: %s", strerror(peer->flow.error),
                         peer_name(peer).text, grouped(peer->flow.begun).text,
                         fault_advice("accept", peer->flow.error));
@@ -144,7 +144,7 @@ static void on_arrived(struct peer *peer, const struct wire_line *line)
     peer->fds = wire_number(line, 3);
     peer->errors = peer->flow.errors;
     note_reports(c);
-    if (peer->errors > 0 && !is_expected_failure(c))
+    if (peer->errors > 0 && !is_expected_failure(c) && !controller_is_stopping(c))
         controller_fail(c, "%s of the connect() calls of %s failed or were not answered, %s of them for %s",
                         grouped(peer->errors).text, peer_name(peer).text, grouped(peer->flow.timeouts).text,
                         duration_text(flow_of(c)->connect_timeout_ms).text);

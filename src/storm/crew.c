@@ -230,7 +230,8 @@ void crew_doom(struct peer *peer)
 
 void crew_kill(struct crew *crew)
 {
-    crew->killed_us = monotonic_us();
+    if (crew->killed_us == 0)
+        crew->killed_us = monotonic_us();
     for (int i = 0; i < crew->count; i++)
         end_process(&crew->peers[i]);
 }
@@ -248,9 +249,10 @@ static int still_here(const struct crew *crew)
 void crew_end_now(struct crew *crew)
 {
     static const struct timespec a_moment = {0, REAP_EVERY_MS * 1000000};
+    int64_t until_us = monotonic_us() + END_NOW_MS * 1000;
     crew->dismissed = true;
     crew_kill(crew);
-    for (int waited_ms = 0; still_here(crew) > 0 && waited_ms < END_NOW_MS; waited_ms += REAP_EVERY_MS) {
+    while (still_here(crew) > 0 && monotonic_us() < until_us) {
         for (int i = 0; i < crew->count; i++)
             process_reap(&crew->peers[i].process);
         if (still_here(crew) > 0)

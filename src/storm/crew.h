@@ -36,7 +36,6 @@ struct peer {
     int64_t acted;  /* ends, in the act under way */
     int64_t failed; /* of them */
     int failed_errno;
-    int64_t ghosts;         /* by the last census */
     bool in_census;         /* has been asked for them and has not answered */
     bool is_stopping;       /* likewise, to stop */
     bool owes_owners;       /* likewise, a witness, whose the lingering sockets are */
@@ -84,8 +83,8 @@ void crew_doom(struct peer *peer);
 /* All of them at once. */
 void crew_kill(struct crew *crew);
 
-/* Kills those that are here and waits until they have ended, for a second at most; the event loop need not
- * turn. Those elsewhere see their stream end, and leave. */
+/* Kills those that are here and waits until they have ended, for half a second at most; the event loop need
+ * not turn. Those elsewhere are told to end, and not waited for. */
 void crew_end_now(struct crew *crew);
 
 /* Collects who has ended. A SIGCHLD calls it; as one can be missed, so should a timer. */

@@ -114,6 +114,7 @@ struct order_end {
 struct run_end {
     enum outcome outcome;
     double elapsed_s;
+    bool at_once; /* a second signal came: there is no time left to wait for a reader */
 };
 
 struct observer_ops {

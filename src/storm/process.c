@@ -198,7 +198,8 @@ struct process_end process_end_text(const struct process *process)
     if (process->ended && WIFSIGNALED(status))
         snprintf(out.text, sizeof out.text, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
-    else if (process->ended && WIFEXITED(status) && status_words(WEXITSTATUS(status)) != NULL)
+    else if (process->ended && WIFEXITED(status) && !process->leads_group &&
+             status_words(WEXITSTATUS(status)) != NULL) /* a command of the user means what it likes by it */
         snprintf(out.text, sizeof out.text, "%s", status_words(WEXITSTATUS(status)));
     else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) != 0)
         snprintf(out.text, sizeof out.text, "left with exit status %d", WEXITSTATUS(status));

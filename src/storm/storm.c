@@ -74,6 +74,8 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
     bool is_second = ++storm->interrupted > 1;
     if (is_second)
         end_by_force_soon();
+    for (int i = 0; is_second && i < storm->playing_count; i++)
+        controller_kill(storm->playing[i]); /* all of them before any is waited for */
     for (int i = 0; i < storm->playing_count; i++)
         (is_second ? controller_end_now : controller_stop)(storm->playing[i]);
     if (storm->playing_count == 0)
@@ -325,7 +327,7 @@ static enum outcome play_together(struct storm *storm, struct plan *const *plans
     static const struct timeval often = {0, TOGETHER_CHECK_MS * 1000};
     enum outcome worst = OUTCOME_AS_EXPECTED;
     if (!start_together(storm, plans, count)) {
-        worst = OUTCOME_FAULT;
+        worst = storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
         for (int i = 0; i < storm->playing_count; i++)
             controller_stop(storm->playing[i]);
     }
@@ -344,7 +346,7 @@ static enum outcome play_together(struct storm *storm, struct plan *const *plans
         if (outcome == OUTCOME_FAULT || (worst != OUTCOME_FAULT && outcome > worst))
             worst = outcome;
     }
-    return worst;
+    return storm->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
 }
 
 /* ---- a run ---- */
@@ -357,7 +359,9 @@ static enum outcome play_between_start_and_end(struct storm *storm, struct plan 
     enum outcome outcome = rc != 0      ? output_failed(failed, rc)
                            : count == 1 ? play_all(storm)
                                         : play_together(storm, plans, count);
-    struct run_end end = {.outcome = outcome, .elapsed_s = (double)(monotonic_us() - storm->began_us) / 1e6};
+    struct run_end end = {.outcome = outcome,
+                          .elapsed_s = (double)(monotonic_us() - storm->began_us) / 1e6,
+                          .at_once = storm->interrupted > 1};
     rc = observers_run_end(storm->observers, &end, &failed);
     return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
 }

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "storm/clock.h"
 #include "storm/host_report.h"
+#include "storm/lane.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -28,7 +29,7 @@ enum {
     ANSWER_MS = 20000,    /* to a question of the kernel's tables */
     SEARCH_MS = 60000,    /* for all such questions about ports */
     KILL_MS = 10000,      /* for a host to tell of the end of a process that it was told to kill */
-    GOODBYE_MS = 12000,
+    GOODBYE_MS = 14000,
     SHORT_GOODBYE_MS = 1000, /* of a launcher that has reached nobody, or of one that was killed */
 };
 
@@ -448,8 +449,8 @@ static void tell_fault(const struct host *host)
     try:
         "tcpstorm version";
     if (host->fault[0] == '\0')
-        diag_error("%s said nothing for %d s: does \"%s\" work?", host_name(host).text, HELLO_MS / 1000,
-                   command);
+        diag_error("%s said %s for %d s: does \"%s\" work?", host_name(host).text,
+                   host->said_hello ? "hello and nothing more" : "nothing", HELLO_MS / 1000, command);
     else if (host->said_hello)
         diag_error("%s %s", host_name(host).text, host->fault);
     else
@@ -751,7 +752,7 @@ int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, 
         if (rc != 0)
             return rc;
         if (*first + count - 1 > last || monotonic_us() - began_us > SEARCH_MS * 1000)
-            return -ENOSPC;
+            return LANES_CROWDED;
     } while (*first != asked);
     return 0;
 }

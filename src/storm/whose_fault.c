@@ -69,7 +69,7 @@ static bool has_ends(const struct lingering *all, enum side side)
 
 static void put_owner(const struct lingering_class *class, char *out, size_t size)
 {
-    const char *on = class->host[0] != '\0' ? " behind " : "";
+    const char *on = class->host[0] != '\0' ? " behind " : "", *gap = class->command[0] != '\0' ? " " : "";
     const char *stranger = !lingering_is_strange(class) ? ""
                            : class->processes > 1       ? ", no workers of this run"
                                                         : ", no worker of this run";
@@ -78,10 +78,10 @@ static void put_owner(const struct lingering_class *class, char *out, size_t siz
     else if (class->pid == 0)
         snprintf(out, size, "held by a process that may not be looked into");
     else if (class->processes > 1)
-        snprintf(out, size, "held by %s pid %d and %d more%s%s%s", class->command, (int)class->pid,
+        snprintf(out, size, "held by %s%spid %d and %d more%s%s%s", class->command, gap, (int)class->pid,
                  class->processes - 1, on, class->host, stranger);
     else
-        snprintf(out, size, "held by %s pid %d%s%s%s", class->command, (int)class->pid, on, class->host,
+        snprintf(out, size, "held by %s%spid %d%s%s%s", class->command, gap, (int)class->pid, on, class->host,
                  stranger);
 }
 

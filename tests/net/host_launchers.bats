@@ -118,7 +118,7 @@ slow_host() {
   slow_host '^quit'
   storm --conns 10 --dry-run --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
   expect_code 0
-  expect_in "$ERR" "host \"$(via db)\" did not leave for 12 s and was given up"
+  expect_in "$ERR" "host \"$(via db)\" did not leave for 14 s and was given up"
   expect_nobody_left
   rm "$BATS_TEST_TMPDIR/heard"
   start_storm --conns 10 --dry-run --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
