@@ -23,10 +23,11 @@
  *                                               STOPPING -stopped-> ASKING <---------+
  *                                                                      | owners
  *                                                                      v
- *   a stop in STARTING or LISTENING, a fault and a loss anywhere ->  ENDING -> all have left
+ *   a stop in STARTING, LISTENING, ASKING; a fault, a loss anywhere ->  ENDING -> all have left
  *
- * Every phase but a hold has a deadline. While workers have to do something, the heartbeat holds them to it:
- * who does not answer for a while, or makes no progress, ends the order. */
+ * Every phase but a hold has a deadline, and settling waits for a reader of rows who has stopped. While
+ * workers have to do something, the heartbeat holds them to it: who does not answer for a while, or makes no
+ * progress, ends the order. The crew sees to it that ENDING ends. */
 enum phase {
     PHASE_STARTING,  /* processes come up and say hello */
     PHASE_LISTENING, /* servers open their lanes */
