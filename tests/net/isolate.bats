@@ -160,8 +160,15 @@ expect_sockets() {
   [[ $(cat /proc/sys/net/ipv4/{tcp_fin_timeout,ip_local_port_range} /proc/sys/net/core/somaxconn) == "$before" ]]
 }
 
+# A segment that a busy machine delivers after the client's end is gone is answered by RST, which takes the server's end along:
+# such a run differs, and says why. It is played again.
 @test "a short tcp_fin_timeout ends FIN_WAIT2 in the hold, and the verdict says so" {
-  storm --isolate --sysctl net.ipv4.tcp_fin_timeout=1 --order leak --conns 50 --hold 2s
+  local tries
+  for tries in 1 2 3; do
+    storm --isolate --sysctl net.ipv4.tcp_fin_timeout=1 --order leak --conns 50 --hold 2s
+    ((code != 0 && tries < 3)) || break
+    expect_in "$OUT" "Kernel counter OutRsts moved by"
+  done
   expect_code 0
   expect_settled client-close server close_wait=50
   expect_settled client-close client gone=50 fin_wait2=0
