@@ -124,6 +124,14 @@ static bool is_anything_lingering(const struct controller *c)
     return lingering > 0;
 }
 
+/* Something that is answered in turn: an answer that a later pong overtakes is lost, see
+ * controller_note_pong. */
+static void ask(struct peer *peer, const char *question, int64_t serial)
+{
+    peer->asked_ping = peer->ping_serial;
+    wire_send(peer->wire, "%s %lld", question, (long long)serial);
+}
+
 static void ask_owners(struct controller *c)
 {
     bool is_interrupted = c->decided == OUTCOME_INTERRUPTED;
@@ -133,8 +141,7 @@ static void ask_owners(struct controller *c)
         return;
     }
     enter(c, PHASE_ASKING, (is_interrupted ? ASK_INTERRUPTED_MS : ASK_LIMIT_MS) * INT64_C(1000));
-    char question[32];
-    snprintf(question, sizeof question, "owners %lld", (long long)++c->owners_serial);
+    c->owners_serial++;
     c->owners_tries++;
     c->owners_error = 0;
     c->lingering = (struct lingering){.count = 0};
@@ -142,9 +149,8 @@ static void ask_owners(struct controller *c)
     for (int i = 0; i < c->crew.witness_count; i++) {
         struct peer *witness = crew_witness(&c->crew, i);
         witness->owes_owners = true;
-        witness->asked_ping = witness->ping_serial;
+        ask(witness, "owners", c->owners_serial);
     }
-    controller_tell_witnesses(c, question);
 }
 
 /* What could not be read is not taken for "nothing there". */
@@ -413,8 +419,7 @@ static void begin_census(struct controller *c)
         if (!peer->in_census)
             continue;
         c->awaited.census++;
-        peer->asked_ping = peer->ping_serial;
-        wire_send(peer->wire, "census %lld", (long long)c->census_serial);
+        ask(peer, "census", c->census_serial);
     }
     if (c->awaited.census > 0)
         lookout_extend(&c->lookout);
@@ -524,8 +529,7 @@ static void stop_workers(struct controller *c)
         if (!peer->is_stopping)
             continue;
         c->awaited.stops++;
-        peer->asked_ping = peer->ping_serial;
-        wire_send(peer->wire, "stop %lld", (long long)c->stop_serial);
+        ask(peer, "stop", c->stop_serial);
     }
     if (c->awaited.stops == 0)
         controller_on_event(c, EVENT_STOPPED);
