@@ -53,7 +53,7 @@ LINK     = $(CC) $(LDFLAGS_$(CONFIG)) $(LDFLAGS)
 FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_TARGETS := $(FUZZ_SOURCES:tests/fuzz/%.c=$(BUILD)/run/%)
 
-UNIT_SOURCES := $(wildcard tests/unit/*_test.c)
+UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
@@ -143,7 +143,7 @@ check:
 check-unit: $(UNIT_TESTS)
 	@tests/run-unit $(UNIT_TESTS)
 
-# The scripts are the same in every configuration: their tests run in one. make check-bats BATS_TESTS='tests/net/flow.bats ...'
+# The scripts are the same in every configuration: their tests run in one. make check-bats BATS_TESTS='tests/net/flow tests/net/audit/audit.bats ...'
 # runs some.
 BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
 
@@ -153,7 +153,7 @@ check-bats: $(PROGRAM) $(NET_HELPERS)
 check-cli: $(PROGRAM)
 	tests/run-bats $(PROGRAM) tests/cli
 
-# make check-net NET_TESTS='tests/net/flow.bats ...' runs some of them.
+# make check-net NET_TESTS='tests/net/flow ...' runs some of them.
 NET_TESTS ?= tests/net
 
 check-net: $(PROGRAM) $(NET_HELPERS)
@@ -178,7 +178,7 @@ asan:
 
 # What is left out goes through the same code once more, or mostly waits for time-outs.
 asan-core:
-	$(MAKE) CONFIG=asan check BATS_TESTS='$(patsubst %,tests/net/%.bats,flow hosts orders)'
+	$(MAKE) CONFIG=asan check BATS_TESTS='$(addprefix tests/net/,flow/flow.bats hosts/hosts.bats storm/orders.bats)'
 
 # ---- torture ----
 
@@ -226,7 +226,7 @@ torture-signals: $(PROGRAM)
 
 # ---- style ----
 
-C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch])
+C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-* tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
 
 lint: build/tcpstorm.1

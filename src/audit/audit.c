@@ -5,8 +5,8 @@
 #include "audit/probe.h"
 #include "audit/server_process.h"
 #include "audit/server_side.h"
-#include "storm/clock.h"
-#include "tcp/socket_owner.h"
+#include "base/clock.h"
+#include "kernel/socket_owner.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -7,9 +7,9 @@
 #ifndef AUDIT_AUDIT_H
 #define AUDIT_AUDIT_H
 
-#include "tcp/address.h"
-#include "tcp/tcp_state.h"
-#include "tcp/witness.h"
+#include "kernel/address.h"
+#include "kernel/tcp_state.h"
+#include "kernel/witness.h"
 
 #include <stdbool.h>
 #include <stdint.h>

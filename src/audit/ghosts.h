@@ -4,7 +4,7 @@
 #define AUDIT_GHOSTS_H
 
 #include "audit/server_process.h"
-#include "tcp/unlisted_sockets.h"
+#include "kernel/unlisted_sockets.h"
 
 struct ghosts {
     struct unlisted_sockets before; /* of the audit */

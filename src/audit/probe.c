@@ -1,7 +1,7 @@
 #include "audit/probe.h"
 
-#include "storm/clock.h"
-#include "tcp/ghost.h"
+#include "base/clock.h"
+#include "kernel/ghost.h"
 
 #include <errno.h>
 #include <string.h>

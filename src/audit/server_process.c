@@ -1,6 +1,6 @@
 #include "audit/server_process.h"
 
-#include "tcp/socket_owner.h"
+#include "kernel/socket_owner.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,6 +1,6 @@
 #include "audit/server_side.h"
 
-#include "tcp/socket_owner.h"
+#include "kernel/socket_owner.h"
 
 #include <errno.h>
 #include <stdlib.h>

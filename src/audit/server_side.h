@@ -5,7 +5,7 @@
 
 #include "audit/probe.h"
 #include "audit/server_process.h"
-#include "tcp/witness.h"
+#include "kernel/witness.h"
 
 /* Both ends of one connection, as far as they are in our tables. */
 struct audit_sight {

@@ -2,7 +2,7 @@
 
 #include "cause/child.h"
 #include "cause/visit.h"
-#include "tcp/listen_socket.h"
+#include "kernel/listen_socket.h"
 
 #include <errno.h>
 #include <event2/event.h>

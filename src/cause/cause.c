@@ -1,7 +1,7 @@
 #include "cause/cause.h"
 
 #include "base/nearest.h"
-#include "storm/lives.h"
+#include "worker/scripted.h"
 
 #include <string.h>
 

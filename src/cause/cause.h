@@ -2,7 +2,7 @@
 #ifndef CAUSE_CAUSE_H
 #define CAUSE_CAUSE_H
 
-#include "storm/scenario.h"
+#include "model/fault_case.h"
 
 #include <stddef.h>
 

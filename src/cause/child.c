@@ -1,6 +1,6 @@
 #include "cause/child.h"
 
-#include "storm/process.h"
+#include "control/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>

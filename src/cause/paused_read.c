@@ -2,7 +2,7 @@
  * more. EOF is something that is read, so it is not noticed either. */
 #include "cause/cause.h"
 #include "cause/visit.h"
-#include "tcp/ghost.h"
+#include "kernel/ghost.h"
 
 #include <event2/event.h>
 

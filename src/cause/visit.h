@@ -2,7 +2,7 @@
 #ifndef CAUSE_VISIT_H
 #define CAUSE_VISIT_H
 
-#include "storm/party.h"
+#include "worker/endpoint.h"
 
 #include <stddef.h>
 #include <sys/queue.h>

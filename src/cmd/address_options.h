@@ -3,7 +3,7 @@
 #define CMD_ADDRESS_OPTIONS_H
 
 #include "base/options.h"
-#include "tcp/address.h"
+#include "kernel/address.h"
 
 /* `at`: offset of a struct address in the command's option struct. */
 #define ADDRESS_OPTION(at)                                                                                   \

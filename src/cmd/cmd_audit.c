@@ -8,7 +8,7 @@
 #include "cause/audit_causes.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
-#include "tcp/host_limits.h"
+#include "kernel/host_limits.h"
 #include "view/audit_view.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* cmd_client: the client's terminal of the walk-through: one connection, and a key to close it. */
 #include "base/diag.h"
 #include "cmd/command.h"
-#include "cmd/one_end.h"
+#include "cmd/interactive.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "base/diag.h"
 #include "base/wrap.h"
 #include "cmd/command.h"
-#include "storm/close_order.h"
+#include "model/close_order.h"
 #include "view/order_json.h"
 
 #include <string.h>

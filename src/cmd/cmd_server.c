@@ -3,10 +3,10 @@
 #include "base/diag.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
+#include "cmd/interactive.h"
 #include "cmd/isolation.h"
-#include "cmd/one_end.h"
 #include "cmd/serve_cause.h"
-#include "tcp/listen_socket.h"
+#include "kernel/listen_socket.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -6,8 +6,8 @@
 #include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/isolation.h"
-#include "cmd/run.h"
-#include "storm/state_order.h"
+#include "cmd/play.h"
+#include "model/kept_state.h"
 #include "view/view.h"
 
 #include <errno.h>

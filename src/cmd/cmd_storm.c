@@ -9,11 +9,11 @@
 #include "cmd/command.h"
 #include "cmd/isolation.h"
 #include "cmd/outputs.h"
+#include "cmd/play.h"
 #include "cmd/remote.h"
-#include "cmd/run.h"
-#include "storm/plan.h"
-#include "storm/storm.h"
-#include "tcp/host_limits.h"
+#include "engine/plan.h"
+#include "engine/run.h"
+#include "kernel/host_limits.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,4 +1,6 @@
 /* cmd_walk: one real connection, both ends in one terminal, taken through a close order step by step. */
+#include "analysis/expectation.h"
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
@@ -9,12 +11,10 @@
 #include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/isolation.h"
-#include "storm/clock.h"
-#include "storm/expectation.h"
-#include "storm/lane.h"
-#include "tcp/host_limits.h"
-#include "tcp/listen_socket.h"
-#include "view/ends_text.h"
+#include "engine/lane.h"
+#include "kernel/host_limits.h"
+#include "kernel/listen_socket.h"
+#include "view/connection_text.h"
 #include "view/ladder.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* cmd_watch: the same eyes on live traffic, without making any. */
-#include "audit/watch.h"
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
@@ -7,10 +7,10 @@
 #include "base/terminal.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
-#include "storm/clock.h"
-#include "tcp/unlisted_sockets.h"
+#include "kernel/unlisted_sockets.h"
 #include "view/view.h"
 #include "view/watch_view.h"
+#include "watch/watch.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -2,8 +2,8 @@
  */
 #include "cmd/command.h"
 #include "cmd/last_words.h"
-#include "storm/process.h"
-#include "storm/witness_process.h"
+#include "control/spawn.h"
+#include "worker/witness_process.h"
 
 #include <unistd.h>
 

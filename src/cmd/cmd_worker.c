@@ -3,10 +3,10 @@
 #include "cause/cause.h"
 #include "cmd/command.h"
 #include "cmd/last_words.h"
-#include "storm/host_process.h"
-#include "storm/lives.h"
-#include "storm/process.h"
-#include "storm/worker.h"
+#include "control/agent.h"
+#include "control/spawn.h"
+#include "worker/scripted.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 
 #include "base/diag.h"
 #include "cmd/command.h"
-#include "tcp/host_limits.h"
-#include "tcp/netns.h"
-#include "tcp/sysctl.h"
+#include "kernel/host_limits.h"
+#include "kernel/netns.h"
+#include "kernel/sysctl.h"
 
 #include <errno.h>
 #include <stdio.h>

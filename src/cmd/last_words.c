@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "cmd/command.h"
 #include "cmd/outputs.h"
-#include "storm/process.h"
+#include "control/spawn.h"
 
 #include <event2/event.h>
 #include <stdbool.h>

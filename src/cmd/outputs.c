@@ -1,11 +1,11 @@
 #include "cmd/outputs.h"
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/output.h"
 #include "cmd/command.h"
-#include "storm/clock.h"
-#include "tcp/listen_socket.h"
+#include "kernel/listen_socket.h"
 #include "view/view.h"
 
 #include <errno.h>

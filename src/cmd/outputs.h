@@ -3,8 +3,8 @@
 #define CMD_OUTPUTS_H
 
 #include "base/options.h"
-#include "storm/observer.h"
-#include "tcp/address.h"
+#include "engine/events.h"
+#include "kernel/address.h"
 
 #include <signal.h>
 #include <stdbool.h>

@@ -3,7 +3,7 @@
 #define CMD_REMOTE_H
 
 #include "base/options.h"
-#include "storm/team.h"
+#include "control/hosts.h"
 
 #include <stdbool.h>
 

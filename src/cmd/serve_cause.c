@@ -5,7 +5,7 @@
 #include "base/output.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
-#include "tcp/host_limits.h"
+#include "kernel/host_limits.h"
 
 #include <errno.h>
 #include <event2/event.h>

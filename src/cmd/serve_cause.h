@@ -3,7 +3,7 @@
 #ifndef CMD_SERVE_CAUSE_H
 #define CMD_SERVE_CAUSE_H
 
-#include "cmd/one_end.h"
+#include "cmd/interactive.h"
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* audit_verdict: what an audit means, in sentences. */
 #include "base/number_text.h"
-#include "tcp/socket_owner.h"
+#include "kernel/socket_owner.h"
 #include "view/audit_view.h"
 
 #include <stdarg.h>

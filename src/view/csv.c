@@ -1,8 +1,8 @@
 /* csv: one row per look, side and host, under one header, so that files concatenate. Columns are only ever
  * added at the end. */
+#include "analysis/debt.h"
 #include "base/output.h"
 #include "base/printable.h"
-#include "storm/debt.h"
 #include "view/sample_row.h"
 #include "view/view.h"
 

@@ -1,10 +1,10 @@
 /* json: JSON Lines for scripts: start, sample, step and end of each order, every line an object with `event`.
  */
+#include "analysis/attribution.h"
+#include "analysis/debt.h"
 #include "base/json_writer.h"
 #include "base/output.h"
 #include "base/version.h"
-#include "storm/debt.h"
-#include "storm/whose_fault.h"
 #include "view/order_json.h"
 #include "view/sample_row.h"
 #include "view/view.h"

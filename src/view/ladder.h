@@ -3,8 +3,8 @@
 #ifndef VIEW_LADDER_H
 #define VIEW_LADDER_H
 
-#include "storm/close_order.h"
-#include "tcp/connection.h"
+#include "kernel/connection.h"
+#include "model/close_order.h"
 #include "view/view.h"
 
 #include <stdio.h>

@@ -1,12 +1,12 @@
 /* live: a run on a terminal as it goes: where it is, both sides' histograms as bars that move, who owes a
  * close() and how that has come about. It is redrawn in place and leaves nothing: the summary says the rest.
  */
+#include "analysis/debt.h"
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/terminal.h"
-#include "storm/clock.h"
-#include "storm/debt.h"
-#include "view/board.h"
+#include "view/snapshot.h"
 #include "view/view.h"
 
 #include <stdarg.h>

@@ -2,10 +2,10 @@
  * labels of tcpstorm_connection_states are those of node_exporter's node_tcp_connection_states. Who does not
  * ask for OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) gets Prometheus's text
  * format. */
+#include "base/clock.h"
 #include "base/version.h"
-#include "storm/clock.h"
-#include "view/board.h"
 #include "view/page_server.h"
+#include "view/snapshot.h"
 #include "view/view.h"
 
 #include <errno.h>

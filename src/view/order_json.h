@@ -3,7 +3,7 @@
 #define VIEW_ORDER_JSON_H
 
 #include "base/json_writer.h"
-#include "storm/close_order.h"
+#include "model/close_order.h"
 
 /* Writes the members "summary", "meaning" and "ladder" into the open object. The ladder has an object for
  * each step: step, client_call, server_call, segments (from, flags), and the states expected: client, server.

@@ -1,8 +1,8 @@
 /* progress: where a run is, on stderr, from its second second on: a line that moves on a terminal, now and
  * then a plain line elsewhere. */
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/number_text.h"
-#include "storm/clock.h"
 #include "view/view.h"
 
 #include <stdlib.h>

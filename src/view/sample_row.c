@@ -1,6 +1,6 @@
 #include "view/sample_row.h"
 
-#include "storm/team.h"
+#include "control/hosts.h"
 
 static struct sample_row whole_side(const struct sample *sample, enum side side)
 {

@@ -3,8 +3,8 @@
 #ifndef VIEW_SAMPLE_ROW_H
 #define VIEW_SAMPLE_ROW_H
 
-#include "storm/by_host.h"
-#include "storm/observer.h"
+#include "engine/by_host.h"
+#include "engine/events.h"
 
 #include <stdbool.h>
 

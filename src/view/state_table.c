@@ -3,7 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/wrap.h"
-#include "storm/state_order.h"
+#include "model/kept_state.h"
 #include "view/view.h"
 
 #include <stdlib.h>

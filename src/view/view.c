@@ -2,7 +2,7 @@
 
 #include "base/output.h"
 #include "base/terminal.h"
-#include "storm/team.h"
+#include "control/hosts.h"
 
 #include <langinfo.h>
 #include <stdlib.h>

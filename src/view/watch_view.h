@@ -2,7 +2,7 @@
 #ifndef VIEW_WATCH_VIEW_H
 #define VIEW_WATCH_VIEW_H
 
-#include "audit/watch.h"
+#include "watch/watch.h"
 
 #include <stdbool.h>
 #include <stdio.h>

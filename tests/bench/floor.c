@@ -16,9 +16,9 @@
  *
  * asks for /metrics every 100 ms, from when somebody listens until nobody does, and prints how often that
  * was: a monitor that takes next to nothing itself. */
-#include "storm/clock.h"
-#include "storm/lane.h"
-#include "storm/plan.h"
+#include "base/clock.h"
+#include "engine/lane.h"
+#include "engine/plan.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* Addresses as people type them: what is taken reads back from its own text. */
 #include "fuzz.h"
 
-#include "tcp/address.h"
+#include "kernel/address.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

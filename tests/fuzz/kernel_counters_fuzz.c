@@ -1,7 +1,7 @@
 /* /proc/net/netstat and /proc/net/snmp: pairs of lines. */
 #include "fuzz.h"
 
-#include "tcp/kernel_counters.h"
+#include "kernel/kernel_counters.h"
 
 #include <stdio.h>
 

@@ -2,9 +2,9 @@
  * is safe to be read as its row says. */
 #include "fuzz.h"
 
-#include "storm/host_report.h"
-#include "storm/messages.h"
-#include "storm/wire.h"
+#include "control/host_info.h"
+#include "control/link.h"
+#include "control/messages.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

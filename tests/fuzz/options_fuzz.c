@@ -2,8 +2,8 @@
 #include "fuzz.h"
 
 #include "base/options.h"
-#include "tcp/address.h"
-#include "tcp/sysctl.h"
+#include "kernel/address.h"
+#include "kernel/sysctl.h"
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* A line of /proc/net/tcp or /proc/net/tcp6. */
 #include "fuzz.h"
 
-#include "tcp/proc_net_tcp.h"
+#include "kernel/proc_net_tcp.h"
 
 #include <sys/socket.h>
 

@@ -1,8 +1,8 @@
 /* What a worker is told to do with each of its connections: words such as "close@eof". */
 #include "fuzz.h"
 
-#include "storm/close_order.h"
-#include "storm/script.h"
+#include "model/close_order.h"
+#include "model/script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* A buffer as NETLINK_SOCK_DIAG would send it; the first byte chooses the sequence that was asked for. */
 #include "fuzz.h"
 
-#include "tcp/sock_diag.h"
+#include "kernel/sock_diag.h"
 
 static int check_entry(void *context, const struct socket_entry *entry)
 {

@@ -102,7 +102,7 @@ has_role() {
 
 # in_fresh_namespace [SYSCTL=VALUE ...]: the storms of this test run in a namespace of their own.
 in_fresh_namespace() {
-  launcher=("$BATS_TEST_DIRNAME/in_namespace.bash" "$@" --)
+  launcher=("${BASH_SOURCE[0]%/*}/in_namespace.bash" "$@" --)
   local status=0
   "${launcher[@]}" true || status=$?
   ((status != 77)) || skip "this machine does not let a namespace set $*"

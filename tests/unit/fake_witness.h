@@ -2,7 +2,7 @@
 #ifndef TESTS_FAKE_WITNESS_H
 #define TESTS_FAKE_WITNESS_H
 
-#include "tcp/witness.h"
+#include "kernel/witness.h"
 
 struct fake_sockets {
     const struct socket_entry *entries;

@@ -2,8 +2,8 @@
 #ifndef TESTS_LOOPBACK_H
 #define TESTS_LOOPBACK_H
 
-#include "tcp/listen_socket.h"
-#include "tcp/witness.h"
+#include "kernel/listen_socket.h"
+#include "kernel/witness.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>

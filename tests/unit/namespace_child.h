@@ -3,7 +3,7 @@
 #ifndef TESTS_NAMESPACE_CHILD_H
 #define TESTS_NAMESPACE_CHILD_H
 
-#include "tcp/netns.h"
+#include "kernel/netns.h"
 
 #include <errno.h>
 #include <grp.h>

@@ -1,0 +1,225 @@
+#include "analysis/expectation.h"
+
+#include "base/number_text.h"
+#include "kernel/host_limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The first step from which on the side may be in that state without a break up to `step`. */
+static int first_step_with(const struct close_order *order, int step, enum side side, enum tcp_state state)
+{
+    while (step > 0 && state_set_has(order_step_at(order, step - 1)->expect[side], state))
+        step--;
+    return step;
+}
+
+static bool fin_wait2_may_have_ended(const struct close_order *order, int step, enum side side,
+                                     const struct act_times *times, int64_t now_ms, int64_t fin_timeout_ms)
+{
+    int closing;
+    return order_side_closed(order, step, side, &closing) &&
+           now_ms - times->began_ms[closing] >= fin_timeout_ms;
+}
+
+enum departure { STAYS, LEAVES_BY_TIMER, LEAVES_BY_LATE_CLOSE };
+
+static enum departure departure_of(const struct close_order *order, int step, enum side side,
+                                   const struct act_times *times, int64_t now_ms, int64_t fin_timeout_ms)
+{
+    uint32_t expected = order_step_at(order, step)->expect[side];
+    if (state_set_has(expected, STATE_FIN_WAIT2))
+        return fin_wait2_may_have_ended(order, step, side, times, now_ms, fin_timeout_ms) ? LEAVES_BY_TIMER
+                                                                                          : STAYS;
+    if (!state_set_has(expected, STATE_TIME_WAIT))
+        return STAYS;
+    /* It never came to TIME_WAIT where FIN_WAIT2 had ended before the other side's close(). */
+    int entered = first_step_with(order, step, side, STATE_TIME_WAIT);
+    if (entered > 0 &&
+        fin_wait2_may_have_ended(order, entered - 1, side, times, times->ended_ms[entered], fin_timeout_ms))
+        return LEAVES_BY_LATE_CLOSE;
+    return now_ms - times->began_ms[entered] >= TIME_WAIT_LENGTH_MS ? LEAVES_BY_TIMER : STAYS;
+}
+
+/* A bare ACK that its own FIN has overtaken meets the peer's TIME_WAIT, is answered by an ACK, and that finds
+ * nobody left but an RST: the TIME_WAIT ends at once. RFC 1337 calls it TIME-WAIT assassination. */
+static void expect_leak(struct expectation *out, const struct close_order *order, int step,
+                        const struct act_times *times, int64_t now_ms,
+                        const struct circumstances *circumstances)
+{
+    int leak_step;
+    enum side side = order_leak_side(order, &leak_step);
+    out->leak_side = SIDE_COUNT;
+    if (side == SIDE_COUNT || circumstances->leaked == 0 || step < leak_step)
+        return;
+    out->leak_side = side;
+    out->leaked = circumstances->leaked;
+    out->leaves_ghosts = !state_set_has(order_leak_states(order, side), STATE_CLOSE_WAIT);
+    out->time_wait_promised -= out->time_wait_promised > 0 ? circumstances->leaked : 0;
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        out->allowed[i] |= order_leak_states(order, (enum side)i);
+        if (state_set_has(out->allowed[i], STATE_FIN_WAIT2) &&
+            fin_wait2_may_have_ended(order, step, (enum side)i, times, now_ms, circumstances->fin_timeout_ms))
+            out->allowed[i] |= STATE_SET(STATE_GONE);
+    }
+}
+
+/* TIME_WAIT and orphaned FIN_WAIT2 of the first connections may have ended when the last ones come. */
+static void expect_flow(struct expectation *out, const struct circumstances *circumstances)
+{
+    const uint32_t timed = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_FIN_WAIT2);
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        if (out->allowed[i] & timed)
+            out->allowed[i] |= STATE_SET(STATE_GONE);
+        if (circumstances->is_outage)
+            out->allowed[i] = ~0U;
+    }
+    out->time_wait_promised = out->time_wait_most = 0;
+}
+
+static int64_t less_assassinated(int64_t promised, int64_t resets)
+{
+    return promised > resets ? promised - resets : 0;
+}
+
+struct expectation expectation_at(const struct close_order *order, int step, const struct act_times *times,
+                                  int64_t now_ms, const struct circumstances *circumstances)
+{
+    const struct order_step *row = order_step_at(order, step);
+    int64_t opened = circumstances->opened;
+    struct expectation out = {
+        .opened = opened,
+        .time_wait_promised = row->time_wait_min * opened,
+        .time_wait_most = row->time_wait_max * opened,
+    };
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        out.allowed[i] = row->expect[i];
+        enum departure departure =
+            departure_of(order, step, (enum side)i, times, now_ms, circumstances->fin_timeout_ms);
+        if (departure == STAYS || circumstances->is_flow)
+            continue;
+        out.by_clock[i] = !state_set_has(row->expect[i], STATE_GONE);
+        out.by_late_close[i] = out.by_clock[i] && departure == LEAVES_BY_LATE_CLOSE;
+        out.allowed[i] |= STATE_SET(STATE_GONE);
+        out.time_wait_promised = 0;
+    }
+    out.listeners = order->opening == OPENING_LISTENERS ? circumstances->conns : 0;
+    expect_leak(&out, order, step, times, now_ms, circumstances);
+    if (circumstances->is_flow)
+        expect_flow(&out, circumstances);
+    out.time_wait_least = less_assassinated(out.time_wait_promised, circumstances->resets);
+    return out;
+}
+
+static void add(struct difference *difference, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct difference *difference, const char *format, ...)
+{
+    if (difference == NULL)
+        return;
+    size_t used = strlen(difference->text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(difference->text + used, sizeof difference->text - used, format, arguments);
+    va_end(arguments);
+}
+
+static bool side_holds(const struct expectation *expectation, const struct histogram *histogram,
+                       enum side side, struct difference *difference)
+{
+    bool holds = true;
+    for (int i = 0; i < STATE_COUNT; i++) {
+        enum tcp_state state = (enum tcp_state)i;
+        int64_t count = histogram_of(histogram, state, expectation->opened);
+        bool allowed = state_set_has(expectation->allowed[side], state) || state == STATE_LISTEN;
+        if (count == 0 || (allowed && count > 0))
+            continue;
+        if (holds)
+            add(difference, "%s%s side: ", difference != NULL && difference->text[0] != '\0' ? "; " : "",
+                side_name(side));
+        else
+            add(difference, ", ");
+        if (count < 0)
+            add(difference, "%s more socket%s than connections opened", grouped(-count).text,
+                count == -1 ? "" : "s");
+        else
+            add(difference, "%s %s", grouped(count).text, tcp_state_name(state));
+        holds = false;
+    }
+    if (!holds)
+        add(difference, " where %s was expected", state_set_text(expectation->allowed[side]).text);
+    return holds;
+}
+
+static int64_t time_wait_together(const struct histogram sides[SIDE_COUNT])
+{
+    return sides[SIDE_SERVER].of[STATE_TIME_WAIT] + sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
+}
+
+static bool time_wait_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                            struct difference *difference)
+{
+    int64_t together = time_wait_together(sides);
+    if (expectation->time_wait_most == 0 ||
+        (together >= expectation->time_wait_least && together <= expectation->time_wait_most))
+        return true;
+    add(difference, "%s%s TIME_WAIT on both sides together where %s to %s were expected",
+        difference != NULL && difference->text[0] != '\0' ? "; " : "", grouped(together).text,
+        grouped(expectation->time_wait_least).text, grouped(expectation->time_wait_most).text);
+    return false;
+}
+
+/* Those that were never accepted are no one's to close. */
+static bool leak_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                       struct difference *difference)
+{
+    if (expectation->leak_side == SIDE_COUNT)
+        return true;
+    const struct histogram *seen = &sides[expectation->leak_side];
+    int64_t held = expectation->leaves_ghosts ? seen->ghosts : seen->of[STATE_CLOSE_WAIT] - seen->unowned;
+    if (held == expectation->leaked)
+        return true;
+    add(difference, "%s%s side: %s %s where exactly %s were to leak",
+        difference != NULL && difference->text[0] != '\0' ? "; " : "", side_name(expectation->leak_side),
+        grouped(held).text, expectation->leaves_ghosts ? "ghosts" : "CLOSE_WAIT",
+        grouped(expectation->leaked).text);
+    return false;
+}
+
+static bool listeners_hold(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                           struct difference *difference)
+{
+    int64_t there = sides[SIDE_SERVER].of[STATE_LISTEN];
+    if (expectation->listeners == 0 || there == expectation->listeners)
+        return true;
+    add(difference, "server side: %s LISTEN where %s were expected", grouped(there).text,
+        grouped(expectation->listeners).text);
+    return false;
+}
+
+bool expectation_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
+                       struct difference *difference)
+{
+    if (difference != NULL)
+        difference->text[0] = '\0';
+    bool holds = true;
+    for (int side = 0; side < SIDE_COUNT; side++)
+        holds &= side_holds(expectation, &sides[side], (enum side)side, difference);
+    holds &= time_wait_holds(expectation, sides, difference);
+    holds &= listeners_hold(expectation, sides, difference);
+    return leak_holds(expectation, sides, difference) && holds;
+}
+
+bool expectation_aged(const struct expectation *expectation, const struct histogram *histogram,
+                      enum side side)
+{
+    return expectation->by_clock[side] && histogram_gone(histogram, expectation->opened) > 0;
+}
+
+int64_t expectation_assassinated(const struct expectation *expectation,
+                                 const struct histogram sides[SIDE_COUNT])
+{
+    int64_t missing = expectation->time_wait_promised - time_wait_together(sides);
+    return missing > 0 ? missing : 0;
+}

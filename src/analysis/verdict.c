@@ -1,0 +1,486 @@
+#include "analysis/verdict.h"
+
+#include "analysis/attribution.h"
+#include "analysis/debt.h"
+#include "base/number_text.h"
+#include "kernel/host_limits.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PACE_WORTH_SAYING_US = 2000000, CROWD_WORTH_SAYING = 4 };
+
+static void add(struct verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct verdict *verdict, const char *format, ...)
+{
+    size_t used = strlen(verdict->text);
+    if (used > 0 && used + 1 < sizeof verdict->text) {
+        verdict->text[used++] = '\n';
+        verdict->text[used] = '\0';
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(verdict->text + used, sizeof verdict->text - used, format, arguments);
+    va_end(arguments);
+}
+
+static void say_signature(struct verdict *verdict, const struct verdict_input *input)
+{
+    add(verdict, "As expected, the bug %s: %s. %s",
+        input->flow->shows_signature ? "shows" : "does not show. Its signature would be",
+        signature_text(&input->flow->scenario->signature).text, input->order->meaning);
+}
+
+static void say_outcome(struct verdict *verdict, const struct verdict_input *input)
+{
+    switch (input->outcome) {
+    case OUTCOME_AS_EXPECTED:
+        if (input->flow != NULL && input->flow->scenario != NULL)
+            say_signature(verdict, input);
+        else if (input->aged || input->late_close)
+            add(verdict, "As expected, for a run that outlasts the kernel's clocks.");
+        else
+            add(verdict, "As expected. %s", input->order->meaning);
+        break;
+    case OUTCOME_DIFFERS:
+        add(verdict, "Differs at %s: %s.", input->step, input->difference);
+        break;
+    case OUTCOME_FAULT:
+        add(verdict, "Stopped at %s: %s.", input->step, input->fault);
+        break;
+    case OUTCOME_INTERRUPTED:
+        add(verdict, "Interrupted at %s: what was counted so far is above.", input->step);
+        break;
+    }
+}
+
+static void say_close_wait(struct verdict *verdict, const struct verdict_input *input, enum side side)
+{
+    int64_t owed = input->sides[side].of[STATE_CLOSE_WAIT];
+    if (owed == 0)
+        return;
+    add(verdict,
+        "%s CLOSE_WAIT on the %s: the %s's FIN has come, and until the %s closes, these ends and their "
+        "descriptors stay.",
+        grouped(owed).text, side_name(side), side_name(side_other(side)), side_name(side));
+}
+
+static void say_orphans(struct verdict *verdict, const struct verdict_input *input, enum side side)
+{
+    int64_t waiting = input->sides[side].of[STATE_FIN_WAIT2];
+    if (waiting == 0 || input->fds[side] > 0)
+        return;
+    add(verdict,
+        "%s FIN_WAIT2 on the %s have no descriptor any more: the kernel drops them after %s "
+        "(net.ipv4.tcp_fin_timeout), and the CLOSE_WAIT opposite stays.",
+        grouped(waiting).text, side_name(side), duration_text(input->fin_timeout_ms).text);
+}
+
+static void say_time_wait(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t server = input->sides[SIDE_SERVER].of[STATE_TIME_WAIT];
+    int64_t client = input->sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
+    if (server > 0 && client > 0)
+        add(verdict, "TIME_WAIT stays for 60 s where the FIN left first: %s on the server, %s on the client.",
+            grouped(server).text, grouped(client).text);
+    else if (server + client > 0)
+        add(verdict, "%s TIME_WAIT stay on the %s, whose FIN left first, for 60 s.",
+            grouped(server + client).text, server > 0 ? "server" : "client");
+}
+
+/* Descriptors beyond those of CLOSE_WAIT, of which the sentences above have spoken; never accepted ones have
+ * none. */
+static int64_t other_descriptors(const struct verdict_input *input, enum side side)
+{
+    const struct histogram *seen = &input->sides[side];
+    return input->fds[side] - (seen->of[STATE_CLOSE_WAIT] - seen->unowned);
+}
+
+static void say_leaked(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t server = other_descriptors(input, SIDE_SERVER), client = other_descriptors(input, SIDE_CLIENT);
+    int64_t ghosts = input->sides[SIDE_SERVER].ghosts + input->sides[SIDE_CLIENT].ghosts;
+    if (input->outcome == OUTCOME_AS_EXPECTED && server + client > ghosts)
+        add(verdict, "%s descriptors were still open at the end (server %s, client %s).",
+            grouped(server + client).text, grouped(server).text, grouped(client).text);
+}
+
+/* Sockets on the lanes that no process of this run has, and that none of them can have left to another. */
+static void say_strangers(struct verdict *verdict, const struct verdict_input *input)
+{
+    const struct scenario *scenario = input->flow != NULL ? input->flow->scenario : NULL;
+    if (scenario != NULL && scenario->signature.owner == OWNER_OTHER)
+        return;
+    for (int i = 0; i < input->lingering->count; i++) {
+        const struct lingering_class *class = &input->lingering->each[i];
+        if (lingering_is_strange(class))
+            add(verdict,
+                "Strangers use the ports of this run: %s pid %d%s has connections there; the counts above "
+                "include them.",
+                class->command, (int)class->pid, class->processes > 1 ? ", among others," : "");
+    }
+}
+
+/* Class by class where the owners were looked up; otherwise what the histogram tells. */
+static void say_whose_fault(struct verdict *verdict, const struct verdict_input *input)
+{
+    const struct lingering *lingering = input->lingering;
+    int64_t told = 0;
+    for (int i = 0; lingering != NULL && i < lingering->count; i++) {
+        add(verdict, "%s", whose_fault(&lingering->each[i], lingering).text);
+        told += lingering->each[i].count;
+    }
+    if (lingering != NULL && told < lingering->total)
+        add(verdict, "%s more, in classes too small to list.", grouped(lingering->total - told).text);
+    if (told > 0)
+        say_strangers(verdict, input);
+    for (int side = 0; told == 0 && side < SIDE_COUNT; side++)
+        say_close_wait(verdict, input, (enum side)side);
+    for (int side = 0; told == 0 && side < SIDE_COUNT; side++)
+        say_orphans(verdict, input, (enum side)side);
+}
+
+/* A descriptor whose connection has ended may still have a TIME_WAIT, which the kernel keeps by itself. Which
+ * of them have one is known where the counts leave no choice. */
+static void put_where_ghosts_are(const struct histogram *seen, int64_t opened, char *out, size_t size)
+{
+    int64_t counted_gone = histogram_gone(seen, opened), time_wait = seen->of[STATE_TIME_WAIT];
+    int64_t gone = counted_gone > 0 ? counted_gone : 0;
+    int64_t least_kept = seen->ghosts > gone ? seen->ghosts - gone : 0;
+    int64_t most_kept = seen->ghosts < time_wait ? seen->ghosts : time_wait;
+    if (most_kept == 0)
+        snprintf(out, size, "in no table of the kernel");
+    else if (least_kept == seen->ghosts)
+        snprintf(out, size, "in TIME_WAIT");
+    else if (least_kept == most_kept)
+        snprintf(out, size, "%s in TIME_WAIT, %s in no table of the kernel", grouped(least_kept).text,
+                 grouped(seen->ghosts - least_kept).text);
+    else
+        snprintf(out, size, "in TIME_WAIT or in no table of the kernel");
+}
+
+static void say_ghosts(struct verdict *verdict, const struct verdict_input *input)
+{
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        const struct histogram *seen = &input->sides[side];
+        char where[160];
+        put_where_ghosts_are(seen, input->opened, where, sizeof where);
+        if (seen->ghosts > 0)
+            add(verdict,
+                "%s ghosts on the %s: descriptors still open on connections that have ended (%s), so a "
+                "count of CLOSE_WAIT misses them.",
+                grouped(seen->ghosts).text, side_name((enum side)side), where);
+    }
+}
+
+/* In one sentence, as picture and report have it. */
+static void say_debt(struct verdict *verdict, const struct verdict_input *input)
+{
+    const struct debt server = debt_of(&input->sides[SIDE_SERVER]),
+                      client = debt_of(&input->sides[SIDE_CLIENT]);
+    if (server.owed + server.stuck + server.unclosed + client.owed + client.stuck + client.unclosed > 0)
+        add(verdict, "%s", debt_sentence(input->sides).text);
+}
+
+static void say_who_owes(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->leaked > 0 && input->flow == NULL && input->outcome == OUTCOME_AS_EXPECTED)
+        add(verdict, "leak: %s of %s sockets, as asked for.", grouped(input->leaked).text,
+            grouped(input->opened).text);
+    say_debt(verdict, input);
+    say_whose_fault(verdict, input);
+    say_ghosts(verdict, input);
+    say_time_wait(verdict, input);
+    say_leaked(verdict, input);
+}
+
+/* ---- connections that came one by one ---- */
+
+static void say_rate(struct verdict *verdict, const struct flow_report *flow)
+{
+    const struct flow_tally *client = &flow->sums[SIDE_CLIENT];
+    char late[80] = "none late", failed[128] = "";
+    if (client->timeouts > 0)
+        snprintf(failed, sizeof failed, "; %s gave up, as connect() had no answer for %s",
+                 grouped(client->timeouts).text, duration_text(flow->asked->connect_timeout_ms).text);
+    if (client->late > 0)
+        snprintf(late, sizeof late, "%s late, the latest by %.0f ms", grouped(client->late).text,
+                 (double)client->worst_us / 1000);
+    add(verdict, "%s clients came, %.1f/s of the %s/s asked for, %s%s.",
+        grouped(client->begun + client->errors).text, flow->achieved_rate, grouped(flow->asked->rate).text,
+        late, failed);
+}
+
+static void say_story(struct verdict *verdict, const struct story *story)
+{
+    enum story_stage stages[STORY_STAGE_COUNT];
+    int count = story_in_order(story, stages);
+    if (count > 0)
+        add(verdict, "What broke, and when it was first seen:");
+    for (int i = 0; i < count; i++)
+        add(verdict, "- %s", story_line(story, stages[i]).text);
+}
+
+/* Sockets that another process inherited, or that none has, take no descriptor of the server's. */
+static bool takes_descriptors(const struct flow_report *flow, enum side side)
+{
+    enum owner_class owner = flow->scenario != NULL ? flow->scenario->signature.owner : OWNER_ANY;
+    return side == SIDE_SERVER && owner != OWNER_OTHER && owner != OWNER_NONE;
+}
+
+/* When the descriptors of the server are, or will be, used up. */
+static void put_exhaustion(const struct flow_report *flow, enum side side, char *out, size_t size)
+{
+    int each =
+        flow->scenario != NULL && flow->scenario->descriptors_each > 1 ? flow->scenario->descriptors_each : 1;
+    double gone_s = story_since(flow->story, STORY_SERVER_EMFILE);
+    double room = (double)flow->nofile / each - (double)flow->held[side];
+    double left_s = growth_seconds_to(&flow->trend[side], room);
+    out[0] = '\0';
+    if (!takes_descriptors(flow, side))
+        return;
+    if (isfinite(gone_s))
+        snprintf(out, size, ", descriptors used up at %.1f s", gone_s);
+    else if (isfinite(left_s))
+        snprintf(out, size, ", descriptors used up in %s at that rate",
+                 duration_text((int64_t)left_s * 1000).text);
+}
+
+static void say_growth(struct verdict *verdict, const struct flow_report *flow, enum side side)
+{
+    const struct trend *trend = &flow->trend[side];
+    char gone[96];
+    put_exhaustion(flow, side, gone, sizeof gone);
+    if (trend->kind == TREND_UNKNOWN && isfinite(story_first_failure_s(flow->story)))
+        return; /* it is all in the story */
+    if (trend->kind == TREND_UNKNOWN)
+        add(verdict, "Whether what the %s holds grows: too few looks to tell.", side_name(side));
+    else if (trend->kind == TREND_LEAK && flow->held[side] > 0)
+        add(verdict, "leak: %s of %s connections, +%.1f/s%s. What the %s holds %s.",
+            grouped(flow->held[side]).text, grouped(flow->sums[SIDE_CLIENT].connected).text,
+            trend->slope_per_s, gone, side_name(side), growth_words(trend).text);
+    else
+        add(verdict, "%s: what the %s holds %s.", trend_kind_name(trend->kind), side_name(side),
+            growth_words(trend).text);
+}
+
+/* Why a TIME_WAIT may have ended, with the kernel's counter of it. */
+static const struct time_wait_reason {
+    enum kernel_counter counter;
+    bool on_client_only; /* the kernel counts it of the side that calls connect() */
+    bool is_certain;     /* the counter counts nothing else */
+    const char *words;
+} time_wait_reasons[] = {
+    {COUNTER_TIME_WAIT_REUSED, true, true, "gave their port to a new connection (net.ipv4.tcp_tw_reuse"},
+    {COUNTER_TIME_WAIT_OVERFLOW, false, true, "found no room (net.ipv4.tcp_max_tw_buckets"},
+    {COUNTER_OUT_RSTS, false, false, "may have been ended by a late RST (RFC 1337"},
+};
+
+static int64_t counted(const struct verdict_input *input, const struct time_wait_reason *reason,
+                       enum side side)
+{
+    bool is_no_reason = (reason->on_client_only && side != SIDE_CLIENT) ||
+                        (reason->counter == COUNTER_OUT_RSTS && input->rst_spares_time_wait);
+    return is_no_reason ? 0 : input->moved->value[reason->counter];
+}
+
+/* TIME_WAIT that should be there and are not. What should is told by the order; of a cause it is only known
+ * what the kernel has counted as ended. */
+static int64_t time_wait_missing(const struct verdict_input *input, enum side side)
+{
+    const struct order_step *last = order_step_at(input->order, order_step_count(input->order) - 1);
+    int64_t gone = histogram_gone(&input->sides[side], input->opened), known = 0;
+    if (input->flow->scenario == NULL)
+        return last->expect[side] == STATE_SET(STATE_TIME_WAIT) && gone > 0 ? gone : 0;
+    for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0]; i++)
+        known += time_wait_reasons[i].is_certain ? counted(input, &time_wait_reasons[i], side) : 0;
+    return known < gone ? known : gone > 0 ? gone : 0;
+}
+
+/* Reasons that no counter speaks for are not offered. */
+static void say_missing_time_wait(struct verdict *verdict, const struct verdict_input *input, enum side side)
+{
+    int64_t missing = time_wait_missing(input, side), left = missing;
+    char reasons[400] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0] && left > 0; i++) {
+        const struct time_wait_reason *reason = &time_wait_reasons[i];
+        int64_t count = counted(input, reason, side);
+        count = count < left ? count : left;
+        left -= count;
+        if (count > 0)
+            used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s %s; kernel counter %s)",
+                                     used > 0 ? ", " : "", grouped(count).text, reason->words,
+                                     kernel_counter_name(reason->counter));
+    }
+    if (left > 0 && input->lasted_ms >= TIME_WAIT_LENGTH_MS)
+        snprintf(reasons + used, sizeof reasons - used, "%s%s had lasted their 60 s", used > 0 ? ", " : "",
+                 grouped(left).text);
+    else if (left > 0)
+        snprintf(reasons + used, sizeof reasons - used,
+                 "%swhy %s did is not known, as no counter of the kernel tells", used > 0 ? ", " : "",
+                 used > 0 ? grouped(left).text : "they");
+    if (missing > 0)
+        add(verdict, "%s TIME_WAIT on the %s ended before the run did: %s.", grouped(missing).text,
+            side_name(side), reasons);
+}
+
+/* The client's last ACK of the handshake was dropped by a full queue: it believes in a connection. */
+static void say_half_open(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t alone =
+        input->sides[SIDE_CLIENT].of[STATE_ESTABLISHED] - input->sides[SIDE_SERVER].of[STATE_ESTABLISHED];
+    if (alone > 0 && isfinite(story_at(input->flow->story, STORY_QUEUE_FULL)))
+        add(verdict,
+            "%s clients are ESTABLISHED towards nobody: the full accept queue dropped the last ACK of their "
+            "handshake, and the server has no such connection.",
+            grouped(alone).text);
+}
+
+static void say_flow(struct verdict *verdict, const struct flow_report *flow)
+{
+    say_rate(verdict, flow);
+    say_story(verdict, flow->story);
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        enum side side = (enum side)i;
+        bool is_news = side == SIDE_SERVER || flow->trend[side].kind == TREND_LEAK;
+        if (flow->at_fault == SIDE_COUNT ? is_news : side == flow->at_fault)
+            say_growth(verdict, flow, side);
+    }
+    if (flow->sums[SIDE_CLIENT].lost > 0)
+        add(verdict, "%s replies were lost: the connection was reset before the client had read them.",
+            grouped(flow->sums[SIDE_CLIENT].lost).text);
+}
+
+static void say_clocks(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->aged)
+        add(verdict,
+            "The kernel's clocks ran out during the run: an orphaned FIN_WAIT2 ends after %s "
+            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m; those ends are counted as gone.",
+            duration_text(input->fin_timeout_ms).text);
+    if (input->late_close)
+        add(verdict,
+            "A close() came after the peer's FIN_WAIT2 had ended: its FIN was answered by RST, and no "
+            "TIME_WAIT follows.");
+}
+
+static void say_assassinated(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->assassinated > 0)
+        add(verdict,
+            "%s TIME_WAIT ended early: where both sides close at the same moment a FIN can overtake its own "
+            "ACK, and "
+            "the RST that follows ends the peer's TIME_WAIT (RFC 1337; kernel counter OutRsts moved by %s, "
+            "net.ipv4.tcp_rfc1337=1 forbids it).",
+            grouped(input->assassinated).text, grouped(input->moved->value[COUNTER_OUT_RSTS]).text);
+}
+
+static void say_failed_looks(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->failed_looks > 0)
+        add(verdict, "%s looks failed or were interrupted by the kernel; none of them was counted.",
+            grouped(input->failed_looks).text);
+}
+
+static void say_pace(struct verdict *verdict, const struct verdict_input *input)
+{
+    if (input->look_pause_us > PACE_WORTH_SAYING_US)
+        add(verdict,
+            "While ends were acted on, the witness rested nine times as long as each look took, so as not to "
+            "bend the "
+            "storm (a look at rest takes %.2f s); settled steps are exact.",
+            (double)input->look_took_us / 1e6);
+}
+
+static void say_crowding(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t crowd = input->ehash_entries > 0 ? 2 * input->opened / input->ehash_entries : 0;
+    if (crowd >= CROWD_WORTH_SAYING)
+        add(verdict,
+            "The kernel may have slowed down as the storm grew: its table of sockets held %s ends a bucket "
+            "(net.ipv4.tcp_ehash_entries %s).",
+            grouped(crowd).text, grouped(input->ehash_entries).text);
+}
+
+/* The kernel counts some of what it does twice, under a wider name. */
+static bool is_told_by_another(const struct kernel_counters *moved, enum kernel_counter counter)
+{
+    const int64_t *value = moved->value;
+    return (counter == COUNTER_LISTEN_DROPS && value[counter] == value[COUNTER_LISTEN_OVERFLOWS]) ||
+           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]);
+}
+
+/* To make it move is what the order is for. */
+static bool is_wanted(const struct close_order *order, enum kernel_counter counter)
+{
+    return order->needs.must_move && order->needs.counter == counter;
+}
+
+/* In a run that is fine a counter is news where it is of this run's connections for certain: in a namespace
+ * of its own, or as a part of an outage that the run has seen itself. */
+static bool is_of_this_run(const struct verdict_input *input, enum kernel_counter counter)
+{
+    const struct story *story = input->flow != NULL ? input->flow->story : NULL;
+    if (counter == COUNTER_SOFTNET_DROPPED) /* of the whole host, whatever the namespace */
+        return false;
+    if (story != NULL && (counter == COUNTER_LISTEN_OVERFLOWS || counter == COUNTER_LISTEN_DROPS))
+        return input->has_own_namespace || story_has(story, STORY_SYN_DROPPED);
+    if (story != NULL && counter == COUNTER_SYN_RETRANS)
+        return input->has_own_namespace || story_has(story, STORY_CONNECT_SLOW);
+    return input->has_own_namespace;
+}
+
+/* RSTs are part of some orders; they are news only when the run differs. */
+static bool is_news(const struct verdict_input *input, enum kernel_counter counter)
+{
+    if (input->moved->value[counter] <= 0 || is_wanted(input->order, counter) ||
+        is_told_by_another(input->moved, counter))
+        return false;
+    if (input->outcome == OUTCOME_DIFFERS)
+        return true;
+    return kernel_counter_is_trouble(counter) &&
+           (input->outcome != OUTCOME_AS_EXPECTED || is_of_this_run(input, counter));
+}
+
+static void say_counters(struct verdict *verdict, const struct verdict_input *input)
+{
+    bool any = false;
+    for (int i = 0; i < COUNTER_COUNT; i++) {
+        enum kernel_counter counter = (enum kernel_counter)i;
+        if (!is_news(input, counter))
+            continue;
+        any = true;
+        add(verdict, "Kernel counter %s moved by %s: %s.", kernel_counter_name(counter),
+            grouped(input->moved->value[i]).text, kernel_counter_meaning(counter));
+    }
+    if (any && !input->has_own_namespace)
+        add(verdict, "The counters are of all connections in this network namespace, those of other programs "
+                     "included.");
+}
+
+struct verdict verdict_of(const struct verdict_input *input)
+{
+    struct verdict verdict = {""};
+    say_outcome(&verdict, input);
+    if (input->flow != NULL)
+        say_flow(&verdict, input->flow);
+    if (input->flow != NULL && input->sides != NULL) {
+        for (int side = 0; side < SIDE_COUNT; side++)
+            say_missing_time_wait(&verdict, input, (enum side)side);
+        say_half_open(&verdict, input);
+    }
+    if (input->sides != NULL)
+        say_who_owes(&verdict, input);
+    say_clocks(&verdict, input);
+    say_assassinated(&verdict, input);
+    say_failed_looks(&verdict, input);
+    say_pace(&verdict, input);
+    say_crowding(&verdict, input);
+    if (input->outcome != OUTCOME_FAULT)
+        say_counters(&verdict, input);
+    return verdict;
+}

@@ -1,0 +1,239 @@
+/* course_at_once: all connections at once. They are opened, each lane no further ahead than its credit, and
+ * every step's act is done to all ends before the kernel is asked. */
+#include "engine/controller_state.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+
+static int64_t at_once_opened_by(const struct controller *c, int pair)
+{
+    int64_t started = 0;
+    for (int i = 0; i < c->plan->lane_count; i++)
+        started += c->lanes[i].pair == pair ? c->lanes[i].started : 0;
+    return started;
+}
+
+static int at_once_step_count(const struct controller *c)
+{
+    return order_step_count(c->order);
+}
+
+static struct step_label at_once_label(const struct controller *c)
+{
+    return order_step_label(controller_step(c));
+}
+
+/* Where nothing is accepted, nothing is to be waited for. Over a network one connection goes ahead of the
+ * others: should the address be a stranger's there, it is the only one that he meets. */
+static int64_t first_credit(const struct controller *c, const struct lane *lane)
+{
+    if (c->order->opening != OPENING_FULL)
+        return lane->quota;
+    return c->plan->settings->team != NULL ? 1 : c->plan->window;
+}
+
+static void begin_opening(struct controller *c)
+{
+    c->awaited.opens = c->plan->lane_count;
+    for (int i = 0; i < c->plan->lane_count; i++) {
+        const struct lane *lane = &c->lanes[i];
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld %s", i,
+                  address_text(controller_lane_address(c, lane)).text, c->ports.first + i,
+                  (long long)lane->quota, opening_name(c->order->opening));
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i,
+                  (long long)first_credit(c, lane));
+    }
+}
+
+/* The share of that worker in the connections that are left without their second close(). */
+static int64_t to_spare(const struct controller *c, const struct peer *peer)
+{
+    int step;
+    int64_t before = 0, own = 0, leak = c->plan->settings->leak, conns = c->plan->settings->conns;
+    int pair = (int)(peer - c->crew.peers) % c->plan->pairs;
+    if (leak == 0 || order_leak_side(c->order, &step) != peer->side || step != c->step)
+        return 0;
+    for (int i = 0; i < c->plan->lane_count; i++) {
+        before += c->lanes[i].pair < pair ? c->lanes[i].quota : 0;
+        own += c->lanes[i].pair == pair ? c->lanes[i].quota : 0;
+    }
+    return (before + own) * leak / conns - before * leak / conns;
+}
+
+static void begin_act(struct controller *c, const struct order_step *step)
+{
+    c->act_serial++;
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        struct peer *peer = &c->crew.peers[i];
+        peer->acted = peer->failed = 0;
+        peer->failed_errno = 0;
+        peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
+        if (!peer->acting)
+            continue;
+        c->awaited.acts++;
+        /* Two sides that walk the same way would race for every pair; so each is first on about half. */
+        bool backwards = step->by == BOTH_SIDES && peer->side == SIDE_CLIENT;
+        wire_send(peer->wire, "act %lld %s %s %lld", (long long)c->act_serial, act_name(step->act),
+                  backwards ? "backwards" : "forwards", (long long)to_spare(c, peer));
+    }
+}
+
+static void begin_crash(struct controller *c, const struct order_step *step)
+{
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        if ((step->by & SIDE_SET(c->crew.peers[i].side)) == 0)
+            continue;
+        c->awaited.deaths++;
+        crew_doom(&c->crew.peers[i]);
+    }
+}
+
+static void at_once_begin_step(struct controller *c)
+{
+    const struct order_step *step = controller_step(c);
+    bool are_listeners = step->act == ACT_OPEN && c->order->opening == OPENING_LISTENERS;
+    if (step->act == ACT_WAIT ||
+        are_listeners) /* time goes by without help; the listeners are there already */
+        controller_on_event(c, EVENT_ACTED);
+    else if (step->act == ACT_OPEN)
+        begin_opening(c);
+    else if (step->act == ACT_CRASH)
+        begin_crash(c, step);
+    else
+        begin_act(c, step);
+}
+
+static bool at_once_is_as_expected(struct controller *c)
+{
+    const struct order_needs *needs = &c->order->needs;
+    if (!needs->must_move || controller_counters(c).value[needs->counter] > 0)
+        return true;
+    snprintf(c->difference.text, sizeof c->difference.text, "the kernel's counter %s did not move",
+             kernel_counter_name(needs->counter));
+    return false;
+}
+
+/* ---- what workers say ---- */
+
+static bool lane_is_open(const struct controller *c, const struct lane *lane)
+{
+    bool is_accepted = c->order->opening != OPENING_FULL || lane->accepted >= lane->quota;
+    return lane->connected >= lane->quota && is_accepted;
+}
+
+static struct lane *lane_in(struct controller *c, const struct wire_line *line)
+{
+    int64_t i = wire_number(line, 1);
+    return i >= 0 && i < c->plan->lane_count ? &c->lanes[i] : NULL;
+}
+
+static void note_lane(struct controller *c, bool was_open, const struct lane *lane)
+{
+    if (!was_open && lane_is_open(c, lane) && --c->awaited.opens == 0)
+        controller_on_event(c, EVENT_ACTED);
+}
+
+static void on_accepted(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    struct lane *lane = lane_in(c, line);
+    if (lane == NULL)
+        return;
+    bool was_open = lane_is_open(peer->owner, lane);
+    lane->accepted = wire_number(line, 2);
+    peer->fds = wire_number(line, 3);
+    peer->errors = wire_number(line, 4);
+    if (lane->accepted < lane->quota)
+        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %lld %lld",
+                  (long long)wire_number(line, 1), (long long)(lane->accepted + c->plan->window));
+    note_lane(c, was_open, lane);
+}
+
+static void on_opened(struct peer *peer, const struct wire_line *line)
+{
+    struct lane *lane = lane_in(peer->owner, line);
+    if (lane == NULL)
+        return;
+    bool was_open = lane_is_open(peer->owner, lane);
+    lane->started = wire_number(line, 2);
+    lane->connected = wire_number(line, 3);
+    peer->fds = wire_number(line, 4);
+    peer->errors = wire_number(line, 5);
+    note_lane(peer->owner, was_open, lane);
+}
+
+static void on_acted(struct peer *peer, const struct wire_line *line)
+{
+    const struct controller *c = peer->owner;
+    if (wire_number(line, 1) != c->act_serial)
+        return;
+    peer->acted = wire_number(line, 2);
+    peer->failed = wire_number(line, 3);
+    peer->failed_errno = (int)wire_number(line, 4);
+    peer->fds = wire_number(line, 5);
+}
+
+static void on_done(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    on_acted(peer, line);
+    if (!peer->acting || wire_number(line, 1) != c->act_serial)
+        return;
+    peer->acting = false;
+    if (--c->awaited.acts == 0)
+        controller_on_event(c, EVENT_ACTED);
+}
+
+static bool at_once_hear(struct peer *peer, const struct wire_line *line)
+{
+    static const struct verb verbs[] = {
+        {"accepted", on_accepted}, {"opened", on_opened}, {"acted", on_acted}, {"done", on_done}};
+    return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
+}
+
+static struct expectation at_once_expected(const struct controller *c, int64_t now_us)
+{
+    struct circumstances circumstances = {.opened = controller_opened(c),
+                                          .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
+                                          .leaked = c->plan->settings->leak,
+                                          .conns = c->plan->settings->conns};
+    if (controller_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)
+        circumstances.resets = controller_counters(c).value[COUNTER_OUT_RSTS];
+    return expectation_at(c->order, c->step, &c->times, now_us / 1000, &circumstances);
+}
+
+static const struct peer *at_once_silent(const struct controller *c)
+{
+    for (int i = 0; i < c->crew.worker_count; i++)
+        if (c->crew.peers[i].acting)
+            return &c->crew.peers[i];
+    for (int i = 0; i < c->plan->lane_count; i++)
+        if (c->lanes[i].accepted < c->lanes[i].started)
+            return &c->crew.peers[c->lanes[i].pair];
+    for (int i = 0; i < c->plan->lane_count; i++)
+        if (c->lanes[i].connected < c->lanes[i].quota)
+            return &c->crew.peers[c->plan->pairs + c->lanes[i].pair];
+    return &c->crew.peers[0];
+}
+
+static void at_once_progress(const struct controller *c, struct progress *progress)
+{
+    const struct order_step *step = controller_step(c);
+    progress->done = step->act == ACT_OPEN ? controller_opened(c) : 0;
+    for (int i = 0; step->act != ACT_OPEN && i < c->crew.worker_count; i++)
+        progress->done += c->crew.peers[i].acted;
+    progress->total = c->plan->settings->conns * (step->by == BOTH_SIDES ? 2 : 1);
+}
+
+const struct course course_at_once = {
+    .step_count = at_once_step_count,
+    .label = at_once_label,
+    .begin_step = at_once_begin_step,
+    .hear = at_once_hear,
+    .opened_by = at_once_opened_by,
+    .expected = at_once_expected,
+    .is_as_expected = at_once_is_as_expected,
+    .silent = at_once_silent,
+    .progress = at_once_progress,
+};

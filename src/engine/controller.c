@@ -1,0 +1,882 @@
+#include "engine/controller_state.h"
+
+#include "base/clock.h"
+#include "base/number_text.h"
+#include "base/version.h"
+#include "control/hosts.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NO_LIMIT INT64_C(-1)
+
+enum {
+    HEARTBEAT_MS = 250, /* progress, and the watch over what is owed */
+    STOP_LIMIT_MS = 5000,
+    ASK_LIMIT_MS = 150000,      /* the witness is watched as well; millions of sockets have many owners */
+    ASK_INTERRUPTED_MS = 10000, /* who interrupts a run does not want to wait */
+    OWNERS_TRIES = 3,
+};
+
+const struct address *controller_lane_address(const struct controller *c, const struct lane *lane)
+{
+    const struct host *host = crew_server(&c->crew, lane->pair)->host;
+    return host != NULL ? &host->address : &c->plan->settings->address;
+}
+
+int64_t controller_opened(const struct controller *c)
+{
+    int64_t opened = 0;
+    for (int pair = 0; pair < c->plan->pairs; pair++)
+        opened += c->course->opened_by(c, pair);
+    return opened;
+}
+
+void controller_tell_witnesses(struct controller *c, const char *line)
+{
+    for (int i = 0; i < c->crew.witness_count; i++)
+        wire_send(crew_witness(&c->crew, i)->wire, "%s", line);
+}
+
+const struct order_step *controller_step(const struct controller *c)
+{
+    return order_step_at(c->order, c->step);
+}
+
+double controller_t_s(const struct controller *c, int64_t at_us)
+{
+    return (double)(at_us - c->run_began_us) / 1e6;
+}
+
+/* limit_us: EVENT_TIMER comes then; NO_LIMIT: never. */
+static void enter(struct controller *c, enum phase phase, int64_t limit_us)
+{
+    c->phase = phase;
+    c->phase_began_us = c->progress_us = monotonic_us();
+    event_del(c->phase_timer);
+    if (limit_us == NO_LIMIT)
+        return;
+    struct timeval limit = timeval_of_us(limit_us);
+    evtimer_add(c->phase_timer, &limit);
+}
+
+/* ---- ending ---- */
+
+static struct kernel_counters counters_now(const struct controller *c)
+{
+    struct kernel_counters now;
+    if (c->plan->settings->team != NULL)
+        now = team_counters(c->plan->settings->team);
+    else
+        kernel_counters_read(&now);
+    return now;
+}
+
+struct kernel_counters controller_counters(const struct controller *c)
+{
+    struct kernel_counters now = counters_now(c);
+    return kernel_counters_moved(&now, &c->counters_before);
+}
+
+/* No look counts any more, nor what belongs to it. */
+static void stop_looking(struct controller *c)
+{
+    lookout_stop(&c->lookout);
+    c->awaited.census = 0;
+    for (int i = 0; i < c->crew.worker_count; i++)
+        c->crew.peers[i].in_census = false;
+}
+
+static void end_order(struct controller *c, enum outcome outcome)
+{
+    if (controller_is_over(c))
+        return;
+    c->outcome = outcome;
+    if (c->awaited.owners > 0 || c->owners_error != 0) /* a part of the answer would pass for all of it */
+        c->lingering = (struct lingering){.count = 0};
+    c->moved =
+        controller_counters(c); /* before the workers reset what is open: that is no part of the order */
+    stop_looking(c);
+    enter(c, PHASE_ENDING, NO_LIMIT); /* the crew has a limit of its own: it grows with what is open */
+    crew_dismiss(&c->crew);
+}
+
+/* What was decided, and what else the course wants to be seen. */
+static void conclude(struct controller *c)
+{
+    enum outcome outcome = c->decided;
+    if (outcome == OUTCOME_AS_EXPECTED && c->course->is_as_expected != NULL && !c->course->is_as_expected(c))
+        outcome = OUTCOME_DIFFERS;
+    end_order(c, outcome);
+}
+
+/* ---- whose the lingering sockets are ---- */
+
+static bool is_anything_lingering(const struct controller *c)
+{
+    int64_t lingering = 0;
+    for (int side = 0; c->has_look && side < SIDE_COUNT; side++)
+        lingering += histogram_ends(&c->look.sides[side]) - c->look.sides[side].of[STATE_TIME_WAIT];
+    return lingering > 0;
+}
+
+/* Something that is answered in turn: an answer that a later pong overtakes is lost, see
+ * controller_note_pong. */
+static void ask(struct peer *peer, const char *question, int64_t serial)
+{
+    peer->asked_ping = peer->ping_serial;
+    wire_send(peer->wire, "%s %lld", question, (long long)serial);
+}
+
+static void ask_owners(struct controller *c)
+{
+    bool is_interrupted = c->decided == OUTCOME_INTERRUPTED;
+    stop_looking(c);
+    if (!is_anything_lingering(c)) {
+        conclude(c);
+        return;
+    }
+    enter(c, PHASE_ASKING, (is_interrupted ? ASK_INTERRUPTED_MS : ASK_LIMIT_MS) * INT64_C(1000));
+    c->owners_serial++;
+    c->owners_tries++;
+    c->owners_error = 0;
+    c->lingering = (struct lingering){.count = 0};
+    c->awaited.owners = c->crew.witness_count;
+    for (int i = 0; i < c->crew.witness_count; i++) {
+        struct peer *witness = crew_witness(&c->crew, i);
+        witness->owes_owners = true;
+        ask(witness, "owners", c->owners_serial);
+    }
+}
+
+/* What could not be read is not taken for "nothing there". */
+static void hear_owners(struct controller *c)
+{
+    if (c->owners_error == 0 || c->decided == OUTCOME_INTERRUPTED)
+        conclude(c);
+    else if (c->owners_tries < OWNERS_TRIES)
+        ask_owners(c);
+    else
+        controller_fail(c, "the witness (%s) could not find out whose the sockets are: %s",
+                        c->plan->witness->name, strerror(c->owners_error));
+}
+
+static void do_without_owners(struct controller *c)
+{
+    if (c->decided == OUTCOME_INTERRUPTED)
+        conclude(c);
+    else
+        controller_fail(c, "the witness (%s) did not find out within %d s whose the sockets are",
+                        c->plan->witness->name, ASK_LIMIT_MS / 1000);
+}
+
+/* The outcome, unless what is asked now shows otherwise. */
+static void decide(struct controller *c, enum outcome outcome)
+{
+    c->decided = outcome;
+    ask_owners(c);
+}
+
+static void on_class(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (wire_number(line, 1) != c->owners_serial || !peer->owes_owners)
+        return;
+    struct lingering_class class = {
+        .side = wire_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
+        .state = (enum tcp_state)wire_number(line, 3),
+        .unread = wire_number(line, 4) != 0,
+        .owned = wire_number(line, 5) != 0,
+        .listed = wire_number(line, 6) != 0,
+        .pid = (pid_t)wire_number(line, 7),
+        .processes = (int)wire_number(line, 8),
+        .count = wire_number(line, 9),
+        .oldest_ms = wire_number(line, 10),
+    };
+    if (strcmp(line->word[11], "-") != 0) /* it has no name that could be read */
+        snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
+    if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
+        snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
+    lingering_add(&c->lingering, &class);
+}
+
+static void on_owned(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (!peer->owes_owners || wire_number(line, 1) != c->owners_serial)
+        return;
+    peer->owes_owners = false;
+    c->lingering.total += wire_number(line, 2);
+    if (wire_number(line, 3) != 0)
+        c->owners_error = (int)wire_number(line, 3);
+    if (--c->awaited.owners == 0)
+        controller_on_event(c, EVENT_OWNERS);
+}
+
+void controller_fail(struct controller *c, const char *format, ...)
+{
+    if (controller_is_over(c))
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(c->fault.text, sizeof c->fault.text, format, arguments);
+    va_end(arguments);
+    end_order(c, OUTCOME_FAULT);
+}
+
+static void on_lost(void *owner, struct peer *peer)
+{
+    struct controller *c = owner;
+    c->lost = peer; /* the sentence is made when its exit status is known */
+    end_order(c, OUTCOME_FAULT);
+}
+
+static void on_dead(void *owner, struct peer *peer)
+{
+    struct controller *c = owner;
+    peer->fds = 0;
+    if (c->awaited.deaths > 0 && --c->awaited.deaths == 0)
+        controller_on_event(c, EVENT_ACTED);
+}
+
+/* ---- steps ---- */
+
+/* HOLD_FOREVER, or for how long this step is held. */
+int64_t controller_hold_ms(const struct controller *c)
+{
+    const struct storm_settings *settings = c->plan->settings;
+    if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
+        return HOLD_FOREVER;
+    bool is_last = c->step == c->course->step_count(c) - 1;
+    int64_t hold_ms = is_last || !settings->hold_last_only ? settings->hold_ms : 0;
+    return hold_ms == HOLD_FOREVER ? 1000 : hold_ms;
+}
+
+static void begin_hold(struct controller *c, double settle_s)
+{
+    int64_t hold_ms = controller_hold_ms(c);
+    c->settle_s = settle_s;
+    c->hold_is_over = false;
+    enter(c, PHASE_HOLDING, hold_ms == HOLD_FOREVER ? NO_LIMIT : hold_ms * 1000);
+}
+
+/* The last word on settling and on holding is a look, or the one under way. */
+static void take_last_look(struct controller *c)
+{
+    lookout_now(&c->lookout);
+}
+
+static void end_hold(struct controller *c)
+{
+    c->hold_is_over = true;
+    take_last_look(c);
+}
+
+static void begin_step(struct controller *c, int step)
+{
+    c->step = step;
+    c->label = c->course->label(c);
+    enter(c, PHASE_ACTING, NO_LIMIT); /* those who act are watched */
+    c->act_began_us = c->phase_began_us;
+    c->times.began_ms[step] = monotonic_us() / 1000;
+    c->times.ended_ms[step] = INT64_MAX / 1000;
+    c->course->begin_step(c);
+    lookout_later(&c->lookout, true, c->look.took_us);
+}
+
+static void begin_first_step(struct controller *c)
+{
+    begin_step(c, 0);
+}
+
+static void end_step(struct controller *c, const struct expectation *expectation, bool ok)
+{
+    controller_tell_step_end(c, expectation, ok);
+    if (controller_is_over(c)) /* an output failed */
+        return;
+    if (!ok)
+        decide(c, OUTCOME_DIFFERS);
+    else if (c->step + 1 < c->course->step_count(c))
+        begin_step(c, c->step + 1);
+    else
+        decide(c, OUTCOME_AS_EXPECTED);
+}
+
+static void note_oddities(struct controller *c, const struct expectation *expectation)
+{
+    c->assassinated = expectation_assassinated(expectation, c->look.sides);
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        if (!expectation_aged(expectation, &c->look.sides[i], (enum side)i))
+            continue;
+        c->aged = true;
+        c->late_close |= expectation->by_late_close[i];
+    }
+}
+
+/* A clock of the kernel that is waited for comes on top. */
+static int64_t settle_us(const struct controller *c)
+{
+    int64_t clock_ms = controller_step(c)->act == ACT_WAIT ? c->plan->limits.fin_timeout_ms : 0;
+    return (plan_settle_ms(c->plan->settings) + clock_ms) * 1000;
+}
+
+static bool settle_time_is_over(const struct controller *c, int64_t now_us)
+{
+    return now_us - c->phase_began_us >= settle_us(c);
+}
+
+static void settle_or_give_up(struct controller *c, const struct expectation *expectation, bool holds,
+                              int64_t now_us)
+{
+    int64_t waited_us = now_us - c->phase_began_us;
+    if (holds)
+        begin_hold(c, (double)waited_us / 1e6);
+    else if (settle_time_is_over(c, now_us) && c->looks_since_act >= 2) {
+        c->settle_s = (double)waited_us / 1e6;
+        end_step(c, expectation, false);
+    }
+}
+
+/* While an act is under way a look is shown, and proves nothing. */
+static void show_look(struct controller *c)
+{
+    controller_tell_sample(c, false);
+}
+
+/* What the step is judged by: a look that began after the last act was acknowledged. */
+static void judge_look(struct controller *c)
+{
+    int64_t now_us = c->look.began_us + c->look.took_us;
+    bool counts = c->look.began_us >= c->phase_began_us;
+    struct expectation expectation = c->course->expected(c, now_us);
+    bool holds = counts && expectation_holds(&expectation, c->look.sides, &c->difference);
+    controller_tell_sample(c, holds);
+    if (!counts || controller_is_over(c))
+        return;
+    c->looks_since_act++;
+    if (c->act_failure.text[0] != '\0') {
+        c->difference = c->act_failure;
+        end_step(c, &expectation, false);
+        return;
+    }
+    if (holds)
+        note_oddities(c, &expectation);
+    if (c->phase == PHASE_SETTLING)
+        settle_or_give_up(c, &expectation, holds, now_us);
+    if (c->phase == PHASE_HOLDING && c->hold_is_over)
+        end_step(c, &expectation, holds);
+}
+
+static int64_t opened_by(const void *context, int pair)
+{
+    const struct controller *c = context;
+    return c->course->opened_by(c, pair);
+}
+
+static bool must_look_wait(void *owner)
+{
+    return observers_clogged(((const struct controller *)owner)->observers) != NULL;
+}
+
+static void on_look_begin(void *owner)
+{
+    struct controller *c = owner;
+    c->at_look.opened = controller_opened(c);
+    if (c->plan->settings->team != NULL)
+        team_ask_counters(c->plan->settings->team); /* the answers come before those of the witnesses */
+    for (int i = 0; i < c->crew.witness_count; i++)
+        crew_witness(&c->crew, i)->asked_ping = crew_witness(&c->crew, i)->ping_serial;
+    crew_sum(&c->crew, c->at_look.fds, c->at_look.errors);
+    const int64_t nofile[SIDE_COUNT] = {plan_nofile(c->plan, SIDE_SERVER), plan_nofile(c->plan, SIDE_CLIENT)};
+    by_host_note(&c->at_look.by_host, &c->crew, opened_by, c, nofile);
+}
+
+/* A side that holds more descriptors than the kernel has sockets of it holds ghosts: only its processes know
+ * how many. */
+static bool may_hold_ghosts(const struct controller *c)
+{
+    int64_t fds[SIDE_COUNT], errors[SIDE_COUNT];
+    crew_sum(&c->crew, fds, errors);
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        int64_t held = fds[side] < c->at_look.fds[side] ? fds[side] : c->at_look.fds[side];
+        if (held > c->coming.sides[side].owned)
+            return true;
+    }
+    return false;
+}
+
+/* The look is complete when all have answered. */
+static void begin_census(struct controller *c)
+{
+    c->census_serial++;
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        struct peer *peer = &c->crew.peers[i];
+        peer->in_census = peer_is_alive(peer);
+        if (!peer->in_census)
+            continue;
+        c->awaited.census++;
+        ask(peer, "census", c->census_serial);
+    }
+    if (c->awaited.census > 0)
+        lookout_extend(&c->lookout);
+}
+
+static void take_look(struct controller *c)
+{
+    c->has_look = true;
+    c->look = c->coming;
+    c->at_look.moved = controller_counters(c);
+    if (c->course->note_look != NULL)
+        c->course->note_look(c);
+    controller_on_event(c, EVENT_LOOKED);
+    bool settling = c->phase == PHASE_SETTLING;
+    if (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us())))
+        lookout_now(&c->lookout);
+    else
+        lookout_later(&c->lookout, (settling && c->looks_since_act >= 2) || c->phase == PHASE_ACTING,
+                      c->look.took_us);
+}
+
+static void on_look(void *owner, const struct look *look)
+{
+    struct controller *c = owner;
+    c->coming = *look;
+    if (may_hold_ghosts(c))
+        begin_census(c);
+    if (c->awaited.census == 0)
+        take_look(c);
+}
+
+static void on_ghosts(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (!peer->in_census || wire_number(line, 1) != c->census_serial)
+        return;
+    peer->in_census = false;
+    c->coming.sides[peer->side].ghosts += wire_number(line, 2);
+    c->coming.parts[peer->witness].sides[peer->side].ghosts += wire_number(line, 2);
+    if (--c->awaited.census > 0)
+        return;
+    lookout_complete(&c->lookout);
+    take_look(c);
+}
+
+static void on_blind(void *owner, int error)
+{
+    struct controller *c = owner;
+    controller_fail(c, "the witness (%s) could not read the kernel's sockets again and again: %s",
+                    c->plan->witness->name, strerror(error));
+}
+
+/* Failures that a look cannot explain: of the machine, which end the order, or of the act, which end the
+ * step. */
+static void note_failed_acts(struct controller *c, int64_t failed, int64_t done, int error)
+{
+    const char *call = act_call(controller_step(c)->act), *advice = fault_advice(call, error);
+    if (advice[0] != '\0')
+        controller_fail(c, "%s failed on %s of %s ends: %s: %s", call, grouped(failed).text,
+                        grouped(done).text, strerror(error), advice);
+    else
+        snprintf(c->act_failure.text, sizeof c->act_failure.text, "%s failed on %s of %s ends: %s", call,
+                 grouped(failed).text, grouped(done).text,
+                 error == EBADMSG ? "the data differs from what was sent" : strerror(error));
+}
+
+static void begin_settling(struct controller *c)
+{
+    int64_t failed = 0, done = 0;
+    int error = 0;
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        failed += c->crew.peers[i].failed;
+        done += c->crew.peers[i].acted;
+        error = c->crew.peers[i].failed_errno != 0 ? c->crew.peers[i].failed_errno : error;
+    }
+    c->act_us = monotonic_us() - c->phase_began_us;
+    c->times.ended_ms[c->step] = monotonic_us() / 1000;
+    c->looks_since_act = 0;
+    enter(c, PHASE_SETTLING, settle_us(c));
+    if (failed > 0)
+        note_failed_acts(c, failed, done, error);
+    lookout_now(&c->lookout); /* one that is under way began too early to count; its end schedules the next */
+}
+
+/* ---- a stop ---- */
+
+static void end_interrupted(struct controller *c)
+{
+    end_order(c, OUTCOME_INTERRUPTED);
+}
+
+static void ask_interrupted(struct controller *c)
+{
+    decide(c, OUTCOME_INTERRUPTED);
+}
+
+/* What an act has not reached yet stays as it is; only then are the sockets looked up. */
+static void stop_workers(struct controller *c)
+{
+    c->decided = OUTCOME_INTERRUPTED;
+    stop_looking(c);
+    c->stop_serial++;
+    enter(c, PHASE_STOPPING, STOP_LIMIT_MS * INT64_C(1000));
+    for (int i = 0; i < c->crew.worker_count; i++) {
+        struct peer *peer = &c->crew.peers[i];
+        peer->is_stopping = peer_is_alive(peer);
+        if (!peer->is_stopping)
+            continue;
+        c->awaited.stops++;
+        ask(peer, "stop", c->stop_serial);
+    }
+    if (c->awaited.stops == 0)
+        controller_on_event(c, EVENT_STOPPED);
+}
+
+static void on_stopped(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (!peer->is_stopping || wire_number(line, 1) != c->stop_serial)
+        return;
+    peer->is_stopping = false;
+    if (--c->awaited.stops == 0)
+        controller_on_event(c, EVENT_STOPPED);
+}
+
+/* ---- what workers say ---- */
+
+/* Each witness those of the workers beside it. */
+static void tell_pids(struct controller *c)
+{
+    for (int i = 0; i < c->crew.witness_count; i++)
+        for (int k = 0; k < c->crew.worker_count; k++) {
+            const struct peer *witness = crew_witness(&c->crew, i), *worker = &c->crew.peers[k];
+            if (witness->host == NULL || strcmp(witness->host->identity, worker->host->identity) == 0)
+                wire_send(witness->wire, "pid %d", (int)worker->process.pid);
+        }
+}
+
+static void tell_target(struct controller *c)
+{
+    const struct team *team = c->plan->settings->team;
+    struct wire_text line = {""};
+    wire_text_add(&line, "target %u %u", c->ports.first, c->ports.last);
+    if (team != NULL)
+        wire_text_add(&line, "%s", team_server_addresses(team).text);
+    else
+        wire_text_add(&line, " %s", address_text(&c->plan->settings->address).text);
+    controller_tell_witnesses(c, line.text);
+}
+
+static void on_hello(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    const char *version = line->count > 2 ? line->word[2] : "?";
+    if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
+        controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer_name(peer).text,
+                        version, TCPSTORM_VERSION);
+        return;
+    }
+    if (peer->said_hello)
+        return;
+    peer->said_hello = true;
+    if (--c->awaited.greetings == 0)
+        controller_on_event(c, EVENT_GREETED);
+}
+
+static void begin_listening(struct controller *c)
+{
+    enter(c, PHASE_LISTENING, NO_LIMIT);
+    tell_pids(c);
+    if (c->course->prepare != NULL)
+        c->course->prepare(c);
+    c->awaited.lanes = c->plan->lane_count;
+    for (int i = 0; i < c->plan->lane_count; i++)
+        wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld %s", i,
+                  address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i,
+                  c->plan->backlog, (long long)c->lanes[i].quota, opening_name(c->order->opening));
+    tell_target(c);
+}
+
+static void on_listening(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    int64_t i = wire_number(line, 1);
+    if (i < 0 || i >= c->plan->lane_count || c->lanes[i].listening)
+        return;
+    c->lanes[i].listening = true;
+    if (--c->awaited.lanes == 0)
+        controller_on_event(c, EVENT_LISTENING);
+}
+
+static void on_fault(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    if (controller_is_stopping(c))
+        return;
+    const char *call = line->count > 1 ? line->word[1] : "?";
+    int error = (int)wire_number(line, 2);
+    const char *advice = fault_advice(call, error);
+    char where[32] = "";
+    if (wire_number(line, 3) > 0)
+        snprintf(where, sizeof where, " on port %lld", (long long)wire_number(line, 3));
+    controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
+                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
+                    peer_name(peer).text, grouped(controller_opened(c)).text,
+                    grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
+}
+
+/* Of a witness in the middle of a look: that it was heard is all there is to it. */
+static void on_looking(struct peer *peer, const struct wire_line *line)
+{
+    (void)peer;
+    (void)line;
+}
+
+static const struct verb verbs[] = {
+    {"pong", controller_note_pong},
+    {"hello", on_hello},
+    {"listening", on_listening},
+    {"fault", on_fault},
+    {"ghosts", on_ghosts},
+    {"stopped", on_stopped},
+    {"looking", on_looking},
+    {"class", on_class},
+    {"owned", on_owned},
+};
+
+bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct wire_line *line)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(known[i].name, line->word[0]) == 0) {
+            known[i].run(peer, line);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_line(void *context, const struct wire_line *line)
+{
+    struct peer *peer = context;
+    struct controller *c = peer->owner;
+    crew_heard(peer);
+    if (controller_is_over(c) ||
+        (peer->is_witness && lookout_hear(&c->lookout, (int)(peer - crew_witness(&c->crew, 0)), line)))
+        return;
+    if (!peer->is_witness && strcmp(line->word[0], "pong") != 0)
+        c->progress_us = peer->heard_us;
+    if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->course->hear(peer, line))
+        controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text, line->word[0]);
+}
+
+static void on_bad_line(void *context, const struct message_complaint *why)
+{
+    struct peer *peer = context;
+    controller_fail(peer->owner, "%s speaks another protocol: %s", peer_name(peer).text, why->text);
+}
+
+/* ---- what each event means ---- */
+
+/* An event without an entry is one that comes too late to mean anything. */
+static void (*const machine[PHASE_COUNT][EVENT_COUNT])(struct controller *c) = {
+    [PHASE_STARTING] = {[EVENT_GREETED] = begin_listening, [EVENT_STOP] = end_interrupted},
+    [PHASE_LISTENING] = {[EVENT_LISTENING] = begin_first_step, [EVENT_STOP] = end_interrupted},
+    [PHASE_ACTING] =
+        {[EVENT_ACTED] = begin_settling, [EVENT_LOOKED] = show_look, [EVENT_STOP] = stop_workers},
+    [PHASE_SETTLING] =
+        {[EVENT_LOOKED] = judge_look, [EVENT_TIMER] = take_last_look, [EVENT_STOP] = ask_interrupted},
+    [PHASE_HOLDING] = {[EVENT_LOOKED] = judge_look, [EVENT_TIMER] = end_hold, [EVENT_STOP] = ask_interrupted},
+    [PHASE_STOPPING] = {[EVENT_STOPPED] = ask_owners, [EVENT_TIMER] = ask_owners},
+    [PHASE_ASKING] =
+        {[EVENT_OWNERS] = hear_owners, [EVENT_TIMER] = do_without_owners, [EVENT_STOP] = end_interrupted},
+};
+
+void controller_on_event(struct controller *c, enum event_kind event)
+{
+    if (machine[c->phase][event] != NULL)
+        machine[c->phase][event](c);
+}
+
+static void on_phase_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    controller_on_event(context, EVENT_TIMER);
+}
+
+static void on_heartbeat(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct controller *c = context;
+    controller_tell_progress(c);
+    controller_watch(c);
+}
+
+/* ---- life ---- */
+
+/* The words that start a worker of that side: see cmd_worker. */
+static void name_role(struct controller *c, enum side side)
+{
+    static const char *const roles[][SIDE_COUNT] = {{"server", "client"}, {"server-flow", "client-flow"}};
+    const struct flow_settings *flow = &c->plan->settings->flow;
+    const char **words = c->role_words[side];
+    *words++ = "worker";
+    *words++ = roles[flow->rate > 0][side];
+    if (flow->scenario != NULL && flow->scenario->behaviour[side] != NULL) {
+        *words++ = flow->scenario->behaviour[side]->name;
+        *words++ = flow->fixed ? "fixed" : NULL;
+    }
+    c->roles[side] = c->role_words[side];
+}
+
+struct controller *controller_new(struct event_base *base, const struct plan *plan,
+                                  const struct order_start *start, int order_index,
+                                  const struct observers *observers, int64_t run_began_us)
+{
+    struct controller *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    *c = (struct controller){
+        .base = base,
+        .plan = plan,
+        .order = start->order,
+        .ports = start->lanes,
+        .order_index = order_index,
+        .observers = observers,
+        .course = plan->settings->flow.rate > 0 ? &course_flow : &course_at_once,
+        .run_began_us = run_began_us,
+        .label = {"the start"},
+    };
+    c->lanes = calloc((size_t)plan->lane_count, sizeof *c->lanes);
+    c->phase_timer = evtimer_new(base, on_phase_timer, c);
+    c->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, c);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        name_role(c, (enum side)side);
+    int rc = crew_init(&c->crew, base, plan->pairs, plan->settings->team, c->roles, on_lost, c);
+    rc = rc != 0 ? rc : lookout_init(&c->lookout, base, plan->settings->interval_ms * 1000);
+    if (rc != 0 || c->lanes == NULL || c->phase_timer == NULL || c->heartbeat == NULL) {
+        controller_free(c);
+        return NULL;
+    }
+    c->crew.on_dead = on_dead;
+    c->crew.on_bad = on_bad_line;
+    c->lookout.must_wait = must_look_wait;
+    c->lookout.on_begin = on_look_begin;
+    c->lookout.on_look = on_look;
+    c->lookout.on_blind = on_blind;
+    c->lookout.owner = c;
+    lanes_fill(c->lanes, plan->on_lanes, plan->pairs, plan->lane_capacity);
+    return c;
+}
+
+static void start_crew(struct controller *c)
+{
+    struct peer *failed;
+    enter(c, PHASE_STARTING, NO_LIMIT);
+    c->awaited.greetings = c->crew.count;
+    int rc = crew_start(&c->crew, on_line, &failed);
+    if (rc == -EAGAIN)
+        controller_fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
+                        failed->process.name);
+    else if (rc == -EHOSTUNREACH)
+        controller_fail(c, "cannot start %s: %s %s", failed->process.name, host_name(failed->host).text,
+                        failed->host->fault);
+    else if (rc != 0)
+        controller_fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
+    char backend[32];
+    snprintf(backend, sizeof backend, "backend %s", c->plan->witness->name);
+    c->lookout.witness_count = rc == 0 ? c->crew.witness_count : 0;
+    for (int i = 0; i < c->lookout.witness_count; i++)
+        c->lookout.witnesses[i] = crew_witness(&c->crew, i)->wire;
+    if (rc == 0)
+        controller_tell_witnesses(c, backend);
+}
+
+void controller_start(struct controller *c)
+{
+    struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
+    c->counters_before = counters_now(c);
+    evtimer_add(c->heartbeat, &beat);
+    start_crew(c);
+}
+
+bool controller_is_finished(const struct controller *c)
+{
+    return controller_is_over(c) && crew_has_left(&c->crew);
+}
+
+bool controller_has_failed(const struct controller *c)
+{
+    return controller_is_over(c) && c->outcome == OUTCOME_FAULT;
+}
+
+enum outcome controller_finish(struct controller *c)
+{
+    event_del(c->heartbeat);
+    if (c->lost != NULL && c->fault.text[0] == '\0')
+        controller_describe_lost(c);
+    controller_tell_order_end(c);
+    return c->outcome;
+}
+
+enum outcome controller_run(struct controller *c)
+{
+    controller_start(c);
+    while (!controller_is_finished(c) && event_base_dispatch(c->base) == 0)
+        ;
+    if (!controller_is_finished(c)) {
+        controller_fail(c, "the event loop failed: %s", strerror(errno));
+        crew_end_now(&c->crew);
+    }
+    return controller_finish(c);
+}
+
+bool controller_is_holding(const struct controller *c)
+{
+    return c->phase == PHASE_HOLDING && c->step == c->course->step_count(c) - 1;
+}
+
+void controller_release(struct controller *c)
+{
+    if (controller_is_holding(c))
+        end_hold(c);
+}
+
+void controller_stop(struct controller *c)
+{
+    controller_on_event(c, EVENT_STOP);
+}
+
+void controller_kill(struct controller *c)
+{
+    crew_kill(&c->crew);
+}
+
+void controller_end_now(struct controller *c)
+{
+    crew_end_now(&c->crew);
+    end_order(c, OUTCOME_INTERRUPTED);
+}
+
+const struct fault *controller_fault(const struct controller *c)
+{
+    return &c->fault;
+}
+
+void controller_free(struct controller *c)
+{
+    if (c == NULL)
+        return;
+    struct event *const events[] = {c->phase_timer, c->heartbeat};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    lookout_free(&c->lookout);
+    crew_free(&c->crew);
+    free(c->lanes);
+    free(c);
+}

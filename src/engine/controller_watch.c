@@ -1,0 +1,168 @@
+/* controller_watch: the watch over what is owed to a controller. Whoever owes it something is held to that:
+ * every process answers a ping, a question that is answered out of turn was lost, and an order for which
+ * nothing is awaited any more would never end. */
+#include "engine/controller_state.h"
+
+#include "base/clock.h"
+#include "base/number_text.h"
+#include "control/hosts.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+
+enum {
+    LATE_BEAT_MS = 2000,
+    PING_BEATS = 4,           /* heartbeats between two pings */
+    SILENCE_LIMIT_MS = 15000, /* a worker goes back to its event loop after 512 ends */
+    WITNESS_LIMIT_MS =
+        30000, /* the kernel may skip millions of sockets that are none of ours before it sends one */
+    PROGRESS_LIMIT_MS = 15000, /* an act reports far more often, SYN retransmissions included */
+};
+
+/* Something that this peer is to say is waited for: from its start on it owes a hello. */
+static bool owes(const struct controller *c, const struct peer *peer)
+{
+    if (!peer->said_hello)
+        return true;
+    if (peer->is_witness)
+        return peer->owes_owners || lookout_awaits(&c->lookout, (int)(peer - crew_witness(&c->crew, 0)));
+    bool is_at_work = c->phase == PHASE_LISTENING || c->phase == PHASE_ACTING;
+    return is_at_work || peer->is_stopping || peer->in_census;
+}
+
+static int64_t silence_limit_us(const struct peer *peer)
+{
+    return (peer->is_witness ? WITNESS_LIMIT_MS : SILENCE_LIMIT_MS) * INT64_C(1000);
+}
+
+static const struct peer *silent_peer(const struct controller *c, int64_t now_us)
+{
+    for (int i = 0; i < c->crew.count; i++) {
+        const struct peer *peer = &c->crew.peers[i];
+        if (peer_is_alive(peer) && owes(c, peer) && now_us - peer->heard_us > silence_limit_us(peer))
+            return peer;
+    }
+    return NULL;
+}
+
+/* All are there, and yet nothing comes of it. */
+static bool is_stuck(const struct controller *c, int64_t now_us)
+{
+    return c->phase <= PHASE_ACTING && now_us - c->progress_us > PROGRESS_LIMIT_MS * INT64_C(1000);
+}
+
+static const struct peer *whose_turn(const struct controller *c)
+{
+    for (int i = 0; i < c->crew.count; i++)
+        if (!c->crew.peers[i].said_hello)
+            return &c->crew.peers[i];
+    for (int i = 0; i < c->plan->lane_count; i++)
+        if (!c->lanes[i].listening)
+            return crew_server(&c->crew, c->lanes[i].pair);
+    return c->course->silent(c);
+}
+
+/* Without it the order would wait for ever. */
+static bool is_anything_awaited(const struct controller *c)
+{
+    const struct awaited *awaited = &c->awaited;
+    switch (c->phase) {
+    case PHASE_STARTING:
+        return awaited->greetings > 0;
+    case PHASE_LISTENING:
+        return awaited->lanes > 0;
+    case PHASE_ACTING:
+        return awaited->opens + awaited->acts + awaited->reports + awaited->deaths > 0;
+    case PHASE_SETTLING:
+    case PHASE_HOLDING:
+        return lookout_is_due(&c->lookout) || awaited->census > 0;
+    case PHASE_STOPPING:
+        return awaited->stops > 0;
+    case PHASE_ASKING:
+        return awaited->owners > 0;
+    default:
+        return true;
+    }
+}
+
+static void watch_leaving(struct controller *c, int64_t now_us)
+{
+    crew_reap(&c->crew);
+    const struct peer *stuck = crew_give_up(&c->crew, now_us);
+    if (stuck != NULL && c->outcome != OUTCOME_FAULT) { /* the first fault is what matters */
+        c->outcome = OUTCOME_FAULT;
+        snprintf(c->fault.text, sizeof c->fault.text, "%s (pid %d) was killed and has not ended",
+                 peer_name(stuck).text, (int)stuck->process.pid);
+    }
+    if (crew_has_left(&c->crew))
+        event_base_loopbreak(c->base);
+}
+
+static void give_up(struct controller *c, const struct peer *peer, const char *what, int64_t for_us)
+{
+    controller_fail(c, "%s (pid %d) %s for %lld s at %s, with %s of %s connections opened",
+                    peer_name(peer).text, (int)peer->process.pid, what, (long long)(for_us / 1000000),
+                    c->label.text, grouped(controller_opened(c)).text,
+                    grouped(c->plan->settings->conns).text);
+    crew_kill(&c->crew);
+}
+
+void controller_watch(struct controller *c)
+{
+    int64_t now_us = monotonic_us();
+    if (now_us - c->last_beat_us >
+        LATE_BEAT_MS * 1000) { /* this process was stopped, and the others with it */
+        crew_excuse(&c->crew);
+        c->progress_us = now_us;
+    }
+    c->last_beat_us = now_us;
+    if (controller_is_over(c)) {
+        watch_leaving(c, now_us);
+        return;
+    }
+    crew_reap(&c->crew);
+    if (c->beats++ % PING_BEATS == 0)
+        crew_ping(&c->crew);
+    const struct peer *silent = silent_peer(c, now_us);
+    if (controller_is_over(c)) /* somebody had ended */
+        return;
+    if (silent != NULL)
+        give_up(c, silent, "has not answered", now_us - silent->heard_us);
+    else if (is_stuck(c, now_us))
+        give_up(c, whose_turn(c), "made no progress", now_us - c->progress_us);
+    else if (!is_anything_awaited(c))
+        controller_fail(
+            c, "the run has nothing left to wait for at %s and is not over: this is a bug, please report it",
+            c->label.text);
+}
+
+void controller_note_pong(struct peer *peer, const struct wire_line *line)
+{
+    struct controller *c = peer->owner;
+    int64_t serial = wire_number(line, 1);
+    if (serial <= peer->pong_serial || serial > peer->ping_serial)
+        return;
+    peer->pong_serial = serial;
+    bool owes_an_answer = peer->is_witness ? owes(c, peer) : peer->is_stopping || peer->in_census;
+    if (owes_an_answer && serial > peer->asked_ping)
+        controller_fail(c, "%s (pid %d) has not answered a question at %s, and answers later ones",
+                        peer_name(peer).text, (int)peer->process.pid, c->label.text);
+}
+
+/* "host "ssh web1" ...", or the process that was lost. */
+void controller_describe_lost(struct controller *c)
+{
+    const struct host *host = c->lost->host;
+    if (host != NULL && host->fault[0] != '\0') {
+        snprintf(c->fault.text, sizeof c->fault.text,
+                 "%s %s at %s, with %s of %s connections opened; all others were closed down",
+                 host_name(host).text, host->fault, c->label.text, grouped(controller_opened(c)).text,
+                 grouped(c->plan->settings->conns).text);
+        return;
+    }
+    snprintf(c->fault.text, sizeof c->fault.text,
+             "%s (pid %d)%s%s %s at %s, with %s of %s connections opened; all others were closed down",
+             c->lost->process.name, (int)c->lost->process.pid, host != NULL ? " on " : "",
+             host != NULL ? host_name(host).text : "", process_end_text(&c->lost->process).text,
+             c->label.text, grouped(controller_opened(c)).text, grouped(c->plan->settings->conns).text);
+}

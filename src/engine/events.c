@@ -1,0 +1,54 @@
+#include "engine/events.h"
+
+#include <stddef.h>
+
+const char *outcome_name(enum outcome outcome)
+{
+    static const char *const names[] = {
+        [OUTCOME_AS_EXPECTED] = "as expected",
+        [OUTCOME_DIFFERS] = "differs",
+        [OUTCOME_FAULT] = "fault",
+        [OUTCOME_INTERRUPTED] = "interrupted",
+    };
+    return names[outcome];
+}
+
+#define TELL_ALL(what, argument_type)                                                                        \
+    int observers_##what(const struct observers *observers, const struct argument_type *argument,            \
+                         const char **failed)                                                                \
+    {                                                                                                        \
+        int first = 0;                                                                                       \
+        for (int i = 0; i < observers->count; i++) {                                                         \
+            const struct observer *observer = &observers->each[i];                                           \
+            int rc = observer->ops->what != NULL ? observer->ops->what(observer->view, argument) : 0;        \
+            if (rc < 0 && first == 0) {                                                                      \
+                first = rc;                                                                                  \
+                *failed = observer->name;                                                                    \
+            }                                                                                                \
+        }                                                                                                    \
+        return first;                                                                                        \
+    }
+
+TELL_ALL(run_start, run_start)
+TELL_ALL(order_start, order_start)
+TELL_ALL(sample, sample)
+TELL_ALL(step_end, step_end)
+TELL_ALL(order_end, order_end)
+TELL_ALL(run_end, run_end)
+
+void observers_progress(const struct observers *observers, const struct progress *progress)
+{
+    for (int i = 0; i < observers->count; i++)
+        if (observers->each[i].ops->progress != NULL)
+            observers->each[i].ops->progress(observers->each[i].view, progress);
+}
+
+const char *observers_clogged(const struct observers *observers)
+{
+    for (int i = 0; i < observers->count; i++) {
+        const struct observer *observer = &observers->each[i];
+        if (observer->ops->is_clogged != NULL && observer->ops->is_clogged(observer->view))
+            return observer->name;
+    }
+    return NULL;
+}

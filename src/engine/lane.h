@@ -1,0 +1,41 @@
+/* lane: a destination of connections: one server port, its listener in one server worker, its connections
+ * from one client worker. Past a third or so of the ephemeral ports towards one (address, port), connect()
+ * has to search for a free one and gets a hundred times slower; so connections are spread over as many lanes
+ * as it takes to stay below. */
+#ifndef ENGINE_LANE_H
+#define ENGINE_LANE_H
+
+#include "kernel/address.h"
+#include "kernel/host_limits.h"
+#include "kernel/witness.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lane {
+    int pair;      /* index of the server worker and of the client worker that share it */
+    int64_t quota; /* connections */
+    /* How far it is. */
+    bool listening;
+    int64_t accepted, started, connected;
+};
+
+/* Connections that one lane takes at most. */
+int64_t lane_capacity(const struct host_limits *limits);
+
+/* Lanes that `conns` connections need when they are spread evenly over `pairs` pairs of workers. */
+int lanes_needed(int64_t conns, int pairs, int64_t capacity);
+
+/* Spreads the connections evenly; `lanes` holds lanes_needed() of them. */
+void lanes_fill(struct lane *lanes, int64_t conns, int pairs, int64_t capacity);
+
+/* Why there is no room for lanes. They are no errnos: reading the tables may fail with any of those. */
+enum { LANES_LISTENED = 1, LANES_CROWDED = 2 };
+
+/* Finds `count` consecutive ports from `from` to `last` that hold no socket of the kernel with that address,
+ * TIME_WAIT left by an earlier run included. Returns 0 and the first of them; LANES_LISTENED with *first the
+ * port of a listener in the way; LANES_CROWDED when there are not enough; or the witness's negative errno. */
+int lanes_find_ports(const struct witness_backend *witness, const struct address *address, uint16_t from,
+                     uint16_t last, int count, uint16_t *first);
+
+#endif

@@ -1,0 +1,107 @@
+/* plan: what a storm needs, held against what this machine allows, before any socket is opened. */
+#ifndef ENGINE_PLAN_H
+#define ENGINE_PLAN_H
+
+#include "engine/lane.h"
+#include "kernel/host_limits.h"
+#include "kernel/witness.h"
+#include "model/close_order.h"
+#include "model/fault_case.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, STORM_ORDERS_MAX = 64 };
+
+/* Connections that come one by one. */
+struct flow_settings {
+    int64_t rate; /* connections per second; 0: all connections at once */
+    int64_t duration_ms;
+    int64_t life_ms; /* of a connection, until its end is begun */
+    int64_t connect_timeout_ms;
+    int64_t server_nofile;           /* descriptors of each server worker; 0: as many as it may have */
+    int64_t backlog;                 /* of each listener; 0: by the plan */
+    const struct scenario *scenario; /* NULL: an order is played */
+    bool fixed;                      /* the scenario's twin without the bug */
+};
+
+/* What the user asked for. */
+struct team;
+
+struct storm_settings {
+    const char *command; /* as it can be typed again; NULL: not known */
+    int64_t conns;       /* of each order, in all */
+    int64_t leak;        /* of them, so many are left without their second close() */
+    struct flow_settings flow;
+    const struct close_order *orders[STORM_ORDERS_MAX];
+    int order_count;
+    bool all_orders; /* asked for as "all" */
+    struct address address;
+    struct team
+        *team; /* the hosts it is played on; NULL: this machine. Their addresses then count, not `address` */
+    int64_t port;            /* the first one to try */
+    const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
+                                there; NULL: it has not */
+    const char *const *sysctls; /* "name=value" that the user set there: they stay as they are */
+    int sysctl_count;
+    bool hold_last_only; /* steps before the last are not held */
+    int64_t hold_ms;     /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
+    int64_t settle_ms;   /* SETTLE_BY_SIZE: plan_settle_ms decides */
+    int64_t interval_ms;
+    int witness; /* index into witness_choices */
+};
+
+struct plan_sentence {
+    char text[400];
+};
+
+enum { PLAN_SENTENCES_MAX = 8 };
+
+struct plan_sentences {
+    int count;
+    struct plan_sentence each[PLAN_SENTENCES_MAX];
+};
+
+struct plan {
+    const struct storm_settings *settings;
+    struct host_limits limits;
+    const struct witness_backend *witness;
+    int pairs;               /* server workers, and as many client workers */
+    int64_t worker_capacity; /* connection ends that one worker may hold */
+    int64_t lane_capacity;
+    int64_t on_lanes; /* connections that may be on the lanes at one time, TIME_WAIT included */
+    int lane_count;
+    uint16_t last_port;      /* lanes stay at or below it */
+    int backlog;             /* of each listener */
+    int64_t window;          /* connections a client may be ahead of accept(), per lane */
+    int64_t memory;          /* bytes, an estimate */
+    int64_t time_wait_most;  /* timewait sockets that one order leaves at most */
+    int64_t time_wait_total; /* over all orders of the run */
+    struct plan_sentences
+        obstacles; /* each says what does not fit and what to change; any: it cannot be run */
+    struct plan_sentences warnings; /* what will bend the result */
+};
+
+/* Sizes the storm. Returns 0, or -1 when there are obstacles. */
+int plan_make(struct plan *plan, const struct storm_settings *settings);
+
+/* Chooses the ports of the next order at or above `from`. Returns 0, or -1 and why not. */
+int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why);
+
+/* Timewait sockets that the order leaves at most at one time. */
+int64_t plan_time_wait_of(const struct storm_settings *settings, const struct close_order *order);
+
+/* How long the kernel may take to show a step's states. By size: 5 s, and a minute above 100,000 connections,
+ * where loopback drops packets and a FIN may have to wait for its retransmission. */
+int64_t plan_settle_ms(const struct storm_settings *settings);
+
+/* True where the server is made to run out of something: its failures are what is to be shown. */
+bool plan_expects_outage(const struct storm_settings *settings);
+
+/* Descriptors that a process of that side may have. */
+int64_t plan_nofile(const struct plan *plan, enum side side);
+
+/* True for the last step of the last order under --hold forever. */
+bool plan_holds_forever(const struct plan *plan, const struct close_order *order, int step, int order_index);
+
+#endif

@@ -1,0 +1,427 @@
+#include "engine/run.h"
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/number_text.h"
+#include "control/hosts.h"
+#include "engine/controller.h"
+#include "kernel/sysctl.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    ROOM_CHECK_MS = 500,
+    TOGETHER_CHECK_MS = 50,
+    ROOM_SAY_MS = 10000,      /* where each line of progress stays */
+    ROOM_PATIENCE_MS = 75000, /* TIME_WAIT lasts 60 s, and the kernel is not punctual to the second */
+    END_BY_FORCE_NS = 990000000,
+};
+
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+
+struct storm {
+    struct plan *plan; /* of the first, where several are played together */
+    const struct observers *observers;
+    struct event_base *base;
+    struct event *signals[STOP_SIGNALS];
+    struct event *room_timer;
+    struct controller *playing[STORM_TOGETHER_MAX];
+    int playing_count; /* 0 between orders */
+    struct event *together_timer;
+    int64_t hold_ms;    /* of those that are played together */
+    int64_t release_us; /* when that is over; 0: not all are there */
+    bool given_up;      /* one has failed */
+    int64_t began_us;
+    int64_t room_needed;
+    int64_t room_asked_us;
+    int64_t room_said_ms; /* of waiting, when progress was last told */
+    int interrupted;      /* how often */
+};
+
+/* Whoever asks a second time does not want to wait for anything. */
+static void leave_at_once(int number)
+{
+    (void)number;
+    _exit(130);
+}
+
+/* All that a second signal still does takes less; and if it does not, the workers see our end, and leave. The
+ * timer is one of its own: that of setitimer() belongs to base/output. */
+static void end_by_force_soon(void)
+{
+    timer_t timer;
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+    const struct itimerspec soon = {.it_value = {.tv_nsec = END_BY_FORCE_NS}};
+    signal(SIGRTMIN, leave_at_once);
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0 || timer_settime(timer, 0, &soon, NULL) != 0)
+        leave_at_once(SIGRTMIN);
+}
+
+static void on_stop_signal(evutil_socket_t number, short what, void *context)
+{
+    (void)number;
+    (void)what;
+    struct storm *storm = context;
+    bool is_second = ++storm->interrupted > 1;
+    if (is_second)
+        end_by_force_soon();
+    for (int i = 0; is_second && i < storm->playing_count; i++)
+        controller_kill(storm->playing[i]); /* all of them before any is waited for */
+    for (int i = 0; i < storm->playing_count; i++)
+        (is_second ? controller_end_now : controller_stop)(storm->playing[i]);
+    if (storm->playing_count == 0)
+        event_base_loopbreak(storm->base);
+}
+
+static int64_t time_wait_room(const struct storm *storm)
+{
+    const struct team *team = storm->plan->settings->team;
+    return team != NULL ? team_time_wait_room(team)
+                        : storm->plan->limits.max_tw_buckets - host_time_wait_now();
+}
+
+static int64_t time_wait_now(const struct storm *storm)
+{
+    return storm->plan->limits.max_tw_buckets - time_wait_room(storm);
+}
+
+static void on_room_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct storm *storm = context;
+    if (storm->plan->settings->team != NULL)
+        team_ask_counters(storm->plan->settings->team); /* for the next time */
+    int64_t waited_ms = (monotonic_us() - storm->room_asked_us) / 1000;
+    if (time_wait_room(storm) >= storm->room_needed || waited_ms > ROOM_PATIENCE_MS)
+        event_base_loopbreak(storm->base);
+    else if (diag_is_terminal() || waited_ms / ROOM_SAY_MS > storm->room_said_ms / ROOM_SAY_MS) {
+        storm->room_said_ms = waited_ms;
+        diag_progress(
+            "waiting for TIME_WAIT of earlier connections to end: %s there, room for %s needed, %llds so far",
+            grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text,
+            (long long)waited_ms / 1000);
+    }
+}
+
+/* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
+static bool wait_for_room(struct storm *storm, const struct close_order *order)
+{
+    storm->room_needed = order->needs.must_move ? 0 : plan_time_wait_of(storm->plan->settings, order);
+    storm->room_asked_us = monotonic_us();
+    storm->room_said_ms = 0;
+    if (storm->room_needed == 0 || time_wait_room(storm) >= storm->room_needed)
+        return true;
+    static const struct timeval every = {0, ROOM_CHECK_MS * 1000};
+    event_add(storm->room_timer, &every);
+    event_base_dispatch(storm->base);
+    event_del(storm->room_timer);
+    diag_progress_clear();
+    if (storm->interrupted || time_wait_room(storm) >= storm->room_needed)
+        return !storm->interrupted;
+    diag_error(
+        "%s sockets in TIME_WAIT leave no room for the %s of --order %s: raise net.ipv4.tcp_max_tw_buckets "
+        "(now %s) or wait until they end",
+        grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text, order->name,
+        grouped(storm->plan->limits.max_tw_buckets).text);
+    return false;
+}
+
+static enum outcome output_failed(const char *name, int rc)
+{
+    diag_error("cannot write %s: %s", name, strerror(-rc));
+    return OUTCOME_FAULT;
+}
+
+/* What a setting was, to be put back. */
+struct former_setting {
+    const char *name;
+    char value[64];
+};
+
+static bool is_given(const struct storm_settings *settings, const char *name)
+{
+    for (int i = 0; name != NULL && i < settings->sysctl_count; i++)
+        if (strncmp(settings->sysctls[i], name, strlen(name)) == 0 &&
+            settings->sysctls[i][strlen(name)] == '=')
+            return true;
+    return false;
+}
+
+static int setting_failed(const char *name, const char *value, int rc)
+{
+    diag_error("cannot set %s to %s in this network namespace: %s", name, value, strerror(-rc));
+    return rc;
+}
+
+/* The network namespace is ours: see plan.c. Returns 0, or a negative errno after telling. */
+static int make_setting(struct storm *storm, const struct close_order *order, struct former_setting *former)
+{
+    char value[32];
+    former->name = is_given(storm->plan->settings, order->needs.sysctl) ? NULL : order->needs.sysctl;
+    if (former->name == NULL)
+        return 0;
+    int64_t wanted = order_sysctl_value(order, storm->plan->settings->conns);
+    if (order->needs.is_half) /* beside what earlier orders have left there */
+        wanted += host_time_wait_now();
+    snprintf(value, sizeof value, "%lld", (long long)wanted);
+    int rc = sysctl_read(former->name, former->value, sizeof former->value);
+    rc = rc != 0 ? rc : sysctl_write(former->name, value);
+    if (rc != 0) {
+        const char *name = former->name;
+        former->name = NULL; /* there is nothing to put back */
+        return setting_failed(name, value, rc);
+    }
+    host_limits_read(&storm->plan->limits);
+    return 0;
+}
+
+static int put_setting_back(struct storm *storm, const struct former_setting *former)
+{
+    if (former->name == NULL)
+        return 0;
+    int rc = sysctl_write(former->name, former->value);
+    if (rc != 0)
+        return setting_failed(former->name, former->value, rc);
+    host_limits_read(&storm->plan->limits);
+    return 0;
+}
+
+static enum outcome finish(struct controller *controller, enum outcome outcome)
+{
+    if (outcome == OUTCOME_FAULT)
+        diag_error("%s", controller_fault(controller)->text);
+    controller_free(controller);
+    return outcome;
+}
+
+static struct controller *prepare(struct storm *storm, const struct order_start *start, int index)
+{
+    const char *failed;
+    int rc = observers_order_start(storm->observers, start, &failed);
+    if (rc != 0) {
+        output_failed(failed, rc);
+        return NULL;
+    }
+    struct controller *controller =
+        controller_new(storm->base, start->plan, start, index, storm->observers, storm->began_us);
+    if (controller == NULL)
+        diag_error("out of memory: lower --conns");
+    return controller;
+}
+
+static enum outcome play(struct storm *storm, const struct order_start *start, int index)
+{
+    struct former_setting former;
+    if (make_setting(storm, start->order, &former) != 0)
+        return OUTCOME_FAULT;
+    struct controller *controller = prepare(storm, start, index);
+    enum outcome outcome = OUTCOME_FAULT;
+    if (controller != NULL) {
+        storm->playing[storm->playing_count++] = controller;
+        outcome = controller_run(controller);
+        storm->playing_count = 0;
+        outcome = finish(controller, outcome);
+    }
+    return put_setting_back(storm, &former) == 0 ? outcome : OUTCOME_FAULT;
+}
+
+/* Returns 0, or -1 after telling why there are none. */
+static int choose_ports(const struct plan *plan, uint16_t from, struct port_range *lanes)
+{
+    struct plan_sentence why = {""};
+    if (plan_choose_ports(plan, from, &lanes->first, &why) != 0) {
+        diag_error("%s", why.text);
+        return -1;
+    }
+    lanes->last = (uint16_t)(lanes->first + plan->lane_count - 1);
+    return 0;
+}
+
+static enum outcome play_all(struct storm *storm)
+{
+    const struct storm_settings *settings = storm->plan->settings;
+    enum outcome worst = OUTCOME_AS_EXPECTED;
+    uint16_t from = (uint16_t)settings->port;
+    for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT && !storm->interrupted; i++) {
+        struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
+        if (!wait_for_room(storm, settings->orders[i]))
+            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
+        if (choose_ports(storm->plan, from, &start.lanes) != 0 || storm->interrupted)
+            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
+        enum outcome outcome = play(storm, &start, i);
+        worst = outcome > worst ? outcome : worst;
+    }
+    return storm->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
+}
+
+/* ---- several together ---- */
+
+/* What was asked for together is not there together any more. */
+static void give_up_if_one_failed(struct storm *storm)
+{
+    bool failed = false;
+    for (int i = 0; i < storm->playing_count; i++)
+        failed |= controller_has_failed(storm->playing[i]);
+    if (!failed || storm->given_up)
+        return;
+    storm->given_up = true;
+    for (int i = 0; i < storm->playing_count; i++)
+        if (!controller_has_failed(storm->playing[i]))
+            controller_stop(storm->playing[i]);
+}
+
+static void on_together_timer(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct storm *storm = context;
+    bool all_there = true;
+    give_up_if_one_failed(storm);
+    for (int i = 0; i < storm->playing_count; i++)
+        all_there &= controller_is_holding(storm->playing[i]) || controller_is_finished(storm->playing[i]);
+    if (all_there && storm->release_us == 0 && storm->hold_ms != HOLD_FOREVER)
+        storm->release_us = monotonic_us() + storm->hold_ms * 1000;
+    for (int i = 0; storm->release_us != 0 && monotonic_us() >= storm->release_us && i < storm->playing_count;
+         i++)
+        controller_release(storm->playing[i]);
+}
+
+/* All but the first: what is there then is kept until all are. */
+static bool start_together(struct storm *storm, struct plan *const *plans, int count)
+{
+    uint16_t from = (uint16_t)plans[0]->settings->port;
+    for (int i = 0; i < count && !storm->interrupted; i++) {
+        struct order_start start = {.plan = plans[i], .order = plans[i]->settings->orders[0]};
+        if (choose_ports(plans[i], from, &start.lanes) != 0)
+            return false;
+        from = (uint16_t)(start.lanes.last + 1);
+        struct controller *controller = prepare(storm, &start, 0);
+        if (controller == NULL)
+            return false;
+        storm->playing[storm->playing_count++] = controller;
+        controller_start(controller);
+    }
+    return true;
+}
+
+static bool are_all_finished(const struct storm *storm)
+{
+    bool finished = true;
+    for (int i = 0; i < storm->playing_count; i++)
+        finished &= controller_is_finished(storm->playing[i]);
+    return finished;
+}
+
+static enum outcome play_together(struct storm *storm, struct plan *const *plans, int count)
+{
+    static const struct timeval often = {0, TOGETHER_CHECK_MS * 1000};
+    enum outcome worst = OUTCOME_AS_EXPECTED;
+    if (!start_together(storm, plans, count)) {
+        worst = storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
+        for (int i = 0; i < storm->playing_count; i++)
+            controller_stop(storm->playing[i]);
+    }
+    event_add(storm->together_timer, &often);
+    while (!are_all_finished(storm) && event_base_dispatch(storm->base) == 0)
+        ;
+    event_del(storm->together_timer);
+    if (!are_all_finished(storm)) {
+        diag_error("the event loop failed: %s", strerror(errno));
+        worst = OUTCOME_FAULT;
+        for (int i = 0; i < storm->playing_count; i++)
+            controller_end_now(storm->playing[i]);
+    }
+    for (int i = 0; i < storm->playing_count; i++) {
+        enum outcome outcome = finish(storm->playing[i], controller_finish(storm->playing[i]));
+        if (outcome == OUTCOME_FAULT || (worst != OUTCOME_FAULT && outcome > worst))
+            worst = outcome;
+    }
+    return storm->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
+}
+
+/* ---- a run ---- */
+
+static enum outcome play_between_start_and_end(struct storm *storm, struct plan *const *plans, int count)
+{
+    const char *failed;
+    const struct run_start start = {.plan = storm->plan, .base = storm->base};
+    int rc = observers_run_start(storm->observers, &start, &failed);
+    enum outcome outcome = rc != 0      ? output_failed(failed, rc)
+                           : count == 1 ? play_all(storm)
+                                        : play_together(storm, plans, count);
+    struct run_end end = {.outcome = outcome,
+                          .elapsed_s = (double)(monotonic_us() - storm->began_us) / 1e6,
+                          .at_once = storm->interrupted > 1};
+    rc = observers_run_end(storm->observers, &end, &failed);
+    return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
+}
+
+/* Under nohup a hang-up stays ignored: NULL. (A shell script starts its background jobs with SIGINT ignored
+ * too, and they are to be interrupted all the same.) */
+static struct event *catch_signal(struct storm *storm, int number)
+{
+    struct sigaction before;
+    if (number == SIGHUP && sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
+        return NULL;
+    return evsignal_new(storm->base, number, on_stop_signal, storm);
+}
+
+/* Returns false when the loop could not be given its events; those that are there are freed by the caller. */
+static bool add_events(struct storm *storm)
+{
+    for (int i = 0; i < STOP_SIGNALS; i++) {
+        storm->signals[i] = catch_signal(storm, stop_signals[i]);
+        if (storm->signals[i] != NULL && event_add(storm->signals[i], NULL) != 0)
+            return false;
+    }
+    storm->room_timer = event_new(storm->base, -1, EV_PERSIST, on_room_timer, storm);
+    storm->together_timer = event_new(storm->base, -1, EV_PERSIST, on_together_timer, storm);
+    return storm->room_timer != NULL && storm->together_timer != NULL;
+}
+
+static void free_events(struct storm *storm)
+{
+    struct event *const timers[] = {storm->room_timer, storm->together_timer};
+    for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
+        if (timers[i] != NULL)
+            event_free(timers[i]);
+    for (int i = 0; i < STOP_SIGNALS; i++)
+        if (storm->signals[i] != NULL)
+            event_free(storm->signals[i]);
+}
+
+enum outcome storm_run_together(struct plan *const *plans, int count, int64_t hold_ms,
+                                const struct observers *observers)
+{
+    struct storm storm = {
+        .plan = plans[0], .observers = observers, .hold_ms = hold_ms, .began_us = monotonic_us()};
+    struct team *team = storm.plan->settings->team;
+    storm.base = team != NULL ? team->base : event_base_new();
+    if (storm.base == NULL) {
+        diag_error("cannot make an event loop: %s", strerror(errno));
+        return OUTCOME_FAULT;
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the end of a worker shows as SIGCHLD */
+    signal(SIGPIPE, SIG_IGN);
+    enum outcome outcome = OUTCOME_FAULT;
+    if (add_events(&storm))
+        outcome = play_between_start_and_end(&storm, plans, count);
+    else
+        diag_error("cannot hear signals: %s", strerror(errno));
+    free_events(&storm);
+    if (team == NULL)
+        event_base_free(storm.base);
+    return outcome;
+}

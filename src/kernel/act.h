@@ -1,0 +1,48 @@
+/* act: what a worker can do to its end of a connection. One act is one visible system call on each end,
+ * because that call is what is being measured. */
+#ifndef KERNEL_ACT_H
+#define KERNEL_ACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum act {
+    ACT_NONE,     /* ends a list of steps */
+    ACT_OPEN,     /* connect() and accept(); the only act that is not done to an end that exists */
+    ACT_CLOSE,    /* close(): FIN, or RST when data is unread */
+    ACT_SHUTDOWN, /* shutdown(SHUT_WR): FIN, and the descriptor stays */
+    ACT_ABORT,    /* SO_LINGER 0 and close(): RST */
+    ACT_WRITE,    /* send() of a fixed text */
+    ACT_READ,     /* recv() of that text, checked */
+    ACT_DROP,     /* SO_ATTACH_FILTER: the end hears nothing any more, see packet_drop.h */
+    ACT_UNDROP,   /* SO_DETACH_FILTER */
+    ACT_CRASH,    /* the side's processes are killed, and the kernel closes; done to processes, not to ends */
+    ACT_WAIT,     /* nothing is done: a clock of the kernel runs out */
+    ACT_COUNT,
+};
+
+/* "close": in step labels and on the wire. */
+const char *act_name(enum act act);
+
+/* The call as a programmer writes it, "shutdown(SHUT_WR)". */
+const char *act_call(enum act act);
+
+/* ACT_NONE when there is no such act. */
+enum act act_parse(const char *name);
+
+/* True when it is done to an end that exists: act_apply() can. */
+bool act_is_on_ends(enum act act);
+
+/* True when the end has no descriptor any more afterwards. */
+bool act_releases(enum act act);
+
+/* Does it to one end. Returns 0, -EAGAIN when the end must become readable first, or another negative errno:
+ * EBADMSG when ACT_READ found other data than ACT_WRITE sends. ACT_CLOSE and ACT_ABORT release the descriptor
+ * whatever they return. */
+int act_apply(enum act act, int fd);
+
+/* True when a call fails with this error because this machine cannot make it, and not because of what has
+ * become of the connection: the other side has nothing to do with it. */
+bool is_failure_here(int error);
+
+#endif

@@ -1,0 +1,75 @@
+#include "kernel/netns.h"
+
+#include "kernel/sysctl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t length = (ssize_t)strlen(text);
+    int rc = write(fd, text, (size_t)length) == length ? 0 : -errno;
+    close(fd);
+    return rc;
+}
+
+/* Our own user becomes the root of the namespace (man 7 user_namespaces). */
+static int become_its_root(uid_t uid, gid_t gid)
+{
+    char map[64];
+    int rc = write_file("/proc/self/setgroups", "deny");
+    snprintf(map, sizeof map, "0 %u 1", gid);
+    rc = rc != 0 ? rc : write_file("/proc/self/gid_map", map);
+    snprintf(map, sizeof map, "0 %u 1", uid);
+    return rc != 0 ? rc : write_file("/proc/self/uid_map", map);
+}
+
+static int bring_loopback_up(void)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int rc = ioctl(fd, SIOCGIFFLAGS, &request) == 0 ? 0 : -errno;
+    request.ifr_flags = (short)(request.ifr_flags | IFF_UP);
+    if (rc == 0 && ioctl(fd, SIOCSIFFLAGS, &request) != 0)
+        rc = -errno;
+    close(fd);
+    return rc;
+}
+
+static int unshare_network(bool *has_own_user)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (unshare(CLONE_NEWNET) == 0)
+        return 0;
+    if (errno != EPERM)
+        return -errno;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return -errno;
+    *has_own_user = true;
+    return become_its_root(uid, gid);
+}
+
+int netns_enter(int64_t ehash_entries, bool *has_own_user)
+{
+    char entries[32];
+    snprintf(entries, sizeof entries, "%lld", (long long)ehash_entries);
+    *has_own_user = false;
+    int rc = unshare_network(has_own_user);
+    if (rc == 0 && ehash_entries > 0 && sysctl_write("net.ipv4.tcp_child_ehash_entries", entries) == 0)
+        rc = unshare(CLONE_NEWNET) == 0 ? 0 : -errno;
+    return rc == 0 ? bring_loopback_up() : rc;
+}

@@ -1,0 +1,16 @@
+/* netns: a network namespace of one's own (man 7 network_namespaces): it has no sockets but ours, settings of
+ * its own, and is gone with the last process in it. */
+#ifndef KERNEL_NETNS_H
+#define KERNEL_NETNS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Moves this process, which must have one thread, into a new network namespace, its loopback up; without root
+ * into a new user namespace too, whose root it then is. With ehash_entries above 0 the namespace gets a table
+ * of sockets of its own, of that size, where the kernel can (Linux 6.1); it is nested in another one for
+ * that. *has_own_user: it has a user namespace of its own too. Returns 0 or a negative errno: EPERM, ENOSPC
+ * and EUSERS when the system refuses. */
+int netns_enter(int64_t ehash_entries, bool *has_own_user);
+
+#endif

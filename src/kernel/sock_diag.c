@@ -1,0 +1,238 @@
+#include "kernel/sock_diag.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message, whatever the detail */
+    REQUEST_SIZE = 256,
+    TIMER_TIME_WAIT = 3,     /* idiag_timer of a timewait socket (net/ipv4/inet_diag.c) */
+    STATE_NEW_SYN_RECV = 12, /* how a SYN_RECV that is only a request is known inside the kernel */
+};
+/* States 1 to 12. Bit 13 would add sockets that are bound and nothing else (Linux 6.8). */
+#define ALL_STATES 0x1ffeU
+/* A bit of idiag_ext: tcp_info with every socket. */
+#define WITH_TCP_INFO (1U << (INET_DIAG_INFO - 1))
+
+/* The kernel's filter: local port in range, or remote port in range. A `no` must land on the chain of `yes`
+ * jumps, so the way over the second half is an unconditional jump (net/ipv4/inet_diag.c, inet_diag_bc_audit).
+ */
+static void put_port_filter(struct nlmsghdr *request, const struct port_range *only)
+{
+    struct compare {
+        struct inet_diag_bc_op op, port;
+    };
+    struct {
+        struct compare local_low, local_high;
+        struct inet_diag_bc_op accept;
+        struct compare remote_low, remote_high;
+    } filter;
+    _Static_assert(sizeof filter == 36, "the offsets below are bytes");
+    filter.local_low = (struct compare){{INET_DIAG_BC_S_GE, 8, 20}, {.no = only->first}};
+    filter.local_high = (struct compare){{INET_DIAG_BC_S_LE, 8, 12}, {.no = only->last}};
+    filter.accept = (struct inet_diag_bc_op){INET_DIAG_BC_JMP, 4, 20};
+    filter.remote_low = (struct compare){{INET_DIAG_BC_D_GE, 8, 20}, {.no = only->first}};
+    filter.remote_high = (struct compare){{INET_DIAG_BC_D_LE, 8, 12}, {.no = only->last}};
+    mnl_attr_put(request, INET_DIAG_REQ_BYTECODE, sizeof filter, &filter);
+}
+
+/* What is asked for. */
+struct question {
+    int family;
+    uint32_t states;   /* a set */
+    uint8_t extension; /* 0 or WITH_TCP_INFO */
+    const struct port_range *only;
+};
+
+static void build_request(void *buffer, uint32_t sequence, const struct question *question)
+{
+    struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+    request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    request->nlmsg_seq = sequence;
+    struct inet_diag_req_v2 *body = mnl_nlmsg_put_extra_header(request, sizeof *body);
+    body->sdiag_family = (uint8_t)question->family;
+    body->sdiag_protocol = IPPROTO_TCP;
+    body->idiag_ext = question->extension;
+    body->idiag_states = question->states;
+    if (question->only != NULL)
+        put_port_filter(request, question->only);
+}
+
+static void copy_address(struct address *out, int family, const void *from)
+{
+    *out = (struct address){.family = family};
+    memcpy(out->bytes, from, family == AF_INET ? 4 : 16);
+}
+
+/* A socket that has heard nothing yet has times that mean nothing. */
+static int64_t heard_ms(const struct nlattr *attribute, enum tcp_state state)
+{
+    struct tcp_info info;
+    const size_t needed = offsetof(struct tcp_info, tcpi_last_ack_recv) + sizeof info.tcpi_last_ack_recv;
+    if (mnl_attr_get_payload_len(attribute) < needed || state == STATE_LISTEN || state == STATE_SYN_SENT)
+        return -1;
+    memcpy(&info, mnl_attr_get_payload(attribute), needed);
+    return info.tcpi_last_ack_recv < info.tcpi_last_data_recv ? info.tcpi_last_ack_recv
+                                                              : info.tcpi_last_data_recv;
+}
+
+static void take_attributes(const struct nlmsghdr *message, struct socket_entry *entry)
+{
+    const struct nlattr *attribute;
+    mnl_attr_for_each(attribute, message,
+                      sizeof(struct inet_diag_msg)) if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
+        entry->heard_ms = heard_ms(attribute, entry->state);
+}
+
+static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *context)
+{
+    if (mnl_nlmsg_get_payload_len(message) < sizeof(struct inet_diag_msg))
+        return -EBADMSG;
+    const struct inet_diag_msg *body = mnl_nlmsg_get_payload(message);
+    unsigned state = body->idiag_state == STATE_NEW_SYN_RECV ? STATE_SYN_RECV : body->idiag_state;
+    if (state == STATE_GONE || state >= STATE_COUNT)
+        return 0;
+    struct socket_entry entry = {
+        .state = (enum tcp_state)state,
+        .local_port = ntohs(body->id.idiag_sport),
+        .remote_port = ntohs(body->id.idiag_dport),
+        .ends_in_ms = body->idiag_timer == TIMER_TIME_WAIT ? (int64_t)body->idiag_expires : -1,
+        .inode = body->idiag_inode,
+        .unread = body->idiag_rqueue,
+        .heard_ms = -1,
+        .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
+    };
+    copy_address(&entry.local, body->idiag_family, body->id.idiag_src);
+    copy_address(&entry.remote, body->idiag_family, body->id.idiag_dst);
+    take_attributes(message, &entry);
+    return on_entry(context, &entry);
+}
+
+/* The error that NLMSG_DONE and NLMSG_ERROR carry: 0 or a negative errno. */
+static int carried_error(const struct nlmsghdr *message)
+{
+    int error = 0;
+    if (mnl_nlmsg_get_payload_len(message) >= sizeof error)
+        memcpy(&error, mnl_nlmsg_get_payload(message), sizeof error);
+    return error < 0 ? error : 0;
+}
+
+int sock_diag_parse(const void *buffer, size_t length, uint32_t sequence, on_socket *on_entry, void *context)
+{
+    int left = (int)length;
+    const struct nlmsghdr *message = buffer;
+    for (; left >= (int)sizeof *message; message = mnl_nlmsg_next(message, &left)) {
+        /* mnl_nlmsg_ok compares as int, and takes a length of 2 GiB and more for a small one. */
+        if (message->nlmsg_len < sizeof *message || message->nlmsg_len > (size_t)left)
+            return -EBADMSG;
+        if (message->nlmsg_seq != sequence)
+            return -EPROTO;
+        if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+            return -EINTR;
+        if (message->nlmsg_type == NLMSG_DONE)
+            return carried_error(message);
+        if (message->nlmsg_type == NLMSG_ERROR) {
+            int error = carried_error(message);
+            return error != 0 ? error : -EPROTO;
+        }
+        if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY)
+            continue;
+        int rc = pass_on(message, on_entry, context);
+        if (rc != 0)
+            return rc;
+    }
+    return left > 0 ? -EBADMSG : SOCK_DIAG_MORE;
+}
+
+static int receive_dump(struct mnl_socket *netlink, uint32_t sequence, on_socket *on_entry, void *context)
+{
+    _Alignas(struct nlmsghdr) char buffer[RECEIVE_SIZE];
+    int rc;
+    do {
+        ssize_t length = mnl_socket_recvfrom(netlink, buffer, sizeof buffer);
+        if (length < 0 && errno == EINTR)
+            rc = SOCK_DIAG_MORE;
+        else if (length < 0)
+            return errno == ENOSPC ? -EBADMSG : -errno; /* ENOSPC: libmnl's word for a truncated message */
+        else
+            rc = sock_diag_parse(buffer, (size_t)length, sequence, on_entry, context);
+    } while (rc == SOCK_DIAG_MORE);
+    return rc;
+}
+
+static int send_request(struct mnl_socket *netlink, const void *request)
+{
+    if (mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0)
+        return errno == EADDRINUSE ? -EBUSY : -errno; /* not to be taken for a TCP port in use */
+    while (mnl_socket_sendto(netlink, request, ((const struct nlmsghdr *)request)->nlmsg_len) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+static int dump(const struct question *question, on_socket *on_entry, void *context)
+{
+    _Alignas(struct nlmsghdr) char request[REQUEST_SIZE] = {0};
+    uint32_t sequence = (uint32_t)time(NULL);
+    build_request(request, sequence, question);
+    struct mnl_socket *netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+    if (netlink == NULL)
+        return -errno;
+    int rc = send_request(netlink, request);
+    if (rc == 0)
+        rc = receive_dump(netlink, sequence, on_entry, context);
+    mnl_socket_close(netlink);
+    return rc;
+}
+
+static int sock_diag_each(int family, const struct port_range *only, on_socket *on_entry, void *context)
+{
+    const struct question question = {.family = family, .states = ALL_STATES, .only = only};
+    return dump(&question, on_entry, context);
+}
+
+static int sock_diag_each_detailed(int family, const struct port_range *only, on_socket *on_entry,
+                                   void *context)
+{
+    const struct question question = {
+        .family = family, .states = ALL_STATES, .extension = WITH_TCP_INFO, .only = only};
+    return dump(&question, on_entry, context);
+}
+
+static int sock_diag_each_listener(int family, const struct port_range *only, on_socket *on_entry,
+                                   void *context)
+{
+    const struct question question = {.family = family, .states = STATE_SET(STATE_LISTEN), .only = only};
+    return dump(&question, on_entry, context);
+}
+
+static int ignore_socket(void *context, const struct socket_entry *entry)
+{
+    (void)context;
+    (void)entry;
+    return 0;
+}
+
+static int sock_diag_probe(void)
+{
+    const struct question question = {.family = AF_INET, .states = STATE_SET(STATE_LISTEN)};
+    return dump(&question, ignore_socket, NULL);
+}
+
+const struct witness_backend witness_netlink = {
+    .name = "netlink",
+    .each = sock_diag_each,
+    .each_detailed = sock_diag_each_detailed,
+    .each_listener = sock_diag_each_listener,
+    .probe = sock_diag_probe,
+};

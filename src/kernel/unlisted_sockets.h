@@ -1,0 +1,36 @@
+/* unlisted_sockets: TCP descriptors of processes whose sockets are in no table of their network namespace:
+ * their connection is over. What is_ghost() tells of our own descriptors, for those of another process. */
+#ifndef KERNEL_UNLISTED_SOCKETS_H
+#define KERNEL_UNLISTED_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct unlisted_socket {
+    uint64_t inode;
+    pid_t pid; /* one of those that hold it */
+};
+
+/* By inode, each once. */
+struct unlisted_sockets {
+    struct unlisted_socket *each; /* owned */
+    size_t count;
+};
+
+/* Those of several processes of one network namespace. Only what the kernel calls TCP counts (the attribute
+ * system.sockprotoname): a socket of UDP, or one of a family without a table, is none. Neither is one that
+ * has never had an address, where that may be known: where this process may trace that one. A socket that
+ * opens or closes meanwhile may be among them for a moment, but not in two readings. A process that has ended
+ * meanwhile holds none, unless all have. Returns 0 after filling *found, or a negative errno: ESRCH, there is
+ * no such process; EACCES, one of them is not ours to look into; any other, /proc could not be read. */
+int unlisted_sockets_read(const pid_t *pids, int count, struct unlisted_sockets *found);
+void unlisted_sockets_free(struct unlisted_sockets *sockets);
+
+bool unlisted_sockets_have(const struct unlisted_sockets *sockets, uint64_t inode);
+
+/* How many one process has, or a negative errno as above. */
+int64_t unlisted_sockets(pid_t pid);
+
+#endif

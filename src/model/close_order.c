@@ -1,0 +1,340 @@
+#include "model/close_order.h"
+
+#include "base/nearest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SERVER    SIDE_SET(SIDE_SERVER)
+#define CLIENT    SIDE_SET(SIDE_CLIENT)
+#define IN(state) STATE_SET(STATE_##state)
+#define EXPECT(on_server, on_client)                                                                         \
+    {                                                                                                        \
+        [SIDE_SERVER] = (on_server), [SIDE_CLIENT] = (on_client)                                             \
+    }
+
+static const struct {
+    const char *name;
+    struct order_step step;
+} openings[] = {
+    [OPENING_FULL] = {"full", {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0}},
+    [OPENING_UNACCEPTED] = {"unaccepted", {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0}},
+    [OPENING_UNANSWERED] = {"unanswered", {ACT_OPEN, CLIENT, EXPECT(IN(GONE), IN(SYN_SENT)), 0, 0}},
+    [OPENING_HALF] = {"half", {ACT_OPEN, CLIENT, EXPECT(IN(SYN_RECV), IN(SYN_SENT)), 0, 0}},
+    [OPENING_LISTENERS] = {"listeners", {ACT_OPEN, SERVER, EXPECT(IN(LISTEN), IN(GONE)), 0, 0}},
+};
+_Static_assert(sizeof openings / sizeof openings[0] == OPENING_COUNT, "one row per opening");
+
+const char *opening_name(enum opening opening)
+{
+    return openings[opening].name;
+}
+
+enum opening opening_parse(const char *name)
+{
+    int i = 0;
+    while (i < OPENING_COUNT && strcmp(openings[i].name, name) != 0)
+        i++;
+    return (enum opening)i;
+}
+
+static const struct close_order orders[] = {
+    {
+        .name = "server-first",
+        .summary = "the server closes, the client closes later",
+        .meaning =
+            "The side that closes first waits: FIN_WAIT2 until the other side closes too, then TIME_WAIT. "
+            "Until the client calls close(), its end is in CLOSE_WAIT.",
+        .steps = {{ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(TIME_WAIT), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "client-first",
+        .summary = "the client closes, the server closes later",
+        .meaning = "Until the server calls close(), its end is in CLOSE_WAIT; TIME_WAIT stays on the client, "
+                   "which closed first.",
+        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+    },
+    {
+        .name = "half-close",
+        .summary =
+            "the client shuts its half down, the server still sends, then closes; the client closes last",
+        .meaning =
+            "shutdown(SHUT_WR) sends a FIN but keeps the descriptor: CLOSE_WAIT on the server is no leak "
+            "while it still has something to say. The client's close() comes last and sends nothing.",
+        .steps = {{ACT_SHUTDOWN, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_WRITE, SERVER, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_READ, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+    },
+    {
+        .name = "never-close",
+        .summary = "nobody closes",
+        .meaning = "Both ends stay ESTABLISHED and both descriptors are leaked until the process ends.",
+    },
+    {
+        .name = "leak",
+        .summary = "the client closes, the server never does",
+        .meaning =
+            "The classic leak: the server's end stays in CLOSE_WAIT, with its descriptor, for as long as "
+            "the process lives. No timer ends it.",
+        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0}},
+    },
+    {
+        .name = "simultaneous",
+        .summary = "both sides close at once",
+        .meaning =
+            "The server closes from its first connection on, the client from its last. Whoever's FIN leaves "
+            "first keeps TIME_WAIT; both do where the two FINs cross (CLOSING).",
+        .steps = {{ACT_CLOSE, SERVER | CLIENT, EXPECT(IN(TIME_WAIT) | IN(GONE), IN(TIME_WAIT) | IN(GONE)), 1,
+                   2}},
+    },
+    {
+        .name = "abort",
+        .summary = "the client resets the connection, the server closes its dead descriptors",
+        .meaning = "close() with SO_LINGER 0 sends RST: both ends leave the kernel's tables at once, without "
+                   "TIME_WAIT. The server's descriptors stay open on nothing until it closes them.",
+        .steps = {{ACT_ABORT, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "unread",
+        .summary = "the client writes, the server closes without reading, then the client closes",
+        .meaning =
+            "close() with received data unread sends RST instead of FIN: the client's connection is reset "
+            "and nobody keeps TIME_WAIT.",
+        .steps = {{ACT_WRITE, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(GONE)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "server-crash",
+        .summary = "the server is killed, the client closes later",
+        .meaning = "A process that is killed closes everything: the kernel sends the FINs. To the client it "
+                   "looks like "
+                   "server-first, and so it does in the tables.",
+        .steps = {{ACT_CRASH, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(TIME_WAIT), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "client-crash",
+        .summary = "the client is killed, the server closes later",
+        .meaning =
+            "A process that is killed closes everything: the kernel sends the FINs, and the server owes its "
+            "close() as if the client had closed.",
+        .steps = {{ACT_CRASH, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+    },
+    {
+        .name = "backlog",
+        .summary = "the server never accepts, the client closes",
+        .meaning =
+            "The kernel completes the handshakes by itself and queues them. When the client closes, its FIN "
+            "makes them CLOSE_WAIT, and no process has a descriptor to close.",
+        .opening = OPENING_UNACCEPTED,
+        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0}},
+    },
+    {
+        .name = "vanish",
+        .summary = "the client stops answering, then the server closes",
+        .meaning = "Nothing that the server sends is acknowledged: it stays in FIN_WAIT1 and sends its FIN "
+                   "again and "
+                   "again, as to a machine without power. The client has not noticed.",
+        .steps = {{ACT_DROP, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED)), 0, 0}},
+    },
+    {
+        .name = "late-close",
+        .summary = "the server closes, the client closes after tcp_fin_timeout",
+        .meaning =
+            "The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout. One that comes "
+            "later finds nobody and is answered by RST: no TIME_WAIT follows.",
+        .needs = {.sysctl = "net.ipv4.tcp_fin_timeout", .value = 3},
+        .steps = {{ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
+                  /* Where the ACK came while close() still had the socket, FIN_WAIT2 ends by an RST instead
+                   * (tcp_rcv_state_process, tcp_keepalive_timer): some 2 in 10,000. */
+                  {ACT_WAIT, 0, EXPECT(IN(GONE), IN(CLOSE_WAIT) | IN(GONE)), 0, 0},
+                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+    },
+    {
+        .name = "time-wait-overflow",
+        .summary = "more connections end than net.ipv4.tcp_max_tw_buckets keeps in TIME_WAIT",
+        .meaning =
+            "What does not fit leaves at once, without its TIME_WAIT: a late segment of it could be taken "
+            "for one of the next connection on the same ports.",
+        .needs = {.sysctl = "net.ipv4.tcp_max_tw_buckets",
+                  .is_half = true,
+                  .must_move = true,
+                  .counter = COUNTER_TIME_WAIT_OVERFLOW},
+        .steps = {{ACT_SHUTDOWN, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
+                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT) | IN(GONE)), 0, 0}},
+    },
+};
+
+enum { ORDER_COUNT = sizeof orders / sizeof orders[0] };
+
+const struct close_order *close_order_at(size_t i)
+{
+    return i < ORDER_COUNT ? &orders[i] : NULL;
+}
+
+const struct close_order *close_order_find(const char *name)
+{
+    for (size_t i = 0; i < ORDER_COUNT; i++)
+        if (strcmp(orders[i].name, name) == 0)
+            return &orders[i];
+    return NULL;
+}
+
+static const char *order_name_at(const void *unused, size_t i)
+{
+    (void)unused;
+    return i < ORDER_COUNT ? orders[i].name : NULL;
+}
+
+const char *close_order_nearest(const char *name)
+{
+    return nearest_word(name, order_name_at, NULL);
+}
+
+int order_step_count(const struct close_order *order)
+{
+    int count = 0;
+    while (count < ORDER_STEPS_MAX && order->steps[count].act != ACT_NONE)
+        count++;
+    return count + 1;
+}
+
+const struct order_step *order_step_at(const struct close_order *order, int step)
+{
+    return step == 0 ? &openings[order->opening].step : &order->steps[step - 1];
+}
+
+bool order_needs_filter(const struct close_order *order)
+{
+    bool needs = order->opening == OPENING_UNANSWERED || order->opening == OPENING_HALF;
+    for (int i = 1; i < order_step_count(order); i++)
+        needs |= order_step_at(order, i)->act == ACT_DROP;
+    return needs;
+}
+
+bool order_leaves_orphans(const struct close_order *order)
+{
+    const uint32_t sending = IN(FIN_WAIT1) | IN(LAST_ACK) | IN(CLOSING);
+    bool leaves = false;
+    int closing;
+    for (int i = 1; i < order_step_count(order); i++)
+        for (int side = 0; side < SIDE_COUNT; side++)
+            leaves |= (order_step_at(order, i)->expect[side] & sending) != 0 &&
+                      order_side_closed(order, i, (enum side)side, &closing);
+    return leaves;
+}
+
+bool order_needs_nothing(const struct close_order *order)
+{
+    return !order_needs_filter(order) && order->needs.sysctl == NULL;
+}
+
+bool order_can_flow(const struct close_order *order)
+{
+    bool can = order->opening == OPENING_FULL && order->needs.sysctl == NULL;
+    for (int i = 1; i < order_step_count(order); i++)
+        can &= order_step_at(order, i)->act < ACT_DROP;
+    return can;
+}
+
+/* A time-out must not end before so many connections have got to where it begins. */
+enum { CONNS_PER_S = 20000 };
+
+int64_t order_sysctl_value(const struct close_order *order, int64_t conns)
+{
+    return order->needs.is_half ? conns / 2 : order->needs.value + conns / CONNS_PER_S;
+}
+
+struct step_label order_step_label(const struct order_step *step)
+{
+    struct step_label label;
+    const char *who = step->by == BOTH_SIDES ? "both" : step->by == SERVER ? "server" : "client";
+    if (step->act == ACT_OPEN || step->by == 0)
+        snprintf(label.text, sizeof label.text, "%s", act_name(step->act));
+    else
+        snprintf(label.text, sizeof label.text, "%s-%s", who, act_name(step->act));
+    return label;
+}
+
+bool order_side_closed(const struct close_order *order, int step, enum side side, int *closing_step)
+{
+    for (int i = 1; i <= step; i++) {
+        const struct order_step *at = order_step_at(order, i);
+        if ((at->act == ACT_CLOSE || at->act == ACT_CRASH) && (at->by & SIDE_SET(side)) != 0) {
+            *closing_step = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool sends_the_last(enum act act)
+{
+    return act == ACT_CLOSE || act == ACT_SHUTDOWN || act == ACT_ABORT || act == ACT_CRASH;
+}
+
+static enum side second_to_close(const struct close_order *order)
+{
+    for (int i = 1; i < order_step_count(order); i++) {
+        const struct order_step *at = order_step_at(order, i);
+        if (sends_the_last(at->act))
+            return at->by == CLIENT || at->by == BOTH_SIDES ? SIDE_SERVER : SIDE_CLIENT;
+    }
+    return SIDE_COUNT;
+}
+
+enum side order_leak_side(const struct close_order *order, int *step)
+{
+    enum side side = second_to_close(order);
+    return side != SIDE_COUNT && order_side_closed(order, order_step_count(order) - 1, side, step)
+               ? side
+               : SIDE_COUNT;
+}
+
+uint32_t order_leak_states(const struct close_order *order, enum side side)
+{
+    int step;
+    enum side leaks = order_leak_side(order, &step);
+    if (leaks == SIDE_COUNT)
+        return 0;
+    if (order_step_at(order, step)->by == BOTH_SIDES) /* the other one's FIN is all that comes */
+        return side == leaks ? IN(CLOSE_WAIT) : IN(FIN_WAIT2);
+    return order_step_at(order, step - 1)->expect[side];
+}
+
+int order_time_wait_per_connection(const struct close_order *order)
+{
+    int most = 0;
+    for (int i = 0; i < order_step_count(order); i++) {
+        const struct order_step *step = order_step_at(order, i);
+        int now = 0, closing;
+        for (int side = 0; side < SIDE_COUNT; side++)
+            now += (step->expect[side] & IN(TIME_WAIT)) != 0 ||
+                   ((step->expect[side] & IN(FIN_WAIT2)) != 0 &&
+                    order_side_closed(order, i, (enum side)side, &closing));
+        most = now > most ? now : most;
+    }
+    return most;
+}
+
+struct state_set_text state_set_text(uint32_t set)
+{
+    struct state_set_text out = {""};
+    size_t used = 0;
+    for (int i = 0; i <= LIFE_ORDER_COUNT; i++) {
+        enum tcp_state state = i < LIFE_ORDER_COUNT ? tcp_state_in_life_order((size_t)i) : STATE_GONE;
+        if (!state_set_has(set, state) || used >= sizeof out.text)
+            continue;
+        used += (size_t)snprintf(out.text + used, sizeof out.text - used, "%s%s", used > 0 ? " or " : "",
+                                 tcp_state_name(state));
+    }
+    return out;
+}

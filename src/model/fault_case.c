@@ -1,0 +1,30 @@
+#include "model/fault_case.h"
+
+#include <stdio.h>
+
+static const char *const eof_texts[] = {
+    [EOF_ANY] = "",
+    [EOF_UNREAD] = ", EOF unread",
+    [EOF_READ] = ", EOF read",
+};
+
+static const char *const owner_texts[][SIDE_COUNT] = {
+    [OWNER_ANY] = {"", ""},
+    [OWNER_AT_FAULT] = {", held by the server itself", ", held by the client itself"},
+    [OWNER_OTHER] = {", held by another process", ", held by another process"},
+    [OWNER_NONE] = {", held by no process", ", held by no process"},
+};
+
+struct signature_text signature_text(const struct signature *signature)
+{
+    struct signature_text out;
+    enum side side = signature->at_fault;
+    bool lingers = signature->state != STATE_GONE;
+    snprintf(out.text, sizeof out.text, "%s %s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
+             lingers ? tcp_state_name(signature->state) : "lingers", eof_texts[signature->eof],
+             owner_texts[signature->owner][side], signature->has_counter ? ", " : "",
+             signature->has_counter ? kernel_counter_name(signature->counter) : "",
+             signature->has_counter ? " moves" : "", signature->loses ? ", replies are lost" : "",
+             signature->fails_accept ? ", accept() fails" : "");
+    return out;
+}

@@ -1,0 +1,56 @@
+/* scenario: a fault as it is met in the field, to be played under steady traffic: who behaves how, and the
+ * signature by which the fault is known. The rows are in src/cause/. */
+#ifndef MODEL_FAULT_CASE_H
+#define MODEL_FAULT_CASE_H
+
+#include "kernel/kernel_counters.h"
+#include "model/close_order.h"
+#include "worker/endpoint.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum eof_class {
+    EOF_ANY,
+    EOF_UNREAD, /* Recv-Q is 1 or more: the FIN, and perhaps data before it, was never read */
+    EOF_READ,   /* Recv-Q is 0: everything was read, and only close() is missing */
+};
+
+enum owner_class {
+    OWNER_ANY,
+    OWNER_AT_FAULT, /* the process that accepted, or connected */
+    OWNER_OTHER,    /* another process: it inherited the descriptor */
+    OWNER_NONE,     /* no process has a descriptor: never accepted */
+};
+
+/* What a fault leaves for an observer to see. All that a row states must be there. */
+struct signature {
+    enum side at_fault;
+    enum tcp_state state; /* of the sockets that linger on that side; STATE_GONE: none does */
+    enum eof_class eof;
+    enum owner_class owner;
+    enum kernel_counter counter; /* must move, where has_counter is set */
+    bool has_counter;
+    bool loses;        /* replies are lost: the connection is reset before they are read */
+    bool fails_accept; /* accept() fails */
+};
+
+struct scenario {
+    struct close_order order; /* name, summary (what is done wrong) and meaning; no steps */
+    struct close_order fixed; /* likewise of the twin; its summary is the fix */
+    const char *reported;     /* public reports of it */
+    const struct behaviour *behaviour[SIDE_COUNT]; /* NULL: the side plays its script */
+    struct script script[SIDE_COUNT];
+    int64_t server_nofile; /* descriptors that the fault needs the server to be limited to; 0: no limit */
+    int descriptors_each;  /* that the server needs for a connection, where it is more than one */
+    struct signature signature;
+};
+
+struct signature_text {
+    char text[200];
+};
+
+/* "server CLOSE_WAIT, EOF read, held by the server itself". */
+struct signature_text signature_text(const struct signature *signature);
+
+#endif

@@ -1,0 +1,26 @@
+/* state_order: how connections are brought into one state and kept there, as rows of the same shape as the
+ * close orders. */
+#ifndef MODEL_KEPT_STATE_H
+#define MODEL_KEPT_STATE_H
+
+#include "model/close_order.h"
+
+struct state_order {
+    struct close_order order; /* its name is tcp_state_name(order.keeps); its texts are here: */
+    char summary[128], meaning[320];
+    const char *given_up_by;  /* the setting after whose count of retransmissions it ends; NULL: none */
+    int64_t lasts_at_most_ms; /* a clock of the kernel that nothing stretches; 0: none */
+};
+
+/* The states that can be had, in the order of a connection's life: eleven of them. STATE_GONE past the last.
+ */
+enum tcp_state state_order_at(size_t i);
+
+/* Fills `out`, which must stay where it is, for that side; SIDE_COUNT: the one that is usual. Returns 0, or
+ * -EINVAL when ends of that side are never in that state. */
+int state_order_make(enum tcp_state state, enum side side, struct state_order *out);
+
+/* How many ends of its side a look shows in the state: ghosts for CLOSE, which no table shows. */
+int64_t state_order_reached(const struct close_order *order, const struct histogram sides[SIDE_COUNT]);
+
+#endif

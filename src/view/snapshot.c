@@ -1,0 +1,101 @@
+#include "view/snapshot.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void board_run_start(struct board *board)
+{
+    *board = (struct board){.run_began_us = monotonic_us()};
+}
+
+static struct board_order *find(struct board *board, const struct close_order *order)
+{
+    for (int i = 0; i < board->count; i++)
+        if (board->orders[i].order == order)
+            return &board->orders[i];
+    return NULL;
+}
+
+void board_order_start(struct board *board, const struct order_start *start)
+{
+    if (board->count < BOARD_ORDERS_MAX)
+        board->orders[board->count++] = (struct board_order){
+            .order = start->order, .conns = start->plan->settings->conns, .doing = "starting", .left_s = -1};
+}
+
+void board_sample(struct board *board, const struct sample *sample)
+{
+    struct board_order *entry = find(board, sample->order);
+    if (entry == NULL)
+        return;
+    board->looks++;
+    entry->has_look = true;
+    entry->look = *sample;
+    memcpy(entry->sides, sample->sides, sizeof entry->sides);
+    entry->look_began_us = board->run_began_us + (int64_t)(sample->t_s * 1e6);
+    snprintf(entry->step, sizeof entry->step, "%s", sample->step);
+}
+
+void board_progress(struct board *board, const struct progress *progress)
+{
+    struct board_order *entry = find(board, progress->order);
+    if (entry == NULL)
+        return;
+    snprintf(entry->step, sizeof entry->step, "%s", progress->step);
+    entry->doing = progress->doing;
+    entry->elapsed_s = progress->elapsed_s;
+    entry->done = progress->done;
+    entry->total = progress->total;
+    entry->left_s = progress->left_s;
+}
+
+void board_order_end(struct board *board, const struct order_end *end)
+{
+    struct board_order *entry = find(board, end->order);
+    if (entry == NULL)
+        return;
+    size_t after = (size_t)(&board->orders[board->count] - (entry + 1));
+    memmove(entry, entry + 1, after * sizeof *entry);
+    board->count--;
+}
+
+static void add_side(struct board_order *sum, const struct board_order *entry, int side)
+{
+    histogram_add(&sum->sides[side], &entry->sides[side]);
+    sum->look.fds[side] += entry->look.fds[side];
+    sum->look.errors[side] += entry->look.errors[side];
+    sum->look.nofile[side] += entry->look.nofile[side];
+}
+
+struct board_order board_sum(const struct board *board)
+{
+    struct board_order sum = {.left_s = -1};
+    for (int i = 0; i < board->count; i++) {
+        const struct board_order *entry = &board->orders[i];
+        const struct sample *look = &entry->look;
+        sum.conns += entry->conns;
+        sum.look.opened += look->opened;
+        sum.look.late += look->late;
+        sum.has_look |= entry->has_look;
+        if (look->dropped > sum.look.dropped) /* of the whole namespace: the same for all of them */
+            sum.look.dropped = look->dropped;
+        if (look->connect_us > sum.look.connect_us)
+            sum.look.connect_us = look->connect_us;
+        if (entry->look_began_us > sum.look_began_us) {
+            sum.look_began_us = entry->look_began_us;
+            sum.look.look_s = look->look_s;
+            sum.look.t_s = look->t_s;
+        }
+        for (int side = 0; side < SIDE_COUNT; side++)
+            add_side(&sum, entry, side);
+    }
+    return sum;
+}
+
+int64_t board_count(const struct board_order *of, enum side side, enum tcp_state state)
+{
+    int64_t count = histogram_of(&of->sides[side], state, of->look.opened);
+    return count > 0 ? count : 0; /* gone is negative in a look that overtakes what the workers report */
+}

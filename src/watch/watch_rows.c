@@ -1,0 +1,98 @@
+#include "watch/watch_rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct watch_key) == 48, "keys are compared as bytes");
+_Static_assert(WATCH_ROWS_MAX < UINT16_MAX, "a slot holds a row's number plus 1");
+
+enum { ROOM_AT_FIRST = 64 };
+
+void watch_table_free(struct watch_table *table)
+{
+    free(table->rows.each);
+    *table = (struct watch_table){.room = 0};
+}
+
+/* FNV-1a, and linear probing: three slots in four are empty. */
+static uint16_t *slot_of(struct watch_table *table, const struct watch_key *key)
+{
+    const uint8_t *bytes = (const uint8_t *)key;
+    uint64_t hash = 0xcbf29ce484222325U;
+    for (size_t i = 0; i < sizeof *key; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3U;
+    size_t at = (hash ^ hash >> 32) % WATCH_INDEX_SLOTS;
+    while (table->slots[at] != 0 &&
+           memcmp(&table->rows.each[table->slots[at] - 1].key, key, sizeof *key) != 0)
+        at = (at + 1) % WATCH_INDEX_SLOTS;
+    return &table->slots[at];
+}
+
+void watch_table_begin(struct watch_table *table)
+{
+    memset(table->slots, 0, sizeof table->slots);
+    table->rows.dropped = 0;
+    for (int i = 0; i < table->rows.count; i++) {
+        const struct watch_row *before = &table->rows.each[i];
+        table->rows.each[i] =
+            (struct watch_row){.key = before->key, .oldest_ms = -1, .growth = before->growth};
+        *slot_of(table, &table->rows.each[i].key) = (uint16_t)(i + 1);
+    }
+}
+
+static int make_room(struct watch_table *table)
+{
+    int room = table->room > 0 ? 2 * table->room : ROOM_AT_FIRST;
+    if (table->rows.count < table->room)
+        return 0;
+    struct watch_row *grown = realloc(table->rows.each, (size_t)room * sizeof *grown);
+    if (grown == NULL)
+        return -ENOMEM;
+    table->rows.each = grown;
+    table->room = room;
+    return 0;
+}
+
+struct watch_row *watch_table_row(struct watch_table *table, const struct watch_key *key, int *error)
+{
+    uint16_t *slot = slot_of(table, key);
+    if (*slot != 0)
+        return &table->rows.each[*slot - 1];
+    if (table->rows.count == WATCH_ROWS_MAX || (*error = make_room(table)) != 0)
+        return NULL;
+    struct watch_row *row = &table->rows.each[table->rows.count++];
+    *row = (struct watch_row){.key = *key, .oldest_ms = -1};
+    *slot = (uint16_t)table->rows.count;
+    return row;
+}
+
+static int most_close_wait_first(const void *a, const void *b)
+{
+    const struct watch_row *one = a, *other = b;
+    int64_t difference = other->of[STATE_CLOSE_WAIT] - one->of[STATE_CLOSE_WAIT];
+    if (difference != 0)
+        return difference > 0 ? 1 : -1;
+    if (one->key.side != other->key.side)
+        return one->key.side == SIDE_SERVER ? -1 : 1;
+    if (one->key.port != other->key.port)
+        return one->key.port < other->key.port ? -1 : 1;
+    return one->key.pid < other->key.pid ? -1 : one->key.pid > other->key.pid;
+}
+
+void watch_table_end(struct watch_table *table, double t_s)
+{
+    struct watch_rows *rows = &table->rows;
+    int kept = 0;
+    for (int i = 0; i < rows->count; i++) {
+        if (!rows->each[i].is_here)
+            continue;
+        struct watch_row *row = &rows->each[kept++];
+        *row = rows->each[i];
+        row->pid = row->processes == 1 ? row->pid : 0;
+        growth_add(&row->growth, t_s, row->of[STATE_CLOSE_WAIT]);
+    }
+    rows->count = kept;
+    if (kept > 0)
+        qsort(rows->each, (size_t)kept, sizeof *rows->each, most_close_wait_first);
+}

@@ -1,0 +1,58 @@
+/* worker: a process that holds one side's ends of some of the connections and does to them what its
+ * controller says. What differs between the sides is in constant structs, one a role. */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include "control/link.h"
+#include "kernel/address.h"
+#include "worker/connection_set.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct behaviour;
+
+struct worker {
+    struct event_base *base;
+    struct wire *wire;
+    const struct worker_role *role;
+    void *role_state;                  /* the role's own */
+    const struct behaviour *behaviour; /* where connections come one by one: see party.h */
+    bool fixed;
+    struct ends ends;
+    struct ends_act *running; /* NULL when no act is under way */
+    int64_t act_serial;
+    int64_t acted_reported;
+    int64_t errors; /* failed accept() or connect() so far */
+    uint16_t refused_port;
+};
+
+/* What a side does beyond acting on its ends. */
+struct worker_role {
+    const char *name; /* "server", "client", "server-flow", "client-flow" */
+    bool is_punctual; /* it has a schedule to keep: exact timers, and no place behind the witness */
+    bool (*start)(struct worker *worker);
+    void (*stop)(struct worker *worker);
+    /* True when the line was one of this role's. */
+    bool (*on_line)(struct worker *worker, const struct wire_line *line);
+    /* Begins nothing more: no connect(). What is open stays. NULL: it begins nothing by itself. */
+    void (*halt)(struct worker *worker);
+    /* Descriptors beside worker->ends whose socket is in no table any more. NULL: none. */
+    int64_t (*ghosts)(const struct worker *worker);
+};
+
+/* All connections at once. */
+extern const struct worker_role server_end;
+extern const struct worker_role client_end;
+/* One by one. */
+extern const struct worker_role server_flow;
+extern const struct worker_role client_flow;
+
+/* Tells the controller that this worker cannot go on, and why. */
+void worker_fault(struct worker *worker, const char *call, int error, uint16_t port);
+
+/* Serves the controller at descriptor `control` until it says quit or is gone. Returns 0, or a negative errno
+ * when the worker could not start. */
+int worker_run(const struct worker_role *role, const struct behaviour *behaviour, bool fixed, int control);
+
+#endif

@@ -1,0 +1,433 @@
+#include "../unit.h"
+
+#include "audit/findings.h"
+
+#include <sys/socket.h>
+
+/* An audit of one connection a round: what the client saw, and what the tables show. */
+struct bench {
+    struct audit_settings settings;
+    struct probe probes[4];
+    struct audit_sight sights[4];
+    struct audit_connection connections[4];
+    struct audit_look look;
+    struct audit_result result;
+};
+
+enum { GRACE_US = 1000000, NOW_US = 2 * GRACE_US };
+
+static const struct server_processes nobody = {.count = 0};
+
+static struct bench *bench_of(enum audit_order order)
+{
+    static struct bench bench;
+    bench = (struct bench){
+        .settings = {.conns = 1, .repeat = 1, .order = order, .grace_ms = 1000, .fin_timeout_ms = 60000}};
+    bench.look.sights = bench.sights;
+    bench.look.listener_count = 1;
+    bench.look.listeners[0] = 1; /* no process has this inode */
+    bench.result.connections = bench.connections;
+    for (int i = 0; i < 4; i++)
+        bench.probes[i] = (struct probe){.fd = -1,
+                                         .phase = PROBE_WAITED,
+                                         .round = i,
+                                         .port = 40000,
+                                         .acted_us = 1,
+                                         .due_us = 1 + GRACE_US};
+    return &bench;
+}
+
+static void see(struct bench *bench, int i, enum tcp_state own, enum tcp_state server, uint32_t unread,
+                uint64_t inode)
+{
+    bench->sights[i] = (struct audit_sight){.own_seen = own != STATE_GONE,
+                                            .own_state = own,
+                                            .server_seen = server != STATE_GONE,
+                                            .server_state = server,
+                                            .unread = unread,
+                                            .inode = inode};
+}
+
+static enum audit_outcome outcome(const struct bench *bench)
+{
+    return audit_outcome_of(&bench->result, &bench->settings);
+}
+
+static const struct audit_connection *found(struct bench *bench)
+{
+    findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0, NOW_US);
+    bench->result.rounds = 1;
+    findings_conclude(&bench->result, &bench->settings, &nobody);
+    return &bench->connections[0];
+}
+
+static void an_end_that_the_client_saw_is_its_class(void **state)
+{
+    (void)state;
+    static const struct {
+        enum probe_end end;
+        enum audit_class class;
+    } cases[] = {{END_FIN, CLASS_CLOSED},
+                 {END_RESET, CLASS_RESET},
+                 {END_REFUSED, CLASS_REFUSED},
+                 {END_TIMED_OUT, CLASS_TIMED_OUT},
+                 {END_FAILED, CLASS_FAILED}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+        bench->probes[0].end = cases[i].end;
+        bench->probes[0].ended_us = 501;
+        const struct audit_connection *connection = found(bench);
+        assert_int_equal(connection->class, cases[i].class);
+        assert_int_equal(connection->group, GROUP_NONE);
+        assert_int_equal(connection->close_us, cases[i].end == END_FIN ? 500 : -1);
+        assert_int_equal(outcome(bench), i >= 2 ? AUDIT_NO_VERDICT : AUDIT_CLOSES);
+    }
+}
+
+static void what_is_held_is_grouped_by_its_end(void **state)
+{
+    (void)state;
+    static const struct {
+        enum tcp_state own, server;
+        uint32_t unread;
+        uint64_t inode;
+        enum audit_class class;
+        enum audit_group group;
+    } cases[] = {
+        {STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 1, 7, CLASS_HELD, GROUP_EOF_UNREAD},
+        {STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7, CLASS_HELD, GROUP_EOF_READ},
+        {STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 1, 0, CLASS_NEVER_ACCEPTED, GROUP_NO_OWNER},
+        {STATE_ESTABLISHED, STATE_ESTABLISHED, 0, 7, CLASS_HELD, GROUP_OPEN},
+        {STATE_FIN_WAIT1, STATE_ESTABLISHED, 9, 7, CLASS_HELD, GROUP_OPEN},
+        {STATE_FIN_WAIT1, STATE_GONE, 0, 0, CLASS_TIMED_OUT, GROUP_NONE},
+        {STATE_FIN_WAIT1, STATE_SYN_RECV, 0, 0, CLASS_TIMED_OUT, GROUP_NONE},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+        see(bench, 0, cases[i].own, cases[i].server, cases[i].unread, cases[i].inode);
+        const struct audit_connection *connection = found(bench);
+        assert_int_equal(connection->class, cases[i].class);
+        assert_int_equal(connection->group, cases[i].group);
+        assert_int_equal(outcome(bench), cases[i].group != GROUP_NONE ? AUDIT_LEAKS : AUDIT_NO_VERDICT);
+    }
+}
+
+static void from_afar_nobody_knows_more(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->look.listener_count = 0;
+    see(bench, 0, STATE_FIN_WAIT2, STATE_GONE, 0, 0);
+    assert_int_equal(found(bench)->group, GROUP_FROM_AFAR);
+    assert_false(bench->result.server_is_here);
+}
+
+static void who_sends_in_the_latter_half_is_at_work(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+    bench->probes[0].due_us = NOW_US; /* it has its grace period once more */
+    bench->probes[0].heard_us = NOW_US - GRACE_US / 2 + 1;
+    assert_int_equal(found(bench)->class, CLASS_STILL_RESPONDING);
+    bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+    bench->probes[0].heard_us = 1 + 400000;
+    assert_int_equal(found(bench)->class, CLASS_HELD);
+    bench = bench_of(AUDIT_IDLE);
+    see(bench, 0, STATE_ESTABLISHED, STATE_ESTABLISHED, 0, 7);
+    bench->probes[0].heard_us = NOW_US - 1;
+    assert_int_equal(found(bench)->class, CLASS_HELD);
+}
+
+/* Two rounds: the first one's connection sends something late in its grace period, and then no more. */
+static void a_late_byte_does_not_acquit_for_ever(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->settings.repeat = 2;
+    bench->probes[0].heard_us = bench->probes[0].due_us - 1;
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+    see(bench, 1, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 8);
+    findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0,
+                  bench->probes[0].due_us);
+    assert_int_equal(bench->connections[0].class, CLASS_STILL_RESPONDING);
+    bench->probes[1].end = END_FIN;
+    findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0,
+                  bench->probes[0].due_us + 2 * GRACE_US);
+    bench->result.rounds = 2;
+    findings_conclude(&bench->result, &bench->settings, &nobody);
+    assert_int_equal(bench->connections[0].class, CLASS_HELD);
+    assert_int_equal(bench->connections[0].group, GROUP_EOF_READ);
+    assert_int_equal(bench->result.held_after[0], 1);
+    assert_int_equal(outcome(bench), AUDIT_LEAKS);
+}
+
+/* TIME_WAIT is the kernel's, LAST_ACK has been closed: neither is held by a process. */
+static void what_the_server_has_closed_since_is_not_held(void **state)
+{
+    (void)state;
+    static const enum tcp_state closed[] = {STATE_TIME_WAIT, STATE_LAST_ACK, STATE_FIN_WAIT2, STATE_GONE};
+    for (size_t i = 0; i < COUNT_OF(closed); i++) {
+        struct bench *bench = bench_of(AUDIT_IDLE);
+        bench->settings.repeat = 2;
+        see(bench, 0, STATE_ESTABLISHED, STATE_ESTABLISHED, 0, 7);
+        findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0, NOW_US);
+        assert_int_equal(bench->result.held_after[0], 1);
+        see(bench, 0, STATE_GONE, closed[i], 0, 0);
+        bench->probes[0].end = END_FIN;
+        bench->probes[1].end = END_FIN;
+        findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, NOW_US);
+        bench->result.rounds = 2;
+        findings_conclude(&bench->result, &bench->settings, &nobody);
+        assert_int_equal(bench->result.held_to_the_end[0], 0);
+        assert_int_equal(outcome(bench), AUDIT_CLOSES);
+    }
+}
+
+/* Whose FIN is acknowledged is connected to somebody, seen or not. */
+static void an_end_that_is_not_seen_is_not_one_that_nobody_took_in(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_GONE, 0, 0);
+    assert_int_equal(found(bench)->class, CLASS_HELD);
+    bench = bench_of(AUDIT_IDLE);
+    see(bench, 0, STATE_ESTABLISHED, STATE_GONE, 0, 0);
+    assert_int_equal(found(bench)->class, CLASS_TIMED_OUT);
+}
+
+static void a_reset_that_left_time_wait_was_none(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->probes[0].end = END_RESET;
+    see(bench, 0, STATE_TIME_WAIT, STATE_GONE, 0, 0);
+    assert_int_equal(found(bench)->class, CLASS_FAILED);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+}
+
+/* From afar, with client-first, the kernel forgets our end in time: that is no close. */
+static void an_end_that_the_kernel_forgot_was_not_closed(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_CLIENT_FIRST);
+    bench->settings.repeat = 2;
+    bench->look.listener_count = 0;
+    see(bench, 0, STATE_FIN_WAIT2, STATE_GONE, 0, 0);
+    findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0, NOW_US);
+    assert_int_equal(bench->connections[0].class, CLASS_HELD);
+    see(bench, 0, STATE_GONE, STATE_GONE, 0, 0);
+    bench->probes[1].end = END_FIN;
+    findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, 61 * 1000000);
+    bench->result.rounds = 2;
+    findings_conclude(&bench->result, &bench->settings, &nobody);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+}
+
+static void what_was_interrupted_is_unknown(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+    bench->probes[0].phase = PROBE_ACTED;
+    bench->result.interrupted = true;
+    assert_int_equal(found(bench)->class, CLASS_UNKNOWN);
+    assert_int_equal(bench->result.held_after[0], 0);
+    assert_int_equal(outcome(bench), AUDIT_INTERRUPTED);
+}
+
+/* The newest are in the queue, whatever was in it before. */
+static void after_an_rst_the_accept_queue_tells(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_ABORT);
+    bench->settings.conns = 4;
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    bench->look.queued = 5;
+    for (int i = 0; i < 4; i++)
+        bench->probes[i].round = 0;
+    findings_take(&bench->result, &bench->settings, bench->probes, 0, 4, &bench->look, 3, NOW_US);
+    bench->result.rounds = 1;
+    findings_conclude(&bench->result, &bench->settings, &nobody);
+    assert_int_equal(bench->connections[1].class, CLASS_CLOSED);
+    assert_int_equal(bench->connections[2].class, CLASS_NEVER_ACCEPTED);
+    assert_int_equal(bench->connections[3].group, GROUP_NO_OWNER);
+    assert_int_equal(bench->result.by_group[GROUP_NO_OWNER], 2);
+    assert_int_equal(outcome(bench), AUDIT_LEAKS);
+}
+
+static void after_an_rst_nothing_is_known_without_the_descriptors(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_NOT_OURS;
+    assert_int_equal(found(bench)->class, CLASS_UNKNOWN);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+    bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    assert_int_equal(found(bench)->class, CLASS_CLOSED);
+    assert_int_equal(outcome(bench), AUDIT_CLOSES);
+}
+
+static void nine_of_ten_are_enough(void **state)
+{
+    (void)state;
+    struct audit_settings settings = {.conns = 100, .repeat = 1};
+    struct audit_result result = {.rounds = 1, .asked = 100, .audited = 90};
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_CLOSES);
+    result.audited = 89;
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_NO_VERDICT);
+    result.held_after[0] = 1; /* what is held is held, however few there were */
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_LEAKS);
+    result.fate = FATE_ENDED;
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_ENDED);
+    result.failure = "something failed";
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_NO_VERDICT);
+    result.interrupted = true;
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_INTERRUPTED);
+}
+
+/* Nothing was played on one that the server ended before; but with a reply it was a conversation. */
+static void what_ended_before_the_act_counts_only_with_a_reply(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->probes[0].end = END_FIN;
+    bench->probes[0].before_act = true;
+    found(bench);
+    assert_int_equal(bench->result.not_played, 1);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+    bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->probes[0].end = END_FIN;
+    bench->probes[0].before_act = true;
+    bench->probes[0].bytes = 19;
+    found(bench);
+    assert_int_equal(bench->result.not_played, 0);
+    assert_int_equal(outcome(bench), AUDIT_CLOSES);
+}
+
+/* Four rounds; `held` of them at the end of each, `to_the_end` when all was over. */
+static struct bench *rounds(const bool *held, const bool *to_the_end)
+{
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->settings.repeat = 4;
+    for (int round = 0; round < 4; round++) {
+        bench->probes[round].port = (uint16_t)(40000 + round);
+        for (int i = 0; i <= round; i++)
+            see(bench, i, STATE_FIN_WAIT2, STATE_GONE, 0, 0);
+        for (int i = 0; i < round; i++)
+            if (round < 3 ? held[i] : to_the_end[i])
+                see(bench, i, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+        if (held[round])
+            see(bench, round, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+        else
+            bench->probes[round].end = END_FIN;
+        findings_take(&bench->result, &bench->settings, bench->probes, round, round + 1, &bench->look, 0,
+                      NOW_US);
+        bench->result.rounds = round + 1;
+    }
+    findings_conclude(&bench->result, &bench->settings, &nobody);
+    return bench;
+}
+
+static void rounds_tell_a_slow_closer_from_a_leak(void **state)
+{
+    (void)state;
+    static const bool all[4] = {true, true, true, true}, last_two[4] = {false, false, true, true},
+                      none[4] = {false}, last[4] = {false, false, false, true};
+    struct bench *bench = rounds(all, all);
+    assert_int_equal(outcome(bench), AUDIT_LEAKS);
+    assert_int_equal(bench->result.held_to_the_end[0], 1);
+    bench = rounds(all, last_two); /* it takes more than one round */
+    assert_int_equal(outcome(bench), AUDIT_CLOSES);
+    assert_int_equal(audit_first_held(&bench->result), 0);
+    bench = rounds(last_two, last_two); /* it leaks since the third */
+    assert_int_equal(outcome(bench), AUDIT_LEAKS);
+    bench = rounds(none, none);
+    assert_int_equal(outcome(bench), AUDIT_CLOSES);
+    assert_int_equal(audit_first_held(&bench->result), -1);
+    bench = rounds(last, last); /* nothing tells */
+    assert_int_equal(outcome(bench), AUDIT_LEAKS);
+}
+
+static void ghosts_are_taken_from_those_that_closed(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    bench->result.ghosts = bench->result.ghosts_after[0] = 3;
+    found(bench);
+    assert_int_equal(bench->result.by_class[CLASS_CLOSED], 0);
+    assert_int_equal(bench->result.by_class[CLASS_HELD], 1); /* no more than there were */
+    assert_int_equal(bench->result.by_group[GROUP_GHOST], 1);
+    assert_int_equal(outcome(bench), AUDIT_LEAKS);
+    bench = bench_of(AUDIT_HALF_CLOSE);
+    bench->probes[0].end = END_RESET;
+    bench->result.ghosts = bench->result.ghosts_after[0] = 1;
+    found(bench);
+    assert_int_equal(bench->result.by_class[CLASS_RESET], 0);
+    assert_int_equal(bench->result.by_group[GROUP_GHOST], 1);
+}
+
+/* Ghosts after each of four rounds of ten connections, and whether they are a leak. */
+static void ghosts_are_a_leak_when_they_grow(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t after[4];
+        enum audit_outcome outcome;
+    } cases[] = {{{1, 2, 3, 4}, AUDIT_LEAKS},  {{0, 1, 1, 2}, AUDIT_LEAKS},  {{3, 3, 3, 3}, AUDIT_CLOSES},
+                 {{1, 3, 3, 3}, AUDIT_CLOSES}, {{4, 3, 2, 1}, AUDIT_CLOSES}, {{0, 0, 0, 1}, AUDIT_LEAKS},
+                 {{0, 0, 0, 0}, AUDIT_CLOSES}};
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct bench *bench = bench_of(AUDIT_ABORT);
+        bench->settings.repeat = 4;
+        bench->result.ghost_sight = GHOSTS_SEEN;
+        memcpy(bench->result.ghosts_after, cases[i].after, sizeof cases[i].after);
+        bench->result.ghosts = cases[i].after[3];
+        findings_take(&bench->result, &bench->settings, bench->probes, 0, 4, &bench->look, 0, NOW_US);
+        bench->result.rounds = 4;
+        findings_conclude(&bench->result, &bench->settings, &nobody);
+        assert_int_equal(outcome(bench), cases[i].outcome);
+        assert_int_equal(bench->result.by_group[GROUP_GHOST], cases[i].after[3]);
+    }
+}
+
+static void every_class_and_group_has_a_name(void **state)
+{
+    (void)state;
+    for (int i = 0; i < CLASS_COUNT; i++)
+        assert_non_null(audit_class_name((enum audit_class)i));
+    for (int i = 0; i <= AUDIT_INTERRUPTED; i++)
+        assert_non_null(audit_outcome_name((enum audit_outcome)i));
+    for (int i = 0; i < GROUP_COUNT; i++)
+        assert_non_null(audit_group_name((enum audit_group)i));
+    assert_string_equal(audit_class_name(CLASS_NEVER_ACCEPTED), "never_accepted");
+    assert_string_equal(audit_group_name(GROUP_EOF_UNREAD), "eof_unread");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_that_the_client_saw_is_its_class),
+        cmocka_unit_test(what_is_held_is_grouped_by_its_end),
+        cmocka_unit_test(from_afar_nobody_knows_more),
+        cmocka_unit_test(who_sends_in_the_latter_half_is_at_work),
+        cmocka_unit_test(a_late_byte_does_not_acquit_for_ever),
+        cmocka_unit_test(what_the_server_has_closed_since_is_not_held),
+        cmocka_unit_test(an_end_that_is_not_seen_is_not_one_that_nobody_took_in),
+        cmocka_unit_test(a_reset_that_left_time_wait_was_none),
+        cmocka_unit_test(an_end_that_the_kernel_forgot_was_not_closed),
+        cmocka_unit_test(what_was_interrupted_is_unknown),
+        cmocka_unit_test(after_an_rst_the_accept_queue_tells),
+        cmocka_unit_test(after_an_rst_nothing_is_known_without_the_descriptors),
+        cmocka_unit_test(nine_of_ten_are_enough),
+        cmocka_unit_test(what_ended_before_the_act_counts_only_with_a_reply),
+        cmocka_unit_test(rounds_tell_a_slow_closer_from_a_leak),
+        cmocka_unit_test(ghosts_are_taken_from_those_that_closed),
+        cmocka_unit_test(ghosts_are_a_leak_when_they_grow),
+        cmocka_unit_test(every_class_and_group_has_a_name),
+    };
+    return cmocka_run_group_tests_name("findings", tests, NULL, NULL);
+}

@@ -1,0 +1,525 @@
+#include "../unit.h"
+
+#include "../namespace_child.h"
+#include "engine/plan.h"
+#include "kernel/packet_drop.h"
+#include "model/kept_state.h"
+
+static bool holds_forever(int64_t hold_ms, int order_count, const char *name, int step, int order_index)
+{
+    const struct storm_settings settings = {.hold_ms = hold_ms, .order_count = order_count};
+    const struct plan plan = {.settings = &settings};
+    return plan_holds_forever(&plan, close_order_find(name), step, order_index);
+}
+
+static void the_last_step_of_the_last_order_is_held_forever(void **state)
+{
+    (void)state;
+    assert_true(holds_forever(HOLD_FOREVER, 1, "server-first", 2, 0));
+    assert_true(holds_forever(HOLD_FOREVER, 3, "leak", 1, 2));
+}
+
+static void the_only_step_of_an_order_is_its_last(void **state)
+{
+    (void)state;
+    assert_true(holds_forever(HOLD_FOREVER, 1, "never-close", 0, 0));
+}
+
+static void an_earlier_step_is_not_held_forever(void **state)
+{
+    (void)state;
+    assert_false(holds_forever(HOLD_FOREVER, 1, "server-first", 0, 0));
+    assert_false(holds_forever(HOLD_FOREVER, 1, "server-first", 1, 0));
+}
+
+static void an_earlier_order_is_not_held_forever(void **state)
+{
+    (void)state;
+    assert_false(holds_forever(HOLD_FOREVER, 2, "server-first", 2, 0));
+}
+
+static void a_hold_of_some_length_ends(void **state)
+{
+    (void)state;
+    assert_false(holds_forever(0, 1, "server-first", 2, 0));
+    assert_false(holds_forever(86400000, 1, "server-first", 2, 0));
+}
+
+static void a_settle_time_that_was_given_is_kept(void **state)
+{
+    (void)state;
+    const struct storm_settings settings = {.conns = 100000000, .settle_ms = 1};
+    assert_int_equal(plan_settle_ms(&settings), 1);
+}
+
+static void a_small_storm_settles_within_five_seconds(void **state)
+{
+    (void)state;
+    const struct storm_settings settings = {.conns = 100000, .settle_ms = SETTLE_BY_SIZE};
+    assert_int_equal(plan_settle_ms(&settings), 5000);
+}
+
+static void a_large_storm_has_a_minute_to_settle(void **state)
+{
+    (void)state;
+    const struct storm_settings settings = {.conns = 100001, .settle_ms = SETTLE_BY_SIZE};
+    assert_int_equal(plan_settle_ms(&settings), 60000);
+}
+
+/* ---- connections that come one by one ---- */
+
+static const struct scenario faulty = {.order = {.name = "some-cause"}, .server_nofile = 24};
+
+/* client-first, each for 200 ms; so many a second for so long. */
+static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
+{
+    struct storm_settings settings = {
+        .conns = rate * duration_ms / 1000,
+        .flow = {.rate = rate, .duration_ms = duration_ms, .life_ms = 200, .connect_timeout_ms = 5000},
+        .orders = {close_order_find("client-first")},
+        .order_count = 1,
+        .port = 15000,
+        .interval_ms = 100,
+    };
+    assert_true(address_parse("127.0.0.1", &settings.address));
+    return settings;
+}
+
+static bool has_obstacle(const struct plan *plan, const char *part)
+{
+    for (int i = 0; i < plan->obstacles.count; i++)
+        if (strstr(plan->obstacles.each[i].text, part) != NULL)
+            return true;
+    return false;
+}
+
+static bool has_warning(const struct plan *plan, const char *part)
+{
+    for (int i = 0; i < plan->warnings.count; i++)
+        if (strstr(plan->warnings.each[i].text, part) != NULL)
+            return true;
+    return false;
+}
+
+/* On this machine; what it does not allow is told and does not matter here. */
+static struct plan plan_for(const struct storm_settings *settings)
+{
+    struct plan plan;
+    plan_make(&plan, settings);
+    return plan;
+}
+
+static void the_lanes_of_a_short_flow_hold_all_its_connections(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(500, 30000);
+    assert_int_equal(plan_for(&settings).on_lanes, 15000);
+}
+
+/* A connection is on its lane for its life and for a minute of TIME_WAIT. */
+static void the_lanes_of_a_long_flow_hold_a_life_and_a_minute(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(500, 600000);
+    assert_int_equal(plan_for(&settings).on_lanes, 500 * 602 / 10 + 1);
+    settings.flow.life_ms = 20000;
+    assert_int_equal(plan_for(&settings).on_lanes, 500 * 80 + 1);
+}
+
+static void a_flow_has_the_lanes_that_so_many_need(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(2000, 120000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.on_lanes, 2000 * 602 / 10 + 1);
+    assert_int_equal(plan.lane_count, lanes_needed(plan.on_lanes, plan.pairs, plan.lane_capacity));
+    assert_true(plan.lane_count * plan.lane_capacity >= plan.on_lanes);
+}
+
+static void a_slow_flow_still_has_a_lane_for_every_pair(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(1, 1000);
+    struct plan plan = plan_for(&settings);
+    assert_in_range(plan.lane_count, plan.pairs, plan.pairs);
+}
+
+static void time_wait_of_a_flow_is_that_of_a_minute(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(500, 600000);
+    const struct close_order *order = settings.orders[0];
+    assert_int_equal(plan_time_wait_of(&settings, order), 500 * 60 + 1);
+    assert_int_equal(plan_time_wait_of(&settings, close_order_find("simultaneous")), 2 * (500 * 60 + 1));
+    assert_int_equal(plan_time_wait_of(&settings, close_order_find("abort")), 0);
+    settings = flow_of(500, 10000);
+    assert_int_equal(plan_time_wait_of(&settings, order), 5000);
+    settings.flow.scenario = &faulty;
+    assert_int_equal(plan_time_wait_of(&settings, order), 5000);
+}
+
+static void time_wait_all_at_once_is_that_of_all(void **state)
+{
+    (void)state;
+    const struct storm_settings settings = {.conns = 70000};
+    assert_int_equal(plan_time_wait_of(&settings, close_order_find("client-first")), 70000);
+}
+
+static void a_rate_beyond_the_buckets_says_to_lower_it(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(1000000, 100000);
+    struct plan plan = plan_for(&settings);
+    if (plan.limits.max_tw_buckets >= plan.time_wait_most)
+        skip();
+    assert_true(has_obstacle(&plan, "net.ipv4.tcp_max_tw_buckets"));
+    assert_true(has_obstacle(&plan, "or lower --rate"));
+}
+
+static void a_flow_gets_another_pair_of_processes_by_its_rate(void **state)
+{
+    (void)state;
+    struct storm_settings slow = flow_of(5999, 10000), fast = flow_of(6000, 10000);
+    assert_int_equal(plan_for(&slow).pairs, 1);
+    struct plan plan = plan_for(&fast);
+    assert_int_equal(plan.pairs, plan.limits.processors < 2 ? 1 : 2);
+}
+
+static void a_flow_never_gets_more_pairs_than_processors_without_need(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(1000000, 100);
+    settings.flow.life_ms = 0;
+    struct plan plan = plan_for(&settings);
+    int64_t held = settings.conns; /* 100,000 within a second */
+    int64_t needed = (held + plan.worker_capacity - 1) / plan.worker_capacity;
+    int64_t expected = needed > plan.limits.processors ? needed : plan.limits.processors;
+    assert_int_equal(plan.pairs, expected);
+}
+
+/* Those that are there at one time need descriptors, and those that stay. */
+static void descriptors_are_for_those_at_one_time_and_the_leak(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 86400000);
+    assert_int_equal(plan_for(&settings).pairs, 1);
+    struct plan before = plan_for(&settings);
+    settings.leak = before.worker_capacity;
+    assert_int_equal(plan_for(&settings).pairs, 2);
+}
+
+static void an_order_that_closes_nothing_needs_descriptors_for_all(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 86400000);
+    settings.orders[0] = close_order_find("leak");
+    struct plan plan = plan_for(&settings);
+    int64_t needed = (settings.conns + plan.worker_capacity - 1) / plan.worker_capacity;
+    assert_int_equal(plan.pairs, needed);
+}
+
+/* It may run out of descriptors: that is what it is to show. */
+static void a_cause_needs_none_for_what_it_leaks(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 86400000);
+    settings.orders[0] = &faulty.order;
+    settings.flow.scenario = &faulty;
+    assert_int_equal(plan_for(&settings).pairs, 1);
+}
+
+static void a_server_may_be_given_fewer_descriptors(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), plan.limits.nofile_hard);
+    settings.flow.server_nofile = 256;
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 256);
+    assert_int_equal(plan_nofile(&plan, SIDE_CLIENT), plan.limits.nofile_hard);
+}
+
+static void a_cause_may_need_few_unless_told_otherwise(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    settings.orders[0] = &faulty.order;
+    settings.flow.scenario = &faulty;
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 24);
+    settings.flow.server_nofile = 64;
+    assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 64);
+}
+
+static void more_descriptors_than_the_hard_limit_are_an_obstacle(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    struct plan plan = plan_for(&settings);
+    settings.flow.server_nofile = plan.limits.nofile_hard;
+    plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "--server-nofile"));
+    settings.flow.server_nofile++;
+    assert_int_equal(plan_make(&plan, &settings), -1);
+    assert_true(has_obstacle(&plan, "--server-nofile"));
+    assert_true(has_obstacle(&plan, "ulimit -Hn"));
+}
+
+static void a_backlog_that_was_given_is_taken(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    settings.flow.backlog = 1;
+    assert_int_equal(plan_for(&settings).backlog, 1);
+}
+
+static void a_backlog_above_somaxconn_is_cut_with_a_warning(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, plan.limits.somaxconn < 4096 ? plan.limits.somaxconn : 4096);
+    settings.flow.backlog = plan.limits.somaxconn + 1;
+    plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, plan.limits.somaxconn);
+    assert_true(has_warning(&plan, "--backlog"));
+    assert_true(has_warning(&plan, "net.core.somaxconn"));
+}
+
+static void an_outage_is_expected_where_it_was_made(void **state)
+{
+    (void)state;
+    struct storm_settings settings = flow_of(100, 1000);
+    assert_false(plan_expects_outage(&settings));
+    settings.leak = 20;
+    assert_false(plan_expects_outage(&settings));
+    settings.flow.server_nofile = 64;
+    assert_true(plan_expects_outage(&settings));
+    settings = flow_of(100, 1000);
+    settings.flow.backlog = 16;
+    assert_true(plan_expects_outage(&settings));
+    settings = flow_of(100, 1000);
+    settings.flow.scenario = &faulty;
+    assert_true(plan_expects_outage(&settings));
+}
+
+/* ---- what orders need ---- */
+
+static struct storm_settings at_once(const char *order, int64_t conns)
+{
+    struct storm_settings settings = {.conns = conns,
+                                      .orders = {close_order_find(order)},
+                                      .order_count = 1,
+                                      .port = 15000,
+                                      .hold_ms = 1000,
+                                      .settle_ms = SETTLE_BY_SIZE,
+                                      .interval_ms = 100};
+    assert_non_null(settings.orders[0]);
+    assert_true(address_parse("127.0.0.1", &settings.address));
+    return settings;
+}
+
+static void a_setting_of_a_namespace_is_an_obstacle_without_one(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("late-close", 10);
+    struct plan plan;
+    assert_int_equal(plan_make(&plan, &settings), -1);
+    assert_true(has_obstacle(&plan, "late-close needs net.ipv4.tcp_fin_timeout to be 3"));
+    assert_true(has_obstacle(&plan, "add --isolate"));
+    settings = at_once("time-wait-overflow", 10);
+    plan = plan_for(&settings);
+    assert_true(has_obstacle(&plan, "time-wait-overflow needs net.ipv4.tcp_max_tw_buckets to be 5"));
+}
+
+static void in_a_namespace_of_its_own_it_is_none(void **state)
+{
+    (void)state;
+    static const char *const needy[] = {"late-close", "time-wait-overflow"};
+    for (size_t i = 0; i < COUNT_OF(needy); i++) {
+        struct storm_settings settings = at_once(needy[i], 10);
+        settings.look_inside = "nsenter";
+        struct plan plan = plan_for(&settings);
+        assert_false(has_obstacle(&plan, needy[i]));
+    }
+}
+
+static void a_filter_is_an_obstacle_where_none_may_be_set(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("vanish", 10);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(has_obstacle(&plan, "vanish needs a packet filter"), packet_drop_probe() != 0);
+}
+
+/* As another user, who may set none. */
+static void check_filter_as_nobody(void)
+{
+    child_become_nobody();
+    if (packet_drop_probe() == 0)
+        child_is_refused("to be refused a filter", 0);
+    struct storm_settings settings = at_once("vanish", 10);
+    struct plan plan;
+    CHECK(plan_make(&plan, &settings) == -1);
+    CHECK(has_obstacle(&plan, "vanish needs a packet filter"));
+    CHECK(has_obstacle(&plan, "add --isolate"));
+    child_enter(0);
+    settings.look_inside = "nsenter";
+    CHECK(plan_make(&plan, &settings) == 0);
+}
+
+static void an_ordinary_user_is_told_to_isolate(void **state)
+{
+    (void)state;
+    in_child(check_filter_as_nobody);
+}
+
+static void what_needs_nothing_has_no_obstacle(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        if (!order_needs_nothing(close_order_at(i)))
+            continue;
+        struct storm_settings settings = at_once(close_order_at(i)->name, 10);
+        struct plan plan = plan_for(&settings);
+        assert_false(has_obstacle(&plan, "--isolate"));
+    }
+}
+
+static void more_orphans_than_the_kernel_keeps_are_an_obstacle(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("vanish", 10);
+    struct plan plan = plan_for(&settings);
+    if (plan.limits.max_orphans > 10000000) {
+        print_message("the kernel does not say how many orphans it keeps\n");
+        skip();
+    }
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+    settings.conns = plan.limits.max_orphans;
+    plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+    settings.conns++;
+    assert_int_equal(plan_make(&plan, &settings), -1);
+    assert_true(has_obstacle(&plan, "vanish leaves"));
+    assert_true(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+}
+
+/* FIN_WAIT1 with its descriptor is no orphan. */
+static void a_state_that_is_kept_leaves_no_orphans(void **state)
+{
+    (void)state;
+    struct state_order kept;
+    assert_int_equal(state_order_make(STATE_FIN_WAIT1, SIDE_COUNT, &kept), 0);
+    struct storm_settings settings = at_once("leak", 10000000);
+    settings.orders[0] = &kept.order;
+    struct plan plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Past half of its backlog a listener prunes what waits. */
+static void half_open_connections_have_a_listener_for_every_third_of_its_backlog(void **state)
+{
+    (void)state;
+    struct state_order kept;
+    assert_int_equal(state_order_make(STATE_SYN_RECV, SIDE_COUNT, &kept), 0);
+    struct storm_settings settings = at_once("leak", 100000);
+    settings.orders[0] = &kept.order;
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
+    assert_true(plan.lane_capacity * 3 <= plan.limits.somaxconn);
+    assert_true(plan.lane_count * plan.lane_capacity >= settings.conns);
+}
+
+static void connections_that_nobody_accepts_fit_in_the_queue(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("backlog", 20000);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
+    assert_true(plan.lane_capacity <= plan.limits.somaxconn);
+    assert_true(plan.lane_count * plan.lane_capacity >= settings.conns);
+}
+
+static void one_such_order_among_others_decides_for_all(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("server-first", 20000), other = at_once("backlog", 20000);
+    settings.orders[settings.order_count++] = other.orders[0];
+    assert_int_equal(plan_for(&settings).lane_count, plan_for(&other).lane_count);
+}
+
+/* To overflow is what it is for. */
+static void what_is_to_overflow_may(void **state)
+{
+    (void)state;
+    struct storm_settings settings = at_once("time-wait-overflow", 20000);
+    settings.look_inside = "nsenter";
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.time_wait_most, 0);
+    assert_int_equal(plan.time_wait_total, 0);
+}
+
+static void a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock(void **state)
+{
+    (void)state;
+    struct state_order kept;
+    assert_int_equal(state_order_make(STATE_CLOSE_WAIT, SIDE_COUNT, &kept), 0);
+    struct storm_settings settings = at_once("leak", 100);
+    settings.hold_ms = 3600000;
+    assert_true(plan_for(&settings).time_wait_most > 0);
+    settings.orders[0] = &kept.order;
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(plan.time_wait_most, 0);
+    assert_false(has_warning(&plan, "outlasts the kernel's clocks"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_last_step_of_the_last_order_is_held_forever),
+        cmocka_unit_test(the_only_step_of_an_order_is_its_last),
+        cmocka_unit_test(an_earlier_step_is_not_held_forever),
+        cmocka_unit_test(an_earlier_order_is_not_held_forever),
+        cmocka_unit_test(a_hold_of_some_length_ends),
+        cmocka_unit_test(a_settle_time_that_was_given_is_kept),
+        cmocka_unit_test(a_small_storm_settles_within_five_seconds),
+        cmocka_unit_test(a_large_storm_has_a_minute_to_settle),
+        cmocka_unit_test(the_lanes_of_a_short_flow_hold_all_its_connections),
+        cmocka_unit_test(the_lanes_of_a_long_flow_hold_a_life_and_a_minute),
+        cmocka_unit_test(a_flow_has_the_lanes_that_so_many_need),
+        cmocka_unit_test(a_slow_flow_still_has_a_lane_for_every_pair),
+        cmocka_unit_test(time_wait_of_a_flow_is_that_of_a_minute),
+        cmocka_unit_test(time_wait_all_at_once_is_that_of_all),
+        cmocka_unit_test(a_rate_beyond_the_buckets_says_to_lower_it),
+        cmocka_unit_test(a_flow_gets_another_pair_of_processes_by_its_rate),
+        cmocka_unit_test(a_flow_never_gets_more_pairs_than_processors_without_need),
+        cmocka_unit_test(descriptors_are_for_those_at_one_time_and_the_leak),
+        cmocka_unit_test(an_order_that_closes_nothing_needs_descriptors_for_all),
+        cmocka_unit_test(a_cause_needs_none_for_what_it_leaks),
+        cmocka_unit_test(a_server_may_be_given_fewer_descriptors),
+        cmocka_unit_test(a_cause_may_need_few_unless_told_otherwise),
+        cmocka_unit_test(more_descriptors_than_the_hard_limit_are_an_obstacle),
+        cmocka_unit_test(a_backlog_that_was_given_is_taken),
+        cmocka_unit_test(a_backlog_above_somaxconn_is_cut_with_a_warning),
+        cmocka_unit_test(an_outage_is_expected_where_it_was_made),
+        cmocka_unit_test(a_setting_of_a_namespace_is_an_obstacle_without_one),
+        cmocka_unit_test(in_a_namespace_of_its_own_it_is_none),
+        cmocka_unit_test(a_filter_is_an_obstacle_where_none_may_be_set),
+        cmocka_unit_test(an_ordinary_user_is_told_to_isolate),
+        cmocka_unit_test(what_needs_nothing_has_no_obstacle),
+        cmocka_unit_test(more_orphans_than_the_kernel_keeps_are_an_obstacle),
+        cmocka_unit_test(a_state_that_is_kept_leaves_no_orphans),
+        cmocka_unit_test(half_open_connections_have_a_listener_for_every_third_of_its_backlog),
+        cmocka_unit_test(connections_that_nobody_accepts_fit_in_the_queue),
+        cmocka_unit_test(one_such_order_among_others_decides_for_all),
+        cmocka_unit_test(what_is_to_overflow_may),
+        cmocka_unit_test(a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock),
+    };
+    return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}

@@ -1,0 +1,401 @@
+#include "../unit.h"
+
+#include "../event_loop.h"
+#include "engine/sampler.h"
+#include "kernel/tcp_state.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+enum { WITNESSES = 3 };
+
+/* An owner with three witnesses, of whom the test plays the far ends. */
+struct watch {
+    struct event_base *base;
+    struct lookout lookout;
+    int peer[WITNESSES];
+    int begun, looks, blind;
+    bool clogged;
+    struct look last;
+    int error;
+};
+
+static void on_begin(void *owner)
+{
+    ((struct watch *)owner)->begun++;
+}
+
+static void on_look(void *owner, const struct look *look)
+{
+    struct watch *watch = owner;
+    watch->looks++;
+    watch->last = *look;
+}
+
+static bool must_wait(void *owner)
+{
+    return ((struct watch *)owner)->clogged;
+}
+
+static void on_blind(void *owner, int error)
+{
+    struct watch *watch = owner;
+    watch->blind++;
+    watch->error = error;
+}
+
+static void no_line(void *context, const struct wire_line *line)
+{
+    (void)context;
+    (void)line;
+}
+
+static void no_end(void *context)
+{
+    (void)context;
+}
+
+static void no_bad(void *context, const struct message_complaint *why)
+{
+    (void)context;
+    (void)why;
+}
+
+static int set_up(void **state)
+{
+    static const struct wire_ears ears = {WAY_FROM_WITNESS, no_line, no_bad, no_end};
+    struct watch *watch = calloc(1, sizeof *watch);
+    watch->base = event_base_new();
+    assert_int_equal(lookout_init(&watch->lookout, watch->base, 1000000000), 0);
+    watch->lookout.owner = watch;
+    watch->lookout.must_wait = must_wait;
+    watch->lookout.on_begin = on_begin;
+    watch->lookout.on_look = on_look;
+    watch->lookout.on_blind = on_blind;
+    watch->lookout.witness_count = WITNESSES;
+    for (int i = 0; i < WITNESSES; i++) {
+        int fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        watch->lookout.witnesses[i] = wire_new(watch->base, fds[0], &ears, watch);
+        watch->peer[i] = fds[1];
+    }
+    *state = watch;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct watch *watch = *state;
+    lookout_free(&watch->lookout);
+    for (int i = 0; i < WITNESSES; i++) {
+        wire_free(watch->lookout.witnesses[i]);
+        close(watch->peer[i]);
+    }
+    event_base_loop(watch->base, EVLOOP_NONBLOCK);
+    event_base_free(watch->base);
+    free(watch);
+    return 0;
+}
+
+static bool hear(struct watch *watch, int witness, char *text)
+{
+    struct wire_line line;
+    assert_int_equal(wire_split(text, &line), 0);
+    return lookout_hear(&watch->lookout, witness, &line);
+}
+
+/* A witness has seen so many in one state on each side; of the server's, `tally` in each of the other counts.
+ */
+static bool sees_as(struct watch *watch, int witness, long long serial, int took_us, int servers, int clients,
+                    int tally)
+{
+    char text[1024];
+    size_t length = (size_t)snprintf(text, sizeof text, "seen %lld %d", serial, took_us);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        for (int i = 0; i < STATE_COUNT; i++)
+            length += (size_t)snprintf(text + length, sizeof text - length, " %d",
+                                       i != STATE_ESTABLISHED ? 0
+                                       : side == SIDE_SERVER  ? servers
+                                                              : clients);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        for (int i = 0; i < 4; i++)
+            length += (size_t)snprintf(text + length, sizeof text - length, " %d",
+                                       side == SIDE_SERVER ? tally * (i + 1) : 0);
+    return hear(watch, witness, text);
+}
+
+static bool sees(struct watch *watch, int witness, int servers, int clients)
+{
+    return sees_as(watch, witness, watch->lookout.serial, 10, servers, clients, 0);
+}
+
+static bool fails(struct watch *watch, int witness, int error)
+{
+    char text[64];
+    snprintf(text, sizeof text, "unseen %lld 10 %d", (long long)watch->lookout.serial, error);
+    return hear(watch, witness, text);
+}
+
+static void every_witness_is_asked_with_the_same_serial(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    run_for_ms(watch->base, 5);
+    for (int i = 0; i < WITNESSES; i++) {
+        char text[32] = "";
+        await_readable(watch->peer[i]);
+        assert_true(read(watch->peer[i], text, sizeof text - 1) > 0);
+        assert_string_equal(text, "look 1\n");
+    }
+    assert_int_equal(watch->begun, 1);
+}
+
+static void a_look_is_complete_when_all_have_answered(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    assert_true(sees(watch, 2, 1, 2));
+    assert_true(sees(watch, 0, 30, 40));
+    assert_int_equal(watch->looks, 0);
+    assert_true(sees(watch, 1, 500, 600));
+    assert_int_equal(watch->looks, 1);
+    assert_int_equal(watch->last.sides[SIDE_SERVER].of[STATE_ESTABLISHED], 531);
+    assert_int_equal(watch->last.sides[SIDE_CLIENT].of[STATE_ESTABLISHED], 642);
+}
+
+static void the_part_of_each_is_kept(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    for (int i = 0; i < WITNESSES; i++)
+        sees(watch, i, 10 * i, 100 * i);
+    assert_int_equal(watch->last.part_count, WITNESSES);
+    for (int i = 0; i < WITNESSES; i++) {
+        assert_int_equal(watch->last.parts[i].sides[SIDE_SERVER].of[STATE_ESTABLISHED], 10 * i);
+        assert_int_equal(watch->last.parts[i].sides[SIDE_CLIENT].of[STATE_ESTABLISHED], 100 * i);
+    }
+}
+
+static void the_other_counts_add_up_too(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    for (int i = 0; i < WITNESSES; i++)
+        sees_as(watch, i, 1, 10, 0, 0, i + 1);
+    const struct histogram *sum = &watch->last.sides[SIDE_SERVER];
+    assert_int_equal(sum->owned, 6);
+    assert_int_equal(sum->unread, 12);
+    assert_int_equal(sum->unowned, 18);
+    assert_int_equal(sum->queued, 24);
+    assert_int_equal(watch->last.sides[SIDE_CLIENT].owned, 0);
+    assert_int_equal(watch->last.parts[2].sides[SIDE_SERVER].queued, 12);
+}
+
+static void a_look_took_as_long_as_its_slowest_witness(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    sees_as(watch, 0, 1, 20, 0, 0, 0);
+    sees_as(watch, 1, 1, 900, 0, 0, 0);
+    sees_as(watch, 2, 1, 30, 0, 0, 0);
+    assert_int_equal(watch->last.took_us, 900);
+}
+
+static void nothing_of_one_look_is_in_the_next(void **state)
+{
+    struct watch *watch = *state;
+    for (int round = 0; round < 2; round++) {
+        lookout_now(&watch->lookout);
+        for (int i = 0; i < WITNESSES; i++)
+            sees(watch, i, 7, 7);
+    }
+    assert_int_equal(watch->looks, 2);
+    assert_int_equal(watch->last.sides[SIDE_SERVER].of[STATE_ESTABLISHED], 21);
+}
+
+static void one_that_could_not_see_spoils_the_look(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    sees(watch, 0, 1, 1);
+    assert_true(fails(watch, 1, ENOBUFS));
+    sees(watch, 2, 1, 1);
+    assert_int_equal(watch->looks, 0);
+    assert_int_equal(watch->lookout.failed_in_all, 1);
+    assert_false(watch->lookout.looking);
+    lookout_now(&watch->lookout);
+    for (int i = 0; i < WITNESSES; i++)
+        sees(watch, i, 1, 1);
+    assert_int_equal(watch->looks, 1);
+}
+
+static void one_that_never_sees_makes_blind(void **state)
+{
+    struct watch *watch = *state;
+    for (int round = 0; round < 10; round++) {
+        assert_int_equal(watch->blind, 0);
+        lookout_now(&watch->lookout);
+        sees(watch, 0, 1, 1);
+        fails(watch, 1, EPERM);
+        sees(watch, 2, 1, 1);
+    }
+    assert_int_equal(watch->blind, 1);
+    assert_int_equal(watch->error, EPERM);
+    assert_int_equal(watch->looks, 0);
+}
+
+static void a_second_answer_of_one_counts_for_nothing(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    for (int i = 0; i < 3; i++)
+        assert_true(sees(watch, 0, 5, 5));
+    assert_int_equal(watch->looks, 0);
+    sees(watch, 1, 0, 0);
+    sees(watch, 2, 0, 0);
+    assert_int_equal(watch->looks, 1);
+    assert_int_equal(watch->last.sides[SIDE_SERVER].of[STATE_ESTABLISHED], 5);
+}
+
+static void an_answer_to_an_earlier_look_counts_for_nothing(void **state)
+{
+    struct watch *watch = *state;
+    for (int round = 0; round < 2; round++) {
+        lookout_now(&watch->lookout);
+        for (int i = 0; i < WITNESSES; i++)
+            assert_true(sees_as(watch, i, 1, 10, 9, 9, 0));
+    }
+    assert_int_equal(watch->looks, 1);
+    assert_true(watch->lookout.looking);
+}
+
+static void an_answer_that_nobody_asked_for_counts_for_nothing(void **state)
+{
+    struct watch *watch = *state;
+    for (int i = 0; i < WITNESSES; i++)
+        assert_true(sees_as(watch, i, 0, 10, 9, 9, 0));
+    assert_int_equal(watch->looks, 0);
+    assert_int_equal(watch->blind, 0);
+}
+
+static void after_the_stop_nothing_is_asked_or_told(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    sees(watch, 0, 1, 1);
+    lookout_stop(&watch->lookout);
+    assert_true(sees(watch, 1, 1, 1));
+    assert_true(sees(watch, 2, 1, 1));
+    lookout_now(&watch->lookout);
+    assert_int_equal(watch->looks, 0);
+    assert_int_equal(watch->begun, 1);
+}
+
+static void lines_of_another_shape_are_not_its(void **state)
+{
+    struct watch *watch = *state;
+    char hello[] = "hello 3 1.0", short_seen[] = "seen 1 10 5", short_unseen[] = "unseen 1";
+    lookout_now(&watch->lookout);
+    assert_false(hear(watch, 0, hello));
+    assert_false(hear(watch, 0, short_seen));
+    assert_false(hear(watch, 0, short_unseen));
+}
+
+static void who_has_not_answered_is_known(void **state)
+{
+    struct watch *watch = *state;
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    lookout_now(&watch->lookout);
+    assert_true(lookout_awaits(&watch->lookout, 0));
+    sees(watch, 0, 1, 1);
+    sees(watch, 2, 1, 1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    assert_true(lookout_awaits(&watch->lookout, 1));
+    sees(watch, 1, 1, 1);
+    assert_false(lookout_awaits(&watch->lookout, 1));
+}
+
+/* Two looks must not be mixed: what the workers still have to say belongs to the one that they were asked
+ * for. */
+static void a_look_that_is_extended_is_the_only_one_until_it_is_complete(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    sees(watch, 0, 1, 1);
+    sees(watch, 1, 1, 1);
+    sees(watch, 2, 1, 1);
+    assert_int_equal(watch->looks, 1);
+    lookout_extend(&watch->lookout);
+    lookout_now(&watch->lookout);
+    lookout_later(&watch->lookout, false, 0);
+    assert_int_equal(watch->begun, 1);
+    assert_true(lookout_is_due(&watch->lookout));
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    lookout_complete(&watch->lookout);
+    assert_false(lookout_is_due(&watch->lookout));
+    lookout_later(&watch->lookout, false, 0);
+    assert_true(lookout_is_due(&watch->lookout));
+    lookout_now(&watch->lookout);
+    assert_int_equal(watch->begun, 2);
+}
+
+static void while_a_look_is_under_way_no_other_begins(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    lookout_now(&watch->lookout);
+    lookout_later(&watch->lookout, false, 0);
+    assert_int_equal(watch->begun, 1);
+    assert_false(evtimer_pending(watch->lookout.timer, NULL));
+}
+
+static void after_the_stop_nobody_owes_an_answer(void **state)
+{
+    struct watch *watch = *state;
+    lookout_now(&watch->lookout);
+    assert_true(lookout_awaits(&watch->lookout, 0));
+    lookout_stop(&watch->lookout);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    sees(watch, 0, 1, 1);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+}
+
+static void while_nobody_can_take_it_down_no_look_begins(void **state)
+{
+    struct watch *watch = *state;
+    watch->clogged = true;
+    lookout_now(&watch->lookout);
+    run_for_ms(watch->base, 100);
+    assert_int_equal(watch->begun, 0);
+    assert_false(lookout_awaits(&watch->lookout, 0));
+    watch->clogged = false;
+    assert_comes_true(watch->base, watch->begun == 1);
+    lookout_stop(&watch->lookout);
+}
+
+#define watch_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        watch_test(every_witness_is_asked_with_the_same_serial),
+        watch_test(a_look_is_complete_when_all_have_answered),
+        watch_test(the_part_of_each_is_kept),
+        watch_test(the_other_counts_add_up_too),
+        watch_test(a_look_took_as_long_as_its_slowest_witness),
+        watch_test(nothing_of_one_look_is_in_the_next),
+        watch_test(one_that_could_not_see_spoils_the_look),
+        watch_test(one_that_never_sees_makes_blind),
+        watch_test(a_second_answer_of_one_counts_for_nothing),
+        watch_test(an_answer_to_an_earlier_look_counts_for_nothing),
+        watch_test(an_answer_that_nobody_asked_for_counts_for_nothing),
+        watch_test(after_the_stop_nothing_is_asked_or_told),
+        watch_test(lines_of_another_shape_are_not_its),
+        watch_test(who_has_not_answered_is_known),
+        watch_test(after_the_stop_nobody_owes_an_answer),
+        watch_test(a_look_that_is_extended_is_the_only_one_until_it_is_complete),
+        watch_test(while_nobody_can_take_it_down_no_look_begins),
+        watch_test(while_a_look_is_under_way_no_other_begins),
+    };
+    return cmocka_run_group_tests_name("lookout", tests, NULL, NULL);
+}

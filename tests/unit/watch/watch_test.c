@@ -1,0 +1,377 @@
+#include "../unit.h"
+
+#include "../loopback.h"
+#include "kernel/socket_owner.h"
+#include "watch/watch.h"
+
+#include <errno.h>
+
+static const struct watch_row *row_in(const struct watch_look *look, enum watch_set set, enum side side)
+{
+    for (int i = 0; i < look->sets[set].count; i++)
+        if (look->sets[set].each[i].key.side == side)
+            return &look->sets[set].each[i];
+    return NULL;
+}
+
+static const struct watch_row *server_row(const struct watch_look *look)
+{
+    return row_in(look, WATCH_OWNERS, SIDE_SERVER);
+}
+
+static struct watch *watch_port(uint16_t port, pid_t pid)
+{
+    int error;
+    struct watch *watch = watch_new(&(struct watch_settings){.port = port, .pid = pid}, &error);
+    assert_non_null(watch);
+    return watch;
+}
+
+static void look_at(struct watch *watch, struct watch_look *look)
+{
+    assert_int_equal(watch_take(watch, false, look), 0);
+}
+
+static void a_server_in_close_wait_is_seen_and_ages(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_listen();
+    loopback.client = loopback_connect(&loopback);
+    loopback.server = loopback_accept(&loopback);
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    assert_int_equal(watch_take(watch, true, &look), 0);
+    assert_int_equal(look.sockets, 2);
+    const struct watch_row *row = server_row(&look);
+    assert_non_null(row);
+    assert_int_equal(row->pid, getpid());
+    assert_int_equal(row->of[STATE_ESTABLISHED], 1);
+    assert_int_equal(row->oldest_ms, -1);
+
+    close(loopback.client);
+    await_readable(loopback.server);
+    assert_int_equal(watch_take(watch, false, &look), 0);
+    row = server_row(&look);
+    assert_int_equal(row->of[STATE_CLOSE_WAIT], 1);
+    assert_int_equal(row->unread, 1);
+    assert_int_equal(row->unowned, 0);
+    usleep(60000);
+    assert_int_equal(watch_take(watch, false, &look), 0);
+    assert_true(server_row(&look)->oldest_ms >= 50);
+    watch_free(watch);
+
+    /* A watch that begins later has it from the kernel, and keeps it. */
+    watch = watch_port(loopback.target.ports.first, getpid());
+    assert_int_equal(watch_take(watch, true, &look), 0);
+    assert_true(server_row(&look)->oldest_ms >= 50);
+    assert_int_equal(watch_take(watch, false, &look), 0);
+    assert_true(server_row(&look)->oldest_ms >= 50);
+    struct watch_growth growing;
+    assert_false(watch_growing(&look, 0, &growing));
+    close(loopback.server);
+    assert_int_equal(watch_take(watch, false, &look), 0);
+    assert_null(server_row(&look));
+    watch_free(watch);
+    close(loopback.listener);
+}
+
+static void a_connection_that_nobody_accepted_has_no_owner(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_listen();
+    loopback.client = loopback_connect(&loopback);
+    await_readable(loopback.listener);
+    close(loopback.client);
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(watch_take(watch, true, &look), 0);
+        if (server_row(&look)->of[STATE_CLOSE_WAIT] == 1)
+            break;
+        usleep(10000);
+    }
+    assert_int_equal(server_row(&look)->unowned, 1);
+    assert_int_equal(server_row(&look)->pid, 0);
+    assert_int_equal(look.hidden, 0);
+    watch_free(watch);
+    close(loopback.listener);
+}
+
+/* ---- owners ---- */
+
+/* The parent accepts, hands over to a child, and closes: no socket comes or goes. */
+static void a_connection_that_was_handed_over_has_its_new_owner(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    look_at(watch, &look);
+    assert_int_equal(server_row(&look)->pid, getpid());
+    pid_t child = fork_holder("heir");
+    look_at(watch, &look);
+    close(loopback.server);
+    look_at(watch, &look);
+    assert_int_equal(look.sets[WATCH_OWNERS].count, 2); /* the client's end too */
+    assert_int_equal(server_row(&look)->pid, child);
+    assert_string_equal(server_row(&look)->command, "heir");
+    end_holder(child);
+    watch_free(watch);
+    reset_connection(&loopback.client);
+    close(loopback.listener);
+}
+
+static void a_process_that_has_ended_owns_nothing(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    pid_t first = fork_holder("first"), second = fork_holder("second");
+    close(loopback.server);
+    close(loopback.client);
+    close(loopback.listener);
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    look_at(watch, &look);
+    pid_t owner = server_row(&look)->pid, heir = owner == first ? second : first;
+    assert_true(owner == first || owner == second);
+    kill(owner, SIGKILL); /* nobody waits for it yet: it is a zombie */
+    assert_soon(process_facts_of(owner, &(struct process_facts){0}) == -ESRCH);
+    look_at(watch, &look);
+    assert_int_equal(server_row(&look)->pid, heir);
+    for (int i = 0; i < look.sets[WATCH_OWNERS].count; i++)
+        assert_int_not_equal(look.sets[WATCH_OWNERS].each[i].pid, owner);
+    end_holder(first);
+    end_holder(second);
+    watch_free(watch);
+}
+
+static void a_command_is_that_of_now(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    char before[16];
+    prctl(PR_GET_NAME, before);
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    look_at(watch, &look);
+    prctl(PR_SET_NAME, "a\x1b[31m \"b\"\n");
+    look_at(watch, &look);
+    assert_string_equal(server_row(&look)->command, "a_[31m_\"b\"_");
+    prctl(PR_SET_NAME, before);
+    watch_free(watch);
+    loopback_close(&loopback);
+}
+
+static void a_process_that_ends_under_watch_is_esrch(void **state)
+{
+    (void)state;
+    pid_t child = fork_holder("holder");
+    struct watch *watch = watch_port(0, child);
+    struct watch_look look;
+    look_at(watch, &look);
+    kill(child, SIGKILL);
+    assert_soon(watch_take(watch, false, &look) == -ESRCH);
+    int error = 0;
+    assert_null(watch_new(&(struct watch_settings){.pid = child}, &error)); /* a zombie */
+    assert_int_equal(error, -ESRCH);
+    end_holder(child);
+    assert_null(watch_new(&(struct watch_settings){.pid = child}, &error));
+    assert_int_equal(error, -ESRCH);
+    watch_free(watch);
+}
+
+/* ---- servers without a listener ---- */
+
+enum { FEW = 3 };
+
+struct server {
+    struct loopback loopback;
+    int clients[FEW], servers[FEW];
+};
+
+static struct server serve_few(void)
+{
+    struct server server = {.loopback = loopback_listen()};
+    for (int i = 0; i < FEW; i++) {
+        server.clients[i] = loopback_connect(&server.loopback);
+        server.servers[i] = loopback_accept(&server.loopback);
+    }
+    return server;
+}
+
+static void end_few(struct server *server)
+{
+    for (int i = 0; i < FEW; i++) {
+        reset_connection(&server->clients[i]);
+        reset_connection(&server->servers[i]);
+    }
+}
+
+static void expect_one_server_row(const struct watch_look *look, uint16_t port)
+{
+    const struct watch_row *row = server_row(look);
+    assert_non_null(row);
+    assert_int_equal(look->sets[WATCH_PORTS].count, 2);
+    assert_int_equal(row->key.port, port);
+    assert_int_equal(row->of[STATE_ESTABLISHED], FEW);
+    assert_false(row->listens);
+    row = row_in(look, WATCH_PORTS, SIDE_CLIENT);
+    assert_int_equal(row->key.port, port);
+    assert_int_equal(row->of[STATE_ESTABLISHED], FEW);
+}
+
+static void a_server_stays_one_when_its_listener_is_closed(void **state)
+{
+    (void)state;
+    struct server server = serve_few();
+    uint16_t port = server.loopback.target.ports.first;
+    struct watch *watch = watch_port(port, 0);
+    struct watch_look look;
+    look_at(watch, &look);
+    assert_true(server_row(&look)->listens);
+    close(server.loopback.listener);
+    look_at(watch, &look);
+    expect_one_server_row(&look, port);
+    /* Down to one connection, which could be either's. */
+    for (int i = 1; i < FEW; i++) {
+        reset_connection(&server.clients[i]);
+        reset_connection(&server.servers[i]);
+    }
+    look_at(watch, &look);
+    assert_int_equal(server_row(&look)->of[STATE_ESTABLISHED], 1);
+    end_few(&server);
+    watch_free(watch);
+}
+
+static void a_server_is_known_by_its_connections_when_nobody_listened_since(void **state)
+{
+    (void)state;
+    struct server server = serve_few();
+    uint16_t port = server.loopback.target.ports.first;
+    close(server.loopback.listener);
+    struct watch *watch = watch_port(port, 0);
+    struct watch_look look;
+    look_at(watch, &look);
+    expect_one_server_row(&look, port);
+    end_few(&server);
+    watch_free(watch);
+}
+
+/* ---- growth ---- */
+
+/* Rows as looks would have left them. */
+static void every_set_can_grow(void **state)
+{
+    (void)state;
+    static struct watch_row owner, port, program;
+    owner = port = program = (struct watch_row){.is_here = true};
+    for (int i = 0; i < 30; i++) {
+        growth_add(&owner.growth, i, 1);
+        growth_add(&port.growth, i, 1 + i / 10); /* in steps: not yet sure */
+        growth_add(&program.growth, i, 2 * i);
+    }
+    struct watch_look look = {.sets = {{&owner, 1, 0}, {&port, 1, 0}, {&program, 1, 0}}};
+    struct watch_growth growing;
+    assert_true(watch_growing(&look, 10, &growing));
+    assert_int_equal(growing.set, WATCH_PROGRAMS);
+    assert_false(watch_growing(&look, 30, &growing)); /* 29 s are too few */
+    /* Where a port explains it, the port is named; where a process does, the process. */
+    port = program;
+    assert_true(watch_growing(&look, 10, &growing));
+    assert_int_equal(growing.set, WATCH_PORTS);
+    owner = program;
+    assert_true(watch_growing(&look, 10, &growing));
+    assert_int_equal(growing.set, WATCH_OWNERS);
+}
+
+/* The steepest row is too young to be sure of: an older one that grows is not hidden by it. */
+static void a_young_row_does_not_hide_an_old_one(void **state)
+{
+    (void)state;
+    static struct watch_row rows[2];
+    memset(rows, 0, sizeof rows);
+    for (int i = 0; i < 30; i++) {
+        growth_add(&rows[0].growth, i, i);
+        if (i >= 21)
+            growth_add(&rows[1].growth, i, 50 * (int64_t)i);
+    }
+    struct watch_look look = {.sets = {{rows, 2, 0}}};
+    struct watch_growth growing;
+    assert_true(watch_growing(&look, 10, &growing));
+    assert_ptr_equal(growing.row, &rows[0]);
+}
+
+/* A client that leaks has a connection to each of many servers. */
+static void a_program_is_counted_over_all_its_ports(void **state)
+{
+    (void)state;
+    struct loopback to[FEW];
+    for (int i = 0; i < FEW; i++)
+        to[i] = loopback_pair();
+    struct watch *watch = watch_port(0, getpid());
+    struct watch_look look;
+    look_at(watch, &look);
+    assert_int_equal(look.sockets, 2 * FEW);
+    assert_int_equal(look.sets[WATCH_PORTS].count, 2 * FEW);
+    assert_int_equal(look.sets[WATCH_PROGRAMS].count, 2);
+    const struct watch_row *program = row_in(&look, WATCH_PROGRAMS, SIDE_CLIENT);
+    assert_int_equal(program->of[STATE_ESTABLISHED], FEW);
+    assert_int_equal(program->pid, getpid());
+    watch_free(watch);
+    for (int i = 0; i < FEW; i++)
+        loopback_close(&to[i]);
+}
+
+static void children_of_a_port_are_counted_together(void **state)
+{
+    (void)state;
+    struct server server = serve_few();
+    pid_t children[FEW];
+    for (int i = 0; i < FEW; i++) {
+        children[i] = fork();
+        if (children[i] == 0) { /* the child of a client keeps its connection alone */
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (int other = 0; other < FEW; other++)
+                if (other != i)
+                    close(server.servers[other]);
+            for (;;)
+                pause();
+        }
+    }
+    for (int i = 0; i < FEW; i++)
+        close(server.servers[i]);
+    struct watch *watch = watch_port(server.loopback.target.ports.first, 0);
+    struct watch_look look;
+    assert_soon(watch_take(watch, true, &look) == 0 &&
+                row_in(&look, WATCH_PORTS, SIDE_SERVER)->processes == FEW);
+    const struct watch_row *port = row_in(&look, WATCH_PORTS, SIDE_SERVER);
+    assert_int_equal(port->pid, 0);
+    assert_int_equal(port->of[STATE_ESTABLISHED], FEW);
+    assert_string_equal(port->command, server_row(&look)->command);
+    assert_int_equal(server_row(&look)->of[STATE_ESTABLISHED], 1);
+    for (int i = 0; i < FEW; i++) {
+        end_holder(children[i]);
+        reset_connection(&server.clients[i]);
+    }
+    close(server.loopback.listener);
+    watch_free(watch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_server_in_close_wait_is_seen_and_ages),
+        cmocka_unit_test(a_connection_that_nobody_accepted_has_no_owner),
+        cmocka_unit_test(a_connection_that_was_handed_over_has_its_new_owner),
+        cmocka_unit_test(a_process_that_has_ended_owns_nothing),
+        cmocka_unit_test(a_command_is_that_of_now),
+        cmocka_unit_test(a_process_that_ends_under_watch_is_esrch),
+        cmocka_unit_test(a_server_stays_one_when_its_listener_is_closed),
+        cmocka_unit_test(a_server_is_known_by_its_connections_when_nobody_listened_since),
+        cmocka_unit_test(every_set_can_grow),
+        cmocka_unit_test(a_young_row_does_not_hide_an_old_one),
+        cmocka_unit_test(a_program_is_counted_over_all_its_ports),
+        cmocka_unit_test(children_of_a_port_are_counted_together),
+    };
+    return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
+}
