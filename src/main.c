@@ -12,7 +12,7 @@
  *     run, outputs         plan, views, exit code of these two; the files that the views write to
  *     isolation            --isolate and --sysctl: a network namespace of one's own
  *     remote               --server-via and --client-via: more than one machine
- *     cmd_server, cmd_client  one connection by hand, an end each; one_end is what they share
+ *     cmd_server, cmd_client  one connection by hand, an end each; interactive is what they share
  *     serve_cause          a server with a bug
  *     cmd_walk             one connection, both ends, through an order
  *     cmd_audit, cmd_watch  somebody's own server: does it close; what is there
@@ -27,7 +27,7 @@
  *     live                 both sides' histograms on a terminal, as they move
  *     progress             where the run is, on stderr: a line now and then
  *     metrics              what is there now, for a monitor (OpenMetrics); page_server is its HTTP
- *     board                what is there now: what live and metrics share
+ *     snapshot                what is there now: what live and metrics share
  *     order_json           an order explained to a program
  *     ends_text, ladder    one connection in words, and as a diagram
  *     plan_text            what a run would take
@@ -47,32 +47,32 @@
  *     watch, watch_rows    the sockets that are there, by port, process and peer
  *   storm/                 the experiment (libevent)
  *     close_order          the orders, as data
- *     state_order          how to get into each of the eleven states and stay there: rows of the same shape
+ *     kept_state          how to get into each of the eleven states and stay there: rows of the same shape
  *     act                  what can be done to an end: one system call each
  *     script               what one side does where connections come one by one: it follows from the order
- *     scenario             a fault as it is met in the field, and its signature; the rows are in cause/
+ *     fault_case             a fault as it is met in the field, and its signature; the rows are in cause/
  *     plan, lane           what a storm needs against what the machine allows; connections over server ports
  *     storm                a run: order after order, or several held together
  *     controller           one order: its phases, and what each event means in each; controller_state draws
  *                          them, controller_tell tells the views, controller_watch looks after what is owed
- *     course_at_once       all connections together: act, settle, hold, next step
- *     course_flow          connections that come one by one, and what is left of them
- *     lookout              when the witness looks
+ *     batch       all connections together: act, settle, hold, next step
+ *     arrivals          connections that come one by one, and what is left of them
+ *     sampler              when the witness looks
  *     observer             what a view must implement
  *     expectation          what a look should show, and how one differs
- *     outage               what a flow breaks: growth is a slope with its confidence, story what broke when
- *     verdict              what it means, in sentences; whose_fault for each class of lingering sockets,
+ *     outage               what a flow breaks: growth is a slope with its confidence, timeline what broke
+ * when verdict              what it means, in sentences; attribution_of for each class of lingering sockets,
  *                          debt for what each side has left to do
  *     fault                why a storm cannot go on
- *     crew, process        the workers as the controller sees them; how they are started
- *     team                 the hosts behind launchers; host_process and host_report at their end
+ *     workers, process        the workers as the controller sees them; how they are started
+ *     hosts                 the hosts behind launchers; host_process and host_report at their end
  *     by_host              a look, host by host
- *     wire, messages       the lines that controller and workers exchange; the table of all of them
+ *     link, messages       the lines that controller and workers exchange; the table of all of them
  *     worker               a process that holds ends, in one of four roles
- *     server_end, client_end, ends     all at once: a worker's descriptors, and acts on all of them
- *     server_flow, client_flow         one by one; flow_worker is what they share, arrivals the schedule
- *     party, lives         one process's part in a flow and how it behaves: lives play a script
- *     door, held           a listening socket that is heard; the descriptors that a process holds
+ *     batch_server, batch_client, ends     all at once: a worker's descriptors, and acts on all of them
+ *     arrivals_server, arrivals_client         one by one; arrivals_worker is what they share, arrivals the
+ * schedule endpoint, lives         one process's part in a flow and how it behaves: lives play a script
+ *     listener, held           a listening socket that is heard; the descriptors that a process holds
  *     witness_process      the witness in a process of its own
  *     clock                one monotonic clock
  *   tcp/                   what the kernel knows (no libevent)

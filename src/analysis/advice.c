@@ -29,7 +29,7 @@ static const struct advice_row rows[] = {
     {NULL, EPERM, "a packet filter or a security module forbids it"},
 };
 
-const char *fault_advice(const char *call, int error)
+const char *advice_for(const char *call, int error)
 {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].error == error && (rows[i].call == NULL || strcmp(rows[i].call, call) == 0))

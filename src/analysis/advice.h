@@ -8,6 +8,6 @@ struct fault {
 
 /* The advice that belongs to a failed call, "" when there is none: "raise the descriptor limit (ulimit -n)".
  */
-const char *fault_advice(const char *call, int error);
+const char *advice_for(const char *call, int error);
 
 #endif

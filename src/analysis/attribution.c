@@ -165,9 +165,9 @@ static const struct reading *reading_of(enum tcp_state state)
     return &none;
 }
 
-struct fault_sentence who_acts(const struct lingering_class *class, const struct lingering *all)
+struct attribution_text who_acts(const struct lingering_class *class, const struct lingering *all)
 {
-    struct fault_sentence out = {""};
+    struct attribution_text out = {""};
     const char *special = case_of(class, all).acts;
     size_t used = put_names(class, special != NULL ? special : reading_of(class->state)->acts[class->owned],
                             out.text, sizeof out.text);
@@ -177,9 +177,9 @@ struct fault_sentence who_acts(const struct lingering_class *class, const struct
     return out;
 }
 
-struct fault_sentence whose_fault(const struct lingering_class *class, const struct lingering *all)
+struct attribution_text attribution_of(const struct lingering_class *class, const struct lingering *all)
 {
-    struct fault_sentence out;
+    struct attribution_text out;
     char owner[160], since[48], fins[100];
     const char *special = case_of(class, all).fins;
     const char *unread = class->state != STATE_CLOSE_WAIT ? ""

@@ -24,10 +24,10 @@ struct flow_tally {
 };
 
 struct outage {
-    int64_t backlog;                  /* of the one listener; 0: there are several */
-    int64_t server_nofile;            /* descriptors that a process of the server may have; 0: not known */
-    struct growth growth[SIDE_COUNT]; /* of what the side holds, until something broke */
-    struct story story;
+    int64_t backlog;       /* of the one listener; 0: there are several */
+    int64_t server_nofile; /* descriptors that a process of the server may have; 0: not known */
+    struct trend_line growth[SIDE_COUNT]; /* of what the side holds, until something broke */
+    struct timeline timeline;
     struct { /* of ListenDrops while it rises from look to look */
         int64_t seen, first;
         double began_s, last_s;

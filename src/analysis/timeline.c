@@ -11,86 +11,86 @@ static const struct stage_row {
     const char *sentence;
     const char *before, *after;
 } rows[] = {
-    [STORY_SERVER_EMFILE] = {"server_emfile",
+    [STAGE_SERVER_EMFILE] = {"server_emfile",
                              "first EMFILE: accept() fails, the server is out of descriptors", " (limit ",
                              ")"},
-    [STORY_MACHINE_ENFILE] = {"machine_enfile", "first ENFILE: the whole machine is out of descriptors",
+    [STAGE_MACHINE_ENFILE] = {"machine_enfile", "first ENFILE: the whole machine is out of descriptors",
                               " (fs.file-max ", ")"},
-    [STORY_QUEUE_FULL] = {"queue_full", "the accept queue is full", ": ",
+    [STAGE_QUEUE_FULL] = {"queue_full", "the accept queue is full", ": ",
                           " connections wait that nobody accepts"},
-    [STORY_SYN_DROPPED] = {"syn_dropped", "first SYN dropped by the full accept queue", " (ListenDrops ",
+    [STAGE_SYN_DROPPED] = {"syn_dropped", "first SYN dropped by the full accept queue", " (ListenDrops ",
                            ")"},
-    [STORY_CONNECT_SLOW] = {"connect_slow", "connect() takes 1 s: the SYN is being sent again", " (", " ms)"},
-    [STORY_CONNECT_TIMED_OUT] = {"connect_timed_out", "first connect() timed out: no SYN was answered",
+    [STAGE_CONNECT_SLOW] = {"connect_slow", "connect() takes 1 s: the SYN is being sent again", " (", " ms)"},
+    [STAGE_CONNECT_TIMED_OUT] = {"connect_timed_out", "first connect() timed out: no SYN was answered",
                                  " (waited ", " ms)"},
-    [STORY_REPLY_LOST] = {"reply_lost", "first reply lost: reset before it was read"},
+    [STAGE_REPLY_LOST] = {"reply_lost", "first reply lost: reset before it was read"},
 };
-_Static_assert(sizeof rows / sizeof rows[0] == STORY_STAGE_COUNT, "one row per stage");
+_Static_assert(sizeof rows / sizeof rows[0] == STAGE_COUNT, "one row per stage");
 
-bool story_note(struct story *story, enum story_stage stage, double t_s, int64_t number)
+bool timeline_note(struct timeline *timeline, enum timeline_stage stage, double t_s, int64_t number)
 {
-    struct story_event *event = &story->events[stage];
+    struct timeline_event *event = &timeline->events[stage];
     bool first = !event->happened;
     if (first || t_s < event->t_s)
-        *event = (struct story_event){true, t_s, number};
+        *event = (struct timeline_event){true, t_s, number};
     return first;
 }
 
-bool story_has(const struct story *story, enum story_stage stage)
+bool timeline_has(const struct timeline *timeline, enum timeline_stage stage)
 {
-    return story->events[stage].happened;
+    return timeline->events[stage].happened;
 }
 
-double story_at(const struct story *story, enum story_stage stage)
+double timeline_at(const struct timeline *timeline, enum timeline_stage stage)
 {
-    return story->events[stage].happened ? story->events[stage].t_s : INFINITY;
+    return timeline->events[stage].happened ? timeline->events[stage].t_s : INFINITY;
 }
 
-double story_since(const struct story *story, enum story_stage stage)
+double timeline_since(const struct timeline *timeline, enum timeline_stage stage)
 {
-    return story_at(story, stage) - story->began_s;
+    return timeline_at(timeline, stage) - timeline->began_s;
 }
 
-double story_first_failure_s(const struct story *story)
+double timeline_first_failure_s(const struct timeline *timeline)
 {
     double first = INFINITY;
-    for (int i = 0; i < STORY_STAGE_COUNT; i++)
-        if (story_at(story, (enum story_stage)i) < first)
-            first = story_at(story, (enum story_stage)i);
+    for (int i = 0; i < STAGE_COUNT; i++)
+        if (timeline_at(timeline, (enum timeline_stage)i) < first)
+            first = timeline_at(timeline, (enum timeline_stage)i);
     return first;
 }
 
-int story_in_order(const struct story *story, enum story_stage stages[STORY_STAGE_COUNT])
+int timeline_in_order(const struct timeline *timeline, enum timeline_stage stages[STAGE_COUNT])
 {
     int count = 0;
-    for (int i = 0; i < STORY_STAGE_COUNT; i++) {
-        enum story_stage stage = (enum story_stage)i;
-        if (!story_has(story, stage))
+    for (int i = 0; i < STAGE_COUNT; i++) {
+        enum timeline_stage stage = (enum timeline_stage)i;
+        if (!timeline_has(timeline, stage))
             continue;
         int place = count++;
-        for (; place > 0 && story_at(story, stages[place - 1]) > story_at(story, stage); place--)
+        for (; place > 0 && timeline_at(timeline, stages[place - 1]) > timeline_at(timeline, stage); place--)
             stages[place] = stages[place - 1];
         stages[place] = stage;
     }
     return count;
 }
 
-const char *story_stage_name(enum story_stage stage)
+const char *timeline_stage_name(enum timeline_stage stage)
 {
     return rows[stage].name;
 }
 
-struct story_text story_line(const struct story *story, enum story_stage stage)
+struct timeline_text timeline_line(const struct timeline *timeline, enum timeline_stage stage)
 {
-    const struct story_event *event = &story->events[stage];
+    const struct timeline_event *event = &timeline->events[stage];
     const struct stage_row *row = &rows[stage];
-    struct story_text line = {""};
+    struct timeline_text line = {""};
     if (!event->happened)
         return line;
     if (event->number > 0 && row->before != NULL)
-        snprintf(line.text, sizeof line.text, "%.1f s: %s%s%s%s", story_since(story, stage), row->sentence,
-                 row->before, grouped(event->number).text, row->after);
+        snprintf(line.text, sizeof line.text, "%.1f s: %s%s%s%s", timeline_since(timeline, stage),
+                 row->sentence, row->before, grouped(event->number).text, row->after);
     else
-        snprintf(line.text, sizeof line.text, "%.1f s: %s", story_since(story, stage), row->sentence);
+        snprintf(line.text, sizeof line.text, "%.1f s: %s", timeline_since(timeline, stage), row->sentence);
     return line;
 }

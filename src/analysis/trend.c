@@ -16,29 +16,29 @@ static const double LATTER_HALF_SHARE = 0.25; /* of the whole's slope */
 
 /* ---- looks into bins ---- */
 
-static void merge_bins_in_pairs(struct growth *growth)
+static void merge_bins_in_pairs(struct trend_line *growth)
 {
     growth->bins_used /= 2;
     growth->looks_per_bin *= 2;
     for (int i = 0; i < growth->bins_used; i++) {
-        struct growth_bin a = growth->bins[2 * i], b = growth->bins[2 * i + 1];
-        growth->bins[i] = (struct growth_bin){a.looks + b.looks, a.t_s + b.t_s, a.count + b.count};
+        struct trend_bin a = growth->bins[2 * i], b = growth->bins[2 * i + 1];
+        growth->bins[i] = (struct trend_bin){a.looks + b.looks, a.t_s + b.t_s, a.count + b.count};
     }
 }
 
-static struct growth_bin *bin_with_room(struct growth *growth)
+static struct trend_bin *bin_with_room(struct trend_line *growth)
 {
     int used = growth->bins_used;
     if (used > 0 && growth->bins[used - 1].looks < growth->looks_per_bin)
         return &growth->bins[used - 1];
-    if (used == GROWTH_BINS)
+    if (used == TREND_BINS)
         merge_bins_in_pairs(growth);
-    struct growth_bin *bin = &growth->bins[growth->bins_used++];
-    *bin = (struct growth_bin){0};
+    struct trend_bin *bin = &growth->bins[growth->bins_used++];
+    *bin = (struct trend_bin){0};
     return bin;
 }
 
-void growth_add(struct growth *growth, double t_s, int64_t count)
+void trend_line_add(struct trend_line *growth, double t_s, int64_t count)
 {
     if (growth->looks == 0) {
         growth->looks_per_bin = 1;
@@ -50,7 +50,7 @@ void growth_add(struct growth *growth, double t_s, int64_t count)
     growth->looks++;
     growth->last_s = t_s;
     growth->last = count;
-    struct growth_bin *bin = bin_with_room(growth);
+    struct trend_bin *bin = bin_with_room(growth);
     bin->looks++;
     bin->t_s += t_s - growth->first_s;
     bin->count += (double)(count - growth->first);
@@ -63,9 +63,9 @@ struct point {
     double weight, t_s, count;
 };
 
-static struct point point_of(const struct growth *growth, int i)
+static struct point point_of(const struct trend_line *growth, int i)
 {
-    const struct growth_bin *bin = &growth->bins[i];
+    const struct trend_bin *bin = &growth->bins[i];
     double looks = (double)bin->looks;
     return (struct point){looks / (double)growth->looks_per_bin, bin->t_s / looks, bin->count / looks};
 }
@@ -84,7 +84,7 @@ static double residual_of(const struct line *line, const struct point *point)
     return point->count - line->count - line->slope_per_s * (point->t_s - line->t_s);
 }
 
-static void find_mean(struct line *line, const struct growth *growth, int from)
+static void find_mean(struct line *line, const struct trend_line *growth, int from)
 {
     for (int i = from; i < growth->bins_used; i++) {
         struct point point = point_of(growth, i);
@@ -96,7 +96,7 @@ static void find_mean(struct line *line, const struct growth *growth, int from)
     line->count /= line->weight;
 }
 
-static void find_slope(struct line *line, const struct growth *growth, int from)
+static void find_slope(struct line *line, const struct trend_line *growth, int from)
 {
     double products = 0;
     for (int i = from; i < growth->bins_used; i++) {
@@ -108,7 +108,7 @@ static void find_slope(struct line *line, const struct growth *growth, int from)
     line->slope_per_s = line->t_squares > 0 ? products / line->t_squares : 0;
 }
 
-static void find_scatter(struct line *line, const struct growth *growth, int from)
+static void find_scatter(struct line *line, const struct trend_line *growth, int from)
 {
     double before = 0;
     for (int i = from; i < growth->bins_used; i++) {
@@ -120,7 +120,7 @@ static void find_scatter(struct line *line, const struct growth *growth, int fro
     }
 }
 
-static struct line line_through(const struct growth *growth, int from)
+static struct line line_through(const struct trend_line *growth, int from)
 {
     struct line line = {0};
     find_mean(&line, growth, from);
@@ -174,7 +174,7 @@ static double slope_margin(const struct line *line)
  * slow wave that looks straight, so this does not rest on the scatter around the line: the count wanders no
  * further than a walk with such falls and rises alike, and no further than Poisson lets such a stock differ
  * between two looks. A leak that nothing is taken from has no falls, and chance carries it nowhere. */
-static double chance_rise(const struct growth *growth, const struct line *whole)
+static double chance_rise(const struct trend_line *growth, const struct line *whole)
 {
     double at_start = (double)growth->first + whole->count - whole->slope_per_s * whole->t_s;
     double at_end = at_start + whole->slope_per_s * (growth->last_s - growth->first_s);
@@ -182,13 +182,13 @@ static double chance_rise(const struct growth *growth, const struct line *whole)
     return sqrt(fmin(2 * growth->falls_squared, 2 * stock));
 }
 
-static double least_rise(const struct growth *growth, const struct line *whole)
+static double least_rise(const struct trend_line *growth, const struct line *whole)
 {
     double scatter = sqrt(whole->scatter / whole->weight);
     return fmax(RISE_LEAST, fmax(RISE_OVER_SCATTER * scatter, RISE_OVER_CHANCE * chance_rise(growth, whole)));
 }
 
-struct trend growth_of(const struct growth *growth)
+struct trend trend_of(const struct trend_line *growth)
 {
     struct trend trend = {
         .looks = growth->looks,
@@ -215,7 +215,7 @@ struct trend growth_of(const struct growth *growth)
     return trend;
 }
 
-double growth_seconds_to(const struct trend *trend, double room)
+double trend_seconds_to(const struct trend *trend, double room)
 {
     if (trend->kind != TREND_LEAK)
         return INFINITY;
@@ -276,28 +276,28 @@ static struct number_text span_text(double span_s)
     return out;
 }
 
-static struct growth_text level_words(const struct trend *trend)
+static struct trend_text level_words(const struct trend *trend)
 {
     struct rate_scale scale = scale_for(trend);
-    struct growth_text out;
+    struct trend_text out;
     snprintf(out.text, sizeof out.text, "stays level (%s%s, 95%% confidence %s to %s)",
              rate_text(trend->slope_per_s, &scale).text, scale.unit, rate_text(trend->low_per_s, &scale).text,
              rate_text(trend->high_per_s, &scale).text);
     return out;
 }
 
-static struct growth_text slope_words(const struct trend *trend, const char *verb, double slope, double low,
-                                      double high)
+static struct trend_text slope_words(const struct trend *trend, const char *verb, double slope, double low,
+                                     double high)
 {
     struct rate_scale scale = scale_for(trend);
-    struct growth_text out;
+    struct trend_text out;
     snprintf(out.text, sizeof out.text, "%s by %s%s (95%% confidence %s to %s, %s looks over %s)", verb,
              rate_text(slope, &scale).text, scale.unit, rate_text(low, &scale).text,
              rate_text(high, &scale).text, grouped(trend->looks).text, span_text(trend->span_s).text);
     return out;
 }
 
-struct growth_text growth_words(const struct trend *trend)
+struct trend_text trend_words(const struct trend *trend)
 {
     switch (trend->kind) {
     case TREND_LEAK:
@@ -309,5 +309,5 @@ struct growth_text growth_words(const struct trend *trend)
     case TREND_UNKNOWN:
         break;
     }
-    return (struct growth_text){"too few looks to tell"};
+    return (struct trend_text){"too few looks to tell"};
 }

@@ -31,14 +31,14 @@ static void say_signature(struct verdict *verdict, const struct verdict_input *i
 {
     add(verdict, "As expected, the bug %s: %s. %s",
         input->flow->shows_signature ? "shows" : "does not show. Its signature would be",
-        signature_text(&input->flow->scenario->signature).text, input->order->meaning);
+        signature_text(&input->flow->fault_case->signature).text, input->order->meaning);
 }
 
 static void say_outcome(struct verdict *verdict, const struct verdict_input *input)
 {
     switch (input->outcome) {
     case OUTCOME_AS_EXPECTED:
-        if (input->flow != NULL && input->flow->scenario != NULL)
+        if (input->flow != NULL && input->flow->fault_case != NULL)
             say_signature(verdict, input);
         else if (input->aged || input->late_close)
             add(verdict, "As expected, for a run that outlasts the kernel's clocks.");
@@ -111,8 +111,8 @@ static void say_leaked(struct verdict *verdict, const struct verdict_input *inpu
 /* Sockets on the lanes that no process of this run has, and that none of them can have left to another. */
 static void say_strangers(struct verdict *verdict, const struct verdict_input *input)
 {
-    const struct scenario *scenario = input->flow != NULL ? input->flow->scenario : NULL;
-    if (scenario != NULL && scenario->signature.owner == OWNER_OTHER)
+    const struct fault_case *fault_case = input->flow != NULL ? input->flow->fault_case : NULL;
+    if (fault_case != NULL && fault_case->signature.owner == OWNER_OTHER)
         return;
     for (int i = 0; i < input->lingering->count; i++) {
         const struct lingering_class *class = &input->lingering->each[i];
@@ -130,7 +130,7 @@ static void say_whose_fault(struct verdict *verdict, const struct verdict_input 
     const struct lingering *lingering = input->lingering;
     int64_t told = 0;
     for (int i = 0; lingering != NULL && i < lingering->count; i++) {
-        add(verdict, "%s", whose_fault(&lingering->each[i], lingering).text);
+        add(verdict, "%s", attribution_of(&lingering->each[i], lingering).text);
         told += lingering->each[i].count;
     }
     if (lingering != NULL && told < lingering->total)
@@ -214,31 +214,32 @@ static void say_rate(struct verdict *verdict, const struct flow_report *flow)
         late, failed);
 }
 
-static void say_story(struct verdict *verdict, const struct story *story)
+static void say_timeline(struct verdict *verdict, const struct timeline *timeline)
 {
-    enum story_stage stages[STORY_STAGE_COUNT];
-    int count = story_in_order(story, stages);
+    enum timeline_stage stages[STAGE_COUNT];
+    int count = timeline_in_order(timeline, stages);
     if (count > 0)
         add(verdict, "What broke, and when it was first seen:");
     for (int i = 0; i < count; i++)
-        add(verdict, "- %s", story_line(story, stages[i]).text);
+        add(verdict, "- %s", timeline_line(timeline, stages[i]).text);
 }
 
 /* Sockets that another process inherited, or that none has, take no descriptor of the server's. */
 static bool takes_descriptors(const struct flow_report *flow, enum side side)
 {
-    enum owner_class owner = flow->scenario != NULL ? flow->scenario->signature.owner : OWNER_ANY;
+    enum owner_class owner = flow->fault_case != NULL ? flow->fault_case->signature.owner : OWNER_ANY;
     return side == SIDE_SERVER && owner != OWNER_OTHER && owner != OWNER_NONE;
 }
 
 /* When the descriptors of the server are, or will be, used up. */
 static void put_exhaustion(const struct flow_report *flow, enum side side, char *out, size_t size)
 {
-    int each =
-        flow->scenario != NULL && flow->scenario->descriptors_each > 1 ? flow->scenario->descriptors_each : 1;
-    double gone_s = story_since(flow->story, STORY_SERVER_EMFILE);
+    int each = flow->fault_case != NULL && flow->fault_case->descriptors_each > 1
+                   ? flow->fault_case->descriptors_each
+                   : 1;
+    double gone_s = timeline_since(flow->timeline, STAGE_SERVER_EMFILE);
     double room = (double)flow->nofile / each - (double)flow->held[side];
-    double left_s = growth_seconds_to(&flow->trend[side], room);
+    double left_s = trend_seconds_to(&flow->trend[side], room);
     out[0] = '\0';
     if (!takes_descriptors(flow, side))
         return;
@@ -254,17 +255,17 @@ static void say_growth(struct verdict *verdict, const struct flow_report *flow, 
     const struct trend *trend = &flow->trend[side];
     char gone[96];
     put_exhaustion(flow, side, gone, sizeof gone);
-    if (trend->kind == TREND_UNKNOWN && isfinite(story_first_failure_s(flow->story)))
-        return; /* it is all in the story */
+    if (trend->kind == TREND_UNKNOWN && isfinite(timeline_first_failure_s(flow->timeline)))
+        return; /* it is all in the timeline */
     if (trend->kind == TREND_UNKNOWN)
         add(verdict, "Whether what the %s holds grows: too few looks to tell.", side_name(side));
     else if (trend->kind == TREND_LEAK && flow->held[side] > 0)
         add(verdict, "leak: %s of %s connections, +%.1f/s%s. What the %s holds %s.",
             grouped(flow->held[side]).text, grouped(flow->sums[SIDE_CLIENT].connected).text,
-            trend->slope_per_s, gone, side_name(side), growth_words(trend).text);
+            trend->slope_per_s, gone, side_name(side), trend_words(trend).text);
     else
         add(verdict, "%s: what the %s holds %s.", trend_kind_name(trend->kind), side_name(side),
-            growth_words(trend).text);
+            trend_words(trend).text);
 }
 
 /* Why a TIME_WAIT may have ended, with the kernel's counter of it. */
@@ -293,7 +294,7 @@ static int64_t time_wait_missing(const struct verdict_input *input, enum side si
 {
     const struct order_step *last = order_step_at(input->order, order_step_count(input->order) - 1);
     int64_t gone = histogram_gone(&input->sides[side], input->opened), known = 0;
-    if (input->flow->scenario == NULL)
+    if (input->flow->fault_case == NULL)
         return last->expect[side] == STATE_SET(STATE_TIME_WAIT) && gone > 0 ? gone : 0;
     for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0]; i++)
         known += time_wait_reasons[i].is_certain ? counted(input, &time_wait_reasons[i], side) : 0;
@@ -333,7 +334,7 @@ static void say_half_open(struct verdict *verdict, const struct verdict_input *i
 {
     int64_t alone =
         input->sides[SIDE_CLIENT].of[STATE_ESTABLISHED] - input->sides[SIDE_SERVER].of[STATE_ESTABLISHED];
-    if (alone > 0 && isfinite(story_at(input->flow->story, STORY_QUEUE_FULL)))
+    if (alone > 0 && isfinite(timeline_at(input->flow->timeline, STAGE_QUEUE_FULL)))
         add(verdict,
             "%s clients are ESTABLISHED towards nobody: the full accept queue dropped the last ACK of their "
             "handshake, and the server has no such connection.",
@@ -343,7 +344,7 @@ static void say_half_open(struct verdict *verdict, const struct verdict_input *i
 static void say_flow(struct verdict *verdict, const struct flow_report *flow)
 {
     say_rate(verdict, flow);
-    say_story(verdict, flow->story);
+    say_timeline(verdict, flow->timeline);
     for (int i = 0; i < SIDE_COUNT; i++) {
         enum side side = (enum side)i;
         bool is_news = side == SIDE_SERVER || flow->trend[side].kind == TREND_LEAK;
@@ -424,13 +425,13 @@ static bool is_wanted(const struct close_order *order, enum kernel_counter count
  * of its own, or as a part of an outage that the run has seen itself. */
 static bool is_of_this_run(const struct verdict_input *input, enum kernel_counter counter)
 {
-    const struct story *story = input->flow != NULL ? input->flow->story : NULL;
+    const struct timeline *timeline = input->flow != NULL ? input->flow->timeline : NULL;
     if (counter == COUNTER_SOFTNET_DROPPED) /* of the whole host, whatever the namespace */
         return false;
-    if (story != NULL && (counter == COUNTER_LISTEN_OVERFLOWS || counter == COUNTER_LISTEN_DROPS))
-        return input->has_own_namespace || story_has(story, STORY_SYN_DROPPED);
-    if (story != NULL && counter == COUNTER_SYN_RETRANS)
-        return input->has_own_namespace || story_has(story, STORY_CONNECT_SLOW);
+    if (timeline != NULL && (counter == COUNTER_LISTEN_OVERFLOWS || counter == COUNTER_LISTEN_DROPS))
+        return input->has_own_namespace || timeline_has(timeline, STAGE_SYN_DROPPED);
+    if (timeline != NULL && counter == COUNTER_SYN_RETRANS)
+        return input->has_own_namespace || timeline_has(timeline, STAGE_CONNECT_SLOW);
     return input->has_own_namespace;
 }
 

@@ -3,7 +3,7 @@
 #ifndef ANALYSIS_VERDICT_H
 #define ANALYSIS_VERDICT_H
 
-#include "engine/events.h"
+#include "engine/observer.h"
 
 struct verdict {
     char text[6000]; /* sentences, one a line, without a last newline */

@@ -65,23 +65,23 @@ struct relation {
     bool listens, belongs;
 };
 
-struct census {
+struct ghosts {
     struct relation *each;
     int count, room;
     bool some_are_hidden;
 };
 
-static struct relation *add_relation(struct census *census)
+static struct relation *add_relation(struct ghosts *ghosts)
 {
-    if (census->count == census->room) {
-        int room = census->room > 0 ? 2 * census->room : 256;
-        struct relation *grown = realloc(census->each, (size_t)room * sizeof *grown);
+    if (ghosts->count == ghosts->room) {
+        int room = ghosts->room > 0 ? 2 * ghosts->room : 256;
+        struct relation *grown = realloc(ghosts->each, (size_t)room * sizeof *grown);
         if (grown == NULL)
             return NULL;
-        census->each = grown;
-        census->room = room;
+        ghosts->each = grown;
+        ghosts->room = room;
     }
-    return &census->each[census->count++];
+    return &ghosts->each[ghosts->count++];
 }
 
 static bool is_listener(uint64_t inode, const uint64_t *listeners, int count)
@@ -116,17 +116,17 @@ static int holds_listener(pid_t pid, const uint64_t *listeners, int count)
 }
 
 /* Returns 0, also for one that has ended or is hidden, or a negative errno. */
-static int count_in(struct census *census, pid_t pid, const uint64_t *listeners, int listener_count)
+static int count_in(struct ghosts *ghosts, pid_t pid, const uint64_t *listeners, int listener_count)
 {
     struct process_stat stat = {0};
     int listens = holds_listener(pid, listeners, listener_count);
     int rc = read_stat(pid, &stat);
-    census->some_are_hidden |= listens == -EACCES || listens == -EPERM || rc == -EACCES;
+    ghosts->some_are_hidden |= listens == -EACCES || listens == -EPERM || rc == -EACCES;
     if (listens < 0 && listens != -EACCES && listens != -EPERM && !is_no_process(listens))
         return listens;
     if (rc != 0)
         return is_no_process(rc) || rc == -EACCES ? 0 : rc;
-    struct relation *relation = add_relation(census);
+    struct relation *relation = add_relation(ghosts);
     if (relation == NULL)
         return -ENOMEM;
     *relation = (struct relation){
@@ -134,7 +134,7 @@ static int count_in(struct census *census, pid_t pid, const uint64_t *listeners,
     return 0;
 }
 
-static int take_census(struct census *census, const uint64_t *listeners, int listener_count)
+static int note_ghosts(struct ghosts *ghosts, const uint64_t *listeners, int listener_count)
 {
     DIR *proc = opendir("/proc");
     if (proc == NULL)
@@ -144,7 +144,7 @@ static int take_census(struct census *census, const uint64_t *listeners, int lis
     while (rc == 0 && (errno = 0, entry = readdir(proc)) != NULL) {
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid > 0 && pid != getpid())
-            rc = count_in(census, pid, listeners, listener_count);
+            rc = count_in(ghosts, pid, listeners, listener_count);
     }
     if (rc == 0 && entry == NULL)
         rc = -errno;
@@ -152,22 +152,22 @@ static int take_census(struct census *census, const uint64_t *listeners, int lis
     return rc;
 }
 
-static bool has_parent_that_belongs(const struct census *census, const struct relation *child)
+static bool has_parent_that_belongs(const struct ghosts *ghosts, const struct relation *child)
 {
-    for (int i = 0; i < census->count; i++)
-        if (census->each[i].pid == child->parent)
-            return census->each[i].belongs;
+    for (int i = 0; i < ghosts->count; i++)
+        if (ghosts->each[i].pid == child->parent)
+            return ghosts->each[i].belongs;
     return false;
 }
 
-static void find_descendants(struct census *census)
+static void find_descendants(struct ghosts *ghosts)
 {
     bool found;
     do {
         found = false;
-        for (int i = 0; i < census->count; i++) {
-            struct relation *relation = &census->each[i];
-            if (!relation->belongs && has_parent_that_belongs(census, relation))
+        for (int i = 0; i < ghosts->count; i++) {
+            struct relation *relation = &ghosts->each[i];
+            if (!relation->belongs && has_parent_that_belongs(ghosts, relation))
                 found = relation->belongs = true;
         }
     } while (found);
@@ -189,31 +189,31 @@ static bool is_kin(const struct relation *relation, pid_t listening)
     return relation->belongs && !relation->listens && !is_in_another_namespace(relation->pid, listening);
 }
 
-static int list_family(const struct census *census, struct server_processes *found)
+static int list_family(const struct ghosts *ghosts, struct server_processes *found)
 {
-    found->each = calloc((size_t)census->count + 1, sizeof *found->each);
+    found->each = calloc((size_t)ghosts->count + 1, sizeof *found->each);
     if (found->each == NULL)
         return -ENOMEM;
-    for (int i = 0; i < census->count; i++)
-        if (census->each[i].listens)
-            found->each[found->listening++] = census->each[i].pid;
+    for (int i = 0; i < ghosts->count; i++)
+        if (ghosts->each[i].listens)
+            found->each[found->listening++] = ghosts->each[i].pid;
     found->count = found->listening;
-    for (int i = 0; i < census->count; i++)
-        if (is_kin(&census->each[i], found->each[0]))
-            found->each[found->count++] = census->each[i].pid;
-    return found->listening > 0 ? 0 : census->some_are_hidden ? -EACCES : -ESRCH;
+    for (int i = 0; i < ghosts->count; i++)
+        if (is_kin(&ghosts->each[i], found->each[0]))
+            found->each[found->count++] = ghosts->each[i].pid;
+    return found->listening > 0 ? 0 : ghosts->some_are_hidden ? -EACCES : -ESRCH;
 }
 
 int server_processes_find(const uint64_t *listeners, int listener_count, struct server_processes *found)
 {
-    struct census census = {.count = 0};
+    struct ghosts ghosts = {.count = 0};
     *found = (struct server_processes){.count = 0};
-    int rc = listener_count > 0 ? take_census(&census, listeners, listener_count) : -ESRCH;
+    int rc = listener_count > 0 ? note_ghosts(&ghosts, listeners, listener_count) : -ESRCH;
     if (rc == 0) {
-        find_descendants(&census);
-        rc = list_family(&census, found);
+        find_descendants(&ghosts);
+        rc = list_family(&ghosts, found);
     }
-    free(census.each);
+    free(ghosts.each);
     if (rc != 0)
         server_processes_free(found);
     return rc;

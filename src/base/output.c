@@ -60,8 +60,8 @@ static void be_interrupted_by_alarms(void)
 /* As write(); EAGAIN where it would have to wait. */
 static ssize_t write_briefly(int fd, const char *data, size_t size)
 {
-    struct pollfd door = {.fd = fd, .events = POLLOUT};
-    if (poll(&door, 1, 0) == 0) {
+    struct pollfd listener = {.fd = fd, .events = POLLOUT};
+    if (poll(&listener, 1, 0) == 0) {
         errno = EAGAIN;
         return -1;
     }
@@ -278,9 +278,9 @@ size_t output_waiting_lines(FILE *out)
 
 void output_wait(FILE *out, int ms)
 {
-    struct pollfd door = {.fd = output_fd(out), .events = POLLOUT};
+    struct pollfd listener = {.fd = output_fd(out), .events = POLLOUT};
     if (output_is_waiting(out))
-        poll(&door, 1, ms);
+        poll(&listener, 1, ms);
     output_push_all();
 }
 

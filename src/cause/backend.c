@@ -21,9 +21,9 @@ static void on_request(struct visit *visit, short what)
     visit_close(visit);
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, on_request);
+    visit_begin(endpoint, fd, EV_READ, on_request);
 }
 
 static const struct behaviour answers = {
@@ -38,22 +38,23 @@ static void on_acceptable(evutil_socket_t listener, short what, void *context)
     (void)what;
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0)
-        party_begin(context, fd);
+        endpoint_begin(context, fd);
 }
 
 /* In the child: keeps the listener and nothing else of its parent's. */
 static void serve(const void *listener)
 {
-    struct party party = {.behaviour = &answers};
+    struct endpoint endpoint = {.behaviour = &answers};
     prctl(PR_SET_NAME, "backend");
     if (dup2(*(const int *)listener, LISTENER) < 0 || close_range(LISTENER + 1, ~0U, 0) != 0)
         return;
-    party.base = event_base_new();
-    if (party.base == NULL || party_start(&party) != 0)
+    endpoint.base = event_base_new();
+    if (endpoint.base == NULL || endpoint_start(&endpoint) != 0)
         return;
-    struct event *acceptable = event_new(party.base, LISTENER, EV_READ | EV_PERSIST, on_acceptable, &party);
+    struct event *acceptable =
+        event_new(endpoint.base, LISTENER, EV_READ | EV_PERSIST, on_acceptable, &endpoint);
     event_add(acceptable, NULL);
-    event_base_dispatch(party.base);
+    event_base_dispatch(endpoint.base);
 }
 
 int backend_start(struct backend *backend)

@@ -18,7 +18,7 @@
 /* What most clients do: ask, and leave when they have waited long enough. */
 #define ASK_AND_LEAVE SCRIPT(STEP(WRITE, NOW), STEP(CLOSE, LIFE))
 
-static const struct scenario causes[] = {
+static const struct fault_case causes[] = {
     {
         .order = {.name = "ignore-eof",
                   .summary = "the server reads 0 and does not close",
@@ -193,12 +193,12 @@ static const struct scenario causes[] = {
 
 enum { CAUSE_COUNT = sizeof causes / sizeof causes[0] };
 
-const struct scenario *cause_at(size_t i)
+const struct fault_case *cause_at(size_t i)
 {
     return i < CAUSE_COUNT ? &causes[i] : NULL;
 }
 
-const struct scenario *cause_find(const char *name)
+const struct fault_case *cause_find(const char *name)
 {
     for (size_t i = 0; i < CAUSE_COUNT; i++)
         if (strcmp(causes[i].order.name, name) == 0)
@@ -219,8 +219,8 @@ const char *cause_nearest(const char *name)
 
 const struct behaviour *behaviour_find(const char *name)
 {
-    const struct scenario *cause = cause_find(name);
+    const struct fault_case *cause = cause_find(name);
     if (cause != NULL)
         return cause->behaviour[cause->signature.at_fault];
-    return strcmp(name, scripted_lives.name) == 0 ? &scripted_lives : NULL;
+    return strcmp(name, scripted_behaviour.name) == 0 ? &scripted_behaviour : NULL;
 }

@@ -7,10 +7,10 @@
 #include <stddef.h>
 
 /* The i-th, NULL past the last. */
-const struct scenario *cause_at(size_t i);
+const struct fault_case *cause_at(size_t i);
 
 /* NULL when there is none of that name. */
-const struct scenario *cause_find(const char *name);
+const struct fault_case *cause_find(const char *name);
 
 /* The name that was probably meant, or NULL. */
 const char *cause_nearest(const char *name);

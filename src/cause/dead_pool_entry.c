@@ -14,7 +14,7 @@ static void on_idle_readable(struct visit *visit, short what)
 
 static void put_into_pool(struct visit *visit)
 {
-    if (visit->party->fixed)
+    if (visit->endpoint->fixed)
         visit_hear(visit, EV_READ, on_idle_readable); /* the fix */
     else
         visit_hear(visit, 0, NULL); /* the bug: the next request will find it dead, or none comes */
@@ -30,10 +30,10 @@ static void on_reply(struct visit *visit, short what)
         put_into_pool(visit);
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
     act_apply(ACT_WRITE, fd);
-    visit_begin(party, fd, EV_READ, on_reply);
+    visit_begin(endpoint, fd, EV_READ, on_reply);
 }
 
 const struct behaviour dead_pool_entry = {

@@ -29,27 +29,28 @@ static void give_reserve(struct server *server)
 }
 
 /* Who waits is accepted into the reserve's place, to be told to go. */
-static void refuse_one(struct party *party, struct door *door)
+static void refuse_one(struct endpoint *endpoint, struct listener *listener)
 {
-    give_reserve(party->state);
-    int fd = party_accept(party, door, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0 && party->fixed)
+    give_reserve(endpoint->state);
+    int fd = endpoint_accept(endpoint, listener, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0 && endpoint->fixed)
         close(fd); /* the fix */
     else if (fd >= 0)
-        held_add(&party->held, fd); /* the bug: no close(); that it is held is known to our counts alone */
-    take_reserve(party->state);
+        open_descriptors_add(&endpoint->descriptors,
+                             fd); /* the bug: no close(); that it is held is known to our counts alone */
+    take_reserve(endpoint->state);
 }
 
-static void on_acceptable(struct party *party, struct door *door)
+static void on_acceptable(struct endpoint *endpoint, struct listener *listener)
 {
     int fd;
-    take_reserve(party->state);
-    while ((fd = party_accept(party, door, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
-        party_begin(party, fd);
+    take_reserve(endpoint->state);
+    while ((fd = endpoint_accept(endpoint, listener, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+        endpoint_begin(endpoint, fd);
     if (fd == -EMFILE)
-        refuse_one(party, door);
+        refuse_one(endpoint, listener);
     if (fd != -EAGAIN)
-        door_rest(door, REST_US); /* the queue stays readable: without a rest it would spin */
+        listener_rest(listener, REST_US); /* the queue stays readable: without a rest it would spin */
 }
 
 static void on_readable(struct visit *visit, short what)
@@ -59,26 +60,26 @@ static void on_readable(struct visit *visit, short what)
         visit_close(visit);
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, on_readable);
+    visit_begin(endpoint, fd, EV_READ, on_readable);
 }
 
-static int start(struct party *party)
+static int start(struct endpoint *endpoint)
 {
-    int rc = visits_start_with(party, sizeof(struct server));
+    int rc = visits_start_with(endpoint, sizeof(struct server));
     if (rc != 0)
         return rc;
-    ((struct server *)party->state)->reserve = -1;
-    take_reserve(party->state);
+    ((struct server *)endpoint->state)->reserve = -1;
+    take_reserve(endpoint->state);
     return 0;
 }
 
-static void stop(struct party *party)
+static void stop(struct endpoint *endpoint)
 {
-    if (party->state != NULL)
-        give_reserve(party->state);
-    visits_stop(party);
+    if (endpoint->state != NULL)
+        give_reserve(endpoint->state);
+    visits_stop(endpoint);
 }
 
 const struct behaviour emfile = {

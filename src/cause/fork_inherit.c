@@ -30,16 +30,16 @@ static void start_helper(struct server *server)
         server->helper[server->helpers++] = pid;
 }
 
-static void on_acceptable(struct party *party, struct door *door)
+static void on_acceptable(struct endpoint *endpoint, struct listener *listener)
 {
     int flags = SOCK_NONBLOCK; /* the bug */
-    if (party->fixed)
+    if (endpoint->fixed)
         flags |= SOCK_CLOEXEC; /* the fix */
-    int fd = party_accept(party, door, flags);
+    int fd = endpoint_accept(endpoint, listener, flags);
     if (fd >= 0)
-        party_begin(party, fd);
+        endpoint_begin(endpoint, fd);
     else if (fd != -EAGAIN)
-        door_rest(door, REST_US);
+        listener_rest(listener, REST_US);
 }
 
 static void on_readable(struct visit *visit, short what)
@@ -49,24 +49,24 @@ static void on_readable(struct visit *visit, short what)
         visit_close(visit); /* right, and in vain */
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, on_readable);
-    if (party->begun % CONNECTIONS_PER_HELPER == 0)
-        start_helper(party->state);
+    visit_begin(endpoint, fd, EV_READ, on_readable);
+    if (endpoint->begun % CONNECTIONS_PER_HELPER == 0)
+        start_helper(endpoint->state);
 }
 
-static int start(struct party *party)
+static int start(struct endpoint *endpoint)
 {
-    return visits_start_with(party, sizeof(struct server));
+    return visits_start_with(endpoint, sizeof(struct server));
 }
 
-static void stop(struct party *party)
+static void stop(struct endpoint *endpoint)
 {
-    struct server *server = party->state;
+    struct server *server = endpoint->state;
     for (int i = 0; server != NULL && i < server->helpers; i++)
         child_end(server->helper[i]);
-    visits_stop(party);
+    visits_stop(endpoint);
 }
 
 const struct behaviour fork_inherit = {

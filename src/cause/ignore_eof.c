@@ -9,15 +9,15 @@ static void on_readable(struct visit *visit, short what)
     (void)what;
     if (visit_read(visit) != 0)
         return;
-    if (visit->party->fixed)
+    if (visit->endpoint->fixed)
         visit_close(visit); /* the fix */
     else
         visit_hear(visit, 0, NULL); /* the bug: the event is disabled, the descriptor stays */
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, on_readable);
+    visit_begin(endpoint, fd, EV_READ, on_readable);
 }
 
 const struct behaviour ignore_eof = {

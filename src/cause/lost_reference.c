@@ -19,15 +19,16 @@ static void on_cancelled(struct visit *visit, short what)
     (void)what;
     if (visit_read(visit) < 0)
         return;
-    if (visit->party->fixed)
+    if (visit->endpoint->fixed)
         visit_close(visit); /* the fix: closed on this path too */
     else
         visit_forget(visit); /* the bug: free() without close() */
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, party->begun % REQUESTS_PER_CANCELLED == 0 ? on_cancelled : on_readable);
+    visit_begin(endpoint, fd, EV_READ,
+                endpoint->begun % REQUESTS_PER_CANCELLED == 0 ? on_cancelled : on_readable);
 }
 
 const struct behaviour lost_reference = {

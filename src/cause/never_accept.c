@@ -7,12 +7,12 @@
 
 enum { ACCEPTED_BEFORE = 10 };
 
-static void on_acceptable(struct party *party, struct door *door)
+static void on_acceptable(struct endpoint *endpoint, struct listener *listener)
 {
-    if (!party->fixed && party->begun >= ACCEPTED_BEFORE)
-        door_leave(door); /* the bug: accept() is never called again, and the listener stays open */
+    if (!endpoint->fixed && endpoint->begun >= ACCEPTED_BEFORE)
+        listener_leave(listener); /* the bug: accept() is never called again, and the listener stays open */
     else
-        party_accept_all(party, door); /* the fix: it goes on */
+        endpoint_accept_all(endpoint, listener); /* the fix: it goes on */
 }
 
 static void on_readable(struct visit *visit, short what)
@@ -22,9 +22,9 @@ static void on_readable(struct visit *visit, short what)
         visit_close(visit);
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, on_readable);
+    visit_begin(endpoint, fd, EV_READ, on_readable);
 }
 
 const struct behaviour never_accept = {

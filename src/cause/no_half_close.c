@@ -10,7 +10,7 @@
 
 struct proxy {
     struct visits visits; /* the clients'; each has a peer among those towards the backend */
-    struct party towards;
+    struct endpoint towards;
     struct backend backend;
 };
 
@@ -38,7 +38,7 @@ static void on_client_readable(struct visit *client, short what)
         end_both(client);
     if (got != 0)
         return;
-    if (client->party->fixed)
+    if (client->endpoint->fixed)
         shutdown(client->peer->fd, SHUT_WR); /* the fix; the bug: the backend is not told */
     visit_hear(client, 0, NULL);
 }
@@ -52,16 +52,16 @@ static void on_backend_readable(struct visit *backend, short what)
 
 static struct visit *begin_towards(struct proxy *proxy, int fd)
 {
-    if (held_add(&proxy->towards.held, fd) == 0)
+    if (open_descriptors_add(&proxy->towards.descriptors, fd) == 0)
         return visit_begin(&proxy->towards, fd, EV_READ, on_backend_readable);
     close(fd);
     return NULL;
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    struct proxy *proxy = party->state;
-    struct visit *client = visit_begin(party, fd, EV_READ, on_client_readable);
+    struct proxy *proxy = endpoint->state;
+    struct visit *client = visit_begin(endpoint, fd, EV_READ, on_client_readable);
     int towards = backend_connect(&proxy->backend);
     client->peer = towards >= 0 ? begin_towards(proxy, towards) : NULL;
     if (client->peer == NULL)
@@ -70,26 +70,26 @@ static void on_connection(struct party *party, int fd)
         client->peer->peer = client;
 }
 
-static int start(struct party *party)
+static int start(struct endpoint *endpoint)
 {
-    int rc = visits_start_with(party, sizeof(struct proxy));
+    int rc = visits_start_with(endpoint, sizeof(struct proxy));
     if (rc != 0)
         return rc;
-    struct proxy *proxy = party->state;
-    proxy->towards.base = party->base;
+    struct proxy *proxy = endpoint->state;
+    proxy->towards.base = endpoint->base;
     rc = visits_start(&proxy->towards);
     return rc == 0 ? backend_start(&proxy->backend) : rc;
 }
 
-static void stop(struct party *party)
+static void stop(struct endpoint *endpoint)
 {
-    struct proxy *proxy = party->state;
+    struct proxy *proxy = endpoint->state;
     if (proxy == NULL)
         return;
     backend_stop(&proxy->backend);
     visits_stop(&proxy->towards);
-    held_abort_all(&proxy->towards.held);
-    visits_stop(party);
+    open_descriptors_abort_all(&proxy->towards.descriptors);
+    visits_stop(endpoint);
 }
 
 const struct behaviour no_half_close = {

@@ -18,7 +18,7 @@ static void on_paused(struct visit *visit, short what)
  * data that is left unread does not make it spin. */
 static void pause_reading(struct visit *visit)
 {
-    if (visit->party->fixed)
+    if (visit->endpoint->fixed)
         visit_hear(visit, EV_CLOSED | EV_READ | EV_ET, on_paused); /* the fix */
     else
         visit_hear(visit, 0, NULL); /* the bug: event_del(), and nothing is heard any more */
@@ -34,9 +34,9 @@ static void on_request(struct visit *visit, short what)
         pause_reading(visit); /* what it was passed on to never has room again */
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, on_request);
+    visit_begin(endpoint, fd, EV_READ, on_request);
 }
 
 const struct behaviour paused_read = {

@@ -14,15 +14,15 @@ static void reply_and_close(struct visit *visit)
 static void on_readable(struct visit *visit, short what)
 {
     (void)what;
-    if (!visit->party->fixed)
+    if (!visit->endpoint->fixed)
         reply_and_close(visit); /* the bug: something has come, nothing of it was read */
     else if (visit_read(visit) == 0)
         reply_and_close(visit); /* the fix: first everything is read, to the EOF */
 }
 
-static void on_connection(struct party *party, int fd)
+static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(party, fd, EV_READ, on_readable);
+    visit_begin(endpoint, fd, EV_READ, on_readable);
 }
 
 const struct behaviour reply_before_read = {

@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-int visits_start_with(struct party *party, size_t state_size)
+int visits_start_with(struct endpoint *endpoint, size_t state_size)
 {
-    party->state = memory_new(state_size);
+    endpoint->state = memory_new(state_size);
     return 0;
 }
 
-int visits_start(struct party *party)
+int visits_start(struct endpoint *endpoint)
 {
-    return visits_start_with(party, sizeof(struct visits));
+    return visits_start_with(endpoint, sizeof(struct visits));
 }
 
 static void on_event(evutil_socket_t fd, short what, void *context)
@@ -25,12 +25,12 @@ static void on_event(evutil_socket_t fd, short what, void *context)
     visit->on_event(visit, what);
 }
 
-static struct visit *visit_new(struct party *party, int fd)
+static struct visit *visit_new(struct endpoint *endpoint, int fd)
 {
     struct visit *visit = memory_new(sizeof *visit);
-    *visit = (struct visit){.party = party, .fd = fd};
-    visit->event = event_new(party->base, fd, EV_PERSIST, on_event, visit);
-    LIST_INSERT_HEAD((struct visits *)party->state, visit, link);
+    *visit = (struct visit){.endpoint = endpoint, .fd = fd};
+    visit->event = event_new(endpoint->base, fd, EV_PERSIST, on_event, visit);
+    LIST_INSERT_HEAD((struct visits *)endpoint->state, visit, link);
     return visit;
 }
 
@@ -41,9 +41,9 @@ static void visit_free(struct visit *visit)
     free(visit);
 }
 
-struct visit *visit_begin(struct party *party, int fd, short what, on_visit *heard)
+struct visit *visit_begin(struct endpoint *endpoint, int fd, short what, on_visit *heard)
 {
-    struct visit *visit = visit_new(party, fd);
+    struct visit *visit = visit_new(endpoint, fd);
     visit_hear(visit, what, heard);
     return visit;
 }
@@ -54,7 +54,7 @@ void visit_hear(struct visit *visit, short what, on_visit *heard)
     visit->on_event = heard;
     if (what == 0)
         return;
-    event_assign(visit->event, visit->party->base, visit->fd, (short)(what | EV_PERSIST), on_event, visit);
+    event_assign(visit->event, visit->endpoint->base, visit->fd, (short)(what | EV_PERSIST), on_event, visit);
     event_add(visit->event, NULL);
 }
 
@@ -71,25 +71,25 @@ ssize_t visit_read(struct visit *visit)
 /* The event goes first: where another process has the descriptor too, epoll would go on hearing it. */
 void visit_close(struct visit *visit)
 {
-    struct party *party = visit->party;
+    struct endpoint *endpoint = visit->endpoint;
     int fd = visit->fd;
     visit_forget(visit);
-    party_close(party, fd);
+    endpoint_close(endpoint, fd);
 }
 
 void visit_forget(struct visit *visit)
 {
-    visit->party->ended++;
+    visit->endpoint->ended++;
     visit_free(visit);
 }
 
-void visits_stop(struct party *party)
+void visits_stop(struct endpoint *endpoint)
 {
-    struct visits *visits = party->state;
+    struct visits *visits = endpoint->state;
     if (visits == NULL)
         return;
     while (!LIST_EMPTY(visits))
         visit_free(LIST_FIRST(visits));
     free(visits);
-    party->state = NULL;
+    endpoint->state = NULL;
 }

@@ -14,7 +14,7 @@ struct visit;
 typedef void on_visit(struct visit *visit, short what);
 
 struct visit {
-    struct party *party;
+    struct endpoint *endpoint;
     struct event *event;
     on_visit *on_event;
     int fd;
@@ -22,20 +22,20 @@ struct visit {
     LIST_ENTRY(visit) link;
 };
 
-/* All of a party; the first member of the behaviour's state. */
+/* All of an endpoint; the first member of the behaviour's state. */
 LIST_HEAD(visits, visit);
 
 /* A behaviour's start, where it has no state but its visits. Returns 0. */
-int visits_start(struct party *party);
+int visits_start(struct endpoint *endpoint);
 
 /* Likewise for one with a state of that size, which comes zeroed. */
-int visits_start_with(struct party *party, size_t state_size);
+int visits_start_with(struct endpoint *endpoint, size_t state_size);
 
 /* A behaviour's stop: frees all visits and the state, and closes nothing. */
-void visits_stop(struct party *party);
+void visits_stop(struct endpoint *endpoint);
 
 /* Hears EV_READ, EV_CLOSED or both (`what`; EV_ET too) until told otherwise. */
-struct visit *visit_begin(struct party *party, int fd, short what, on_visit *on_event);
+struct visit *visit_begin(struct endpoint *endpoint, int fd, short what, on_visit *on_event);
 
 /* Hears something else from now on; 0: nothing. */
 void visit_hear(struct visit *visit, short what, on_visit *on_event);

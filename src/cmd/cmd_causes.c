@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static void print_whole(const struct scenario *cause, FILE *out)
+static void print_whole(const struct fault_case *cause, FILE *out)
 {
     fprintf(out, "%s: %s\n", cause->order.name, cause->order.summary);
     fprintf(out, "    the fix   %s\n", cause->fixed.summary);
@@ -17,13 +17,13 @@ static void print_whole(const struct scenario *cause, FILE *out)
     fputc('\n', out);
 }
 
-static void print_name(const struct scenario *cause, FILE *out)
+static void print_name(const struct fault_case *cause, FILE *out)
 {
     fprintf(out, "%s\n", cause->order.name);
 }
 
 /* One tagged paragraph per cause, for the man page. */
-static void print_man(const struct scenario *cause, FILE *out)
+static void print_man(const struct fault_case *cause, FILE *out)
 {
     fprintf(out, ".TP\n.B %s\n%c%s.\n%s\n", cause->order.name, cause->order.summary[0] - 'a' + 'A',
             cause->order.summary + 1, cause->order.meaning);
@@ -34,7 +34,7 @@ static void print_man(const struct scenario *cause, FILE *out)
 
 struct format {
     const char *option; /* NULL: without one */
-    void (*print)(const struct scenario *cause, FILE *out);
+    void (*print)(const struct fault_case *cause, FILE *out);
 };
 
 static const struct format formats[] = {{NULL, print_whole}, {"--names", print_name}, {"--man", print_man}};

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int connect_to(const struct one_end_options *options)
+static int connect_to(const struct interactive_options *options)
 {
     struct sockaddr_storage where;
     socklen_t length = address_to_sockaddr(&options->address, (uint16_t)options->port, &where);
@@ -29,20 +29,20 @@ static int connect_to(const struct one_end_options *options)
 
 int cmd_client(int argc, char *argv[])
 {
-    struct one_end_options options;
-    if (one_end_parse(argc, argv, &options) != 0)
+    struct interactive_options options;
+    if (interactive_parse(argc, argv, &options) != 0)
         return EXIT_USAGE;
     int fd = connect_to(&options);
     if (fd < 0)
         return EXIT_MACHINE;
-    struct one_end *end = one_end_new(SIDE_CLIENT);
+    struct interactive *end = interactive_new(SIDE_CLIENT);
     if (end == NULL) {
         close(fd);
         return EXIT_MACHINE;
     }
     printf("Connected to %s:%lld\n", address_text(&options.address).text, (long long)options.port);
-    one_end_connected(end, fd);
-    int code = one_end_run(end);
-    one_end_free(end);
+    interactive_connected(end, fd);
+    int code = interactive_run(end);
+    interactive_free(end);
     return code;
 }

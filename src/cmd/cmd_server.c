@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 struct server_options {
-    struct one_end_options end;
+    struct interactive_options end;
     const char *cause; /* NULL: one connection, by hand */
     bool fixed;
     struct isolation isolation;
@@ -39,13 +39,13 @@ static const struct option_row rows[] = {
 };
 
 struct server {
-    struct one_end *end;
-    struct one_end_options options;
+    struct interactive *end;
+    struct interactive_options options;
     struct event *acceptable;
     int listener;
 };
 
-static int open_listener(const struct one_end_options *options)
+static int open_listener(const struct interactive_options *options)
 {
     int fd = listen_socket_open(&options->address, (uint16_t)options->port, 1);
     if (fd == -EADDRINUSE)
@@ -69,34 +69,34 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
     server->listener = -1;
     if (accepted < 0) {
         diag_error("accept(): %s", strerror(errno));
-        one_end_leave(server->end, EXIT_MACHINE);
+        interactive_leave(server->end, EXIT_MACHINE);
         return;
     }
     printf("Client connected on %s:%lld\n", address_text(&server->options.address).text,
            (long long)server->options.port);
-    one_end_connected(server->end, accepted);
+    interactive_connected(server->end, accepted);
 }
 
-static int serve_one(const struct one_end_options *options)
+static int serve_one(const struct interactive_options *options)
 {
     struct server server = {.options = *options, .listener = -1};
     server.listener = open_listener(&server.options);
     if (server.listener < 0)
         return EXIT_MACHINE;
     int code = EXIT_MACHINE;
-    server.end = one_end_new(SIDE_SERVER);
+    server.end = interactive_new(SIDE_SERVER);
     if (server.end != NULL) {
-        server.acceptable = event_new(one_end_base(server.end), server.listener, EV_READ | EV_PERSIST,
+        server.acceptable = event_new(interactive_base(server.end), server.listener, EV_READ | EV_PERSIST,
                                       on_acceptable, &server);
         event_add(server.acceptable, NULL);
         printf("Listening on %s:%lld\n", address_text(&server.options.address).text,
                (long long)server.options.port);
-        code = fflush(stdout) == 0 ? one_end_run(server.end) : EXIT_MACHINE; /* main.c says why */
+        code = fflush(stdout) == 0 ? interactive_run(server.end) : EXIT_MACHINE; /* main.c says why */
         event_free(server.acceptable);
     }
     if (server.listener >= 0)
         close(server.listener);
-    one_end_free(server.end);
+    interactive_free(server.end);
     return code;
 }
 

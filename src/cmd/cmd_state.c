@@ -20,7 +20,7 @@ enum { MS_PER_S = 1000, DAY_MS = 24 * 3600 * 1000, CONNS_MAX = 100000000, STATES
 
 /* One of the states that are asked for. */
 struct wanted_state {
-    struct state_order kept;
+    struct kept_state kept;
     struct storm_settings settings;
     int64_t conns; /* 0: as many as --conns says */
 };
@@ -57,7 +57,7 @@ static const struct option_row rows[] = {
      .preset = "10s, all 1s",
      .kind = OPTION_CUSTOM,
      .target = SETTING(hold_ms),
-     .parse = run_parse_hold},
+     .parse = play_parse_hold},
     {.name = "side",
      .value = "SIDE",
      .help = "whose ends: server, client, or the usual",
@@ -102,7 +102,7 @@ static const struct option_row rows[] = {
 static const char *state_name_at(const void *unused, size_t i)
 {
     (void)unused;
-    return state_order_at(i) != STATE_GONE ? tcp_state_column(state_order_at(i)) : NULL;
+    return kept_state_at(i) != STATE_GONE ? tcp_state_column(kept_state_at(i)) : NULL;
 }
 
 struct state_word {
@@ -147,13 +147,13 @@ static int add_state(struct state_options *options, const char *name, int64_t co
             return -EINVAL;
         }
     enum side side = sides[options->side];
-    if (state_order_make(state, side, &wanted->kept) != 0 && !options->is_tour) {
+    if (kept_state_make(state, side, &wanted->kept) != 0 && !options->is_tour) {
         diag_error("--side \"%s\": ends of the %s are never in %s", side_choices[options->side],
                    side_choices[options->side], tcp_state_name(state));
         return -EINVAL;
     }
     if (options->is_tour)
-        state_order_make(state, SIDE_COUNT, &wanted->kept);
+        kept_state_make(state, SIDE_COUNT, &wanted->kept);
     wanted->conns = conns;
     options->wanted_count++;
     return 0;
@@ -183,8 +183,8 @@ static int parse_states(struct state_options *options, const char *text)
         return -EINVAL;
     }
     int rc = 0;
-    for (size_t i = 0; options->is_tour && rc == 0 && state_order_at(i) != STATE_GONE; i++)
-        rc = add_state(options, tcp_state_name(state_order_at(i)), 0);
+    for (size_t i = 0; options->is_tour && rc == 0 && kept_state_at(i) != STATE_GONE; i++)
+        rc = add_state(options, tcp_state_name(kept_state_at(i)), 0);
     if (options->is_tour)
         return rc;
     char *copy = strdup(text), *rest = copy, *word;
@@ -216,7 +216,7 @@ static int check_hold(const struct state_options *options)
 static void warn_of_retransmission(const struct state_options *options)
 {
     for (int i = 0; i < options->wanted_count; i++) {
-        const struct state_order *kept = &options->wanted[i].kept;
+        const struct kept_state *kept = &options->wanted[i].kept;
         if (kept->given_up_by != NULL && !options->isolation.wanted &&
             (options->settings.hold_ms == HOLD_FOREVER || options->settings.hold_ms > PATIENT_MS))
             diag_warn("%s may end before --hold is over: the kernel gives up after as many retransmissions "
@@ -253,9 +253,9 @@ static int64_t most_conns(const struct state_options *options)
 }
 
 /* A tour is one storm of many orders; several at once are storms of one order each. */
-static struct run make_run(struct state_options *options)
+static struct play make_run(struct state_options *options)
 {
-    struct run run = {.outputs = &options->outputs, .dry_run = options->dry_run};
+    struct play run = {.outputs = &options->outputs, .dry_run = options->dry_run};
     bool is_one = options->is_tour || options->wanted_count == 1;
     for (int i = 0; i < options->wanted_count; i++) {
         struct wanted_state *wanted = &options->wanted[i];
@@ -297,8 +297,8 @@ static int run_states(struct state_options *options, int argc, char *argv[])
     options->settings.look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
     options->settings.sysctls = options->isolation.sysctls;
     options->settings.sysctl_count = options->isolation.sysctl_count;
-    const struct run run = make_run(options);
-    return run_storm(&run, "tcpstorm state", argc, argv);
+    const struct play run = make_run(options);
+    return play_storm(&run, "tcpstorm state", argc, argv);
 }
 
 int cmd_state(int argc, char *argv[])

@@ -58,8 +58,8 @@ static int add_order(struct storm_settings *settings, const char *name, char *wh
             snprintf(why, why_size, "allowed is one of \"tcpstorm orders\", a comma list of them, or all");
         return -EINVAL;
     }
-    if (settings->order_count == STORM_ORDERS_MAX) {
-        snprintf(why, why_size, "allowed are at most %d orders in one run", STORM_ORDERS_MAX);
+    if (settings->order_count == RUN_ORDERS_MAX) {
+        snprintf(why, why_size, "allowed are at most %d orders in one run", RUN_ORDERS_MAX);
         return -EINVAL;
     }
     settings->orders[settings->order_count++] = order;
@@ -107,9 +107,9 @@ static int parse_leak(const char *text, void *target, char *why, size_t why_size
 
 static int parse_cause(const char *text, void *target, char *why, size_t why_size)
 {
-    const struct scenario **scenario = target;
-    *scenario = cause_find(text);
-    if (*scenario != NULL)
+    const struct fault_case **fault_case = target;
+    *fault_case = cause_find(text);
+    if (*fault_case != NULL)
         return 0;
     const char *meant = cause_nearest(text);
     if (meant != NULL)
@@ -172,7 +172,7 @@ static const struct option_row rows[] = {
      .value = "NAME",
      .help = "play a bug of \"tcpstorm causes\" under such traffic, instead of an order",
      .kind = OPTION_CUSTOM,
-     .target = SETTING(flow.scenario),
+     .target = SETTING(flow.fault_case),
      .parse = parse_cause},
     {.name = "fixed",
      .help = "with --cause: the twin without the bug",
@@ -198,7 +198,7 @@ static const struct option_row rows[] = {
      .preset = "1s",
      .kind = OPTION_CUSTOM,
      .target = SETTING(hold_ms),
-     .parse = run_parse_hold},
+     .parse = play_parse_hold},
     {.name = "settle",
      .value = "TIME",
      .help = "time for the kernel to show a step's states",
@@ -285,7 +285,7 @@ static int check_combination(const struct storm_options *options)
 {
     const struct storm_settings *settings = &options->settings;
     const struct flow_settings *flow = &settings->flow;
-    bool is_cause = flow->scenario != NULL, is_flow = is_cause || flow->rate != NOT_GIVEN;
+    bool is_cause = flow->fault_case != NULL, is_flow = is_cause || flow->rate != NOT_GIVEN;
     const struct {
         bool is_wrong;
         const char *option, *why;
@@ -324,14 +324,14 @@ static void take_all_orders(struct storm_settings *settings, bool is_isolated)
 static void fill_in(struct storm_settings *settings, bool is_isolated)
 {
     struct flow_settings *flow = &settings->flow;
-    bool is_flow = flow->scenario != NULL || flow->rate != NOT_GIVEN;
+    bool is_flow = flow->fault_case != NULL || flow->rate != NOT_GIVEN;
     flow->rate = is_flow ? given_or(flow->rate, 100) : 0;
     flow->duration_ms = given_or(flow->duration_ms, 10 * MS_PER_S);
     flow->life_ms = given_or(flow->life_ms, 200);
     settings->conns = is_flow ? flow->rate * flow->duration_ms / MS_PER_S : given_or(settings->conns, 1000);
-    if (flow->scenario != NULL)
+    if (flow->fault_case != NULL)
         settings->orders[settings->order_count++] =
-            flow->fixed ? &flow->scenario->fixed : &flow->scenario->order;
+            flow->fixed ? &flow->fault_case->fixed : &flow->fault_case->order;
     else if (settings->all_orders)
         take_all_orders(settings, is_isolated);
     else if (settings->order_count == 0)
@@ -390,7 +390,7 @@ static int prepare_place(struct storm_options *options)
         code = remote_open(&options->remote, settings->conns, options->dry_run);
     if (options->remote.address_count > 0)
         settings->address = options->remote.addresses[0];
-    settings->team = remote_is_wanted(&options->remote) ? &options->remote.team : NULL;
+    settings->hosts = remote_is_wanted(&options->remote) ? &options->remote.hosts : NULL;
     settings->look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
     settings->sysctls = options->isolation.sysctls;
     settings->sysctl_count = options->isolation.sysctl_count;
@@ -406,10 +406,10 @@ int cmd_storm(int argc, char *argv[])
         return EXIT_USAGE;
     diag_set_quiet(options.outputs.quiet);
     int code = prepare_place(&options);
-    const struct run run = {
+    const struct play run = {
         .settings = {&options.settings}, .count = 1, .outputs = &options.outputs, .dry_run = options.dry_run};
     if (code == EXIT_AS_EXPECTED)
-        code = run_storm(&run, "tcpstorm", argc, argv);
+        code = play_storm(&run, "tcpstorm", argc, argv);
     remote_close(&options.remote);
     return code;
 }

@@ -315,7 +315,7 @@ static int play_step(struct walk *walk, int i)
 static void print_end(const struct walk *walk)
 {
     for (int side = 0; side < SIDE_COUNT; side++)
-        ends_print_meaning(stdout, (enum side)side, walk->ends[side].state, TEXT_WIDTH);
+        connection_print_meaning(stdout, (enum side)side, walk->ends[side].state, TEXT_WIDTH);
     fputc('\n', stdout);
     wrap_print(stdout, walk->options.order->meaning, 2, TEXT_WIDTH);
 }

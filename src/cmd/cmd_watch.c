@@ -283,7 +283,7 @@ static bool is_over(const struct course *course)
 
 static int tell_too_few(const struct course *course)
 {
-    struct trend all = growth_of(&course->look.all);
+    struct trend all = trend_of(&course->look.all);
     if (all.kind != TREND_UNKNOWN)
         return EXIT_AS_EXPECTED;
     diag_error("too few looks to tell whether CLOSE_WAIT grow: %lld over %.0f s; a longer --duration or a "

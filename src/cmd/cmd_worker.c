@@ -14,7 +14,8 @@
 
 static const struct worker_role *find_role(const char *name)
 {
-    static const struct worker_role *const roles[] = {&server_end, &client_end, &server_flow, &client_flow};
+    static const struct worker_role *const roles[] = {&batch_server, &batch_client, &arrivals_server,
+                                                      &arrivals_client};
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
         if (strcmp(name, roles[i]->name) == 0)
             return roles[i];
@@ -32,9 +33,9 @@ int cmd_worker(int argc, char *argv[])
 {
     last_words_by_status();
     if (argc == 1 && strcmp(argv[0], "host") == 0)
-        return status_of(host_process_run(STDIN_FILENO, STDOUT_FILENO));
+        return status_of(agent_run(STDIN_FILENO, STDOUT_FILENO));
     const struct worker_role *role = argc >= 1 ? find_role(argv[0]) : NULL;
-    const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1]) : &scripted_lives;
+    const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1]) : &scripted_behaviour;
     bool fixed = argc == 3 && strcmp(argv[2], "fixed") == 0;
     if (role == NULL || behaviour == NULL || argc > 3 || (argc == 3 && !fixed)) {
         diag_error("worker: allowed is \"worker server\", \"worker client\", \"worker server-flow\" or "

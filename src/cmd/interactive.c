@@ -29,7 +29,7 @@ enum {
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
 
-struct one_end {
+struct interactive {
     enum side side;
     struct event_base *base;
     struct event *keys, *looks, *incoming, *pauses, *resumes, *signals[STOP_SIGNALS];
@@ -48,7 +48,7 @@ struct one_end {
 
 /* ---- options ---- */
 
-#define OPTION(member) offsetof(struct one_end_options, member)
+#define OPTION(member) offsetof(struct interactive_options, member)
 
 static const struct option_row rows[] = {
     ADDRESS_OPTION(OPTION(address)),
@@ -56,9 +56,9 @@ static const struct option_row rows[] = {
     {.name = NULL},
 };
 
-int one_end_parse(int argc, char *argv[], struct one_end_options *options)
+int interactive_parse(int argc, char *argv[], struct interactive_options *options)
 {
-    *options = (struct one_end_options){.port = 15000};
+    *options = (struct interactive_options){.port = 15000};
     address_parse("127.0.0.1", &options->address);
     return options_parse(rows, argc, argv, options);
 }
@@ -72,14 +72,14 @@ static int text_width(void)
     return width < TEXT_WIDTH ? width : TEXT_WIDTH;
 }
 
-static void clear_countdown(struct one_end *end)
+static void clear_countdown(struct interactive *end)
 {
     if (end->line_is_drawn)
         fputs("\r\033[K", stdout);
     end->line_is_drawn = false;
 }
 
-static void show_countdown(struct one_end *end)
+static void show_countdown(struct interactive *end)
 {
     struct countdown countdown = countdown_text(end->ends);
     if (!end->live || countdown.text[0] == '\0' || output_is_waiting(stdout))
@@ -89,21 +89,21 @@ static void show_countdown(struct one_end *end)
     end->line_is_drawn = true;
 }
 
-static void say(struct one_end *end, const char *text)
+static void say(struct interactive *end, const char *text)
 {
     clear_countdown(end);
     wrap_print(stdout, text, 0, text_width());
 }
 
 /* What has just been done, here or there: it begins a paragraph. */
-static void say_event(struct one_end *end, const char *text)
+static void say_event(struct interactive *end, const char *text)
 {
     clear_countdown(end);
     fputc('\n', stdout);
     say(end, text);
 }
 
-static void prompt(struct one_end *end)
+static void prompt(struct interactive *end)
 {
     if (end->fd >= 0 && end->ends[end->side].state == STATE_GONE)
         say(end, "The kernel has forgotten the connection, but this side still holds its descriptor.\n"
@@ -126,7 +126,7 @@ static bool is_settled(enum tcp_state state)
 }
 
 /* With nobody there to press q, TIME_WAIT is not waited for: no program owes anything any more. */
-static bool is_done(const struct one_end *end)
+static bool is_done(const struct interactive *end)
 {
     enum tcp_state server = end->ends[SIDE_SERVER].state, client = end->ends[SIDE_CLIENT].state;
     if (end->fd >= 0)
@@ -136,10 +136,10 @@ static bool is_done(const struct one_end *end)
 }
 
 /* A full or closed output ends it; main.c says so. */
-static void write_out(struct one_end *end)
+static void write_out(struct interactive *end)
 {
     if (fflush(stdout) != 0)
-        one_end_leave(end, EXIT_MACHINE);
+        interactive_leave(end, EXIT_MACHINE);
 }
 
 static bool is_passing(const struct end_sight ends[SIDE_COUNT])
@@ -149,22 +149,22 @@ static bool is_passing(const struct end_sight ends[SIDE_COUNT])
     return state_set_has(passing, ends[SIDE_SERVER].state) || state_set_has(passing, ends[SIDE_CLIENT].state);
 }
 
-static void show(struct one_end *end, const char *why)
+static void show(struct interactive *end, const char *why)
 {
     clear_countdown(end);
     if (!end->owes_show)
         say_event(end, "The kernel now says:");
-    ends_print(stdout, &end->connection, end->ends, end->side, text_width());
+    connection_print(stdout, &end->connection, end->ends, end->side, text_width());
     if (why != NULL)
         say(end, why);
     if (is_done(end))
-        one_end_leave(end, EXIT_AS_EXPECTED);
+        interactive_leave(end, EXIT_AS_EXPECTED);
     else if (end->owes_show || end->fd >= 0)
         prompt(end);
     end->owes_show = false;
 }
 
-static void look(struct one_end *end)
+static void look(struct interactive *end)
 {
     struct end_sight now[SIDE_COUNT];
     int rc = connection_look(end->witness, &end->connection, now);
@@ -182,7 +182,7 @@ static void look(struct one_end *end)
     write_out(end);
 }
 
-static void look_and_show(struct one_end *end)
+static void look_and_show(struct interactive *end)
 {
     end->owes_show = true;
     end->passing_looks = 0;
@@ -194,7 +194,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct one_end *end = context;
+    struct interactive *end = context;
     output_push_all();
     if (end->is_connected)
         look(end);
@@ -202,13 +202,13 @@ static void on_look(evutil_socket_t fd, short what, void *context)
 
 /* ---- the calls ---- */
 
-static void drop_descriptor(struct one_end *end)
+static void drop_descriptor(struct interactive *end)
 {
     event_del(end->incoming);
     end->fd = -1;
 }
 
-static void do_act(struct one_end *end, enum act act)
+static void do_act(struct interactive *end, enum act act)
 {
     char text[128];
     clear_countdown(end);
@@ -218,7 +218,7 @@ static void do_act(struct one_end *end, enum act act)
     int rc = act_apply(act, fd);
     if (is_failure_here(-rc)) {
         diag_error("%s failed here: %s", act_call(act), strerror(-rc));
-        one_end_leave(end, EXIT_MACHINE);
+        interactive_leave(end, EXIT_MACHINE);
         return;
     }
     snprintf(text, sizeof text, "%s called %s%s%s", side_name(end->side), act_call(act), rc != 0 ? ": " : "",
@@ -227,13 +227,13 @@ static void do_act(struct one_end *end, enum act act)
     look_and_show(end);
 }
 
-static void leave_by_key(struct one_end *end)
+static void leave_by_key(struct interactive *end)
 {
     say(end, end->fd >= 0 ? "Leaving: the kernel closes this side's descriptor." : "Leaving.");
-    one_end_leave(end, EXIT_AS_EXPECTED);
+    interactive_leave(end, EXIT_AS_EXPECTED);
 }
 
-static void press(struct one_end *end, char key)
+static void press(struct interactive *end, char key)
 {
     static const struct {
         char key;
@@ -249,7 +249,7 @@ static void press(struct one_end *end, char key)
         do_act(end, act);
 }
 
-static void leave_interrupted(struct one_end *end, int by_signal)
+static void leave_interrupted(struct interactive *end, int by_signal)
 {
     clear_countdown(end);
     fflush(stdout);
@@ -257,12 +257,12 @@ static void leave_interrupted(struct one_end *end, int by_signal)
         terminal_drop_unwritten();
     diag_error("%s: leaving%s", by_signal == SIGHUP ? "the terminal was hung up" : "interrupted",
                end->fd >= 0 ? ", and the kernel closes this side" : "");
-    one_end_leave(end, EXIT_INTERRUPTED);
+    interactive_leave(end, EXIT_INTERRUPTED);
 }
 
 /* No key can come any more. A terminal that gives none has been hung up, whether or not SIGHUP came. `error`:
  * 0 at the end. */
-static void keys_have_ended(struct one_end *end, int error)
+static void keys_have_ended(struct interactive *end, int error)
 {
     event_del(end->keys);
     if (end->is_terminal) {
@@ -275,13 +275,13 @@ static void keys_have_ended(struct one_end *end, int error)
     fflush(stdout);
     diag_error("standard input %s%s, so no key can come: leaving, and the kernel closes this side",
                error == 0 ? "has ended" : "cannot be read: ", error == 0 ? "" : strerror(error));
-    one_end_leave(end, EXIT_MACHINE);
+    interactive_leave(end, EXIT_MACHINE);
 }
 
 static void on_key(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
-    struct one_end *end = context;
+    struct interactive *end = context;
     char key;
     ssize_t got = read((int)fd, &key, 1);
     if (got == 1) {
@@ -296,7 +296,7 @@ static void on_key(evutil_socket_t fd, short what, void *context)
 static void on_incoming(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
-    struct one_end *end = context;
+    struct interactive *end = context;
     char data[512], text[96];
     ssize_t got = recv((int)fd, data, sizeof data, 0);
     if (got < 0 && (errno == EAGAIN || is_failure_here(errno)))
@@ -336,7 +336,7 @@ static void on_resume(evutil_socket_t number, short what, void *context)
 {
     (void)number;
     (void)what;
-    struct one_end *end = context;
+    struct interactive *end = context;
     if (end->is_terminal)
         terminal_take_keys();
 }
@@ -351,10 +351,10 @@ static struct event_base *new_base(void)
     return base;
 }
 
-struct one_end *one_end_new(enum side side)
+struct interactive *interactive_new(enum side side)
 {
     int error;
-    struct one_end *end = memory_new(sizeof *end);
+    struct interactive *end = memory_new(sizeof *end);
     end->side = side;
     end->fd = -1;
     end->exit_code = -1;
@@ -365,7 +365,7 @@ struct one_end *one_end_new(enum side side)
     else if (end->witness == NULL)
         diag_error("no witness can read the kernel's sockets here: %s", strerror(-error));
     if (end->base == NULL || end->witness == NULL) {
-        one_end_free(end);
+        interactive_free(end);
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -388,19 +388,19 @@ struct one_end *one_end_new(enum side side)
     return end;
 }
 
-struct event_base *one_end_base(const struct one_end *end)
+struct event_base *interactive_base(const struct interactive *end)
 {
     return end->base;
 }
 
-void one_end_leave(struct one_end *end, int exit_code)
+void interactive_leave(struct interactive *end, int exit_code)
 {
     if (end->exit_code < 0)
         end->exit_code = exit_code;
     event_base_loopbreak(end->base);
 }
 
-void one_end_connected(struct one_end *end, int fd)
+void interactive_connected(struct interactive *end, int fd)
 {
     end->fd = fd;
     int rc = connection_of(fd, end->side, &end->connection);
@@ -409,7 +409,7 @@ void one_end_connected(struct one_end *end, int fd)
                    is_failure_here(-rc) ? "cannot name the connection"
                                         : "the peer was gone before it could be seen",
                    strerror(-rc));
-        one_end_leave(end, EXIT_MACHINE);
+        interactive_leave(end, EXIT_MACHINE);
         return;
     }
     end->is_connected = true;
@@ -421,7 +421,7 @@ void one_end_connected(struct one_end *end, int fd)
         event_add(end->keys, NULL);
 }
 
-int one_end_run(struct one_end *end)
+int interactive_run(struct interactive *end)
 {
     if (end->exit_code < 0)
         event_base_dispatch(end->base);
@@ -429,7 +429,7 @@ int one_end_run(struct one_end *end)
     return end->exit_code < 0 ? EXIT_MACHINE : end->exit_code;
 }
 
-void one_end_free(struct one_end *end)
+void interactive_free(struct interactive *end)
 {
     if (end == NULL)
         return;

@@ -115,9 +115,10 @@ static int refuse_output(const char *option, const char *path, int error)
 
 int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_size)
 {
-    struct metrics_door *door = target;
-    *door = (struct metrics_door){.wanted = true, .text = text};
-    if (address_parse_with_port(text, &door->address, &door->port) && address_is_loopback(&door->address))
+    struct metrics_listener *listener = target;
+    *listener = (struct metrics_listener){.wanted = true, .text = text};
+    if (address_parse_with_port(text, &listener->address, &listener->port) &&
+        address_is_loopback(&listener->address))
         return 0;
     snprintf(why, why_size,
              "allowed is a loopback address with a port, such as 127.0.0.1:9464 or [::1]:9464");
@@ -126,13 +127,13 @@ int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_
 
 int outputs_listen(struct output_options *options)
 {
-    struct metrics_door *door = &options->metrics;
-    if (!door->wanted)
+    struct metrics_listener *listener = &options->metrics;
+    if (!listener->wanted)
         return EXIT_AS_EXPECTED;
-    door->listener = listen_socket_open(&door->address, door->port, METRICS_BACKLOG);
-    if (door->listener >= 0)
+    listener->listener = listen_socket_open(&listener->address, listener->port, METRICS_BACKLOG);
+    if (listener->listener >= 0)
         return EXIT_AS_EXPECTED;
-    diag_error("--metrics \"%s\": %s; choose another port", door->text, strerror(-door->listener));
+    diag_error("--metrics \"%s\": %s; choose another port", listener->text, strerror(-listener->listener));
     return EXIT_MACHINE;
 }
 

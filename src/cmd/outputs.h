@@ -3,7 +3,7 @@
 #define CMD_OUTPUTS_H
 
 #include "base/options.h"
-#include "engine/events.h"
+#include "engine/observer.h"
 #include "kernel/address.h"
 
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 /* Where metrics are served. */
-struct metrics_door {
+struct metrics_listener {
     bool wanted;
     struct address address;
     uint16_t port;
@@ -22,7 +22,7 @@ struct metrics_door {
 struct output_options {
     const char *csv, *json; /* a path, "-" for stdout, NULL for none; borrowed */
     bool quiet, live, plain;
-    struct metrics_door metrics;
+    struct metrics_listener metrics;
     struct observer (*summary)(FILE *out, const char *name); /* for people; NULL: summary_view */
 };
 
@@ -47,7 +47,7 @@ struct output_path {
     const char *path;   /* "-" for standard output, NULL for none */
 };
 
-/* Takes "127.0.0.1:9464" into a struct metrics_door. */
+/* Takes "127.0.0.1:9464" into a struct metrics_listener. */
 int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_size);
 
 /* `at`: offset of a struct output_options in the command's option struct. */

@@ -21,8 +21,8 @@ static int check_ports(const struct plan *plan)
     if (plan_choose_ports(plan, (uint16_t)plan->settings->port, &first, &why) == 0)
         return EXIT_AS_EXPECTED;
     diag_error("%s", why.text);
-    const struct team *team = plan->settings->team;
-    return team != NULL && team->stops > 0 ? EXIT_INTERRUPTED : EXIT_MACHINE;
+    const struct hosts *hosts = plan->settings->hosts;
+    return hosts != NULL && hosts->stops > 0 ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
 static int exit_code_of(enum outcome outcome)
@@ -41,10 +41,10 @@ enum { DAY_MS = 24 * 3600 * 1000 };
 /* The plans of a run, and what they found. */
 struct plans {
     struct plan *each;
-    struct plan *together[RUN_TOGETHER_MAX];
+    struct plan *together[PLAY_TOGETHER_MAX];
 };
 
-static int make_plans(const struct run *run, struct plans *plans)
+static int make_plans(const struct play *run, struct plans *plans)
 {
     int code = EXIT_AS_EXPECTED;
     for (int i = 0; i < run->count; i++) {
@@ -65,24 +65,23 @@ static int make_plans(const struct run *run, struct plans *plans)
     return code;
 }
 
-static int play(const struct run *run, const struct plans *plans)
+static int play(const struct play *run, const struct plans *plans)
 {
     struct outputs outputs;
     int rc = outputs_open(&outputs, run->outputs);
     if (rc != 0)
         return rc == -EINVAL ? EXIT_USAGE : EXIT_MACHINE;
     host_raise_nofile();
-    enum outcome outcome =
-        storm_run_together(plans->together, run->count, run->hold_together_ms, &outputs.observers);
+    enum outcome outcome = run_plans(plans->together, run->count, run->hold_together_ms, &outputs.observers);
     rc = outputs_close(&outputs);
     if (rc != 0 && outcome != OUTCOME_INTERRUPTED)
         outcome = rc == -EINTR ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
     return exit_code_of(outcome);
 }
 
-static int plan_and_play(const struct run *run)
+static int plan_and_play(const struct play *run)
 {
-    struct plans plans = {.each = calloc(RUN_TOGETHER_MAX, sizeof *plans.each)};
+    struct plans plans = {.each = calloc(PLAY_TOGETHER_MAX, sizeof *plans.each)};
     if (plans.each == NULL) {
         diag_error("out of memory");
         return EXIT_MACHINE;
@@ -94,7 +93,7 @@ static int plan_and_play(const struct run *run)
     return code;
 }
 
-int run_storm(const struct run *run, const char *command, int argc, char *const argv[])
+int play_storm(const struct play *run, const char *command, int argc, char *const argv[])
 {
     diag_set_quiet(run->outputs->quiet);
     char *command_line = shell_quoted(command, argc, argv);
@@ -105,7 +104,7 @@ int run_storm(const struct run *run, const char *command, int argc, char *const 
     return code;
 }
 
-int run_parse_hold(const char *text, void *target, char *why, size_t why_size)
+int play_parse_hold(const char *text, void *target, char *why, size_t why_size)
 {
     int64_t *hold_ms = target;
     if (strcmp(text, "forever") == 0) {

@@ -5,11 +5,11 @@
 #include "cmd/outputs.h"
 #include "engine/plan.h"
 
-enum { RUN_TOGETHER_MAX = 11 };
+enum { PLAY_TOGETHER_MAX = 11 };
 
 /* One storm, or several that are held together at their last step. */
-struct run {
-    struct storm_settings *settings[RUN_TOGETHER_MAX];
+struct play {
+    struct storm_settings *settings[PLAY_TOGETHER_MAX];
     int count;
     const struct output_options *outputs;
     bool dry_run;
@@ -17,10 +17,10 @@ struct run {
 };
 
 /* --hold: a duration, or forever, into an int64_t. */
-int run_parse_hold(const char *text, void *target, char *why, size_t why_size);
+int play_parse_hold(const char *text, void *target, char *why, size_t why_size);
 
 /* Plays what was asked for by these words, of which `command` comes first: "tcpstorm". Returns an exit_code.
  */
-int run_storm(const struct run *run, const char *command, int argc, char *const argv[]);
+int play_storm(const struct play *run, const char *command, int argc, char *const argv[]);
 
 #endif

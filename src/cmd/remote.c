@@ -124,15 +124,15 @@ int remote_check(const struct remote *remote, bool is_isolated)
 
 static void add_host(struct remote *remote, enum side side, const char *launcher, int server)
 {
-    struct host *host = &remote->team.hosts[remote->team.count++];
+    struct host *host = &remote->hosts.each[remote->hosts.count++];
     *host = (struct host){.launcher = launcher, .side = side};
     if (side == SIDE_SERVER)
         host->address = remote->addresses[server];
 }
 
-static void make_team(struct remote *remote)
+static void make_hosts(struct remote *remote)
 {
-    remote->team.count = 0;
+    remote->hosts.count = 0;
     for (int side = 0; side < SIDE_COUNT; side++) {
         for (int i = 0; i < remote->launcher_count[side]; i++)
             add_host(remote, (enum side)side, remote->launchers[side][i], i);
@@ -150,17 +150,17 @@ static int find_worker_path(struct remote *remote)
         remote->own_path[length] = '\0';
         remote->worker_path = remote->own_path;
     }
-    remote->team.worker_path = remote->worker_path;
+    remote->hosts.worker_path = remote->worker_path;
     return 0;
 }
 
 /* 127.0.0.1 is another machine on every host: whoever listens there is a stranger. */
 static int check_loopback(const struct remote *remote)
 {
-    for (int i = 0; i < remote->team.count; i++) {
-        const struct host *host = &remote->team.hosts[i];
+    for (int i = 0; i < remote->hosts.count; i++) {
+        const struct host *host = &remote->hosts.each[i];
         if (address_is_loopback(&remote->addresses[0]) &&
-            strcmp(host->identity, remote->team.hosts[0].identity) != 0) {
+            strcmp(host->identity, remote->hosts.each[0].identity) != 0) {
             diag_error("--address \"%s\": %s has a loopback of its own, where no server of this run is",
                        address_text(&remote->addresses[0]).text, host_name(host).text);
             return EXIT_USAGE;
@@ -171,8 +171,8 @@ static int check_loopback(const struct remote *remote)
 
 static void say_what_goes_where(const struct remote *remote, int64_t conns)
 {
-    for (int i = 0; i < remote->team.count; i++) {
-        const struct host *host = &remote->team.hosts[i];
+    for (int i = 0; i < remote->hosts.count; i++) {
+        const struct host *host = &remote->hosts.each[i];
         if (host->side == SIDE_SERVER && !address_is_loopback(&host->address))
             diag_note("about to open up to %s TCP connections to %s, where %s listens", grouped(conns).text,
                       address_text(&host->address).text, host_name(host).text);
@@ -183,12 +183,12 @@ int remote_open(struct remote *remote, int64_t conns, bool dry_run)
 {
     if (!remote_is_wanted(remote))
         return EXIT_AS_EXPECTED;
-    make_team(remote);
+    make_hosts(remote);
     if (find_worker_path(remote) != 0) {
         diag_error("this binary's own path is not known: say it with --worker-path");
         return EXIT_MACHINE;
     }
-    int rc = team_open(&remote->team);
+    int rc = hosts_open(&remote->hosts);
     if (rc != 0)
         return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
     int code = check_loopback(remote);
@@ -199,5 +199,5 @@ int remote_open(struct remote *remote, int64_t conns, bool dry_run)
 
 void remote_close(struct remote *remote)
 {
-    team_close(&remote->team);
+    hosts_close(&remote->hosts);
 }

@@ -15,7 +15,7 @@ struct remote {
     bool allow_remote;
     const char *worker_path; /* NULL: this binary's own */
     char own_path[4096];
-    struct team team;
+    struct hosts hosts;
 };
 
 int remote_parse_server(const char *text, void *target, char *why, size_t why_size);

@@ -20,19 +20,19 @@ static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
 
 struct service {
-    const struct scenario *cause;
-    struct party party;
-    struct door *door;
+    const struct fault_case *cause;
+    struct endpoint endpoint;
+    struct listener *listener;
     struct event *signals[STOP_SIGNALS], *news;
     int64_t told_begun, told_held; /* what the last news said */
 };
 
 /* ---- what it says ---- */
 
-static void say_where(const struct service *service, const struct one_end_options *options)
+static void say_where(const struct service *service, const struct interactive_options *options)
 {
-    const struct scenario *cause = service->cause;
-    bool fixed = service->party.fixed;
+    const struct fault_case *cause = service->cause;
+    bool fixed = service->endpoint.fixed;
     printf("Listening on %s:%lld %s %s%s: %s\n", address_text(&options->address).text,
            (long long)options->port, fixed ? "with" : "with the bug", cause->order.name,
            fixed ? " fixed" : "", fixed ? cause->fixed.summary : cause->order.summary);
@@ -43,7 +43,7 @@ static void on_news_due(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct service *service = context;
-    int64_t begun = service->party.begun, held = service->party.held.count;
+    int64_t begun = service->endpoint.begun, held = service->endpoint.descriptors.count;
     output_push_all();
     if (begun == service->told_begun && held == service->told_held)
         return;
@@ -52,7 +52,7 @@ static void on_news_due(evutil_socket_t fd, short what, void *context)
     diag_progress("accepted so far: %s, descriptors held: %s", grouped(begun).text, grouped(held).text);
 }
 
-static int refuse_port(const struct one_end_options *options, int error)
+static int refuse_port(const struct interactive_options *options, int error)
 {
     if (error == EADDRINUSE)
         diag_error("port %lld is in use: choose another with --port", (long long)options->port);
@@ -71,13 +71,13 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
     struct service *service = context;
     diag_progress_clear();
     diag_error("interrupted: leaving");
-    event_base_loopbreak(service->party.base);
+    event_base_loopbreak(service->endpoint.base);
 }
 
 static void hear(struct service *service)
 {
     static const struct timeval every = {1, 0};
-    struct event_base *base = service->party.base;
+    struct event_base *base = service->endpoint.base;
     signal(SIGPIPE, SIG_IGN);
     for (int i = 0; i < STOP_SIGNALS; i++) {
         service->signals[i] = evsignal_new(base, stop_signals[i], on_stop_signal, service);
@@ -103,26 +103,26 @@ static void limit_descriptors(int64_t most)
         setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static int serve(struct service *service, const struct one_end_options *options)
+static int serve(struct service *service, const struct interactive_options *options)
 {
     int error;
-    service->door = door_open(service->party.base, &options->address, (uint16_t)options->port, BACKLOG,
-                              party_on_acceptable, &service->party, &error);
-    if (service->door == NULL)
+    service->listener = listener_open(service->endpoint.base, &options->address, (uint16_t)options->port,
+                                      BACKLOG, endpoint_on_acceptable, &service->endpoint, &error);
+    if (service->listener == NULL)
         return refuse_port(options, -error);
     int code = EXIT_MACHINE;
-    int rc = party_start(&service->party);
+    int rc = endpoint_start(&service->endpoint);
     if (rc == 0) {
         hear(service);
         say_where(service, options);
-        if (fflush(stdout) == 0 && event_base_dispatch(service->party.base) == 0)
+        if (fflush(stdout) == 0 && event_base_dispatch(service->endpoint.base) == 0)
             code = EXIT_INTERRUPTED;
         hear_no_more(service);
-        party_stop(&service->party);
+        endpoint_stop(&service->endpoint);
     } else {
         diag_error("cannot begin to serve: %s", strerror(-rc));
     }
-    door_free(service->door);
+    listener_free(service->listener);
     return code;
 }
 
@@ -136,7 +136,7 @@ static int refuse_cause(const char *name)
     return EXIT_USAGE;
 }
 
-int serve_cause(const struct one_end_options *options, const char *name, bool fixed)
+int serve_cause(const struct interactive_options *options, const char *name, bool fixed)
 {
     struct service service = {.cause = cause_find(name)};
     if (service.cause == NULL)
@@ -146,14 +146,14 @@ int serve_cause(const struct one_end_options *options, const char *name, bool fi
         return EXIT_USAGE;
     }
     limit_descriptors(service.cause->server_nofile);
-    service.party.behaviour = service.cause->behaviour[SIDE_SERVER];
-    service.party.fixed = fixed;
-    service.party.base = event_base_new();
-    if (service.party.base == NULL) {
+    service.endpoint.behaviour = service.cause->behaviour[SIDE_SERVER];
+    service.endpoint.fixed = fixed;
+    service.endpoint.base = event_base_new();
+    if (service.endpoint.base == NULL) {
         diag_error("cannot begin to serve: %s", strerror(ENOMEM));
         return EXIT_MACHINE;
     }
     int code = serve(&service, options);
-    event_base_free(service.party.base);
+    event_base_free(service.endpoint.base);
     return code;
 }

@@ -8,6 +8,6 @@
 #include <stdbool.h>
 
 /* `name`: a cause, as a person typed it. Returns an exit_code. */
-int serve_cause(const struct one_end_options *options, const char *name, bool fixed);
+int serve_cause(const struct interactive_options *options, const char *name, bool fixed);
 
 #endif

@@ -6,6 +6,6 @@
 
 /* Serves the controller that is behind these two descriptors. Returns 0, or a negative errno when it could
  * not start. */
-int host_process_run(int from_controller, int to_controller);
+int agent_run(int from_controller, int to_controller);
 
 #endif

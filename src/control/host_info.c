@@ -24,7 +24,7 @@ static const struct {
     LIMIT(somaxconn, INT32_MAX),      LIMIT(max_tw_buckets, INT32_MAX), LIMIT(max_orphans, LARGEST),
     LIMIT(rfc1337, INT32_MAX),        LIMIT(fin_timeout_ms, LARGEST),   LIMIT(ehash_entries, LARGEST),
 };
-_Static_assert(sizeof rows / sizeof rows[0] == HOST_REPORT_LIMITS, "one row per number");
+_Static_assert(sizeof rows / sizeof rows[0] == HOST_INFO_LIMITS, "one row per number");
 
 static int64_t *limit_at(struct host_limits *limits, int row)
 {
@@ -36,12 +36,12 @@ static int64_t within(int64_t value, int64_t max)
     return value < 0 ? 0 : value > max ? max : value;
 }
 
-struct wire_text host_report_limits(const struct host_limits *limits)
+struct link_text host_info_limits(const struct host_limits *limits)
 {
-    struct wire_text out = {"limits"};
+    struct link_text out = {"limits"};
     struct host_limits copy = *limits;
-    for (int i = 0; i < HOST_REPORT_LIMITS; i++)
-        wire_text_add(&out, " %s=%" PRId64, rows[i].name, within(*limit_at(&copy, i), rows[i].max));
+    for (int i = 0; i < HOST_INFO_LIMITS; i++)
+        link_text_add(&out, " %s=%" PRId64, rows[i].name, within(*limit_at(&copy, i), rows[i].max));
     return out;
 }
 
@@ -49,19 +49,19 @@ struct wire_text host_report_limits(const struct host_limits *limits)
 static int parse_limit(const char *word, int64_t *number)
 {
     size_t length = strcspn(word, "=");
-    for (int i = 0; word[length] == '=' && i < HOST_REPORT_LIMITS; i++)
+    for (int i = 0; word[length] == '=' && i < HOST_INFO_LIMITS; i++)
         if (strlen(rows[i].name) == length && strncmp(rows[i].name, word, length) == 0)
             return message_number(word + length + 1, 0, rows[i].max, number) ? i : -1;
     return -1;
 }
 
-bool host_report_is_limit(const char *word)
+bool host_info_is_limit(const char *word)
 {
     int64_t number;
     return parse_limit(word, &number) >= 0;
 }
 
-void host_report_read_limits(const struct wire_line *line, struct host_limits *limits)
+void host_info_read_limits(const struct link_line *line, struct host_limits *limits)
 {
     for (int word = 1; word < line->count; word++) {
         int64_t number;
@@ -71,9 +71,9 @@ void host_report_read_limits(const struct wire_line *line, struct host_limits *l
     }
 }
 
-struct wire_text host_report_identity(void)
+struct link_text host_info_identity(void)
 {
-    struct wire_text out = {"?"};
+    struct link_text out = {"?"};
     char boot[64] = "?";
     struct stat net = {0};
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");

@@ -35,9 +35,9 @@ enum {
 
 /* One process on the host. */
 struct host_channel {
-    struct wire *wire; /* NULL: nobody is interested any more */
+    struct link *link; /* NULL: nobody is interested any more */
     struct process *process;
-    wire_on_end *on_end;
+    link_on_end *on_end;
     void *context;
     int64_t killed_us; /* when that was asked for; 0: it was not */
 };
@@ -62,7 +62,7 @@ const char *host_word(const struct host *host)
 
 static void end_channel(struct host_channel *channel, int wait_status)
 {
-    if (channel->wire == NULL || channel->process->ended)
+    if (channel->link == NULL || channel->process->ended)
         return;
     channel->process->ended = true;
     channel->process->wait_status = wait_status;
@@ -98,23 +98,23 @@ static bool wants_terminal(const struct host *host)
     return !host->said_hello && host->fault[0] == '\0' && (by == SIGTTIN || by == SIGTTOU || by == SIGTSTP);
 }
 
-static struct host *terminal_holder(struct team *team)
+static struct host *terminal_holder(struct hosts *hosts)
 {
-    for (int i = 0; i < team->count; i++)
-        if (team->hosts[i].has_terminal)
-            return &team->hosts[i];
+    for (int i = 0; i < hosts->count; i++)
+        if (hosts->each[i].has_terminal)
+            return &hosts->each[i];
     return NULL;
 }
 
-static void lend_terminal(struct team *team)
+static void lend_terminal(struct hosts *hosts)
 {
-    for (int i = 0; i < team->count; i++) {
-        struct host *host = &team->hosts[i];
+    for (int i = 0; i < hosts->count; i++) {
+        struct host *host = &hosts->each[i];
         if (!wants_terminal(host) || !foreground_lend(host->process.pid))
             continue;
         host->process.stopped_by = 0;
         host->has_terminal = true;
-        team->waiting_since_us = monotonic_us();
+        hosts->waiting_since_us = monotonic_us();
         return;
     }
 }
@@ -130,32 +130,32 @@ static void heed_keys(struct host *host)
 {
     const struct process *launcher = &host->process;
     if (launcher->ended && WIFSIGNALED(launcher->wait_status) && WTERMSIG(launcher->wait_status) == SIGINT)
-        host->team->stops++;
+        host->hosts->stops++;
     else if (launcher->stopped_by == SIGTSTP)
         kill(0, SIGTSTP);
 }
 
 /* One launcher at a time may ask for a password, until its host has said hello. */
-static void mind_terminal(struct team *team)
+static void mind_terminal(struct hosts *hosts)
 {
-    struct host *holder = terminal_holder(team);
+    struct host *holder = terminal_holder(hosts);
     if (holder != NULL && (holder->said_hello || holder->process.ended || holder->process.stopped_by != 0)) {
         take_terminal_back(holder);
         heed_keys(holder);
         holder = NULL;
     }
-    if (holder == NULL && team->stops == 0)
-        lend_terminal(team);
+    if (holder == NULL && hosts->stops == 0)
+        lend_terminal(hosts);
 }
 
 /* ---- signals ---- */
 
-static void reap(struct team *team)
+static void reap(struct hosts *hosts)
 {
-    for (int i = 0; i < team->count; i++)
-        if (process_reap(&team->hosts[i].process))
-            lose(&team->hosts[i], "%s", process_end_text(&team->hosts[i].process).text);
-    mind_terminal(team);
+    for (int i = 0; i < hosts->count; i++)
+        if (process_reap(&hosts->each[i].process))
+            lose(&hosts->each[i], "%s", process_end_text(&hosts->each[i].process).text);
+    mind_terminal(hosts);
 }
 
 static void on_child_signal(evutil_socket_t fd, short what, void *context)
@@ -169,7 +169,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
 {
     (void)number;
     (void)what;
-    ((struct team *)context)->stops++;
+    ((struct hosts *)context)->stops++;
 }
 
 /* ---- the pulse ---- */
@@ -178,7 +178,7 @@ static bool has_one_that_will_not_die(const struct host *host, int64_t now_us)
 {
     for (int i = 0; i < host->channel_count; i++) {
         const struct host_channel *channel = &host->channels[i];
-        if (channel->wire != NULL && !channel->process->ended && channel->killed_us != 0 &&
+        if (channel->link != NULL && !channel->process->ended && channel->killed_us != 0 &&
             now_us - channel->killed_us > KILL_MS * 1000)
             return true;
     }
@@ -208,13 +208,13 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct team *team = context;
+    struct hosts *hosts = context;
     int64_t now_us = monotonic_us();
-    bool was_stopped = now_us - team->last_pulse_us > LATE_PULSE_MS * 1000;
-    team->last_pulse_us = now_us;
-    reap(team); /* a SIGCHLD may have been missed */
-    for (int i = 0; i < team->count; i++) {
-        struct host *host = &team->hosts[i];
+    bool was_stopped = now_us - hosts->last_pulse_us > LATE_PULSE_MS * 1000;
+    hosts->last_pulse_us = now_us;
+    reap(hosts); /* a SIGCHLD may have been missed */
+    for (int i = 0; i < hosts->count; i++) {
+        struct host *host = &hosts->each[i];
         if (host->fault[0] != '\0' || (!host->is_ready && !host->stream_has_ended))
             continue;
         if (was_stopped)
@@ -226,100 +226,100 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
         else if (has_one_that_will_not_die(host, now_us))
             give_up(host);
         else
-            wire_send(host->wire, "ping");
+            link_send(host->link, "ping");
     }
 }
 
 /* ---- what a host says ---- */
 
-static struct host_channel *channel_in(struct host *host, const struct wire_line *line)
+static struct host_channel *channel_in(struct host *host, const struct link_line *line)
 {
-    int64_t id = wire_number(line, 1);
+    int64_t id = link_number(line, 1);
     bool known = id < host->channel_count;
-    return known && host->channels[id].wire != NULL ? &host->channels[id] : NULL;
+    return known && host->channels[id].link != NULL ? &host->channels[id] : NULL;
 }
 
-static void hear_hello(struct host *host, const struct wire_line *line)
+static void hear_hello(struct host *host, const struct link_line *line)
 {
     const char *version = line->word[2];
     host->said_hello = true;
     host->process.parting_signal = SIGTERM; /* what is there leaves by itself, and resets what is open */
-    mind_terminal(host->team);
-    if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0)
+    mind_terminal(host->hosts);
+    if (link_number(line, 1) != LINK_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0)
         lose(host,
              "has tcpstorm %s (protocol %lld), this is %s (protocol %d): use the same, --worker-path says "
              "where it is",
-             version, (long long)wire_number(line, 1), TCPSTORM_VERSION, WIRE_PROTOCOL);
+             version, (long long)link_number(line, 1), TCPSTORM_VERSION, LINK_PROTOCOL);
 }
 
-static void hear_limits(struct host *host, const struct wire_line *line)
+static void hear_limits(struct host *host, const struct link_line *line)
 {
-    host_report_read_limits(line, &host->limits);
+    host_info_read_limits(line, &host->limits);
     if (host->limits.port_first > host->limits.port_last)
         lose(host, "says that its ephemeral ports begin at %lld and end at %lld",
              (long long)host->limits.port_first, (long long)host->limits.port_last);
 }
 
-static void hear_identity(struct host *host, const struct wire_line *line)
+static void hear_identity(struct host *host, const struct link_line *line)
 {
     snprintf(host->identity, sizeof host->identity, "%s", line->word[1]);
-    snprintf(host->limits.kernel, sizeof host->limits.kernel, "%.71s", wire_rest(line, 2).text);
+    snprintf(host->limits.kernel, sizeof host->limits.kernel, "%.71s", link_rest(line, 2).text);
     host->is_ready = true;
 }
 
-static void hear_started(struct host *host, const struct wire_line *line)
+static void hear_started(struct host *host, const struct link_line *line)
 {
     struct host_channel *channel = channel_in(host, line);
     if (channel == NULL)
         return;
-    channel->process->pid = (pid_t)wire_number(line, 2);
-    if (wire_number(line, 3) != 0)
+    channel->process->pid = (pid_t)link_number(line, 2);
+    if (link_number(line, 3) != 0)
         end_channel(channel, 127 << 8);
 }
 
 /* The words of a line that was carried. */
-static struct wire_line carried(const struct wire_line *line)
+static struct link_line carried(const struct link_line *line)
 {
-    struct wire_line inner = {.count = line->count - 2};
+    struct link_line inner = {.count = line->count - 2};
     for (int i = 0; i < inner.count; i++)
         inner.word[i] = line->word[i + 2];
     return inner;
 }
 
-static void hear_from(struct host *host, const struct wire_line *line)
+static void hear_from(struct host *host, const struct link_line *line)
 {
     const struct host_channel *channel = channel_in(host, line);
-    const struct wire_line inner = carried(line);
+    const struct link_line inner = carried(line);
     if (channel != NULL)
-        wire_hear(channel->wire, &inner);
+        link_hear(channel->link, &inner);
 }
 
-static void hear_ended(struct host *host, const struct wire_line *line)
+static void hear_ended(struct host *host, const struct link_line *line)
 {
     struct host_channel *channel = channel_in(host, line);
     if (channel != NULL)
-        end_channel(channel, (int)wire_number(line, 2));
+        end_channel(channel, (int)link_number(line, 2));
 }
 
-static void hear_room(struct host *host, const struct wire_line *line)
+static void hear_room(struct host *host, const struct link_line *line)
 {
     host->has_answered = true;
-    host->room_rc = (int)wire_number(line, 1);
-    host->room_first = (uint16_t)wire_number(line, 2);
+    host->room_rc = (int)link_number(line, 1);
+    host->room_first = (uint16_t)link_number(line, 2);
 }
 
-static void hear_counted(struct host *host, const struct wire_line *line)
+static void hear_counted(struct host *host, const struct link_line *line)
 {
     for (int i = 0; i < COUNTER_COUNT; i++)
-        host->counters.value[i] = wire_number(line, i + 1);
-    host->time_wait = wire_number(line, COUNTER_COUNT + 1);
+        host->counters.value[i] = link_number(line, i + 1);
+    host->time_wait = link_number(line, COUNTER_COUNT + 1);
 }
 
-static void on_line(void *context, const struct wire_line *line)
+static void on_line(void *context, const struct link_line *line)
 {
     static const struct {
         const char *name;
-        void (*run)(struct host *host, const struct wire_line *line);
+        void (*run)(struct host *host, const struct link_line *line);
     } verbs[] = {{"from", hear_from},         {"hello", hear_hello},    {"limits", hear_limits},
                  {"identity", hear_identity}, {"ended", hear_ended},    {"started", hear_started},
                  {"room", hear_room},         {"counted", hear_counted}};
@@ -356,7 +356,7 @@ static bool is_simple(const char *launcher)
  * word whatever is in it. To be freed. */
 static char *command_of(const struct host *host, int argc, const char *const argv[])
 {
-    const char *words[4] = {host->team->worker_path};
+    const char *words[4] = {host->hosts->worker_path};
     for (int i = 0; i < argc && i < 3; i++)
         words[i + 1] = argv[i];
     return shell_command(host->launcher, 1 + argc, words);
@@ -368,7 +368,7 @@ static int run_launcher(struct host *host, const char *const words[])
     char *command = command_of(host, 2, words), *line = NULL;
     int fd = -ENOMEM;
     if (command != NULL && asprintf(&line, "%s%s", is_simple(host->launcher) ? "exec " : "", command) > 0)
-        fd = process_launch(&host->process, line);
+        fd = spawn_command(&host->process, line);
     free(line);
     free(command);
     return fd;
@@ -377,18 +377,18 @@ static int run_launcher(struct host *host, const char *const words[])
 static int start_process(struct host *host)
 {
     static const char *const words[PROCESS_WORDS_MAX + 1] = {"worker", "host"};
-    return host->launcher != NULL ? run_launcher(host, words) : process_start(&host->process, words);
+    return host->launcher != NULL ? run_launcher(host, words) : spawn_self(&host->process, words);
 }
 
 static int launch(struct host *host)
 {
-    static const struct wire_ears ears = {WAY_FROM_HOST, on_line, on_bad_line, on_stream_end};
+    static const struct link_ears ears = {WAY_FROM_HOST, on_line, on_bad_line, on_stream_end};
     snprintf(host->process.name, sizeof host->process.name, "a host");
     int fd = start_process(host);
     if (fd < 0)
         return fd;
-    host->wire = wire_new(host->team->base, fd, &ears, host);
-    if (host->wire != NULL)
+    host->link = link_new(host->hosts->base, fd, &ears, host);
+    if (host->link != NULL)
         return 0;
     close(fd);
     return -ENOMEM;
@@ -416,28 +416,28 @@ static bool has_ended_or_hears_us(const struct host *host)
 
 /* Runs the loop until all hosts have got there. Returns 0; -EINTR, once more signals than `stops_allowed`
  * were heard; or -ETIMEDOUT after so long. */
-static int wait_for_all(struct team *team, bool (*is_there)(const struct host *host), int64_t limit_ms,
+static int wait_for_all(struct hosts *hosts, bool (*is_there)(const struct host *host), int64_t limit_ms,
                         int stops_allowed)
 {
     static const struct timeval often = {0, 50000};
-    team->waiting_since_us = monotonic_us();
+    hosts->waiting_since_us = monotonic_us();
     for (;;) {
         int there = 0;
-        for (int i = 0; i < team->count; i++)
-            there += is_there(&team->hosts[i]);
-        if (team->stops > stops_allowed)
+        for (int i = 0; i < hosts->count; i++)
+            there += is_there(&hosts->each[i]);
+        if (hosts->stops > stops_allowed)
             return -EINTR;
-        if (there == team->count)
+        if (there == hosts->count)
             return 0;
-        if (monotonic_us() - team->waiting_since_us > limit_ms * 1000)
+        if (monotonic_us() - hosts->waiting_since_us > limit_ms * 1000)
             return -ETIMEDOUT;
         int64_t before_us = monotonic_us();
-        event_base_loopexit(team->base, &often);
-        event_base_dispatch(team->base);
-        reap(team);
+        event_base_loopexit(hosts->base, &often);
+        event_base_dispatch(hosts->base);
+        reap(hosts);
         int64_t turn_us = monotonic_us() - before_us;
         if (turn_us > LATE_PULSE_MS * 1000) /* this process was stopped: nobody had that time */
-            team->waiting_since_us += turn_us;
+            hosts->waiting_since_us += turn_us;
     }
 }
 
@@ -459,11 +459,11 @@ static void tell_fault(const struct host *host)
     free(try);
 }
 
-static int tell_faults(const struct team *team)
+static int tell_faults(const struct hosts *hosts)
 {
     int faults = 0;
-    for (int i = 0; i < team->count; i++) {
-        const struct host *host = &team->hosts[i];
+    for (int i = 0; i < hosts->count; i++) {
+        const struct host *host = &hosts->each[i];
         if (host->fault[0] == '\0' && host->is_ready)
             continue;
         faults++;
@@ -472,11 +472,11 @@ static int tell_faults(const struct team *team)
     return faults == 0 ? 0 : -EHOSTUNREACH;
 }
 
-static int tell_interrupted(const struct team *team)
+static int tell_interrupted(const struct hosts *hosts)
 {
     const struct host *awaited = NULL;
-    for (int i = 0; i < team->count && awaited == NULL; i++)
-        awaited = team->hosts[i].is_ready ? NULL : &team->hosts[i];
+    for (int i = 0; i < hosts->count && awaited == NULL; i++)
+        awaited = hosts->each[i].is_ready ? NULL : &hosts->each[i];
     diag_error("interrupted before %s%s; no connection was opened",
                awaited != NULL ? host_name(awaited).text : "the run began",
                awaited != NULL ? " said hello" : "");
@@ -490,42 +490,42 @@ static bool is_ignored(int number)
     return number == SIGHUP && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-static int listen_to_events(struct team *team)
+static int listen_to_events(struct hosts *hosts)
 {
-    static const int stop_signals[TEAM_STOP_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+    static const int stop_signals[HOSTS_STOP_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
     static const struct timeval pulse = {PULSE_MS / 1000, 0};
-    team->pulse = event_new(team->base, -1, EV_PERSIST, on_pulse, team);
-    team->child_signal = evsignal_new(team->base, SIGCHLD, on_child_signal, team);
-    if (team->pulse == NULL || team->child_signal == NULL || event_add(team->child_signal, NULL) != 0 ||
-        event_add(team->pulse, &pulse) != 0)
+    hosts->pulse = event_new(hosts->base, -1, EV_PERSIST, on_pulse, hosts);
+    hosts->child_signal = evsignal_new(hosts->base, SIGCHLD, on_child_signal, hosts);
+    if (hosts->pulse == NULL || hosts->child_signal == NULL || event_add(hosts->child_signal, NULL) != 0 ||
+        event_add(hosts->pulse, &pulse) != 0)
         return -ENOMEM;
-    for (int i = 0; i < TEAM_STOP_SIGNALS; i++) {
+    for (int i = 0; i < HOSTS_STOP_SIGNALS; i++) {
         if (is_ignored(stop_signals[i]))
             continue;
-        team->stop_signals[i] = evsignal_new(team->base, stop_signals[i], on_stop_signal, team);
-        if (team->stop_signals[i] == NULL || event_add(team->stop_signals[i], NULL) != 0)
+        hosts->stop_signals[i] = evsignal_new(hosts->base, stop_signals[i], on_stop_signal, hosts);
+        if (hosts->stop_signals[i] == NULL || event_add(hosts->stop_signals[i], NULL) != 0)
             return -ENOMEM;
     }
     return 0;
 }
 
-int team_open(struct team *team)
+int hosts_open(struct hosts *hosts)
 {
-    team->base = event_base_new();
-    if (team->base == NULL || listen_to_events(team) != 0) {
+    hosts->base = event_base_new();
+    if (hosts->base == NULL || listen_to_events(hosts) != 0) {
         diag_error("out of memory: no event loop could be made");
         return -ENOMEM;
     }
     signal(SIGPIPE, SIG_IGN);
-    team->last_pulse_us = monotonic_us();
-    for (int i = 0; i < team->count; i++) {
-        team->hosts[i].team = team;
-        int rc = launch(&team->hosts[i]);
+    hosts->last_pulse_us = monotonic_us();
+    for (int i = 0; i < hosts->count; i++) {
+        hosts->each[i].hosts = hosts;
+        int rc = launch(&hosts->each[i]);
         if (rc != 0)
-            lose(&team->hosts[i], "could not be launched: %s", strerror(-rc));
+            lose(&hosts->each[i], "could not be launched: %s", strerror(-rc));
     }
-    int rc = wait_for_all(team, is_ready, HELLO_MS, 0);
-    return rc == -EINTR ? tell_interrupted(team) : tell_faults(team);
+    int rc = wait_for_all(hosts, is_ready, HELLO_MS, 0);
+    return rc == -EINTR ? tell_interrupted(hosts) : tell_faults(hosts);
 }
 
 /* Whoever can hear us is asked to leave in peace, a launcher that has reached nobody is asked as any process
@@ -535,29 +535,29 @@ static void ask_to_leave(struct host *host)
     if (!host->said_hello)
         process_ask_to_leave(&host->process);
     else if (host->fault[0] == '\0')
-        wire_send(host->wire, "quit");
+        link_send(host->link, "quit");
     if (host->fault[0] == '\0')
         snprintf(host->fault, sizeof host->fault, "was asked to leave");
 }
 
 /* A second signal, or one while they leave, puts an end to patience. */
-static void wait_until_they_have_left(struct team *team)
+static void wait_until_they_have_left(struct hosts *hosts)
 {
-    int stops_allowed = team->stops > 0 ? 1 : 0;
-    int rc = wait_for_all(team, has_ended_or_hears_us, SHORT_GOODBYE_MS, stops_allowed);
-    for (int i = 0; i < team->count; i++)
-        if (!team->hosts[i].said_hello)
-            process_kill(&team->hosts[i].process);
+    int stops_allowed = hosts->stops > 0 ? 1 : 0;
+    int rc = wait_for_all(hosts, has_ended_or_hears_us, SHORT_GOODBYE_MS, stops_allowed);
+    for (int i = 0; i < hosts->count; i++)
+        if (!hosts->each[i].said_hello)
+            process_kill(&hosts->each[i].process);
     if (rc != -EINTR)
-        rc = wait_for_all(team, has_ended, GOODBYE_MS, stops_allowed);
-    for (int i = 0; i < team->count; i++) {
-        const struct host *host = &team->hosts[i];
+        rc = wait_for_all(hosts, has_ended, GOODBYE_MS, stops_allowed);
+    for (int i = 0; i < hosts->count; i++) {
+        const struct host *host = &hosts->each[i];
         if (rc == -ETIMEDOUT && !has_ended(host))
             diag_warn("%s did not leave for %d s and was given up: processes of this run may be left there",
                       host_name(host).text, GOODBYE_MS / 1000);
         process_kill(&host->process);
     }
-    wait_for_all(team, has_ended, SHORT_GOODBYE_MS, INT_MAX);
+    wait_for_all(hosts, has_ended, SHORT_GOODBYE_MS, INT_MAX);
 }
 
 static void free_event(struct event *event)
@@ -566,43 +566,43 @@ static void free_event(struct event *event)
         event_free(event);
 }
 
-void team_close(struct team *team)
+void hosts_close(struct hosts *hosts)
 {
-    if (team->base == NULL)
+    if (hosts->base == NULL)
         return;
-    for (int i = 0; i < team->count; i++)
-        ask_to_leave(&team->hosts[i]);
-    wait_until_they_have_left(team);
-    for (int i = 0; i < team->count; i++) {
-        struct host *host = &team->hosts[i];
+    for (int i = 0; i < hosts->count; i++)
+        ask_to_leave(&hosts->each[i]);
+    wait_until_they_have_left(hosts);
+    for (int i = 0; i < hosts->count; i++) {
+        struct host *host = &hosts->each[i];
         if (host->has_terminal)
             take_terminal_back(host);
-        wire_free(host->wire);
+        link_free(host->link);
         free(host->channels);
     }
-    free_event(team->pulse);
-    free_event(team->child_signal);
-    for (int i = 0; i < TEAM_STOP_SIGNALS; i++)
-        free_event(team->stop_signals[i]);
-    event_base_free(team->base);
-    team->base = NULL;
+    free_event(hosts->pulse);
+    free_event(hosts->child_signal);
+    for (int i = 0; i < HOSTS_STOP_SIGNALS; i++)
+        free_event(hosts->stop_signals[i]);
+    event_base_free(hosts->base);
+    hosts->base = NULL;
 }
 
 /* ---- what the hosts have ---- */
 
-bool team_is_double(const struct team *team, int host)
+bool hosts_is_double(const struct hosts *hosts, int host)
 {
     for (int i = 0; i < host; i++)
-        if (strcmp(team->hosts[i].identity, team->hosts[host].identity) == 0)
+        if (strcmp(hosts->each[i].identity, hosts->each[host].identity) == 0)
             return true;
     return false;
 }
 
-int team_count(const struct team *team, enum side side)
+int hosts_count(const struct hosts *hosts, enum side side)
 {
     int count = 0;
-    for (int i = 0; i < team->count; i++)
-        count += team->hosts[i].side == side;
+    for (int i = 0; i < hosts->count; i++)
+        count += hosts->each[i].side == side;
     return count;
 }
 
@@ -613,23 +613,23 @@ static int64_t least(int64_t a, int64_t b)
 
 /* Of one of the limits, by its offset, twice what the weaker side has: plan.c reckons with both ends of a
  * connection on one machine. */
-static int64_t both_sides(const struct team *team, size_t limit)
+static int64_t both_sides(const struct hosts *hosts, size_t limit)
 {
     int64_t sum[SIDE_COUNT] = {0};
-    for (int i = 0; i < team->count; i++) {
-        int64_t value = *(const int64_t *)((const char *)&team->hosts[i].limits + limit);
-        int64_t *side = &sum[team->hosts[i].side];
+    for (int i = 0; i < hosts->count; i++) {
+        int64_t value = *(const int64_t *)((const char *)&hosts->each[i].limits + limit);
+        int64_t *side = &sum[hosts->each[i].side];
         *side = *side > INT64_MAX / 4 || value > INT64_MAX / 4 ? INT64_MAX / 4 : *side + value;
     }
     return 2 * least(sum[SIDE_SERVER], sum[SIDE_CLIENT]);
 }
 
-void team_limits(const struct team *team, struct host_limits *limits)
+void hosts_limits(const struct hosts *hosts, struct host_limits *limits)
 {
-    *limits = team->hosts[0].limits;
+    *limits = hosts->each[0].limits;
     int64_t width = limits->port_last - limits->port_first;
-    for (int i = 1; i < team->count; i++) {
-        const struct host_limits *own = &team->hosts[i].limits;
+    for (int i = 1; i < hosts->count; i++) {
+        const struct host_limits *own = &hosts->each[i].limits;
         limits->nofile_hard = least(limits->nofile_hard, own->nofile_hard);
         limits->port_first = least(limits->port_first, own->port_first);
         width = least(width, own->port_last - own->port_first);
@@ -642,10 +642,10 @@ void team_limits(const struct team *team, struct host_limits *limits)
             snprintf(limits->kernel, sizeof limits->kernel, "Linux, several versions");
     }
     limits->port_last = limits->port_first + width;
-    limits->files_left = both_sides(team, offsetof(struct host_limits, files_left));
-    limits->memory_available = both_sides(team, offsetof(struct host_limits, memory_available));
-    limits->max_tw_buckets = both_sides(team, offsetof(struct host_limits, max_tw_buckets)) / 2;
-    limits->processors = both_sides(team, offsetof(struct host_limits, processors)) / 2;
+    limits->files_left = both_sides(hosts, offsetof(struct host_limits, files_left));
+    limits->memory_available = both_sides(hosts, offsetof(struct host_limits, memory_available));
+    limits->max_tw_buckets = both_sides(hosts, offsetof(struct host_limits, max_tw_buckets)) / 2;
+    limits->processors = both_sides(hosts, offsetof(struct host_limits, processors)) / 2;
 }
 
 /* What decides how many connections a host can hold: memory, more than anything. */
@@ -660,29 +660,29 @@ static double capacity(const struct host *host)
 
 /* Whether the next worker is better placed on one host than on another: one that has none yet comes first,
  * then the one with the most room for each of its workers. */
-static bool is_better(const struct team *team, const int placed[], int one, int other)
+static bool is_better(const struct hosts *hosts, const int placed[], int one, int other)
 {
     if ((placed[one] == 0) != (placed[other] == 0))
         return placed[one] == 0;
-    return capacity(&team->hosts[one]) / (placed[one] + 1) >
-           capacity(&team->hosts[other]) / (placed[other] + 1);
+    return capacity(&hosts->each[one]) / (placed[one] + 1) >
+           capacity(&hosts->each[other]) / (placed[other] + 1);
 }
 
-static int first_of(const struct team *team, enum side side)
+static int first_of(const struct hosts *hosts, enum side side)
 {
     int first = 0;
-    while (first < team->count - 1 && team->hosts[first].side != side)
+    while (first < hosts->count - 1 && hosts->each[first].side != side)
         first++;
     return first;
 }
 
-void team_place(const struct team *team, enum side side, int count, int host[])
+void hosts_place(const struct hosts *hosts, enum side side, int count, int host[])
 {
     int placed[HOSTS_MAX] = {0};
     for (int i = 0; i < count; i++) {
-        int best = first_of(team, side);
-        for (int k = best + 1; k < team->count; k++)
-            if (team->hosts[k].side == side && is_better(team, placed, k, best))
+        int best = first_of(hosts, side);
+        for (int k = best + 1; k < hosts->count; k++)
+            if (hosts->each[k].side == side && is_better(hosts, placed, k, best))
                 best = k;
         host[i] = best;
         placed[best]++;
@@ -691,64 +691,64 @@ void team_place(const struct team *team, enum side side, int count, int host[])
 
 /* ---- questions ---- */
 
-struct wire_text team_server_addresses(const struct team *team)
+struct link_text hosts_server_addresses(const struct hosts *hosts)
 {
-    struct wire_text addresses = {""};
-    for (int i = 0; i < team->count; i++)
-        if (team->hosts[i].side == SIDE_SERVER)
-            wire_text_add(&addresses, " %s", address_text(&team->hosts[i].address).text);
+    struct link_text addresses = {""};
+    for (int i = 0; i < hosts->count; i++)
+        if (hosts->each[i].side == SIDE_SERVER)
+            link_text_add(&addresses, " %s", address_text(&hosts->each[i].address).text);
     return addresses;
 }
 
-static void ask_for_room(struct team *team, uint16_t from, uint16_t last, int count)
+static void ask_for_room(struct hosts *hosts, uint16_t from, uint16_t last, int count)
 {
-    struct wire_text addresses = team_server_addresses(team);
-    team_ask_counters(team);
-    for (int i = 0; i < team->count; i++) {
-        team->hosts[i].has_answered = false;
-        if (team->hosts[i].fault[0] == '\0')
-            wire_send(team->hosts[i].wire, "ports %u %u %d%s", from, last, count, addresses.text);
+    struct link_text addresses = hosts_server_addresses(hosts);
+    hosts_ask_counters(hosts);
+    for (int i = 0; i < hosts->count; i++) {
+        hosts->each[i].has_answered = false;
+        if (hosts->each[i].fault[0] == '\0')
+            link_send(hosts->each[i].link, "ports %u %u %d%s", from, last, count, addresses.text);
     }
 }
 
 /* The first host that has not answered. */
-static const struct host *silent_host(const struct team *team)
+static const struct host *silent_host(const struct hosts *hosts)
 {
     int i = 0;
-    while (i < team->count - 1 && has_answered(&team->hosts[i]))
+    while (i < hosts->count - 1 && has_answered(&hosts->each[i]))
         i++;
-    return &team->hosts[i];
+    return &hosts->each[i];
 }
 
 /* What all have answered together: 0, and *first moved up to where the highest of them begins, or why not. */
-static int take_answers(struct team *team, uint16_t *first)
+static int take_answers(struct hosts *hosts, uint16_t *first)
 {
-    for (int i = 0; i < team->count; i++) {
-        const struct host *host = &team->hosts[i];
+    for (int i = 0; i < hosts->count; i++) {
+        const struct host *host = &hosts->each[i];
         if (host->fault[0] != '\0')
             return -EHOSTUNREACH;
         if (host->room_first > *first || host->room_rc != 0)
             *first = host->room_first;
         if (host->room_rc != 0) {
-            team->without_room = host;
+            hosts->without_room = host;
             return host->room_rc;
         }
     }
     return 0;
 }
 
-int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, uint16_t *first)
+int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int count, uint16_t *first)
 {
     int64_t began_us = monotonic_us();
     uint16_t asked;
     *first = from;
     do {
         asked = *first;
-        ask_for_room(team, asked, last, count);
-        int rc = wait_for_all(team, has_answered, ANSWER_MS, 0);
+        ask_for_room(hosts, asked, last, count);
+        int rc = wait_for_all(hosts, has_answered, ANSWER_MS, 0);
         if (rc == -ETIMEDOUT)
-            team->without_room = silent_host(team);
-        rc = rc != 0 ? rc : take_answers(team, first);
+            hosts->without_room = silent_host(hosts);
+        rc = rc != 0 ? rc : take_answers(hosts, first);
         if (rc != 0)
             return rc;
         if (*first + count - 1 > last || monotonic_us() - began_us > SEARCH_MS * 1000)
@@ -757,36 +757,36 @@ int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, 
     return 0;
 }
 
-void team_ask_counters(struct team *team)
+void hosts_ask_counters(struct hosts *hosts)
 {
-    for (int i = 0; i < team->count; i++)
-        if (team->hosts[i].fault[0] == '\0' && !team_is_double(team, i))
-            wire_send(team->hosts[i].wire, "counters");
+    for (int i = 0; i < hosts->count; i++)
+        if (hosts->each[i].fault[0] == '\0' && !hosts_is_double(hosts, i))
+            link_send(hosts->each[i].link, "counters");
 }
 
-struct kernel_counters team_counters(const struct team *team)
+struct kernel_counters hosts_counters(const struct hosts *hosts)
 {
     struct kernel_counters sum = {{0}};
-    for (int i = 0; i < team->count; i++)
-        for (int k = 0; !team_is_double(team, i) && k < COUNTER_COUNT; k++)
-            sum.value[k] += team->hosts[i].counters.value[k];
+    for (int i = 0; i < hosts->count; i++)
+        for (int k = 0; !hosts_is_double(hosts, i) && k < COUNTER_COUNT; k++)
+            sum.value[k] += hosts->each[i].counters.value[k];
     return sum;
 }
 
-int64_t team_time_wait_room(const struct team *team)
+int64_t hosts_time_wait_room(const struct hosts *hosts)
 {
     int64_t room[SIDE_COUNT] = {0};
-    for (int i = 0; i < team->count; i++)
-        room[team->hosts[i].side] += team->hosts[i].limits.max_tw_buckets - team->hosts[i].time_wait;
+    for (int i = 0; i < hosts->count; i++)
+        room[hosts->each[i].side] += hosts->each[i].limits.max_tw_buckets - hosts->each[i].time_wait;
     return least(room[SIDE_SERVER], room[SIDE_CLIENT]);
 }
 
-/* ---- the crew's processes ---- */
+/* ---- the workers' processes ---- */
 
-struct wire *host_start(struct host *host, struct process *process, const char *const words[],
-                        const struct wire_ears *ears, void *context)
+struct link *host_start(struct host *host, struct process *process, const char *const words[],
+                        const struct link_ears *ears, void *context)
 {
-    struct wire_text text = {""};
+    struct link_text text = {""};
     if (host->fault[0] != '\0')
         return NULL;
     struct host_channel *grown =
@@ -794,41 +794,41 @@ struct wire *host_start(struct host *host, struct process *process, const char *
     if (grown == NULL)
         return NULL;
     host->channels = grown;
-    struct wire *wire = wire_new_channel(host->wire, host->channel_count, ears, context);
-    if (wire == NULL)
+    struct link *link = link_new_channel(host->link, host->channel_count, ears, context);
+    if (link == NULL)
         return NULL;
     for (int i = 0; words[i] != NULL; i++)
-        wire_text_add(&text, " %s", words[i]);
+        link_text_add(&text, " %s", words[i]);
     process->elsewhere = true;
     process->ended = false;
     process->pid = 1; /* until the host has told it: it is there */
-    wire_send(host->wire, "start %d%s", host->channel_count, text.text);
+    link_send(host->link, "start %d%s", host->channel_count, text.text);
     host->channels[host->channel_count++] =
-        (struct host_channel){.wire = wire, .process = process, .on_end = ears->on_end, .context = context};
-    return wire;
+        (struct host_channel){.link = link, .process = process, .on_end = ears->on_end, .context = context};
+    return link;
 }
 
-static int channel_of(const struct host *host, const struct wire *wire)
+static int channel_of(const struct host *host, const struct link *link)
 {
     for (int i = 0; i < host->channel_count; i++)
-        if (host->channels[i].wire == wire)
+        if (host->channels[i].link == link)
             return i;
     return -1;
 }
 
-void host_kill(struct host *host, const struct wire *wire)
+void host_kill(struct host *host, const struct link *link)
 {
-    int id = wire != NULL ? channel_of(host, wire) : -1;
+    int id = link != NULL ? channel_of(host, link) : -1;
     if (id < 0 || host->fault[0] != '\0')
         return;
     if (host->channels[id].killed_us == 0)
         host->channels[id].killed_us = monotonic_us();
-    wire_send(host->wire, "kill %d", id);
+    link_send(host->link, "kill %d", id);
 }
 
-void host_forget(struct host *host, const struct wire *wire)
+void host_forget(struct host *host, const struct link *link)
 {
-    int id = wire != NULL ? channel_of(host, wire) : -1;
+    int id = link != NULL ? channel_of(host, link) : -1;
     if (id >= 0)
-        host->channels[id].wire = NULL;
+        host->channels[id].link = NULL;
 }

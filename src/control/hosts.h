@@ -1,4 +1,4 @@
-/* team: the hosts of a run on more than one machine, as the controller sees them. A host is whatever a
+/* hosts: the hosts of a run on more than one machine, as the controller sees them. A host is whatever a
  * launcher reaches: "ssh web1", "ip netns exec a", "docker exec -i b". The launcher's command is run here
  * with `tcpstorm worker host` at its end, and lines go through its standard input and output: who may log in
  * where, and how that is encrypted, is the launcher's affair. */
@@ -15,24 +15,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HOSTS_MAX = 16, TEAM_STOP_SIGNALS = 3 };
+enum { HOSTS_MAX = 16, HOSTS_STOP_SIGNALS = 3 };
 
 struct event;
 struct event_base;
-struct team;
+struct hosts;
 
 struct host {
     const char *launcher;   /* as typed; NULL: this machine */
     enum side side;         /* of its workers */
     struct address address; /* of a server: where it listens */
     struct host_limits limits;
-    char identity[128]; /* see host_report_identity */
+    char identity[128]; /* see host_info_identity */
     char fault[256];    /* why it is lost: the rest of a sentence; "" while it is there */
 
-    /* The team's own. */
-    struct team *team;
+    /* Its own. */
+    struct hosts *hosts;
     struct process process; /* the launcher */
-    struct wire *wire;
+    struct link *link;
     bool said_hello, is_ready, stream_has_ended, has_terminal;
     int64_t heard_us;
     bool has_answered;
@@ -44,17 +44,17 @@ struct host {
     int channel_count;
 };
 
-struct team {
-    struct host hosts[HOSTS_MAX];
+struct hosts {
+    struct host each[HOSTS_MAX];
     int count;
     const char *worker_path; /* of tcpstorm on the hosts */
     struct event_base *base;
     struct event *pulse, *child_signal;
-    struct event *stop_signals[TEAM_STOP_SIGNALS]; /* NULL: ignored by the user's choice */
-    int stops;                                     /* INT, TERM and HUP that were heard since it was opened */
+    struct event *stop_signals[HOSTS_STOP_SIGNALS]; /* NULL: ignored by the user's choice */
+    int stops; /* INT, TERM and HUP that were heard since it was opened */
     int64_t last_pulse_us;
     int64_t waiting_since_us;        /* of what is waited for; a password may take as long again */
-    const struct host *without_room; /* by team_find_ports, when it failed */
+    const struct host *without_room; /* by hosts_find_ports, when it failed */
 };
 
 struct host_text {
@@ -69,49 +69,49 @@ const char *host_word(const struct host *host);
 
 /* Launches all and waits until they have said what they are. Returns 0, or a negative errno after telling why
  * not: -EINTR when a signal has put an end to it. */
-int team_open(struct team *team);
+int hosts_open(struct hosts *hosts);
 
 /* Has all leave, and waits until they have, or until it has told which have not. */
-void team_close(struct team *team);
+void hosts_close(struct hosts *hosts);
 
 /* True when an earlier host sees the same sockets: it is the one to be asked. */
-bool team_is_double(const struct team *team, int host);
+bool hosts_is_double(const struct hosts *hosts, int host);
 
 /* What the hosts of both sides have together, or at least: for plan.c. */
-void team_limits(const struct team *team, struct host_limits *limits);
+void hosts_limits(const struct hosts *hosts, struct host_limits *limits);
 
-int team_count(const struct team *team, enum side side);
+int hosts_count(const struct hosts *hosts, enum side side);
 
 /* Places `count` workers of a side on its hosts, more where there is more room: host[i] is an index into
  * hosts. At least one each while there are enough. */
-void team_place(const struct team *team, enum side side, int count, int host[]);
+void hosts_place(const struct hosts *hosts, enum side side, int count, int host[]);
 
 /* As lanes_find_ports, on every host beside the addresses of all servers; and reads the kernels' counters.
  * The errno of a host that is lost is EHOSTUNREACH. After a signal it gives up: see stops. */
-int team_find_ports(struct team *team, uint16_t from, uint16_t last, int count, uint16_t *first);
+int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int count, uint16_t *first);
 
 /* " 10.0.0.5 10.0.0.6": where the servers listen, a space before each. */
-struct wire_text team_server_addresses(const struct team *team);
+struct link_text hosts_server_addresses(const struct hosts *hosts);
 
 /* Asks for the counters of all kernels, and what they were when last heard, added up. */
-void team_ask_counters(struct team *team);
-struct kernel_counters team_counters(const struct team *team);
+void hosts_ask_counters(struct hosts *hosts);
+struct kernel_counters hosts_counters(const struct hosts *hosts);
 
 /* TIME_WAIT that still finds room, on the side that has less of it, when last heard. */
-int64_t team_time_wait_room(const struct team *team);
+int64_t hosts_time_wait_room(const struct hosts *hosts);
 
-/* ---- for the crew ---- */
+/* ---- for the workers ---- */
 
 /* Starts `tcpstorm WORD ...` there. `process` is filled in when the host has answered, and ears->on_end
  * called when it has ended or the host is lost. Returns its stream, which the caller frees, or NULL: the host
  * is lost, or out of memory. */
-struct wire *host_start(struct host *host, struct process *process, const char *const words[],
-                        const struct wire_ears *ears, void *context);
+struct link *host_start(struct host *host, struct process *process, const char *const words[],
+                        const struct link_ears *ears, void *context);
 
 /* Kills a process that was started with that stream. */
-void host_kill(struct host *host, const struct wire *wire);
+void host_kill(struct host *host, const struct link *link);
 
 /* Its stream is about to be freed. */
-void host_forget(struct host *host, const struct wire *wire);
+void host_forget(struct host *host, const struct link *link);
 
 #endif

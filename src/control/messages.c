@@ -36,9 +36,9 @@
 #define PORT(field)              NUMBER(field, 0, 65535)
 #define ERROR                    NUMBER("ERRNO", 0, 4095)
 #define PID                      NUMBER("PID", 0, INT32_MAX)
-#define WORDS(field, from, most) FIELD(field, FIELD_WORD, 0, WIRE_LINE_MAX, from, most)
-#define HELLO_FIELDS             NUMBER("PROTOCOL", 0, LARGEST), WORD("VERSION", 63), WORDS("MORE", 0, WIRE_WORDS_MAX - 3)
-#define LINE                     FIELD("LINE", FIELD_INNER, 0, 0, 1, WIRE_WORDS_MAX - 2)
+#define WORDS(field, from, most) FIELD(field, FIELD_WORD, 0, LINK_LINE_MAX, from, most)
+#define HELLO_FIELDS             NUMBER("PROTOCOL", 0, LARGEST), WORD("VERSION", 63), WORDS("MORE", 0, LINK_WORDS_MAX - 3)
+#define LINE                     FIELD("LINE", FIELD_INNER, 0, 0, 1, LINK_WORDS_MAX - 2)
 
 enum { LOOK_COUNTS = SIDE_COUNT * STATE_COUNT, LOOK_TALLIES = SIDE_COUNT * 4 };
 
@@ -128,7 +128,7 @@ static const struct message from_witness[] = {
     {"hello", {HELLO_FIELDS}},
     {0}};
 
-/* See team.h. */
+/* See hosts.h. */
 static const struct message to_host[] = {
     /* for the standard input of a process there */
     {"to", {ID, LINE}},
@@ -156,7 +156,7 @@ static const struct message from_host[] = {
     {"room", {NUMBER("RC", -4095, LANES_CROWDED), PORT("FIRST")}},
     {"hello", {HELLO_FIELDS}},
     /* what the host has; then */
-    {"limits", {FIELD("NAME=NUMBER", FIELD_LIMIT, 0, 0, 1, HOST_REPORT_LIMITS)}},
+    {"limits", {FIELD("NAME=NUMBER", FIELD_LIMIT, 0, 0, 1, HOST_INFO_LIMITS)}},
     /* the same for all that share its kernel and network namespace, and the kernel's name */
     {"identity", {WORD("IDENTITY", 127), WORDS("KERNEL", 0, 8)}},
     {0}};
@@ -246,7 +246,7 @@ static bool is_step(const struct message_field *field, const char *word)
 static bool is_limit(const struct message_field *field, const char *word)
 {
     (void)field;
-    return host_report_is_limit(word);
+    return host_info_is_limit(word);
 }
 
 static bool is_anything(const struct message_field *field, const char *word)
@@ -339,7 +339,7 @@ static bool has_count(const struct message *message, int count, struct message_c
     return (count >= least && count <= most) || complain_of_count(message, count, least, most, why);
 }
 
-bool message_check(enum message_way way, const struct wire_line *line, struct message_complaint *why)
+bool message_check(enum message_way way, const struct link_line *line, struct message_complaint *why)
 {
     const struct message *message = line->count > 0 ? find(way, line->word[0]) : NULL;
     if (message == NULL) {

@@ -1,5 +1,5 @@
-/* messages: every line of the wire, a row each: who says it to whom, its name, its fields and what each of
- * them may be. A line that comes in is checked against its row before anybody acts on it (wire.c,
+/* messages: every line of the link, a row each: who says it to whom, its name, its fields and what each of
+ * them may be. A line that comes in is checked against its row before anybody acts on it (link.c,
  * witness_process.c): whoever is told of one can trust its count of words, and every number and name in it,
  * whatever is at the other end. */
 #ifndef CONTROL_MESSAGES_H
@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct wire_line;
+struct link_line;
 
 /* Whose lines they are. */
 enum message_way {
@@ -58,7 +58,7 @@ struct message_complaint {
 
 /* False when it is no message of that way, and why: `PORT of "listen" is "70000", allowed is 0 to 65535`.
  * Whatever the line holds, the complaint is printable ASCII. */
-bool message_check(enum message_way way, const struct wire_line *line, struct message_complaint *why);
+bool message_check(enum message_way way, const struct link_line *line, struct message_complaint *why);
 
 /* A complaint of what is no line of words at all, from the text or what there is of it. */
 struct message_complaint message_complaint_of(const char *what, const char *text);

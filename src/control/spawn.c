@@ -103,12 +103,12 @@ static int start(struct process *process, const char *const words[], const char 
     return stream[0];
 }
 
-int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1])
+int spawn_self(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1])
 {
     return start(process, words, NULL);
 }
 
-int process_launch(struct process *process, const char *command)
+int spawn_command(struct process *process, const char *command)
 {
     return start(process, NULL, command);
 }

@@ -34,12 +34,12 @@ enum {
 
 /* Runs this binary as `tcpstorm WORD ...`; NULL ends the words. Returns our end of the stream, or a negative
  * errno. */
-int process_start(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1]);
+int spawn_self(struct process *process, const char *const words[PROCESS_WORDS_MAX + 1]);
 
 /* Runs a command of the user by the shell, likewise: in a process group of its own, so that a Ctrl-C at the
  * terminal is ours alone to hear, and with the default signals. The parting_signal is SIGKILL until the
  * caller sets another. */
-int process_launch(struct process *process, const char *command);
+int spawn_command(struct process *process, const char *command);
 
 /* Collects the exit of this process if it has ended. True when it had not been collected before. Takes note
  * when it has been stopped. */

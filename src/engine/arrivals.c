@@ -1,4 +1,4 @@
-/* course_flow: connections that come one by one, at a steady rate. Each plays its order, or its cause, by
+/* arrivals: connections that come one by one, at a steady rate. Each plays its order, or its cause, by
  * itself; when the last has ended, what is left is looked at. */
 #include "engine/controller_state.h"
 
@@ -16,7 +16,7 @@
 enum {
     FAST_RATE = 5000,         /* from then on a look would make arrivals late, */
     LAST_REPORTS = 2,         /* of each server, after the clients have ended: what it holds is then told */
-    RATE_UNIT = 1000,         /* the wire's rates are in 1,000 s */
+    RATE_UNIT = 1000,         /* the link's rates are in 1,000 s */
     STEADY_AFTER_US = 300000, /* beyond a first life, until what is held is level */
 };
 
@@ -39,8 +39,8 @@ static struct step_label flow_label(const struct controller *c)
 
 static struct script script_for(const struct controller *c, enum side side)
 {
-    const struct scenario *scenario = flow_of(c)->scenario;
-    return scenario != NULL ? scenario->script[side] : script_of(c->order, side);
+    const struct fault_case *fault_case = flow_of(c)->fault_case;
+    return fault_case != NULL ? fault_case->script[side] : script_of(c->order, side);
 }
 
 static int64_t share_of(int64_t total, int parts, int part)
@@ -53,8 +53,8 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
     struct script script = script_for(c, peer->side);
     int step, pairs = c->plan->pairs;
     const struct storm_settings *settings = c->plan->settings;
-    bool leaks = flow_of(c)->scenario == NULL && order_leak_side(c->order, &step) == peer->side;
-    wire_send(peer->wire, "script %lld %lld %lld %s", (long long)flow_of(c)->life_ms * 1000,
+    bool leaks = flow_of(c)->fault_case == NULL && order_leak_side(c->order, &step) == peer->side;
+    link_send(peer->link, "script %lld %lld %lld %s", (long long)flow_of(c)->life_ms * 1000,
               (long long)(leaks ? share_of(settings->leak, pairs, pair) : 0),
               (long long)share_of(settings->conns, pairs, pair),
               script.count > 0 ? script_text(&script).text : "");
@@ -67,27 +67,27 @@ static void flow_prepare(struct controller *c)
     c->outage.backlog = c->plan->lane_count == 1 ? c->plan->backlog : 0;
     c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
-        send_script(c, crew_server(&c->crew, pair), pair);
-        send_script(c, crew_client(&c->crew, pair), pair);
+        send_script(c, workers_server(&c->workers, pair), pair);
+        send_script(c, workers_client(&c->workers, pair), pair);
         if (plan_nofile(c->plan, SIDE_SERVER) < c->plan->limits.nofile_hard)
-            wire_send(crew_server(&c->crew, pair)->wire, "nofile %lld",
+            link_send(workers_server(&c->workers, pair)->link, "nofile %lld",
                       (long long)plan_nofile(c->plan, SIDE_SERVER));
     }
     for (int i = 0; i < c->plan->lane_count; i++)
-        wire_send(crew_client(&c->crew, c->lanes[i].pair)->wire, "connect %d %s %u 0 full", i,
+        link_send(workers_client(&c->workers, c->lanes[i].pair)->link, "connect %d %s %u 0 full", i,
                   address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i);
 }
 
 static void flow_begin_step(struct controller *c)
 {
     int pairs = c->plan->pairs;
-    c->outage.story.began_s = controller_t_s(c, c->act_began_us);
+    c->outage.timeline.began_s = controller_t_s(c, c->act_began_us);
     c->act_serial++;
     c->awaited.acts = pairs;
     for (int pair = 0; pair < pairs; pair++) {
-        struct peer *client = crew_client(&c->crew, pair);
+        struct peer *client = workers_client(&c->workers, pair);
         client->acting = true;
-        wire_send(client->wire, "arrive %lld %lld %lld %lld", (long long)c->act_serial,
+        link_send(client->link, "arrive %lld %lld %lld %lld", (long long)c->act_serial,
                   (long long)share_of(c->plan->settings->conns, pairs, pair),
                   (long long)flow_of(c)->rate * RATE_UNIT / pairs,
                   (long long)flow_of(c)->connect_timeout_ms * 1000);
@@ -104,44 +104,44 @@ static bool is_expected_failure(const struct controller *c)
 static void note_reports(struct controller *c)
 {
     struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
+    workers_sum_flow(&c->workers, sums);
     outage_note_flow(&c->outage, controller_t_s(c, monotonic_us()), sums);
 }
 
-static void on_serving(struct peer *peer, const struct wire_line *line)
+static void on_serving(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    peer->flow.begun = wire_number(line, 1);
-    peer->fds = wire_number(line, 2);
-    peer->errors = peer->flow.errors = wire_number(line, 3);
-    peer->flow.error = (int)wire_number(line, 4);
-    peer->flow.leaked = wire_number(line, 5);
-    peer->flow.lost = wire_number(line, 6);
+    peer->flow.begun = link_number(line, 1);
+    peer->fds = link_number(line, 2);
+    peer->errors = peer->flow.errors = link_number(line, 3);
+    peer->flow.error = (int)link_number(line, 4);
+    peer->flow.leaked = link_number(line, 5);
+    peer->flow.lost = link_number(line, 6);
     note_reports(c);
     if (peer->reports_owed > 0 && --peer->reports_owed == 0 && --c->awaited.reports == 0)
         controller_on_event(c, EVENT_ACTED);
     if (peer->errors > 0 && !is_expected_failure(c) && !controller_is_stopping(c))
         controller_fail(c, "accept(): %s in %s, with %s connections accepted: %s", strerror(peer->flow.error),
                         peer_name(peer).text, grouped(peer->flow.begun).text,
-                        fault_advice("accept", peer->flow.error));
+                        advice_for("accept", peer->flow.error));
 }
 
-static void on_arrived(struct peer *peer, const struct wire_line *line)
+static void on_arrived(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
     peer->flow = (struct flow_tally){
-        .begun = wire_number(line, 1),
-        .connected = wire_number(line, 2),
-        .errors = wire_number(line, 4),
-        .late = wire_number(line, 5),
-        .worst_us = wire_number(line, 6),
-        .oldest_us = wire_number(line, 7),
-        .timeouts = wire_number(line, 8),
-        .leaked = wire_number(line, 9),
-        .lost = wire_number(line, 10),
-        .span_us = wire_number(line, 11),
+        .begun = link_number(line, 1),
+        .connected = link_number(line, 2),
+        .errors = link_number(line, 4),
+        .late = link_number(line, 5),
+        .worst_us = link_number(line, 6),
+        .oldest_us = link_number(line, 7),
+        .timeouts = link_number(line, 8),
+        .leaked = link_number(line, 9),
+        .lost = link_number(line, 10),
+        .span_us = link_number(line, 11),
     };
-    peer->fds = wire_number(line, 3);
+    peer->fds = link_number(line, 3);
     peer->errors = peer->flow.errors;
     note_reports(c);
     if (peer->errors > 0 && !is_expected_failure(c) && !controller_is_stopping(c))
@@ -150,20 +150,20 @@ static void on_arrived(struct peer *peer, const struct wire_line *line)
                         duration_text(flow_of(c)->connect_timeout_ms).text);
 }
 
-static void on_done(struct peer *peer, const struct wire_line *line)
+static void on_done(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    if (!peer->acting || wire_number(line, 1) != c->act_serial)
+    if (!peer->acting || link_number(line, 1) != c->act_serial)
         return;
     peer->acting = false;
     if (--c->awaited.acts > 0)
         return;
     c->awaited.reports = c->plan->pairs;
     for (int pair = 0; pair < c->plan->pairs; pair++)
-        crew_server(&c->crew, pair)->reports_owed = LAST_REPORTS;
+        workers_server(&c->workers, pair)->reports_owed = LAST_REPORTS;
 }
 
-static bool flow_hear(struct peer *peer, const struct wire_line *line)
+static bool flow_hear(struct peer *peer, const struct link_line *line)
 {
     static const struct verb verbs[] = {{"serving", on_serving}, {"arrived", on_arrived}, {"done", on_done}};
     return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
@@ -171,7 +171,7 @@ static bool flow_hear(struct peer *peer, const struct wire_line *line)
 
 static int64_t flow_opened_by(const struct controller *c, int pair)
 {
-    return crew_client(&c->crew, pair)->flow.begun;
+    return workers_client(&c->workers, pair)->flow.begun;
 }
 
 /* ---- what is to be seen ---- */
@@ -180,12 +180,12 @@ static int64_t flow_opened_by(const struct controller *c, int pair)
 static int64_t leak_expected(const struct controller *c)
 {
     struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
+    workers_sum_flow(&c->workers, sums);
     int64_t leaked = sums[SIDE_SERVER].leaked + sums[SIDE_CLIENT].leaked;
-    return isfinite(story_first_failure_s(&c->outage.story)) ? leaked : c->plan->settings->leak;
+    return isfinite(timeline_first_failure_s(&c->outage.timeline)) ? leaked : c->plan->settings->leak;
 }
 
-static struct expectation scenario_expectation(const struct controller *c)
+static struct expectation fault_case_expectation(const struct controller *c)
 {
     const uint32_t over = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_GONE);
     uint32_t allowed = flow_of(c)->fixed ? over : ~0U;
@@ -195,14 +195,14 @@ static struct expectation scenario_expectation(const struct controller *c)
 
 static struct expectation flow_expected(const struct controller *c, int64_t now_us)
 {
-    if (flow_of(c)->scenario != NULL)
-        return scenario_expectation(c);
+    if (flow_of(c)->fault_case != NULL)
+        return fault_case_expectation(c);
     struct circumstances circumstances = {
         .opened = controller_opened(c),
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
         .leaked = leak_expected(c),
         .is_flow = true,
-        .is_outage = isfinite(story_first_failure_s(&c->outage.story)),
+        .is_outage = isfinite(timeline_first_failure_s(&c->outage.timeline)),
     };
     return expectation_at(c->order, order_step_count(c->order) - 1, &c->times, now_us / 1000, &circumstances);
 }
@@ -220,7 +220,7 @@ static void catch_up(struct controller *c)
 static bool has_waiting_clients(const struct controller *c)
 {
     struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
+    workers_sum_flow(&c->workers, sums);
     return sums[SIDE_CLIENT].oldest_us > 0 || sums[SIDE_CLIENT].timeouts > 0;
 }
 
@@ -265,7 +265,7 @@ static int64_t sockets_of_signature(const struct controller *c, const struct sig
 /* The owner would decide whether these are of the signature, and it may not be looked into. */
 static bool is_owner_in_doubt(const struct controller *c)
 {
-    const struct signature *signature = &flow_of(c)->scenario->signature;
+    const struct signature *signature = &flow_of(c)->fault_case->signature;
     bool is_asked_for = signature->owner == OWNER_AT_FAULT || signature->owner == OWNER_OTHER;
     for (int i = 0; is_asked_for && i < c->lingering.count; i++) {
         const struct lingering_class *class = &c->lingering.each[i];
@@ -278,9 +278,9 @@ static bool is_owner_in_doubt(const struct controller *c)
 
 static bool shows_signature(const struct controller *c)
 {
-    const struct signature *signature = &flow_of(c)->scenario->signature;
+    const struct signature *signature = &flow_of(c)->fault_case->signature;
     struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
+    workers_sum_flow(&c->workers, sums);
     if (signature->state != STATE_GONE && sockets_of_signature(c, signature) == 0)
         return false;
     if (signature->has_counter && controller_counters(c).value[signature->counter] == 0)
@@ -294,7 +294,7 @@ static bool is_leak_asked_for(const struct controller *c)
 {
     int step;
     const struct flow_settings *flow = flow_of(c);
-    return flow->scenario != NULL
+    return flow->fault_case != NULL
                ? !flow->fixed
                : c->plan->settings->leak > 0 || order_leak_side(c->order, &step) == SIDE_COUNT;
 }
@@ -303,7 +303,7 @@ static bool is_leak_asked_for(const struct controller *c)
 static bool leaks_unasked(const struct controller *c)
 {
     for (int side = 0; side < SIDE_COUNT && !is_leak_asked_for(c); side++) {
-        struct trend trend = growth_of(&c->outage.growth[side]);
+        struct trend trend = trend_of(&c->outage.growth[side]);
         if (trend.kind == TREND_LEAK &&
             (double)outage_held(&c->look.sides[side]) > trend.slope_per_s * trend.span_s / 2)
             return true;
@@ -315,22 +315,22 @@ static bool flow_is_as_expected(struct controller *c)
 {
     const struct flow_settings *flow = flow_of(c);
     const char *what = NULL;
-    if (flow->scenario != NULL && !shows_signature(c) && is_owner_in_doubt(c)) {
+    if (flow->fault_case != NULL && !shows_signature(c) && is_owner_in_doubt(c)) {
         controller_fail(
             c, "whether the bug shows cannot be told: a process that may not be looked into holds the "
                "sockets that would show it; run this as root");
         return false;
     }
-    if (flow->scenario != NULL && shows_signature(c) == flow->fixed)
+    if (flow->fault_case != NULL && shows_signature(c) == flow->fixed)
         what =
             flow->fixed ? "the signature appears although the bug is fixed" : "the signature does not appear";
     else if (leaks_unasked(c))
         what = "sockets are leaked that were not asked for";
     if (what == NULL)
         return true;
-    if (flow->scenario != NULL)
+    if (flow->fault_case != NULL)
         snprintf(c->difference.text, sizeof c->difference.text, "%s: %s", what,
-                 signature_text(&flow->scenario->signature).text);
+                 signature_text(&flow->fault_case->signature).text);
     else
         snprintf(c->difference.text, sizeof c->difference.text, "%s", what);
     return false;
@@ -346,9 +346,9 @@ static double achieved_rate(const struct flow_tally *client)
 static enum side side_at_fault(const struct controller *c)
 {
     int step;
-    const struct scenario *scenario = flow_of(c)->scenario;
-    if (scenario != NULL)
-        return scenario->signature.at_fault;
+    const struct fault_case *fault_case = flow_of(c)->fault_case;
+    if (fault_case != NULL)
+        return fault_case->signature.at_fault;
     return c->plan->settings->leak > 0 ? order_leak_side(c->order, &step) : SIDE_COUNT;
 }
 
@@ -358,14 +358,14 @@ struct flow_report flow_report_of(const struct controller *c)
         .at_fault = side_at_fault(c),
         .asked = flow_of(c),
         .nofile = plan_nofile(c->plan, SIDE_SERVER) * c->plan->pairs,
-        .story = &c->outage.story,
-        .scenario = flow_of(c)->scenario,
-        .shows_signature = flow_of(c)->scenario != NULL && shows_signature(c),
+        .timeline = &c->outage.timeline,
+        .fault_case = flow_of(c)->fault_case,
+        .shows_signature = flow_of(c)->fault_case != NULL && shows_signature(c),
     };
-    crew_sum_flow(&c->crew, report.sums);
+    workers_sum_flow(&c->workers, report.sums);
     report.achieved_rate = achieved_rate(&report.sums[SIDE_CLIENT]);
     for (int side = 0; side < SIDE_COUNT; side++) {
-        report.trend[side] = growth_of(&c->outage.growth[side]);
+        report.trend[side] = trend_of(&c->outage.growth[side]);
         report.held[side] = c->has_look ? outage_held(&c->look.sides[side]) : 0;
     }
     return report;
@@ -374,20 +374,20 @@ struct flow_report flow_report_of(const struct controller *c)
 static const struct peer *flow_silent(const struct controller *c)
 {
     for (int pair = 0; pair < c->plan->pairs; pair++)
-        if (crew_client(&c->crew, pair)->acting)
-            return crew_client(&c->crew, pair);
-    return crew_client(&c->crew, 0);
+        if (workers_client(&c->workers, pair)->acting)
+            return workers_client(&c->workers, pair);
+    return workers_client(&c->workers, 0);
 }
 
 static void flow_progress(const struct controller *c, struct progress *progress)
 {
     struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
+    workers_sum_flow(&c->workers, sums);
     progress->done = sums[SIDE_CLIENT].begun + sums[SIDE_CLIENT].errors;
     progress->total = c->plan->settings->conns;
 }
 
-const struct course course_flow = {
+const struct mode arrivals = {
     .step_count = flow_step_count,
     .label = flow_label,
     .prepare = flow_prepare,

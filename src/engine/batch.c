@@ -1,4 +1,4 @@
-/* course_at_once: all connections at once. They are opened, each lane no further ahead than its credit, and
+/* batch: all connections at once. They are opened, each lane no further ahead than its credit, and
  * every step's act is done to all ends before the kernel is asked. */
 #include "engine/controller_state.h"
 
@@ -30,7 +30,7 @@ static int64_t first_credit(const struct controller *c, const struct lane *lane)
 {
     if (c->order->opening != OPENING_FULL)
         return lane->quota;
-    return c->plan->settings->team != NULL ? 1 : c->plan->window;
+    return c->plan->settings->hosts != NULL ? 1 : c->plan->window;
 }
 
 static void begin_opening(struct controller *c)
@@ -38,10 +38,10 @@ static void begin_opening(struct controller *c)
     c->awaited.opens = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++) {
         const struct lane *lane = &c->lanes[i];
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "connect %d %s %u %lld %s", i,
+        link_send(workers_client(&c->workers, lane->pair)->link, "connect %d %s %u %lld %s", i,
                   address_text(controller_lane_address(c, lane)).text, c->ports.first + i,
                   (long long)lane->quota, opening_name(c->order->opening));
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %d %lld", i,
+        link_send(workers_client(&c->workers, lane->pair)->link, "credit %d %lld", i,
                   (long long)first_credit(c, lane));
     }
 }
@@ -51,7 +51,7 @@ static int64_t to_spare(const struct controller *c, const struct peer *peer)
 {
     int step;
     int64_t before = 0, own = 0, leak = c->plan->settings->leak, conns = c->plan->settings->conns;
-    int pair = (int)(peer - c->crew.peers) % c->plan->pairs;
+    int pair = (int)(peer - c->workers.peers) % c->plan->pairs;
     if (leak == 0 || order_leak_side(c->order, &step) != peer->side || step != c->step)
         return 0;
     for (int i = 0; i < c->plan->lane_count; i++) {
@@ -64,8 +64,8 @@ static int64_t to_spare(const struct controller *c, const struct peer *peer)
 static void begin_act(struct controller *c, const struct order_step *step)
 {
     c->act_serial++;
-    for (int i = 0; i < c->crew.worker_count; i++) {
-        struct peer *peer = &c->crew.peers[i];
+    for (int i = 0; i < c->workers.worker_count; i++) {
+        struct peer *peer = &c->workers.peers[i];
         peer->acted = peer->failed = 0;
         peer->failed_errno = 0;
         peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
@@ -74,18 +74,18 @@ static void begin_act(struct controller *c, const struct order_step *step)
         c->awaited.acts++;
         /* Two sides that walk the same way would race for every pair; so each is first on about half. */
         bool backwards = step->by == BOTH_SIDES && peer->side == SIDE_CLIENT;
-        wire_send(peer->wire, "act %lld %s %s %lld", (long long)c->act_serial, act_name(step->act),
+        link_send(peer->link, "act %lld %s %s %lld", (long long)c->act_serial, act_name(step->act),
                   backwards ? "backwards" : "forwards", (long long)to_spare(c, peer));
     }
 }
 
 static void begin_crash(struct controller *c, const struct order_step *step)
 {
-    for (int i = 0; i < c->crew.worker_count; i++) {
-        if ((step->by & SIDE_SET(c->crew.peers[i].side)) == 0)
+    for (int i = 0; i < c->workers.worker_count; i++) {
+        if ((step->by & SIDE_SET(c->workers.peers[i].side)) == 0)
             continue;
         c->awaited.deaths++;
-        crew_doom(&c->crew.peers[i]);
+        peer_kill_by_order(&c->workers.peers[i]);
     }
 }
 
@@ -122,9 +122,9 @@ static bool lane_is_open(const struct controller *c, const struct lane *lane)
     return lane->connected >= lane->quota && is_accepted;
 }
 
-static struct lane *lane_in(struct controller *c, const struct wire_line *line)
+static struct lane *lane_in(struct controller *c, const struct link_line *line)
 {
-    int64_t i = wire_number(line, 1);
+    int64_t i = link_number(line, 1);
     return i >= 0 && i < c->plan->lane_count ? &c->lanes[i] : NULL;
 }
 
@@ -134,58 +134,58 @@ static void note_lane(struct controller *c, bool was_open, const struct lane *la
         controller_on_event(c, EVENT_ACTED);
 }
 
-static void on_accepted(struct peer *peer, const struct wire_line *line)
+static void on_accepted(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
     struct lane *lane = lane_in(c, line);
     if (lane == NULL)
         return;
     bool was_open = lane_is_open(peer->owner, lane);
-    lane->accepted = wire_number(line, 2);
-    peer->fds = wire_number(line, 3);
-    peer->errors = wire_number(line, 4);
+    lane->accepted = link_number(line, 2);
+    peer->fds = link_number(line, 3);
+    peer->errors = link_number(line, 4);
     if (lane->accepted < lane->quota)
-        wire_send(crew_client(&c->crew, lane->pair)->wire, "credit %lld %lld",
-                  (long long)wire_number(line, 1), (long long)(lane->accepted + c->plan->window));
+        link_send(workers_client(&c->workers, lane->pair)->link, "credit %lld %lld",
+                  (long long)link_number(line, 1), (long long)(lane->accepted + c->plan->window));
     note_lane(c, was_open, lane);
 }
 
-static void on_opened(struct peer *peer, const struct wire_line *line)
+static void on_opened(struct peer *peer, const struct link_line *line)
 {
     struct lane *lane = lane_in(peer->owner, line);
     if (lane == NULL)
         return;
     bool was_open = lane_is_open(peer->owner, lane);
-    lane->started = wire_number(line, 2);
-    lane->connected = wire_number(line, 3);
-    peer->fds = wire_number(line, 4);
-    peer->errors = wire_number(line, 5);
+    lane->started = link_number(line, 2);
+    lane->connected = link_number(line, 3);
+    peer->fds = link_number(line, 4);
+    peer->errors = link_number(line, 5);
     note_lane(peer->owner, was_open, lane);
 }
 
-static void on_acted(struct peer *peer, const struct wire_line *line)
+static void on_acted(struct peer *peer, const struct link_line *line)
 {
     const struct controller *c = peer->owner;
-    if (wire_number(line, 1) != c->act_serial)
+    if (link_number(line, 1) != c->act_serial)
         return;
-    peer->acted = wire_number(line, 2);
-    peer->failed = wire_number(line, 3);
-    peer->failed_errno = (int)wire_number(line, 4);
-    peer->fds = wire_number(line, 5);
+    peer->acted = link_number(line, 2);
+    peer->failed = link_number(line, 3);
+    peer->failed_errno = (int)link_number(line, 4);
+    peer->fds = link_number(line, 5);
 }
 
-static void on_done(struct peer *peer, const struct wire_line *line)
+static void on_done(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
     on_acted(peer, line);
-    if (!peer->acting || wire_number(line, 1) != c->act_serial)
+    if (!peer->acting || link_number(line, 1) != c->act_serial)
         return;
     peer->acting = false;
     if (--c->awaited.acts == 0)
         controller_on_event(c, EVENT_ACTED);
 }
 
-static bool at_once_hear(struct peer *peer, const struct wire_line *line)
+static bool at_once_hear(struct peer *peer, const struct link_line *line)
 {
     static const struct verb verbs[] = {
         {"accepted", on_accepted}, {"opened", on_opened}, {"acted", on_acted}, {"done", on_done}};
@@ -205,28 +205,28 @@ static struct expectation at_once_expected(const struct controller *c, int64_t n
 
 static const struct peer *at_once_silent(const struct controller *c)
 {
-    for (int i = 0; i < c->crew.worker_count; i++)
-        if (c->crew.peers[i].acting)
-            return &c->crew.peers[i];
+    for (int i = 0; i < c->workers.worker_count; i++)
+        if (c->workers.peers[i].acting)
+            return &c->workers.peers[i];
     for (int i = 0; i < c->plan->lane_count; i++)
         if (c->lanes[i].accepted < c->lanes[i].started)
-            return &c->crew.peers[c->lanes[i].pair];
+            return &c->workers.peers[c->lanes[i].pair];
     for (int i = 0; i < c->plan->lane_count; i++)
         if (c->lanes[i].connected < c->lanes[i].quota)
-            return &c->crew.peers[c->plan->pairs + c->lanes[i].pair];
-    return &c->crew.peers[0];
+            return &c->workers.peers[c->plan->pairs + c->lanes[i].pair];
+    return &c->workers.peers[0];
 }
 
 static void at_once_progress(const struct controller *c, struct progress *progress)
 {
     const struct order_step *step = controller_step(c);
     progress->done = step->act == ACT_OPEN ? controller_opened(c) : 0;
-    for (int i = 0; step->act != ACT_OPEN && i < c->crew.worker_count; i++)
-        progress->done += c->crew.peers[i].acted;
+    for (int i = 0; step->act != ACT_OPEN && i < c->workers.worker_count; i++)
+        progress->done += c->workers.peers[i].acted;
     progress->total = c->plan->settings->conns * (step->by == BOTH_SIDES ? 2 : 1);
 }
 
-const struct course course_at_once = {
+const struct mode batch = {
     .step_count = at_once_step_count,
     .label = at_once_label,
     .begin_step = at_once_begin_step,

@@ -22,15 +22,15 @@ static int by_side_and_host(const void *a, const void *b)
     return sides != 0 ? sides : (left->witness > right->witness) - (left->witness < right->witness);
 }
 
-void by_host_note(struct by_host *by_host, const struct crew *crew,
+void by_host_note(struct by_host *by_host, const struct workers *workers,
                   int64_t (*opened_by)(const void *context, int pair), const void *context,
                   const int64_t nofile[SIDE_COUNT])
 {
     by_host->count = 0;
-    for (int i = 0; i < crew->worker_count && crew->peers[i].host != NULL; i++) {
-        const struct peer *peer = &crew->peers[i];
+    for (int i = 0; i < workers->worker_count && workers->peers[i].host != NULL; i++) {
+        const struct peer *peer = &workers->peers[i];
         struct host_part *part = part_of(by_host, peer);
-        part->opened += opened_by(context, i % crew->pairs);
+        part->opened += opened_by(context, i % workers->pairs);
         part->fds += peer->fds;
         part->errors += peer->errors;
         part->nofile += nofile[peer->side];

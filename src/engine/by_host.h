@@ -25,7 +25,7 @@ struct by_host {
 };
 
 /* Takes down what the workers have reported. `opened_by` gives the connections of a pair of workers. */
-void by_host_note(struct by_host *by_host, const struct crew *crew,
+void by_host_note(struct by_host *by_host, const struct workers *workers,
                   int64_t (*opened_by)(const void *context, int pair), const void *context,
                   const int64_t nofile[SIDE_COUNT]);
 

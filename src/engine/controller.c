@@ -24,7 +24,7 @@ enum {
 
 const struct address *controller_lane_address(const struct controller *c, const struct lane *lane)
 {
-    const struct host *host = crew_server(&c->crew, lane->pair)->host;
+    const struct host *host = workers_server(&c->workers, lane->pair)->host;
     return host != NULL ? &host->address : &c->plan->settings->address;
 }
 
@@ -32,14 +32,14 @@ int64_t controller_opened(const struct controller *c)
 {
     int64_t opened = 0;
     for (int pair = 0; pair < c->plan->pairs; pair++)
-        opened += c->course->opened_by(c, pair);
+        opened += c->mode->opened_by(c, pair);
     return opened;
 }
 
 void controller_tell_witnesses(struct controller *c, const char *line)
 {
-    for (int i = 0; i < c->crew.witness_count; i++)
-        wire_send(crew_witness(&c->crew, i)->wire, "%s", line);
+    for (int i = 0; i < c->workers.witness_count; i++)
+        link_send(workers_witness(&c->workers, i)->link, "%s", line);
 }
 
 const struct order_step *controller_step(const struct controller *c)
@@ -69,8 +69,8 @@ static void enter(struct controller *c, enum phase phase, int64_t limit_us)
 static struct kernel_counters counters_now(const struct controller *c)
 {
     struct kernel_counters now;
-    if (c->plan->settings->team != NULL)
-        now = team_counters(c->plan->settings->team);
+    if (c->plan->settings->hosts != NULL)
+        now = hosts_counters(c->plan->settings->hosts);
     else
         kernel_counters_read(&now);
     return now;
@@ -85,10 +85,10 @@ struct kernel_counters controller_counters(const struct controller *c)
 /* No look counts any more, nor what belongs to it. */
 static void stop_looking(struct controller *c)
 {
-    lookout_stop(&c->lookout);
-    c->awaited.census = 0;
-    for (int i = 0; i < c->crew.worker_count; i++)
-        c->crew.peers[i].in_census = false;
+    sampler_stop(&c->sampler);
+    c->awaited.ghosts = 0;
+    for (int i = 0; i < c->workers.worker_count; i++)
+        c->workers.peers[i].owes_ghosts = false;
 }
 
 static void end_order(struct controller *c, enum outcome outcome)
@@ -101,15 +101,15 @@ static void end_order(struct controller *c, enum outcome outcome)
     c->moved =
         controller_counters(c); /* before the workers reset what is open: that is no part of the order */
     stop_looking(c);
-    enter(c, PHASE_ENDING, NO_LIMIT); /* the crew has a limit of its own: it grows with what is open */
-    crew_dismiss(&c->crew);
+    enter(c, PHASE_ENDING, NO_LIMIT); /* the workers have a limit of their own: it grows with what is open */
+    workers_dismiss(&c->workers);
 }
 
 /* What was decided, and what else the course wants to be seen. */
 static void conclude(struct controller *c)
 {
     enum outcome outcome = c->decided;
-    if (outcome == OUTCOME_AS_EXPECTED && c->course->is_as_expected != NULL && !c->course->is_as_expected(c))
+    if (outcome == OUTCOME_AS_EXPECTED && c->mode->is_as_expected != NULL && !c->mode->is_as_expected(c))
         outcome = OUTCOME_DIFFERS;
     end_order(c, outcome);
 }
@@ -129,7 +129,7 @@ static bool is_anything_lingering(const struct controller *c)
 static void ask(struct peer *peer, const char *question, int64_t serial)
 {
     peer->asked_ping = peer->ping_serial;
-    wire_send(peer->wire, "%s %lld", question, (long long)serial);
+    link_send(peer->link, "%s %lld", question, (long long)serial);
 }
 
 static void ask_owners(struct controller *c)
@@ -145,9 +145,9 @@ static void ask_owners(struct controller *c)
     c->owners_tries++;
     c->owners_error = 0;
     c->lingering = (struct lingering){.count = 0};
-    c->awaited.owners = c->crew.witness_count;
-    for (int i = 0; i < c->crew.witness_count; i++) {
-        struct peer *witness = crew_witness(&c->crew, i);
+    c->awaited.owners = c->workers.witness_count;
+    for (int i = 0; i < c->workers.witness_count; i++) {
+        struct peer *witness = workers_witness(&c->workers, i);
         witness->owes_owners = true;
         ask(witness, "owners", c->owners_serial);
     }
@@ -181,21 +181,21 @@ static void decide(struct controller *c, enum outcome outcome)
     ask_owners(c);
 }
 
-static void on_class(struct peer *peer, const struct wire_line *line)
+static void on_class(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    if (wire_number(line, 1) != c->owners_serial || !peer->owes_owners)
+    if (link_number(line, 1) != c->owners_serial || !peer->owes_owners)
         return;
     struct lingering_class class = {
-        .side = wire_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
-        .state = (enum tcp_state)wire_number(line, 3),
-        .unread = wire_number(line, 4) != 0,
-        .owned = wire_number(line, 5) != 0,
-        .listed = wire_number(line, 6) != 0,
-        .pid = (pid_t)wire_number(line, 7),
-        .processes = (int)wire_number(line, 8),
-        .count = wire_number(line, 9),
-        .oldest_ms = wire_number(line, 10),
+        .side = link_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
+        .state = (enum tcp_state)link_number(line, 3),
+        .unread = link_number(line, 4) != 0,
+        .owned = link_number(line, 5) != 0,
+        .listed = link_number(line, 6) != 0,
+        .pid = (pid_t)link_number(line, 7),
+        .processes = (int)link_number(line, 8),
+        .count = link_number(line, 9),
+        .oldest_ms = link_number(line, 10),
     };
     if (strcmp(line->word[11], "-") != 0) /* it has no name that could be read */
         snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
@@ -204,15 +204,15 @@ static void on_class(struct peer *peer, const struct wire_line *line)
     lingering_add(&c->lingering, &class);
 }
 
-static void on_owned(struct peer *peer, const struct wire_line *line)
+static void on_owned(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    if (!peer->owes_owners || wire_number(line, 1) != c->owners_serial)
+    if (!peer->owes_owners || link_number(line, 1) != c->owners_serial)
         return;
     peer->owes_owners = false;
-    c->lingering.total += wire_number(line, 2);
-    if (wire_number(line, 3) != 0)
-        c->owners_error = (int)wire_number(line, 3);
+    c->lingering.total += link_number(line, 2);
+    if (link_number(line, 3) != 0)
+        c->owners_error = (int)link_number(line, 3);
     if (--c->awaited.owners == 0)
         controller_on_event(c, EVENT_OWNERS);
 }
@@ -251,7 +251,7 @@ int64_t controller_hold_ms(const struct controller *c)
     const struct storm_settings *settings = c->plan->settings;
     if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
         return HOLD_FOREVER;
-    bool is_last = c->step == c->course->step_count(c) - 1;
+    bool is_last = c->step == c->mode->step_count(c) - 1;
     int64_t hold_ms = is_last || !settings->hold_last_only ? settings->hold_ms : 0;
     return hold_ms == HOLD_FOREVER ? 1000 : hold_ms;
 }
@@ -267,7 +267,7 @@ static void begin_hold(struct controller *c, double settle_s)
 /* The last word on settling and on holding is a look, or the one under way. */
 static void take_last_look(struct controller *c)
 {
-    lookout_now(&c->lookout);
+    sampler_now(&c->sampler);
 }
 
 static void end_hold(struct controller *c)
@@ -279,13 +279,13 @@ static void end_hold(struct controller *c)
 static void begin_step(struct controller *c, int step)
 {
     c->step = step;
-    c->label = c->course->label(c);
+    c->label = c->mode->label(c);
     enter(c, PHASE_ACTING, NO_LIMIT); /* those who act are watched */
     c->act_began_us = c->phase_began_us;
     c->times.began_ms[step] = monotonic_us() / 1000;
     c->times.ended_ms[step] = INT64_MAX / 1000;
-    c->course->begin_step(c);
-    lookout_later(&c->lookout, true, c->look.took_us);
+    c->mode->begin_step(c);
+    sampler_later(&c->sampler, true, c->look.took_us);
 }
 
 static void begin_first_step(struct controller *c)
@@ -300,7 +300,7 @@ static void end_step(struct controller *c, const struct expectation *expectation
         return;
     if (!ok)
         decide(c, OUTCOME_DIFFERS);
-    else if (c->step + 1 < c->course->step_count(c))
+    else if (c->step + 1 < c->mode->step_count(c))
         begin_step(c, c->step + 1);
     else
         decide(c, OUTCOME_AS_EXPECTED);
@@ -352,7 +352,7 @@ static void judge_look(struct controller *c)
 {
     int64_t now_us = c->look.began_us + c->look.took_us;
     bool counts = c->look.began_us >= c->phase_began_us;
-    struct expectation expectation = c->course->expected(c, now_us);
+    struct expectation expectation = c->mode->expected(c, now_us);
     bool holds = counts && expectation_holds(&expectation, c->look.sides, &c->difference);
     controller_tell_sample(c, holds);
     if (!counts || controller_is_over(c))
@@ -374,7 +374,7 @@ static void judge_look(struct controller *c)
 static int64_t opened_by(const void *context, int pair)
 {
     const struct controller *c = context;
-    return c->course->opened_by(c, pair);
+    return c->mode->opened_by(c, pair);
 }
 
 static bool must_look_wait(void *owner)
@@ -386,13 +386,13 @@ static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
     c->at_look.opened = controller_opened(c);
-    if (c->plan->settings->team != NULL)
-        team_ask_counters(c->plan->settings->team); /* the answers come before those of the witnesses */
-    for (int i = 0; i < c->crew.witness_count; i++)
-        crew_witness(&c->crew, i)->asked_ping = crew_witness(&c->crew, i)->ping_serial;
-    crew_sum(&c->crew, c->at_look.fds, c->at_look.errors);
+    if (c->plan->settings->hosts != NULL)
+        hosts_ask_counters(c->plan->settings->hosts); /* the answers come before those of the witnesses */
+    for (int i = 0; i < c->workers.witness_count; i++)
+        workers_witness(&c->workers, i)->asked_ping = workers_witness(&c->workers, i)->ping_serial;
+    workers_sum(&c->workers, c->at_look.fds, c->at_look.errors);
     const int64_t nofile[SIDE_COUNT] = {plan_nofile(c->plan, SIDE_SERVER), plan_nofile(c->plan, SIDE_CLIENT)};
-    by_host_note(&c->at_look.by_host, &c->crew, opened_by, c, nofile);
+    by_host_note(&c->at_look.by_host, &c->workers, opened_by, c, nofile);
 }
 
 /* A side that holds more descriptors than the kernel has sockets of it holds ghosts: only its processes know
@@ -400,7 +400,7 @@ static void on_look_begin(void *owner)
 static bool may_hold_ghosts(const struct controller *c)
 {
     int64_t fds[SIDE_COUNT], errors[SIDE_COUNT];
-    crew_sum(&c->crew, fds, errors);
+    workers_sum(&c->workers, fds, errors);
     for (int side = 0; side < SIDE_COUNT; side++) {
         int64_t held = fds[side] < c->at_look.fds[side] ? fds[side] : c->at_look.fds[side];
         if (held > c->coming.sides[side].owned)
@@ -410,19 +410,19 @@ static bool may_hold_ghosts(const struct controller *c)
 }
 
 /* The look is complete when all have answered. */
-static void begin_census(struct controller *c)
+static void ask_for_ghosts(struct controller *c)
 {
-    c->census_serial++;
-    for (int i = 0; i < c->crew.worker_count; i++) {
-        struct peer *peer = &c->crew.peers[i];
-        peer->in_census = peer_is_alive(peer);
-        if (!peer->in_census)
+    c->ghosts_serial++;
+    for (int i = 0; i < c->workers.worker_count; i++) {
+        struct peer *peer = &c->workers.peers[i];
+        peer->owes_ghosts = peer_is_alive(peer);
+        if (!peer->owes_ghosts)
             continue;
-        c->awaited.census++;
-        ask(peer, "census", c->census_serial);
+        c->awaited.ghosts++;
+        ask(peer, "census", c->ghosts_serial);
     }
-    if (c->awaited.census > 0)
-        lookout_extend(&c->lookout);
+    if (c->awaited.ghosts > 0)
+        sampler_extend(&c->sampler);
 }
 
 static void take_look(struct controller *c)
@@ -430,14 +430,14 @@ static void take_look(struct controller *c)
     c->has_look = true;
     c->look = c->coming;
     c->at_look.moved = controller_counters(c);
-    if (c->course->note_look != NULL)
-        c->course->note_look(c);
+    if (c->mode->note_look != NULL)
+        c->mode->note_look(c);
     controller_on_event(c, EVENT_LOOKED);
     bool settling = c->phase == PHASE_SETTLING;
     if (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us())))
-        lookout_now(&c->lookout);
+        sampler_now(&c->sampler);
     else
-        lookout_later(&c->lookout, (settling && c->looks_since_act >= 2) || c->phase == PHASE_ACTING,
+        sampler_later(&c->sampler, (settling && c->looks_since_act >= 2) || c->phase == PHASE_ACTING,
                       c->look.took_us);
 }
 
@@ -446,22 +446,22 @@ static void on_look(void *owner, const struct look *look)
     struct controller *c = owner;
     c->coming = *look;
     if (may_hold_ghosts(c))
-        begin_census(c);
-    if (c->awaited.census == 0)
+        ask_for_ghosts(c);
+    if (c->awaited.ghosts == 0)
         take_look(c);
 }
 
-static void on_ghosts(struct peer *peer, const struct wire_line *line)
+static void on_ghosts(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    if (!peer->in_census || wire_number(line, 1) != c->census_serial)
+    if (!peer->owes_ghosts || link_number(line, 1) != c->ghosts_serial)
         return;
-    peer->in_census = false;
-    c->coming.sides[peer->side].ghosts += wire_number(line, 2);
-    c->coming.parts[peer->witness].sides[peer->side].ghosts += wire_number(line, 2);
-    if (--c->awaited.census > 0)
+    peer->owes_ghosts = false;
+    c->coming.sides[peer->side].ghosts += link_number(line, 2);
+    c->coming.parts[peer->witness].sides[peer->side].ghosts += link_number(line, 2);
+    if (--c->awaited.ghosts > 0)
         return;
-    lookout_complete(&c->lookout);
+    sampler_complete(&c->sampler);
     take_look(c);
 }
 
@@ -476,7 +476,7 @@ static void on_blind(void *owner, int error)
  * step. */
 static void note_failed_acts(struct controller *c, int64_t failed, int64_t done, int error)
 {
-    const char *call = act_call(controller_step(c)->act), *advice = fault_advice(call, error);
+    const char *call = act_call(controller_step(c)->act), *advice = advice_for(call, error);
     if (advice[0] != '\0')
         controller_fail(c, "%s failed on %s of %s ends: %s: %s", call, grouped(failed).text,
                         grouped(done).text, strerror(error), advice);
@@ -490,10 +490,10 @@ static void begin_settling(struct controller *c)
 {
     int64_t failed = 0, done = 0;
     int error = 0;
-    for (int i = 0; i < c->crew.worker_count; i++) {
-        failed += c->crew.peers[i].failed;
-        done += c->crew.peers[i].acted;
-        error = c->crew.peers[i].failed_errno != 0 ? c->crew.peers[i].failed_errno : error;
+    for (int i = 0; i < c->workers.worker_count; i++) {
+        failed += c->workers.peers[i].failed;
+        done += c->workers.peers[i].acted;
+        error = c->workers.peers[i].failed_errno != 0 ? c->workers.peers[i].failed_errno : error;
     }
     c->act_us = monotonic_us() - c->phase_began_us;
     c->times.ended_ms[c->step] = monotonic_us() / 1000;
@@ -501,7 +501,7 @@ static void begin_settling(struct controller *c)
     enter(c, PHASE_SETTLING, settle_us(c));
     if (failed > 0)
         note_failed_acts(c, failed, done, error);
-    lookout_now(&c->lookout); /* one that is under way began too early to count; its end schedules the next */
+    sampler_now(&c->sampler); /* one that is under way began too early to count; its end schedules the next */
 }
 
 /* ---- a stop ---- */
@@ -523,8 +523,8 @@ static void stop_workers(struct controller *c)
     stop_looking(c);
     c->stop_serial++;
     enter(c, PHASE_STOPPING, STOP_LIMIT_MS * INT64_C(1000));
-    for (int i = 0; i < c->crew.worker_count; i++) {
-        struct peer *peer = &c->crew.peers[i];
+    for (int i = 0; i < c->workers.worker_count; i++) {
+        struct peer *peer = &c->workers.peers[i];
         peer->is_stopping = peer_is_alive(peer);
         if (!peer->is_stopping)
             continue;
@@ -535,10 +535,10 @@ static void stop_workers(struct controller *c)
         controller_on_event(c, EVENT_STOPPED);
 }
 
-static void on_stopped(struct peer *peer, const struct wire_line *line)
+static void on_stopped(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    if (!peer->is_stopping || wire_number(line, 1) != c->stop_serial)
+    if (!peer->is_stopping || link_number(line, 1) != c->stop_serial)
         return;
     peer->is_stopping = false;
     if (--c->awaited.stops == 0)
@@ -550,31 +550,31 @@ static void on_stopped(struct peer *peer, const struct wire_line *line)
 /* Each witness those of the workers beside it. */
 static void tell_pids(struct controller *c)
 {
-    for (int i = 0; i < c->crew.witness_count; i++)
-        for (int k = 0; k < c->crew.worker_count; k++) {
-            const struct peer *witness = crew_witness(&c->crew, i), *worker = &c->crew.peers[k];
+    for (int i = 0; i < c->workers.witness_count; i++)
+        for (int k = 0; k < c->workers.worker_count; k++) {
+            const struct peer *witness = workers_witness(&c->workers, i), *worker = &c->workers.peers[k];
             if (witness->host == NULL || strcmp(witness->host->identity, worker->host->identity) == 0)
-                wire_send(witness->wire, "pid %d", (int)worker->process.pid);
+                link_send(witness->link, "pid %d", (int)worker->process.pid);
         }
 }
 
 static void tell_target(struct controller *c)
 {
-    const struct team *team = c->plan->settings->team;
-    struct wire_text line = {""};
-    wire_text_add(&line, "target %u %u", c->ports.first, c->ports.last);
-    if (team != NULL)
-        wire_text_add(&line, "%s", team_server_addresses(team).text);
+    const struct hosts *hosts = c->plan->settings->hosts;
+    struct link_text line = {""};
+    link_text_add(&line, "target %u %u", c->ports.first, c->ports.last);
+    if (hosts != NULL)
+        link_text_add(&line, "%s", hosts_server_addresses(hosts).text);
     else
-        wire_text_add(&line, " %s", address_text(&c->plan->settings->address).text);
+        link_text_add(&line, " %s", address_text(&c->plan->settings->address).text);
     controller_tell_witnesses(c, line.text);
 }
 
-static void on_hello(struct peer *peer, const struct wire_line *line)
+static void on_hello(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
     const char *version = line->count > 2 ? line->word[2] : "?";
-    if (wire_number(line, 1) != WIRE_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
+    if (link_number(line, 1) != LINK_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
         controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer_name(peer).text,
                         version, TCPSTORM_VERSION);
         return;
@@ -590,20 +590,20 @@ static void begin_listening(struct controller *c)
 {
     enter(c, PHASE_LISTENING, NO_LIMIT);
     tell_pids(c);
-    if (c->course->prepare != NULL)
-        c->course->prepare(c);
+    if (c->mode->prepare != NULL)
+        c->mode->prepare(c);
     c->awaited.lanes = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++)
-        wire_send(crew_server(&c->crew, c->lanes[i].pair)->wire, "listen %d %s %u %d %lld %s", i,
+        link_send(workers_server(&c->workers, c->lanes[i].pair)->link, "listen %d %s %u %d %lld %s", i,
                   address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i,
                   c->plan->backlog, (long long)c->lanes[i].quota, opening_name(c->order->opening));
     tell_target(c);
 }
 
-static void on_listening(struct peer *peer, const struct wire_line *line)
+static void on_listening(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    int64_t i = wire_number(line, 1);
+    int64_t i = link_number(line, 1);
     if (i < 0 || i >= c->plan->lane_count || c->lanes[i].listening)
         return;
     c->lanes[i].listening = true;
@@ -611,17 +611,17 @@ static void on_listening(struct peer *peer, const struct wire_line *line)
         controller_on_event(c, EVENT_LISTENING);
 }
 
-static void on_fault(struct peer *peer, const struct wire_line *line)
+static void on_fault(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
     if (controller_is_stopping(c))
         return;
     const char *call = line->count > 1 ? line->word[1] : "?";
-    int error = (int)wire_number(line, 2);
-    const char *advice = fault_advice(call, error);
+    int error = (int)link_number(line, 2);
+    const char *advice = advice_for(call, error);
     char where[32] = "";
-    if (wire_number(line, 3) > 0)
-        snprintf(where, sizeof where, " on port %lld", (long long)wire_number(line, 3));
+    if (link_number(line, 3) > 0)
+        snprintf(where, sizeof where, " on port %lld", (long long)link_number(line, 3));
     controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
                     strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
                     peer_name(peer).text, grouped(controller_opened(c)).text,
@@ -629,7 +629,7 @@ static void on_fault(struct peer *peer, const struct wire_line *line)
 }
 
 /* Of a witness in the middle of a look: that it was heard is all there is to it. */
-static void on_looking(struct peer *peer, const struct wire_line *line)
+static void on_looking(struct peer *peer, const struct link_line *line)
 {
     (void)peer;
     (void)line;
@@ -647,7 +647,7 @@ static const struct verb verbs[] = {
     {"owned", on_owned},
 };
 
-bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct wire_line *line)
+bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct link_line *line)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(known[i].name, line->word[0]) == 0) {
@@ -658,17 +658,17 @@ bool controller_hear(const struct verb *known, size_t count, struct peer *peer, 
     return false;
 }
 
-static void on_line(void *context, const struct wire_line *line)
+static void on_line(void *context, const struct link_line *line)
 {
     struct peer *peer = context;
     struct controller *c = peer->owner;
-    crew_heard(peer);
+    peer_heard(peer);
     if (controller_is_over(c) ||
-        (peer->is_witness && lookout_hear(&c->lookout, (int)(peer - crew_witness(&c->crew, 0)), line)))
+        (peer->is_witness && sampler_hear(&c->sampler, (int)(peer - workers_witness(&c->workers, 0)), line)))
         return;
     if (!peer->is_witness && strcmp(line->word[0], "pong") != 0)
         c->progress_us = peer->heard_us;
-    if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->course->hear(peer, line))
+    if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->mode->hear(peer, line))
         controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text, line->word[0]);
 }
 
@@ -726,8 +726,8 @@ static void name_role(struct controller *c, enum side side)
     const char **words = c->role_words[side];
     *words++ = "worker";
     *words++ = roles[flow->rate > 0][side];
-    if (flow->scenario != NULL && flow->scenario->behaviour[side] != NULL) {
-        *words++ = flow->scenario->behaviour[side]->name;
+    if (flow->fault_case != NULL && flow->fault_case->behaviour[side] != NULL) {
+        *words++ = flow->fault_case->behaviour[side]->name;
         *words++ = flow->fixed ? "fixed" : NULL;
     }
     c->roles[side] = c->role_words[side];
@@ -747,7 +747,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         .ports = start->lanes,
         .order_index = order_index,
         .observers = observers,
-        .course = plan->settings->flow.rate > 0 ? &course_flow : &course_at_once,
+        .mode = plan->settings->flow.rate > 0 ? &arrivals : &batch,
         .run_began_us = run_began_us,
         .label = {"the start"},
     };
@@ -756,29 +756,29 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
     c->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, c);
     for (int side = 0; side < SIDE_COUNT; side++)
         name_role(c, (enum side)side);
-    int rc = crew_init(&c->crew, base, plan->pairs, plan->settings->team, c->roles, on_lost, c);
-    rc = rc != 0 ? rc : lookout_init(&c->lookout, base, plan->settings->interval_ms * 1000);
+    int rc = workers_init(&c->workers, base, plan->pairs, plan->settings->hosts, c->roles, on_lost, c);
+    rc = rc != 0 ? rc : sampler_init(&c->sampler, base, plan->settings->interval_ms * 1000);
     if (rc != 0 || c->lanes == NULL || c->phase_timer == NULL || c->heartbeat == NULL) {
         controller_free(c);
         return NULL;
     }
-    c->crew.on_dead = on_dead;
-    c->crew.on_bad = on_bad_line;
-    c->lookout.must_wait = must_look_wait;
-    c->lookout.on_begin = on_look_begin;
-    c->lookout.on_look = on_look;
-    c->lookout.on_blind = on_blind;
-    c->lookout.owner = c;
+    c->workers.on_dead = on_dead;
+    c->workers.on_bad = on_bad_line;
+    c->sampler.must_wait = must_look_wait;
+    c->sampler.on_begin = on_look_begin;
+    c->sampler.on_look = on_look;
+    c->sampler.on_blind = on_blind;
+    c->sampler.owner = c;
     lanes_fill(c->lanes, plan->on_lanes, plan->pairs, plan->lane_capacity);
     return c;
 }
 
-static void start_crew(struct controller *c)
+static void start_workers(struct controller *c)
 {
     struct peer *failed;
     enter(c, PHASE_STARTING, NO_LIMIT);
-    c->awaited.greetings = c->crew.count;
-    int rc = crew_start(&c->crew, on_line, &failed);
+    c->awaited.greetings = c->workers.count;
+    int rc = workers_start(&c->workers, on_line, &failed);
     if (rc == -EAGAIN)
         controller_fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
                         failed->process.name);
@@ -789,9 +789,9 @@ static void start_crew(struct controller *c)
         controller_fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
     char backend[32];
     snprintf(backend, sizeof backend, "backend %s", c->plan->witness->name);
-    c->lookout.witness_count = rc == 0 ? c->crew.witness_count : 0;
-    for (int i = 0; i < c->lookout.witness_count; i++)
-        c->lookout.witnesses[i] = crew_witness(&c->crew, i)->wire;
+    c->sampler.witness_count = rc == 0 ? c->workers.witness_count : 0;
+    for (int i = 0; i < c->sampler.witness_count; i++)
+        c->sampler.witnesses[i] = workers_witness(&c->workers, i)->link;
     if (rc == 0)
         controller_tell_witnesses(c, backend);
 }
@@ -801,12 +801,12 @@ void controller_start(struct controller *c)
     struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
     c->counters_before = counters_now(c);
     evtimer_add(c->heartbeat, &beat);
-    start_crew(c);
+    start_workers(c);
 }
 
 bool controller_is_finished(const struct controller *c)
 {
-    return controller_is_over(c) && crew_has_left(&c->crew);
+    return controller_is_over(c) && workers_have_left(&c->workers);
 }
 
 bool controller_has_failed(const struct controller *c)
@@ -830,14 +830,14 @@ enum outcome controller_run(struct controller *c)
         ;
     if (!controller_is_finished(c)) {
         controller_fail(c, "the event loop failed: %s", strerror(errno));
-        crew_end_now(&c->crew);
+        workers_end_now(&c->workers);
     }
     return controller_finish(c);
 }
 
 bool controller_is_holding(const struct controller *c)
 {
-    return c->phase == PHASE_HOLDING && c->step == c->course->step_count(c) - 1;
+    return c->phase == PHASE_HOLDING && c->step == c->mode->step_count(c) - 1;
 }
 
 void controller_release(struct controller *c)
@@ -853,12 +853,12 @@ void controller_stop(struct controller *c)
 
 void controller_kill(struct controller *c)
 {
-    crew_kill(&c->crew);
+    workers_kill(&c->workers);
 }
 
 void controller_end_now(struct controller *c)
 {
-    crew_end_now(&c->crew);
+    workers_end_now(&c->workers);
     end_order(c, OUTCOME_INTERRUPTED);
 }
 
@@ -875,8 +875,8 @@ void controller_free(struct controller *c)
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)
             event_free(events[i]);
-    lookout_free(&c->lookout);
-    crew_free(&c->crew);
+    sampler_free(&c->sampler);
+    workers_free(&c->workers);
     free(c->lanes);
     free(c);
 }

@@ -4,7 +4,7 @@
 #define ENGINE_CONTROLLER_H
 
 #include "analysis/advice.h"
-#include "engine/events.h"
+#include "engine/observer.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* controller_state: what the controller and the courses share, and nobody else sees. A course is how an order
- * is played on its connections: all at once, step by step (course_at_once.c), or one by one as they come
- * (course_flow.c). */
+ * is played on its connections: all at once, step by step (batch.c), or one by one as they come
+ * (arrivals.c). */
 #ifndef ENGINE_CONTROLLER_STATE_H
 #define ENGINE_CONTROLLER_STATE_H
 
@@ -27,7 +27,7 @@
  *
  * Every phase but a hold has a deadline, and settling waits for a reader of rows who has stopped. While
  * workers have to do something, the heartbeat holds them to it: who does not answer for a while, or makes no
- * progress, ends the order. The crew sees to it that ENDING ends. */
+ * progress, ends the order. The workers see to it that ENDING ends. */
 enum phase {
     PHASE_STARTING,  /* processes come up and say hello */
     PHASE_LISTENING, /* servers open their lanes */
@@ -61,11 +61,11 @@ struct awaited {
     int reports;   /* servers that owe the last reports of a flow */
     int deaths;    /* workers that are killed by plan */
     int stops;     /* workers that have been told to stop */
-    int census;    /* workers that have not said how many ghosts they hold */
+    int ghosts;    /* workers that have not said how many ghosts they hold */
     int owners;    /* witnesses that have not said whose the lingering sockets are */
 };
 
-struct course {
+struct mode {
     int (*step_count)(const struct controller *c);
     struct step_label (*label)(const struct controller *c);
     /* Before the servers listen. NULL: nothing. */
@@ -73,7 +73,7 @@ struct course {
     /* Tells the workers what to do in c->step; EVENT_ACTED follows when they have. */
     void (*begin_step)(struct controller *c);
     /* False when the line is none of its. */
-    bool (*hear)(struct peer *peer, const struct wire_line *line);
+    bool (*hear)(struct peer *peer, const struct link_line *line);
     /* Connections that the client worker of that pair has begun and that have not failed. */
     int64_t (*opened_by)(const struct controller *c, int pair);
     struct expectation (*expected)(const struct controller *c, int64_t now_us);
@@ -86,14 +86,14 @@ struct course {
     void (*progress)(const struct controller *c, struct progress *progress);
 };
 
-extern const struct course course_at_once;
-extern const struct course course_flow;
+extern const struct mode batch;
+extern const struct mode arrivals;
 
 struct controller {
     struct event_base *base;
     const struct plan *plan;
     const struct close_order *order;
-    const struct course *course;
+    const struct mode *mode;
     struct port_range ports;
     int order_index;
     const struct observers *observers;
@@ -102,7 +102,7 @@ struct controller {
     const char *role_words[SIDE_COUNT][PROCESS_WORDS_MAX + 1];
     const char *const *roles[SIDE_COUNT];
     struct lane *lanes; /* plan->lane_count of them */
-    struct crew crew;
+    struct workers workers;
     struct peer *lost; /* the one whose end stopped the order */
 
     enum phase phase;
@@ -118,7 +118,7 @@ struct controller {
     int64_t act_began_us;
     int64_t act_us; /* what the step's act took */
 
-    struct lookout lookout;
+    struct sampler sampler;
     struct event *phase_timer, *heartbeat;
     int looks_since_act; /* complete ones that began after the act was acknowledged */
     bool hold_is_over;
@@ -131,7 +131,7 @@ struct controller {
         struct kernel_counters moved; /* since the order began, read when the look has come */
     } at_look;
     bool has_look;
-    int64_t census_serial, stop_serial, owners_serial;
+    int64_t ghosts_serial, stop_serial, owners_serial;
     int owners_tries,
         owners_error; /* looks at the owners, and why the last one failed: an errno, 0: it did not */
     bool aged, late_close;
@@ -163,11 +163,11 @@ const struct order_step *controller_step(const struct controller *c);
 /* A line that a worker or the witness may say. */
 struct verb {
     const char *name;
-    void (*run)(struct peer *peer, const struct wire_line *line);
+    void (*run)(struct peer *peer, const struct link_line *line);
 };
 
 /* Runs the one that the line begins with; false when none of them is. */
-bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct wire_line *line);
+bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct link_line *line);
 
 /* Something has happened; what it means depends on the phase, and in some phases it means nothing. */
 void controller_on_event(struct controller *c, enum event_kind event);
@@ -213,7 +213,7 @@ void controller_tell_order_end(struct controller *c);
 void controller_watch(struct controller *c);
 
 /* Where that peer has answered a later question, but owes an answer to an earlier one, that one is lost. */
-void controller_note_pong(struct peer *peer, const struct wire_line *line);
+void controller_note_pong(struct peer *peer, const struct link_line *line);
 
 /* The sentence of an order that lost a process. */
 void controller_describe_lost(struct controller *c);

@@ -27,19 +27,19 @@ static void check_output(struct controller *c, int rc, const char *name)
         check_output((c), rc_, failed_);                                                                     \
     } while (0)
 
-static double when(const struct story *story, enum story_stage stage)
+static double when(const struct timeline *timeline, enum timeline_stage stage)
 {
-    return story_has(story, stage) ? story_at(story, stage) : 0;
+    return timeline_has(timeline, stage) ? timeline_at(timeline, stage) : 0;
 }
 
-/* The dates of the story, for those who draw it. */
-static void put_firsts(struct sample *sample, const struct story *story)
+/* The dates of the timeline, for those who draw it. */
+static void put_firsts(struct sample *sample, const struct timeline *timeline)
 {
-    double emfile_s = when(story, STORY_SERVER_EMFILE), enfile_s = when(story, STORY_MACHINE_ENFILE);
+    double emfile_s = when(timeline, STAGE_SERVER_EMFILE), enfile_s = when(timeline, STAGE_MACHINE_ENFILE);
     bool is_emfile = enfile_s == 0 || (emfile_s > 0 && emfile_s < enfile_s);
     sample->failed_s[SIDE_SERVER] = is_emfile ? emfile_s : enfile_s;
-    sample->failed_s[SIDE_CLIENT] = when(story, STORY_CONNECT_TIMED_OUT);
-    sample->dropped_s = when(story, STORY_SYN_DROPPED);
+    sample->failed_s[SIDE_CLIENT] = when(timeline, STAGE_CONNECT_TIMED_OUT);
+    sample->dropped_s = when(timeline, STAGE_SYN_DROPPED);
 }
 
 void controller_tell_sample(struct controller *c, bool settled)
@@ -55,14 +55,14 @@ void controller_tell_sample(struct controller *c, bool settled)
         .sides = c->look.sides,
     };
     struct flow_tally sums[SIDE_COUNT];
-    crew_sum_flow(&c->crew, sums);
+    workers_sum_flow(&c->workers, sums);
     sample.late = sums[SIDE_CLIENT].late;
     sample.connect_us = sums[SIDE_CLIENT].oldest_us;
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
     for (int side = 0; side < SIDE_COUNT; side++)
         sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
     sample.began_s = controller_t_s(c, c->times.began_ms[0] * 1000);
-    put_firsts(&sample, &c->outage.story);
+    put_firsts(&sample, &c->outage.timeline);
     by_host_see(&c->at_look.by_host, &c->look);
     sample.parts = c->at_look.by_host.parts;
     sample.part_count = c->at_look.by_host.count;
@@ -116,7 +116,7 @@ void controller_tell_progress(struct controller *c)
         .elapsed_s = (double)(monotonic_us() - c->phase_began_us) / 1e6,
     };
     if (c->phase == PHASE_ACTING)
-        c->course->progress(c, &progress);
+        c->mode->progress(c, &progress);
     progress.left_s = left_s(c, &progress);
     observers_progress(c->observers, &progress);
 }
@@ -137,9 +137,9 @@ void controller_tell_order_end(struct controller *c)
         .lasted_ms = c->look.began_us / 1000 - c->times.began_ms[0],
         .rst_spares_time_wait = c->plan->limits.rfc1337 != 0,
         .has_own_namespace = c->plan->settings->look_inside != NULL,
-        .failed_looks = c->lookout.failed_in_all,
+        .failed_looks = c->sampler.failed_in_all,
         .ehash_entries = c->plan->limits.ehash_entries,
-        .look_pause_us = c->lookout.stretched_us,
+        .look_pause_us = c->sampler.stretched_us,
         .look_took_us = c->look.took_us,
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
         .moved = &c->moved,
@@ -148,7 +148,7 @@ void controller_tell_order_end(struct controller *c)
     };
     struct flow_report report;
     int64_t errors[SIDE_COUNT];
-    crew_sum(&c->crew, input.fds, errors);
+    workers_sum(&c->workers, input.fds, errors);
     if (c->plan->settings->flow.rate > 0 && c->act_began_us > 0) {
         report = flow_report_of(c);
         input.flow = &report;
@@ -159,7 +159,7 @@ void controller_tell_order_end(struct controller *c)
                             .verdict = verdict.text,
                             .sides = input.sides,
                             .moved = &c->moved,
-                            .failed_looks = c->lookout.failed_in_all,
+                            .failed_looks = c->sampler.failed_in_all,
                             .lingering = &c->lingering,
                             .flow = input.flow};
     TELL(c, order_end, &end);

@@ -25,9 +25,10 @@ static bool owes(const struct controller *c, const struct peer *peer)
     if (!peer->said_hello)
         return true;
     if (peer->is_witness)
-        return peer->owes_owners || lookout_awaits(&c->lookout, (int)(peer - crew_witness(&c->crew, 0)));
+        return peer->owes_owners ||
+               sampler_awaits(&c->sampler, (int)(peer - workers_witness(&c->workers, 0)));
     bool is_at_work = c->phase == PHASE_LISTENING || c->phase == PHASE_ACTING;
-    return is_at_work || peer->is_stopping || peer->in_census;
+    return is_at_work || peer->is_stopping || peer->owes_ghosts;
 }
 
 static int64_t silence_limit_us(const struct peer *peer)
@@ -37,8 +38,8 @@ static int64_t silence_limit_us(const struct peer *peer)
 
 static const struct peer *silent_peer(const struct controller *c, int64_t now_us)
 {
-    for (int i = 0; i < c->crew.count; i++) {
-        const struct peer *peer = &c->crew.peers[i];
+    for (int i = 0; i < c->workers.count; i++) {
+        const struct peer *peer = &c->workers.peers[i];
         if (peer_is_alive(peer) && owes(c, peer) && now_us - peer->heard_us > silence_limit_us(peer))
             return peer;
     }
@@ -53,13 +54,13 @@ static bool is_stuck(const struct controller *c, int64_t now_us)
 
 static const struct peer *whose_turn(const struct controller *c)
 {
-    for (int i = 0; i < c->crew.count; i++)
-        if (!c->crew.peers[i].said_hello)
-            return &c->crew.peers[i];
+    for (int i = 0; i < c->workers.count; i++)
+        if (!c->workers.peers[i].said_hello)
+            return &c->workers.peers[i];
     for (int i = 0; i < c->plan->lane_count; i++)
         if (!c->lanes[i].listening)
-            return crew_server(&c->crew, c->lanes[i].pair);
-    return c->course->silent(c);
+            return workers_server(&c->workers, c->lanes[i].pair);
+    return c->mode->silent(c);
 }
 
 /* Without it the order would wait for ever. */
@@ -75,7 +76,7 @@ static bool is_anything_awaited(const struct controller *c)
         return awaited->opens + awaited->acts + awaited->reports + awaited->deaths > 0;
     case PHASE_SETTLING:
     case PHASE_HOLDING:
-        return lookout_is_due(&c->lookout) || awaited->census > 0;
+        return sampler_is_due(&c->sampler) || awaited->ghosts > 0;
     case PHASE_STOPPING:
         return awaited->stops > 0;
     case PHASE_ASKING:
@@ -87,14 +88,14 @@ static bool is_anything_awaited(const struct controller *c)
 
 static void watch_leaving(struct controller *c, int64_t now_us)
 {
-    crew_reap(&c->crew);
-    const struct peer *stuck = crew_give_up(&c->crew, now_us);
+    workers_reap(&c->workers);
+    const struct peer *stuck = workers_give_up(&c->workers, now_us);
     if (stuck != NULL && c->outcome != OUTCOME_FAULT) { /* the first fault is what matters */
         c->outcome = OUTCOME_FAULT;
         snprintf(c->fault.text, sizeof c->fault.text, "%s (pid %d) was killed and has not ended",
                  peer_name(stuck).text, (int)stuck->process.pid);
     }
-    if (crew_has_left(&c->crew))
+    if (workers_have_left(&c->workers))
         event_base_loopbreak(c->base);
 }
 
@@ -104,7 +105,7 @@ static void give_up(struct controller *c, const struct peer *peer, const char *w
                     peer_name(peer).text, (int)peer->process.pid, what, (long long)(for_us / 1000000),
                     c->label.text, grouped(controller_opened(c)).text,
                     grouped(c->plan->settings->conns).text);
-    crew_kill(&c->crew);
+    workers_kill(&c->workers);
 }
 
 void controller_watch(struct controller *c)
@@ -112,7 +113,7 @@ void controller_watch(struct controller *c)
     int64_t now_us = monotonic_us();
     if (now_us - c->last_beat_us >
         LATE_BEAT_MS * 1000) { /* this process was stopped, and the others with it */
-        crew_excuse(&c->crew);
+        workers_excuse(&c->workers);
         c->progress_us = now_us;
     }
     c->last_beat_us = now_us;
@@ -120,9 +121,9 @@ void controller_watch(struct controller *c)
         watch_leaving(c, now_us);
         return;
     }
-    crew_reap(&c->crew);
+    workers_reap(&c->workers);
     if (c->beats++ % PING_BEATS == 0)
-        crew_ping(&c->crew);
+        workers_ping(&c->workers);
     const struct peer *silent = silent_peer(c, now_us);
     if (controller_is_over(c)) /* somebody had ended */
         return;
@@ -136,14 +137,14 @@ void controller_watch(struct controller *c)
             c->label.text);
 }
 
-void controller_note_pong(struct peer *peer, const struct wire_line *line)
+void controller_note_pong(struct peer *peer, const struct link_line *line)
 {
     struct controller *c = peer->owner;
-    int64_t serial = wire_number(line, 1);
+    int64_t serial = link_number(line, 1);
     if (serial <= peer->pong_serial || serial > peer->ping_serial)
         return;
     peer->pong_serial = serial;
-    bool owes_an_answer = peer->is_witness ? owes(c, peer) : peer->is_stopping || peer->in_census;
+    bool owes_an_answer = peer->is_witness ? owes(c, peer) : peer->is_stopping || peer->owes_ghosts;
     if (owes_an_answer && serial > peer->asked_ping)
         controller_fail(c, "%s (pid %d) has not answered a question at %s, and answers later ones",
                         peer_name(peer).text, (int)peer->process.pid, c->label.text);

@@ -87,7 +87,7 @@ static bool keeps_all(const struct storm_settings *settings)
 /* A cause may leak what it can: to run out of descriptors is part of it. */
 static int64_t descriptors_needed(const struct storm_settings *settings)
 {
-    if (settings->flow.scenario == NULL && keeps_all(settings))
+    if (settings->flow.fault_case == NULL && keeps_all(settings))
         return settings->conns;
     return min_of(settings->conns, within(settings, settings->flow.life_ms + SLOW_LIFE_MS) + settings->leak);
 }
@@ -99,9 +99,9 @@ static int64_t pairs_wanted(const struct plan *plan)
     int64_t needed = (held + plan->worker_capacity - 1) / plan->worker_capacity;
     int64_t worth =
         is_flow(settings) ? settings->flow.rate / FLOW_PAIR_RATE + 1 : settings->conns / PAIR_WORTH;
-    int64_t hosts = settings->team != NULL ? max_of(team_count(settings->team, SIDE_SERVER),
-                                                    team_count(settings->team, SIDE_CLIENT))
-                                           : 1;
+    int64_t hosts = settings->hosts != NULL ? max_of(hosts_count(settings->hosts, SIDE_SERVER),
+                                                     hosts_count(settings->hosts, SIDE_CLIENT))
+                                            : 1;
     return max_of(max_of(needed, hosts), min_of(plan->limits.processors, worth));
 }
 
@@ -201,7 +201,7 @@ static void size_backlog(struct plan *plan)
 
 int64_t plan_time_wait_of(const struct storm_settings *settings, const struct close_order *order)
 {
-    int each = settings->flow.scenario != NULL ? 1 : order_time_wait_per_connection(order);
+    int each = settings->flow.fault_case != NULL ? 1 : order_time_wait_per_connection(order);
     return each * within(settings, TIME_WAIT_LENGTH_MS);
 }
 
@@ -338,7 +338,7 @@ static void check_needs(struct plan *plan)
             add(&plan->obstacles,
                 "%s needs %s to be %lld, which it sets in a network namespace of its own: %s", order->name,
                 order->needs.sysctl, (long long)order_sysctl_value(order, settings->conns),
-                settings->team != NULL ? "it cannot be played on hosts" : "add --isolate");
+                settings->hosts != NULL ? "it cannot be played on hosts" : "add --isolate");
         else if (order_needs_filter(order) && probe != 0)
             add(&plan->obstacles,
                 "%s needs a packet filter on its sockets and this user may set none here (%s): add "
@@ -350,8 +350,8 @@ static void check_needs(struct plan *plan)
 int plan_make(struct plan *plan, const struct storm_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
-    if (settings->team != NULL)
-        team_limits(settings->team, &plan->limits);
+    if (settings->hosts != NULL)
+        hosts_limits(settings->hosts, &plan->limits);
     else
         host_limits_read(&plan->limits);
     size_workers(plan);
@@ -361,7 +361,7 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
     size_time_wait(plan);
     size_memory(plan);
     check_orphans(plan);
-    if (settings->team == NULL)
+    if (settings->hosts == NULL)
         check_address(plan);
     choose_witness(plan);
     check_needs(plan);
@@ -373,26 +373,26 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why)
 {
     const struct address *address = &plan->settings->address;
-    struct team *team = plan->settings->team;
-    int rc = team != NULL
-                 ? team_find_ports(team, from, plan->last_port, plan->lane_count, first)
+    struct hosts *hosts = plan->settings->hosts;
+    int rc = hosts != NULL
+                 ? hosts_find_ports(hosts, from, plan->last_port, plan->lane_count, first)
                  : lanes_find_ports(plan->witness, address, from, plan->last_port, plan->lane_count, first);
     if (rc == 0)
         return 0;
-    if (team != NULL && team->stops > 0)
+    if (hosts != NULL && hosts->stops > 0)
         return refuse(why, "interrupted while the hosts looked for free ports");
-    if (team != NULL && rc == -ETIMEDOUT)
+    if (hosts != NULL && rc == -ETIMEDOUT)
         return refuse(why, "%s has not answered which of its ports are free",
-                      host_name(team->without_room).text);
-    for (int i = 0; rc == -EHOSTUNREACH && i < team->count; i++)
-        if (team->hosts[i].fault[0] != '\0')
-            return refuse(why, "%s %s", host_name(&team->hosts[i]).text, team->hosts[i].fault);
+                      host_name(hosts->without_room).text);
+    for (int i = 0; rc == -EHOSTUNREACH && i < hosts->count; i++)
+        if (hosts->each[i].fault[0] != '\0')
+            return refuse(why, "%s %s", host_name(&hosts->each[i]).text, hosts->each[i].fault);
     if (rc == LANES_LISTENED)
         return refuse(
             why,
             "port %u has a listener already%s%s (a server, or another tcpstorm): choose other lanes with "
             "--port (\"ss -tlnp 'sport = :%u'\" shows whose it is)",
-            *first, team != NULL ? " on " : "", team != NULL ? host_name(team->without_room).text : "",
+            *first, hosts != NULL ? " on " : "", hosts != NULL ? host_name(hosts->without_room).text : "",
             *first);
     if (rc == LANES_CROWDED)
         return refuse(why,
@@ -406,7 +406,7 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
 bool plan_expects_outage(const struct storm_settings *settings)
 {
     const struct flow_settings *flow = &settings->flow;
-    return flow->server_nofile > 0 || flow->backlog > 0 || flow->scenario != NULL;
+    return flow->server_nofile > 0 || flow->backlog > 0 || flow->fault_case != NULL;
 }
 
 int64_t plan_nofile(const struct plan *plan, enum side side)
@@ -414,8 +414,8 @@ int64_t plan_nofile(const struct plan *plan, enum side side)
     const struct flow_settings *flow = &plan->settings->flow;
     if (side == SIDE_SERVER && flow->server_nofile > 0)
         return flow->server_nofile;
-    if (side == SIDE_SERVER && flow->scenario != NULL && flow->scenario->server_nofile > 0)
-        return flow->scenario->server_nofile;
+    if (side == SIDE_SERVER && flow->fault_case != NULL && flow->fault_case->server_nofile > 0)
+        return flow->fault_case->server_nofile;
     return plan->limits.nofile_hard;
 }
 

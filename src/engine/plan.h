@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, STORM_ORDERS_MAX = 64 };
+enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_ORDERS_MAX = 64 };
 
 /* Connections that come one by one. */
 struct flow_settings {
@@ -19,26 +19,26 @@ struct flow_settings {
     int64_t duration_ms;
     int64_t life_ms; /* of a connection, until its end is begun */
     int64_t connect_timeout_ms;
-    int64_t server_nofile;           /* descriptors of each server worker; 0: as many as it may have */
-    int64_t backlog;                 /* of each listener; 0: by the plan */
-    const struct scenario *scenario; /* NULL: an order is played */
-    bool fixed;                      /* the scenario's twin without the bug */
+    int64_t server_nofile;               /* descriptors of each server worker; 0: as many as it may have */
+    int64_t backlog;                     /* of each listener; 0: by the plan */
+    const struct fault_case *fault_case; /* NULL: an order is played */
+    bool fixed;                          /* the twin without the bug */
 };
 
 /* What the user asked for. */
-struct team;
+struct hosts;
 
 struct storm_settings {
     const char *command; /* as it can be typed again; NULL: not known */
     int64_t conns;       /* of each order, in all */
     int64_t leak;        /* of them, so many are left without their second close() */
     struct flow_settings flow;
-    const struct close_order *orders[STORM_ORDERS_MAX];
+    const struct close_order *orders[RUN_ORDERS_MAX];
     int order_count;
     bool all_orders; /* asked for as "all" */
     struct address address;
-    struct team
-        *team; /* the hosts it is played on; NULL: this machine. Their addresses then count, not `address` */
+    struct hosts
+        *hosts; /* the hosts it is played on; NULL: this machine. Their addresses then count, not `address` */
     int64_t port;            /* the first one to try */
     const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
                                 there; NULL: it has not */

@@ -28,13 +28,13 @@ enum {
 static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
 enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
 
-struct storm {
+struct run {
     struct plan *plan; /* of the first, where several are played together */
     const struct observers *observers;
     struct event_base *base;
     struct event *signals[STOP_SIGNALS];
     struct event *room_timer;
-    struct controller *playing[STORM_TOGETHER_MAX];
+    struct controller *playing[RUN_TOGETHER_MAX];
     int playing_count; /* 0 between orders */
     struct event *together_timer;
     int64_t hold_ms;    /* of those that are played together */
@@ -70,69 +70,68 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
 {
     (void)number;
     (void)what;
-    struct storm *storm = context;
-    bool is_second = ++storm->interrupted > 1;
+    struct run *run = context;
+    bool is_second = ++run->interrupted > 1;
     if (is_second)
         end_by_force_soon();
-    for (int i = 0; is_second && i < storm->playing_count; i++)
-        controller_kill(storm->playing[i]); /* all of them before any is waited for */
-    for (int i = 0; i < storm->playing_count; i++)
-        (is_second ? controller_end_now : controller_stop)(storm->playing[i]);
-    if (storm->playing_count == 0)
-        event_base_loopbreak(storm->base);
+    for (int i = 0; is_second && i < run->playing_count; i++)
+        controller_kill(run->playing[i]); /* all of them before any is waited for */
+    for (int i = 0; i < run->playing_count; i++)
+        (is_second ? controller_end_now : controller_stop)(run->playing[i]);
+    if (run->playing_count == 0)
+        event_base_loopbreak(run->base);
 }
 
-static int64_t time_wait_room(const struct storm *storm)
+static int64_t time_wait_room(const struct run *run)
 {
-    const struct team *team = storm->plan->settings->team;
-    return team != NULL ? team_time_wait_room(team)
-                        : storm->plan->limits.max_tw_buckets - host_time_wait_now();
+    const struct hosts *hosts = run->plan->settings->hosts;
+    return hosts != NULL ? hosts_time_wait_room(hosts)
+                         : run->plan->limits.max_tw_buckets - host_time_wait_now();
 }
 
-static int64_t time_wait_now(const struct storm *storm)
+static int64_t time_wait_now(const struct run *run)
 {
-    return storm->plan->limits.max_tw_buckets - time_wait_room(storm);
+    return run->plan->limits.max_tw_buckets - time_wait_room(run);
 }
 
 static void on_room_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct storm *storm = context;
-    if (storm->plan->settings->team != NULL)
-        team_ask_counters(storm->plan->settings->team); /* for the next time */
-    int64_t waited_ms = (monotonic_us() - storm->room_asked_us) / 1000;
-    if (time_wait_room(storm) >= storm->room_needed || waited_ms > ROOM_PATIENCE_MS)
-        event_base_loopbreak(storm->base);
-    else if (diag_is_terminal() || waited_ms / ROOM_SAY_MS > storm->room_said_ms / ROOM_SAY_MS) {
-        storm->room_said_ms = waited_ms;
+    struct run *run = context;
+    if (run->plan->settings->hosts != NULL)
+        hosts_ask_counters(run->plan->settings->hosts); /* for the next time */
+    int64_t waited_ms = (monotonic_us() - run->room_asked_us) / 1000;
+    if (time_wait_room(run) >= run->room_needed || waited_ms > ROOM_PATIENCE_MS)
+        event_base_loopbreak(run->base);
+    else if (diag_is_terminal() || waited_ms / ROOM_SAY_MS > run->room_said_ms / ROOM_SAY_MS) {
+        run->room_said_ms = waited_ms;
         diag_progress(
             "waiting for TIME_WAIT of earlier connections to end: %s there, room for %s needed, %llds so far",
-            grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text,
-            (long long)waited_ms / 1000);
+            grouped(time_wait_now(run)).text, grouped(run->room_needed).text, (long long)waited_ms / 1000);
     }
 }
 
 /* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
-static bool wait_for_room(struct storm *storm, const struct close_order *order)
+static bool wait_for_room(struct run *run, const struct close_order *order)
 {
-    storm->room_needed = order->needs.must_move ? 0 : plan_time_wait_of(storm->plan->settings, order);
-    storm->room_asked_us = monotonic_us();
-    storm->room_said_ms = 0;
-    if (storm->room_needed == 0 || time_wait_room(storm) >= storm->room_needed)
+    run->room_needed = order->needs.must_move ? 0 : plan_time_wait_of(run->plan->settings, order);
+    run->room_asked_us = monotonic_us();
+    run->room_said_ms = 0;
+    if (run->room_needed == 0 || time_wait_room(run) >= run->room_needed)
         return true;
     static const struct timeval every = {0, ROOM_CHECK_MS * 1000};
-    event_add(storm->room_timer, &every);
-    event_base_dispatch(storm->base);
-    event_del(storm->room_timer);
+    event_add(run->room_timer, &every);
+    event_base_dispatch(run->base);
+    event_del(run->room_timer);
     diag_progress_clear();
-    if (storm->interrupted || time_wait_room(storm) >= storm->room_needed)
-        return !storm->interrupted;
+    if (run->interrupted || time_wait_room(run) >= run->room_needed)
+        return !run->interrupted;
     diag_error(
         "%s sockets in TIME_WAIT leave no room for the %s of --order %s: raise net.ipv4.tcp_max_tw_buckets "
         "(now %s) or wait until they end",
-        grouped(time_wait_now(storm)).text, grouped(storm->room_needed).text, order->name,
-        grouped(storm->plan->limits.max_tw_buckets).text);
+        grouped(time_wait_now(run)).text, grouped(run->room_needed).text, order->name,
+        grouped(run->plan->limits.max_tw_buckets).text);
     return false;
 }
 
@@ -164,13 +163,13 @@ static int setting_failed(const char *name, const char *value, int rc)
 }
 
 /* The network namespace is ours: see plan.c. Returns 0, or a negative errno after telling. */
-static int make_setting(struct storm *storm, const struct close_order *order, struct former_setting *former)
+static int make_setting(struct run *run, const struct close_order *order, struct former_setting *former)
 {
     char value[32];
-    former->name = is_given(storm->plan->settings, order->needs.sysctl) ? NULL : order->needs.sysctl;
+    former->name = is_given(run->plan->settings, order->needs.sysctl) ? NULL : order->needs.sysctl;
     if (former->name == NULL)
         return 0;
-    int64_t wanted = order_sysctl_value(order, storm->plan->settings->conns);
+    int64_t wanted = order_sysctl_value(order, run->plan->settings->conns);
     if (order->needs.is_half) /* beside what earlier orders have left there */
         wanted += host_time_wait_now();
     snprintf(value, sizeof value, "%lld", (long long)wanted);
@@ -181,18 +180,18 @@ static int make_setting(struct storm *storm, const struct close_order *order, st
         former->name = NULL; /* there is nothing to put back */
         return setting_failed(name, value, rc);
     }
-    host_limits_read(&storm->plan->limits);
+    host_limits_read(&run->plan->limits);
     return 0;
 }
 
-static int put_setting_back(struct storm *storm, const struct former_setting *former)
+static int put_setting_back(struct run *run, const struct former_setting *former)
 {
     if (former->name == NULL)
         return 0;
     int rc = sysctl_write(former->name, former->value);
     if (rc != 0)
         return setting_failed(former->name, former->value, rc);
-    host_limits_read(&storm->plan->limits);
+    host_limits_read(&run->plan->limits);
     return 0;
 }
 
@@ -204,35 +203,35 @@ static enum outcome finish(struct controller *controller, enum outcome outcome)
     return outcome;
 }
 
-static struct controller *prepare(struct storm *storm, const struct order_start *start, int index)
+static struct controller *prepare(struct run *run, const struct order_start *start, int index)
 {
     const char *failed;
-    int rc = observers_order_start(storm->observers, start, &failed);
+    int rc = observers_order_start(run->observers, start, &failed);
     if (rc != 0) {
         output_failed(failed, rc);
         return NULL;
     }
     struct controller *controller =
-        controller_new(storm->base, start->plan, start, index, storm->observers, storm->began_us);
+        controller_new(run->base, start->plan, start, index, run->observers, run->began_us);
     if (controller == NULL)
         diag_error("out of memory: lower --conns");
     return controller;
 }
 
-static enum outcome play(struct storm *storm, const struct order_start *start, int index)
+static enum outcome play(struct run *run, const struct order_start *start, int index)
 {
     struct former_setting former;
-    if (make_setting(storm, start->order, &former) != 0)
+    if (make_setting(run, start->order, &former) != 0)
         return OUTCOME_FAULT;
-    struct controller *controller = prepare(storm, start, index);
+    struct controller *controller = prepare(run, start, index);
     enum outcome outcome = OUTCOME_FAULT;
     if (controller != NULL) {
-        storm->playing[storm->playing_count++] = controller;
+        run->playing[run->playing_count++] = controller;
         outcome = controller_run(controller);
-        storm->playing_count = 0;
+        run->playing_count = 0;
         outcome = finish(controller, outcome);
     }
-    return put_setting_back(storm, &former) == 0 ? outcome : OUTCOME_FAULT;
+    return put_setting_back(run, &former) == 0 ? outcome : OUTCOME_FAULT;
 }
 
 /* Returns 0, or -1 after telling why there are none. */
@@ -247,167 +246,166 @@ static int choose_ports(const struct plan *plan, uint16_t from, struct port_rang
     return 0;
 }
 
-static enum outcome play_all(struct storm *storm)
+static enum outcome play_all(struct run *run)
 {
-    const struct storm_settings *settings = storm->plan->settings;
+    const struct storm_settings *settings = run->plan->settings;
     enum outcome worst = OUTCOME_AS_EXPECTED;
     uint16_t from = (uint16_t)settings->port;
-    for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT && !storm->interrupted; i++) {
-        struct order_start start = {.plan = storm->plan, .order = settings->orders[i]};
-        if (!wait_for_room(storm, settings->orders[i]))
-            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
-        if (choose_ports(storm->plan, from, &start.lanes) != 0 || storm->interrupted)
-            return storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
-        enum outcome outcome = play(storm, &start, i);
+    for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT && !run->interrupted; i++) {
+        struct order_start start = {.plan = run->plan, .order = settings->orders[i]};
+        if (!wait_for_room(run, settings->orders[i]))
+            return run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
+        if (choose_ports(run->plan, from, &start.lanes) != 0 || run->interrupted)
+            return run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
+        enum outcome outcome = play(run, &start, i);
         worst = outcome > worst ? outcome : worst;
     }
-    return storm->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
+    return run->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
 }
 
 /* ---- several together ---- */
 
 /* What was asked for together is not there together any more. */
-static void give_up_if_one_failed(struct storm *storm)
+static void give_up_if_one_failed(struct run *run)
 {
     bool failed = false;
-    for (int i = 0; i < storm->playing_count; i++)
-        failed |= controller_has_failed(storm->playing[i]);
-    if (!failed || storm->given_up)
+    for (int i = 0; i < run->playing_count; i++)
+        failed |= controller_has_failed(run->playing[i]);
+    if (!failed || run->given_up)
         return;
-    storm->given_up = true;
-    for (int i = 0; i < storm->playing_count; i++)
-        if (!controller_has_failed(storm->playing[i]))
-            controller_stop(storm->playing[i]);
+    run->given_up = true;
+    for (int i = 0; i < run->playing_count; i++)
+        if (!controller_has_failed(run->playing[i]))
+            controller_stop(run->playing[i]);
 }
 
 static void on_together_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct storm *storm = context;
+    struct run *run = context;
     bool all_there = true;
-    give_up_if_one_failed(storm);
-    for (int i = 0; i < storm->playing_count; i++)
-        all_there &= controller_is_holding(storm->playing[i]) || controller_is_finished(storm->playing[i]);
-    if (all_there && storm->release_us == 0 && storm->hold_ms != HOLD_FOREVER)
-        storm->release_us = monotonic_us() + storm->hold_ms * 1000;
-    for (int i = 0; storm->release_us != 0 && monotonic_us() >= storm->release_us && i < storm->playing_count;
-         i++)
-        controller_release(storm->playing[i]);
+    give_up_if_one_failed(run);
+    for (int i = 0; i < run->playing_count; i++)
+        all_there &= controller_is_holding(run->playing[i]) || controller_is_finished(run->playing[i]);
+    if (all_there && run->release_us == 0 && run->hold_ms != HOLD_FOREVER)
+        run->release_us = monotonic_us() + run->hold_ms * 1000;
+    for (int i = 0; run->release_us != 0 && monotonic_us() >= run->release_us && i < run->playing_count; i++)
+        controller_release(run->playing[i]);
 }
 
 /* All but the first: what is there then is kept until all are. */
-static bool start_together(struct storm *storm, struct plan *const *plans, int count)
+static bool start_together(struct run *run, struct plan *const *plans, int count)
 {
     uint16_t from = (uint16_t)plans[0]->settings->port;
-    for (int i = 0; i < count && !storm->interrupted; i++) {
+    for (int i = 0; i < count && !run->interrupted; i++) {
         struct order_start start = {.plan = plans[i], .order = plans[i]->settings->orders[0]};
         if (choose_ports(plans[i], from, &start.lanes) != 0)
             return false;
         from = (uint16_t)(start.lanes.last + 1);
-        struct controller *controller = prepare(storm, &start, 0);
+        struct controller *controller = prepare(run, &start, 0);
         if (controller == NULL)
             return false;
-        storm->playing[storm->playing_count++] = controller;
+        run->playing[run->playing_count++] = controller;
         controller_start(controller);
     }
     return true;
 }
 
-static bool are_all_finished(const struct storm *storm)
+static bool are_all_finished(const struct run *run)
 {
     bool finished = true;
-    for (int i = 0; i < storm->playing_count; i++)
-        finished &= controller_is_finished(storm->playing[i]);
+    for (int i = 0; i < run->playing_count; i++)
+        finished &= controller_is_finished(run->playing[i]);
     return finished;
 }
 
-static enum outcome play_together(struct storm *storm, struct plan *const *plans, int count)
+static enum outcome play_together(struct run *run, struct plan *const *plans, int count)
 {
     static const struct timeval often = {0, TOGETHER_CHECK_MS * 1000};
     enum outcome worst = OUTCOME_AS_EXPECTED;
-    if (!start_together(storm, plans, count)) {
-        worst = storm->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
-        for (int i = 0; i < storm->playing_count; i++)
-            controller_stop(storm->playing[i]);
+    if (!start_together(run, plans, count)) {
+        worst = run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
+        for (int i = 0; i < run->playing_count; i++)
+            controller_stop(run->playing[i]);
     }
-    event_add(storm->together_timer, &often);
-    while (!are_all_finished(storm) && event_base_dispatch(storm->base) == 0)
+    event_add(run->together_timer, &often);
+    while (!are_all_finished(run) && event_base_dispatch(run->base) == 0)
         ;
-    event_del(storm->together_timer);
-    if (!are_all_finished(storm)) {
+    event_del(run->together_timer);
+    if (!are_all_finished(run)) {
         diag_error("the event loop failed: %s", strerror(errno));
         worst = OUTCOME_FAULT;
-        for (int i = 0; i < storm->playing_count; i++)
-            controller_end_now(storm->playing[i]);
+        for (int i = 0; i < run->playing_count; i++)
+            controller_end_now(run->playing[i]);
     }
-    for (int i = 0; i < storm->playing_count; i++) {
-        enum outcome outcome = finish(storm->playing[i], controller_finish(storm->playing[i]));
+    for (int i = 0; i < run->playing_count; i++) {
+        enum outcome outcome = finish(run->playing[i], controller_finish(run->playing[i]));
         if (outcome == OUTCOME_FAULT || (worst != OUTCOME_FAULT && outcome > worst))
             worst = outcome;
     }
-    return storm->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
+    return run->interrupted && worst < OUTCOME_FAULT ? OUTCOME_INTERRUPTED : worst;
 }
 
 /* ---- a run ---- */
 
-static enum outcome play_between_start_and_end(struct storm *storm, struct plan *const *plans, int count)
+static enum outcome play_between_start_and_end(struct run *run, struct plan *const *plans, int count)
 {
     const char *failed;
-    const struct run_start start = {.plan = storm->plan, .base = storm->base};
-    int rc = observers_run_start(storm->observers, &start, &failed);
+    const struct run_start start = {.plan = run->plan, .base = run->base};
+    int rc = observers_run_start(run->observers, &start, &failed);
     enum outcome outcome = rc != 0      ? output_failed(failed, rc)
-                           : count == 1 ? play_all(storm)
-                                        : play_together(storm, plans, count);
+                           : count == 1 ? play_all(run)
+                                        : play_together(run, plans, count);
     struct run_end end = {.outcome = outcome,
-                          .elapsed_s = (double)(monotonic_us() - storm->began_us) / 1e6,
-                          .at_once = storm->interrupted > 1};
-    rc = observers_run_end(storm->observers, &end, &failed);
+                          .elapsed_s = (double)(monotonic_us() - run->began_us) / 1e6,
+                          .at_once = run->interrupted > 1};
+    rc = observers_run_end(run->observers, &end, &failed);
     return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
 }
 
 /* Under nohup a hang-up stays ignored: NULL. (A shell script starts its background jobs with SIGINT ignored
  * too, and they are to be interrupted all the same.) */
-static struct event *catch_signal(struct storm *storm, int number)
+static struct event *catch_signal(struct run *run, int number)
 {
     struct sigaction before;
     if (number == SIGHUP && sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
         return NULL;
-    return evsignal_new(storm->base, number, on_stop_signal, storm);
+    return evsignal_new(run->base, number, on_stop_signal, run);
 }
 
 /* Returns false when the loop could not be given its events; those that are there are freed by the caller. */
-static bool add_events(struct storm *storm)
+static bool add_events(struct run *run)
 {
     for (int i = 0; i < STOP_SIGNALS; i++) {
-        storm->signals[i] = catch_signal(storm, stop_signals[i]);
-        if (storm->signals[i] != NULL && event_add(storm->signals[i], NULL) != 0)
+        run->signals[i] = catch_signal(run, stop_signals[i]);
+        if (run->signals[i] != NULL && event_add(run->signals[i], NULL) != 0)
             return false;
     }
-    storm->room_timer = event_new(storm->base, -1, EV_PERSIST, on_room_timer, storm);
-    storm->together_timer = event_new(storm->base, -1, EV_PERSIST, on_together_timer, storm);
-    return storm->room_timer != NULL && storm->together_timer != NULL;
+    run->room_timer = event_new(run->base, -1, EV_PERSIST, on_room_timer, run);
+    run->together_timer = event_new(run->base, -1, EV_PERSIST, on_together_timer, run);
+    return run->room_timer != NULL && run->together_timer != NULL;
 }
 
-static void free_events(struct storm *storm)
+static void free_events(struct run *run)
 {
-    struct event *const timers[] = {storm->room_timer, storm->together_timer};
+    struct event *const timers[] = {run->room_timer, run->together_timer};
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         if (timers[i] != NULL)
             event_free(timers[i]);
     for (int i = 0; i < STOP_SIGNALS; i++)
-        if (storm->signals[i] != NULL)
-            event_free(storm->signals[i]);
+        if (run->signals[i] != NULL)
+            event_free(run->signals[i]);
 }
 
-enum outcome storm_run_together(struct plan *const *plans, int count, int64_t hold_ms,
-                                const struct observers *observers)
+enum outcome run_plans(struct plan *const *plans, int count, int64_t hold_ms,
+                       const struct observers *observers)
 {
-    struct storm storm = {
+    struct run run = {
         .plan = plans[0], .observers = observers, .hold_ms = hold_ms, .began_us = monotonic_us()};
-    struct team *team = storm.plan->settings->team;
-    storm.base = team != NULL ? team->base : event_base_new();
-    if (storm.base == NULL) {
+    struct hosts *hosts = run.plan->settings->hosts;
+    run.base = hosts != NULL ? hosts->base : event_base_new();
+    if (run.base == NULL) {
         diag_error("cannot make an event loop: %s", strerror(errno));
         return OUTCOME_FAULT;
     }
@@ -416,12 +414,12 @@ enum outcome storm_run_together(struct plan *const *plans, int count, int64_t ho
     sigprocmask(SIG_SETMASK, &none, NULL); /* the end of a worker shows as SIGCHLD */
     signal(SIGPIPE, SIG_IGN);
     enum outcome outcome = OUTCOME_FAULT;
-    if (add_events(&storm))
-        outcome = play_between_start_and_end(&storm, plans, count);
+    if (add_events(&run))
+        outcome = play_between_start_and_end(&run, plans, count);
     else
         diag_error("cannot hear signals: %s", strerror(errno));
-    free_events(&storm);
-    if (team == NULL)
-        event_base_free(storm.base);
+    free_events(&run);
+    if (hosts == NULL)
+        event_base_free(run.base);
     return outcome;
 }

@@ -17,137 +17,137 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    lookout_now(context);
+    sampler_now(context);
 }
 
-int lookout_init(struct lookout *lookout, struct event_base *base, int64_t interval_us)
+int sampler_init(struct sampler *sampler, struct event_base *base, int64_t interval_us)
 {
-    *lookout = (struct lookout){.interval_us = interval_us};
-    lookout->timer = evtimer_new(base, on_timer, lookout);
-    return lookout->timer != NULL ? 0 : -ENOMEM;
+    *sampler = (struct sampler){.interval_us = interval_us};
+    sampler->timer = evtimer_new(base, on_timer, sampler);
+    return sampler->timer != NULL ? 0 : -ENOMEM;
 }
 
-void lookout_now(struct lookout *lookout)
+void sampler_now(struct sampler *sampler)
 {
-    event_del(lookout->timer);
-    if (lookout->looking || lookout->stopped)
+    event_del(sampler->timer);
+    if (sampler->looking || sampler->stopped)
         return;
-    if (lookout->must_wait != NULL && lookout->must_wait(lookout->owner)) {
+    if (sampler->must_wait != NULL && sampler->must_wait(sampler->owner)) {
         struct timeval soon = timeval_of_us(WAIT_MS * 1000);
-        evtimer_add(lookout->timer, &soon);
+        evtimer_add(sampler->timer, &soon);
         return;
     }
-    lookout->looking = true;
-    lookout->began_us = monotonic_us();
-    lookout->on_begin(lookout->owner);
-    lookout->look = (struct look){.began_us = lookout->began_us, .part_count = lookout->witness_count};
-    lookout->awaited = lookout->witness_count;
-    lookout->answered = 0;
-    lookout->error = 0;
-    lookout->serial++;
-    for (int i = 0; i < lookout->witness_count; i++)
-        wire_send(lookout->witnesses[i], "look %lld", (long long)lookout->serial);
+    sampler->looking = true;
+    sampler->began_us = monotonic_us();
+    sampler->on_begin(sampler->owner);
+    sampler->look = (struct look){.began_us = sampler->began_us, .part_count = sampler->witness_count};
+    sampler->awaited = sampler->witness_count;
+    sampler->answered = 0;
+    sampler->error = 0;
+    sampler->serial++;
+    for (int i = 0; i < sampler->witness_count; i++)
+        link_send(sampler->witnesses[i], "look %lld", (long long)sampler->serial);
 }
 
-void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us)
+void sampler_later(struct sampler *sampler, bool moving, int64_t last_took_us)
 {
-    if (lookout->looking || lookout->stopped)
+    if (sampler->looking || sampler->stopped)
         return;
-    int64_t wait_us = lookout->interval_us - last_took_us;
+    int64_t wait_us = sampler->interval_us - last_took_us;
     int64_t rest_us = (LOOK_SHARE - 1) * last_took_us;
     if (moving && wait_us < rest_us) {
         wait_us = rest_us;
-        if (lookout->stretched_us < rest_us)
-            lookout->stretched_us = rest_us;
+        if (sampler->stretched_us < rest_us)
+            sampler->stretched_us = rest_us;
     }
     struct timeval delay = timeval_of_us(wait_us);
-    evtimer_add(lookout->timer, &delay);
+    evtimer_add(sampler->timer, &delay);
 }
 
-void lookout_stop(struct lookout *lookout)
+void sampler_stop(struct sampler *sampler)
 {
-    lookout->stopped = true;
-    event_del(lookout->timer);
+    sampler->stopped = true;
+    event_del(sampler->timer);
 }
 
-static void hear_seen(struct lookout *lookout, int witness, const struct wire_line *line)
+static void hear_seen(struct sampler *sampler, int witness, const struct link_line *line)
 {
-    struct look_part *part = &lookout->look.parts[witness];
+    struct look_part *part = &sampler->look.parts[witness];
     int next = 3;
     for (int side = 0; side < SIDE_COUNT; side++)
         for (int state = 0; state < STATE_COUNT; state++)
-            part->sides[side].of[state] = wire_number(line, next++);
+            part->sides[side].of[state] = link_number(line, next++);
     for (int side = 0; side < SIDE_COUNT; side++) {
-        part->sides[side].owned = wire_number(line, next++);
-        part->sides[side].unread = wire_number(line, next++);
-        part->sides[side].unowned = wire_number(line, next++);
-        part->sides[side].queued = wire_number(line, next++);
-        histogram_add(&lookout->look.sides[side], &part->sides[side]);
+        part->sides[side].owned = link_number(line, next++);
+        part->sides[side].unread = link_number(line, next++);
+        part->sides[side].unowned = link_number(line, next++);
+        part->sides[side].queued = link_number(line, next++);
+        histogram_add(&sampler->look.sides[side], &part->sides[side]);
     }
 }
 
 /* All witnesses have answered; a look that one of them could not take is none. */
-static void end_look(struct lookout *lookout)
+static void end_look(struct sampler *sampler)
 {
-    lookout->looking = false;
-    if (lookout->error == 0) {
-        lookout->failed = 0;
-        lookout->on_look(lookout->owner, &lookout->look);
+    sampler->looking = false;
+    if (sampler->error == 0) {
+        sampler->failed = 0;
+        sampler->on_look(sampler->owner, &sampler->look);
         return;
     }
-    lookout->failed_in_all++;
-    if (++lookout->failed >= FAILED_MAX)
-        lookout->on_blind(lookout->owner, lookout->error);
+    sampler->failed_in_all++;
+    if (++sampler->failed >= FAILED_MAX)
+        sampler->on_blind(sampler->owner, sampler->error);
     else
-        lookout_later(lookout, false, lookout->look.took_us);
+        sampler_later(sampler, false, sampler->look.took_us);
 }
 
-bool lookout_hear(struct lookout *lookout, int witness, const struct wire_line *line)
+bool sampler_hear(struct sampler *sampler, int witness, const struct link_line *line)
 {
     bool seen = strcmp(line->word[0], "seen") == 0 && line->count == 3 + SIDE_COUNT * (STATE_COUNT + TALLIES);
     bool unseen = strcmp(line->word[0], "unseen") == 0 && line->count == 4;
     if (!seen && !unseen)
         return false;
-    bool is_known = (lookout->answered & 1U << witness) != 0;
-    if (lookout->stopped || !lookout->looking || is_known || wire_number(line, 1) != lookout->serial)
+    bool is_known = (sampler->answered & 1U << witness) != 0;
+    if (sampler->stopped || !sampler->looking || is_known || link_number(line, 1) != sampler->serial)
         return true;
-    lookout->answered |= 1U << witness;
-    if (wire_number(line, 2) > lookout->look.took_us)
-        lookout->look.took_us = wire_number(line, 2);
+    sampler->answered |= 1U << witness;
+    if (link_number(line, 2) > sampler->look.took_us)
+        sampler->look.took_us = link_number(line, 2);
     if (seen)
-        hear_seen(lookout, witness, line);
+        hear_seen(sampler, witness, line);
     else
-        lookout->error = (int)wire_number(line, 3);
-    if (--lookout->awaited == 0)
-        end_look(lookout);
+        sampler->error = (int)link_number(line, 3);
+    if (--sampler->awaited == 0)
+        end_look(sampler);
     return true;
 }
 
-void lookout_extend(struct lookout *lookout)
+void sampler_extend(struct sampler *sampler)
 {
-    lookout->looking = true;
+    sampler->looking = true;
 }
 
-void lookout_complete(struct lookout *lookout)
+void sampler_complete(struct sampler *sampler)
 {
-    lookout->looking = false;
+    sampler->looking = false;
 }
 
-bool lookout_is_due(const struct lookout *lookout)
+bool sampler_is_due(const struct sampler *sampler)
 {
-    return lookout->looking || evtimer_pending(lookout->timer, NULL);
+    return sampler->looking || evtimer_pending(sampler->timer, NULL);
 }
 
-bool lookout_awaits(const struct lookout *lookout, int witness)
+bool sampler_awaits(const struct sampler *sampler, int witness)
 {
-    if (lookout->stopped)
+    if (sampler->stopped)
         return false; /* whatever it says now is not heard */
-    return lookout->looking && lookout->awaited > 0 && (lookout->answered & 1U << witness) == 0;
+    return sampler->looking && sampler->awaited > 0 && (sampler->answered & 1U << witness) == 0;
 }
 
-void lookout_free(struct lookout *lookout)
+void sampler_free(struct sampler *sampler)
 {
-    if (lookout->timer != NULL)
-        event_free(lookout->timer);
-    lookout->timer = NULL;
+    if (sampler->timer != NULL)
+        event_free(sampler->timer);
+    sampler->timer = NULL;
 }

@@ -1,4 +1,4 @@
-/* lookout: when the witness looks. One look at a time; every interval; and, while ends are acted on, seldom
+/* sampler: when the witness looks. One look at a time; every interval; and, while ends are acted on, seldom
  * enough not to bend the storm that it watches, because a look at millions of sockets takes seconds. */
 #ifndef ENGINE_SAMPLER_H
 #define ENGINE_SAMPLER_H
@@ -27,8 +27,8 @@ struct look {
     struct look_part parts[LOOK_PARTS_MAX];
 };
 
-struct lookout {
-    struct wire *witnesses[LOOK_PARTS_MAX]; /* borrowed */
+struct sampler {
+    struct link *witnesses[LOOK_PARTS_MAX]; /* borrowed */
     int witness_count;
     struct event *timer;
     int64_t interval_us;
@@ -52,32 +52,32 @@ struct lookout {
 };
 
 /* Returns 0 or -ENOMEM. The callbacks and the witnesses are set by the owner before the first look. */
-int lookout_init(struct lookout *lookout, struct event_base *base, int64_t interval_us);
+int sampler_init(struct sampler *sampler, struct event_base *base, int64_t interval_us);
 
 /* Looks at once, unless a look is under way; while its owner must wait, as soon as it need not. */
-void lookout_now(struct lookout *lookout);
+void sampler_now(struct sampler *sampler);
 
 /* Looks when the interval is over; `moving`: and not for more than a tenth of the time. */
-void lookout_later(struct lookout *lookout, bool moving, int64_t last_took_us);
+void sampler_later(struct sampler *sampler, bool moving, int64_t last_took_us);
 
 /* From on_look(): the look is not over yet, because others still have to say something of it. No other begins
- * until lookout_complete(). */
-void lookout_extend(struct lookout *lookout);
-void lookout_complete(struct lookout *lookout);
+ * until sampler_complete(). */
+void sampler_extend(struct sampler *sampler);
+void sampler_complete(struct sampler *sampler);
 
 /* True when a look is under way or will be by itself. */
-bool lookout_is_due(const struct lookout *lookout);
+bool sampler_is_due(const struct sampler *sampler);
 
 /* True while the i-th witness owes its answer to the look under way. */
-bool lookout_awaits(const struct lookout *lookout, int witness);
+bool sampler_awaits(const struct sampler *sampler, int witness);
 
 /* No more looks; what is under way is not reported. */
-void lookout_stop(struct lookout *lookout);
+void sampler_stop(struct sampler *sampler);
 
 /* Takes a line of the i-th witness, calls on_look or on_blind. False when the line is none of its. A look
  * that failed is not reported; the next is due after the interval. */
-bool lookout_hear(struct lookout *lookout, int witness, const struct wire_line *line);
+bool sampler_hear(struct sampler *sampler, int witness, const struct link_line *line);
 
-void lookout_free(struct lookout *lookout);
+void sampler_free(struct sampler *sampler);
 
 #endif

@@ -21,7 +21,7 @@ enum act {
     ACT_COUNT,
 };
 
-/* "close": in step labels and on the wire. */
+/* "close": in step labels and in messages. */
 const char *act_name(enum act act);
 
 /* The call as a programmer writes it, "shutdown(SHUT_WR)". */

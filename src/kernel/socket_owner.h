@@ -53,7 +53,7 @@ int process_facts_of(pid_t pid, struct process_facts *facts);
  * ESRCH, there is no such process; EACCES, it is not ours to look into. */
 int process_shares_network(pid_t pid);
 
-/* A process's name (/proc/PID/comm) as one word of visible ASCII, fit for a terminal, a table and a wire:
+/* A process's name (/proc/PID/comm) as one word of visible ASCII, fit for a terminal, a table and a link:
  * every other byte is an underscore. Empty when there is no such process. */
 struct process_command {
     char text[16];

@@ -35,7 +35,7 @@ enum opening {
     OPENING_COUNT,
 };
 
-/* "full", on the wire. */
+/* "full", in messages. */
 const char *opening_name(enum opening opening);
 /* OPENING_COUNT when there is no such one. */
 enum opening opening_parse(const char *name);
@@ -55,7 +55,7 @@ struct close_order {
     enum opening opening;
     struct order_needs needs;
     enum tcp_state
-        keeps; /* the state that its last step is to keep, see state_order.h; STATE_GONE: it closes */
+        keeps; /* the state that its last step is to keep, see kept_state.h; STATE_GONE: it closes */
     enum side keeps_side;
     const char *meaning;                      /* a sentence or two: what the states show */
     struct order_step steps[ORDER_STEPS_MAX]; /* after the opening; ACT_NONE ends them */

@@ -1,4 +1,4 @@
-/* scenario: a fault as it is met in the field, to be played under steady traffic: who behaves how, and the
+/* fault_case: a fault as it is met in the field, to be played under steady traffic: who behaves how, and the
  * signature by which the fault is known. The rows are in src/cause/. */
 #ifndef MODEL_FAULT_CASE_H
 #define MODEL_FAULT_CASE_H
@@ -35,7 +35,7 @@ struct signature {
     bool fails_accept; /* accept() fails */
 };
 
-struct scenario {
+struct fault_case {
     struct close_order order; /* name, summary (what is done wrong) and meaning; no steps */
     struct close_order fixed; /* likewise of the twin; its summary is the fix */
     const char *reported;     /* public reports of it */

@@ -113,7 +113,7 @@ static const struct state_row rows[] = {
 
 enum { ROW_COUNT = sizeof rows / sizeof rows[0] };
 
-enum tcp_state state_order_at(size_t i)
+enum tcp_state kept_state_at(size_t i)
 {
     return i < ROW_COUNT ? rows[i].state : STATE_GONE;
 }
@@ -152,13 +152,13 @@ static void exchange_sides(const char *text, char *out, size_t size)
     }
 }
 
-int state_order_make(enum tcp_state state, enum side side, struct state_order *out)
+int kept_state_make(enum tcp_state state, enum side side, struct kept_state *out)
 {
     const struct state_row *row = find_row(state);
     if (row == NULL || (side != SIDE_COUNT && side != row->side && !row->mirrors))
         return -EINVAL;
     bool is_mirrored = side != SIDE_COUNT && side != row->side;
-    *out = (struct state_order){
+    *out = (struct kept_state){
         .order = {.name = tcp_state_name(state),
                   .summary = row->summary,
                   .meaning = row->meaning,
@@ -182,7 +182,7 @@ int state_order_make(enum tcp_state state, enum side side, struct state_order *o
     return 0;
 }
 
-int64_t state_order_reached(const struct close_order *order, const struct histogram sides[SIDE_COUNT])
+int64_t kept_state_reached(const struct close_order *order, const struct histogram sides[SIDE_COUNT])
 {
     const struct histogram *side = &sides[order->keeps_side];
     return order->keeps == STATE_CLOSE ? side->ghosts : side->of[order->keeps];

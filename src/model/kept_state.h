@@ -1,11 +1,11 @@
-/* state_order: how connections are brought into one state and kept there, as rows of the same shape as the
+/* kept_state: how connections are brought into one state and kept there, as rows of the same shape as the
  * close orders. */
 #ifndef MODEL_KEPT_STATE_H
 #define MODEL_KEPT_STATE_H
 
 #include "model/close_order.h"
 
-struct state_order {
+struct kept_state {
     struct close_order order; /* its name is tcp_state_name(order.keeps); its texts are here: */
     char summary[128], meaning[320];
     const char *given_up_by;  /* the setting after whose count of retransmissions it ends; NULL: none */
@@ -14,13 +14,13 @@ struct state_order {
 
 /* The states that can be had, in the order of a connection's life: eleven of them. STATE_GONE past the last.
  */
-enum tcp_state state_order_at(size_t i);
+enum tcp_state kept_state_at(size_t i);
 
 /* Fills `out`, which must stay where it is, for that side; SIDE_COUNT: the one that is usual. Returns 0, or
  * -EINVAL when ends of that side are never in that state. */
-int state_order_make(enum tcp_state state, enum side side, struct state_order *out);
+int kept_state_make(enum tcp_state state, enum side side, struct kept_state *out);
 
 /* How many ends of its side a look shows in the state: ghosts for CLOSE, which no table shows. */
-int64_t state_order_reached(const struct close_order *order, const struct histogram sides[SIDE_COUNT]);
+int64_t kept_state_reached(const struct close_order *order, const struct histogram sides[SIDE_COUNT]);
 
 #endif

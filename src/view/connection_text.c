@@ -23,22 +23,22 @@ const char *state_words(enum tcp_state state)
     return words[state];
 }
 
-void ends_print_meaning(FILE *out, enum side side, enum tcp_state state, int width)
+void connection_print_meaning(FILE *out, enum side side, enum tcp_state state, int width)
 {
     char text[128];
     snprintf(text, sizeof text, "%s  %s: %s", side_name(side), tcp_state_name(state), state_words(state));
     wrap_print(out, text, 2, width);
 }
 
-void ends_print(FILE *out, const struct connection *connection, const struct end_sight ends[SIDE_COUNT],
-                enum side first, int width)
+void connection_print(FILE *out, const struct connection *connection, const struct end_sight ends[SIDE_COUNT],
+                      enum side first, int width)
 {
     for (int i = 0; i < SIDE_COUNT; i++) {
         enum side side = i == 0 ? first : side_other(first), other = side_other(side);
         fprintf(out, "%s:%u %s:%u %s\n", address_text(&connection->address[side]).text,
                 connection->port[side], address_text(&connection->address[other]).text,
                 connection->port[other], tcp_state_name(ends[side].state));
-        ends_print_meaning(out, side, ends[side].state, width);
+        connection_print_meaning(out, side, ends[side].state, width);
     }
 }
 

@@ -12,11 +12,11 @@ const char *state_words(enum tcp_state state);
 /* Two lines for each end, `first` first, in lines of at most `width` bytes where words let them be broken:
  *   127.0.0.1:15000 127.0.0.1:57663 FIN_WAIT2
  *     server  FIN_WAIT2: closed here; the other side has not called close() */
-void ends_print(FILE *out, const struct connection *connection, const struct end_sight ends[SIDE_COUNT],
-                enum side first, int width);
+void connection_print(FILE *out, const struct connection *connection, const struct end_sight ends[SIDE_COUNT],
+                      enum side first, int width);
 
 /* The second of these lines. */
-void ends_print_meaning(FILE *out, enum side side, enum tcp_state state, int width);
+void connection_print_meaning(FILE *out, enum side side, enum tcp_state state, int width);
 
 /* Why an end left or a state did not come, where the change between two looks shows it; NULL where it does
  * not. */

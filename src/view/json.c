@@ -243,15 +243,15 @@ static void put_trend(struct json_writer *w, const struct flow_report *flow, enu
     json_close(w, '}');
 }
 
-static void put_story(struct json_writer *w, const struct story *story)
+static void put_timeline(struct json_writer *w, const struct timeline *timeline)
 {
-    enum story_stage stages[STORY_STAGE_COUNT];
-    int count = story_in_order(story, stages);
+    enum timeline_stage stages[STAGE_COUNT];
+    int count = timeline_in_order(timeline, stages);
     json_open(w, "story", '[');
     for (int i = 0; i < count; i++) {
         json_open(w, NULL, '{');
-        json_string(w, "stage", story_stage_name(stages[i]));
-        json_number(w, "t_s", story_at(story, stages[i]));
+        json_string(w, "stage", timeline_stage_name(stages[i]));
+        json_number(w, "t_s", timeline_at(timeline, stages[i]));
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -273,8 +273,8 @@ static void put_flow(struct json_writer *w, const struct flow_report *flow)
     json_integer(w, "server_nofile", flow->nofile);
     put_trend(w, flow, SIDE_SERVER);
     put_trend(w, flow, SIDE_CLIENT);
-    put_story(w, flow->story);
-    if (flow->scenario != NULL)
+    put_timeline(w, flow->timeline);
+    if (flow->fault_case != NULL)
         json_boolean(w, "signature", flow->shows_signature);
     json_close(w, '}');
 }

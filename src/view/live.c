@@ -43,7 +43,7 @@ struct frame {
 
 struct live {
     struct look_and_feel feel;
-    struct board board;
+    struct snapshot snapshot;
     struct history history;
     int64_t drawn_us;
     bool at_once;
@@ -135,7 +135,7 @@ static void append_spark(char *line, bool utf8, const struct history *history, i
     }
 }
 
-static void append_where(char *line, const struct board_order *at)
+static void append_where(char *line, const struct snapshot_order *at)
 {
     append(line, "%s  %s  %s", at->order->name, at->step, at->doing);
     if (at->total > 0 && at->done > 0 && at->elapsed_s > 0)
@@ -150,15 +150,15 @@ static void append_where(char *line, const struct board_order *at)
 static void put_header(struct live *live)
 {
     char *line = begin_line(&live->frame), time[32];
-    for (int i = 0; i < live->board.count; i++) {
-        const struct board_order *at = &live->board.orders[i];
-        if (live->board.count == 1)
+    for (int i = 0; i < live->snapshot.count; i++) {
+        const struct snapshot_order *at = &live->snapshot.orders[i];
+        if (live->snapshot.count == 1)
             append_where(line, at);
         else
             append(line, "%s%s %s", i > 0 ? ", " : "", at->order->name, at->doing);
     }
     int length =
-        snprintf(time, sizeof time, "  %.0f s", (double)(monotonic_us() - live->board.run_began_us) / 1e6);
+        snprintf(time, sizeof time, "  %.0f s", (double)(monotonic_us() - live->snapshot.run_began_us) / 1e6);
     int room = live->frame.columns > length ? live->frame.columns - length : 0; /* all of it is ASCII */
     line[room] = '\0';
     append(line, "%*s", live->frame.columns - (int)strlen(line), time);
@@ -192,14 +192,14 @@ static void put_heads(struct frame *frame, const struct columns *columns)
                "client");
 }
 
-static void put_state(struct live *live, const struct board_order *sum, const struct columns *columns,
+static void put_state(struct live *live, const struct snapshot_order *sum, const struct columns *columns,
                       enum tcp_state state)
 {
     char *line = begin_line(&live->frame);
     const char *colour = view_state_colour(live->feel, state);
     append(line, "  %s%-*s", colour, NAME_WIDTH, tcp_state_name(state));
     for (int side = 0; side < SIDE_COUNT; side++) {
-        int64_t count = board_count(sum, (enum side)side, state);
+        int64_t count = snapshot_count(sum, (enum side)side, state);
         append(line, "%s", side == 0 ? " " : "   ");
         if (columns->bar > 0)
             append_bar(line, live->feel.utf8, count, sum->conns, columns->bar);
@@ -225,7 +225,7 @@ static void append_debt(const struct frame *frame, char *line, const char *forma
 }
 
 /* Who owes a close(), and how that came about. */
-static void put_debts(struct live *live, const struct board_order *sum)
+static void put_debts(struct live *live, const struct snapshot_order *sum)
 {
     struct frame *frame = &live->frame;
     struct debt debts[SIDE_COUNT];
@@ -251,7 +251,7 @@ static void put_debts(struct live *live, const struct board_order *sum)
 static void make_frame(struct live *live)
 {
     struct terminal_size size = terminal_size(STDERR_FILENO);
-    struct board_order sum = board_sum(&live->board);
+    struct snapshot_order sum = snapshot_sum(&live->snapshot);
     live->frame.count = 0;
     live->frame.columns = size.columns - 1;
     if (live->frame.columns > COLUMNS_MAX)
@@ -275,8 +275,8 @@ static void make_frame(struct live *live)
 static void draw(struct live *live)
 {
     int64_t now_us = monotonic_us();
-    if (live->board.count == 0 || now_us - live->drawn_us < REDRAW_US ||
-        (!live->at_once && now_us - live->board.run_began_us < QUIET_US))
+    if (live->snapshot.count == 0 || now_us - live->drawn_us < REDRAW_US ||
+        (!live->at_once && now_us - live->snapshot.run_began_us < QUIET_US))
         return;
     live->drawn_us = now_us;
     make_frame(live);
@@ -291,18 +291,18 @@ static void draw(struct live *live)
 static int live_run_start(void *view, const struct run_start *start)
 {
     (void)start;
-    board_run_start(&((struct live *)view)->board);
+    snapshot_run_start(&((struct live *)view)->snapshot);
     return 0;
 }
 
 static int live_order_start(void *view, const struct order_start *start)
 {
     struct live *live = view;
-    if (live->board.count == 0) {
+    if (live->snapshot.count == 0) {
         live->history = (struct history){.bucket_us = FIRST_BUCKET_US, .began_us = monotonic_us()};
         memset(live->has_occurred, 0, sizeof live->has_occurred);
     }
-    board_order_start(&live->board, start);
+    snapshot_order_start(&live->snapshot, start);
     diag_progress_clear();
     return 0;
 }
@@ -312,14 +312,14 @@ static int live_sample(void *view, const struct sample *sample)
     struct live *live = view;
     int64_t owed = 0;
     bool listens = sample->order->opening == OPENING_LISTENERS; /* otherwise the lanes alone do */
-    board_sample(&live->board, sample);
-    struct board_order sum = board_sum(&live->board);
+    snapshot_sample(&live->snapshot, sample);
+    struct snapshot_order sum = snapshot_sum(&live->snapshot);
     for (int side = 0; side < SIDE_COUNT; side++) {
         const struct debt debt = debt_of(&sum.sides[side]);
         owed += debt.owed + debt.stuck;
         for (int state = 0; state < STATE_COUNT; state++)
             live->has_occurred[state] |= (state != STATE_LISTEN || listens) &&
-                                         board_count(&sum, (enum side)side, (enum tcp_state)state) > 0;
+                                         snapshot_count(&sum, (enum side)side, (enum tcp_state)state) > 0;
     }
     note(&live->history, owed, monotonic_us());
     draw(live);
@@ -329,7 +329,7 @@ static int live_sample(void *view, const struct sample *sample)
 static void live_progress(void *view, const struct progress *progress)
 {
     struct live *live = view;
-    board_progress(&live->board, progress);
+    snapshot_progress(&live->snapshot, progress);
     draw(live);
 }
 
@@ -343,7 +343,7 @@ static int live_step_end(void *view, const struct step_end *end)
 
 static int live_order_end(void *view, const struct order_end *end)
 {
-    board_order_end(&((struct live *)view)->board, end);
+    snapshot_order_end(&((struct live *)view)->snapshot, end);
     diag_progress_clear();
     return 0;
 }

@@ -15,7 +15,7 @@
 #include <string.h>
 
 struct metrics {
-    struct board board;
+    struct snapshot snapshot;
     int listener; /* the server's, once there is one */
     struct page_server *server;
 };
@@ -29,97 +29,97 @@ struct family {
     enum kind kind;
     const char *help;
     /* One of them: */
-    double (*of_side)(const struct board_order *sum, enum side side);
-    double (*of_run)(const struct board *board, const struct board_order *sum);
+    double (*of_side)(const struct snapshot_order *sum, enum side side);
+    double (*of_run)(const struct snapshot *snapshot, const struct snapshot_order *sum);
 };
 
-static double gone(const struct board_order *sum, enum side side)
+static double gone(const struct snapshot_order *sum, enum side side)
 {
-    return (double)board_count(sum, side, STATE_GONE);
+    return (double)snapshot_count(sum, side, STATE_GONE);
 }
 
-static double unread(const struct board_order *sum, enum side side)
+static double unread(const struct snapshot_order *sum, enum side side)
 {
     return (double)sum->sides[side].unread;
 }
 
-static double unowned(const struct board_order *sum, enum side side)
+static double unowned(const struct snapshot_order *sum, enum side side)
 {
     return (double)sum->sides[side].unowned;
 }
 
-static double ghosts(const struct board_order *sum, enum side side)
+static double ghosts(const struct snapshot_order *sum, enum side side)
 {
     return (double)sum->sides[side].ghosts;
 }
 
-static double open_fds(const struct board_order *sum, enum side side)
+static double open_fds(const struct snapshot_order *sum, enum side side)
 {
     return (double)sum->look.fds[side];
 }
 
-static double max_fds(const struct board_order *sum, enum side side)
+static double max_fds(const struct snapshot_order *sum, enum side side)
 {
     return (double)sum->look.nofile[side];
 }
 
-static double errors(const struct board_order *sum, enum side side)
+static double errors(const struct snapshot_order *sum, enum side side)
 {
     return (double)sum->look.errors[side];
 }
 
-static double wanted(const struct board *board, const struct board_order *sum)
+static double wanted(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    (void)board;
+    (void)snapshot;
     return (double)sum->conns;
 }
 
-static double opened(const struct board *board, const struct board_order *sum)
+static double opened(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    (void)board;
+    (void)snapshot;
     return (double)sum->look.opened;
 }
 
-static double queued(const struct board *board, const struct board_order *sum)
+static double queued(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    (void)board;
+    (void)snapshot;
     return (double)sum->sides[SIDE_SERVER].queued;
 }
 
-static double dropped(const struct board *board, const struct board_order *sum)
+static double dropped(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    (void)board;
+    (void)snapshot;
     return (double)sum->look.dropped;
 }
 
-static double late(const struct board *board, const struct board_order *sum)
+static double late(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    (void)board;
+    (void)snapshot;
     return (double)sum->look.late;
 }
 
-static double looks(const struct board *board, const struct board_order *sum)
+static double looks(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
     (void)sum;
-    return (double)board->looks;
+    return (double)snapshot->looks;
 }
 
-static double look_seconds(const struct board *board, const struct board_order *sum)
+static double look_seconds(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    (void)board;
+    (void)snapshot;
     return sum->look.look_s;
 }
 
-static double look_age_seconds(const struct board *board, const struct board_order *sum)
+static double look_age_seconds(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    (void)board;
+    (void)snapshot;
     return sum->has_look ? (double)(monotonic_us() - sum->look_began_us) / 1e6 : 0;
 }
 
-static double run_seconds(const struct board *board, const struct board_order *sum)
+static double run_seconds(const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
     (void)sum;
-    return (double)(monotonic_us() - board->run_began_us) / 1e6;
+    return (double)(monotonic_us() - snapshot->run_began_us) / 1e6;
 }
 
 static const struct family families[] = {
@@ -160,7 +160,7 @@ static void put_head(const struct page *page, const char *name, const char *type
                         name, suffix, type);
 }
 
-static void put_states(const struct page *page, const struct board_order *sum)
+static void put_states(const struct page *page, const struct snapshot_order *sum)
 {
     put_head(page, "connection_states", "gauge", "Sockets in each TCP state, as the kernel reports them.",
              false);
@@ -173,15 +173,15 @@ static void put_states(const struct page *page, const struct board_order *sum)
         }
 }
 
-static void put_family(const struct page *page, const struct family *family, const struct board *board,
-                       const struct board_order *sum)
+static void put_family(const struct page *page, const struct family *family, const struct snapshot *snapshot,
+                       const struct snapshot_order *sum)
 {
     bool is_counter = family->kind == KIND_COUNTER;
     const char *total = is_counter ? "_total" : "";
     put_head(page, family->name, is_counter ? "counter" : "gauge", family->help, is_counter);
     if (family->of_run != NULL)
         evbuffer_add_printf(page->out, "tcpstorm_%s%s %.15g\n", family->name, total,
-                            family->of_run(board, sum));
+                            family->of_run(snapshot, sum));
     for (int side = 0; family->of_side != NULL && side < SIDE_COUNT; side++)
         evbuffer_add_printf(page->out, "tcpstorm_%s%s{side=\"%s\"} %.15g\n", family->name, total,
                             side_name((enum side)side), family->of_side(sum, (enum side)side));
@@ -195,23 +195,24 @@ static void put_info_head(const struct page *page, const char *name, const char 
     put_head(page, whole, page->open_metrics ? "info" : "gauge", help, false);
 }
 
-static void put_infos(const struct page *page, const struct board *board)
+static void put_infos(const struct page *page, const struct snapshot *snapshot)
 {
     put_info_head(page, "build", "The version of tcpstorm.");
     evbuffer_add_printf(page->out, "tcpstorm_build_info{version=\"%s\"} 1\n", TCPSTORM_VERSION);
     put_info_head(page, "step", "The close orders under way, and the step that each is at.");
-    for (int i = 0; i < board->count; i++)
+    for (int i = 0; i < snapshot->count; i++)
         evbuffer_add_printf(page->out, "tcpstorm_step_info{order=\"%s\",step=\"%s\",doing=\"%s\"} 1\n",
-                            board->orders[i].order->name, board->orders[i].step, board->orders[i].doing);
+                            snapshot->orders[i].order->name, snapshot->orders[i].step,
+                            snapshot->orders[i].doing);
 }
 
-static void put_page(const struct page *page, const struct board *board)
+static void put_page(const struct page *page, const struct snapshot *snapshot)
 {
-    struct board_order sum = board_sum(board);
-    put_infos(page, board);
+    struct snapshot_order sum = snapshot_sum(snapshot);
+    put_infos(page, snapshot);
     put_states(page, &sum);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        put_family(page, &families[i], board, &sum);
+        put_family(page, &families[i], snapshot, &sum);
     if (page->open_metrics)
         evbuffer_add_printf(page->out, "# EOF\n");
 }
@@ -231,38 +232,38 @@ static bool make_page(void *context, const struct page_request *request, struct 
         return false;
     }
     *type = types[page.open_metrics];
-    put_page(&page, &metrics->board);
+    put_page(&page, &metrics->snapshot);
     return true;
 }
 
 static int metrics_run_start(void *view, const struct run_start *start)
 {
     struct metrics *metrics = view;
-    board_run_start(&metrics->board);
+    snapshot_run_start(&metrics->snapshot);
     metrics->server = page_server_new(start->base, metrics->listener, make_page, metrics);
     return metrics->server != NULL ? 0 : -ENOMEM;
 }
 
 static int metrics_order_start(void *view, const struct order_start *start)
 {
-    board_order_start(&((struct metrics *)view)->board, start);
+    snapshot_order_start(&((struct metrics *)view)->snapshot, start);
     return 0;
 }
 
 static int metrics_sample(void *view, const struct sample *sample)
 {
-    board_sample(&((struct metrics *)view)->board, sample);
+    snapshot_sample(&((struct metrics *)view)->snapshot, sample);
     return 0;
 }
 
 static void metrics_progress(void *view, const struct progress *progress)
 {
-    board_progress(&((struct metrics *)view)->board, progress);
+    snapshot_progress(&((struct metrics *)view)->snapshot, progress);
 }
 
 static int metrics_order_end(void *view, const struct order_end *end)
 {
-    board_order_end(&((struct metrics *)view)->board, end);
+    snapshot_order_end(&((struct metrics *)view)->snapshot, end);
     return 0;
 }
 

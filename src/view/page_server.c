@@ -214,7 +214,7 @@ static bool receive(struct page_server *server, int fd)
     return true;
 }
 
-/* ---- the door ---- */
+/* ---- the listener ---- */
 
 static void on_rested(evutil_socket_t fd, short what, void *context)
 {

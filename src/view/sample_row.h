@@ -4,7 +4,7 @@
 #define VIEW_SAMPLE_ROW_H
 
 #include "engine/by_host.h"
-#include "engine/events.h"
+#include "engine/observer.h"
 
 #include <stdbool.h>
 

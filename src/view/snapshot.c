@@ -5,42 +5,42 @@
 #include <stdio.h>
 #include <string.h>
 
-void board_run_start(struct board *board)
+void snapshot_run_start(struct snapshot *snapshot)
 {
-    *board = (struct board){.run_began_us = monotonic_us()};
+    *snapshot = (struct snapshot){.run_began_us = monotonic_us()};
 }
 
-static struct board_order *find(struct board *board, const struct close_order *order)
+static struct snapshot_order *find(struct snapshot *snapshot, const struct close_order *order)
 {
-    for (int i = 0; i < board->count; i++)
-        if (board->orders[i].order == order)
-            return &board->orders[i];
+    for (int i = 0; i < snapshot->count; i++)
+        if (snapshot->orders[i].order == order)
+            return &snapshot->orders[i];
     return NULL;
 }
 
-void board_order_start(struct board *board, const struct order_start *start)
+void snapshot_order_start(struct snapshot *snapshot, const struct order_start *start)
 {
-    if (board->count < BOARD_ORDERS_MAX)
-        board->orders[board->count++] = (struct board_order){
+    if (snapshot->count < BOARD_ORDERS_MAX)
+        snapshot->orders[snapshot->count++] = (struct snapshot_order){
             .order = start->order, .conns = start->plan->settings->conns, .doing = "starting", .left_s = -1};
 }
 
-void board_sample(struct board *board, const struct sample *sample)
+void snapshot_sample(struct snapshot *snapshot, const struct sample *sample)
 {
-    struct board_order *entry = find(board, sample->order);
+    struct snapshot_order *entry = find(snapshot, sample->order);
     if (entry == NULL)
         return;
-    board->looks++;
+    snapshot->looks++;
     entry->has_look = true;
     entry->look = *sample;
     memcpy(entry->sides, sample->sides, sizeof entry->sides);
-    entry->look_began_us = board->run_began_us + (int64_t)(sample->t_s * 1e6);
+    entry->look_began_us = snapshot->run_began_us + (int64_t)(sample->t_s * 1e6);
     snprintf(entry->step, sizeof entry->step, "%s", sample->step);
 }
 
-void board_progress(struct board *board, const struct progress *progress)
+void snapshot_progress(struct snapshot *snapshot, const struct progress *progress)
 {
-    struct board_order *entry = find(board, progress->order);
+    struct snapshot_order *entry = find(snapshot, progress->order);
     if (entry == NULL)
         return;
     snprintf(entry->step, sizeof entry->step, "%s", progress->step);
@@ -51,17 +51,17 @@ void board_progress(struct board *board, const struct progress *progress)
     entry->left_s = progress->left_s;
 }
 
-void board_order_end(struct board *board, const struct order_end *end)
+void snapshot_order_end(struct snapshot *snapshot, const struct order_end *end)
 {
-    struct board_order *entry = find(board, end->order);
+    struct snapshot_order *entry = find(snapshot, end->order);
     if (entry == NULL)
         return;
-    size_t after = (size_t)(&board->orders[board->count] - (entry + 1));
+    size_t after = (size_t)(&snapshot->orders[snapshot->count] - (entry + 1));
     memmove(entry, entry + 1, after * sizeof *entry);
-    board->count--;
+    snapshot->count--;
 }
 
-static void add_side(struct board_order *sum, const struct board_order *entry, int side)
+static void add_side(struct snapshot_order *sum, const struct snapshot_order *entry, int side)
 {
     histogram_add(&sum->sides[side], &entry->sides[side]);
     sum->look.fds[side] += entry->look.fds[side];
@@ -69,11 +69,11 @@ static void add_side(struct board_order *sum, const struct board_order *entry, i
     sum->look.nofile[side] += entry->look.nofile[side];
 }
 
-struct board_order board_sum(const struct board *board)
+struct snapshot_order snapshot_sum(const struct snapshot *snapshot)
 {
-    struct board_order sum = {.left_s = -1};
-    for (int i = 0; i < board->count; i++) {
-        const struct board_order *entry = &board->orders[i];
+    struct snapshot_order sum = {.left_s = -1};
+    for (int i = 0; i < snapshot->count; i++) {
+        const struct snapshot_order *entry = &snapshot->orders[i];
         const struct sample *look = &entry->look;
         sum.conns += entry->conns;
         sum.look.opened += look->opened;
@@ -94,7 +94,7 @@ struct board_order board_sum(const struct board *board)
     return sum;
 }
 
-int64_t board_count(const struct board_order *of, enum side side, enum tcp_state state)
+int64_t snapshot_count(const struct snapshot_order *of, enum side side, enum tcp_state state)
 {
     int64_t count = histogram_of(&of->sides[side], state, of->look.opened);
     return count > 0 ? count : 0; /* gone is negative in a look that overtakes what the workers report */

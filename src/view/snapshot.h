@@ -1,13 +1,13 @@
-/* board: what is there now: the last look at every order that is under way, and where it is. For views that
- * show a moment: live, metrics. */
+/* snapshot: what is there now: the last look at every order that is under way, and where it is. For views
+ * that show a moment: live, metrics. */
 #ifndef VIEW_SNAPSHOT_H
 #define VIEW_SNAPSHOT_H
 
-#include "engine/events.h"
+#include "engine/observer.h"
 
 enum { BOARD_ORDERS_MAX = 16 };
 
-struct board_order {
+struct snapshot_order {
     const struct close_order *order;
     int64_t conns;
     char step[32];
@@ -21,25 +21,25 @@ struct board_order {
     int64_t look_began_us; /* monotonic */
 };
 
-struct board {
+struct snapshot {
     int64_t run_began_us; /* monotonic */
     int64_t looks;        /* of the whole run */
     int count;
-    struct board_order
+    struct snapshot_order
         orders[BOARD_ORDERS_MAX]; /* under way; more than one where several are held together */
 };
 
 /* What the observer of the same name hears. */
-void board_run_start(struct board *board);
-void board_order_start(struct board *board, const struct order_start *start);
-void board_sample(struct board *board, const struct sample *sample);
-void board_progress(struct board *board, const struct progress *progress);
-void board_order_end(struct board *board, const struct order_end *end);
+void snapshot_run_start(struct snapshot *snapshot);
+void snapshot_order_start(struct snapshot *snapshot, const struct order_start *start);
+void snapshot_sample(struct snapshot *snapshot, const struct sample *sample);
+void snapshot_progress(struct snapshot *snapshot, const struct progress *progress);
+void snapshot_order_end(struct snapshot *snapshot, const struct order_end *end);
 
 /* Everything added up over the orders under way; look_s and t_s are of the last look. */
-struct board_order board_sum(const struct board *board);
+struct snapshot_order snapshot_sum(const struct snapshot *snapshot);
 
 /* Connections in a state, gone included, of a sum or an order that has had a look. */
-int64_t board_count(const struct board_order *of, enum side side, enum tcp_state state);
+int64_t snapshot_count(const struct snapshot_order *of, enum side side, enum tcp_state state);
 
 #endif

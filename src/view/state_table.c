@@ -55,7 +55,7 @@ static void print_line(struct state_table *table, struct state_line *line, const
 {
     char reached[64];
     diag_progress_clear();
-    int64_t conns = line->settings->conns, there = state_order_reached(line->order, sides);
+    int64_t conns = line->settings->conns, there = kept_state_reached(line->order, sides);
     snprintf(reached, sizeof reached, "%s/%s", grouped(there).text, grouped(conns).text);
     fprintf(table->out, "  %-12s %-7s %15s  ", line->order->name, side_name(line->order->keeps_side),
             reached);
@@ -87,7 +87,7 @@ static int table_step_end(void *view, const struct step_end *end)
     if (line != NULL && !line->is_printed && !end->ok)
         print_line(table, line, end->sides);
     table->kept += line != NULL && line->is_printed && end->ok &&
-                   state_order_reached(line->order, end->sides) == line->settings->conns;
+                   kept_state_reached(line->order, end->sides) == line->settings->conns;
     return view_flush(table->out);
 }
 

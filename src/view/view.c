@@ -65,15 +65,15 @@ static void print_ports(FILE *out, const struct port_range *lanes)
         fprintf(out, "-%u", lanes->last);
 }
 
-static void print_lanes_of_team(FILE *out, const struct plan *plan, const struct port_range *lanes)
+static void print_lanes_of_hosts(FILE *out, const struct plan *plan, const struct port_range *lanes)
 {
-    const struct team *team = plan->settings->team;
-    for (int i = 0; i < team->count; i++) {
-        if (team->hosts[i].side != SIDE_SERVER)
+    const struct hosts *hosts = plan->settings->hosts;
+    for (int i = 0; i < hosts->count; i++) {
+        if (hosts->each[i].side != SIDE_SERVER)
             continue;
-        fprintf(out, "lanes %s:", address_text(&team->hosts[i].address).text);
+        fprintf(out, "lanes %s:", address_text(&hosts->each[i].address).text);
         print_ports(out, lanes);
-        fprintf(out, " on %s\n", host_name(&team->hosts[i]).text);
+        fprintf(out, " on %s\n", host_name(&hosts->each[i]).text);
     }
     fprintf(out,
             "seen by %s on each host; look yourself there: ss -tan '( sport >= :%u and sport <= :%u ) or ( "
@@ -83,8 +83,8 @@ static void print_lanes_of_team(FILE *out, const struct plan *plan, const struct
 
 void view_print_lanes(FILE *out, const struct plan *plan, const struct port_range *lanes)
 {
-    if (plan->settings->team != NULL) {
-        print_lanes_of_team(out, plan, lanes);
+    if (plan->settings->hosts != NULL) {
+        print_lanes_of_hosts(out, plan, lanes);
         return;
     }
     fprintf(out, "lanes %s:", address_text(&plan->settings->address).text);

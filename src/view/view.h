@@ -3,7 +3,7 @@
 #ifndef VIEW_VIEW_H
 #define VIEW_VIEW_H
 
-#include "engine/events.h"
+#include "engine/observer.h"
 
 #include <stdbool.h>
 #include <stdio.h>

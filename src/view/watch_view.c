@@ -81,7 +81,7 @@ static void put_age(char *cell, int64_t ms)
 
 static void put_cells(struct line *line, const struct watch_row *row)
 {
-    struct trend trend = growth_of(&row->growth);
+    struct trend trend = trend_of(&row->growth);
     int64_t close_wait = row->of[STATE_CLOSE_WAIT];
     *line = (struct line){.row = row};
     put_where(line->cells[WHERE], row);
@@ -130,7 +130,7 @@ static bool is_told(const struct watch_page *page, const struct watch_row *port,
     if (owner->processes == 0)
         return port->processes > 0 && owner->of[STATE_CLOSE_WAIT] > 0;
     return port->processes > 1 &&
-           (port->processes <= WORKERS_MOST || growth_of(&owner->growth).kind == TREND_LEAK);
+           (port->processes <= WORKERS_MOST || trend_of(&owner->growth).kind == TREND_LEAK);
 }
 
 static void add_port(struct lines *lines, const struct watch_page *page, const struct watch_row *port)
@@ -377,10 +377,10 @@ struct watch_growth_text watch_growth_words(const struct watch_growth *growing)
         snprintf(who, sizeof who, "no process");
     if (growing->set == WATCH_PROGRAMS)
         snprintf(out.text, sizeof out.text, "CLOSE_WAIT on all %s ports of %s %s",
-                 row->key.side == SIDE_SERVER ? "server" : "client", who, growth_words(&growing->trend).text);
+                 row->key.side == SIDE_SERVER ? "server" : "client", who, trend_words(&growing->trend).text);
     else
         snprintf(out.text, sizeof out.text, "CLOSE_WAIT on %s port %u (%s) %s", side, row->key.port, who,
-                 growth_words(&growing->trend).text);
+                 trend_words(&growing->trend).text);
     return out;
 }
 
@@ -388,7 +388,7 @@ struct watch_growth_text watch_growth_words(const struct watch_growth *growing)
 
 static void put_row(struct json_writer *w, const struct watch_row *row, enum watch_set set)
 {
-    struct trend trend = growth_of(&row->growth);
+    struct trend trend = trend_of(&row->growth);
     json_open(w, NULL, '{');
     json_string(w, "side", side_name((enum side)row->key.side));
     if (set != WATCH_PROGRAMS)

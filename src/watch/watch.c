@@ -63,7 +63,7 @@ struct watch {
     bool listens[PORTS]; /* something listens there */
     bool serves[PORTS];  /* connections whose local port this is were accepted, now or before */
     struct watch_table tables[WATCH_SETS];
-    struct growth all;
+    struct trend_line all;
 };
 
 static int begin(struct watch *watch)
@@ -517,7 +517,7 @@ static int fill_rows(struct watch *watch, struct watch_look *look, int64_t now_u
         rc = count_socket(watch, seen, now_us);
     }
     free(order);
-    growth_add(&watch->all, look->t_s, close_wait);
+    trend_line_add(&watch->all, look->t_s, close_wait);
     for (int set = 0; set < WATCH_SETS; set++) {
         watch_table_end(&watch->tables[set], look->t_s);
         look->sets[set] = watch->tables[set].rows;
@@ -561,7 +561,7 @@ static bool most_growing(const struct watch_rows *rows, double least_s, struct w
 {
     bool is_any = false;
     for (int i = 0; i < rows->count; i++) {
-        struct trend trend = growth_of(&rows->each[i].growth);
+        struct trend trend = trend_of(&rows->each[i].growth);
         if (trend.kind != TREND_LEAK || trend.span_s < least_s ||
             (is_any && trend.slope_per_s <= most->trend.slope_per_s))
             continue;

@@ -49,10 +49,10 @@ struct watch_row {
 
     bool is_here; /* in the last look */
     int64_t of[STATE_COUNT];
-    int64_t unread;       /* of CLOSE_WAIT: Recv-Q >= 1 */
-    int64_t unowned;      /* of CLOSE_WAIT: never accepted */
-    int64_t oldest_ms;    /* of CLOSE_WAIT, at least; -1: none */
-    struct growth growth; /* of CLOSE_WAIT */
+    int64_t unread;           /* of CLOSE_WAIT: Recv-Q >= 1 */
+    int64_t unowned;          /* of CLOSE_WAIT: never accepted */
+    int64_t oldest_ms;        /* of CLOSE_WAIT, at least; -1: none */
+    struct trend_line growth; /* of CLOSE_WAIT */
 };
 
 struct watch_rows {
@@ -70,7 +70,7 @@ struct watch_look {
     int64_t unsure; /* with an owner that was not found now: it is hidden, or closed them meanwhile */
     int refused;    /* processes that may not be looked into, when the owners were last read */
     struct watch_rows sets[WATCH_SETS];
-    struct growth all; /* CLOSE_WAIT of all sockets */
+    struct trend_line all; /* CLOSE_WAIT of all sockets */
 };
 
 struct watch; /* what is remembered from look to look */

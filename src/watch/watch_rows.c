@@ -90,7 +90,7 @@ void watch_table_end(struct watch_table *table, double t_s)
         struct watch_row *row = &rows->each[kept++];
         *row = rows->each[i];
         row->pid = row->processes == 1 ? row->pid : 0;
-        growth_add(&row->growth, t_s, row->of[STATE_CLOSE_WAIT]);
+        trend_line_add(&row->growth, t_s, row->of[STATE_CLOSE_WAIT]);
     }
     rows->count = kept;
     if (kept > 0)

@@ -1,5 +1,5 @@
-/* client_flow: the side that connects, where connections come one by one, each when it is due. A connect()
- * that is not answered is waited for, as a client would, and given up after a while. */
+/* arrivals_client: the side that connects, where connections come one by one, each when it is due. A
+ * connect() that is not answered is waited for, as a client would, and given up after a while. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "worker/arrivals_worker.h"
@@ -38,11 +38,11 @@ struct attempt {
 
 TAILQ_HEAD(attempt_list, attempt);
 
-struct client_flow {
-    struct flow_worker flow;
+struct arrivals_client {
+    struct arrivals_worker flow;
     struct destination *destinations;
     int destination_count;
-    struct arrivals arrivals;
+    struct pacer pacer;
     struct event *due;
     struct attempt_list attempts; /* the longest first */
     int64_t timeout_us;           /* for a connect() */
@@ -57,37 +57,38 @@ struct client_flow {
 
 static void report(struct worker *worker)
 {
-    struct client_flow *client = worker->role_state;
-    const struct party *party = &client->flow.party;
+    struct arrivals_client *client = worker->role_state;
+    const struct endpoint *endpoint = &client->flow.endpoint;
     const struct attempt *oldest = TAILQ_FIRST(&client->attempts);
     int64_t waiting_us = oldest != NULL ? monotonic_us() - oldest->began_us : 0;
-    wire_send(worker->wire, "arrived %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld",
-              (long long)client->started, (long long)client->connected, (long long)party->held.count,
-              (long long)party->errors, (long long)client->arrivals.late,
-              (long long)client->arrivals.worst_us, (long long)waiting_us, (long long)client->timeouts,
-              (long long)party->leaked, (long long)party->lost, (long long)client->arrivals.span_us);
+    link_send(worker->link, "arrived %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld",
+              (long long)client->started, (long long)client->connected,
+              (long long)endpoint->descriptors.count, (long long)endpoint->errors,
+              (long long)client->pacer.late, (long long)client->pacer.worst_us, (long long)waiting_us,
+              (long long)client->timeouts, (long long)endpoint->leaked, (long long)endpoint->lost,
+              (long long)client->pacer.span_us);
 }
 
 static void stop(struct worker *worker, const char *call, int error, const struct destination *to)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     client->is_stopped = true;
     worker_fault(worker, call, error, to->port);
 }
 
 static void begin(struct worker *worker, int fd)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     client->connected++;
     client->last_event_us = monotonic_us();
-    party_begin(&client->flow.party, fd);
+    endpoint_begin(&client->flow.endpoint, fd);
 }
 
 /* ---- attempts ---- */
 
 static void free_attempt(struct attempt *attempt)
 {
-    struct client_flow *client = attempt->worker->role_state;
+    struct arrivals_client *client = attempt->worker->role_state;
     TAILQ_REMOVE(&client->attempts, attempt, link);
     event_del(&attempt->done);
     free(attempt);
@@ -96,12 +97,12 @@ static void free_attempt(struct attempt *attempt)
 /* Of those a server in trouble has to answer for. */
 static void give_up(struct attempt *attempt, int error)
 {
-    struct client_flow *client = attempt->worker->role_state;
+    struct arrivals_client *client = attempt->worker->role_state;
     client->started--;
     client->timeouts += error == ETIMEDOUT;
     client->last_event_us = monotonic_us();
-    client->flow.party.errors++;
-    client->flow.party.last_errno = error;
+    client->flow.endpoint.errors++;
+    client->flow.endpoint.last_errno = error;
     int fd = attempt->fd;
     free_attempt(attempt);
     close(fd);
@@ -126,7 +127,7 @@ static void on_attempt_done(evutil_socket_t fd, short what, void *context)
     begin(worker, fd);
 }
 
-static void give_up_old_attempts(struct client_flow *client)
+static void give_up_old_attempts(struct arrivals_client *client)
 {
     int64_t too_old_us = monotonic_us() - client->timeout_us;
     struct attempt *oldest;
@@ -136,7 +137,7 @@ static void give_up_old_attempts(struct client_flow *client)
 
 static void wait_for(struct worker *worker, const struct destination *to, int fd)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     struct attempt *attempt = memory_new(sizeof *attempt);
     *attempt = (struct attempt){.worker = worker, .to = to, .began_us = monotonic_us(), .fd = fd};
     event_assign(&attempt->done, worker->base, fd, EV_WRITE, on_attempt_done, attempt);
@@ -164,9 +165,9 @@ static int connect_now_or_later(struct worker *worker, const struct destination 
 
 static void arrive(struct worker *worker)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     const struct destination *to =
-        &client->destinations[(client->arrivals.next - 1) % client->destination_count];
+        &client->destinations[(client->pacer.next - 1) % client->destination_count];
     int fd = socket(to->where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         stop(worker, "socket", errno, to);
@@ -178,7 +179,7 @@ static void arrive(struct worker *worker)
         return;
     close(fd);
     client->started--;
-    client->flow.party.errors++;
+    client->flow.endpoint.errors++;
     if (rc != -ECONNRESET && rc != -ETIMEDOUT)
         stop(worker, "connect", -rc, to);
 }
@@ -188,34 +189,35 @@ static void on_due(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct worker *worker = context;
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     int64_t now_us = monotonic_us();
     for (int i = 0; i < CONNECTS_PER_TURN && !client->is_stopped; i++) {
-        if (!arrivals_take(&client->arrivals, now_us))
+        if (!pacer_take(&client->pacer, now_us))
             break;
         arrive(worker);
         now_us = monotonic_us();
     }
-    if (client->is_stopped || client->arrivals.next == client->arrivals.total)
+    if (client->is_stopped || client->pacer.next == client->pacer.total)
         return;
-    int64_t wait_us = arrivals_due_us(&client->arrivals, client->arrivals.next) - now_us;
+    int64_t wait_us = pacer_due_us(&client->pacer, client->pacer.next) - now_us;
     struct timeval wait = timeval_of_us(wait_us > 0 && wait_us < TOGETHER_US ? TOGETHER_US : wait_us);
     evtimer_add(client->due, &wait);
 }
 
 /* ---- the end ---- */
 
-static bool is_over(const struct client_flow *client)
+static bool is_over(const struct arrivals_client *client)
 {
-    const struct party *party = &client->flow.party;
-    if (client->arrivals.next < client->arrivals.total || !TAILQ_EMPTY(&client->attempts))
+    const struct endpoint *endpoint = &client->flow.endpoint;
+    if (client->pacer.next < client->pacer.total || !TAILQ_EMPTY(&client->attempts))
         return false;
-    return party->ended == party->begun || monotonic_us() - client->last_event_us > party->life_us + GRACE_US;
+    return endpoint->ended == endpoint->begun ||
+           monotonic_us() - client->last_event_us > endpoint->life_us + GRACE_US;
 }
 
 static void on_report_due(struct worker *worker)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     if (!client->is_arriving)
         return;
     give_up_old_attempts(client);
@@ -223,48 +225,48 @@ static void on_report_due(struct worker *worker)
     if (client->is_stopped || !is_over(client))
         return;
     client->is_arriving = false;
-    wire_send(worker->wire, "done %lld %lld 0 0 %lld", (long long)client->serial, (long long)client->started,
-              (long long)client->flow.party.held.count);
+    link_send(worker->link, "done %lld %lld 0 0 %lld", (long long)client->serial, (long long)client->started,
+              (long long)client->flow.endpoint.descriptors.count);
 }
 
 /* ---- the role ---- */
 
 static bool client_flow_start(struct worker *worker)
 {
-    struct client_flow *client = memory_new(sizeof *client);
+    struct arrivals_client *client = memory_new(sizeof *client);
     worker->role_state = client;
     TAILQ_INIT(&client->attempts);
     client->due = evtimer_new(worker->base, on_due, worker);
-    return flow_worker_start(worker, &client->flow, on_report_due);
+    return arrivals_worker_start(worker, &client->flow, on_report_due);
 }
 
 static void client_flow_halt(struct worker *worker)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     client->is_stopped = true;
     evtimer_del(client->due);
 }
 
 static void client_flow_stop(struct worker *worker)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     struct attempt *attempt;
     while ((attempt = TAILQ_FIRST(&client->attempts)) != NULL) {
         int fd = attempt->fd;
         free_attempt(attempt);
         close(fd);
     }
-    flow_worker_stop(&client->flow);
+    arrivals_worker_stop(&client->flow);
     event_free(client->due);
     free(client->destinations);
     free(client);
 }
 
-static void do_connect(struct worker *worker, const struct wire_line *line)
+static void do_connect(struct worker *worker, const struct link_line *line)
 {
-    struct client_flow *client = worker->role_state;
+    struct arrivals_client *client = worker->role_state;
     struct address address;
-    uint16_t port = (uint16_t)wire_number(line, 3);
+    uint16_t port = (uint16_t)link_number(line, 3);
     size_t count = (size_t)client->destination_count + 1;
     if (line->count != 6 || !address_parse(line->word[2], &address)) {
         worker_fault(worker, "connect", EPROTO, port);
@@ -276,28 +278,28 @@ static void do_connect(struct worker *worker, const struct wire_line *line)
     to->length = address_to_sockaddr(&address, port, &to->where);
 }
 
-static void do_arrive(struct worker *worker, const struct wire_line *line)
+static void do_arrive(struct worker *worker, const struct link_line *line)
 {
     static const struct timeval at_once = {0, 0};
-    struct client_flow *client = worker->role_state;
-    if (line->count != 5 || client->destination_count == 0 || wire_number(line, 3) <= 0) {
+    struct arrivals_client *client = worker->role_state;
+    if (line->count != 5 || client->destination_count == 0 || link_number(line, 3) <= 0) {
         worker_fault(worker, "arrive", EPROTO, 0);
         return;
     }
-    client->serial = wire_number(line, 1);
-    client->arrivals = (struct arrivals){
-        .began_us = monotonic_us(), .total = wire_number(line, 2), .rate_milli = wire_number(line, 3)};
-    client->timeout_us = wire_number(line, 4);
-    client->last_event_us = client->arrivals.began_us;
+    client->serial = link_number(line, 1);
+    client->pacer = (struct pacer){
+        .began_us = monotonic_us(), .total = link_number(line, 2), .rate_milli = link_number(line, 3)};
+    client->timeout_us = link_number(line, 4);
+    client->last_event_us = client->pacer.began_us;
     client->is_arriving = true;
     evtimer_add(client->due, &at_once);
 }
 
-static bool client_flow_on_line(struct worker *worker, const struct wire_line *line)
+static bool client_flow_on_line(struct worker *worker, const struct link_line *line)
 {
     static const struct {
         const char *name;
-        void (*run)(struct worker *worker, const struct wire_line *line);
+        void (*run)(struct worker *worker, const struct link_line *line);
     } verbs[] = {{"connect", do_connect}, {"arrive", do_arrive}};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(verbs[i].name, line->word[0]) == 0) {
@@ -305,15 +307,15 @@ static bool client_flow_on_line(struct worker *worker, const struct wire_line *l
             return true;
         }
     }
-    return flow_worker_on_line(worker, line);
+    return arrivals_worker_on_line(worker, line);
 }
 
-const struct worker_role client_flow = {
+const struct worker_role arrivals_client = {
     .name = "client-flow",
     .is_punctual = true,
     .start = client_flow_start,
     .stop = client_flow_stop,
     .halt = client_flow_halt,
-    .ghosts = flow_worker_ghosts,
+    .ghosts = arrivals_worker_ghosts,
     .on_line = client_flow_on_line,
 };

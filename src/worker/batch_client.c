@@ -1,5 +1,5 @@
-/* client_end: the side that connects. It opens each lane's quota, never further ahead of what the server has
- * accepted than its credit: an accept queue that overflows costs seconds of SYN retransmission. */
+/* batch_client: the side that connects. It opens each lane's quota, never further ahead of what the server
+ * has accepted than its credit: an accept queue that overflows costs seconds of SYN retransmission. */
 #include "base/memory.h"
 #include "kernel/packet_drop.h"
 #include "model/close_order.h"
@@ -47,8 +47,8 @@ struct pending_connect {
 
 static void report(struct worker *worker, const struct client_lane *lane)
 {
-    wire_send(worker->wire, "opened %lld %lld %lld %lld %lld", (long long)lane->lane,
-              (long long)lane->started, (long long)lane->connected, (long long)worker->ends.open,
+    link_send(worker->link, "opened %lld %lld %lld %lld %lld", (long long)lane->lane,
+              (long long)lane->started, (long long)lane->connected, (long long)worker->connections.open,
               (long long)worker->errors);
 }
 
@@ -122,7 +122,7 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
     int rc = lane->is_deaf ? packet_drop_begin(fd) : 0;
     rc = rc != 0 ? rc : connect_now_or_later(worker, lane, fd);
     if (rc == 0)
-        rc = ends_add(&worker->ends, fd);
+        rc = connection_set_add(&worker->connections, fd);
     if (rc != 0) {
         close(fd);
         connect_failed(worker, lane, "connect", -rc);
@@ -192,19 +192,19 @@ static void client_stop(struct worker *worker)
     free(client);
 }
 
-static void do_connect(struct worker *worker, const struct wire_line *line)
+static void do_connect(struct worker *worker, const struct link_line *line)
 {
     struct client *client = worker->role_state;
     struct address address;
-    uint16_t port = (uint16_t)wire_number(line, 3);
+    uint16_t port = (uint16_t)link_number(line, 3);
     if (line->count != 6 || !address_parse(line->word[2], &address)) {
         worker_fault(worker, "connect", EPROTO, port);
         return;
     }
     struct client_lane *lane = memory_new(sizeof *lane);
-    lane->lane = wire_number(line, 1);
+    lane->lane = link_number(line, 1);
     lane->port = port;
-    lane->quota = wire_number(line, 4);
+    lane->quota = link_number(line, 4);
     enum opening opening = opening_parse(line->word[5]);
     lane->is_deaf = opening == OPENING_HALF;
     lane->is_vain = opening == OPENING_HALF || opening == OPENING_UNANSWERED;
@@ -213,23 +213,23 @@ static void do_connect(struct worker *worker, const struct wire_line *line)
     client->lanes = lane;
 }
 
-static void do_credit(struct worker *worker, const struct wire_line *line)
+static void do_credit(struct worker *worker, const struct link_line *line)
 {
     static const struct timeval at_once = {0, 0};
     struct client *client = worker->role_state;
-    int64_t wanted = wire_number(line, 1);
+    int64_t wanted = link_number(line, 1);
     for (struct client_lane *lane = client->lanes; lane != NULL; lane = lane->next)
         if (lane->lane == wanted)
-            lane->credit = wire_number(line, 2);
+            lane->credit = link_number(line, 2);
     if (!client->stopped)
         evtimer_add(client->tick, &at_once);
 }
 
-static bool client_on_line(struct worker *worker, const struct wire_line *line)
+static bool client_on_line(struct worker *worker, const struct link_line *line)
 {
     static const struct {
         const char *name;
-        void (*run)(struct worker *worker, const struct wire_line *line);
+        void (*run)(struct worker *worker, const struct link_line *line);
     } verbs[] = {{"connect", do_connect}, {"credit", do_credit}};
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strcmp(verbs[i].name, line->word[0]) == 0) {
@@ -240,7 +240,7 @@ static bool client_on_line(struct worker *worker, const struct wire_line *line)
     return false;
 }
 
-const struct worker_role client_end = {
+const struct worker_role batch_client = {
     .name = "client",
     .start = client_start,
     .stop = client_stop,

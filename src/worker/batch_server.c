@@ -1,4 +1,4 @@
-/* server_end: the side that listens. It accepts each lane's quota as fast as the kernel hands connections
+/* batch_server: the side that listens. It accepts each lane's quota as fast as the kernel hands connections
  * over and reports how far it is: that report is the credit by which the clients may go on. */
 #include "base/memory.h"
 #include "kernel/listen_socket.h"
@@ -18,11 +18,11 @@ enum {
     BREATH_US = 1000, /* well below what the credits of a lane last for */
 };
 
-struct listener {
+struct server_lane {
     struct worker *worker;
-    struct listener *next;
-    struct door *door;
-    int64_t lane;
+    struct server_lane *next;
+    struct listener *listener;
+    int64_t number;
     int64_t quota;
     int64_t accepted;
     int64_t reported;
@@ -38,21 +38,21 @@ static bool server_start(struct worker *worker)
 
 static void server_stop(struct worker *worker)
 {
-    struct listener *listener = worker->role_state;
-    while (listener != NULL) {
-        struct listener *next = listener->next;
-        door_free(listener->door);
-        free(listener);
-        listener = next;
+    struct server_lane *lane = worker->role_state;
+    while (lane != NULL) {
+        struct server_lane *next = lane->next;
+        listener_free(lane->listener);
+        free(lane);
+        lane = next;
     }
 }
 
-static void report(struct listener *listener)
+static void report(struct server_lane *lane)
 {
-    struct worker *worker = listener->worker;
-    listener->reported = listener->accepted;
-    wire_send(worker->wire, "accepted %lld %lld %lld %lld", (long long)listener->lane,
-              (long long)listener->accepted, (long long)worker->ends.open, (long long)worker->errors);
+    struct worker *worker = lane->worker;
+    lane->reported = lane->accepted;
+    link_send(worker->link, "accepted %lld %lld %lld %lld", (long long)lane->number,
+              (long long)lane->accepted, (long long)worker->connections.open, (long long)worker->errors);
 }
 
 /* These say something about one connection that did not come about (man 2 accept). */
@@ -61,47 +61,46 @@ static bool is_passing(int error)
     return error == ECONNABORTED || error == EPROTO;
 }
 
-static void accept_failed(struct listener *listener, int error)
+static void accept_failed(struct server_lane *lane, int error)
 {
     if (error == EAGAIN || error == EINTR)
         return;
-    listener->worker->errors++;
+    lane->worker->errors++;
     if (is_passing(error))
         return;
-    listener->failed = true;
-    door_leave(listener->door); /* the queue stays readable: without this an EMFILE would spin */
-    report(listener);
-    worker_fault(listener->worker, "accept", error, listener->door->port);
+    lane->failed = true;
+    listener_leave(lane->listener); /* the queue stays readable: without this an EMFILE would spin */
+    report(lane);
+    worker_fault(lane->worker, "accept", error, lane->listener->port);
 }
 
-static void on_connections(void *owner, struct door *door)
+static void on_connections(void *owner, struct listener *listener)
 {
-    struct listener *listener = owner;
-    struct worker *worker = listener->worker;
-    int64_t before = listener->accepted;
+    struct server_lane *lane = owner;
+    struct worker *worker = lane->worker;
+    int64_t before = lane->accepted;
     for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
-        int end = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int end = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (end < 0) {
-            accept_failed(listener, errno);
+            accept_failed(lane, errno);
             break;
         }
-        if (ends_add(&worker->ends, end) != 0) {
+        if (connection_set_add(&worker->connections, end) != 0) {
             close(end);
-            accept_failed(listener, ENOMEM);
+            accept_failed(lane, ENOMEM);
             break;
         }
-        listener->accepted++;
+        lane->accepted++;
     }
-    bool is_first = listener->reported == 0 && listener->accepted > 0; /* a client may wait for just that */
-    if (is_first || listener->accepted - listener->reported >= listener->report_every ||
-        (listener->accepted >= listener->quota && listener->accepted > listener->reported))
-        report(listener);
+    bool is_first = lane->reported == 0 && lane->accepted > 0; /* a client may wait for just that */
+    if (is_first || lane->accepted - lane->reported >= lane->report_every ||
+        (lane->accepted >= lane->quota && lane->accepted > lane->reported))
+        report(lane);
     /* Waking for each connection costs both processors more than accepting it: while connections come one by
      * one, a lane rests for a moment and lets the kernel queue some. */
-    int64_t taken = listener->accepted - before;
-    if (!listener->failed && taken > 0 && taken < listener->report_every &&
-        listener->accepted < listener->quota)
-        door_rest(door, BREATH_US);
+    int64_t taken = lane->accepted - before;
+    if (!lane->failed && taken > 0 && taken < lane->report_every && lane->accepted < lane->quota)
+        listener_rest(listener, BREATH_US);
 }
 
 /* Listening sockets instead of connections: the kernel allows several of one user on a port. */
@@ -109,55 +108,55 @@ static int open_listeners(struct worker *worker, const struct address *address, 
 {
     for (int64_t i = 0; i < count; i++) {
         int fd = listen_socket_open_shared(address, port, 1);
-        int rc = fd < 0 ? fd : ends_add(&worker->ends, fd);
+        int rc = fd < 0 ? fd : connection_set_add(&worker->connections, fd);
         if (rc != 0)
             return rc;
     }
     return 0;
 }
 
-static int open_door(struct worker *worker, const struct wire_line *line, const struct address *address,
-                     enum opening opening)
+static int open_listener(struct worker *worker, const struct link_line *line, const struct address *address,
+                         enum opening opening)
 {
-    struct listener *listener = memory_new(sizeof *listener);
-    int backlog = (int)wire_number(line, 4), rc;
-    *listener = (struct listener){
+    struct server_lane *lane = memory_new(sizeof *lane);
+    int backlog = (int)link_number(line, 4), rc;
+    *lane = (struct server_lane){
         .worker = worker,
         .next = worker->role_state,
-        .lane = wire_number(line, 1),
-        .quota = wire_number(line, 5),
-        .report_every = backlog / 8 + 1, /* well below the window of half a backlog: see client_end */
+        .number = link_number(line, 1),
+        .quota = link_number(line, 5),
+        .report_every = backlog / 8 + 1, /* well below the window of half a backlog: see batch_client */
     };
-    listener->door = door_open(worker->base, address, (uint16_t)wire_number(line, 3), backlog, on_connections,
-                               listener, &rc);
-    if (listener->door == NULL) {
-        free(listener);
+    lane->listener = listener_open(worker->base, address, (uint16_t)link_number(line, 3), backlog,
+                                   on_connections, lane, &rc);
+    if (lane->listener == NULL) {
+        free(lane);
         return rc;
     }
-    worker->role_state = listener;
+    worker->role_state = lane;
     if (opening != OPENING_FULL)
-        door_leave(listener->door);
-    return opening == OPENING_UNANSWERED ? packet_drop_begin(listener->door->fd) : 0;
+        listener_leave(lane->listener);
+    return opening == OPENING_UNANSWERED ? packet_drop_begin(lane->listener->fd) : 0;
 }
 
-static void do_listen(struct worker *worker, const struct wire_line *line)
+static void do_listen(struct worker *worker, const struct link_line *line)
 {
     struct address address;
-    uint16_t port = (uint16_t)wire_number(line, 3);
+    uint16_t port = (uint16_t)link_number(line, 3);
     if (line->count != 7 || !address_parse(line->word[2], &address)) {
         worker_fault(worker, "listen", EPROTO, port);
         return;
     }
     enum opening opening = opening_parse(line->word[6]);
-    int rc = opening == OPENING_LISTENERS ? open_listeners(worker, &address, port, wire_number(line, 5))
-                                          : open_door(worker, line, &address, opening);
+    int rc = opening == OPENING_LISTENERS ? open_listeners(worker, &address, port, link_number(line, 5))
+                                          : open_listener(worker, line, &address, opening);
     if (rc != 0)
         worker_fault(worker, "listen", -rc, port);
     else
-        wire_send(worker->wire, "listening %lld", (long long)wire_number(line, 1));
+        link_send(worker->link, "listening %lld", (long long)link_number(line, 1));
 }
 
-static bool server_on_line(struct worker *worker, const struct wire_line *line)
+static bool server_on_line(struct worker *worker, const struct link_line *line)
 {
     if (strcmp(line->word[0], "listen") != 0)
         return false;
@@ -165,7 +164,7 @@ static bool server_on_line(struct worker *worker, const struct wire_line *line)
     return true;
 }
 
-const struct worker_role server_end = {
+const struct worker_role batch_server = {
     .name = "server",
     .start = server_start,
     .stop = server_stop,

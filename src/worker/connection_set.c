@@ -9,86 +9,86 @@
 
 enum { BATCH = 512 };
 
-int ends_add(struct ends *ends, int fd)
+int connection_set_add(struct connection_set *set, int fd)
 {
-    if (ends->count == ends->capacity) {
-        int64_t capacity = ends->capacity == 0 ? 256 : ends->capacity * 2;
-        int *grown = realloc(ends->fd, (size_t)capacity * sizeof *grown);
+    if (set->count == set->capacity) {
+        int64_t capacity = set->capacity == 0 ? 256 : set->capacity * 2;
+        int *grown = realloc(set->fd, (size_t)capacity * sizeof *grown);
         if (grown == NULL)
             return -ENOMEM;
-        ends->fd = grown;
-        ends->capacity = capacity;
+        set->fd = grown;
+        set->capacity = capacity;
     }
-    ends->fd[ends->count++] = fd;
-    ends->open++;
+    set->fd[set->count++] = fd;
+    set->open++;
     return 0;
 }
 
-int64_t ends_ghosts(const struct ends *ends)
+int64_t connection_set_ghosts(const struct connection_set *set)
 {
     int64_t ghosts = 0;
-    for (int64_t i = 0; i < ends->count; i++)
-        ghosts += ends->fd[i] >= 0 && is_ghost(ends->fd[i]);
+    for (int64_t i = 0; i < set->count; i++)
+        ghosts += set->fd[i] >= 0 && is_ghost(set->fd[i]);
     return ghosts;
 }
 
-void ends_free(struct ends *ends)
+void connection_set_free(struct connection_set *set)
 {
-    for (int64_t i = 0; i < ends->count; i++)
-        if (ends->fd[i] >= 0)
-            act_apply(ACT_ABORT, ends->fd[i]);
-    free(ends->fd);
-    *ends = (struct ends){0};
+    for (int64_t i = 0; i < set->count; i++)
+        if (set->fd[i] >= 0)
+            act_apply(ACT_ABORT, set->fd[i]);
+    free(set->fd);
+    *set = (struct connection_set){0};
 }
 
 /* An end on which the act must wait for data. */
 struct waiting_end {
-    struct ends_act *act;
+    struct connection_act *act;
     struct event *event;
     struct waiting_end *next;
     int64_t index;
 };
 
-struct ends_act {
+struct connection_act {
     struct event_base *base;
     struct event *tick;
-    struct ends *ends;
-    struct ends_act_what what;
+    struct connection_set *set;
+    struct connection_act_what what;
     int64_t count;   /* ends to act on: the first so many */
     int64_t next;    /* first of them not yet tried */
     int64_t waiting; /* ends tried that were not ready */
     struct waiting_end *waiting_ends;
-    struct ends_act_report report;
-    on_ends_acted *on_acted;
+    struct connection_act_report report;
+    on_connections_acted *on_acted;
     void *context;
 };
 
-static void note_result(struct ends_act *running, int64_t index, int rc)
+static void note_result(struct connection_act *running, int64_t index, int rc)
 {
     running->report.done++;
     if (rc != 0) {
         running->report.failed++;
         running->report.last_errno = -rc;
     }
-    if (act_releases(running->what.act) && running->ends->fd[index] >= 0) {
-        running->ends->fd[index] = -1;
-        running->ends->open--;
+    if (act_releases(running->what.act) && running->set->fd[index] >= 0) {
+        running->set->fd[index] = -1;
+        running->set->open--;
     }
 }
 
-static void report_batch(struct ends_act *running)
+static void report_batch(struct connection_act *running)
 {
     bool finished = running->next == running->count && running->waiting == 0;
     running->on_acted(running->context, &running->report, finished);
     if (finished)
-        ends_act_cancel(running);
+        connection_act_cancel(running);
 }
 
 static void on_end_ready(evutil_socket_t fd, short what, void *context)
 {
     (void)what;
     struct waiting_end *end = context;
-    struct ends_act *running = end->act;
+    struct connection_act *running = end->act;
     int rc = act_apply(running->what.act, fd);
     if (rc == -EAGAIN)
         return;
@@ -98,19 +98,19 @@ static void on_end_ready(evutil_socket_t fd, short what, void *context)
     report_batch(running);
 }
 
-static void wait_for_end(struct ends_act *running, int64_t index)
+static void wait_for_end(struct connection_act *running, int64_t index)
 {
     struct waiting_end *end = memory_new(sizeof *end);
     *end = (struct waiting_end){.act = running, .next = running->waiting_ends, .index = index};
-    end->event = event_new(running->base, running->ends->fd[index], EV_READ | EV_PERSIST, on_end_ready, end);
+    end->event = event_new(running->base, running->set->fd[index], EV_READ | EV_PERSIST, on_end_ready, end);
     event_add(end->event, NULL);
     running->waiting_ends = end;
     running->waiting++;
 }
 
-static void act_on_end(struct ends_act *running, int64_t index)
+static void act_on_end(struct connection_act *running, int64_t index)
 {
-    int fd = running->ends->fd[index];
+    int fd = running->set->fd[index];
     int rc = fd < 0 ? -EBADF : act_apply(running->what.act, fd);
     if (rc == -EAGAIN)
         wait_for_end(running, index);
@@ -122,7 +122,7 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct ends_act *running = context;
+    struct connection_act *running = context;
     for (int i = 0; i < BATCH && running->next < running->count; i++) {
         int64_t nth = running->next++;
         act_on_end(running, running->what.backwards ? running->count - 1 - nth : nth);
@@ -133,23 +133,24 @@ static void on_tick(evutil_socket_t fd, short what, void *context)
     report_batch(running);
 }
 
-struct ends_act *ends_act_start(struct event_base *base, struct ends *ends, const struct ends_act_what *what,
-                                on_ends_acted *on_acted, void *context)
+struct connection_act *connection_act_start(struct event_base *base, struct connection_set *set,
+                                            const struct connection_act_what *what,
+                                            on_connections_acted *on_acted, void *context)
 {
     static const struct timeval at_once = {0, 0};
-    struct ends_act *running = memory_new(sizeof *running);
-    *running = (struct ends_act){.base = base,
-                                 .ends = ends,
-                                 .what = *what,
-                                 .count = ends->count > what->spare ? ends->count - what->spare : 0,
-                                 .on_acted = on_acted,
-                                 .context = context};
+    struct connection_act *running = memory_new(sizeof *running);
+    *running = (struct connection_act){.base = base,
+                                       .set = set,
+                                       .what = *what,
+                                       .count = set->count > what->spare ? set->count - what->spare : 0,
+                                       .on_acted = on_acted,
+                                       .context = context};
     running->tick = evtimer_new(base, on_tick, running);
     evtimer_add(running->tick, &at_once);
     return running;
 }
 
-void ends_act_cancel(struct ends_act *running)
+void connection_act_cancel(struct connection_act *running)
 {
     if (running == NULL)
         return;

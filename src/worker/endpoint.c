@@ -9,31 +9,32 @@
 enum {
     ACCEPTS_PER_WAKE = 256,
     SHORT_OF_DESCRIPTORS_US = 50000,
-    BREATH_US = 1000, /* a door that is knocked at more often is heard only so often: see party_accept_all */
+    BREATH_US =
+        1000, /* a listener that is knocked at more often is heard only so often: see endpoint_accept_all */
 };
 
-int party_start(struct party *party)
+int endpoint_start(struct endpoint *endpoint)
 {
-    return party->behaviour->start != NULL ? party->behaviour->start(party) : 0;
+    return endpoint->behaviour->start != NULL ? endpoint->behaviour->start(endpoint) : 0;
 }
 
-void party_stop(struct party *party)
+void endpoint_stop(struct endpoint *endpoint)
 {
-    if (party->behaviour->stop != NULL)
-        party->behaviour->stop(party);
-    held_abort_all(&party->held);
+    if (endpoint->behaviour->stop != NULL)
+        endpoint->behaviour->stop(endpoint);
+    open_descriptors_abort_all(&endpoint->descriptors);
 }
 
-int party_begin(struct party *party, int fd)
+int endpoint_begin(struct endpoint *endpoint, int fd)
 {
-    int rc = held_add(&party->held, fd);
+    int rc = open_descriptors_add(&endpoint->descriptors, fd);
     if (rc != 0) {
-        party_fail(party, "malloc", -rc);
+        endpoint_fail(endpoint, "malloc", -rc);
         close(fd);
         return rc;
     }
-    party->begun++;
-    party->behaviour->on_connection(party, fd);
+    endpoint->begun++;
+    endpoint->behaviour->on_connection(endpoint, fd);
     return 0;
 }
 
@@ -43,63 +44,63 @@ static bool is_passing(int error)
     return error == EAGAIN || error == EINTR || error == ECONNABORTED || error == EPROTO;
 }
 
-int party_accept(struct party *party, const struct door *door, int flags)
+int endpoint_accept(struct endpoint *endpoint, const struct listener *listener, int flags)
 {
-    int fd = accept4(door->fd, NULL, NULL, flags);
+    int fd = accept4(listener->fd, NULL, NULL, flags);
     if (fd >= 0)
         return fd;
     int error = errno;
     if (!is_passing(error)) {
-        party->errors++;
-        party->last_errno = error;
+        endpoint->errors++;
+        endpoint->last_errno = error;
     }
     return -error;
 }
 
 /* Waking for each connection costs more than accepting it. */
-static void take_breath(struct door *door)
+static void take_breath(struct listener *listener)
 {
     int64_t now_us = monotonic_us();
-    if (now_us - door->heard_us < BREATH_US)
-        door_rest(door, BREATH_US);
-    door->heard_us = now_us;
+    if (now_us - listener->heard_us < BREATH_US)
+        listener_rest(listener, BREATH_US);
+    listener->heard_us = now_us;
 }
 
-void party_accept_all(struct party *party, struct door *door)
+void endpoint_accept_all(struct endpoint *endpoint, struct listener *listener)
 {
     for (int i = 0; i < ACCEPTS_PER_WAKE; i++) {
-        int fd = party_accept(party, door, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        int rc = fd >= 0 ? party_begin(party, fd) : fd;
+        int fd = endpoint_accept(endpoint, listener, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int rc = fd >= 0 ? endpoint_begin(endpoint, fd) : fd;
         if (rc == -EAGAIN) {
-            take_breath(door);
+            take_breath(listener);
             return;
         }
         if (rc == 0 || is_passing(-rc))
             continue;
-        door_rest(door, SHORT_OF_DESCRIPTORS_US);
+        listener_rest(listener, SHORT_OF_DESCRIPTORS_US);
         return;
     }
 }
 
-void party_on_acceptable(void *owner, struct door *door)
+void endpoint_on_acceptable(void *owner, struct listener *listener)
 {
-    struct party *party = owner;
-    if (party->behaviour->on_acceptable != NULL)
-        party->behaviour->on_acceptable(party, door);
+    struct endpoint *endpoint = owner;
+    if (endpoint->behaviour->on_acceptable != NULL)
+        endpoint->behaviour->on_acceptable(endpoint, listener);
     else
-        party_accept_all(party, door);
+        endpoint_accept_all(endpoint, listener);
 }
 
-void party_fail(struct party *party, const char *call, int error)
+void endpoint_fail(struct endpoint *endpoint, const char *call, int error)
 {
-    if (party->failed_call != NULL)
+    if (endpoint->failed_call != NULL)
         return;
-    party->failed_call = call;
-    party->failed_errno = error;
+    endpoint->failed_call = call;
+    endpoint->failed_errno = error;
 }
 
-void party_close(struct party *party, int fd)
+void endpoint_close(struct endpoint *endpoint, int fd)
 {
-    held_remove(&party->held, fd);
+    open_descriptors_remove(&endpoint->descriptors, fd);
     close(fd);
 }

@@ -1,4 +1,4 @@
-/* party: one process's part where connections come one by one: it accepts them, or it connects, and a
+/* endpoint: one process's part where connections come one by one: it accepts them, or it connects, and a
  * behaviour does the rest. The well-behaved behaviour plays a script (lives.h); those in src/cause/ have one
  * bug each. */
 #ifndef WORKER_ENDPOINT_H
@@ -11,25 +11,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct party;
+struct endpoint;
 
 struct behaviour {
     const char *name;
     /* Before the first connection. Returns 0 or a negative errno. NULL: nothing to prepare. */
-    int (*start)(struct party *party);
-    /* A connection is there, accepted or connected: non-blocking, in party->held. */
-    void (*on_connection)(struct party *party, int fd);
-    /* Connections wait at the door. NULL: party_accept_all. */
-    void (*on_acceptable)(struct party *party, struct door *door);
-    /* Frees what the others made; descriptors in party->held are not its business. NULL: nothing. */
-    void (*stop)(struct party *party);
+    int (*start)(struct endpoint *endpoint);
+    /* A connection is there, accepted or connected: non-blocking, in endpoint->descriptors. */
+    void (*on_connection)(struct endpoint *endpoint, int fd);
+    /* Connections wait to be accepted. NULL: endpoint_accept_all. */
+    void (*on_acceptable)(struct endpoint *endpoint, struct listener *listener);
+    /* Frees what the others made; descriptors in endpoint->descriptors are not its business. NULL: nothing.
+     */
+    void (*stop)(struct endpoint *endpoint);
 };
 
 struct leak_share {
     int64_t count, of; /* so many of the first so many connections are never closed, evenly spread */
 };
 
-struct party {
+struct endpoint {
     struct event_base *base;
     const struct behaviour *behaviour;
     bool fixed;      /* the twin without the bug */
@@ -38,7 +39,7 @@ struct party {
     struct script script;
     struct leak_share leak;
 
-    struct held held;
+    struct open_descriptors descriptors;
     int64_t begun;  /* connections handed to the behaviour */
     int64_t ended;  /* of them, those that have nothing more to do; leaked ones too */
     int64_t leaked; /* on purpose */
@@ -46,35 +47,35 @@ struct party {
     int64_t errors; /* accept() failed, connect() failed */
     int last_errno; /* of these */
 
-    const char
-        *failed_call; /* one that failed for a reason of this machine: the party cannot go on. NULL: none */
+    const char *
+        failed_call; /* one that failed for a reason of this machine: the endpoint cannot go on. NULL: none */
     int failed_errno;
 };
 
 /* Returns 0 or a negative errno. */
-int party_start(struct party *party);
+int endpoint_start(struct endpoint *endpoint);
 /* Stops the behaviour and resets what is held. */
-void party_stop(struct party *party);
+void endpoint_stop(struct endpoint *endpoint);
 
-/* Hands a connected descriptor over. Returns 0 or a negative errno; then it is closed, and the party has
+/* Hands a connected descriptor over. Returns 0 or a negative errno; then it is closed, and the endpoint has
  * failed. */
-int party_begin(struct party *party, int fd);
+int endpoint_begin(struct endpoint *endpoint, int fd);
 
-/* accept4() of one waiting connection, to be given to party_begin. Returns the descriptor, or a negative
+/* accept4() of one waiting connection, to be given to endpoint_begin. Returns the descriptor, or a negative
  * errno: EAGAIN when none waits. A failure that concerns the server is counted. */
-int party_accept(struct party *party, const struct door *door, int flags);
+int endpoint_accept(struct endpoint *endpoint, const struct listener *listener, int flags);
 
-/* Accepts those that wait and hands them to the behaviour. Where descriptors are short the door rests for a
- * moment: the queue stays readable, and without that a server out of descriptors spins. */
-void party_accept_all(struct party *party, struct door *door);
+/* Accepts those that wait and hands them to the behaviour. Where descriptors are short the listener rests for
+ * a moment: the queue stays readable, and without that a server out of descriptors spins. */
+void endpoint_accept_all(struct endpoint *endpoint, struct listener *listener);
 
-/* A door's on_acceptable: the owner is the party. */
-void party_on_acceptable(void *party, struct door *door);
+/* A listener's on_acceptable: the owner is the endpoint. */
+void endpoint_on_acceptable(void *endpoint, struct listener *listener);
 
 /* The behaviour cannot go on, for a reason of this machine; the first one is kept. */
-void party_fail(struct party *party, const char *call, int error);
+void endpoint_fail(struct endpoint *endpoint, const char *call, int error);
 
 /* close() of a descriptor that is held. */
-void party_close(struct party *party, int fd);
+void endpoint_close(struct endpoint *endpoint, int fd);
 
 #endif

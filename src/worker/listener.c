@@ -13,53 +13,53 @@ static void on_event(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct door *door = context;
-    door->on_acceptable(door->owner, door);
+    struct listener *listener = context;
+    listener->on_acceptable(listener->owner, listener);
 }
 
 static void on_rested(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    event_add(((struct door *)context)->event, NULL);
+    event_add(((struct listener *)context)->event, NULL);
 }
 
-struct door *door_open(struct event_base *base, const struct address *address, uint16_t port, int backlog,
-                       on_waiting *heard, void *owner, int *error)
+struct listener *listener_open(struct event_base *base, const struct address *address, uint16_t port,
+                               int backlog, on_waiting *heard, void *owner, int *error)
 {
-    struct door *door = memory_new(sizeof *door);
-    *door = (struct door){.port = port, .on_acceptable = heard, .owner = owner};
-    door->fd = listen_socket_open(address, port, backlog);
-    if (door->fd < 0) {
-        *error = door->fd;
-        free(door);
+    struct listener *listener = memory_new(sizeof *listener);
+    *listener = (struct listener){.port = port, .on_acceptable = heard, .owner = owner};
+    listener->fd = listen_socket_open(address, port, backlog);
+    if (listener->fd < 0) {
+        *error = listener->fd;
+        free(listener);
         return NULL;
     }
-    door->event = event_new(base, door->fd, EV_READ | EV_PERSIST, on_event, door);
-    door->rest = evtimer_new(base, on_rested, door);
-    event_add(door->event, NULL);
-    return door;
+    listener->event = event_new(base, listener->fd, EV_READ | EV_PERSIST, on_event, listener);
+    listener->rest = evtimer_new(base, on_rested, listener);
+    event_add(listener->event, NULL);
+    return listener;
 }
 
-void door_rest(struct door *door, int64_t us)
+void listener_rest(struct listener *listener, int64_t us)
 {
     struct timeval until = timeval_of_us(us);
-    event_del(door->event);
-    evtimer_add(door->rest, &until);
+    event_del(listener->event);
+    evtimer_add(listener->rest, &until);
 }
 
-void door_leave(struct door *door)
+void listener_leave(struct listener *listener)
 {
-    event_del(door->event);
-    event_del(door->rest);
+    event_del(listener->event);
+    event_del(listener->rest);
 }
 
-void door_free(struct door *door)
+void listener_free(struct listener *listener)
 {
-    if (door == NULL)
+    if (listener == NULL)
         return;
-    event_free(door->event);
-    event_free(door->rest);
-    close(door->fd);
-    free(door);
+    event_free(listener->event);
+    event_free(listener->rest);
+    close(listener->fd);
+    free(listener);
 }

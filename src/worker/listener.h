@@ -1,4 +1,4 @@
-/* door: a listening socket whose waiting connections somebody hears of. */
+/* listener: a listening socket whose waiting connections somebody hears of. */
 #ifndef WORKER_LISTENER_H
 #define WORKER_LISTENER_H
 
@@ -8,32 +8,32 @@
 
 struct event;
 struct event_base;
-struct door;
+struct listener;
 
-typedef void on_waiting(void *owner, struct door *door);
+typedef void on_waiting(void *owner, struct listener *listener);
 
-struct door {
+struct listener {
     int fd;
     uint16_t port;
     struct event *event;
     struct event *rest;        /* a timer: until then nothing is heard */
-    on_waiting *on_acceptable; /* somebody waits at the door */
+    on_waiting *on_acceptable; /* somebody waits to be accepted */
     void *owner;
-    int64_t heard_us;  /* the owner's: when it last took all that waited */
-    struct door *next; /* the owner's */
+    int64_t heard_us;      /* the owner's: when it last took all that waited */
+    struct listener *next; /* the owner's */
 };
 
 /* Listens and hears. Returns NULL and a negative errno in *error. */
-struct door *door_open(struct event_base *base, const struct address *address, uint16_t port, int backlog,
-                       on_waiting *on_acceptable, void *owner, int *error);
+struct listener *listener_open(struct event_base *base, const struct address *address, uint16_t port,
+                               int backlog, on_waiting *on_acceptable, void *owner, int *error);
 
 /* Hears nothing for so long; connections queue in the kernel. */
-void door_rest(struct door *door, int64_t us);
+void listener_rest(struct listener *listener, int64_t us);
 
 /* Hears nothing any more; connections queue in the kernel, which goes on listening. */
-void door_leave(struct door *door);
+void listener_leave(struct listener *listener);
 
 /* Closes the socket. NULL is allowed. */
-void door_free(struct door *door);
+void listener_free(struct listener *listener);
 
 #endif

@@ -9,51 +9,51 @@
 
 enum { FIRST_CAPACITY = 256 };
 
-static int grow(struct held *held, int fd)
+static int grow(struct open_descriptors *descriptors, int fd)
 {
-    int capacity = held->capacity == 0 ? FIRST_CAPACITY : held->capacity;
+    int capacity = descriptors->capacity == 0 ? FIRST_CAPACITY : descriptors->capacity;
     while (capacity <= fd)
         capacity *= 2;
-    bool *grown = realloc(held->is_held, (size_t)capacity * sizeof *grown);
+    bool *grown = realloc(descriptors->is_held, (size_t)capacity * sizeof *grown);
     if (grown == NULL)
         return -ENOMEM;
-    memset(grown + held->capacity, 0, (size_t)(capacity - held->capacity) * sizeof *grown);
-    held->is_held = grown;
-    held->capacity = capacity;
+    memset(grown + descriptors->capacity, 0, (size_t)(capacity - descriptors->capacity) * sizeof *grown);
+    descriptors->is_held = grown;
+    descriptors->capacity = capacity;
     return 0;
 }
 
-int held_add(struct held *held, int fd)
+int open_descriptors_add(struct open_descriptors *descriptors, int fd)
 {
-    int rc = fd >= held->capacity ? grow(held, fd) : 0;
+    int rc = fd >= descriptors->capacity ? grow(descriptors, fd) : 0;
     if (rc != 0)
         return rc;
-    held->count += !held->is_held[fd];
-    held->is_held[fd] = true;
+    descriptors->count += !descriptors->is_held[fd];
+    descriptors->is_held[fd] = true;
     return 0;
 }
 
-void held_remove(struct held *held, int fd)
+void open_descriptors_remove(struct open_descriptors *descriptors, int fd)
 {
-    if (fd >= held->capacity || !held->is_held[fd])
+    if (fd >= descriptors->capacity || !descriptors->is_held[fd])
         return;
-    held->is_held[fd] = false;
-    held->count--;
+    descriptors->is_held[fd] = false;
+    descriptors->count--;
 }
 
-int64_t held_ghosts(const struct held *held)
+int64_t open_descriptors_ghosts(const struct open_descriptors *descriptors)
 {
     int64_t ghosts = 0;
-    for (int fd = 0; fd < held->capacity; fd++)
-        ghosts += held->is_held[fd] && is_ghost(fd);
+    for (int fd = 0; fd < descriptors->capacity; fd++)
+        ghosts += descriptors->is_held[fd] && is_ghost(fd);
     return ghosts;
 }
 
-void held_abort_all(struct held *held)
+void open_descriptors_abort_all(struct open_descriptors *descriptors)
 {
-    for (int fd = 0; fd < held->capacity; fd++)
-        if (held->is_held[fd])
+    for (int fd = 0; fd < descriptors->capacity; fd++)
+        if (descriptors->is_held[fd])
             act_apply(ACT_ABORT, fd);
-    free(held->is_held);
-    *held = (struct held){0};
+    free(descriptors->is_held);
+    *descriptors = (struct open_descriptors){0};
 }

@@ -8,7 +8,7 @@
 
 enum { ARRIVAL_LATE_US = 10000 }; /* from then on an arrival counts as late */
 
-struct arrivals {
+struct pacer {
     int64_t began_us;
     int64_t total;
     int64_t rate_milli; /* connections in 1,000 s */
@@ -19,9 +19,9 @@ struct arrivals {
 };
 
 /* When the n-th, from 0, is due, on the clock of began_us. */
-int64_t arrivals_due_us(const struct arrivals *arrivals, int64_t nth);
+int64_t pacer_due_us(const struct pacer *pacer, int64_t nth);
 
 /* True when there is one to come and its time has come; it is then taken. */
-bool arrivals_take(struct arrivals *arrivals, int64_t now_us);
+bool pacer_take(struct pacer *pacer, int64_t now_us);
 
 #endif

@@ -14,7 +14,7 @@
 enum { TOGETHER_US = 500 }; /* ends that are due within this share a wake-up */
 
 struct life {
-    struct lives *lives;
+    struct scripted *scripted;
     TAILQ_ENTRY(life) link;
     struct event heard;
     int64_t deadline_us; /* when it has lived for its time */
@@ -27,8 +27,8 @@ struct life {
 
 TAILQ_HEAD(life_list, life);
 
-struct lives {
-    struct party *party;
+struct scripted {
+    struct endpoint *endpoint;
     struct life_list young; /* all live equally long: the first to come is the first to be due */
     struct life_list old;
     struct event *clock; /* when the first of the young is due */
@@ -36,7 +36,7 @@ struct lives {
 
 static const struct script_step *next_step(const struct life *life)
 {
-    const struct script *script = &life->lives->party->script;
+    const struct script *script = &life->scripted->endpoint->script;
     return life->step < script->count ? &script->steps[life->step] : NULL;
 }
 
@@ -51,43 +51,43 @@ static void listen_for(struct life *life, bool wanted)
         event_del(&life->heard); /* level-triggered: it would spin on what is not for this step */
 }
 
-static void set_clock(struct lives *lives)
+static void set_clock(struct scripted *scripted)
 {
-    const struct life *first = TAILQ_FIRST(&lives->young);
+    const struct life *first = TAILQ_FIRST(&scripted->young);
     if (first == NULL)
         return;
     struct timeval wait = timeval_of_us(first->deadline_us - monotonic_us() + TOGETHER_US);
-    evtimer_add(lives->clock, &wait);
+    evtimer_add(scripted->clock, &wait);
 }
 
-/* Nothing more is to be done; what is not closed stays in party->held. */
+/* Nothing more is to be done; what is not closed stays in endpoint->descriptors. */
 static void end_life(struct life *life)
 {
     listen_for(life, false);
-    TAILQ_REMOVE(life->is_young ? &life->lives->young : &life->lives->old, life, link);
-    life->lives->party->ended++;
+    TAILQ_REMOVE(life->is_young ? &life->scripted->young : &life->scripted->old, life, link);
+    life->scripted->endpoint->ended++;
     free(life);
 }
 
 /* False: the life is over. */
 static bool do_step(struct life *life, enum act act)
 {
-    struct party *party = life->lives->party;
+    struct endpoint *endpoint = life->scripted->endpoint;
     if (act == ACT_CLOSE && life->leaks) {
-        party->leaked++;
+        endpoint->leaked++;
         return false;
     }
     if (act_releases(act)) {
         listen_for(life, false);
-        held_remove(&party->held, life->fd);
+        open_descriptors_remove(&endpoint->descriptors, life->fd);
     }
     int rc = act_apply(act, life->fd);
     if (is_failure_here(-rc))
-        party_fail(party, act_name(act), -rc);
+        endpoint_fail(endpoint, act_name(act), -rc);
     if (rc != 0 && !act_releases(act)) { /* it was reset before this could be done */
         listen_for(life, false);
-        party->lost++;
-        party_close(party, life->fd);
+        endpoint->lost++;
+        endpoint_close(endpoint, life->fd);
         return false;
     }
     life->step++;
@@ -134,10 +134,10 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 /* Whoever waits in vain for an answer when its time has come goes on with what it does then. */
 static void come_of_age(struct life *life)
 {
-    const struct script *script = &life->lives->party->script;
-    struct lives *lives = life->lives;
-    TAILQ_REMOVE(&lives->young, life, link);
-    TAILQ_INSERT_TAIL(&lives->old, life, link);
+    const struct script *script = &life->scripted->endpoint->script;
+    struct scripted *scripted = life->scripted;
+    TAILQ_REMOVE(&scripted->young, life, link);
+    TAILQ_INSERT_TAIL(&scripted->old, life, link);
     life->is_young = false;
     for (int step = life->step; step < script->count; step++) {
         if (script->steps[step].when != TRIGGER_LIFE)
@@ -152,22 +152,22 @@ static void on_clock(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct lives *lives = context;
+    struct scripted *scripted = context;
     struct life *first;
     int64_t now_us = monotonic_us();
-    while ((first = TAILQ_FIRST(&lives->young)) != NULL && first->deadline_us <= now_us)
+    while ((first = TAILQ_FIRST(&scripted->young)) != NULL && first->deadline_us <= now_us)
         come_of_age(first);
-    set_clock(lives);
+    set_clock(scripted);
 }
 
-static int lives_start(struct party *party)
+static int scripted_start(struct endpoint *endpoint)
 {
-    struct lives *lives = memory_new(sizeof *lives);
-    lives->party = party;
-    TAILQ_INIT(&lives->young);
-    TAILQ_INIT(&lives->old);
-    lives->clock = evtimer_new(party->base, on_clock, lives);
-    party->state = lives;
+    struct scripted *scripted = memory_new(sizeof *scripted);
+    scripted->endpoint = endpoint;
+    TAILQ_INIT(&scripted->young);
+    TAILQ_INIT(&scripted->old);
+    scripted->clock = evtimer_new(endpoint->base, on_clock, scripted);
+    endpoint->state = scripted;
     return 0;
 }
 
@@ -177,22 +177,22 @@ static bool is_to_leak(const struct leak_share *share, int64_t nth)
            (nth + 1) * share->count / share->of > nth * share->count / share->of;
 }
 
-static void lives_on_connection(struct party *party, int fd)
+static void scripted_on_connection(struct endpoint *endpoint, int fd)
 {
-    struct lives *lives = party->state;
+    struct scripted *scripted = endpoint->state;
     struct life *life = memory_new(sizeof *life);
     *life = (struct life){
-        .lives = lives,
-        .deadline_us = monotonic_us() + party->life_us,
+        .scripted = scripted,
+        .deadline_us = monotonic_us() + endpoint->life_us,
         .fd = fd,
         .is_young = true,
-        .leaks = is_to_leak(&party->leak, party->begun - 1),
+        .leaks = is_to_leak(&endpoint->leak, endpoint->begun - 1),
     };
-    event_assign(&life->heard, party->base, fd, EV_READ | EV_PERSIST, on_readable, life);
-    bool is_first = TAILQ_EMPTY(&lives->young);
-    TAILQ_INSERT_TAIL(&lives->young, life, link);
+    event_assign(&life->heard, endpoint->base, fd, EV_READ | EV_PERSIST, on_readable, life);
+    bool is_first = TAILQ_EMPTY(&scripted->young);
+    TAILQ_INSERT_TAIL(&scripted->young, life, link);
     if (is_first)
-        set_clock(lives);
+        set_clock(scripted);
     play(life, TRIGGER_NOW);
 }
 
@@ -206,21 +206,21 @@ static void free_list(struct life_list *list)
     }
 }
 
-static void lives_stop(struct party *party)
+static void scripted_stop(struct endpoint *endpoint)
 {
-    struct lives *lives = party->state;
-    if (lives == NULL)
+    struct scripted *scripted = endpoint->state;
+    if (scripted == NULL)
         return;
-    free_list(&lives->young);
-    free_list(&lives->old);
-    event_free(lives->clock);
-    free(lives);
-    party->state = NULL;
+    free_list(&scripted->young);
+    free_list(&scripted->old);
+    event_free(scripted->clock);
+    free(scripted);
+    endpoint->state = NULL;
 }
 
-const struct behaviour scripted_lives = {
+const struct behaviour scripted_behaviour = {
     .name = "script",
-    .start = lives_start,
-    .on_connection = lives_on_connection,
-    .stop = lives_stop,
+    .start = scripted_start,
+    .on_connection = scripted_on_connection,
+    .stop = scripted_stop,
 };

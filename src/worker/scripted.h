@@ -1,10 +1,10 @@
-/* lives: the well-behaved behaviour: every connection plays its party's script, one act at a time, and is
- * over when the script is. Leaked ones stop short of their close(). */
+/* scripted: the well-behaved behaviour: every connection plays its endpoint's script, one act at a time, and
+ * is over when the script is. Leaked ones stop short of their close(). */
 #ifndef WORKER_SCRIPTED_H
 #define WORKER_SCRIPTED_H
 
 #include "worker/endpoint.h"
 
-extern const struct behaviour scripted_lives;
+extern const struct behaviour scripted_behaviour;
 
 #endif

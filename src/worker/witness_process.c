@@ -66,29 +66,29 @@ static void on_pulse(void *context)
     hand_over(witness->out);
 }
 
-static void do_backend(struct witness_state *witness, const struct wire_line *line)
+static void do_backend(struct witness_state *witness, const struct link_line *line)
 {
     witness->backend = witness_named(line->word[1]);
 }
 
-static void do_target(struct witness_state *witness, const struct wire_line *line)
+static void do_target(struct witness_state *witness, const struct link_line *line)
 {
     struct look_target *target = &witness->target;
     address_parse(line->word[3], &target->address);
-    target->ports.first = (uint16_t)wire_number(line, 1);
-    target->ports.last = (uint16_t)wire_number(line, 2);
+    target->ports.first = (uint16_t)link_number(line, 1);
+    target->ports.last = (uint16_t)link_number(line, 2);
     target->more_count = line->count - 4;
     for (int i = 0; i < target->more_count; i++)
         address_parse(line->word[4 + i], &target->more[i]);
 }
 
-static void do_look(struct witness_state *witness, const struct wire_line *line)
+static void do_look(struct witness_state *witness, const struct link_line *line)
 {
     struct histogram sides[SIDE_COUNT];
     int64_t began_us = monotonic_us();
     int rc =
         witness->backend == NULL ? -EPROTONOSUPPORT : witness_look(witness->backend, &witness->target, sides);
-    long long serial = wire_number(line, 1), took_us = monotonic_us() - began_us;
+    long long serial = link_number(line, 1), took_us = monotonic_us() - began_us;
     if (rc != 0) {
         fprintf(witness->out, "unseen %lld %lld %d\n", serial, took_us, -rc);
         return;
@@ -103,19 +103,19 @@ static void do_look(struct witness_state *witness, const struct wire_line *line)
     fputc('\n', witness->out);
 }
 
-static void do_pid(struct witness_state *witness, const struct wire_line *line)
+static void do_pid(struct witness_state *witness, const struct link_line *line)
 {
     witness->pids = memory_resize(witness->pids, ((size_t)witness->pid_count + 1) * sizeof *witness->pids);
-    witness->pids[witness->pid_count++] = (pid_t)wire_number(line, 1);
+    witness->pids[witness->pid_count++] = (pid_t)link_number(line, 1);
 }
 
-static void do_nice(struct witness_state *witness, const struct wire_line *line)
+static void do_nice(struct witness_state *witness, const struct link_line *line)
 {
     (void)witness;
-    setpriority(PRIO_PROCESS, 0, (int)wire_number(line, 1));
+    setpriority(PRIO_PROCESS, 0, (int)link_number(line, 1));
 }
 
-static void do_owners(struct witness_state *witness, const struct wire_line *line)
+static void do_owners(struct witness_state *witness, const struct link_line *line)
 {
     struct lingering lingering = {.count = 0};
     int rc = witness->backend == NULL ? -EPROTONOSUPPORT
@@ -131,12 +131,12 @@ static void do_owners(struct witness_state *witness, const struct wire_line *lin
     fprintf(witness->out, "owned %s %lld %d\n", line->word[1], (long long)lingering.total, -rc);
 }
 
-static void do_ping(struct witness_state *witness, const struct wire_line *line)
+static void do_ping(struct witness_state *witness, const struct link_line *line)
 {
-    fprintf(witness->out, "pong %lld\n", (long long)wire_number(line, 1));
+    fprintf(witness->out, "pong %lld\n", (long long)link_number(line, 1));
 }
 
-static void do_quit(struct witness_state *witness, const struct wire_line *line)
+static void do_quit(struct witness_state *witness, const struct link_line *line)
 {
     (void)line;
     witness->quit = true;
@@ -144,14 +144,14 @@ static void do_quit(struct witness_state *witness, const struct wire_line *line)
 
 struct verb {
     const char *name;
-    void (*run)(struct witness_state *witness, const struct wire_line *line);
+    void (*run)(struct witness_state *witness, const struct link_line *line);
 };
 
 static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_target}, {"look", do_look},
                                     {"pid", do_pid},         {"nice", do_nice},     {"owners", do_owners},
                                     {"ping", do_ping},       {"quit", do_quit}};
 
-static void obey(struct witness_state *witness, const struct wire_line *line)
+static void obey(struct witness_state *witness, const struct link_line *line)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(verbs[i].name, line->word[0]) == 0)
@@ -172,13 +172,13 @@ int witness_process_run(int from_controller, int to_controller)
     if (in == NULL || witness.out == NULL)
         return -errno;
     setvbuf(witness.out, answer, _IOFBF, sizeof answer);
-    fprintf(witness.out, "hello %d %s\n", WIRE_PROTOCOL, TCPSTORM_VERSION);
+    fprintf(witness.out, "hello %d %s\n", LINK_PROTOCOL, TCPSTORM_VERSION);
     witness.quit = witness.has_failed = !hand_over(witness.out);
-    char text[WIRE_LINE_MAX];
+    char text[LINK_LINE_MAX];
     while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
-        struct wire_line line;
+        struct link_line line;
         struct message_complaint why;
-        if (wire_split(text, &line) == 0 && message_check(WAY_TO_WITNESS, &line, &why))
+        if (link_split(text, &line) == 0 && message_check(WAY_TO_WITNESS, &line, &why))
             obey(&witness, &line);
         else
             witness.quit = true; /* whoever that is: it is no controller of ours */

@@ -21,7 +21,7 @@ static void on_refusal_due(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct worker *worker = context;
-    wire_send(worker->wire, "fault connect %d %u", ECONNREFUSED, worker->refused_port);
+    link_send(worker->link, "fault connect %d %u", ECONNREFUSED, worker->refused_port);
 }
 
 /* A listener that went away has mostly gone with its process, and how that ended is what there is to say: the
@@ -39,10 +39,10 @@ void worker_fault(struct worker *worker, const char *call, int error, uint16_t p
         fault_by_refusal(worker, port);
         return;
     }
-    wire_send(worker->wire, "fault %s %d %u", call, error, port);
+    link_send(worker->link, "fault %s %d %u", call, error, port);
 }
 
-static void on_acted(void *context, const struct ends_act_report *report, bool finished)
+static void on_acted(void *context, const struct connection_act_report *report, bool finished)
 {
     struct worker *worker = context;
     if (finished)
@@ -50,49 +50,49 @@ static void on_acted(void *context, const struct ends_act_report *report, bool f
     else if (report->done - worker->acted_reported < REPORT_EVERY)
         return;
     worker->acted_reported = report->done;
-    wire_send(worker->wire, "%s %lld %lld %lld %d %lld", finished ? "done" : "acted",
+    link_send(worker->link, "%s %lld %lld %lld %d %lld", finished ? "done" : "acted",
               (long long)worker->act_serial, (long long)report->done, (long long)report->failed,
-              report->last_errno, (long long)worker->ends.open);
+              report->last_errno, (long long)worker->connections.open);
 }
 
-static void do_act(struct worker *worker, const struct wire_line *line)
+static void do_act(struct worker *worker, const struct link_line *line)
 {
     enum act act = act_parse(line->word[2]);
     if (worker->running != NULL) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
-    worker->act_serial = wire_number(line, 1);
+    worker->act_serial = link_number(line, 1);
     worker->acted_reported = 0;
-    const struct ends_act_what what = {
-        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = wire_number(line, 4)};
-    worker->running = ends_act_start(worker->base, &worker->ends, &what, on_acted, worker);
+    const struct connection_act_what what = {
+        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = link_number(line, 4)};
+    worker->running = connection_act_start(worker->base, &worker->connections, &what, on_acted, worker);
 }
 
-static void do_census(struct worker *worker, const struct wire_line *line)
+static void do_count_ghosts(struct worker *worker, const struct link_line *line)
 {
-    int64_t ghosts = ends_ghosts(&worker->ends);
+    int64_t ghosts = connection_set_ghosts(&worker->connections);
     if (worker->role->ghosts != NULL)
         ghosts += worker->role->ghosts(worker);
-    wire_send(worker->wire, "ghosts %lld %lld", (long long)wire_number(line, 1), (long long)ghosts);
+    link_send(worker->link, "ghosts %lld %lld", (long long)link_number(line, 1), (long long)ghosts);
 }
 
 /* The act under way ends where it is, and no connection is begun any more. */
-static void do_stop(struct worker *worker, const struct wire_line *line)
+static void do_stop(struct worker *worker, const struct link_line *line)
 {
-    ends_act_cancel(worker->running);
+    connection_act_cancel(worker->running);
     worker->running = NULL;
     if (worker->role->halt != NULL)
         worker->role->halt(worker);
-    wire_send(worker->wire, "stopped %lld", (long long)wire_number(line, 1));
+    link_send(worker->link, "stopped %lld", (long long)link_number(line, 1));
 }
 
-static void do_ping(struct worker *worker, const struct wire_line *line)
+static void do_ping(struct worker *worker, const struct link_line *line)
 {
-    wire_send(worker->wire, "pong %lld", (long long)wire_number(line, 1));
+    link_send(worker->link, "pong %lld", (long long)link_number(line, 1));
 }
 
-static void do_quit(struct worker *worker, const struct wire_line *line)
+static void do_quit(struct worker *worker, const struct link_line *line)
 {
     (void)line;
     event_base_loopbreak(worker->base);
@@ -100,14 +100,14 @@ static void do_quit(struct worker *worker, const struct wire_line *line)
 
 struct verb {
     const char *name;
-    void (*run)(struct worker *worker, const struct wire_line *line);
+    void (*run)(struct worker *worker, const struct link_line *line);
 };
 
 static const struct verb verbs[] = {
-    {"act", do_act}, {"census", do_census}, {"ping", do_ping}, {"stop", do_stop}, {"quit", do_quit},
+    {"act", do_act}, {"census", do_count_ghosts}, {"ping", do_ping}, {"stop", do_stop}, {"quit", do_quit},
 };
 
-static void on_line(void *context, const struct wire_line *line)
+static void on_line(void *context, const struct link_line *line)
 {
     struct worker *worker = context;
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
@@ -154,17 +154,17 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
     worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)
         return -EIO;
-    const struct wire_ears ears = {WAY_TO_WORKER, on_line, on_bad_line, on_controller_gone};
-    worker.wire = wire_new(worker.base, control, &ears, &worker);
-    int rc = worker.wire == NULL ? -ENOMEM : role->start(&worker) ? 0 : -EIO;
+    const struct link_ears ears = {WAY_TO_WORKER, on_line, on_bad_line, on_controller_gone};
+    worker.link = link_new(worker.base, control, &ears, &worker);
+    int rc = worker.link == NULL ? -ENOMEM : role->start(&worker) ? 0 : -EIO;
     if (rc == 0) {
-        wire_send(worker.wire, "hello %d %s", WIRE_PROTOCOL, TCPSTORM_VERSION);
+        link_send(worker.link, "hello %d %s", LINK_PROTOCOL, TCPSTORM_VERSION);
         event_base_dispatch(worker.base);
-        ends_act_cancel(worker.running);
+        connection_act_cancel(worker.running);
         role->stop(&worker);
-        ends_free(&worker.ends);
+        connection_set_free(&worker.connections);
     }
-    wire_free(worker.wire);
+    link_free(worker.link);
     event_base_free(worker.base);
     return rc;
 }

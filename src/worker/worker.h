@@ -14,13 +14,13 @@ struct behaviour;
 
 struct worker {
     struct event_base *base;
-    struct wire *wire;
+    struct link *link;
     const struct worker_role *role;
     void *role_state;                  /* the role's own */
-    const struct behaviour *behaviour; /* where connections come one by one: see party.h */
+    const struct behaviour *behaviour; /* where connections come one by one: see endpoint.h */
     bool fixed;
-    struct ends ends;
-    struct ends_act *running; /* NULL when no act is under way */
+    struct connection_set connections;
+    struct connection_act *running; /* NULL when no act is under way */
     int64_t act_serial;
     int64_t acted_reported;
     int64_t errors; /* failed accept() or connect() so far */
@@ -34,19 +34,19 @@ struct worker_role {
     bool (*start)(struct worker *worker);
     void (*stop)(struct worker *worker);
     /* True when the line was one of this role's. */
-    bool (*on_line)(struct worker *worker, const struct wire_line *line);
+    bool (*on_line)(struct worker *worker, const struct link_line *line);
     /* Begins nothing more: no connect(). What is open stays. NULL: it begins nothing by itself. */
     void (*halt)(struct worker *worker);
-    /* Descriptors beside worker->ends whose socket is in no table any more. NULL: none. */
+    /* Descriptors beside worker->connections whose socket is in no table any more. NULL: none. */
     int64_t (*ghosts)(const struct worker *worker);
 };
 
 /* All connections at once. */
-extern const struct worker_role server_end;
-extern const struct worker_role client_end;
+extern const struct worker_role batch_server;
+extern const struct worker_role batch_client;
 /* One by one. */
-extern const struct worker_role server_flow;
-extern const struct worker_role client_flow;
+extern const struct worker_role arrivals_server;
+extern const struct worker_role arrivals_client;
 
 /* Tells the controller that this worker cannot go on, and why. */
 void worker_fault(struct worker *worker, const char *call, int error, uint16_t port);

@@ -180,14 +180,14 @@ static void scrape(uint16_t port)
     printf("%d\n", pages);
 }
 
-struct team {
+struct hosts {
     int *go;
     int *done;
     pid_t *pid;
     int count;
 };
 
-static void start(struct team *team, struct part part)
+static void start(struct hosts *hosts, struct part part)
 {
     int go[2], done[2];
     if (pipe(go) != 0 || pipe(done) != 0)
@@ -205,17 +205,17 @@ static void start(struct team *team, struct part part)
     }
     close(go[0]);
     close(done[1]);
-    team->go[team->count] = go[1];
-    team->done[team->count] = done[0];
-    team->pid[team->count++] = pid;
+    hosts->go[hosts->count] = go[1];
+    hosts->done[hosts->count] = done[0];
+    hosts->pid[hosts->count++] = pid;
 }
 
 /* How many calls they have made. */
-static int64_t await_all(const struct team *team)
+static int64_t await_all(const struct hosts *hosts)
 {
     int64_t sum = 0, calls;
-    for (int i = 0; i < team->count; i++, sum += calls)
-        if (read(team->done[i], &calls, sizeof calls) != sizeof calls) {
+    for (int i = 0; i < hosts->count; i++, sum += calls)
+        if (read(hosts->done[i], &calls, sizeof calls) != sizeof calls) {
             fprintf(stderr, "floor: a process ended early\n");
             exit(3);
         }
@@ -231,15 +231,15 @@ static void check_count(const char *side, int64_t calls, int64_t wanted)
     exit(1);
 }
 
-static void release(const struct team *team)
+static void release(const struct hosts *hosts)
 {
-    for (int i = 0; i < team->count; i++)
-        if (write(team->go[i], "g", 1) != 1)
+    for (int i = 0; i < hosts->count; i++)
+        if (write(hosts->go[i], "g", 1) != 1)
             die("release");
 }
 
 /* Seconds until each side has made its `wanted` calls; b may be NULL. */
-static double phase(const struct team *a, const struct team *b, int64_t wanted)
+static double phase(const struct hosts *a, const struct hosts *b, int64_t wanted)
 {
     int64_t began_us = monotonic_us();
     release(a);
@@ -252,21 +252,21 @@ static double phase(const struct team *a, const struct team *b, int64_t wanted)
     return (double)took_us / 1e6;
 }
 
-static struct team team_of(int count)
+static struct hosts hosts_of(int count)
 {
-    struct team team = {.go = calloc((size_t)count, sizeof(int)),
-                        .done = calloc((size_t)count, sizeof(int)),
-                        .pid = calloc((size_t)count, sizeof(pid_t))};
-    if (team.go == NULL || team.done == NULL || team.pid == NULL)
+    struct hosts hosts = {.go = calloc((size_t)count, sizeof(int)),
+                          .done = calloc((size_t)count, sizeof(int)),
+                          .pid = calloc((size_t)count, sizeof(pid_t))};
+    if (hosts.go == NULL || hosts.done == NULL || hosts.pid == NULL)
         die("memory");
-    return team;
+    return hosts;
 }
 
-static void send_home(struct team *team)
+static void send_home(struct hosts *hosts)
 {
-    release(team);
-    for (int i = 0; i < team->count; i++)
-        waitpid(team->pid[i], NULL, 0);
+    release(hosts);
+    for (int i = 0; i < hosts->count; i++)
+        waitpid(hosts->pid[i], NULL, 0);
 }
 
 int main(int argc, char *argv[])
@@ -297,7 +297,7 @@ int main(int argc, char *argv[])
     struct lane *lanes = calloc((size_t)plan.lane_count, sizeof *lanes);
     lanes_fill(lanes, settings.conns, plan.pairs, plan.lane_capacity);
     host_raise_nofile();
-    struct team servers = team_of(plan.pairs), clients = team_of(plan.pairs);
+    struct hosts servers = hosts_of(plan.pairs), clients = hosts_of(plan.pairs);
     for (int pair = 0; pair < plan.pairs; pair++) {
         struct part part = {
             .plan = &plan, .lanes = lanes, .pair = pair, .first_port = (uint16_t)settings.port};

@@ -38,11 +38,11 @@ static struct lingering opposite(const struct lingering_class *class, enum tcp_s
     return all;
 }
 
-static struct fault_sentence sentence_of(const struct lingering_class *class)
+static struct attribution_text sentence_of(const struct lingering_class *class)
 {
     struct lingering all =
         opposite(class, class->state == STATE_FIN_WAIT2 ? STATE_CLOSE_WAIT : class->state, true);
-    return whose_fault(class, &all);
+    return attribution_of(class, &all);
 }
 
 static void assert_says(const struct lingering_class *class, const char *sentence)
@@ -52,13 +52,13 @@ static void assert_says(const struct lingering_class *class, const char *sentenc
 
 static void assert_part(const struct lingering_class *class, const char *part)
 {
-    struct fault_sentence sentence = sentence_of(class);
+    struct attribution_text sentence = sentence_of(class);
     assert_contains(sentence.text, part);
 }
 
 static void assert_no_part(const struct lingering_class *class, const char *part)
 {
-    struct fault_sentence sentence = sentence_of(class);
+    struct attribution_text sentence = sentence_of(class);
     assert_lacks(sentence.text, part);
 }
 
@@ -197,7 +197,7 @@ static struct lingering_class orphan(void)
 static void assert_acts(const struct lingering_class *class, const struct lingering *all, const char *words)
 {
     assert_string_equal(who_acts(class, all).text, words);
-    assert_contains(whose_fault(class, all).text, words);
+    assert_contains(attribution_of(class, all).text, words);
 }
 
 static void nobody_owes_the_close_of_what_was_never_accepted(void **state)
@@ -236,7 +236,8 @@ static void who_has_closed_and_was_not_heard_owes_nothing(void **state)
     class.state = STATE_ESTABLISHED;
     struct lingering all = opposite(&class, STATE_FIN_WAIT1, false);
     assert_acts(&class, &all, "the client may close");
-    assert_contains(whose_fault(&class, &all).text, "; the server has closed, but its FIN has not arrived; ");
+    assert_contains(attribution_of(&class, &all).text,
+                    "; the server has closed, but its FIN has not arrived; ");
     class = orphan();
     all = opposite(&class, STATE_LAST_ACK, false);
     assert_contains(who_acts(&class, &all).text, "the server has closed, but its FIN has not arrived");
@@ -249,7 +250,7 @@ static void ends_without_another_side_say_so(void **state)
     class.state = STATE_ESTABLISHED;
     struct lingering all = alone(&class);
     assert_acts(&class, &all, "the server may close");
-    assert_contains(whose_fault(&class, &all).text, "; the client has no such connections; ");
+    assert_contains(attribution_of(&class, &all).text, "; the client has no such connections; ");
     class = orphan();
     all = alone(&class);
     assert_contains(who_acts(&class, &all).text, "the server has no such connections any more");
@@ -280,7 +281,7 @@ static void every_state_that_lingers_has_a_reading(void **state)
             class.state = (enum tcp_state)i;
             for (int owned = 0; owned < 2; owned++) {
                 class.owned = owned;
-                struct fault_sentence sentence = sentence_of(&class);
+                struct attribution_text sentence = sentence_of(&class);
                 assert_lacks(sentence.text, "; .");
                 assert_lacks(sentence.text, "@");
                 assert_lacks(sentence.text, "~");
@@ -303,7 +304,7 @@ static void the_longest_sentence_is_told_whole(void **state)
             memset(class.command, 'w', sizeof class.command - 1);
             class.count = 100000000;
             class.oldest_ms = 366LL * 24 * 3600 * 1000;
-            struct fault_sentence sentence = sentence_of(&class);
+            struct attribution_text sentence = sentence_of(&class);
             assert_int_equal(sentence.text[strlen(sentence.text) - 1], '.');
         }
 }

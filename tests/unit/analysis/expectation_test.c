@@ -134,7 +134,7 @@ static void nothing_opened_and_nothing_seen_holds(void **state)
 
 /* ---- differences ---- */
 
-static void one_end_in_another_state_is_told(void **state)
+static void interactive_in_another_state_is_told(void **state)
 {
     (void)state;
     struct expectation expectation = expected_soon("server-first", 2);
@@ -145,7 +145,7 @@ static void one_end_in_another_state_is_told(void **state)
     assert_differs(&expectation, sides, "server side: 1 CLOSING where TIME_WAIT was expected");
 }
 
-static void one_end_that_is_gone_is_told(void **state)
+static void interactive_that_is_gone_is_told(void **state)
 {
     (void)state;
     struct expectation expectation = expected_soon("leak", 1);
@@ -155,7 +155,7 @@ static void one_end_that_is_gone_is_told(void **state)
     assert_differs(&expectation, sides, "client side: 1 gone where FIN_WAIT2 was expected");
 }
 
-static void one_end_that_should_be_gone_is_told(void **state)
+static void interactive_that_should_be_gone_is_told(void **state)
 {
     (void)state;
     struct expectation expectation = expected_soon("abort", 1);
@@ -847,10 +847,10 @@ static void what_leaked_before_an_outage_is_counted_all_the_same(void **state)
 
 static struct expectation of_state(enum tcp_state kept, int step, int64_t opened)
 {
-    struct state_order made;
+    struct kept_state made;
     struct act_times times = every_two_seconds();
     const struct circumstances here = {.conns = OPENED, .opened = opened, .fin_timeout_ms = FIN_TIMEOUT_MS};
-    assert_int_equal(state_order_make(kept, SIDE_COUNT, &made), 0);
+    assert_int_equal(kept_state_make(kept, SIDE_COUNT, &made), 0);
     return expectation_at(&made.order, step, &times, times.began_ms[step] + 1000, &here);
 }
 
@@ -900,9 +900,9 @@ static void half_open_connections_are_expected_half_open(void **state)
 static void a_kept_fin_wait2_does_not_age(void **state)
 {
     (void)state;
-    struct state_order made;
+    struct kept_state made;
     struct act_times times = every_two_seconds();
-    assert_int_equal(state_order_make(STATE_FIN_WAIT2, SIDE_COUNT, &made), 0);
+    assert_int_equal(kept_state_make(STATE_FIN_WAIT2, SIDE_COUNT, &made), 0);
     struct expectation expectation =
         expectation_at(&made.order, 1, &times, times.began_ms[1] + 10 * FIN_TIMEOUT_MS, &usual);
     assert_false(may_be_gone(&expectation, SIDE_CLIENT));
@@ -951,9 +951,9 @@ int main(void)
         cmocka_unit_test(every_state_of_a_set_holds_for_all_ends),
         cmocka_unit_test(listeners_do_not_count),
         cmocka_unit_test(nothing_opened_and_nothing_seen_holds),
-        cmocka_unit_test(one_end_in_another_state_is_told),
-        cmocka_unit_test(one_end_that_is_gone_is_told),
-        cmocka_unit_test(one_end_that_should_be_gone_is_told),
+        cmocka_unit_test(interactive_in_another_state_is_told),
+        cmocka_unit_test(interactive_that_is_gone_is_told),
+        cmocka_unit_test(interactive_that_should_be_gone_is_told),
         cmocka_unit_test(both_sides_are_told),
         cmocka_unit_test(several_states_of_a_side_are_told_together),
         cmocka_unit_test(more_sockets_than_connections_differ),

@@ -54,25 +54,25 @@ struct series {
     double span_s, look_s;
 };
 
-static struct trend trend_of(const struct series *series, int seed)
+static struct trend trend_of_series(const struct series *series, int seed)
 {
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     struct chance chance = chance_of(seed);
     double noise = bell(&chance);
     for (int i = 0; i * series->look_s <= series->span_s + 1e-9; i++) {
         double t_s = i * series->look_s;
         double count = series->start + series->slope_per_s * t_s + series->noise * noise;
-        growth_add(&growth, 1000 + t_s, count > 0 ? (int64_t)(count + 0.5) : 0);
+        trend_line_add(&growth, 1000 + t_s, count > 0 ? (int64_t)(count + 0.5) : 0);
         noise = series->memory * noise + sqrt(1 - series->memory * series->memory) * bell(&chance);
     }
-    return growth_of(&growth);
+    return trend_of(&growth);
 }
 
 static int kinds_of(const struct series *series, enum trend_kind kind)
 {
     int count = 0;
     for (int seed = 0; seed < SEEDS; seed++)
-        count += trend_of(series, seed).kind == kind;
+        count += trend_of_series(series, seed).kind == kind;
     return count;
 }
 
@@ -81,21 +81,21 @@ static struct trend trend_of_traffic(double rate_per_s, double stay_s, double le
                                      int seed)
 {
     enum { STEPS_PER_LOOK = 20 };
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     struct chance chance = chance_of(seed);
     double step_s = LOOK_S / STEPS_PER_LOOK;
     int64_t stock = 0;
     int warm_up = (int)(10 * stay_s / LOOK_S) + 1;
     for (int i = -warm_up; i * LOOK_S <= span_s + 1e-9; i++) {
         if (i >= 0)
-            growth_add(&growth, i * LOOK_S, stock + (int64_t)(leak_per_s * i * LOOK_S));
+            trend_line_add(&growth, i * LOOK_S, stock + (int64_t)(leak_per_s * i * LOOK_S));
         for (int step = 0; step < STEPS_PER_LOOK; step++) {
             for (int64_t left = stock; left > 0; left--)
                 stock -= uniform(&chance) < step_s / stay_s;
             stock += uniform(&chance) < rate_per_s * step_s;
         }
     }
-    return growth_of(&growth);
+    return trend_of(&growth);
 }
 
 static int leaks_in_traffic(double rate_per_s, double stay_s, double leak_per_s, double span_s)
@@ -118,7 +118,7 @@ static void an_exact_line_is_a_leak_of_that_slope(void **state)
 {
     (void)state;
     const struct series line = {.start = 3, .slope_per_s = 50, .span_s = 9.7, .look_s = LOOK_S};
-    struct trend trend = trend_of(&line, 0);
+    struct trend trend = trend_of_series(&line, 0);
     assert_int_equal(trend.kind, TREND_LEAK);
     assert_near(trend.slope_per_s, 50, 1e-9);
     assert_near(trend.low_per_s, 50, 1e-6);
@@ -136,7 +136,7 @@ static void the_interval_of_a_noisy_line_holds_its_slope(void **state)
         .start = 100, .slope_per_s = 50, .noise = 10, .memory = 0.5, .span_s = 10, .look_s = LOOK_S};
     int held = 0;
     for (int seed = 0; seed < SEEDS; seed++) {
-        struct trend trend = trend_of(&line, seed);
+        struct trend trend = trend_of_series(&line, seed);
         assert_int_equal(trend.kind, TREND_LEAK);
         held += trend.low_per_s <= 50 && 50 <= trend.high_per_s;
     }
@@ -146,10 +146,10 @@ static void the_interval_of_a_noisy_line_holds_its_slope(void **state)
 static void one_socket_a_second_for_ten_seconds_is_a_leak(void **state)
 {
     (void)state;
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     for (int i = 0; i <= 100; i++)
-        growth_add(&growth, i * LOOK_S, i / 10);
-    struct trend trend = growth_of(&growth);
+        trend_line_add(&growth, i * LOOK_S, i / 10);
+    struct trend trend = trend_of(&growth);
     assert_int_equal(trend.kind, TREND_LEAK);
     assert_near(trend.slope_per_s, 1, 0.05);
 }
@@ -158,10 +158,10 @@ static void a_staircase_of_one_in_three_seconds_is_a_leak(void **state)
 {
     (void)state;
     for (int first = 0; first < 30; first++) {
-        struct growth growth = {0};
+        struct trend_line growth = {0};
         for (int i = 0; i <= 300; i++)
-            growth_add(&growth, i * LOOK_S, 5000 + (i + first) / 30);
-        struct trend trend = growth_of(&growth);
+            trend_line_add(&growth, i * LOOK_S, 5000 + (i + first) / 30);
+        struct trend trend = trend_of(&growth);
         assert_int_equal(trend.kind, TREND_LEAK);
         assert_near(trend.slope_per_s, 1.0 / 3, 0.03);
     }
@@ -178,7 +178,7 @@ static void a_leak_among_a_million_is_found(void **state)
 {
     (void)state;
     const struct series line = {.start = 1e6, .slope_per_s = 5, .span_s = 10, .look_s = LOOK_S};
-    struct trend trend = trend_of(&line, 0);
+    struct trend trend = trend_of_series(&line, 0);
     assert_int_equal(trend.kind, TREND_LEAK);
     assert_near(trend.slope_per_s, 5, 0.05);
 }
@@ -187,7 +187,7 @@ static void a_million_in_ten_seconds_is_a_leak(void **state)
 {
     (void)state;
     const struct series line = {.slope_per_s = 1e5, .noise = 500, .span_s = 10, .look_s = LOOK_S};
-    struct trend trend = trend_of(&line, 0);
+    struct trend trend = trend_of_series(&line, 0);
     assert_int_equal(trend.kind, TREND_LEAK);
     assert_near(trend.slope_per_s, 1e5, 200);
 }
@@ -201,7 +201,7 @@ static void ten_an_hour_show_within_hours(void **state)
                                 .memory = 0.5,
                                 .span_s = 4 * 3600,
                                 .look_s = LOOK_S};
-    struct trend trend = trend_of(&line, 0);
+    struct trend trend = trend_of_series(&line, 0);
     assert_int_equal(trend.kind, TREND_LEAK);
     assert_near(trend.slope_per_s * 3600, 10, 0.3);
     assert_int_equal(trend.looks, 144001);
@@ -210,14 +210,14 @@ static void ten_an_hour_show_within_hours(void **state)
 static void looks_at_uneven_times_lie_on_the_same_line(void **state)
 {
     (void)state;
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     struct chance chance = chance_of(0);
     double t_s = 0;
     for (int i = 0; i < 1000; i++) {
-        growth_add(&growth, t_s, (int64_t)(1000 * t_s));
+        trend_line_add(&growth, t_s, (int64_t)(1000 * t_s));
         t_s += 0.01 + uniform(&chance);
     }
-    struct trend trend = growth_of(&growth);
+    struct trend trend = trend_of(&growth);
     assert_int_equal(trend.kind, TREND_LEAK);
     assert_near(trend.slope_per_s, 1000, 0.01);
 }
@@ -229,18 +229,18 @@ static void a_constant_is_a_plateau(void **state)
     (void)state;
     const struct series none = {.start = 0, .span_s = 10, .look_s = LOOK_S};
     const struct series many = {.start = 5000, .span_s = 3600, .look_s = LOOK_S};
-    assert_int_equal(trend_of(&none, 0).kind, TREND_PLATEAU);
-    assert_int_equal(trend_of(&many, 0).kind, TREND_PLATEAU);
-    assert_true(trend_of(&many, 0).slope_per_s == 0);
+    assert_int_equal(trend_of_series(&none, 0).kind, TREND_PLATEAU);
+    assert_int_equal(trend_of_series(&many, 0).kind, TREND_PLATEAU);
+    assert_true(trend_of_series(&many, 0).slope_per_s == 0);
 }
 
 static void one_socket_more_is_no_leak(void **state)
 {
     (void)state;
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     for (int i = 0; i <= 100; i++)
-        growth_add(&growth, i * LOOK_S, i >= 50);
-    assert_int_equal(growth_of(&growth).kind, TREND_PLATEAU);
+        trend_line_add(&growth, i * LOOK_S, i >= 50);
+    assert_int_equal(trend_of(&growth).kind, TREND_PLATEAU);
 }
 
 static void noise_around_a_constant_is_no_leak(void **state)
@@ -282,16 +282,16 @@ static void hours_of_noise_are_a_plateau(void **state)
     (void)state;
     const struct series level = {.start = 8, .noise = 3, .memory = 0.9, .span_s = 3 * 3600, .look_s = LOOK_S};
     for (int seed = 0; seed < 20; seed++)
-        assert_int_equal(trend_of(&level, seed).kind, TREND_PLATEAU);
+        assert_int_equal(trend_of_series(&level, seed).kind, TREND_PLATEAU);
 }
 
 static void a_count_that_fills_up_and_levels_off_is_a_plateau(void **state)
 {
     (void)state;
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     for (int i = 0; i <= 100; i++)
-        growth_add(&growth, i * LOOK_S, i < 20 ? 5 * i : 100);
-    assert_int_equal(growth_of(&growth).kind, TREND_PLATEAU);
+        trend_line_add(&growth, i * LOOK_S, i < 20 ? 5 * i : 100);
+    assert_int_equal(trend_of(&growth).kind, TREND_PLATEAU);
 }
 
 /* ---- draining ---- */
@@ -301,7 +301,7 @@ static void a_count_that_falls_is_draining(void **state)
     (void)state;
     const struct series line = {.start = 500, .slope_per_s = -20, .noise = 3, .span_s = 10, .look_s = LOOK_S};
     assert_int_equal(kinds_of(&line, TREND_DRAINING), SEEDS);
-    struct trend trend = trend_of(&line, 0);
+    struct trend trend = trend_of_series(&line, 0);
     assert_true(trend.low_per_s < trend.slope_per_s && trend.slope_per_s < trend.high_per_s);
     assert_true(trend.high_per_s < 0);
 }
@@ -311,8 +311,8 @@ static void a_count_that_falls_is_draining(void **state)
 static void no_looks_are_too_few(void **state)
 {
     (void)state;
-    struct growth growth = {0};
-    struct trend trend = growth_of(&growth);
+    struct trend_line growth = {0};
+    struct trend trend = trend_of(&growth);
     assert_int_equal(trend.kind, TREND_UNKNOWN);
     assert_int_equal(trend.looks, 0);
 }
@@ -320,21 +320,21 @@ static void no_looks_are_too_few(void **state)
 static void seven_looks_are_too_few_and_eight_are_enough(void **state)
 {
     (void)state;
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     for (int i = 0; i < 7; i++)
-        growth_add(&growth, i, i * 100);
-    assert_int_equal(growth_of(&growth).kind, TREND_UNKNOWN);
-    growth_add(&growth, 7, 700);
-    assert_int_equal(growth_of(&growth).kind, TREND_LEAK);
+        trend_line_add(&growth, i, i * 100);
+    assert_int_equal(trend_of(&growth).kind, TREND_UNKNOWN);
+    trend_line_add(&growth, 7, 700);
+    assert_int_equal(trend_of(&growth).kind, TREND_LEAK);
 }
 
 static void many_looks_at_one_moment_are_too_short(void **state)
 {
     (void)state;
-    struct growth growth = {0};
+    struct trend_line growth = {0};
     for (int i = 0; i < 1000; i++)
-        growth_add(&growth, 5, i);
-    assert_int_equal(growth_of(&growth).kind, TREND_UNKNOWN);
+        trend_line_add(&growth, 5, i);
+    assert_int_equal(trend_of(&growth).kind, TREND_UNKNOWN);
 }
 
 /* ---- when the room is gone, and words ---- */
@@ -345,15 +345,15 @@ static void room_lasts_as_long_as_the_slope_takes(void **state)
     const struct trend leak = {.kind = TREND_LEAK, .slope_per_s = 50};
     const struct trend level = {.kind = TREND_PLATEAU, .slope_per_s = 0.1};
     const struct trend draining = {.kind = TREND_DRAINING, .slope_per_s = -3};
-    assert_near(growth_seconds_to(&leak, 500), 10, 1e-9);
-    assert_true(growth_seconds_to(&leak, -1) == 0);
-    assert_true(isinf(growth_seconds_to(&level, 500)));
-    assert_true(isinf(growth_seconds_to(&draining, 500)));
+    assert_near(trend_seconds_to(&leak, 500), 10, 1e-9);
+    assert_true(trend_seconds_to(&leak, -1) == 0);
+    assert_true(isinf(trend_seconds_to(&level, 500)));
+    assert_true(isinf(trend_seconds_to(&draining, 500)));
 }
 
 static void assert_words(struct trend trend, const char *words)
 {
-    assert_string_equal(growth_words(&trend).text, words);
+    assert_string_equal(trend_words(&trend).text, words);
 }
 
 static void words_tell_slope_interval_looks_and_span(void **state)
@@ -390,7 +390,7 @@ static void words_of_the_longest_numbers_fit(void **state)
 {
     (void)state;
     struct trend trend = {TREND_LEAK, 1e300, -1e300, 1e300, INT64_MAX, 1e12, 0, 0};
-    assert_contains(growth_words(&trend).text, " looks over 277777777h46m40s)");
+    assert_contains(trend_words(&trend).text, " looks over 277777777h46m40s)");
 }
 
 static void every_kind_has_a_name(void **state)

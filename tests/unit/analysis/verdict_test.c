@@ -11,7 +11,7 @@ struct run {
     struct kernel_counters moved;
     struct lingering lingering;
     struct flow_settings asked;
-    struct story story;
+    struct timeline timeline;
     struct flow_report flow;
 };
 
@@ -175,7 +175,7 @@ static void a_run_that_is_fine_names_no_counter_of_others(void **state)
     put_flow(run);
     run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 5000;
     assert_does_not_say(run, "ounter");
-    story_note(&run->story, STORY_SYN_DROPPED, 5, 3);
+    timeline_note(&run->timeline, STAGE_SYN_DROPPED, 5, 3);
     assert_says(run, "Kernel counter ListenOverflows moved by 7: ");
     assert_says(run, "those of other programs included");
     run->input.has_own_namespace = true;
@@ -301,11 +301,11 @@ static void strangers_on_the_ports_are_named(void **state)
 static void heirs_are_no_strangers(void **state)
 {
     struct run *run = *state;
-    const struct scenario scenario = {
+    const struct fault_case fault_case = {
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .owner = OWNER_OTHER}};
     put_class(run, STATE_CLOSE_WAIT, 3);
     run->lingering.each[0].listed = false;
-    put_flow(run)->scenario = &scenario;
+    put_flow(run)->fault_case = &fault_case;
     assert_does_not_say(run, "Strangers");
 }
 
@@ -398,7 +398,7 @@ static struct flow_report *put_flow(struct run *run)
         .trend[SIDE_CLIENT] = {TREND_PLATEAU, 0.01, -0.2, 0.2, 590, 59, 100, 101},
         .nofile = 20000,
         .at_fault = SIDE_COUNT,
-        .story = &run->story,
+        .timeline = &run->timeline,
     };
     run->input.flow = &run->flow;
     return &run->flow;
@@ -469,7 +469,7 @@ static void descriptors_that_are_gone_are_told_with_their_date(void **state)
     struct run *run = *state;
     put_leak(run, SIDE_SERVER, 1024);
     run->flow.nofile = 1024;
-    story_note(&run->story, STORY_SERVER_EMFILE, 5.4, 1024);
+    timeline_note(&run->timeline, STAGE_SERVER_EMFILE, 5.4, 1024);
     assert_says(run, "leak: 1,024 of 30,000 connections, +50.0/s, descriptors used up at 5.4 s. ");
     assert_does_not_say(run, "used up in");
 }
@@ -503,9 +503,9 @@ static void a_growth_of_which_nothing_is_left_is_no_leak(void **state)
     assert_does_not_say(run, "of 30,000 connections");
 }
 
-static struct scenario held_by(enum owner_class owner)
+static struct fault_case held_by(enum owner_class owner)
 {
-    return (struct scenario){
+    return (struct fault_case){
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .owner = owner}};
 }
 
@@ -515,10 +515,10 @@ static void what_the_server_does_not_hold_takes_none_of_its_descriptors(void **s
     struct run *run = *state;
     static const enum owner_class owners[] = {OWNER_OTHER, OWNER_NONE};
     for (size_t i = 0; i < COUNT_OF(owners); i++) {
-        struct scenario scenario = held_by(owners[i]);
+        struct fault_case fault_case = held_by(owners[i]);
         put_leak(run, SIDE_SERVER, 1500);
         run->flow.nofile = 1900;
-        run->flow.scenario = &scenario;
+        run->flow.fault_case = &fault_case;
         assert_says(run, "leak: 1,500 of 30,000 connections, +50.0/s. ");
     }
 }
@@ -526,11 +526,11 @@ static void what_the_server_does_not_hold_takes_none_of_its_descriptors(void **s
 static void a_leak_of_two_descriptors_each_takes_half_as_long(void **state)
 {
     struct run *run = *state;
-    struct scenario scenario = held_by(OWNER_AT_FAULT);
-    scenario.descriptors_each = 2;
+    struct fault_case fault_case = held_by(OWNER_AT_FAULT);
+    fault_case.descriptors_each = 2;
     put_leak(run, SIDE_SERVER, 1500);
     run->flow.nofile = 3400;
-    run->flow.scenario = &scenario;
+    run->flow.fault_case = &fault_case;
     assert_says(run, "descriptors used up in 4s at that rate.");
 }
 
@@ -543,13 +543,13 @@ static void too_few_looks_make_a_sentence_all_the_same(void **state)
     assert_does_not_say(run, "holds too few");
 }
 
-static void the_story_is_told_in_its_order(void **state)
+static void the_timeline_is_told_in_its_order(void **state)
 {
     struct run *run = *state;
     put_flow(run);
-    story_note(&run->story, STORY_CONNECT_SLOW, 10.3, 1012);
-    story_note(&run->story, STORY_SERVER_EMFILE, 5.4, 1024);
-    story_note(&run->story, STORY_SYN_DROPPED, 9.2, 3);
+    timeline_note(&run->timeline, STAGE_CONNECT_SLOW, 10.3, 1012);
+    timeline_note(&run->timeline, STAGE_SERVER_EMFILE, 5.4, 1024);
+    timeline_note(&run->timeline, STAGE_SYN_DROPPED, 9.2, 3);
     struct verdict verdict = verdict_of(&run->input);
     const char *first = strstr(verdict.text, "\n- 5.4 s: first EMFILE");
     const char *second = strstr(verdict.text, "\n- 9.2 s: first SYN dropped");
@@ -568,12 +568,12 @@ static void replies_that_were_lost_are_counted(void **state)
 static void a_signature_is_told_whether_it_was_seen(void **state)
 {
     struct run *run = *state;
-    const struct scenario scenario = {
+    const struct fault_case fault_case = {
         .signature = {
             .at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_AT_FAULT}};
     struct flow_report *flow = put_flow(run);
     assert_does_not_say(run, "the bug");
-    flow->scenario = &scenario;
+    flow->fault_case = &fault_case;
     assert_says(
         run, "the bug does not show. Its signature would be: server CLOSE_WAIT, EOF read, held by the server "
              "itself.");
@@ -622,8 +622,8 @@ static void only_reasons_that_were_counted_are_offered(void **state)
 static void the_fix_of_a_cause_tells_what_became_of_its_time_wait(void **state)
 {
     struct run *run = *state;
-    const struct scenario scenario = {.signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT}};
-    put_flow(run)->scenario = &scenario;
+    const struct fault_case fault_case = {.signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT}};
+    put_flow(run)->fault_case = &fault_case;
     run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 4000;
     assert_does_not_say(run, "ended before");
     run->moved.value[COUNTER_TIME_WAIT_REUSED] = 25;
@@ -649,7 +649,7 @@ static void what_broke_has_a_heading(void **state)
     struct run *run = *state;
     put_flow(run);
     assert_does_not_say(run, "What broke");
-    story_note(&run->story, STORY_SYN_DROPPED, 9.2, 3);
+    timeline_note(&run->timeline, STAGE_SYN_DROPPED, 9.2, 3);
     assert_says(run, "\nWhat broke, and when it was first seen:\n- 9.2 s: ");
 }
 
@@ -762,7 +762,7 @@ int main(void)
         test_of_run(what_the_server_does_not_hold_takes_none_of_its_descriptors),
         test_of_run(a_leak_of_two_descriptors_each_takes_half_as_long),
         test_of_run(too_few_looks_make_a_sentence_all_the_same),
-        test_of_run(the_story_is_told_in_its_order),
+        test_of_run(the_timeline_is_told_in_its_order),
         test_of_run(replies_that_were_lost_are_counted),
         test_of_run(a_signature_is_told_whether_it_was_seen),
         test_of_run(time_wait_of_a_flow_that_is_gone_is_told),

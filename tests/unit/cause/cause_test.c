@@ -8,9 +8,9 @@ static const char *const promised[] = {
     "fork-inherit", "lost-reference", "dead-pool-entry", "no-half-close", "reply-before-read",
 };
 
-static const struct scenario *cause_named(const char *name)
+static const struct fault_case *cause_named(const char *name)
 {
-    const struct scenario *cause = cause_find(name);
+    const struct fault_case *cause = cause_find(name);
     assert_non_null(cause);
     return cause;
 }
@@ -58,7 +58,7 @@ static void the_side_at_fault_has_a_behaviour_and_the_other_a_script(void **stat
 {
     (void)state;
     for (size_t i = 0; cause_at(i) != NULL; i++) {
-        const struct scenario *cause = cause_at(i);
+        const struct fault_case *cause = cause_at(i);
         enum side at_fault = cause->signature.at_fault;
         assert_non_null(cause->behaviour[at_fault]);
         assert_int_equal(cause->script[at_fault].count, 0);
@@ -76,7 +76,7 @@ static void every_behaviour_is_found_by_the_name_of_its_cause(void **state)
         assert_string_equal(behaviour->name, cause_at(i)->order.name);
         assert_non_null(behaviour->on_connection);
     }
-    assert_ptr_equal(behaviour_find("script"), &scripted_lives);
+    assert_ptr_equal(behaviour_find("script"), &scripted_behaviour);
     assert_null(behaviour_find("sript"));
 }
 
@@ -84,7 +84,7 @@ static void every_cause_says_what_it_is_and_where_it_was_met(void **state)
 {
     (void)state;
     for (size_t i = 0; cause_at(i) != NULL; i++) {
-        const struct scenario *cause = cause_at(i);
+        const struct fault_case *cause = cause_at(i);
         const struct close_order *const twins[] = {&cause->order, &cause->fixed};
         for (size_t k = 0; k < COUNT_OF(twins); k++) {
             assert_true(strlen(twins[k]->summary) > 20);

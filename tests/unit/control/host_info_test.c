@@ -24,11 +24,11 @@ static struct host_limits some_limits(void)
 
 static void read_back(const char *text, struct host_limits *limits)
 {
-    struct wire_text copy;
-    struct wire_line line;
+    struct link_text copy;
+    struct link_line line;
     snprintf(copy.text, sizeof copy.text, "%s", text);
-    assert_int_equal(wire_split(copy.text, &line), 0);
-    host_report_read_limits(&line, limits);
+    assert_int_equal(link_split(copy.text, &line), 0);
+    host_info_read_limits(&line, limits);
 }
 
 static void what_is_reported_reads_back(void **state)
@@ -36,7 +36,7 @@ static void what_is_reported_reads_back(void **state)
     (void)state;
     const struct host_limits limits = some_limits();
     struct host_limits back = {0};
-    read_back(host_report_limits(&limits).text, &back);
+    read_back(host_info_limits(&limits).text, &back);
     assert_memory_equal(&back, &limits, sizeof back);
 }
 
@@ -44,14 +44,14 @@ static void the_report_says_what_it_is(void **state)
 {
     (void)state;
     const struct host_limits limits = some_limits();
-    assert_memory_equal(host_report_limits(&limits).text, "limits ", 7);
-    assert_contains(host_report_limits(&limits).text, " somaxconn=7");
+    assert_memory_equal(host_info_limits(&limits).text, "limits ", 7);
+    assert_contains(host_info_limits(&limits).text, " somaxconn=7");
 }
 
 static void fill(struct host_limits *limits, int64_t value)
 {
     memset(limits, 0, sizeof *limits);
-    for (size_t i = 0; i < HOST_REPORT_LIMITS; i++)
+    for (size_t i = 0; i < HOST_INFO_LIMITS; i++)
         ((int64_t *)limits)[i] = value;
 }
 
@@ -60,15 +60,15 @@ static void the_largest_report_fits_a_line_and_every_number_of_it_is_one(void **
     (void)state;
     struct host_limits limits, back = {0};
     fill(&limits, INT64_MAX);
-    struct wire_text text = host_report_limits(&limits);
-    struct wire_line line;
+    struct link_text text = host_info_limits(&limits);
+    struct link_line line;
     assert_true(strlen(text.text) < sizeof text.text - 32);
-    assert_int_equal(wire_split(text.text, &line), 0);
-    assert_int_equal(line.count, 1 + HOST_REPORT_LIMITS);
+    assert_int_equal(link_split(text.text, &line), 0);
+    assert_int_equal(line.count, 1 + HOST_INFO_LIMITS);
     for (int i = 1; i < line.count; i++)
-        assert_true(host_report_is_limit(line.word[i]));
-    host_report_read_limits(&line, &back);
-    for (size_t i = 0; i < HOST_REPORT_LIMITS; i++)
+        assert_true(host_info_is_limit(line.word[i]));
+    host_info_read_limits(&line, &back);
+    for (size_t i = 0; i < HOST_INFO_LIMITS; i++)
         assert_true(((int64_t *)&back)[i] > 0);
     assert_int_equal(back.files_left, (int64_t)1 << 53);
     assert_int_equal(back.port_last, 65535);
@@ -80,15 +80,15 @@ static void what_is_below_nothing_is_told_as_nothing(void **state)
     struct host_limits limits, back = some_limits(), zero;
     fill(&limits, INT64_MIN);
     fill(&zero, 0);
-    read_back(host_report_limits(&limits).text, &back);
+    read_back(host_info_limits(&limits).text, &back);
     assert_memory_equal(&back, &zero, sizeof back);
 }
 
 static void only_a_known_name_and_a_number_within_its_bounds_is_a_limit(void **state)
 {
     (void)state;
-    assert_true(host_report_is_limit("port_last=65535"));
-    assert_true(host_report_is_limit("nofile_hard=0"));
+    assert_true(host_info_is_limit("port_last=65535"));
+    assert_true(host_info_is_limit("nofile_hard=0"));
     static const char *const none[] = {"port_last=65536",
                                        "nofile_hard=-1",
                                        "nofile_hard=2147483648",
@@ -102,7 +102,7 @@ static void only_a_known_name_and_a_number_within_its_bounds_is_a_limit(void **s
                                        "=10",
                                        ""};
     for (size_t i = 0; i < COUNT_OF(none); i++)
-        assert_false(host_report_is_limit(none[i]));
+        assert_false(host_info_is_limit(none[i]));
 }
 
 static void a_number_that_is_not_told_is_left_alone(void **state)
@@ -117,24 +117,24 @@ static void a_number_that_is_not_told_is_left_alone(void **state)
 static void an_identity_is_one_word_and_stays(void **state)
 {
     (void)state;
-    const struct wire_text one = host_report_identity(), two = host_report_identity();
+    const struct link_text one = host_info_identity(), two = host_info_identity();
     assert_true(strlen(one.text) > 10 && strlen(one.text) < 128);
     assert_null(strpbrk(one.text, " \n"));
     assert_string_equal(one.text, two.text);
 }
 
-static struct wire_text outside;
+static struct link_text outside;
 
 static void check_identity(void)
 {
     child_enter(0);
-    CHECK(strcmp(host_report_identity().text, outside.text) != 0);
+    CHECK(strcmp(host_info_identity().text, outside.text) != 0);
 }
 
 static void another_namespace_is_another_identity(void **state)
 {
     (void)state;
-    outside = host_report_identity();
+    outside = host_info_identity();
     in_child(check_identity);
 }
 

@@ -18,32 +18,32 @@ static const struct host_limits plenty = {
     .kernel = "Linux 6.1",
 };
 
-static void add(struct team *team, enum side side, const char *launcher, int64_t memory_mib)
+static void add(struct hosts *hosts, enum side side, const char *launcher, int64_t memory_mib)
 {
-    struct host *host = &team->hosts[team->count++];
+    struct host *host = &hosts->each[hosts->count++];
     *host = (struct host){.launcher = launcher, .side = side, .limits = plenty};
     host->limits.memory_available = memory_mib << 20;
-    snprintf(host->identity, sizeof host->identity, "boot.%d", team->count);
+    snprintf(host->identity, sizeof host->identity, "boot.%d", hosts->count);
 }
 
-static struct team servers_with(const int64_t memory_mib[], int count)
+static struct hosts servers_with(const int64_t memory_mib[], int count)
 {
-    struct team team = {.count = 0};
+    struct hosts hosts = {.count = 0};
     for (int i = 0; i < count; i++)
-        add(&team, SIDE_SERVER, "db", memory_mib[i]);
-    add(&team, SIDE_CLIENT, "web", 1);
-    return team;
+        add(&hosts, SIDE_SERVER, "db", memory_mib[i]);
+    add(&hosts, SIDE_CLIENT, "web", 1);
+    return hosts;
 }
 
 /* How many of `count` server workers each host gets. */
-static void place(const struct team *team, int count, int placed[HOSTS_MAX])
+static void place(const struct hosts *hosts, int count, int placed[HOSTS_MAX])
 {
     int host[64];
     memset(placed, 0, HOSTS_MAX * sizeof *placed);
-    team_place(team, SIDE_SERVER, count, host);
+    hosts_place(hosts, SIDE_SERVER, count, host);
     for (int i = 0; i < count; i++) {
-        assert_in_range(host[i], 0, team->count - 1);
-        assert_int_equal(team->hosts[host[i]].side, SIDE_SERVER);
+        assert_in_range(host[i], 0, hosts->count - 1);
+        assert_int_equal(hosts->each[host[i]].side, SIDE_SERVER);
         placed[host[i]]++;
     }
 }
@@ -53,9 +53,9 @@ static void place(const struct team *team, int count, int placed[HOSTS_MAX])
 static void equal_hosts_get_equal_parts(void **state)
 {
     (void)state;
-    const struct team team = servers_with((const int64_t[]){1000, 1000, 1000}, 3);
+    const struct hosts hosts = servers_with((const int64_t[]){1000, 1000, 1000}, 3);
     int placed[HOSTS_MAX];
-    place(&team, 12, placed);
+    place(&hosts, 12, placed);
     for (int i = 0; i < 3; i++)
         assert_int_equal(placed[i], 4);
 }
@@ -63,9 +63,9 @@ static void equal_hosts_get_equal_parts(void **state)
 static void a_host_with_twice_the_room_gets_twice_the_workers(void **state)
 {
     (void)state;
-    const struct team team = servers_with((const int64_t[]){2000, 1000}, 2);
+    const struct hosts hosts = servers_with((const int64_t[]){2000, 1000}, 2);
     int placed[HOSTS_MAX];
-    place(&team, 30, placed);
+    place(&hosts, 30, placed);
     assert_int_equal(placed[0], 20);
     assert_int_equal(placed[1], 10);
 }
@@ -73,30 +73,30 @@ static void a_host_with_twice_the_room_gets_twice_the_workers(void **state)
 static void every_host_gets_one_while_there_are_enough(void **state)
 {
     (void)state;
-    const struct team team = servers_with((const int64_t[]){1000000, 1, 1, 1}, 4);
+    const struct hosts hosts = servers_with((const int64_t[]){1000000, 1, 1, 1}, 4);
     int placed[HOSTS_MAX];
-    place(&team, 4, placed);
+    place(&hosts, 4, placed);
     for (int i = 0; i < 4; i++)
         assert_int_equal(placed[i], 1);
-    place(&team, 6, placed);
+    place(&hosts, 6, placed);
     assert_int_equal(placed[0], 3);
 }
 
 static void fewer_workers_than_hosts_are_still_placed(void **state)
 {
     (void)state;
-    const struct team team = servers_with((const int64_t[]){1, 1000, 1}, 3);
+    const struct hosts hosts = servers_with((const int64_t[]){1, 1000, 1}, 3);
     int placed[HOSTS_MAX];
-    place(&team, 1, placed);
+    place(&hosts, 1, placed);
     assert_int_equal(placed[1], 1);
 }
 
 static void a_host_that_has_nothing_does_not_stop_the_placing(void **state)
 {
     (void)state;
-    const struct team team = servers_with((const int64_t[]){0, 0}, 2);
+    const struct hosts hosts = servers_with((const int64_t[]){0, 0}, 2);
     int placed[HOSTS_MAX];
-    place(&team, 8, placed);
+    place(&hosts, 8, placed);
     assert_int_equal(placed[0] + placed[1], 8);
     assert_true(placed[0] > 0 && placed[1] > 0);
 }
@@ -104,18 +104,18 @@ static void a_host_that_has_nothing_does_not_stop_the_placing(void **state)
 static void ports_limit_a_client_and_not_a_server(void **state)
 {
     (void)state;
-    struct team team = {.count = 0};
+    struct hosts hosts = {.count = 0};
     int host[8], second = 0;
     for (int side = 0; side < SIDE_COUNT; side++)
         for (int i = 0; i < 2; i++)
-            add(&team, (enum side)side, "x", 100000);
-    team.hosts[3].limits.port_last = team.hosts[3].limits.port_first + 99;
-    team.hosts[1].limits.port_last = team.hosts[1].limits.port_first + 99;
-    team_place(&team, SIDE_CLIENT, 8, host);
+            add(&hosts, (enum side)side, "x", 100000);
+    hosts.each[3].limits.port_last = hosts.each[3].limits.port_first + 99;
+    hosts.each[1].limits.port_last = hosts.each[1].limits.port_first + 99;
+    hosts_place(&hosts, SIDE_CLIENT, 8, host);
     for (int i = 0; i < 8; i++)
         second += host[i] == 3;
     assert_int_equal(second, 1);
-    team_place(&team, SIDE_SERVER, 8, host);
+    hosts_place(&hosts, SIDE_SERVER, 8, host);
     second = 0;
     for (int i = 0; i < 8; i++)
         second += host[i] == 1;
@@ -124,27 +124,27 @@ static void ports_limit_a_client_and_not_a_server(void **state)
 
 /* ---- limits ---- */
 
-static struct team one_each(void)
+static struct hosts one_each(void)
 {
-    struct team team = {.count = 0};
-    add(&team, SIDE_SERVER, "db", 1024);
-    add(&team, SIDE_CLIENT, "web", 1024);
-    return team;
+    struct hosts hosts = {.count = 0};
+    add(&hosts, SIDE_SERVER, "db", 1024);
+    add(&hosts, SIDE_CLIENT, "web", 1024);
+    return hosts;
 }
 
-static struct host_limits limits_of(const struct team *team)
+static struct host_limits limits_of(const struct hosts *hosts)
 {
     struct host_limits limits;
     memset(&limits, 0xff, sizeof limits);
-    team_limits(team, &limits);
+    hosts_limits(hosts, &limits);
     return limits;
 }
 
 static void two_equal_hosts_have_what_one_has_for_each_side(void **state)
 {
     (void)state;
-    const struct team team = one_each();
-    const struct host_limits limits = limits_of(&team);
+    const struct hosts hosts = one_each();
+    const struct host_limits limits = limits_of(&hosts);
     assert_int_equal(limits.nofile_hard, plenty.nofile_hard);
     assert_int_equal(limits.files_left, 2 * plenty.files_left);
     assert_int_equal(limits.memory_available, (int64_t)2048 << 20);
@@ -163,22 +163,22 @@ static void two_equal_hosts_have_what_one_has_for_each_side(void **state)
 static void the_weaker_side_counts_and_its_hosts_add_up(void **state)
 {
     (void)state;
-    struct team team = one_each();
-    add(&team, SIDE_CLIENT, "web2", 512);
-    team.hosts[0].limits.memory_available = (int64_t)4096 << 20;
-    assert_int_equal(limits_of(&team).memory_available, (int64_t)2 * 1536 << 20);
-    team.hosts[0].limits.memory_available = (int64_t)100 << 20;
-    assert_int_equal(limits_of(&team).memory_available, (int64_t)200 << 20);
+    struct hosts hosts = one_each();
+    add(&hosts, SIDE_CLIENT, "web2", 512);
+    hosts.each[0].limits.memory_available = (int64_t)4096 << 20;
+    assert_int_equal(limits_of(&hosts).memory_available, (int64_t)2 * 1536 << 20);
+    hosts.each[0].limits.memory_available = (int64_t)100 << 20;
+    assert_int_equal(limits_of(&hosts).memory_available, (int64_t)200 << 20);
 }
 
 static void what_a_process_may_is_that_of_the_weakest_host(void **state)
 {
     (void)state;
-    struct team team = one_each();
-    team.hosts[1].limits.nofile_hard = 100;
-    team.hosts[1].limits.somaxconn = 10;
-    team.hosts[0].limits.fin_timeout_ms = 2000;
-    const struct host_limits limits = limits_of(&team);
+    struct hosts hosts = one_each();
+    hosts.each[1].limits.nofile_hard = 100;
+    hosts.each[1].limits.somaxconn = 10;
+    hosts.each[0].limits.fin_timeout_ms = 2000;
+    const struct host_limits limits = limits_of(&hosts);
     assert_int_equal(limits.nofile_hard, 100);
     assert_int_equal(limits.somaxconn, 10);
     assert_int_equal(limits.fin_timeout_ms, 2000);
@@ -187,12 +187,12 @@ static void what_a_process_may_is_that_of_the_weakest_host(void **state)
 static void of_port_ranges_the_lowest_start_and_the_narrowest_width_count(void **state)
 {
     (void)state;
-    struct team team = one_each();
-    team.hosts[0].limits.port_first = 20000;
-    team.hosts[0].limits.port_last = 60000;
-    team.hosts[1].limits.port_first = 40000;
-    team.hosts[1].limits.port_last = 40599;
-    const struct host_limits limits = limits_of(&team);
+    struct hosts hosts = one_each();
+    hosts.each[0].limits.port_first = 20000;
+    hosts.each[0].limits.port_last = 60000;
+    hosts.each[1].limits.port_first = 40000;
+    hosts.each[1].limits.port_last = 40599;
+    const struct host_limits limits = limits_of(&hosts);
     assert_int_equal(limits.port_first, 20000);
     assert_int_equal(limits.port_last, 20599);
 }
@@ -200,23 +200,23 @@ static void of_port_ranges_the_lowest_start_and_the_narrowest_width_count(void *
 static void limits_that_are_not_known_do_not_overflow(void **state)
 {
     (void)state;
-    struct team team = one_each();
+    struct hosts hosts = one_each();
     for (int i = 0; i < 4; i++)
-        add(&team, (enum side)(i % 2), "more", 1024);
-    for (int i = 0; i < team.count; i++) {
-        team.hosts[i].limits.files_left = INT64_MAX;
-        team.hosts[i].limits.max_orphans = INT64_MAX;
+        add(&hosts, (enum side)(i % 2), "more", 1024);
+    for (int i = 0; i < hosts.count; i++) {
+        hosts.each[i].limits.files_left = INT64_MAX;
+        hosts.each[i].limits.max_orphans = INT64_MAX;
     }
-    assert_true(limits_of(&team).files_left > (int64_t)1 << 60);
-    assert_true(limits_of(&team).max_orphans == INT64_MAX);
+    assert_true(limits_of(&hosts).files_left > (int64_t)1 << 60);
+    assert_true(limits_of(&hosts).max_orphans == INT64_MAX);
 }
 
 static void kernels_that_differ_are_said_to(void **state)
 {
     (void)state;
-    struct team team = one_each();
-    snprintf(team.hosts[1].limits.kernel, sizeof team.hosts[1].limits.kernel, "Linux 5.10");
-    assert_string_equal(limits_of(&team).kernel, "Linux, several versions");
+    struct hosts hosts = one_each();
+    snprintf(hosts.each[1].limits.kernel, sizeof hosts.each[1].limits.kernel, "Linux 5.10");
+    assert_string_equal(limits_of(&hosts).kernel, "Linux, several versions");
 }
 
 /* ---- the rest ---- */
@@ -224,35 +224,35 @@ static void kernels_that_differ_are_said_to(void **state)
 static void hosts_of_one_identity_are_doubles_of_the_first(void **state)
 {
     (void)state;
-    struct team team = one_each();
-    add(&team, SIDE_CLIENT, "web again", 1024);
-    snprintf(team.hosts[2].identity, sizeof team.hosts[2].identity, "%s", team.hosts[0].identity);
-    assert_false(team_is_double(&team, 0));
-    assert_false(team_is_double(&team, 1));
-    assert_true(team_is_double(&team, 2));
+    struct hosts hosts = one_each();
+    add(&hosts, SIDE_CLIENT, "web again", 1024);
+    snprintf(hosts.each[2].identity, sizeof hosts.each[2].identity, "%s", hosts.each[0].identity);
+    assert_false(hosts_is_double(&hosts, 0));
+    assert_false(hosts_is_double(&hosts, 1));
+    assert_true(hosts_is_double(&hosts, 2));
 }
 
 static void counters_of_doubles_count_once(void **state)
 {
     (void)state;
-    struct team team = one_each();
-    add(&team, SIDE_CLIENT, "web again", 1024);
-    snprintf(team.hosts[2].identity, sizeof team.hosts[2].identity, "%s", team.hosts[1].identity);
-    for (int i = 0; i < team.count; i++)
-        team.hosts[i].counters.value[0] = 100;
-    assert_int_equal(team_counters(&team).value[0], 200);
+    struct hosts hosts = one_each();
+    add(&hosts, SIDE_CLIENT, "web again", 1024);
+    snprintf(hosts.each[2].identity, sizeof hosts.each[2].identity, "%s", hosts.each[1].identity);
+    for (int i = 0; i < hosts.count; i++)
+        hosts.each[i].counters.value[0] = 100;
+    assert_int_equal(hosts_counters(&hosts).value[0], 200);
 }
 
 static void room_for_time_wait_is_that_of_the_fuller_side(void **state)
 {
     (void)state;
-    struct team team = one_each();
-    add(&team, SIDE_CLIENT, "web2", 1024);
-    team.hosts[0].time_wait = 99000;
-    assert_int_equal(team_time_wait_room(&team), 1000);
-    team.hosts[0].time_wait = 0;
-    team.hosts[1].time_wait = 100000;
-    assert_int_equal(team_time_wait_room(&team), 100000);
+    struct hosts hosts = one_each();
+    add(&hosts, SIDE_CLIENT, "web2", 1024);
+    hosts.each[0].time_wait = 99000;
+    assert_int_equal(hosts_time_wait_room(&hosts), 1000);
+    hosts.each[0].time_wait = 0;
+    hosts.each[1].time_wait = 100000;
+    assert_int_equal(hosts_time_wait_room(&hosts), 100000);
 }
 
 static void a_host_is_named_by_its_launcher(void **state)
@@ -279,9 +279,9 @@ static void a_very_long_launcher_is_cut(void **state)
 static void sides_are_counted(void **state)
 {
     (void)state;
-    const struct team team = servers_with((const int64_t[]){1, 2, 3}, 3);
-    assert_int_equal(team_count(&team, SIDE_SERVER), 3);
-    assert_int_equal(team_count(&team, SIDE_CLIENT), 1);
+    const struct hosts hosts = servers_with((const int64_t[]){1, 2, 3}, 3);
+    assert_int_equal(hosts_count(&hosts, SIDE_SERVER), 3);
+    assert_int_equal(hosts_count(&hosts, SIDE_CLIENT), 1);
 }
 
 int main(void)

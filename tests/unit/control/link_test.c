@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-static struct wire_line split(char *text)
+static struct link_line split(char *text)
 {
-    struct wire_line line;
-    assert_int_equal(wire_split(text, &line), 0);
+    struct link_line line;
+    assert_int_equal(link_split(text, &line), 0);
     return line;
 }
 
@@ -21,7 +21,7 @@ static void a_line_is_cut_at_blanks(void **state)
 {
     (void)state;
     char text[] = "listen 3 127.0.0.1 15000";
-    struct wire_line line = split(text);
+    struct link_line line = split(text);
     assert_int_equal(line.count, 4);
     assert_string_equal(line.word[0], "listen");
     assert_string_equal(line.word[1], "3");
@@ -33,7 +33,7 @@ static void blanks_in_a_row_part_only_once(void **state)
 {
     (void)state;
     char text[] = "  act   7  close \r\n";
-    struct wire_line line = split(text);
+    struct link_line line = split(text);
     assert_int_equal(line.count, 3);
     assert_string_equal(line.word[2], "close");
 }
@@ -49,26 +49,26 @@ static void an_empty_line_has_no_words(void **state)
 static void as_many_words_as_allowed_fit(void **state)
 {
     (void)state;
-    char text[WIRE_WORDS_MAX * 2 + 1] = "";
-    for (int i = 0; i < WIRE_WORDS_MAX; i++)
+    char text[LINK_WORDS_MAX * 2 + 1] = "";
+    for (int i = 0; i < LINK_WORDS_MAX; i++)
         strcat(text, "w ");
-    assert_int_equal(split(text).count, WIRE_WORDS_MAX);
+    assert_int_equal(split(text).count, LINK_WORDS_MAX);
 }
 
 static void one_word_too_many_is_refused(void **state)
 {
     (void)state;
-    char text[(WIRE_WORDS_MAX + 1) * 2 + 1] = "";
-    for (int i = 0; i < WIRE_WORDS_MAX + 1; i++)
+    char text[(LINK_WORDS_MAX + 1) * 2 + 1] = "";
+    for (int i = 0; i < LINK_WORDS_MAX + 1; i++)
         strcat(text, "w ");
-    struct wire_line line;
-    assert_int_equal(wire_split(text, &line), -EMSGSIZE);
+    struct link_line line;
+    assert_int_equal(link_split(text, &line), -EMSGSIZE);
 }
 
 static void the_longest_message_fits(void **state)
 {
     (void)state;
-    char text[WIRE_LINE_MAX] = "from 18446744073709551615 seen 18446744073709551615 18446744073709551615";
+    char text[LINK_LINE_MAX] = "from 18446744073709551615 seen 18446744073709551615 18446744073709551615";
     for (int i = 0; i < 24 + 8; i++)
         strcat(text, " 9223372036854775807");
     assert_int_equal(split(text).count, 37);
@@ -78,43 +78,43 @@ static void a_word_is_a_number(void **state)
 {
     (void)state;
     char text[] = "credit 2 50000 -7 9223372036854775807";
-    struct wire_line line = split(text);
-    assert_int_equal(wire_number(&line, 1), 2);
-    assert_int_equal(wire_number(&line, 2), 50000);
-    assert_int_equal(wire_number(&line, 3), -7);
-    assert_true(wire_number(&line, 4) == INT64_MAX);
+    struct link_line line = split(text);
+    assert_int_equal(link_number(&line, 1), 2);
+    assert_int_equal(link_number(&line, 2), 50000);
+    assert_int_equal(link_number(&line, 3), -7);
+    assert_true(link_number(&line, 4) == INT64_MAX);
 }
 
 static void a_missing_word_is_zero(void **state)
 {
     (void)state;
     char text[] = "credit";
-    struct wire_line line = split(text);
-    assert_int_equal(wire_number(&line, 1), 0);
-    assert_int_equal(wire_number(&line, 100), 0);
+    struct link_line line = split(text);
+    assert_int_equal(link_number(&line, 1), 0);
+    assert_int_equal(link_number(&line, 100), 0);
 }
 
 static void a_word_that_is_no_number_is_zero(void **state)
 {
     (void)state;
     char text[] = "credit many";
-    struct wire_line line = split(text);
-    assert_int_equal(wire_number(&line, 1), 0);
+    struct link_line line = split(text);
+    assert_int_equal(link_number(&line, 1), 0);
 }
 
 /* ---- over a stream ---- */
 
 struct talk {
     struct event_base *base;
-    struct wire *wire;
+    struct link *link;
     int peer; /* the other end, plain */
     int lines, bad, ends;
-    char last[WIRE_LINE_MAX];
+    char last[LINK_LINE_MAX];
     char complaint[sizeof(struct message_complaint)];
-    bool hang_up; /* on_line frees the wire */
+    bool hang_up; /* on_line frees the link */
 };
 
-static void take_line(void *context, const struct wire_line *line)
+static void take_line(void *context, const struct link_line *line)
 {
     struct talk *talk = context;
     talk->lines++;
@@ -125,8 +125,8 @@ static void take_line(void *context, const struct wire_line *line)
     }
     if (!talk->hang_up)
         return;
-    wire_free(talk->wire);
-    talk->wire = NULL;
+    link_free(talk->link);
+    talk->link = NULL;
 }
 
 static void take_end(void *context)
@@ -142,8 +142,8 @@ static void take_bad(void *context, const struct message_complaint *why)
 }
 
 /* Any line; and those of a worker. */
-static const struct wire_ears any = {WAY_CARRIED, take_line, take_bad, take_end};
-static const struct wire_ears of_worker = {WAY_FROM_WORKER, take_line, take_bad, take_end};
+static const struct link_ears any = {WAY_CARRIED, take_line, take_bad, take_end};
+static const struct link_ears of_worker = {WAY_FROM_WORKER, take_line, take_bad, take_end};
 
 static int start_talk(void **state)
 {
@@ -152,10 +152,10 @@ static int start_talk(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     talk->base = event_base_new();
     talk->peer = fds[1];
-    talk->wire = wire_new(talk->base, fds[0], &any, talk);
-    assert_non_null(talk->wire);
-    const struct timeval patience = {.tv_sec = 10};
-    setsockopt(talk->peer, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    talk->link = link_new(talk->base, fds[0], &any, talk);
+    assert_non_null(talk->link);
+    const struct timeval kill_timer = {.tv_sec = 10};
+    setsockopt(talk->peer, SOL_SOCKET, SO_RCVTIMEO, &kill_timer, sizeof kill_timer);
     *state = talk;
     return 0;
 }
@@ -163,7 +163,7 @@ static int start_talk(void **state)
 static int stop_talk(void **state)
 {
     struct talk *talk = *state;
-    wire_free(talk->wire);
+    link_free(talk->link);
     if (talk->peer >= 0)
         close(talk->peer);
     event_base_loop(talk->base, EVLOOP_NONBLOCK);
@@ -221,7 +221,7 @@ static void empty_lines_are_nothing_and_lines_of_too_many_words_are_bad(void **s
 {
     struct talk *talk = *state;
     char text[200] = "\n  \n";
-    for (int i = 0; i < WIRE_WORDS_MAX + 1; i++)
+    for (int i = 0; i < LINK_WORDS_MAX + 1; i++)
         strcat(text, "w ");
     strcat(text, "\nlast\n");
     tell(talk, text);
@@ -236,9 +236,9 @@ static void empty_lines_are_nothing_and_lines_of_too_many_words_are_bad(void **s
 static void a_line_that_is_too_long_is_bad(void **state)
 {
     struct talk *talk = *state;
-    char text[WIRE_LINE_MAX + 2];
+    char text[LINK_LINE_MAX + 2];
     memset(text, 'x', sizeof text);
-    text[WIRE_LINE_MAX + 1] = '\n';
+    text[LINK_LINE_MAX + 1] = '\n';
     assert_int_equal(write(talk->peer, text, sizeof text), sizeof text);
     tell(talk, "last\n");
     turn_until(talk, &talk->lines, 1);
@@ -262,7 +262,7 @@ static void what_is_no_message_never_gets_to_on_line(void **state)
     struct talk *talk = *state;
     int fds[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-    struct wire *wire = wire_new(talk->base, fds[0], &of_worker, talk);
+    struct link *link = link_new(talk->base, fds[0], &of_worker, talk);
     static const char text[] =
         "opened 0 1 1 1\nopened 0 1 1 1 -1\nact 1 close forwards 0\nopened 0 1 1 1 0\n";
     assert_int_equal(write(fds[1], text, sizeof text - 1), sizeof text - 1);
@@ -270,27 +270,27 @@ static void what_is_no_message_never_gets_to_on_line(void **state)
     assert_int_equal(talk->bad, 3);
     assert_string_equal(talk->last, "opened|0|1|1|1|0");
     assert_contains(talk->complaint, "\"act\" is no message");
-    wire_free(wire);
+    link_free(link);
     close(fds[1]);
 }
 
 static void what_a_channel_hears_is_checked_too(void **state)
 {
     struct talk *talk = *state;
-    struct wire *channel = wire_new_channel(talk->wire, 0, &of_worker, talk);
+    struct link *channel = link_new_channel(talk->link, 0, &of_worker, talk);
     char text[] = "ghosts 1 many";
-    const struct wire_line line = split(text);
-    wire_hear(channel, &line);
+    const struct link_line line = split(text);
+    link_hear(channel, &line);
     assert_int_equal(talk->lines, 0);
     assert_int_equal(talk->bad, 1);
     assert_contains(talk->complaint, "COUNT of \"ghosts\" is \"many\", allowed is 0 to ");
-    wire_free(channel);
+    link_free(channel);
 }
 
 static void what_is_sent_is_a_line(void **state)
 {
     struct talk *talk = *state;
-    wire_send(talk->wire, "act %d %s", 7, "close");
+    link_send(talk->link, "act %d %s", 7, "close");
     turn_until_idle(talk);
     char text[32] = "";
     assert_int_equal(read(talk->peer, text, sizeof text - 1), strlen("act 7 close\n"));
@@ -320,7 +320,7 @@ static void what_came_before_the_end_is_still_told(void **state)
 static void a_line_without_end_is_taken_for_the_end(void **state)
 {
     struct talk *talk = *state;
-    char text[WIRE_LINE_MAX + 2];
+    char text[LINK_LINE_MAX + 2];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     tell(talk, text);
@@ -328,7 +328,7 @@ static void a_line_without_end_is_taken_for_the_end(void **state)
     assert_int_equal(talk->lines, 0);
 }
 
-static void a_wire_may_be_freed_by_its_own_line(void **state)
+static void a_link_may_be_freed_by_its_own_line(void **state)
 {
     struct talk *talk = *state;
     talk->hang_up = true;
@@ -336,7 +336,7 @@ static void a_wire_may_be_freed_by_its_own_line(void **state)
     turn_until(talk, &talk->lines, 1);
     turn_until_idle(talk);
     assert_int_equal(talk->lines, 1);
-    assert_null(talk->wire);
+    assert_null(talk->link);
 }
 
 /* ---- the rest of a line ---- */
@@ -345,22 +345,22 @@ static void the_rest_of_a_line_is_as_it_was(void **state)
 {
     (void)state;
     char text[] = "to 7 act 3 close forwards 0";
-    struct wire_line line = split(text);
-    assert_string_equal(wire_rest(&line, 2).text, "act 3 close forwards 0");
-    assert_string_equal(wire_rest(&line, 6).text, "0");
-    assert_string_equal(wire_rest(&line, 7).text, "");
-    assert_string_equal(wire_rest(&line, 100).text, "");
+    struct link_line line = split(text);
+    assert_string_equal(link_rest(&line, 2).text, "act 3 close forwards 0");
+    assert_string_equal(link_rest(&line, 6).text, "0");
+    assert_string_equal(link_rest(&line, 7).text, "");
+    assert_string_equal(link_rest(&line, 100).text, "");
 }
 
 static void a_rest_that_is_too_long_is_cut(void **state)
 {
     (void)state;
-    static char text[WIRE_WORDS_MAX * 100];
+    static char text[LINK_WORDS_MAX * 100];
     text[0] = '\0';
-    for (int i = 0; i < WIRE_WORDS_MAX; i++)
+    for (int i = 0; i < LINK_WORDS_MAX; i++)
         strcat(text, "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww ");
-    struct wire_line line = split(text);
-    assert_int_equal(strlen(wire_rest(&line, 0).text), WIRE_LINE_MAX - 1);
+    struct link_line line = split(text);
+    assert_int_equal(strlen(link_rest(&line, 0).text), LINK_LINE_MAX - 1);
 }
 
 /* ---- two descriptors ---- */
@@ -371,19 +371,19 @@ static void a_pair_reads_from_one_and_writes_to_the_other(void **state)
     int in[2], out[2];
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
-    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], &any, talk);
-    assert_non_null(wire);
+    struct link *link = link_new_pair(talk->base, in[0], out[1], &any, talk);
+    assert_non_null(link);
     assert_int_equal(write(in[1], "hello 3\n", 8), 8);
     turn_until(talk, &talk->lines, 1);
     assert_string_equal(talk->last, "hello|3");
-    wire_send(wire, "start %d", 7);
+    link_send(link, "start %d", 7);
     turn_until_idle(talk);
     char text[32] = "";
     assert_int_equal(read(out[0], text, sizeof text - 1), strlen("start 7\n"));
     assert_string_equal(text, "start 7\n");
     close(in[1]);
     turn_until(talk, &talk->ends, 1);
-    wire_free(wire);
+    link_free(link);
     turn_until_idle(talk);
     assert_int_equal(read(out[0], text, 1), 0); /* it has closed its own */
     close(out[0]);
@@ -396,12 +396,12 @@ static void a_reader_that_is_gone_ends_a_pair(void **state)
     assert_int_equal(pipe(in), 0);
     assert_int_equal(pipe(out), 0);
     signal(SIGPIPE, SIG_IGN);
-    struct wire *wire = wire_new_pair(talk->base, in[0], out[1], &any, talk);
+    struct link *link = link_new_pair(talk->base, in[0], out[1], &any, talk);
     close(out[0]);
-    wire_send(wire, "pong");
+    link_send(link, "pong");
     turn_until(talk, &talk->ends, 1);
     close(in[1]);
-    wire_free(wire);
+    link_free(link);
     turn_until_idle(talk);
 }
 
@@ -410,10 +410,10 @@ static void a_reader_that_is_gone_ends_a_pair(void **state)
 static void what_a_channel_sends_goes_out_on_its_carrier(void **state)
 {
     struct talk *talk = *state;
-    struct wire *channel = wire_new_channel(talk->wire, 12, &any, talk);
-    wire_send(channel, "look %d", 5);
-    wire_send(talk->wire, "ping");
-    wire_free(channel);
+    struct link *channel = link_new_channel(talk->link, 12, &any, talk);
+    link_send(channel, "look %d", 5);
+    link_send(talk->link, "ping");
+    link_free(channel);
     turn_until_idle(talk);
     char text[64] = "";
     assert_true(read(talk->peer, text, sizeof text - 1) > 0);
@@ -424,31 +424,31 @@ static void a_channel_hears_what_its_carrier_gives_it(void **state)
 {
     struct talk *talk = *state;
     struct talk own = {.base = talk->base};
-    struct wire *channel = wire_new_channel(talk->wire, 0, &of_worker, &own);
+    struct link *channel = link_new_channel(talk->link, 0, &of_worker, &own);
     char text[] = "ghosts 1 2";
-    const struct wire_line line = split(text);
-    wire_hear(channel, &line);
+    const struct link_line line = split(text);
+    link_hear(channel, &line);
     assert_int_equal(own.lines, 1);
     assert_string_equal(own.last, "ghosts|1|2");
-    wire_hear_end(channel);
+    link_hear_end(channel);
     assert_int_equal(own.ends, 1);
     assert_int_equal(talk->lines + talk->ends, 0);
-    wire_free(channel);
+    link_free(channel);
 }
 
 static void a_channel_that_is_freed_leaves_its_carrier(void **state)
 {
     struct talk *talk = *state;
-    wire_free(wire_new_channel(talk->wire, 0, &any, talk));
+    link_free(link_new_channel(talk->link, 0, &any, talk));
     tell(talk, "still here\n");
     turn_until(talk, &talk->lines, 1);
     assert_string_equal(talk->last, "still|here");
 }
 
-static void no_wire_is_freed_as_nothing(void **state)
+static void no_link_is_freed_as_nothing(void **state)
 {
     (void)state;
-    wire_free(NULL);
+    link_free(NULL);
 }
 
 #define talk_test(name) cmocka_unit_test_setup_teardown(name, start_talk, stop_talk)
@@ -478,7 +478,7 @@ int main(void)
         talk_test(the_end_of_the_stream_is_told_once),
         talk_test(what_came_before_the_end_is_still_told),
         talk_test(a_line_without_end_is_taken_for_the_end),
-        talk_test(a_wire_may_be_freed_by_its_own_line),
+        talk_test(a_link_may_be_freed_by_its_own_line),
         cmocka_unit_test(the_rest_of_a_line_is_as_it_was),
         cmocka_unit_test(a_rest_that_is_too_long_is_cut),
         talk_test(a_pair_reads_from_one_and_writes_to_the_other),
@@ -486,7 +486,7 @@ int main(void)
         talk_test(what_a_channel_sends_goes_out_on_its_carrier),
         talk_test(a_channel_hears_what_its_carrier_gives_it),
         talk_test(a_channel_that_is_freed_leaves_its_carrier),
-        cmocka_unit_test(no_wire_is_freed_as_nothing),
+        cmocka_unit_test(no_link_is_freed_as_nothing),
     };
     return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }

@@ -26,25 +26,25 @@ static const char *good_word(const struct message_field *field)
 }
 
 /* Each field as often as it may come, or as it must. */
-static struct wire_text line_of(const struct message *message, bool most)
+static struct link_text line_of(const struct message *message, bool most)
 {
-    struct wire_text out = {""};
-    wire_text_add(&out, "%s", message->name);
+    struct link_text out = {""};
+    link_text_add(&out, "%s", message->name);
     for (const struct message_field *field = message->fields; field->name != NULL; field++)
         for (int i = 0; i < (most ? field->most : field->least); i++)
-            wire_text_add(&out, " %s", good_word(field));
+            link_text_add(&out, " %s", good_word(field));
     return out;
 }
 
 /* The same, with the first word of one field replaced. */
-static struct wire_text line_with(const struct message *message, const struct message_field *changed,
+static struct link_text line_with(const struct message *message, const struct message_field *changed,
                                   const char *word)
 {
-    struct wire_text out = {""};
-    wire_text_add(&out, "%s", message->name);
+    struct link_text out = {""};
+    link_text_add(&out, "%s", message->name);
     for (const struct message_field *field = message->fields; field->name != NULL; field++)
         for (int i = 0; i < (field->least > 0 ? field->least : 1); i++)
-            wire_text_add(&out, " %s", field == changed && i == 0 ? word : good_word(field));
+            link_text_add(&out, " %s", field == changed && i == 0 ? word : good_word(field));
     return out;
 }
 
@@ -52,10 +52,10 @@ static struct message_complaint complaint;
 
 static bool is_message(enum message_way way, const char *text)
 {
-    struct wire_text copy;
-    struct wire_line line;
+    struct link_text copy;
+    struct link_line line;
     snprintf(copy.text, sizeof copy.text, "%s", text);
-    assert_int_equal(wire_split(copy.text, &line), 0);
+    assert_int_equal(link_split(copy.text, &line), 0);
     complaint.text[0] = '\0';
     bool is = message_check(way, &line, &complaint);
     assert_int_equal(is, complaint.text[0] == '\0');
@@ -91,12 +91,12 @@ static void every_row_with_a_field_too_few_or_too_many_is_none(void **state)
     (void)state;
     each_message(way, message)
     {
-        struct wire_text text = line_of(message, true);
-        struct wire_line line;
-        struct wire_text words = text;
-        assert_int_equal(wire_split(words.text, &line), 0);
-        wire_text_add(&text, " 1");
-        if (line.count < WIRE_WORDS_MAX)
+        struct link_text text = line_of(message, true);
+        struct link_line line;
+        struct link_text words = text;
+        assert_int_equal(link_split(words.text, &line), 0);
+        link_text_add(&text, " 1");
+        if (line.count < LINK_WORDS_MAX)
             expect(way, text.text, false);
         text = line_of(message, false);
         char *last = strrchr(text.text, ' ');
@@ -166,8 +166,8 @@ static void every_word_has_a_longest(void **state)
     each_message(way, message)
     {
         for (const struct message_field *field = message->fields; field->name != NULL; field++) {
-            char word[WIRE_LINE_MAX] = "";
-            if (field->kind != FIELD_WORD || field->max >= WIRE_LINE_MAX)
+            char word[LINK_LINE_MAX] = "";
+            if (field->kind != FIELD_WORD || field->max >= LINK_LINE_MAX)
                 continue;
             memset(word, 'w', (size_t)field->max);
             expect(way, line_with(message, field, word).text, true);
@@ -205,13 +205,13 @@ static void every_message_fits_a_line_behind_its_carrier(void **state)
     each_message(way, message)
     {
         bool is_free = strcmp(message->name, "hello") == 0 || strcmp(message->name, "identity") == 0;
-        struct wire_text text = line_of(message, true);
+        struct link_text text = line_of(message, true);
         if (!is_free)
-            assert_true(strlen(text.text) + strlen("from 2147483647 ") <= WIRE_LINE_MAX);
-        struct wire_line line;
-        assert_int_equal(wire_split(text.text, &line), 0);
+            assert_true(strlen(text.text) + strlen("from 2147483647 ") <= LINK_LINE_MAX);
+        struct link_line line;
+        assert_int_equal(link_split(text.text, &line), 0);
         assert_true(strcmp(message->name, "to") == 0 || strcmp(message->name, "from") == 0 ||
-                    line.count + 2 <= WIRE_WORDS_MAX || is_free);
+                    line.count + 2 <= LINK_WORDS_MAX || is_free);
     }
 }
 
@@ -289,8 +289,8 @@ static void a_complaint_is_printable_and_short_whatever_came(void **state)
     assert_contains(complaint.text, "yyy...\" is no message");
     expect(WAY_FROM_HOST, "\x1b]0;owned\x07\xff", false);
     assert_string_equal(complaint.text, "\"?]0;owned??\" is no message");
-    struct wire_text text = {""};
-    wire_text_add(&text, "hello 3 \x1b[31m");
+    struct link_text text = {""};
+    link_text_add(&text, "hello 3 \x1b[31m");
     expect(WAY_FROM_HOST, text.text, false);
     for (const char *c = complaint.text; *c != '\0'; c++)
         assert_true(*c >= ' ' && *c < '\x7f');
@@ -301,7 +301,7 @@ static void a_complaint_is_printable_and_short_whatever_came(void **state)
 static void nothing_is_no_message(void **state)
 {
     (void)state;
-    const struct wire_line nothing = {.count = 0};
+    const struct link_line nothing = {.count = 0};
     assert_false(message_check(WAY_FROM_HOST, &nothing, &complaint));
 }
 

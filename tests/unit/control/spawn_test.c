@@ -70,7 +70,7 @@ static void a_command_hears_signals_as_any_other(void **state)
     sigprocmask(SIG_BLOCK, &some, &before);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGINT, SIG_IGN);
-    int fd = process_launch(&process, "exec grep -E '^Sig(Blk|Ign):' /proc/self/status");
+    int fd = spawn_command(&process, "exec grep -E '^Sig(Blk|Ign):' /proc/self/status");
     sigprocmask(SIG_SETMASK, &before, NULL);
     signal(SIGPIPE, SIG_DFL);
     signal(SIGINT, SIG_DFL);
@@ -87,7 +87,7 @@ static void a_command_leads_a_group_of_its_own(void **state)
 {
     (void)state;
     struct process process = {0};
-    int fd = process_launch(&process, "exec sleep 60");
+    int fd = spawn_command(&process, "exec sleep 60");
     assert_true(fd >= 0);
     assert_int_equal(getpgid(process.pid), process.pid);
     process_kill(&process);
@@ -100,7 +100,7 @@ static void a_command_leads_a_group_of_its_own(void **state)
 static pid_t launch_with_child(struct process *process, const char *command, int *fd)
 {
     char text[32] = "";
-    *fd = process_launch(process, command);
+    *fd = spawn_command(process, command);
     assert_true(*fd >= 0);
     for (size_t i = 0; i < sizeof text - 1 && strchr(text, '\n') == NULL; i++)
         assert_int_equal(read(*fd, text + i, 1), 1);
@@ -157,7 +157,7 @@ static void an_interrupted_wait_loses_nobody(void **state)
     (void)state;
     for (int leads = 0; leads < 2; leads++) {
         struct process process = {0};
-        int fd = process_launch(&process, "exit 7");
+        int fd = spawn_command(&process, "exit 7");
         assert_true(fd >= 0);
         process.leads_group = leads == 1;
         interrupts = 3;
@@ -173,7 +173,7 @@ static void a_process_that_another_has_collected_has_ended(void **state)
 {
     (void)state;
     struct process process = {0};
-    int fd = process_launch(&process, "exit 0");
+    int fd = spawn_command(&process, "exit 0");
     assert_int_equal(waitpid(process.pid, NULL, 0), process.pid);
     assert_true(process_reap(&process));
     close(fd);

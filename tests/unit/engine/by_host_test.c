@@ -9,7 +9,7 @@ enum { PAIRS = 3 };
 struct scene {
     struct host hosts[3];
     struct peer peers[2 * PAIRS];
-    struct crew crew;
+    struct workers workers;
     struct by_host by_host;
 };
 
@@ -25,7 +25,7 @@ static void set_scene(struct scene *scene)
                                         .side = i < PAIRS ? SIDE_SERVER : SIDE_CLIENT,
                                         .fds = 10 + i,
                                         .errors = i};
-    scene->crew = (struct crew){.peers = scene->peers, .pairs = PAIRS, .worker_count = 2 * PAIRS};
+    scene->workers = (struct workers){.peers = scene->peers, .pairs = PAIRS, .worker_count = 2 * PAIRS};
 }
 
 static int64_t opened_by(const void *context, int pair)
@@ -37,7 +37,7 @@ static int64_t opened_by(const void *context, int pair)
 static void note(struct scene *scene)
 {
     const int64_t nofile[SIDE_COUNT] = {1000, 50};
-    by_host_note(&scene->by_host, &scene->crew, opened_by, NULL, nofile);
+    by_host_note(&scene->by_host, &scene->workers, opened_by, NULL, nofile);
 }
 
 static const struct host_part *part(const struct scene *scene, enum side side, int host)

@@ -68,7 +68,7 @@ static void a_large_storm_has_a_minute_to_settle(void **state)
 
 /* ---- connections that come one by one ---- */
 
-static const struct scenario faulty = {.order = {.name = "some-cause"}, .server_nofile = 24};
+static const struct fault_case faulty = {.order = {.name = "some-cause"}, .server_nofile = 24};
 
 /* client-first, each for 200 ms; so many a second for so long. */
 static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
@@ -154,7 +154,7 @@ static void time_wait_of_a_flow_is_that_of_a_minute(void **state)
     assert_int_equal(plan_time_wait_of(&settings, close_order_find("abort")), 0);
     settings = flow_of(500, 10000);
     assert_int_equal(plan_time_wait_of(&settings, order), 5000);
-    settings.flow.scenario = &faulty;
+    settings.flow.fault_case = &faulty;
     assert_int_equal(plan_time_wait_of(&settings, order), 5000);
 }
 
@@ -224,7 +224,7 @@ static void a_cause_needs_none_for_what_it_leaks(void **state)
     (void)state;
     struct storm_settings settings = flow_of(100, 86400000);
     settings.orders[0] = &faulty.order;
-    settings.flow.scenario = &faulty;
+    settings.flow.fault_case = &faulty;
     assert_int_equal(plan_for(&settings).pairs, 1);
 }
 
@@ -244,7 +244,7 @@ static void a_cause_may_need_few_unless_told_otherwise(void **state)
     (void)state;
     struct storm_settings settings = flow_of(100, 1000);
     settings.orders[0] = &faulty.order;
-    settings.flow.scenario = &faulty;
+    settings.flow.fault_case = &faulty;
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 24);
     settings.flow.server_nofile = 64;
@@ -299,7 +299,7 @@ static void an_outage_is_expected_where_it_was_made(void **state)
     settings.flow.backlog = 16;
     assert_true(plan_expects_outage(&settings));
     settings = flow_of(100, 1000);
-    settings.flow.scenario = &faulty;
+    settings.flow.fault_case = &faulty;
     assert_true(plan_expects_outage(&settings));
 }
 
@@ -409,8 +409,8 @@ static void more_orphans_than_the_kernel_keeps_are_an_obstacle(void **state)
 static void a_state_that_is_kept_leaves_no_orphans(void **state)
 {
     (void)state;
-    struct state_order kept;
-    assert_int_equal(state_order_make(STATE_FIN_WAIT1, SIDE_COUNT, &kept), 0);
+    struct kept_state kept;
+    assert_int_equal(kept_state_make(STATE_FIN_WAIT1, SIDE_COUNT, &kept), 0);
     struct storm_settings settings = at_once("leak", 10000000);
     settings.orders[0] = &kept.order;
     struct plan plan = plan_for(&settings);
@@ -426,8 +426,8 @@ static int64_t least(int64_t a, int64_t b)
 static void half_open_connections_have_a_listener_for_every_third_of_its_backlog(void **state)
 {
     (void)state;
-    struct state_order kept;
-    assert_int_equal(state_order_make(STATE_SYN_RECV, SIDE_COUNT, &kept), 0);
+    struct kept_state kept;
+    assert_int_equal(kept_state_make(STATE_SYN_RECV, SIDE_COUNT, &kept), 0);
     struct storm_settings settings = at_once("leak", 100000);
     settings.orders[0] = &kept.order;
     struct plan plan = plan_for(&settings);
@@ -468,8 +468,8 @@ static void what_is_to_overflow_may(void **state)
 static void a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock(void **state)
 {
     (void)state;
-    struct state_order kept;
-    assert_int_equal(state_order_make(STATE_CLOSE_WAIT, SIDE_COUNT, &kept), 0);
+    struct kept_state kept;
+    assert_int_equal(kept_state_make(STATE_CLOSE_WAIT, SIDE_COUNT, &kept), 0);
     struct storm_settings settings = at_once("leak", 100);
     settings.hold_ms = 3600000;
     assert_true(plan_for(&settings).time_wait_most > 0);

@@ -12,7 +12,7 @@ enum { WITNESSES = 3 };
 /* An owner with three witnesses, of whom the test plays the far ends. */
 struct watch {
     struct event_base *base;
-    struct lookout lookout;
+    struct sampler sampler;
     int peer[WITNESSES];
     int begun, looks, blind;
     bool clogged;
@@ -44,7 +44,7 @@ static void on_blind(void *owner, int error)
     watch->error = error;
 }
 
-static void no_line(void *context, const struct wire_line *line)
+static void no_line(void *context, const struct link_line *line)
 {
     (void)context;
     (void)line;
@@ -63,20 +63,20 @@ static void no_bad(void *context, const struct message_complaint *why)
 
 static int set_up(void **state)
 {
-    static const struct wire_ears ears = {WAY_FROM_WITNESS, no_line, no_bad, no_end};
+    static const struct link_ears ears = {WAY_FROM_WITNESS, no_line, no_bad, no_end};
     struct watch *watch = calloc(1, sizeof *watch);
     watch->base = event_base_new();
-    assert_int_equal(lookout_init(&watch->lookout, watch->base, 1000000000), 0);
-    watch->lookout.owner = watch;
-    watch->lookout.must_wait = must_wait;
-    watch->lookout.on_begin = on_begin;
-    watch->lookout.on_look = on_look;
-    watch->lookout.on_blind = on_blind;
-    watch->lookout.witness_count = WITNESSES;
+    assert_int_equal(sampler_init(&watch->sampler, watch->base, 1000000000), 0);
+    watch->sampler.owner = watch;
+    watch->sampler.must_wait = must_wait;
+    watch->sampler.on_begin = on_begin;
+    watch->sampler.on_look = on_look;
+    watch->sampler.on_blind = on_blind;
+    watch->sampler.witness_count = WITNESSES;
     for (int i = 0; i < WITNESSES; i++) {
         int fds[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-        watch->lookout.witnesses[i] = wire_new(watch->base, fds[0], &ears, watch);
+        watch->sampler.witnesses[i] = link_new(watch->base, fds[0], &ears, watch);
         watch->peer[i] = fds[1];
     }
     *state = watch;
@@ -86,9 +86,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct watch *watch = *state;
-    lookout_free(&watch->lookout);
+    sampler_free(&watch->sampler);
     for (int i = 0; i < WITNESSES; i++) {
-        wire_free(watch->lookout.witnesses[i]);
+        link_free(watch->sampler.witnesses[i]);
         close(watch->peer[i]);
     }
     event_base_loop(watch->base, EVLOOP_NONBLOCK);
@@ -99,9 +99,9 @@ static int tear_down(void **state)
 
 static bool hear(struct watch *watch, int witness, char *text)
 {
-    struct wire_line line;
-    assert_int_equal(wire_split(text, &line), 0);
-    return lookout_hear(&watch->lookout, witness, &line);
+    struct link_line line;
+    assert_int_equal(link_split(text, &line), 0);
+    return sampler_hear(&watch->sampler, witness, &line);
 }
 
 /* A witness has seen so many in one state on each side; of the server's, `tally` in each of the other counts.
@@ -126,20 +126,20 @@ static bool sees_as(struct watch *watch, int witness, long long serial, int took
 
 static bool sees(struct watch *watch, int witness, int servers, int clients)
 {
-    return sees_as(watch, witness, watch->lookout.serial, 10, servers, clients, 0);
+    return sees_as(watch, witness, watch->sampler.serial, 10, servers, clients, 0);
 }
 
 static bool fails(struct watch *watch, int witness, int error)
 {
     char text[64];
-    snprintf(text, sizeof text, "unseen %lld 10 %d", (long long)watch->lookout.serial, error);
+    snprintf(text, sizeof text, "unseen %lld 10 %d", (long long)watch->sampler.serial, error);
     return hear(watch, witness, text);
 }
 
 static void every_witness_is_asked_with_the_same_serial(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     run_for_ms(watch->base, 5);
     for (int i = 0; i < WITNESSES; i++) {
         char text[32] = "";
@@ -153,7 +153,7 @@ static void every_witness_is_asked_with_the_same_serial(void **state)
 static void a_look_is_complete_when_all_have_answered(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     assert_true(sees(watch, 2, 1, 2));
     assert_true(sees(watch, 0, 30, 40));
     assert_int_equal(watch->looks, 0);
@@ -166,7 +166,7 @@ static void a_look_is_complete_when_all_have_answered(void **state)
 static void the_part_of_each_is_kept(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     for (int i = 0; i < WITNESSES; i++)
         sees(watch, i, 10 * i, 100 * i);
     assert_int_equal(watch->last.part_count, WITNESSES);
@@ -179,7 +179,7 @@ static void the_part_of_each_is_kept(void **state)
 static void the_other_counts_add_up_too(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     for (int i = 0; i < WITNESSES; i++)
         sees_as(watch, i, 1, 10, 0, 0, i + 1);
     const struct histogram *sum = &watch->last.sides[SIDE_SERVER];
@@ -194,7 +194,7 @@ static void the_other_counts_add_up_too(void **state)
 static void a_look_took_as_long_as_its_slowest_witness(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     sees_as(watch, 0, 1, 20, 0, 0, 0);
     sees_as(watch, 1, 1, 900, 0, 0, 0);
     sees_as(watch, 2, 1, 30, 0, 0, 0);
@@ -205,7 +205,7 @@ static void nothing_of_one_look_is_in_the_next(void **state)
 {
     struct watch *watch = *state;
     for (int round = 0; round < 2; round++) {
-        lookout_now(&watch->lookout);
+        sampler_now(&watch->sampler);
         for (int i = 0; i < WITNESSES; i++)
             sees(watch, i, 7, 7);
     }
@@ -216,14 +216,14 @@ static void nothing_of_one_look_is_in_the_next(void **state)
 static void one_that_could_not_see_spoils_the_look(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     sees(watch, 0, 1, 1);
     assert_true(fails(watch, 1, ENOBUFS));
     sees(watch, 2, 1, 1);
     assert_int_equal(watch->looks, 0);
-    assert_int_equal(watch->lookout.failed_in_all, 1);
-    assert_false(watch->lookout.looking);
-    lookout_now(&watch->lookout);
+    assert_int_equal(watch->sampler.failed_in_all, 1);
+    assert_false(watch->sampler.looking);
+    sampler_now(&watch->sampler);
     for (int i = 0; i < WITNESSES; i++)
         sees(watch, i, 1, 1);
     assert_int_equal(watch->looks, 1);
@@ -234,7 +234,7 @@ static void one_that_never_sees_makes_blind(void **state)
     struct watch *watch = *state;
     for (int round = 0; round < 10; round++) {
         assert_int_equal(watch->blind, 0);
-        lookout_now(&watch->lookout);
+        sampler_now(&watch->sampler);
         sees(watch, 0, 1, 1);
         fails(watch, 1, EPERM);
         sees(watch, 2, 1, 1);
@@ -247,7 +247,7 @@ static void one_that_never_sees_makes_blind(void **state)
 static void a_second_answer_of_one_counts_for_nothing(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     for (int i = 0; i < 3; i++)
         assert_true(sees(watch, 0, 5, 5));
     assert_int_equal(watch->looks, 0);
@@ -261,12 +261,12 @@ static void an_answer_to_an_earlier_look_counts_for_nothing(void **state)
 {
     struct watch *watch = *state;
     for (int round = 0; round < 2; round++) {
-        lookout_now(&watch->lookout);
+        sampler_now(&watch->sampler);
         for (int i = 0; i < WITNESSES; i++)
             assert_true(sees_as(watch, i, 1, 10, 9, 9, 0));
     }
     assert_int_equal(watch->looks, 1);
-    assert_true(watch->lookout.looking);
+    assert_true(watch->sampler.looking);
 }
 
 static void an_answer_that_nobody_asked_for_counts_for_nothing(void **state)
@@ -281,12 +281,12 @@ static void an_answer_that_nobody_asked_for_counts_for_nothing(void **state)
 static void after_the_stop_nothing_is_asked_or_told(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     sees(watch, 0, 1, 1);
-    lookout_stop(&watch->lookout);
+    sampler_stop(&watch->sampler);
     assert_true(sees(watch, 1, 1, 1));
     assert_true(sees(watch, 2, 1, 1));
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     assert_int_equal(watch->looks, 0);
     assert_int_equal(watch->begun, 1);
 }
@@ -295,7 +295,7 @@ static void lines_of_another_shape_are_not_its(void **state)
 {
     struct watch *watch = *state;
     char hello[] = "hello 3 1.0", short_seen[] = "seen 1 10 5", short_unseen[] = "unseen 1";
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     assert_false(hear(watch, 0, hello));
     assert_false(hear(watch, 0, short_seen));
     assert_false(hear(watch, 0, short_unseen));
@@ -304,15 +304,15 @@ static void lines_of_another_shape_are_not_its(void **state)
 static void who_has_not_answered_is_known(void **state)
 {
     struct watch *watch = *state;
-    assert_false(lookout_awaits(&watch->lookout, 0));
-    lookout_now(&watch->lookout);
-    assert_true(lookout_awaits(&watch->lookout, 0));
+    assert_false(sampler_awaits(&watch->sampler, 0));
+    sampler_now(&watch->sampler);
+    assert_true(sampler_awaits(&watch->sampler, 0));
     sees(watch, 0, 1, 1);
     sees(watch, 2, 1, 1);
-    assert_false(lookout_awaits(&watch->lookout, 0));
-    assert_true(lookout_awaits(&watch->lookout, 1));
+    assert_false(sampler_awaits(&watch->sampler, 0));
+    assert_true(sampler_awaits(&watch->sampler, 1));
     sees(watch, 1, 1, 1);
-    assert_false(lookout_awaits(&watch->lookout, 1));
+    assert_false(sampler_awaits(&watch->sampler, 1));
 }
 
 /* Two looks must not be mixed: what the workers still have to say belongs to the one that they were asked
@@ -320,57 +320,57 @@ static void who_has_not_answered_is_known(void **state)
 static void a_look_that_is_extended_is_the_only_one_until_it_is_complete(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     sees(watch, 0, 1, 1);
     sees(watch, 1, 1, 1);
     sees(watch, 2, 1, 1);
     assert_int_equal(watch->looks, 1);
-    lookout_extend(&watch->lookout);
-    lookout_now(&watch->lookout);
-    lookout_later(&watch->lookout, false, 0);
+    sampler_extend(&watch->sampler);
+    sampler_now(&watch->sampler);
+    sampler_later(&watch->sampler, false, 0);
     assert_int_equal(watch->begun, 1);
-    assert_true(lookout_is_due(&watch->lookout));
-    assert_false(lookout_awaits(&watch->lookout, 0));
-    lookout_complete(&watch->lookout);
-    assert_false(lookout_is_due(&watch->lookout));
-    lookout_later(&watch->lookout, false, 0);
-    assert_true(lookout_is_due(&watch->lookout));
-    lookout_now(&watch->lookout);
+    assert_true(sampler_is_due(&watch->sampler));
+    assert_false(sampler_awaits(&watch->sampler, 0));
+    sampler_complete(&watch->sampler);
+    assert_false(sampler_is_due(&watch->sampler));
+    sampler_later(&watch->sampler, false, 0);
+    assert_true(sampler_is_due(&watch->sampler));
+    sampler_now(&watch->sampler);
     assert_int_equal(watch->begun, 2);
 }
 
 static void while_a_look_is_under_way_no_other_begins(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
-    lookout_now(&watch->lookout);
-    lookout_later(&watch->lookout, false, 0);
+    sampler_now(&watch->sampler);
+    sampler_now(&watch->sampler);
+    sampler_later(&watch->sampler, false, 0);
     assert_int_equal(watch->begun, 1);
-    assert_false(evtimer_pending(watch->lookout.timer, NULL));
+    assert_false(evtimer_pending(watch->sampler.timer, NULL));
 }
 
 static void after_the_stop_nobody_owes_an_answer(void **state)
 {
     struct watch *watch = *state;
-    lookout_now(&watch->lookout);
-    assert_true(lookout_awaits(&watch->lookout, 0));
-    lookout_stop(&watch->lookout);
-    assert_false(lookout_awaits(&watch->lookout, 0));
+    sampler_now(&watch->sampler);
+    assert_true(sampler_awaits(&watch->sampler, 0));
+    sampler_stop(&watch->sampler);
+    assert_false(sampler_awaits(&watch->sampler, 0));
     sees(watch, 0, 1, 1);
-    assert_false(lookout_awaits(&watch->lookout, 0));
+    assert_false(sampler_awaits(&watch->sampler, 0));
 }
 
 static void while_nobody_can_take_it_down_no_look_begins(void **state)
 {
     struct watch *watch = *state;
     watch->clogged = true;
-    lookout_now(&watch->lookout);
+    sampler_now(&watch->sampler);
     run_for_ms(watch->base, 100);
     assert_int_equal(watch->begun, 0);
-    assert_false(lookout_awaits(&watch->lookout, 0));
+    assert_false(sampler_awaits(&watch->sampler, 0));
     watch->clogged = false;
     assert_comes_true(watch->base, watch->begun == 1);
-    lookout_stop(&watch->lookout);
+    sampler_stop(&watch->sampler);
 }
 
 #define watch_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -166,7 +166,7 @@ static struct histogram server_side_of(const struct socket_entry *entry)
     return sides[SIDE_SERVER];
 }
 
-static struct histogram server_end(enum tcp_state socket_state, uint64_t inode, uint32_t unread)
+static struct histogram batch_server(enum tcp_state socket_state, uint64_t inode, uint32_t unread)
 {
     const struct socket_entry entry =
         with(fake_socket(socket_state, "127.0.0.1", 15000, "127.0.0.1", 40001), inode, unread);
@@ -176,22 +176,22 @@ static struct histogram server_end(enum tcp_state socket_state, uint64_t inode, 
 static void a_socket_with_an_inode_is_owned(void **state)
 {
     (void)state;
-    assert_int_equal(server_end(STATE_ESTABLISHED, 7, 0).owned, 1);
-    assert_int_equal(server_end(STATE_FIN_WAIT2, 7, 0).owned, 1);
-    assert_int_equal(server_end(STATE_FIN_WAIT2, 0, 0).owned, 0);
+    assert_int_equal(batch_server(STATE_ESTABLISHED, 7, 0).owned, 1);
+    assert_int_equal(batch_server(STATE_FIN_WAIT2, 7, 0).owned, 1);
+    assert_int_equal(batch_server(STATE_FIN_WAIT2, 0, 0).owned, 0);
 }
 
 static void only_close_wait_is_tallied_as_unread_or_unowned(void **state)
 {
     (void)state;
-    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 1).unread, 1);
-    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 500).unread, 1);
-    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 0).unread, 0);
-    assert_int_equal(server_end(STATE_ESTABLISHED, 7, 5).unread, 0);
-    assert_int_equal(server_end(STATE_CLOSE_WAIT, 0, 1).unowned, 1);
-    assert_int_equal(server_end(STATE_CLOSE_WAIT, 7, 1).unowned, 0);
-    assert_int_equal(server_end(STATE_ESTABLISHED, 0, 0).unowned, 0);
-    assert_int_equal(server_end(STATE_TIME_WAIT, 0, 0).unowned, 0);
+    assert_int_equal(batch_server(STATE_CLOSE_WAIT, 7, 1).unread, 1);
+    assert_int_equal(batch_server(STATE_CLOSE_WAIT, 7, 500).unread, 1);
+    assert_int_equal(batch_server(STATE_CLOSE_WAIT, 7, 0).unread, 0);
+    assert_int_equal(batch_server(STATE_ESTABLISHED, 7, 5).unread, 0);
+    assert_int_equal(batch_server(STATE_CLOSE_WAIT, 0, 1).unowned, 1);
+    assert_int_equal(batch_server(STATE_CLOSE_WAIT, 7, 1).unowned, 0);
+    assert_int_equal(batch_server(STATE_ESTABLISHED, 0, 0).unowned, 0);
+    assert_int_equal(batch_server(STATE_TIME_WAIT, 0, 0).unowned, 0);
 }
 
 static void only_listeners_have_an_accept_queue(void **state)
@@ -202,7 +202,7 @@ static void only_listeners_have_an_accept_queue(void **state)
     struct histogram side = server_side_of(&listener);
     assert_int_equal(side.queued, 12);
     assert_int_equal(side.owned, 0);
-    assert_int_equal(server_end(STATE_ESTABLISHED, 7, 12).queued, 0);
+    assert_int_equal(batch_server(STATE_ESTABLISHED, 7, 12).queued, 0);
 }
 
 static void the_accept_queues_of_all_lanes_add_up(void **state)

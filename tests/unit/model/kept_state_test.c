@@ -33,10 +33,10 @@ static const struct row {
     {STATE_CLOSE, SIDE_SERVER, true, OPENING_FULL, "client-abort ", "server-abort "},
 };
 
-static struct state_order usual(enum tcp_state state)
+static struct kept_state usual(enum tcp_state state)
 {
-    struct state_order made;
-    assert_int_equal(state_order_make(state, SIDE_COUNT, &made), 0);
+    struct kept_state made;
+    assert_int_equal(kept_state_make(state, SIDE_COUNT, &made), 0);
     return made;
 }
 
@@ -50,18 +50,18 @@ static void all_eleven_are_there_in_the_order_of_a_life(void **state)
     (void)state;
     assert_int_equal(COUNT_OF(rows), LIFE_ORDER_COUNT);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        assert_int_equal(state_order_at(i), rows[i].state);
-        assert_int_equal(state_order_at(i), tcp_state_in_life_order(i));
+        assert_int_equal(kept_state_at(i), rows[i].state);
+        assert_int_equal(kept_state_at(i), tcp_state_in_life_order(i));
     }
-    assert_int_equal(state_order_at(COUNT_OF(rows)), STATE_GONE);
-    assert_int_equal(state_order_at(SIZE_MAX), STATE_GONE);
+    assert_int_equal(kept_state_at(COUNT_OF(rows)), STATE_GONE);
+    assert_int_equal(kept_state_at(SIZE_MAX), STATE_GONE);
 }
 
 static void each_is_kept_on_its_usual_side(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order made = usual(rows[i].state);
+        struct kept_state made = usual(rows[i].state);
         assert_int_equal(made.order.keeps, rows[i].state);
         assert_int_equal(made.order.keeps_side, rows[i].side);
         assert_int_equal(made.order.opening, rows[i].opening);
@@ -73,8 +73,8 @@ static void the_usual_side_may_be_named(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order named, made = usual(rows[i].state);
-        assert_int_equal(state_order_make(rows[i].state, rows[i].side, &named), 0);
+        struct kept_state named, made = usual(rows[i].state);
+        assert_int_equal(kept_state_make(rows[i].state, rows[i].side, &named), 0);
         assert_int_equal(named.order.keeps_side, rows[i].side);
         assert_ptr_equal(named.order.summary, made.order.summary);
         assert_memory_equal(named.order.steps, made.order.steps, sizeof made.order.steps);
@@ -85,8 +85,8 @@ static void the_other_side_is_refused_where_it_is_never_in_that_state(void **sta
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order made;
-        assert_int_equal(state_order_make(rows[i].state, side_other(rows[i].side), &made),
+        struct kept_state made;
+        assert_int_equal(kept_state_make(rows[i].state, side_other(rows[i].side), &made),
                          rows[i].has_mirror ? 0 : -EINVAL);
     }
 }
@@ -94,9 +94,9 @@ static void the_other_side_is_refused_where_it_is_never_in_that_state(void **sta
 static void gone_is_no_state_to_be_kept(void **state)
 {
     (void)state;
-    struct state_order made;
-    assert_int_equal(state_order_make(STATE_GONE, SIDE_COUNT, &made), -EINVAL);
-    assert_int_equal(state_order_make(STATE_COUNT, SIDE_COUNT, &made), -EINVAL);
+    struct kept_state made;
+    assert_int_equal(kept_state_make(STATE_GONE, SIDE_COUNT, &made), -EINVAL);
+    assert_int_equal(kept_state_make(STATE_COUNT, SIDE_COUNT, &made), -EINVAL);
 }
 
 static void assert_steps(const struct close_order *order, const char *expected)
@@ -111,7 +111,7 @@ static void the_steps_are_those_that_were_promised(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order made = usual(rows[i].state);
+        struct kept_state made = usual(rows[i].state);
         assert_steps(&made.order, rows[i].steps);
     }
 }
@@ -120,10 +120,10 @@ static void on_the_other_side_the_parts_are_exchanged(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order made = usual(rows[i].state), mirrored;
+        struct kept_state made = usual(rows[i].state), mirrored;
         if (!rows[i].has_mirror)
             continue;
-        assert_int_equal(state_order_make(rows[i].state, side_other(rows[i].side), &mirrored), 0);
+        assert_int_equal(kept_state_make(rows[i].state, side_other(rows[i].side), &mirrored), 0);
         assert_int_equal(mirrored.order.keeps_side, side_other(rows[i].side));
         assert_steps(&mirrored.order, rows[i].mirrored);
         for (int step = 1; step < order_step_count(&made.order); step++)
@@ -138,8 +138,8 @@ static void its_last_step_expects_it_of_every_end_of_its_side(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         for (int side = 0; side < SIDE_COUNT; side++) {
-            struct state_order made;
-            if (state_order_make(rows[i].state, (enum side)side, &made) != 0)
+            struct kept_state made;
+            if (kept_state_make(rows[i].state, (enum side)side, &made) != 0)
                 continue;
             uint32_t expected = last_step(&made.order)->expect[side];
             /* CLOSE is in no table. */
@@ -153,9 +153,9 @@ static void who_keeps_a_state_keeps_its_descriptor(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         for (int side = 0; side < SIDE_COUNT; side++) {
-            struct state_order made;
+            struct kept_state made;
             int step;
-            if (state_order_make(rows[i].state, (enum side)side, &made) != 0)
+            if (kept_state_make(rows[i].state, (enum side)side, &made) != 0)
                 continue;
             bool closed =
                 order_side_closed(&made.order, order_step_count(&made.order) - 1, (enum side)side, &step);
@@ -168,7 +168,7 @@ static void each_says_what_it_is(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order made = usual(rows[i].state);
+        struct kept_state made = usual(rows[i].state);
         assert_true(strlen(made.order.summary) > 5);
         assert_true(strlen(made.order.meaning) > 20);
     }
@@ -178,7 +178,7 @@ static void those_that_are_sent_again_and_again_name_what_ends_that(void **state
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order made = usual(rows[i].state);
+        struct kept_state made = usual(rows[i].state);
         uint32_t sending = STATE_SET(STATE_SYN_SENT) | STATE_SET(STATE_SYN_RECV) |
                            STATE_SET(STATE_FIN_WAIT1) | STATE_SET(STATE_CLOSING) | STATE_SET(STATE_LAST_ACK);
         assert_int_equal(made.given_up_by != NULL, state_set_has(sending, rows[i].state));
@@ -201,7 +201,7 @@ static void those_that_drop_need_a_filter(void **state)
     uint32_t dropping = STATE_SET(STATE_SYN_SENT) | STATE_SET(STATE_SYN_RECV) | STATE_SET(STATE_FIN_WAIT1) |
                         STATE_SET(STATE_CLOSING) | STATE_SET(STATE_LAST_ACK);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct state_order made = usual(rows[i].state);
+        struct kept_state made = usual(rows[i].state);
         assert_int_equal(order_needs_filter(&made.order), state_set_has(dropping, rows[i].state));
         assert_null(made.order.needs.sysctl);
     }
@@ -215,38 +215,38 @@ static void those_of_its_side_are_counted(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (rows[i].state == STATE_CLOSE)
             continue;
-        struct state_order made = usual(rows[i].state);
+        struct kept_state made = usual(rows[i].state);
         struct histogram sides[SIDE_COUNT] = {0};
-        assert_int_equal(state_order_reached(&made.order, sides), 0);
+        assert_int_equal(kept_state_reached(&made.order, sides), 0);
         sides[rows[i].side].of[rows[i].state] = CONNS;
         sides[side_other(rows[i].side)].of[rows[i].state] = 7;
         sides[rows[i].side].ghosts = 3;
-        assert_int_equal(state_order_reached(&made.order, sides), CONNS);
+        assert_int_equal(kept_state_reached(&made.order, sides), CONNS);
     }
 }
 
 static void of_the_other_side_those_over_there(void **state)
 {
     (void)state;
-    struct state_order made;
+    struct kept_state made;
     struct histogram sides[SIDE_COUNT] = {0};
-    assert_int_equal(state_order_make(STATE_CLOSE_WAIT, SIDE_CLIENT, &made), 0);
+    assert_int_equal(kept_state_make(STATE_CLOSE_WAIT, SIDE_CLIENT, &made), 0);
     sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 7;
     sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT] = CONNS;
-    assert_int_equal(state_order_reached(&made.order, sides), CONNS);
+    assert_int_equal(kept_state_reached(&made.order, sides), CONNS);
 }
 
 static void of_close_the_ghosts(void **state)
 {
     (void)state;
-    struct state_order made = usual(STATE_CLOSE);
+    struct kept_state made = usual(STATE_CLOSE);
     struct histogram sides[SIDE_COUNT] = {0};
     sides[SIDE_SERVER].of[STATE_CLOSE] = 7; /* bound and nothing else: not ours */
     sides[SIDE_SERVER].ghosts = CONNS;
     sides[SIDE_CLIENT].ghosts = 3;
-    assert_int_equal(state_order_reached(&made.order, sides), CONNS);
-    assert_int_equal(state_order_make(STATE_CLOSE, SIDE_CLIENT, &made), 0);
-    assert_int_equal(state_order_reached(&made.order, sides), 3);
+    assert_int_equal(kept_state_reached(&made.order, sides), CONNS);
+    assert_int_equal(kept_state_make(STATE_CLOSE, SIDE_CLIENT, &made), 0);
+    assert_int_equal(kept_state_reached(&made.order, sides), 3);
 }
 
 int main(void)

@@ -23,7 +23,7 @@ static char *printed(const struct connection *connection, enum tcp_state server,
     size_t size;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
-    ends_print(out, connection, ends, first, width);
+    connection_print(out, connection, ends, first, width);
     fclose(out);
     return text;
 }

@@ -11,7 +11,7 @@ enum { CONNS = 1000 };
 /* A run that serves its metrics, and a monitor that asks for them. */
 struct scene {
     struct event_base *base;
-    struct loopback door;
+    struct loopback listener;
     struct observer view;
     struct storm_settings settings;
     struct plan plan;
@@ -25,8 +25,8 @@ static int begin(void **state)
     struct scene *scene = test_calloc(1, sizeof *scene);
     scene->base = event_base_new();
     assert_non_null(scene->base);
-    scene->door = loopback_listen();
-    scene->view = metrics_view(scene->door.listener);
+    scene->listener = loopback_listen();
+    scene->view = metrics_view(scene->listener.listener);
     assert_non_null(scene->view.view);
     scene->settings.conns = CONNS;
     scene->plan.settings = &scene->settings;
@@ -75,7 +75,7 @@ static const char *answer_to(struct scene *scene, int fd)
 static const char *ask(struct scene *scene, const char *method, const char *path, const char *headers)
 {
     char request[512];
-    int fd = loopback_connect(&scene->door);
+    int fd = loopback_connect(&scene->listener);
     snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n%s\r\n", method,
              path, headers);
     assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
@@ -264,7 +264,7 @@ static void a_header_without_end_is_not_kept(void **state)
 {
     struct scene *scene = *state;
     char header[4096];
-    int fd = loopback_connect(&scene->door);
+    int fd = loopback_connect(&scene->listener);
     memset(header, 'x', sizeof header);
     assert_int_equal(send(fd, "GET /metrics HTTP/1.1\r\nX: ", 26, 0), 26);
     ssize_t sent = 0;
@@ -275,7 +275,7 @@ static void a_header_without_end_is_not_kept(void **state)
         run_for_ms(scene->base, 1);
     }
     close(fd);
-    assert_true(sent < 0); /* the door was shut on it */
+    assert_true(sent < 0); /* the listener was shut on it */
     assert_memory_equal(as_text(scene), "HTTP/1.1 200 ", 13);
 }
 
@@ -283,12 +283,12 @@ static void after_the_run_nobody_listens(void **state)
 {
     struct scene *scene = *state;
     struct sockaddr_storage where;
-    int waiting = loopback_connect(&scene->door);
+    int waiting = loopback_connect(&scene->listener);
     assert_int_equal(send(waiting, "GET /met", 8, 0), 8);
     run_for_ms(scene->base, 5);
     end_run(scene);
     socklen_t length =
-        address_to_sockaddr(&scene->door.target.address, scene->door.target.ports.first, &where);
+        address_to_sockaddr(&scene->listener.target.address, scene->listener.target.ports.first, &where);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&where, length), -1);
     assert_int_equal(errno, ECONNREFUSED);

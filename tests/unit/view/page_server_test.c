@@ -86,7 +86,7 @@ static void what_is_too_long_is_cut(void **state)
 
 struct scene {
     struct event_base *base;
-    struct loopback door;
+    struct loopback listener;
     struct page_server *server;
 };
 
@@ -102,8 +102,8 @@ static int begin(void **state)
 {
     struct scene *scene = test_calloc(1, sizeof *scene);
     scene->base = event_base_new();
-    scene->door = loopback_listen();
-    scene->server = page_server_new(scene->base, scene->door.listener, make, NULL);
+    scene->listener = loopback_listen();
+    scene->server = page_server_new(scene->base, scene->listener.listener, make, NULL);
     assert_non_null(scene->server);
     *state = scene;
     return 0;
@@ -143,7 +143,7 @@ static void the_oldest_goes_when_there_are_too_many(void **state)
     struct scene *scene = *state;
     static int fds[PAGE_VISITORS_MAX + 1];
     for (int i = 0; i <= PAGE_VISITORS_MAX; i++) {
-        fds[i] = loopback_connect(&scene->door);
+        fds[i] = loopback_connect(&scene->listener);
         run_for_ms(scene->base, 1);
     }
     assert_comes_true(scene->base, is_closed(fds[0]));
@@ -167,7 +167,7 @@ static void without_descriptors_it_rests_and_lets_in_who_has_waited(void **state
 {
     struct scene *scene = *state;
     struct rlimit before, low;
-    int fd = loopback_connect(&scene->door);
+    int fd = loopback_connect(&scene->listener);
     ask(fd);
     getrlimit(RLIMIT_NOFILE, &before);
     low = before;
@@ -193,7 +193,7 @@ static void without_descriptors_the_oldest_makes_room(void **state)
 {
     struct scene *scene = *state;
     struct rlimit before, low;
-    int idle = loopback_connect(&scene->door), fd = loopback_connect(&scene->door);
+    int idle = loopback_connect(&scene->listener), fd = loopback_connect(&scene->listener);
     assert_int_equal(event_base_loop(scene->base, EVLOOP_ONCE), 0); /* one of them is let in */
     getrlimit(RLIMIT_NOFILE, &before);
     low = before;

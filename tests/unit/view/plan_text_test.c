@@ -83,9 +83,9 @@ static void a_leak_is_told(void **state)
 static void a_state_that_is_kept_is_told_by_its_name(void **state)
 {
     (void)state;
-    struct state_order kept;
+    struct kept_state kept;
     struct storm_settings settings = some_settings();
-    assert_int_equal(state_order_make(STATE_LAST_ACK, SIDE_COUNT, &kept), 0);
+    assert_int_equal(kept_state_make(STATE_LAST_ACK, SIDE_COUNT, &kept), 0);
     settings.orders[0] = &kept.order;
     settings.order_count = 1;
     char *text = printed(&settings, 1);

@@ -5,7 +5,7 @@
 enum { CONNS = 100 };
 
 struct scene {
-    struct board board;
+    struct snapshot snapshot;
     struct storm_settings settings;
     struct plan plan;
     struct close_order orders[BOARD_ORDERS_MAX + 1]; /* several held together have no other identity */
@@ -19,7 +19,7 @@ static int begin(void **state)
     scene->plan.settings = &scene->settings;
     for (size_t i = 0; i < COUNT_OF(scene->orders); i++)
         scene->orders[i].name = "some-order";
-    board_run_start(&scene->board);
+    snapshot_run_start(&scene->snapshot);
     *state = scene;
     return 0;
 }
@@ -33,7 +33,7 @@ static int end(void **state)
 static void start(struct scene *scene, int order)
 {
     const struct order_start start = {.plan = &scene->plan, .order = &scene->orders[order]};
-    board_order_start(&scene->board, &start);
+    snapshot_order_start(&scene->snapshot, &start);
 }
 
 static struct sample sample_of(struct scene *scene, int order, int64_t opened)
@@ -48,27 +48,27 @@ static struct sample sample_of(struct scene *scene, int order, int64_t opened)
 static void over(struct scene *scene, int order)
 {
     const struct order_end end = {.order = &scene->orders[order]};
-    board_order_end(&scene->board, &end);
+    snapshot_order_end(&scene->snapshot, &end);
 }
 
 static void nothing_is_there_before_an_order_begins(void **state)
 {
     struct scene *scene = *state;
-    struct board_order sum = board_sum(&scene->board);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
     assert_false(sum.has_look);
     assert_int_equal(sum.conns, 0);
-    assert_int_equal(scene->board.count, 0);
+    assert_int_equal(scene->snapshot.count, 0);
 }
 
 static void an_order_without_a_look_wants_its_connections_and_has_none(void **state)
 {
     struct scene *scene = *state;
     start(scene, 0);
-    struct board_order sum = board_sum(&scene->board);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
     assert_false(sum.has_look);
     assert_int_equal(sum.conns, CONNS);
     assert_int_equal(sum.look.opened, 0);
-    assert_string_equal(scene->board.orders[0].doing, "starting");
+    assert_string_equal(scene->snapshot.orders[0].doing, "starting");
 }
 
 static void the_last_look_counts_alone(void **state)
@@ -77,16 +77,16 @@ static void the_last_look_counts_alone(void **state)
     start(scene, 0);
     scene->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 40;
     struct sample sample = sample_of(scene, 0, 50);
-    board_sample(&scene->board, &sample);
-    scene->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 30; /* the board has a copy */
-    struct board_order sum = board_sum(&scene->board);
+    snapshot_sample(&scene->snapshot, &sample);
+    scene->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 30; /* the snapshot has a copy */
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
     assert_int_equal(sum.sides[SIDE_SERVER].of[STATE_CLOSE_WAIT], 40);
-    board_sample(&scene->board, &sample);
-    sum = board_sum(&scene->board);
+    snapshot_sample(&scene->snapshot, &sample);
+    sum = snapshot_sum(&scene->snapshot);
     assert_true(sum.has_look);
     assert_int_equal(sum.sides[SIDE_SERVER].of[STATE_CLOSE_WAIT], 30);
     assert_int_equal(sum.look.opened, 50);
-    assert_int_equal(scene->board.looks, 2);
+    assert_int_equal(scene->snapshot.looks, 2);
 }
 
 static void orders_that_are_held_together_are_added_up(void **state)
@@ -108,9 +108,9 @@ static void orders_that_are_held_together_are_added_up(void **state)
             sample.errors[side] = 200 * side + i;
             sample.nofile[side] = 300 * side + i;
         }
-        board_sample(&scene->board, &sample);
+        snapshot_sample(&scene->snapshot, &sample);
     }
-    struct board_order sum = board_sum(&scene->board);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
     const struct histogram *server = &sum.sides[SIDE_SERVER];
     assert_int_equal(sum.conns, 2 * CONNS);
     assert_int_equal(sum.look.opened, 121);
@@ -137,9 +137,9 @@ static void what_the_namespace_or_the_slowest_has_is_not_added_up(void **state)
         struct sample sample = sample_of(scene, i, CONNS);
         sample.dropped = each[i];
         sample.connect_us = each[i] * 10;
-        board_sample(&scene->board, &sample);
+        snapshot_sample(&scene->snapshot, &sample);
     }
-    struct board_order sum = board_sum(&scene->board);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
     assert_int_equal(sum.look.dropped, 80);
     assert_int_equal(sum.look.connect_us, 800);
 }
@@ -153,12 +153,12 @@ static void the_age_is_that_of_the_last_look(void **state)
         struct sample sample = sample_of(scene, i, CONNS);
         sample.t_s = began[i];
         sample.look_s = began[i] / 10;
-        board_sample(&scene->board, &sample);
+        snapshot_sample(&scene->snapshot, &sample);
     }
-    struct board_order sum = board_sum(&scene->board);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
     assert_true(sum.look.t_s > 2.99 && sum.look.t_s < 3.01);
     assert_true(sum.look.look_s > 0.299 && sum.look.look_s < 0.301);
-    assert_int_equal(sum.look_began_us, scene->board.run_began_us + 3000000);
+    assert_int_equal(sum.look_began_us, scene->snapshot.run_began_us + 3000000);
 }
 
 static void an_order_that_has_ended_is_gone_and_the_others_stay(void **state)
@@ -168,19 +168,19 @@ static void an_order_that_has_ended_is_gone_and_the_others_stay(void **state)
         start(scene, i);
         scene->sides[SIDE_SERVER].of[STATE_ESTABLISHED] = 10 << i;
         struct sample sample = sample_of(scene, i, CONNS);
-        board_sample(&scene->board, &sample);
+        snapshot_sample(&scene->snapshot, &sample);
     }
     over(scene, 1);
-    struct board_order sum = board_sum(&scene->board);
-    assert_int_equal(scene->board.count, 2);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
+    assert_int_equal(scene->snapshot.count, 2);
     assert_int_equal(sum.sides[SIDE_SERVER].of[STATE_ESTABLISHED], 10 + 40);
-    assert_ptr_equal(scene->board.orders[0].order, &scene->orders[0]);
-    assert_ptr_equal(scene->board.orders[1].order, &scene->orders[2]);
+    assert_ptr_equal(scene->snapshot.orders[0].order, &scene->orders[0]);
+    assert_ptr_equal(scene->snapshot.orders[1].order, &scene->orders[2]);
     over(scene, 2);
     over(scene, 0);
-    assert_int_equal(scene->board.count, 0);
-    assert_int_equal(board_sum(&scene->board).conns, 0);
-    assert_int_equal(scene->board.looks, 3); /* of the whole run */
+    assert_int_equal(scene->snapshot.count, 0);
+    assert_int_equal(snapshot_sum(&scene->snapshot).conns, 0);
+    assert_int_equal(scene->snapshot.looks, 3); /* of the whole run */
 }
 
 static void what_is_told_of_an_order_that_is_not_under_way_is_dropped(void **state)
@@ -189,13 +189,13 @@ static void what_is_told_of_an_order_that_is_not_under_way_is_dropped(void **sta
     struct sample sample = sample_of(scene, 1, CONNS);
     const struct progress progress = {.order = &scene->orders[1], .step = "open", .doing = "acting"};
     start(scene, 0);
-    board_sample(&scene->board, &sample);
-    board_progress(&scene->board, &progress);
+    snapshot_sample(&scene->snapshot, &sample);
+    snapshot_progress(&scene->snapshot, &progress);
     over(scene, 1);
-    assert_int_equal(scene->board.count, 1);
-    assert_string_equal(scene->board.orders[0].doing, "starting");
-    assert_false(board_sum(&scene->board).has_look);
-    assert_int_equal(scene->board.looks, 0);
+    assert_int_equal(scene->snapshot.count, 1);
+    assert_string_equal(scene->snapshot.orders[0].doing, "starting");
+    assert_false(snapshot_sum(&scene->snapshot).has_look);
+    assert_int_equal(scene->snapshot.looks, 0);
 }
 
 static void as_many_orders_as_fit_are_kept(void **state)
@@ -203,9 +203,9 @@ static void as_many_orders_as_fit_are_kept(void **state)
     struct scene *scene = *state;
     for (int i = 0; i <= BOARD_ORDERS_MAX; i++)
         start(scene, i);
-    assert_int_equal(scene->board.count, BOARD_ORDERS_MAX);
+    assert_int_equal(scene->snapshot.count, BOARD_ORDERS_MAX);
     over(scene, BOARD_ORDERS_MAX); /* that did not fit */
-    assert_int_equal(scene->board.count, BOARD_ORDERS_MAX);
+    assert_int_equal(scene->snapshot.count, BOARD_ORDERS_MAX);
 }
 
 static void gone_is_never_negative(void **state)
@@ -216,11 +216,11 @@ static void gone_is_never_negative(void **state)
     scene->sides[SIDE_SERVER].of[STATE_LISTEN] = 3;
     scene->sides[SIDE_CLIENT].of[STATE_ESTABLISHED] = 40;
     struct sample sample = sample_of(scene, 0, 50); /* the look has overtaken the reports */
-    board_sample(&scene->board, &sample);
-    struct board_order sum = board_sum(&scene->board);
-    assert_int_equal(board_count(&sum, SIDE_SERVER, STATE_GONE), 0);
-    assert_int_equal(board_count(&sum, SIDE_CLIENT, STATE_GONE), 10);
-    assert_int_equal(board_count(&sum, SIDE_SERVER, STATE_ESTABLISHED), 60);
+    snapshot_sample(&scene->snapshot, &sample);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
+    assert_int_equal(snapshot_count(&sum, SIDE_SERVER, STATE_GONE), 0);
+    assert_int_equal(snapshot_count(&sum, SIDE_CLIENT, STATE_GONE), 10);
+    assert_int_equal(snapshot_count(&sum, SIDE_SERVER, STATE_ESTABLISHED), 60);
 }
 
 static void progress_tells_where_an_order_is(void **state)
@@ -234,8 +234,8 @@ static void progress_tells_where_an_order_is(void **state)
                                       .done = 7,
                                       .total = 9,
                                       .left_s = 1.5};
-    board_progress(&scene->board, &progress);
-    const struct board_order *entry = &scene->board.orders[0];
+    snapshot_progress(&scene->snapshot, &progress);
+    const struct snapshot_order *entry = &scene->snapshot.orders[0];
     assert_string_equal(entry->step, "client-close");
     assert_string_equal(entry->doing, "acting");
     assert_true(entry->done == 7 && entry->total == 9);

@@ -41,14 +41,14 @@ static int end(void **state)
     return 0;
 }
 
-static void start(struct scene *scene, const struct state_order *kept, uint16_t port)
+static void start(struct scene *scene, const struct kept_state *kept, uint16_t port)
 {
     const struct order_start start = {
         .plan = &scene->plan, .order = &kept->order, .lanes = {port, (uint16_t)(port + 1)}};
     assert_int_equal(scene->view.ops->order_start(scene->view.view, &start), 0);
 }
 
-static void look(struct scene *scene, const struct state_order *kept, const char *step, bool settled,
+static void look(struct scene *scene, const struct kept_state *kept, const char *step, bool settled,
                  int64_t there)
 {
     struct histogram sides[SIDE_COUNT] = {0};
@@ -62,7 +62,7 @@ static void look(struct scene *scene, const struct state_order *kept, const char
 }
 
 /* The hold is over, and so many are still there. */
-static void end_hold(struct scene *scene, const struct state_order *kept, int64_t there)
+static void end_hold(struct scene *scene, const struct kept_state *kept, int64_t there)
 {
     struct histogram sides[SIDE_COUNT] = {0};
     sides[kept->order.keeps_side].of[kept->order.keeps] = there;
@@ -76,10 +76,10 @@ static void finish(struct scene *scene, enum outcome outcome)
     assert_int_equal(scene->view.ops->run_end(scene->view.view, &run), 0);
 }
 
-static struct state_order kept_in(enum tcp_state state)
+static struct kept_state kept_in(enum tcp_state state)
 {
-    struct state_order kept;
-    assert_int_equal(state_order_make(state, SIDE_COUNT, &kept), 0);
+    struct kept_state kept;
+    assert_int_equal(kept_state_make(state, SIDE_COUNT, &kept), 0);
     return kept;
 }
 
@@ -94,7 +94,7 @@ static void the_way_inside_comes_first(void **state)
 static void a_state_has_its_line_as_soon_as_it_is_there(void **state)
 {
     struct scene *scene = *state;
-    struct state_order kept = kept_in(STATE_CLOSE_WAIT);
+    struct kept_state kept = kept_in(STATE_CLOSE_WAIT);
     start(scene, &kept, 15000);
     look(scene, &kept, "open", true, 0);
     look(scene, &kept, "client-shutdown", false, 400);
@@ -108,7 +108,7 @@ static void a_state_has_its_line_as_soon_as_it_is_there(void **state)
 static void it_has_one_line_however_often_it_is_seen(void **state)
 {
     struct scene *scene = *state;
-    struct state_order kept = kept_in(STATE_CLOSE_WAIT);
+    struct kept_state kept = kept_in(STATE_CLOSE_WAIT);
     start(scene, &kept, 15000);
     for (int i = 0; i < 5; i++)
         look(scene, &kept, "client-shutdown", true, CONNS);
@@ -123,7 +123,7 @@ static void it_has_one_line_however_often_it_is_seen(void **state)
 static void the_lines_of_several_are_told_apart(void **state)
 {
     struct scene *scene = *state;
-    struct state_order waiting = kept_in(STATE_CLOSE_WAIT), listening = kept_in(STATE_LISTEN);
+    struct kept_state waiting = kept_in(STATE_CLOSE_WAIT), listening = kept_in(STATE_LISTEN);
     start(scene, &waiting, 15000);
     start(scene, &listening, 16000);
     look(scene, &listening, "open", true, CONNS);
@@ -141,7 +141,7 @@ static void the_lines_of_several_are_told_apart(void **state)
 static void close_is_in_no_table(void **state)
 {
     struct scene *scene = *state;
-    struct state_order kept = kept_in(STATE_CLOSE);
+    struct kept_state kept = kept_in(STATE_CLOSE);
     start(scene, &kept, 15000);
     look(scene, &kept, "client-abort", true, CONNS);
     assert_contains(scene->text, "  CLOSE        server      1,000/1,000  ");
@@ -152,7 +152,7 @@ static void close_is_in_no_table(void **state)
 static void what_was_not_reached_is_told_with_how_far_it_came(void **state)
 {
     struct scene *scene = *state;
-    struct state_order kept = kept_in(STATE_SYN_RECV);
+    struct kept_state kept = kept_in(STATE_SYN_RECV);
     struct histogram sides[SIDE_COUNT] = {0};
     start(scene, &kept, 15000);
     sides[SIDE_SERVER].of[STATE_SYN_RECV] = 550;
@@ -169,7 +169,7 @@ static void what_was_not_reached_is_told_with_how_far_it_came(void **state)
 static void as_expected_needs_no_verdict(void **state)
 {
     struct scene *scene = *state;
-    struct state_order kept = kept_in(STATE_LISTEN);
+    struct kept_state kept = kept_in(STATE_LISTEN);
     start(scene, &kept, 15000);
     const struct order_end over = {
         .order = &kept.order, .outcome = OUTCOME_AS_EXPECTED, .verdict = "So it is."};
@@ -180,7 +180,7 @@ static void as_expected_needs_no_verdict(void **state)
 static void without_a_namespace_ss_needs_no_nsenter(void **state)
 {
     struct scene *scene = *state;
-    struct state_order kept = kept_in(STATE_LISTEN);
+    struct kept_state kept = kept_in(STATE_LISTEN);
     scene->settings.look_inside = NULL;
     start(scene, &kept, 15000);
     look(scene, &kept, "open", true, CONNS);

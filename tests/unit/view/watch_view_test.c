@@ -61,7 +61,7 @@ static void close_wait(struct watch_row *row, int64_t count)
 static void growing_by(struct watch_row *row, double per_s)
 {
     for (int i = 0; i < 3600; i++)
-        growth_add(&row->growth, i, (int64_t)(per_s * i));
+        trend_line_add(&row->growth, i, (int64_t)(per_s * i));
 }
 
 static void print(struct stage *stage, int rows, int columns)
@@ -254,7 +254,7 @@ static void slow_growth_is_no_zero(void **state)
 
 static const char *words_of(struct stage *stage, enum watch_set set, struct watch_row *row)
 {
-    struct watch_growth growing = {.set = set, .row = row, .trend = growth_of(&row->growth)};
+    struct watch_growth growing = {.set = set, .row = row, .trend = trend_of(&row->growth)};
     snprintf(stage->text, sizeof stage->text, "%s", watch_growth_words(&growing).text);
     return stage->text;
 }

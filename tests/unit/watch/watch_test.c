@@ -266,9 +266,9 @@ static void every_set_can_grow(void **state)
     static struct watch_row owner, port, program;
     owner = port = program = (struct watch_row){.is_here = true};
     for (int i = 0; i < 30; i++) {
-        growth_add(&owner.growth, i, 1);
-        growth_add(&port.growth, i, 1 + i / 10); /* in steps: not yet sure */
-        growth_add(&program.growth, i, 2 * i);
+        trend_line_add(&owner.growth, i, 1);
+        trend_line_add(&port.growth, i, 1 + i / 10); /* in steps: not yet sure */
+        trend_line_add(&program.growth, i, 2 * i);
     }
     struct watch_look look = {.sets = {{&owner, 1, 0}, {&port, 1, 0}, {&program, 1, 0}}};
     struct watch_growth growing;
@@ -291,9 +291,9 @@ static void a_young_row_does_not_hide_an_old_one(void **state)
     static struct watch_row rows[2];
     memset(rows, 0, sizeof rows);
     for (int i = 0; i < 30; i++) {
-        growth_add(&rows[0].growth, i, i);
+        trend_line_add(&rows[0].growth, i, i);
         if (i >= 21)
-            growth_add(&rows[1].growth, i, 50 * (int64_t)i);
+            trend_line_add(&rows[1].growth, i, 50 * (int64_t)i);
     }
     struct watch_look look = {.sets = {{rows, 2, 0}}};
     struct watch_growth growing;

@@ -12,10 +12,10 @@ enum { ENDS_MAX = 600 };
 /* The server ends of some connections, and an act on them. */
 struct scene {
     struct event_base *base;
-    struct ends ends;
+    struct connection_set set;
     int client[ENDS_MAX];
     int opened;
-    struct ends_act_report report;
+    struct connection_act_report report;
     int reports;
     bool finished;
 };
@@ -31,7 +31,7 @@ static int start_scene(void **state)
 static int end_scene(void **state)
 {
     struct scene *scene = *state;
-    ends_free(&scene->ends);
+    connection_set_free(&scene->set);
     for (int i = 0; i < scene->opened; i++)
         if (scene->client[i] >= 0)
             reset_connection(&scene->client[i]);
@@ -45,12 +45,12 @@ static void open_ends(struct scene *scene, int count)
     struct loopback loopback = loopback_listen();
     for (int i = 0; i < count; i++) {
         scene->client[scene->opened++] = loopback_connect(&loopback);
-        assert_int_equal(ends_add(&scene->ends, loopback_accept(&loopback)), 0);
+        assert_int_equal(connection_set_add(&scene->set, loopback_accept(&loopback)), 0);
     }
     close(loopback.listener);
 }
 
-static void on_acted(void *context, const struct ends_act_report *report, bool finished)
+static void on_acted(void *context, const struct connection_act_report *report, bool finished)
 {
     struct scene *scene = context;
     scene->report = *report;
@@ -58,12 +58,12 @@ static void on_acted(void *context, const struct ends_act_report *report, bool f
     scene->finished = finished;
 }
 
-static struct ends_act *begin(struct scene *scene, enum act act, bool backwards, int64_t spare)
+static struct connection_act *begin(struct scene *scene, enum act act, bool backwards, int64_t spare)
 {
-    const struct ends_act_what what = {.act = act, .backwards = backwards, .spare = spare};
+    const struct connection_act_what what = {.act = act, .backwards = backwards, .spare = spare};
     scene->finished = false;
     scene->reports = 0;
-    struct ends_act *running = ends_act_start(scene->base, &scene->ends, &what, on_acted, scene);
+    struct connection_act *running = connection_act_start(scene->base, &scene->set, &what, on_acted, scene);
     assert_non_null(running);
     return running;
 }
@@ -87,7 +87,7 @@ static void every_end_is_acted_on(void **state)
     act_on_all(scene, ACT_CLOSE, false, 0);
     assert_int_equal(scene->report.done, 20);
     assert_int_equal(scene->report.failed, 0);
-    assert_int_equal(scene->ends.open, 0);
+    assert_int_equal(scene->set.open, 0);
     for (int i = 0; i < 20; i++)
         assert_soon(has_eof(scene->client[i]));
 }
@@ -98,11 +98,11 @@ static void the_last_ones_are_spared(void **state)
     open_ends(scene, 20);
     act_on_all(scene, ACT_CLOSE, false, 7);
     assert_int_equal(scene->report.done, 13);
-    assert_int_equal(scene->ends.open, 7);
+    assert_int_equal(scene->set.open, 7);
     for (int i = 0; i < 13; i++)
         assert_soon(has_eof(scene->client[i]));
     for (int i = 13; i < 20; i++) {
-        assert_true(scene->ends.fd[i] >= 0);
+        assert_true(scene->set.fd[i] >= 0);
         assert_false(has_eof(scene->client[i]));
     }
 }
@@ -114,7 +114,7 @@ static void the_last_ones_are_spared_backwards_too(void **state)
     act_on_all(scene, ACT_CLOSE, true, 7);
     assert_int_equal(scene->report.done, 13);
     for (int i = 0; i < 20; i++)
-        assert_int_equal(scene->ends.fd[i] >= 0, i >= 13);
+        assert_int_equal(scene->set.fd[i] >= 0, i >= 13);
 }
 
 static void all_may_be_spared_and_the_act_still_ends(void **state)
@@ -123,10 +123,10 @@ static void all_may_be_spared_and_the_act_still_ends(void **state)
     open_ends(scene, 5);
     act_on_all(scene, ACT_CLOSE, false, 5);
     assert_int_equal(scene->report.done, 0);
-    assert_int_equal(scene->ends.open, 5);
+    assert_int_equal(scene->set.open, 5);
     act_on_all(scene, ACT_CLOSE, false, 6);
     assert_int_equal(scene->report.done, 0);
-    assert_int_equal(scene->ends.open, 5);
+    assert_int_equal(scene->set.open, 5);
 }
 
 static void an_act_on_no_ends_ends(void **state)
@@ -141,7 +141,7 @@ static void those_that_were_spared_can_be_acted_on_later(void **state)
     struct scene *scene = *state;
     open_ends(scene, 10);
     act_on_all(scene, ACT_SHUTDOWN, false, 4);
-    assert_int_equal(scene->ends.open, 10);
+    assert_int_equal(scene->set.open, 10);
     act_on_all(scene, ACT_WRITE, false, 0);
     assert_int_equal(scene->report.done, 10);
     assert_int_equal(scene->report.failed, 6); /* after shutdown() there is nothing to be sent */
@@ -177,11 +177,11 @@ static void an_act_that_waits_can_be_cancelled(void **state)
 {
     struct scene *scene = *state;
     open_ends(scene, 3);
-    struct ends_act *running = begin(scene, ACT_READ, false, 0);
+    struct connection_act *running = begin(scene, ACT_READ, false, 0);
     run_for_ms(scene->base, 20);
-    ends_act_cancel(running);
+    connection_act_cancel(running);
     assert_int_equal(event_base_get_num_events(scene->base, EVENT_BASE_COUNT_ADDED), 0);
-    ends_act_cancel(NULL);
+    connection_act_cancel(NULL);
 }
 
 static void acting_on_a_released_end_fails(void **state)
@@ -199,13 +199,13 @@ static void open_ends_that_the_peer_has_reset_are_ghosts(void **state)
 {
     struct scene *scene = *state;
     open_ends(scene, 6);
-    assert_int_equal(ends_ghosts(&scene->ends), 0);
+    assert_int_equal(connection_set_ghosts(&scene->set), 0);
     for (int i = 0; i < 4; i++)
         reset_connection(&scene->client[i]);
-    assert_soon(ends_ghosts(&scene->ends) == 4);
+    assert_soon(connection_set_ghosts(&scene->set) == 4);
     act_on_all(scene, ACT_CLOSE, false, 5);
-    assert_int_equal(ends_ghosts(&scene->ends), 3);
-    assert_int_equal(scene->ends.open, 5);
+    assert_int_equal(connection_set_ghosts(&scene->set), 3);
+    assert_int_equal(scene->set.open, 5);
 }
 
 #define in_scene(name) cmocka_unit_test_setup_teardown(name, start_scene, end_scene)

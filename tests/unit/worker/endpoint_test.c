@@ -9,22 +9,22 @@
 
 enum { CLIENTS_MAX = 64 };
 
-/* A party that keeps what it accepts, behind a door on a port that the kernel chooses. */
+/* An endpoint that keeps what it accepts, behind a listener on a port that the kernel chooses. */
 struct scene {
     struct event_base *base;
-    struct party party;
+    struct endpoint endpoint;
     struct loopback where; /* only its address and port */
-    struct door *door;
+    struct listener *listener;
     int client[CLIENTS_MAX];
     int clients;
-    int wakes; /* times that somebody was heard at the door */
+    int wakes; /* times that somebody was heard at the listener */
 };
 
-static void on_waiting_counted(void *owner, struct door *door)
+static void on_waiting_counted(void *owner, struct listener *listener)
 {
     struct scene *scene = owner;
     scene->wakes++;
-    party_on_acceptable(&scene->party, door);
+    endpoint_on_acceptable(&scene->endpoint, listener);
 }
 
 static int start_scene(void **state)
@@ -33,21 +33,21 @@ static int start_scene(void **state)
     int error;
     *state = scene;
     scene->base = event_base_new();
-    scene->party = (struct party){.base = scene->base, .behaviour = &scripted_lives};
+    scene->endpoint = (struct endpoint){.base = scene->base, .behaviour = &scripted_behaviour};
     scene->where.target.address = (struct address){0};
     assert_true(address_parse("127.0.0.1", &scene->where.target.address));
-    scene->door =
-        door_open(scene->base, &scene->where.target.address, 0, 64, on_waiting_counted, scene, &error);
-    assert_non_null(scene->door);
-    scene->where.target.ports.first = listen_socket_port(scene->door->fd);
-    return party_start(&scene->party);
+    scene->listener =
+        listener_open(scene->base, &scene->where.target.address, 0, 64, on_waiting_counted, scene, &error);
+    assert_non_null(scene->listener);
+    scene->where.target.ports.first = listen_socket_port(scene->listener->fd);
+    return endpoint_start(&scene->endpoint);
 }
 
 static int end_scene(void **state)
 {
     struct scene *scene = *state;
-    party_stop(&scene->party);
-    door_free(scene->door);
+    endpoint_stop(&scene->endpoint);
+    listener_free(scene->listener);
     for (int i = 0; i < scene->clients; i++)
         close(scene->client[i]);
     event_base_free(scene->base);
@@ -77,17 +77,18 @@ static void all_that_wait_are_accepted(void **state)
 {
     struct scene *scene = *state;
     connect_some(scene, 40);
-    assert_comes_true(scene->base, scene->party.begun == 40);
-    assert_int_equal(scene->party.held.count, 40);
-    assert_int_equal(scene->party.errors, 0);
+    assert_comes_true(scene->base, scene->endpoint.begun == 40);
+    assert_int_equal(scene->endpoint.descriptors.count, 40);
+    assert_int_equal(scene->endpoint.errors, 0);
 }
 
-static void with_nobody_at_the_door_accept_asks_to_wait(void **state)
+static void with_nobody_at_the_listener_accept_asks_to_wait(void **state)
 {
     struct scene *scene = *state;
-    assert_int_equal(party_accept(&scene->party, scene->door, SOCK_CLOEXEC | SOCK_NONBLOCK), -EAGAIN);
-    assert_int_equal(scene->party.errors, 0);
-    assert_int_equal(scene->party.last_errno, 0);
+    assert_int_equal(endpoint_accept(&scene->endpoint, scene->listener, SOCK_CLOEXEC | SOCK_NONBLOCK),
+                     -EAGAIN);
+    assert_int_equal(scene->endpoint.errors, 0);
+    assert_int_equal(scene->endpoint.last_errno, 0);
 }
 
 static void out_of_descriptors_is_counted_with_its_errno(void **state)
@@ -97,13 +98,13 @@ static void out_of_descriptors_is_counted_with_its_errno(void **state)
     struct rlimit before = leave_room_for(4);
     run_for_ms(scene->base, 20);
     setrlimit(RLIMIT_NOFILE, &before);
-    assert_int_equal(scene->party.begun, 4);
-    assert_int_equal(scene->party.errors, 1);
-    assert_int_equal(scene->party.last_errno, EMFILE);
+    assert_int_equal(scene->endpoint.begun, 4);
+    assert_int_equal(scene->endpoint.errors, 1);
+    assert_int_equal(scene->endpoint.last_errno, EMFILE);
 }
 
 /* The queue stays readable: without a rest accept() would fail as often as the processor lets it. */
-static void out_of_descriptors_the_door_rests(void **state)
+static void out_of_descriptors_the_listener_rests(void **state)
 {
     struct scene *scene = *state;
     connect_some(scene, 10);
@@ -111,7 +112,7 @@ static void out_of_descriptors_the_door_rests(void **state)
     run_for_ms(scene->base, 500);
     setrlimit(RLIMIT_NOFILE, &before);
     assert_in_range(scene->wakes, 2, 11); /* every 50 ms */
-    assert_int_equal(scene->party.errors, scene->wakes);
+    assert_int_equal(scene->endpoint.errors, scene->wakes);
 }
 
 static void with_descriptors_again_the_others_are_accepted(void **state)
@@ -121,51 +122,51 @@ static void with_descriptors_again_the_others_are_accepted(void **state)
     struct rlimit before = leave_room_for(4);
     run_for_ms(scene->base, 20);
     setrlimit(RLIMIT_NOFILE, &before);
-    assert_comes_true(scene->base, scene->party.begun == 10);
-    assert_int_equal(scene->party.held.count, 10);
+    assert_comes_true(scene->base, scene->endpoint.begun == 10);
+    assert_int_equal(scene->endpoint.descriptors.count, 10);
 }
 
-static void a_door_that_was_left_hears_nobody(void **state)
+static void a_listener_that_was_left_hears_nobody(void **state)
 {
     struct scene *scene = *state;
-    door_leave(scene->door);
+    listener_leave(scene->listener);
     connect_some(scene, 3); /* the kernel goes on listening */
     run_for_ms(scene->base, 100);
     assert_int_equal(scene->wakes, 0);
-    assert_int_equal(scene->party.begun, 0);
+    assert_int_equal(scene->endpoint.begun, 0);
 }
 
-static void a_door_may_be_left_while_it_rests(void **state)
+static void a_listener_may_be_left_while_it_rests(void **state)
 {
     struct scene *scene = *state;
-    door_rest(scene->door, 20000);
-    door_leave(scene->door);
+    listener_rest(scene->listener, 20000);
+    listener_leave(scene->listener);
     connect_some(scene, 1);
     run_for_ms(scene->base, 60);
     assert_int_equal(scene->wakes, 0);
 }
 
-static void a_door_on_a_port_in_use_says_so(void **state)
+static void a_listener_on_a_port_in_use_says_so(void **state)
 {
     struct scene *scene = *state;
     int error = 0;
-    assert_null(door_open(scene->base, &scene->where.target.address, scene->where.target.ports.first, 8,
-                          on_waiting_counted, scene, &error));
+    assert_null(listener_open(scene->base, &scene->where.target.address, scene->where.target.ports.first, 8,
+                              on_waiting_counted, scene, &error));
     assert_int_equal(error, -EADDRINUSE);
-    door_free(NULL);
+    listener_free(NULL);
 }
 
-static void what_the_party_closes_is_no_longer_held(void **state)
+static void what_the_endpoint_closes_is_no_longer_held(void **state)
 {
     struct scene *scene = *state;
     connect_some(scene, 2);
-    assert_comes_true(scene->base, scene->party.begun == 2);
-    int fd = scene->party.held.capacity - 1;
-    while (!scene->party.held.is_held[fd])
+    assert_comes_true(scene->base, scene->endpoint.begun == 2);
+    int fd = scene->endpoint.descriptors.capacity - 1;
+    while (!scene->endpoint.descriptors.is_held[fd])
         fd--;
-    party_close(&scene->party, fd);
-    assert_int_equal(scene->party.held.count, 1);
-    assert_int_equal(scene->party.begun, 2);
+    endpoint_close(&scene->endpoint, fd);
+    assert_int_equal(scene->endpoint.descriptors.count, 1);
+    assert_int_equal(scene->endpoint.begun, 2);
 }
 
 static void stopping_resets_what_was_accepted(void **state)
@@ -173,11 +174,11 @@ static void stopping_resets_what_was_accepted(void **state)
     struct scene *scene = *state;
     char byte;
     connect_some(scene, 2);
-    assert_comes_true(scene->base, scene->party.begun == 2);
-    party_stop(&scene->party);
+    assert_comes_true(scene->base, scene->endpoint.begun == 2);
+    endpoint_stop(&scene->endpoint);
     assert_int_equal(recv(scene->client[0], &byte, 1, 0), -1);
     assert_int_equal(errno, ECONNRESET);
-    assert_int_equal(scene->party.held.count, 0);
+    assert_int_equal(scene->endpoint.descriptors.count, 0);
 }
 
 #define in_scene(name) cmocka_unit_test_setup_teardown(name, start_scene, end_scene)
@@ -187,14 +188,14 @@ int main(void)
     alarm(60);
     const struct CMUnitTest tests[] = {
         in_scene(all_that_wait_are_accepted),
-        in_scene(with_nobody_at_the_door_accept_asks_to_wait),
+        in_scene(with_nobody_at_the_listener_accept_asks_to_wait),
         in_scene(out_of_descriptors_is_counted_with_its_errno),
-        in_scene(out_of_descriptors_the_door_rests),
+        in_scene(out_of_descriptors_the_listener_rests),
         in_scene(with_descriptors_again_the_others_are_accepted),
-        in_scene(a_door_that_was_left_hears_nobody),
-        in_scene(a_door_may_be_left_while_it_rests),
-        in_scene(a_door_on_a_port_in_use_says_so),
-        in_scene(what_the_party_closes_is_no_longer_held),
+        in_scene(a_listener_that_was_left_hears_nobody),
+        in_scene(a_listener_may_be_left_while_it_rests),
+        in_scene(a_listener_on_a_port_in_use_says_so),
+        in_scene(what_the_endpoint_closes_is_no_longer_held),
         in_scene(stopping_resets_what_was_accepted),
     };
     return cmocka_run_group_tests_name("party", tests, NULL, NULL);

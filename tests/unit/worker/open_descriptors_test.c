@@ -15,29 +15,29 @@ static bool is_open(int fd)
 static void nothing_is_held_at_first(void **state)
 {
     (void)state;
-    struct held held = {0};
-    assert_int_equal(held.count, 0);
-    assert_int_equal(held_ghosts(&held), 0);
-    held_remove(&held, 0);
-    held_remove(&held, 12345);
-    assert_int_equal(held.count, 0);
-    held_abort_all(&held);
+    struct open_descriptors descriptors = {0};
+    assert_int_equal(descriptors.count, 0);
+    assert_int_equal(open_descriptors_ghosts(&descriptors), 0);
+    open_descriptors_remove(&descriptors, 0);
+    open_descriptors_remove(&descriptors, 12345);
+    assert_int_equal(descriptors.count, 0);
+    open_descriptors_abort_all(&descriptors);
 }
 
 static void what_is_added_is_counted_until_it_is_removed(void **state)
 {
     (void)state;
     struct loopback loopback = loopback_pair();
-    struct held held = {0};
-    assert_int_equal(held_add(&held, loopback.server), 0);
-    assert_int_equal(held_add(&held, loopback.client), 0);
-    assert_int_equal(held.count, 2);
-    held_remove(&held, loopback.client);
-    assert_int_equal(held.count, 1);
+    struct open_descriptors descriptors = {0};
+    assert_int_equal(open_descriptors_add(&descriptors, loopback.server), 0);
+    assert_int_equal(open_descriptors_add(&descriptors, loopback.client), 0);
+    assert_int_equal(descriptors.count, 2);
+    open_descriptors_remove(&descriptors, loopback.client);
+    assert_int_equal(descriptors.count, 1);
     assert_true(is_open(loopback.client));
-    held_remove(&held, loopback.server);
-    assert_int_equal(held.count, 0);
-    held_abort_all(&held);
+    open_descriptors_remove(&descriptors, loopback.server);
+    assert_int_equal(descriptors.count, 0);
+    open_descriptors_abort_all(&descriptors);
     assert_true(is_open(loopback.server));
     loopback_close(&loopback);
 }
@@ -45,48 +45,48 @@ static void what_is_added_is_counted_until_it_is_removed(void **state)
 static void adding_twice_or_removing_twice_counts_once(void **state)
 {
     (void)state;
-    struct held held = {0};
-    assert_int_equal(held_add(&held, 7), 0);
-    assert_int_equal(held_add(&held, 7), 0);
-    assert_int_equal(held.count, 1);
-    held_remove(&held, 7);
-    held_remove(&held, 7);
-    assert_int_equal(held.count, 0);
-    held_abort_all(&held);
+    struct open_descriptors descriptors = {0};
+    assert_int_equal(open_descriptors_add(&descriptors, 7), 0);
+    assert_int_equal(open_descriptors_add(&descriptors, 7), 0);
+    assert_int_equal(descriptors.count, 1);
+    open_descriptors_remove(&descriptors, 7);
+    open_descriptors_remove(&descriptors, 7);
+    assert_int_equal(descriptors.count, 0);
+    open_descriptors_abort_all(&descriptors);
 }
 
 static void descriptors_beyond_the_capacity_make_it_grow(void **state)
 {
     (void)state;
     static const int numbers[] = {0, 255, 256, 257, 1023, 1024, 20000, 1048575};
-    struct held held = {0};
+    struct open_descriptors descriptors = {0};
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
-        assert_int_equal(held_add(&held, numbers[i]), 0);
-        assert_true(held.capacity > numbers[i]);
-        assert_int_equal(held.count, i + 1);
+        assert_int_equal(open_descriptors_add(&descriptors, numbers[i]), 0);
+        assert_true(descriptors.capacity > numbers[i]);
+        assert_int_equal(descriptors.count, i + 1);
     }
-    for (int fd = 0, next = 0; fd < held.capacity; fd++) {
+    for (int fd = 0, next = 0; fd < descriptors.capacity; fd++) {
         bool expected = next < (int)COUNT_OF(numbers) && fd == numbers[next];
-        assert_int_equal(held.is_held[fd], expected);
+        assert_int_equal(descriptors.is_held[fd], expected);
         next += expected;
     }
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
-        held_remove(&held, numbers[i]);
-    assert_int_equal(held.count, 0);
-    held_abort_all(&held);
+        open_descriptors_remove(&descriptors, numbers[i]);
+    assert_int_equal(descriptors.count, 0);
+    open_descriptors_abort_all(&descriptors);
 }
 
 static void live_connections_are_no_ghosts(void **state)
 {
     (void)state;
     struct loopback loopback = loopback_close_wait();
-    struct held held = {0};
-    held_add(&held, loopback.server);
-    held_add(&held, loopback.client);
-    assert_int_equal(held_ghosts(&held), 0);
-    held_remove(&held, loopback.server);
-    held_remove(&held, loopback.client);
-    held_abort_all(&held);
+    struct open_descriptors descriptors = {0};
+    open_descriptors_add(&descriptors, loopback.server);
+    open_descriptors_add(&descriptors, loopback.client);
+    assert_int_equal(open_descriptors_ghosts(&descriptors), 0);
+    open_descriptors_remove(&descriptors, loopback.server);
+    open_descriptors_remove(&descriptors, loopback.client);
+    open_descriptors_abort_all(&descriptors);
     loopback_close(&loopback);
 }
 
@@ -94,18 +94,18 @@ static void those_that_the_peer_reset_are_ghosts(void **state)
 {
     (void)state;
     struct loopback reset = loopback_pair(), live = loopback_pair(), forgotten = loopback_pair();
-    struct held held = {0};
-    held_add(&held, reset.server);
-    held_add(&held, live.server);
-    held_add(&held, forgotten.server);
-    held_remove(&held, forgotten.server);
+    struct open_descriptors descriptors = {0};
+    open_descriptors_add(&descriptors, reset.server);
+    open_descriptors_add(&descriptors, live.server);
+    open_descriptors_add(&descriptors, forgotten.server);
+    open_descriptors_remove(&descriptors, forgotten.server);
     reset_connection(&reset.client);
     reset_connection(&forgotten.client);
-    assert_soon(held_ghosts(&held) == 1);
-    held_remove(&held, reset.server);
-    assert_int_equal(held_ghosts(&held), 0);
-    held_remove(&held, live.server);
-    held_abort_all(&held);
+    assert_soon(open_descriptors_ghosts(&descriptors) == 1);
+    open_descriptors_remove(&descriptors, reset.server);
+    assert_int_equal(open_descriptors_ghosts(&descriptors), 0);
+    open_descriptors_remove(&descriptors, live.server);
+    open_descriptors_abort_all(&descriptors);
     loopback_close(&reset);
     loopback_close(&live);
     loopback_close(&forgotten);
@@ -115,11 +115,11 @@ static void abort_all_resets_what_is_held_and_nothing_else(void **state)
 {
     (void)state;
     struct loopback one = loopback_pair(), other = loopback_close_wait(), kept = loopback_pair();
-    struct held held = {0};
+    struct open_descriptors descriptors = {0};
     char byte;
-    held_add(&held, one.server);
-    held_add(&held, other.server);
-    held_abort_all(&held);
+    open_descriptors_add(&descriptors, one.server);
+    open_descriptors_add(&descriptors, other.server);
+    open_descriptors_abort_all(&descriptors);
     assert_false(is_open(one.server));
     assert_false(is_open(other.server));
     one.server = other.server = -1;
@@ -127,8 +127,8 @@ static void abort_all_resets_what_is_held_and_nothing_else(void **state)
     assert_int_equal(errno, ECONNRESET);
     assert_soon(state_of(other.client) == STATE_CLOSE);
     assert_int_equal(state_of(kept.client), STATE_ESTABLISHED);
-    assert_int_equal(held.count, 0);
-    assert_int_equal(held.capacity, 0);
+    assert_int_equal(descriptors.count, 0);
+    assert_int_equal(descriptors.capacity, 0);
     loopback_close(&one);
     loopback_close(&other);
     loopback_close(&kept);
@@ -138,13 +138,13 @@ static void after_abort_all_it_can_be_filled_again(void **state)
 {
     (void)state;
     struct loopback loopback = loopback_pair();
-    struct held held = {0};
-    held_add(&held, 3000);
-    held_remove(&held, 3000);
-    held_abort_all(&held);
-    assert_int_equal(held_add(&held, loopback.server), 0);
-    assert_int_equal(held.count, 1);
-    held_abort_all(&held);
+    struct open_descriptors descriptors = {0};
+    open_descriptors_add(&descriptors, 3000);
+    open_descriptors_remove(&descriptors, 3000);
+    open_descriptors_abort_all(&descriptors);
+    assert_int_equal(open_descriptors_add(&descriptors, loopback.server), 0);
+    assert_int_equal(descriptors.count, 1);
+    open_descriptors_abort_all(&descriptors);
     loopback.server = -1;
     loopback_close(&loopback);
 }

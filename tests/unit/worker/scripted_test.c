@@ -9,10 +9,10 @@
 
 enum { PAIRS_MAX = 200, SOON_US = 20000, NEVER_US = 3600 * 1000000LL };
 
-/* A party on one side or on both; where it is on one, the other side's ends are ours. */
+/* An endpoint on one side or on both; where it is on one, the other side's ends are ours. */
 struct scene {
     struct event_base *base;
-    struct party party[SIDE_COUNT];
+    struct endpoint endpoint[SIDE_COUNT];
     int end[SIDE_COUNT][PAIRS_MAX]; /* -1: not ours */
     int pairs;
 };
@@ -29,8 +29,8 @@ static int end_scene(void **state)
 {
     struct scene *scene = *state;
     for (int side = 0; side < SIDE_COUNT; side++) {
-        if (scene->party[side].behaviour != NULL)
-            party_stop(&scene->party[side]);
+        if (scene->endpoint[side].behaviour != NULL)
+            endpoint_stop(&scene->endpoint[side]);
         for (int i = 0; i < scene->pairs; i++)
             if (scene->end[side][i] >= 0)
                 close(scene->end[side][i]);
@@ -46,18 +46,18 @@ static void add_word(struct script *script, const char *word)
 }
 
 /* The script in words, separated by spaces. */
-static struct party *with_party(struct scene *scene, enum side side, const char *words, int64_t life_us)
+static struct endpoint *with_endpoint(struct scene *scene, enum side side, const char *words, int64_t life_us)
 {
-    struct party *party = &scene->party[side];
+    struct endpoint *endpoint = &scene->endpoint[side];
     char copy[200], *rest = copy;
     const char *word;
-    *party = (struct party){.base = scene->base, .behaviour = &scripted_lives, .life_us = life_us};
+    *endpoint = (struct endpoint){.base = scene->base, .behaviour = &scripted_behaviour, .life_us = life_us};
     snprintf(copy, sizeof copy, "%s", words);
     while ((word = strsep(&rest, " ")) != NULL)
         if (*word != '\0' && strcmp(word, "-") != 0)
-            add_word(&party->script, word);
-    assert_int_equal(party_start(party), 0);
-    return party;
+            add_word(&endpoint->script, word);
+    assert_int_equal(endpoint_start(endpoint), 0);
+    return endpoint;
 }
 
 static void set_non_blocking(int fd)
@@ -65,7 +65,7 @@ static void set_non_blocking(int fd)
     assert_int_equal(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK), 0);
 }
 
-/* Opens connections and hands to each party its ends. */
+/* Opens connections and hands to each endpoint its ends. */
 static void open_pairs(struct scene *scene, int count)
 {
     struct loopback loopback = loopback_listen();
@@ -75,9 +75,9 @@ static void open_pairs(struct scene *scene, int count)
         fd[SIDE_SERVER] = loopback_accept(&loopback);
         for (int side = 0; side < SIDE_COUNT; side++) {
             set_non_blocking(fd[side]);
-            scene->end[side][scene->pairs] = scene->party[side].behaviour == NULL ? fd[side] : -1;
-            if (scene->party[side].behaviour != NULL)
-                assert_int_equal(party_begin(&scene->party[side], fd[side]), 0);
+            scene->end[side][scene->pairs] = scene->endpoint[side].behaviour == NULL ? fd[side] : -1;
+            if (scene->endpoint[side].behaviour != NULL)
+                assert_int_equal(endpoint_begin(&scene->endpoint[side], fd[side]), 0);
         }
         scene->pairs++;
     }
@@ -91,9 +91,9 @@ static int peek(int fd)
     return got >= 0 ? (int)got : -errno;
 }
 
-static bool is_over(const struct party *party)
+static bool is_over(const struct endpoint *endpoint)
 {
-    return party->ended == party->begun;
+    return endpoint->ended == endpoint->begun;
 }
 
 /* ---- orders ---- */
@@ -113,17 +113,17 @@ static void play_order(const struct close_order *order)
     struct scene *scene = state;
     for (int side = 0; side < SIDE_COUNT; side++) {
         struct script script = script_of(order, (enum side)side);
-        with_party(scene, (enum side)side, script_text(&script).text, SOON_US);
+        with_endpoint(scene, (enum side)side, script_text(&script).text, SOON_US);
     }
     open_pairs(scene, 20);
     for (int side = 0; side < SIDE_COUNT; side++) {
-        struct party *party = &scene->party[side];
-        assert_comes_true(scene->base, is_over(party));
-        assert_int_equal(party->begun, 20);
-        assert_int_equal(party->held.count, closes(&party->script) ? 0 : 20);
-        assert_int_equal(party->lost, 0);
-        assert_int_equal(party->leaked, 0);
-        assert_int_equal(party->errors, 0);
+        struct endpoint *endpoint = &scene->endpoint[side];
+        assert_comes_true(scene->base, is_over(endpoint));
+        assert_int_equal(endpoint->begun, 20);
+        assert_int_equal(endpoint->descriptors.count, closes(&endpoint->script) ? 0 : 20);
+        assert_int_equal(endpoint->lost, 0);
+        assert_int_equal(endpoint->leaked, 0);
+        assert_int_equal(endpoint->errors, 0);
     }
     end_scene(&state);
 }
@@ -141,13 +141,13 @@ static void every_order_is_played_by_both_sides_to_its_end(void **state)
 static void who_closes_first_does_so_when_its_time_has_come(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "close@life", 100000);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "close@life", 100000);
     int64_t began_ms = loopback_now_ms();
     open_pairs(scene, 3);
     assert_int_equal(client->ended, 0);
     assert_comes_true(scene->base, client->ended == 3);
     assert_true(loopback_now_ms() - began_ms >= 100);
-    assert_int_equal(client->held.count, 0);
+    assert_int_equal(client->descriptors.count, 0);
     for (int i = 0; i < 3; i++)
         assert_int_equal(peek(scene->end[SIDE_SERVER][i]), 0);
 }
@@ -155,34 +155,34 @@ static void who_closes_first_does_so_when_its_time_has_come(void **state)
 static void before_its_time_nothing_is_done(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "close@life", NEVER_US);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "close@life", NEVER_US);
     open_pairs(scene, 3);
     run_for_ms(scene->base, 50);
     assert_int_equal(client->ended, 0);
-    assert_int_equal(client->held.count, 3);
+    assert_int_equal(client->descriptors.count, 3);
     assert_int_equal(peek(scene->end[SIDE_SERVER][0]), -EAGAIN);
 }
 
 static void a_life_of_no_time_ends_at_once(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "close@life", 0);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "close@life", 0);
     open_pairs(scene, 3);
     assert_comes_true(scene->base, client->ended == 3);
-    assert_int_equal(client->held.count, 0);
+    assert_int_equal(client->descriptors.count, 0);
 }
 
 static void who_closes_second_waits_for_the_eof(void **state)
 {
     struct scene *scene = *state;
-    struct party *server = with_party(scene, SIDE_SERVER, "close@eof", SOON_US);
+    struct endpoint *server = with_endpoint(scene, SIDE_SERVER, "close@eof", SOON_US);
     open_pairs(scene, 2);
     run_for_ms(scene->base, 60);
     assert_int_equal(server->ended, 0);
     close(scene->end[SIDE_CLIENT][1]);
     scene->end[SIDE_CLIENT][1] = -1;
     assert_comes_true(scene->base, server->ended == 1);
-    assert_int_equal(server->held.count, 1);
+    assert_int_equal(server->descriptors.count, 1);
     assert_int_equal(peek(scene->end[SIDE_CLIENT][0]), -EAGAIN);
 }
 
@@ -190,7 +190,7 @@ static void data_before_the_eof_is_read_and_dropped(void **state)
 {
     struct scene *scene = *state;
     char much[50000] = {0};
-    struct party *server = with_party(scene, SIDE_SERVER, "close@eof", SOON_US);
+    struct endpoint *server = with_endpoint(scene, SIDE_SERVER, "close@eof", SOON_US);
     open_pairs(scene, 1);
     int client = scene->end[SIDE_CLIENT][0];
     assert_int_equal(send(client, much, sizeof much, 0), sizeof much);
@@ -204,7 +204,7 @@ static void data_before_the_eof_is_read_and_dropped(void **state)
 static void the_life_of_each_connection_is_its_own(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "close@life", 150000);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "close@life", 150000);
     open_pairs(scene, 1);
     run_for_ms(scene->base, 80);
     open_pairs(scene, 1);
@@ -218,10 +218,10 @@ static void the_life_of_each_connection_is_its_own(void **state)
 static void what_is_not_closed_stays_held(void **state)
 {
     struct scene *scene = *state;
-    struct party *server = with_party(scene, SIDE_SERVER, "-", SOON_US);
+    struct endpoint *server = with_endpoint(scene, SIDE_SERVER, "-", SOON_US);
     open_pairs(scene, 4);
     assert_int_equal(server->ended, 4);
-    assert_int_equal(server->held.count, 4);
+    assert_int_equal(server->descriptors.count, 4);
     assert_int_equal(server->leaked, 0);
 }
 
@@ -233,14 +233,14 @@ static int64_t leaked_of(int64_t count, int64_t of, int opened, bool stays[PAIRS
     void *state;
     start_scene(&state);
     struct scene *scene = state;
-    struct party *server = with_party(scene, SIDE_SERVER, "close@eof", SOON_US);
+    struct endpoint *server = with_endpoint(scene, SIDE_SERVER, "close@eof", SOON_US);
     server->leak = (struct leak_share){count, of};
     open_pairs(scene, opened);
     for (int i = 0; i < opened; i++)
         assert_int_equal(shutdown(scene->end[SIDE_CLIENT][i], SHUT_WR), 0);
     assert_comes_true(scene->base, is_over(server));
     int64_t leaked = server->leaked;
-    assert_int_equal(server->held.count, leaked);
+    assert_int_equal(server->descriptors.count, leaked);
     for (int i = 0; i < opened; i++)
         stays[i] = peek(scene->end[SIDE_CLIENT][i]) == -EAGAIN;
     end_scene(&state);
@@ -287,7 +287,7 @@ static void those_beyond_the_share_do_not_leak(void **state)
 static void a_leak_leaves_out_the_close_and_nothing_before_it(void **state)
 {
     struct scene *scene = *state;
-    struct party *server = with_party(scene, SIDE_SERVER, "write@eof close@now", SOON_US);
+    struct endpoint *server = with_endpoint(scene, SIDE_SERVER, "write@eof close@now", SOON_US);
     server->leak = (struct leak_share){1, 1};
     open_pairs(scene, 1);
     assert_int_equal(shutdown(scene->end[SIDE_CLIENT][0], SHUT_WR), 0);
@@ -300,12 +300,12 @@ static void a_leak_leaves_out_the_close_and_nothing_before_it(void **state)
 static void a_reset_is_left_out_by_no_leak(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "abort@life", SOON_US);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "abort@life", SOON_US);
     client->leak = (struct leak_share){2, 2};
     open_pairs(scene, 2);
     assert_comes_true(scene->base, client->ended == 2);
     assert_int_equal(client->leaked, 0);
-    assert_int_equal(client->held.count, 0);
+    assert_int_equal(client->descriptors.count, 0);
 }
 
 /* ---- what does not come, and what breaks ---- */
@@ -313,11 +313,11 @@ static void a_reset_is_left_out_by_no_leak(void **state)
 static void who_waits_for_an_answer_in_vain_leaves_when_its_time_has_come(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "write@now read@data close@life", SOON_US);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "write@now read@data close@life", SOON_US);
     open_pairs(scene, 3);
     assert_comes_true(scene->base, client->ended == 3);
     assert_int_equal(client->lost, 0);
-    assert_int_equal(client->held.count, 0);
+    assert_int_equal(client->descriptors.count, 0);
     assert_soon(peek(scene->end[SIDE_SERVER][0]) == 1);
     assert_int_equal(act_apply(ACT_READ, scene->end[SIDE_SERVER][0]), 0);
     assert_int_equal(peek(scene->end[SIDE_SERVER][0]), 0);
@@ -326,7 +326,7 @@ static void who_waits_for_an_answer_in_vain_leaves_when_its_time_has_come(void *
 static void an_answer_in_time_is_read(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "write@now read@data close@life", 100000);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "write@now read@data close@life", 100000);
     open_pairs(scene, 1);
     assert_soon(peek(scene->end[SIDE_SERVER][0]) == 1);
     assert_int_equal(act_apply(ACT_READ, scene->end[SIDE_SERVER][0]), 0);
@@ -339,63 +339,63 @@ static void an_answer_in_time_is_read(void **state)
 static void who_waits_for_an_eof_in_vain_waits_on(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "shutdown@life read@data close@eof", SOON_US);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "shutdown@life read@data close@eof", SOON_US);
     open_pairs(scene, 1);
     run_for_ms(scene->base, 100);
     assert_int_equal(client->ended, 0);
-    assert_int_equal(client->held.count, 1);
+    assert_int_equal(client->descriptors.count, 1);
     assert_int_equal(peek(scene->end[SIDE_SERVER][0]), 0);
 }
 
 static void an_answer_that_a_reset_has_taken_is_lost(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "write@now read@data close@life", NEVER_US);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "write@now read@data close@life", NEVER_US);
     open_pairs(scene, 2);
     reset_connection(&scene->end[SIDE_SERVER][0]);
     assert_comes_true(scene->base, client->ended == 1);
     assert_int_equal(client->lost, 1);
-    assert_int_equal(client->held.count, 1);
+    assert_int_equal(client->descriptors.count, 1);
 }
 
 static void an_end_instead_of_an_answer_is_a_loss_too(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "read@data close@life", NEVER_US);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "read@data close@life", NEVER_US);
     open_pairs(scene, 1);
     assert_int_equal(shutdown(scene->end[SIDE_SERVER][0], SHUT_WR), 0);
     assert_comes_true(scene->base, client->ended == 1);
     assert_int_equal(client->lost, 1);
-    assert_int_equal(client->held.count, 0);
+    assert_int_equal(client->descriptors.count, 0);
 }
 
 static void writing_to_a_reset_connection_is_a_loss(void **state)
 {
     struct scene *scene = *state;
-    struct party *client = with_party(scene, SIDE_CLIENT, "write@life close@now", SOON_US);
+    struct endpoint *client = with_endpoint(scene, SIDE_CLIENT, "write@life close@now", SOON_US);
     open_pairs(scene, 1);
     reset_connection(&scene->end[SIDE_SERVER][0]);
     assert_comes_true(scene->base, client->ended == 1);
     assert_int_equal(client->lost, 1);
-    assert_int_equal(client->held.count, 0);
+    assert_int_equal(client->descriptors.count, 0);
 }
 
 static void a_reset_where_an_eof_was_awaited_is_none(void **state)
 {
     struct scene *scene = *state;
-    struct party *server = with_party(scene, SIDE_SERVER, "close@eof", SOON_US);
+    struct endpoint *server = with_endpoint(scene, SIDE_SERVER, "close@eof", SOON_US);
     open_pairs(scene, 1);
     reset_connection(&scene->end[SIDE_CLIENT][0]);
     assert_comes_true(scene->base, server->ended == 1);
     assert_int_equal(server->lost, 0);
-    assert_int_equal(server->held.count, 0);
+    assert_int_equal(server->descriptors.count, 0);
 }
 
 /* Level-triggered: whoever goes on listening to what it does not read keeps a processor busy. */
 static void what_is_not_awaited_does_not_wake(void **state)
 {
     struct scene *scene = *state;
-    with_party(scene, SIDE_SERVER, "close@life", NEVER_US);
+    with_endpoint(scene, SIDE_SERVER, "close@life", NEVER_US);
     open_pairs(scene, 1);
     assert_int_equal(act_apply(ACT_WRITE, scene->end[SIDE_CLIENT][0]), 0);
     assert_int_equal(shutdown(scene->end[SIDE_CLIENT][0], SHUT_WR), 0);
@@ -409,16 +409,16 @@ static void what_is_not_awaited_does_not_wake(void **state)
 static void stopping_resets_the_young_the_old_and_the_leaked(void **state)
 {
     struct scene *scene = *state;
-    struct party *server = with_party(scene, SIDE_SERVER, "close@eof", SOON_US);
+    struct endpoint *server = with_endpoint(scene, SIDE_SERVER, "close@eof", SOON_US);
     server->leak = (struct leak_share){1, 1};
     open_pairs(scene, 2);
     assert_int_equal(shutdown(scene->end[SIDE_CLIENT][0], SHUT_WR), 0);
     assert_comes_true(scene->base, server->leaked == 1);
     run_for_ms(scene->base, 30);
     open_pairs(scene, 1);
-    party_stop(server);
+    endpoint_stop(server);
     server->behaviour = NULL;
-    assert_int_equal(server->held.count, 0);
+    assert_int_equal(server->descriptors.count, 0);
     for (int i = 0; i < 3; i++)
         assert_soon(state_of(scene->end[SIDE_CLIENT][i]) == STATE_CLOSE);
     assert_int_equal(event_base_get_num_events(scene->base, EVENT_BASE_COUNT_ADDED), 0);

@@ -34,7 +34,7 @@ static void start(struct served *served, int (*run)(int control))
 
 static int run_server(int control)
 {
-    return worker_run(&server_end, NULL, false, control);
+    return worker_run(&batch_server, NULL, false, control);
 }
 
 static int run_witness(int control)

@@ -1,4 +1,4 @@
-#include "engine/events.h"
+#include "engine/observer.h"
 
 #include <stddef.h>
 

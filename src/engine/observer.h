@@ -4,8 +4,8 @@
  *
  * run_end comes whatever happens. A function may be NULL. Those that write return 0 or a negative errno: the
  * storm then stops and says which output failed. Pointers are valid during the call only. */
-#ifndef ENGINE_EVENTS_H
-#define ENGINE_EVENTS_H
+#ifndef ENGINE_OBSERVER_H
+#define ENGINE_OBSERVER_H
 
 #include "analysis/expectation.h"
 #include "analysis/outage.h"
@@ -95,9 +95,9 @@ struct flow_report {
     int64_t held[SIDE_COUNT];       /* at the end */
     int64_t nofile;                 /* descriptors that the server's processes may have together */
     enum side at_fault;             /* where the leak is, asked for or by a cause; SIDE_COUNT: nowhere */
-    const struct story *story;
-    const struct scenario *scenario; /* NULL: an order was played */
-    bool shows_signature;            /* of the scenario */
+    const struct timeline *timeline;
+    const struct fault_case *fault_case; /* NULL: an order was played */
+    bool shows_signature;                /* of the case */
 };
 
 struct order_end {
