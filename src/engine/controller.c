@@ -20,6 +20,7 @@ enum {
     ASK_LIMIT_MS = 150000,      /* the witness is watched as well; millions of sockets have many owners */
     ASK_INTERRUPTED_MS = 10000, /* who interrupts a run does not want to wait */
     OWNERS_TRIES = 3,
+    LOOKS_THAT_CONVINCE = 3, /* in a row that differ, after a hold */
 };
 
 const struct address *controller_lane_address(const struct controller *c, const struct lane *lane)
@@ -261,6 +262,7 @@ static void begin_hold(struct controller *c, double settle_s)
     int64_t hold_ms = controller_hold_ms(c);
     c->settle_s = settle_s;
     c->hold_is_over = false;
+    c->differing_looks = 0;
     enter(c, PHASE_HOLDING, hold_ms == HOLD_FOREVER ? NO_LIMIT : hold_ms * 1000);
 }
 
@@ -367,7 +369,8 @@ static void judge_look(struct controller *c)
         note_oddities(c, &expectation);
     if (c->phase == PHASE_SETTLING)
         settle_or_give_up(c, &expectation, holds, now_us);
-    if (c->phase == PHASE_HOLDING && c->hold_is_over)
+    if (c->phase == PHASE_HOLDING && c->hold_is_over &&
+        (holds || ++c->differing_looks == LOOKS_THAT_CONVINCE))
         end_step(c, &expectation, holds);
 }
 
@@ -433,8 +436,8 @@ static void take_look(struct controller *c)
     if (c->mode->note_look != NULL)
         c->mode->note_look(c);
     controller_on_event(c, EVENT_LOOKED);
-    bool settling = c->phase == PHASE_SETTLING;
-    if (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us())))
+    bool settling = c->phase == PHASE_SETTLING, is_doubted = c->phase == PHASE_HOLDING && c->hold_is_over;
+    if (is_doubted || (settling && (c->looks_since_act == 0 || settle_time_is_over(c, monotonic_us()))))
         sampler_now(&c->sampler);
     else
         sampler_later(&c->sampler, (settling && c->looks_since_act >= 2) || c->phase == PHASE_ACTING,

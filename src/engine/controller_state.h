@@ -122,6 +122,7 @@ struct controller {
     struct event *phase_timer, *heartbeat;
     int looks_since_act; /* complete ones that began after the act was acknowledged */
     bool hold_is_over;
+    int differing_looks; /* in a row, at the end of a hold: a table is no snapshot, see witness.h */
     double settle_s;
     struct look look;   /* the last complete one */
     struct look coming; /* one that the workers still have to say their part of */

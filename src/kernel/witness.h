@@ -1,9 +1,11 @@
 /* witness: asks the kernel which TCP sockets exist in this network namespace and in which state each is.
  *
  * A look reads the whole table once. It is not atomic: a socket that changes state while the look passes is
- * counted where the look met it, and one that moves between tables can be met twice or never. While nothing
- * moves a look is exact. States are the kernel's: an orphaned FIN_WAIT2, which the kernel keeps as a small
- * timewait socket, is reported as FIN_WAIT2 by both backends. */
+ * counted where the look met it, and one that moves between tables can be met twice or never. Sockets of
+ * others matter too: the kernel remembers its place in the table by counting, so that one which comes or goes
+ * at that place makes its neighbour be met twice or not at all (tcp_seek_last_pos; /proc/net/tcp stops at
+ * such a place with every read()). While nothing moves a look is exact. States are the kernel's: an orphaned
+ * FIN_WAIT2, which the kernel keeps as a small timewait socket, is reported as FIN_WAIT2 by both backends. */
 #ifndef KERNEL_WITNESS_H
 #define KERNEL_WITNESS_H
 

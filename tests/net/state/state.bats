@@ -457,3 +457,19 @@ has_settled() {
   expect_no_process
   expect_namespace_gone "$own"
 }
+
+@test "/proc/net/tcp, which shows sockets twice while others come, makes no state differ" {
+  play_some() { # NAME
+    local try
+    for try in {1..6}; do
+      "$TCPSTORM" state close-wait,fin-wait-2,established --isolate --conns 9 --hold 0s --interval 20ms --witness procfs \
+        >"$OUT.$1" 2>&1 || { echo "try $try: exit $?" && cat "$OUT.$1" && return 1; }
+    done
+  }
+  players=()
+  for name in a b c d e; do
+    play_some "$name" &
+    players+=($!)
+  done
+  for player in "${players[@]}"; do wait "$player"; done
+}
