@@ -3,7 +3,8 @@
 #ifndef ANALYSIS_VERDICT_H
 #define ANALYSIS_VERDICT_H
 
-#include "engine/observer.h"
+#include "analysis/outcome.h"
+#include "kernel/lingering.h"
 
 struct verdict {
     char text[6000]; /* sentences, one a line, without a last newline */

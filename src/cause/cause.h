@@ -3,6 +3,7 @@
 #define CAUSE_CAUSE_H
 
 #include "model/fault_case.h"
+#include "worker/endpoint.h"
 
 #include <stddef.h>
 

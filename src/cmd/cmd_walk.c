@@ -11,7 +11,7 @@
 #include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/isolation.h"
-#include "engine/lane.h"
+#include "kernel/free_ports.h"
 #include "kernel/host_limits.h"
 #include "kernel/listen_socket.h"
 #include "view/connection_text.h"
@@ -160,10 +160,10 @@ static int fail(const char *what, int error)
 static int choose_port(const struct walk *walk, uint16_t *port)
 {
     int rc =
-        lanes_find_ports(walk->witness, &walk->options.address, (uint16_t)walk->options.port, 65535, 1, port);
-    if (rc == LANES_LISTENED)
+        free_ports_find(walk->witness, &walk->options.address, (uint16_t)walk->options.port, 65535, 1, port);
+    if (rc == PORTS_LISTENED)
         diag_error("port %u has a listener already: choose another with --port", *port);
-    else if (rc == LANES_CROWDED)
+    else if (rc == PORTS_CROWDED)
         diag_error("no port from %lld on is free of sockets: choose another --port",
                    (long long)walk->options.port);
     else if (rc != 0)

@@ -5,7 +5,7 @@
 #include "control/host_info.h"
 #include "control/link.h"
 #include "control/spawn.h"
-#include "engine/lane.h"
+#include "kernel/free_ports.h"
 #include "kernel/kernel_counters.h"
 
 #include <errno.h>
@@ -217,7 +217,7 @@ static int find_room(const struct link_line *line, uint16_t *first)
         uint16_t found = *first;
         address_parse(line->word[4 + round % (line->count - 4)], &address);
         int rc =
-            lanes_find_ports(witness, &address, *first, (uint16_t)last, (int)link_number(line, 3), &found);
+            free_ports_find(witness, &address, *first, (uint16_t)last, (int)link_number(line, 3), &found);
         if (rc != 0) {
             *first = found;
             return rc;

@@ -7,7 +7,7 @@
 #include "base/shell_quote.h"
 #include "base/version.h"
 #include "control/host_info.h"
-#include "engine/lane.h"
+#include "kernel/free_ports.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -752,7 +752,7 @@ int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int coun
         if (rc != 0)
             return rc;
         if (*first + count - 1 > last || monotonic_us() - began_us > SEARCH_MS * 1000)
-            return LANES_CROWDED;
+            return PORTS_CROWDED;
     } while (*first != asked);
     return 0;
 }

@@ -86,7 +86,7 @@ int hosts_count(const struct hosts *hosts, enum side side);
  * hosts. At least one each while there are enough. */
 void hosts_place(const struct hosts *hosts, enum side side, int count, int host[]);
 
-/* As lanes_find_ports, on every host beside the addresses of all servers; and reads the kernels' counters.
+/* As free_ports_find, on every host beside the addresses of all servers; and reads the kernels' counters.
  * The errno of a host that is lost is EHOSTUNREACH. After a signal it gives up: see stops. */
 int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int count, uint16_t *first);
 

@@ -3,8 +3,8 @@
 #include "control/host_info.h"
 #include "control/link.h"
 #include "control/spawn.h"
-#include "engine/lane.h"
 #include "kernel/address.h"
+#include "kernel/free_ports.h"
 #include "kernel/histogram.h"
 #include "kernel/kernel_counters.h"
 #include "kernel/witness.h"
@@ -153,7 +153,7 @@ static const struct message from_host[] = {
     {"started", {ID, PID, ERROR}},
     {"ended", {ID, NUMBER("STATUS", 0, 65535)}}, /* as wait() has it */
     /* 0 and the first port, or why there is none: see lane.h */
-    {"room", {NUMBER("RC", -4095, LANES_CROWDED), PORT("FIRST")}},
+    {"room", {NUMBER("RC", -4095, PORTS_CROWDED), PORT("FIRST")}},
     {"hello", {HELLO_FIELDS}},
     /* what the host has; then */
     {"limits", {FIELD("NAME=NUMBER", FIELD_LIMIT, 0, 0, 1, HOST_INFO_LIMITS)}},

@@ -730,7 +730,7 @@ static void name_role(struct controller *c, enum side side)
     *words++ = "worker";
     *words++ = roles[flow->rate > 0][side];
     if (flow->fault_case != NULL && flow->fault_case->behaviour[side] != NULL) {
-        *words++ = flow->fault_case->behaviour[side]->name;
+        *words++ = flow->fault_case->order.name; /* its behaviour is found by it */
         *words++ = flow->fixed ? "fixed" : NULL;
     }
     c->roles[side] = c->role_words[side];

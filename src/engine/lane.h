@@ -29,13 +29,4 @@ int lanes_needed(int64_t conns, int pairs, int64_t capacity);
 /* Spreads the connections evenly; `lanes` holds lanes_needed() of them. */
 void lanes_fill(struct lane *lanes, int64_t conns, int pairs, int64_t capacity);
 
-/* Why there is no room for lanes. They are no errnos: reading the tables may fail with any of those. */
-enum { LANES_LISTENED = 1, LANES_CROWDED = 2 };
-
-/* Finds `count` consecutive ports from `from` to `last` that hold no socket of the kernel with that address,
- * TIME_WAIT left by an earlier run included. Returns 0 and the first of them; LANES_LISTENED with *first the
- * port of a listener in the way; LANES_CROWDED when there are not enough; or the witness's negative errno. */
-int lanes_find_ports(const struct witness_backend *witness, const struct address *address, uint16_t from,
-                     uint16_t last, int count, uint16_t *first);
-
 #endif

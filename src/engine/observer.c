@@ -2,17 +2,6 @@
 
 #include <stddef.h>
 
-const char *outcome_name(enum outcome outcome)
-{
-    static const char *const names[] = {
-        [OUTCOME_AS_EXPECTED] = "as expected",
-        [OUTCOME_DIFFERS] = "differs",
-        [OUTCOME_FAULT] = "fault",
-        [OUTCOME_INTERRUPTED] = "interrupted",
-    };
-    return names[outcome];
-}
-
 #define TELL_ALL(what, argument_type)                                                                        \
     int observers_##what(const struct observers *observers, const struct argument_type *argument,            \
                          const char **failed)                                                                \

@@ -8,7 +8,7 @@
 #define ENGINE_OBSERVER_H
 
 #include "analysis/expectation.h"
-#include "analysis/outage.h"
+#include "analysis/outcome.h"
 #include "engine/plan.h"
 #include "kernel/kernel_counters.h"
 #include "kernel/lingering.h"
@@ -19,16 +19,6 @@
 
 struct event_base;
 struct host_part;
-
-enum outcome {
-    OUTCOME_AS_EXPECTED,
-    OUTCOME_DIFFERS,     /* the states are not what the order says */
-    OUTCOME_FAULT,       /* this machine could not run it */
-    OUTCOME_INTERRUPTED, /* by a signal */
-};
-
-/* "as expected", "differs", "fault", "interrupted". */
-const char *outcome_name(enum outcome outcome);
 
 struct run_start {
     const struct plan *plan; /* of the first order */
@@ -84,20 +74,6 @@ struct progress {
     double elapsed_s;    /* of what it is doing */
     int64_t done, total; /* total 0: not countable */
     double left_s;       /* until that is done; negative: not known */
-};
-
-/* What connections that came one by one have come to. */
-struct flow_report {
-    const struct flow_settings *asked;
-    struct flow_tally sums[SIDE_COUNT];
-    double achieved_rate;           /* connections a second, begun over the time that it took */
-    struct trend trend[SIDE_COUNT]; /* of what the side holds: see outage_held */
-    int64_t held[SIDE_COUNT];       /* at the end */
-    int64_t nofile;                 /* descriptors that the server's processes may have together */
-    enum side at_fault;             /* where the leak is, asked for or by a cause; SIDE_COUNT: nowhere */
-    const struct timeline *timeline;
-    const struct fault_case *fault_case; /* NULL: an order was played */
-    bool shows_signature;                /* of the case */
 };
 
 struct order_end {

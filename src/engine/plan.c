@@ -2,6 +2,7 @@
 
 #include "base/number_text.h"
 #include "control/hosts.h"
+#include "kernel/free_ports.h"
 #include "kernel/packet_drop.h"
 
 #include <errno.h>
@@ -376,7 +377,7 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
     struct hosts *hosts = plan->settings->hosts;
     int rc = hosts != NULL
                  ? hosts_find_ports(hosts, from, plan->last_port, plan->lane_count, first)
-                 : lanes_find_ports(plan->witness, address, from, plan->last_port, plan->lane_count, first);
+                 : free_ports_find(plan->witness, address, from, plan->last_port, plan->lane_count, first);
     if (rc == 0)
         return 0;
     if (hosts != NULL && hosts->stops > 0)
@@ -387,14 +388,14 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
     for (int i = 0; rc == -EHOSTUNREACH && i < hosts->count; i++)
         if (hosts->each[i].fault[0] != '\0')
             return refuse(why, "%s %s", host_name(&hosts->each[i]).text, hosts->each[i].fault);
-    if (rc == LANES_LISTENED)
+    if (rc == PORTS_LISTENED)
         return refuse(
             why,
             "port %u has a listener already%s%s (a server, or another tcpstorm): choose other lanes with "
             "--port (\"ss -tlnp 'sport = :%u'\" shows whose it is)",
             *first, hosts != NULL ? " on " : "", hosts != NULL ? host_name(hosts->without_room).text : "",
             *first);
-    if (rc == LANES_CROWDED)
+    if (rc == PORTS_CROWDED)
         return refuse(why,
                       "no %d consecutive ports from %u to %u are free of sockets, TIME_WAIT of earlier runs "
                       "included: wait a minute or choose another --port",

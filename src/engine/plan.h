@@ -6,24 +6,12 @@
 #include "kernel/host_limits.h"
 #include "kernel/witness.h"
 #include "model/close_order.h"
-#include "model/fault_case.h"
+#include "model/experiment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_ORDERS_MAX = 64 };
-
-/* Connections that come one by one. */
-struct flow_settings {
-    int64_t rate; /* connections per second; 0: all connections at once */
-    int64_t duration_ms;
-    int64_t life_ms; /* of a connection, until its end is begun */
-    int64_t connect_timeout_ms;
-    int64_t server_nofile;               /* descriptors of each server worker; 0: as many as it may have */
-    int64_t backlog;                     /* of each listener; 0: by the plan */
-    const struct fault_case *fault_case; /* NULL: an order is played */
-    bool fixed;                          /* the twin without the bug */
-};
 
 /* What the user asked for. */
 struct hosts;

@@ -5,10 +5,12 @@
 
 #include "kernel/kernel_counters.h"
 #include "model/close_order.h"
-#include "worker/endpoint.h"
+#include "model/script.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+struct behaviour; /* worker/endpoint.h */
 
 enum eof_class {
     EOF_ANY,

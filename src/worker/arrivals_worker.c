@@ -1,11 +1,29 @@
-#include "worker/arrivals_worker.h"
-
+/* arrivals_worker: both sides where connections come one by one. The server's behaviour accepts them and does
+ * the rest; where descriptors run out it stays up and says so. The client connects when each is due; a
+ * connect() that is not answered is waited for, as a client would, and given up after a while. */
 #include "base/clock.h"
+#include "base/memory.h"
+#include "worker/endpoint.h"
+#include "worker/pacer.h"
+#include "worker/worker.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The first member of each role's state. */
+struct arrivals_worker {
+    struct worker *worker;
+    struct endpoint endpoint;
+    struct event *beat; /* reports are due */
+    void (*report)(struct worker *worker);
+};
 
 enum { REPORT_MS = 50 };
 
@@ -20,8 +38,8 @@ static void on_beat(evutil_socket_t fd, short what, void *context)
         worker_fault(worker, flow->endpoint.failed_call, flow->endpoint.failed_errno, 0);
 }
 
-bool arrivals_worker_start(struct worker *worker, struct arrivals_worker *flow,
-                           void (*report)(struct worker *worker))
+static bool arrivals_worker_start(struct worker *worker, struct arrivals_worker *flow,
+                                  void (*report)(struct worker *worker))
 {
     struct timeval every = timeval_of_us(REPORT_MS * 1000);
     flow->worker = worker;
@@ -34,7 +52,7 @@ bool arrivals_worker_start(struct worker *worker, struct arrivals_worker *flow,
     return endpoint_start(&flow->endpoint) == 0;
 }
 
-void arrivals_worker_stop(struct arrivals_worker *flow)
+static void arrivals_worker_stop(struct arrivals_worker *flow)
 {
     event_free(flow->beat);
     endpoint_stop(&flow->endpoint);
@@ -59,13 +77,13 @@ static void do_nofile(struct worker *worker, struct endpoint *endpoint, const st
         worker_fault(worker, "setrlimit", errno, 0);
 }
 
-int64_t arrivals_worker_ghosts(const struct worker *worker)
+static int64_t arrivals_worker_ghosts(const struct worker *worker)
 {
     return open_descriptors_ghosts(
         &((const struct arrivals_worker *)worker->role_state)->endpoint.descriptors);
 }
 
-bool arrivals_worker_on_line(struct worker *worker, const struct link_line *line)
+static bool arrivals_worker_on_line(struct worker *worker, const struct link_line *line)
 {
     static const struct {
         const char *name;
@@ -80,3 +98,383 @@ bool arrivals_worker_on_line(struct worker *worker, const struct link_line *line
     }
     return false;
 }
+
+/* ---- the server ---- */
+
+struct arrivals_server {
+    struct arrivals_worker flow;
+    struct listener *listeners;
+};
+
+static void report_serving(struct worker *worker)
+{
+    const struct endpoint *endpoint = &((struct arrivals_server *)worker->role_state)->flow.endpoint;
+    link_send(worker->link, "serving %lld %lld %lld %d %lld %lld", (long long)endpoint->begun,
+              (long long)endpoint->descriptors.count, (long long)endpoint->errors, endpoint->last_errno,
+              (long long)endpoint->leaked, (long long)endpoint->lost);
+}
+
+static bool server_flow_start(struct worker *worker)
+{
+    struct arrivals_server *server = memory_new(sizeof *server);
+    worker->role_state = server;
+    return arrivals_worker_start(worker, &server->flow, report_serving);
+}
+
+static void server_flow_stop(struct worker *worker)
+{
+    struct arrivals_server *server = worker->role_state;
+    arrivals_worker_stop(&server->flow);
+    while (server->listeners != NULL) {
+        struct listener *next = server->listeners->next;
+        listener_free(server->listeners);
+        server->listeners = next;
+    }
+    free(server);
+}
+
+static void do_listen(struct worker *worker, const struct link_line *line)
+{
+    struct arrivals_server *server = worker->role_state;
+    struct address address;
+    uint16_t port = (uint16_t)link_number(line, 3);
+    if (line->count != 7 || !address_parse(line->word[2], &address)) {
+        worker_fault(worker, "listen", EPROTO, port);
+        return;
+    }
+    int error;
+    struct listener *listener = listener_open(worker->base, &address, port, (int)link_number(line, 4),
+                                              endpoint_on_acceptable, &server->flow.endpoint, &error);
+    if (listener == NULL) {
+        worker_fault(worker, "listen", -error, port);
+        return;
+    }
+    listener->next = server->listeners;
+    server->listeners = listener;
+    link_send(worker->link, "listening %lld", (long long)link_number(line, 1));
+}
+
+static bool server_flow_on_line(struct worker *worker, const struct link_line *line)
+{
+    if (strcmp(line->word[0], "listen") != 0)
+        return arrivals_worker_on_line(worker, line);
+    do_listen(worker, line);
+    return true;
+}
+
+const struct worker_role arrivals_server = {
+    .name = "server-flow",
+    .is_punctual = true,
+    .start = server_flow_start,
+    .stop = server_flow_stop,
+    .ghosts = arrivals_worker_ghosts,
+    .on_line = server_flow_on_line,
+};
+
+/* ---- the client ---- */
+
+enum {
+    CONNECTS_PER_TURN = 64,
+    TOGETHER_US = 500,  /* arrivals closer than this share a wake-up: it costs more than a connection */
+    GRACE_US = 2000000, /* for the other side's last act, after the last connection's time has come */
+};
+
+struct destination {
+    struct sockaddr_storage where;
+    socklen_t length;
+    uint16_t port;
+};
+
+/* A connect() that was not complete when it returned. */
+struct attempt {
+    TAILQ_ENTRY(attempt) link;
+    struct event done;
+    struct worker *worker;
+    const struct destination *to;
+    int64_t began_us;
+    int fd;
+};
+
+TAILQ_HEAD(attempt_list, attempt);
+
+struct arrivals_client {
+    struct arrivals_worker flow;
+    struct destination *destinations;
+    int destination_count;
+    struct pacer pacer;
+    struct event *due;
+    struct attempt_list attempts; /* the longest first */
+    int64_t timeout_us;           /* for a connect() */
+    int64_t serial;               /* of the act that all this is to the controller */
+    int64_t started;              /* connect() called and not failed */
+    int64_t connected;
+    int64_t timeouts;
+    int64_t last_event_us; /* when a connection last began, or was given up */
+    bool is_arriving;
+    bool is_stopped; /* after a fault, or because the controller says so */
+};
+
+static void report_arrived(struct worker *worker)
+{
+    struct arrivals_client *client = worker->role_state;
+    const struct endpoint *endpoint = &client->flow.endpoint;
+    const struct attempt *oldest = TAILQ_FIRST(&client->attempts);
+    int64_t waiting_us = oldest != NULL ? monotonic_us() - oldest->began_us : 0;
+    link_send(worker->link, "arrived %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld",
+              (long long)client->started, (long long)client->connected,
+              (long long)endpoint->descriptors.count, (long long)endpoint->errors,
+              (long long)client->pacer.late, (long long)client->pacer.worst_us, (long long)waiting_us,
+              (long long)client->timeouts, (long long)endpoint->leaked, (long long)endpoint->lost,
+              (long long)client->pacer.span_us);
+}
+
+static void stop(struct worker *worker, const char *call, int error, const struct destination *to)
+{
+    struct arrivals_client *client = worker->role_state;
+    client->is_stopped = true;
+    worker_fault(worker, call, error, to->port);
+}
+
+static void begin(struct worker *worker, int fd)
+{
+    struct arrivals_client *client = worker->role_state;
+    client->connected++;
+    client->last_event_us = monotonic_us();
+    endpoint_begin(&client->flow.endpoint, fd);
+}
+
+/* ---- attempts ---- */
+
+static void free_attempt(struct attempt *attempt)
+{
+    struct arrivals_client *client = attempt->worker->role_state;
+    TAILQ_REMOVE(&client->attempts, attempt, link);
+    event_del(&attempt->done);
+    free(attempt);
+}
+
+/* Of those a server in trouble has to answer for. */
+static void give_up(struct attempt *attempt, int error)
+{
+    struct arrivals_client *client = attempt->worker->role_state;
+    client->started--;
+    client->timeouts += error == ETIMEDOUT;
+    client->last_event_us = monotonic_us();
+    client->flow.endpoint.errors++;
+    client->flow.endpoint.last_errno = error;
+    int fd = attempt->fd;
+    free_attempt(attempt);
+    close(fd);
+}
+
+static void on_attempt_done(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    struct attempt *attempt = context;
+    struct worker *worker = attempt->worker;
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
+    if (error != 0) {
+        if (is_failure_here(error))
+            stop(worker, "connect", error, attempt->to);
+        give_up(attempt, error);
+        return;
+    }
+    free_attempt(attempt);
+    begin(worker, fd);
+}
+
+static void give_up_old_attempts(struct arrivals_client *client)
+{
+    int64_t too_old_us = monotonic_us() - client->timeout_us;
+    struct attempt *oldest;
+    while ((oldest = TAILQ_FIRST(&client->attempts)) != NULL && oldest->began_us <= too_old_us)
+        give_up(oldest, ETIMEDOUT);
+}
+
+static void wait_for(struct worker *worker, const struct destination *to, int fd)
+{
+    struct arrivals_client *client = worker->role_state;
+    struct attempt *attempt = memory_new(sizeof *attempt);
+    *attempt = (struct attempt){.worker = worker, .to = to, .began_us = monotonic_us(), .fd = fd};
+    event_assign(&attempt->done, worker->base, fd, EV_WRITE, on_attempt_done, attempt);
+    event_add(&attempt->done, NULL);
+    TAILQ_INSERT_TAIL(&client->attempts, attempt, link);
+}
+
+/* On loopback the handshake is usually complete when a non-blocking connect() returns EINPROGRESS; asking
+ * once more says so with EISCONN, and saves the event. */
+static int connect_now_or_later(struct worker *worker, const struct destination *to, int fd)
+{
+    const struct sockaddr *where = (const struct sockaddr *)&to->where;
+    int rc = connect(fd, where, to->length);
+    if (rc != 0 && errno == EINPROGRESS)
+        rc = connect(fd, where, to->length);
+    if (rc == 0 || errno == EISCONN) {
+        begin(worker, fd);
+        return 0;
+    }
+    if (errno != EALREADY && errno != EINPROGRESS)
+        return -errno;
+    wait_for(worker, to, fd);
+    return 0;
+}
+
+static void arrive(struct worker *worker)
+{
+    struct arrivals_client *client = worker->role_state;
+    const struct destination *to =
+        &client->destinations[(client->pacer.next - 1) % client->destination_count];
+    int fd = socket(to->where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        stop(worker, "socket", errno, to);
+        return;
+    }
+    client->started++;
+    int rc = connect_now_or_later(worker, to, fd);
+    if (rc == 0)
+        return;
+    close(fd);
+    client->started--;
+    client->flow.endpoint.errors++;
+    if (rc != -ECONNRESET && rc != -ETIMEDOUT)
+        stop(worker, "connect", -rc, to);
+}
+
+static void on_due(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct worker *worker = context;
+    struct arrivals_client *client = worker->role_state;
+    int64_t now_us = monotonic_us();
+    for (int i = 0; i < CONNECTS_PER_TURN && !client->is_stopped; i++) {
+        if (!pacer_take(&client->pacer, now_us))
+            break;
+        arrive(worker);
+        now_us = monotonic_us();
+    }
+    if (client->is_stopped || client->pacer.next == client->pacer.total)
+        return;
+    int64_t wait_us = pacer_due_us(&client->pacer, client->pacer.next) - now_us;
+    struct timeval wait = timeval_of_us(wait_us > 0 && wait_us < TOGETHER_US ? TOGETHER_US : wait_us);
+    evtimer_add(client->due, &wait);
+}
+
+/* ---- the end ---- */
+
+static bool is_over(const struct arrivals_client *client)
+{
+    const struct endpoint *endpoint = &client->flow.endpoint;
+    if (client->pacer.next < client->pacer.total || !TAILQ_EMPTY(&client->attempts))
+        return false;
+    return endpoint->ended == endpoint->begun ||
+           monotonic_us() - client->last_event_us > endpoint->life_us + GRACE_US;
+}
+
+static void on_report_due(struct worker *worker)
+{
+    struct arrivals_client *client = worker->role_state;
+    if (!client->is_arriving)
+        return;
+    give_up_old_attempts(client);
+    report_arrived(worker);
+    if (client->is_stopped || !is_over(client))
+        return;
+    client->is_arriving = false;
+    link_send(worker->link, "done %lld %lld 0 0 %lld", (long long)client->serial, (long long)client->started,
+              (long long)client->flow.endpoint.descriptors.count);
+}
+
+/* ---- the role ---- */
+
+static bool client_flow_start(struct worker *worker)
+{
+    struct arrivals_client *client = memory_new(sizeof *client);
+    worker->role_state = client;
+    TAILQ_INIT(&client->attempts);
+    client->due = evtimer_new(worker->base, on_due, worker);
+    return arrivals_worker_start(worker, &client->flow, on_report_due);
+}
+
+static void client_flow_halt(struct worker *worker)
+{
+    struct arrivals_client *client = worker->role_state;
+    client->is_stopped = true;
+    evtimer_del(client->due);
+}
+
+static void client_flow_stop(struct worker *worker)
+{
+    struct arrivals_client *client = worker->role_state;
+    struct attempt *attempt;
+    while ((attempt = TAILQ_FIRST(&client->attempts)) != NULL) {
+        int fd = attempt->fd;
+        free_attempt(attempt);
+        close(fd);
+    }
+    arrivals_worker_stop(&client->flow);
+    event_free(client->due);
+    free(client->destinations);
+    free(client);
+}
+
+static void do_connect(struct worker *worker, const struct link_line *line)
+{
+    struct arrivals_client *client = worker->role_state;
+    struct address address;
+    uint16_t port = (uint16_t)link_number(line, 3);
+    size_t count = (size_t)client->destination_count + 1;
+    if (line->count != 6 || !address_parse(line->word[2], &address)) {
+        worker_fault(worker, "connect", EPROTO, port);
+        return;
+    }
+    client->destinations = memory_resize(client->destinations, count * sizeof *client->destinations);
+    struct destination *to = &client->destinations[client->destination_count++];
+    to->port = port;
+    to->length = address_to_sockaddr(&address, port, &to->where);
+}
+
+static void do_arrive(struct worker *worker, const struct link_line *line)
+{
+    static const struct timeval at_once = {0, 0};
+    struct arrivals_client *client = worker->role_state;
+    if (line->count != 5 || client->destination_count == 0 || link_number(line, 3) <= 0) {
+        worker_fault(worker, "arrive", EPROTO, 0);
+        return;
+    }
+    client->serial = link_number(line, 1);
+    client->pacer = (struct pacer){
+        .began_us = monotonic_us(), .total = link_number(line, 2), .rate_milli = link_number(line, 3)};
+    client->timeout_us = link_number(line, 4);
+    client->last_event_us = client->pacer.began_us;
+    client->is_arriving = true;
+    evtimer_add(client->due, &at_once);
+}
+
+static bool client_flow_on_line(struct worker *worker, const struct link_line *line)
+{
+    static const struct {
+        const char *name;
+        void (*run)(struct worker *worker, const struct link_line *line);
+    } verbs[] = {{"connect", do_connect}, {"arrive", do_arrive}};
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        if (strcmp(verbs[i].name, line->word[0]) == 0) {
+            verbs[i].run(worker, line);
+            return true;
+        }
+    }
+    return arrivals_worker_on_line(worker, line);
+}
+
+const struct worker_role arrivals_client = {
+    .name = "client-flow",
+    .is_punctual = true,
+    .start = client_flow_start,
+    .stop = client_flow_stop,
+    .halt = client_flow_halt,
+    .ghosts = arrivals_worker_ghosts,
+    .on_line = client_flow_on_line,
+};
