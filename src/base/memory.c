@@ -1,6 +1,7 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void (*on_exhausted)(void) = abort;
@@ -34,6 +35,12 @@ void *memory_new(size_t size)
     if (memory == NULL)
         leave();
     return memory;
+}
+
+char *memory_copy(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(memory_get(size), text, size);
 }
 
 void *memory_resize(void *old, size_t size)

@@ -19,6 +19,9 @@ void *memory_get(size_t size) __attribute__((malloc, returns_nonnull));
 /* The same, all bytes 0. */
 void *memory_new(size_t size) __attribute__((malloc, returns_nonnull));
 
+/* As strdup(), but never NULL. */
+char *memory_copy(const char *text) __attribute__((returns_nonnull));
+
 /* As realloc(), but never NULL; size is above 0. */
 void *memory_resize(void *old, size_t size) __attribute__((returns_nonnull));
 

@@ -1,5 +1,6 @@
 /* cmd_state: brings connections into any TCP state, and keeps them there. */
 #include "base/diag.h"
+#include "base/memory.h"
 #include "base/nearest.h"
 #include "base/number_text.h"
 #include "base/parse.h"
@@ -187,9 +188,7 @@ static int parse_states(struct state_options *options, const char *text)
         rc = add_state(options, tcp_state_name(kept_state_at(i)), 0);
     if (options->is_tour)
         return rc;
-    char *copy = strdup(text), *rest = copy, *word;
-    if (copy == NULL)
-        return -ENOMEM;
+    char *copy = memory_copy(text), *rest = copy, *word;
     while (rc == 0 && (word = strsep(&rest, ",")) != NULL)
         rc = add_word(options, word);
     free(copy);

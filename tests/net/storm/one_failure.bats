@@ -64,6 +64,17 @@ expect_own_fault() {
   ((said > 0))
 }
 
+@test "out of memory while a command is read: it says so, each time" {
+  needs_failing_allocations
+  local command=(state close-wait,established --conns 2 --dry-run) count nth
+  count=$(count_of state malloc "${command[@]}")
+  ((count > 10))
+  for ((nth = 1; nth <= count; nth++)); do
+    with_failure state malloc "$nth" ENOMEM -- "${command[@]}"
+    ((code == 0)) || expect_own_fault "out of memory"
+  done
+}
+
 @test "out of memory in a worker: the controller says which" {
   needs_failing_allocations
   local side count
