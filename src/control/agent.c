@@ -1,7 +1,6 @@
 #include "control/agent.h"
 
 #include "base/clock.h"
-#include "base/version.h"
 #include "control/host_info.h"
 #include "control/link.h"
 #include "control/spawn.h"
@@ -10,11 +9,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum {
@@ -27,7 +24,7 @@ enum {
 
 struct child {
     struct host_process *host;
-    int id;
+    int64_t id;
     struct process process;
     struct link *link; /* NULL once it has ended */
     struct child *next;
@@ -42,10 +39,10 @@ struct host_process {
     int64_t leaving_us; /* since when; 0: it is not */
 };
 
-static struct child *find(struct host_process *host, const struct link_line *line)
+static struct child *find(struct host_process *host, int64_t id)
 {
     for (struct child *child = host->children; child != NULL; child = child->next)
-        if (child->id == link_number(line, 1))
+        if (child->id == id)
             return child;
     return NULL;
 }
@@ -82,7 +79,8 @@ static void reap(struct host_process *host)
 {
     for (struct child *child = host->children; child != NULL; child = child->next)
         if (process_reap(&child->process) && host->leaving_us == 0)
-            link_send(host->controller, "ended %d %d", child->id, child->process.wait_status);
+            link_send(host->controller, &(struct message){.id = MESSAGE_ENDED,
+                                                          .ended = {child->id, child->process.wait_status}});
     if (host->leaving_us != 0 && !is_anyone_left(host))
         event_base_loopbreak(host->base);
 }
@@ -120,17 +118,19 @@ static void on_controller_gone(void *context)
 
 /* ---- the processes here ---- */
 
-static void on_child_line(void *context, const struct link_line *line)
+static void on_child_line(void *context, const struct message *message)
 {
     const struct child *child = context;
-    link_send(child->host->controller, "from %d %s", child->id, link_rest(line, 0).text);
+    link_send(child->host->controller,
+              &(struct message){.id = MESSAGE_FROM, .carried = {child->id, message->carried.line}});
 }
 
 /* For the controller to hear who it was. */
 static void on_child_bad_line(void *context, const struct message_complaint *why)
 {
     const struct child *child = context;
-    link_send(child->host->controller, "from %d %s", child->id, why->text);
+    link_send(child->host->controller,
+              &(struct message){.id = MESSAGE_FROM, .carried = {child->id, why->text}});
 }
 
 /* Its end is told when it is collected. Where only the stream is at an end, because something could not be
@@ -140,12 +140,9 @@ static void on_child_stream_end(void *context)
     close_link(context);
 }
 
-static int start(struct child *child, const struct link_line *line)
+static int start(struct child *child, const char *const words[])
 {
     static const struct link_ears ears = {WAY_CARRIED, on_child_line, on_child_bad_line, on_child_stream_end};
-    const char *words[PROCESS_WORDS_MAX + 1] = {NULL};
-    for (int i = 0; i < PROCESS_WORDS_MAX && i + 2 < line->count; i++)
-        words[i] = line->word[i + 2];
     int fd = spawn_self(&child->process, words);
     if (fd < 0)
         return fd;
@@ -156,103 +153,102 @@ static int start(struct child *child, const struct link_line *line)
     return -ENOMEM;
 }
 
-static void do_start(struct host_process *host, const struct link_line *line)
+static void on_start(void *context, const struct message *message)
 {
+    struct host_process *host = context;
     struct child *child = calloc(1, sizeof *child);
     int rc = -ENOMEM;
     if (child != NULL) {
-        *child = (struct child){.host = host, .id = (int)link_number(line, 1), .next = host->children};
+        *child = (struct child){.host = host, .id = message->start.id, .next = host->children};
         host->children = child;
-        rc = start(child, line);
+        rc = start(child, message->start.words);
         child->process.ended |= rc != 0;
     }
-    link_send(host->controller, "started %lld %d %d", (long long)link_number(line, 1),
-              child != NULL ? (int)child->process.pid : 0, -rc);
+    link_send(host->controller, &(struct message){.id = MESSAGE_STARTED,
+                                                  .started = {.id = message->start.id,
+                                                              .pid = child != NULL ? child->process.pid : 0,
+                                                              .error = -rc}});
 }
 
-static void do_to(struct host_process *host, const struct link_line *line)
+static void on_to(void *context, const struct message *message)
 {
-    const struct child *child = find(host, line);
+    const struct child *child = find(context, message->carried.id);
     if (child != NULL && child->link != NULL)
-        link_send(child->link, "%s", link_rest(line, 2).text);
+        link_send(child->link,
+                  &(struct message){.id = MESSAGE_CARRIED, .carried = {.line = message->carried.line}});
 }
 
-static void do_kill(struct host_process *host, const struct link_line *line)
+static void on_kill(void *context, const struct message *message)
 {
-    const struct child *child = find(host, line);
+    const struct child *child = find(context, message->kill.id);
     if (child != NULL)
         process_kill(&child->process);
 }
 
 /* ---- the host itself ---- */
 
-static void do_ping(struct host_process *host, const struct link_line *line)
+static void on_ping(void *context, const struct message *message)
 {
-    (void)line;
-    link_send(host->controller, "pong");
+    (void)message;
+    const struct host_process *host = context;
+    link_send(host->controller, &(struct message){.id = MESSAGE_HOST_PONG});
 }
 
-static void do_counters(struct host_process *host, const struct link_line *line)
+static void on_counters(void *context, const struct message *message)
 {
-    struct kernel_counters now;
-    struct link_text text = {"counted"};
-    (void)line;
-    kernel_counters_read(&now);
-    for (int i = 0; i < COUNTER_COUNT; i++)
-        link_text_add(&text, " %" PRId64, now.value[i]);
-    link_send(host->controller, "%s %" PRId64, text.text, host_time_wait_now());
+    (void)message;
+    const struct host_process *host = context;
+    struct message now = {.id = MESSAGE_COUNTED, .counted = {.time_wait = host_time_wait_now()}};
+    kernel_counters_read(&now.counted.counters);
+    link_send(host->controller, &now);
 }
 
 /* Room beside the sockets that are here, whichever of the addresses they have. */
-static int find_room(const struct link_line *line, uint16_t *first)
+static int find_room(const struct message *message, int *first)
 {
     int error = 0;
     const struct witness_backend *witness = witness_choose(0, &error);
     if (witness == NULL)
         return error;
-    int64_t from = link_number(line, 1), last = link_number(line, 2);
-    *first = (uint16_t)from;
-    for (int round = 0, stable = 0; stable < line->count - 4 && round < 100; round++) {
-        struct address address;
-        uint16_t found = *first;
-        address_parse(line->word[4 + round % (line->count - 4)], &address);
-        int rc =
-            free_ports_find(witness, &address, *first, (uint16_t)last, (int)link_number(line, 3), &found);
-        if (rc != 0) {
-            *first = found;
-            return rc;
-        }
+    *first = message->ports.first;
+    for (int round = 0, stable = 0; stable < message->ports.count && round < 100; round++) {
+        const struct address *address = &message->ports.addresses[round % message->ports.count];
+        uint16_t found = (uint16_t)*first;
+        int rc = free_ports_find(witness, address, (uint16_t)*first, (uint16_t)message->ports.last,
+                                 message->ports.lanes, &found);
         stable = found == *first ? stable + 1 : 1;
         *first = found;
+        if (rc != 0)
+            return rc;
     }
     return 0;
 }
 
-static void do_ports(struct host_process *host, const struct link_line *line)
+static void on_ports(void *context, const struct message *message)
 {
-    uint16_t first = 0;
-    int rc = find_room(line, &first);
-    link_send(host->controller, "room %d %u", rc, first);
+    const struct host_process *host = context;
+    struct message room = {.id = MESSAGE_ROOM};
+    room.room.rc = find_room(message, &room.room.first_port);
+    link_send(host->controller, &room);
 }
 
-static void do_quit(struct host_process *host, const struct link_line *line)
+static void on_quit(void *context, const struct message *message)
 {
-    (void)line;
-    leave(host);
+    (void)message;
+    leave(context);
 }
 
-static void on_line(void *context, const struct link_line *line)
+static void on_message(void *context, const struct message *message)
 {
-    static const struct {
-        const char *name;
-        void (*run)(struct host_process *host, const struct link_line *line);
-    } verbs[] = {{"to", do_to},       {"ping", do_ping},         {"start", do_start}, {"kill", do_kill},
-                 {"ports", do_ports}, {"counters", do_counters}, {"quit", do_quit}};
+    static message_handler *const handlers[MESSAGE_COUNT] = {
+        [MESSAGE_TO] = on_to,          [MESSAGE_START] = on_start, [MESSAGE_KILL] = on_kill,
+        [MESSAGE_HOST_PING] = on_ping, [MESSAGE_PORTS] = on_ports, [MESSAGE_COUNTERS] = on_counters,
+        [MESSAGE_QUIT] = on_quit,
+    };
     struct host_process *host = context;
     host->heard_us = monotonic_us();
-    for (size_t i = 0; host->leaving_us == 0 && i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(verbs[i].name, line->word[0]) == 0)
-            verbs[i].run(host, line);
+    if (host->leaving_us == 0 && !message_dispatch(handlers, host, message))
+        leave(host);
 }
 
 /* Whoever that is: it is no controller of ours. */
@@ -264,11 +260,14 @@ static void on_bad_line(void *context, const struct message_complaint *why)
 
 static void greet(struct host_process *host)
 {
-    struct host_limits limits;
-    host_limits_read(&limits);
-    link_send(host->controller, "hello %d %s", LINK_PROTOCOL, TCPSTORM_VERSION);
-    link_send(host->controller, "%s", host_info_limits(&limits).text);
-    link_send(host->controller, "identity %s %s", host_info_identity().text, limits.kernel);
+    const struct message hello = message_hello();
+    struct message limits = {.id = MESSAGE_LIMITS};
+    host_limits_read(&limits.limits);
+    const struct host_info_identity identity = host_info_identity();
+    link_send(host->controller, &hello);
+    link_send(host->controller, &limits);
+    link_send(host->controller,
+              &(struct message){.id = MESSAGE_IDENTITY, .identity = {identity.text, limits.limits.kernel}});
 }
 
 static void free_children(struct host_process *host)
@@ -294,7 +293,7 @@ static void serve(struct host_process *host)
 
 int agent_run(int from_controller, int to_controller)
 {
-    static const struct link_ears ears = {WAY_TO_HOST, on_line, on_bad_line, on_controller_gone};
+    static const struct link_ears ears = {WAY_TO_HOST, on_message, on_bad_line, on_controller_gone};
     struct host_process host = {.base = event_base_new()};
     process_leave_signals_to_controller();
     host_raise_nofile();

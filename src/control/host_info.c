@@ -1,5 +1,7 @@
 #include "control/host_info.h"
 
+#include "control/messages.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -36,12 +38,14 @@ static int64_t within(int64_t value, int64_t max)
     return value < 0 ? 0 : value > max ? max : value;
 }
 
-struct link_text host_info_limits(const struct host_limits *limits)
+struct host_info_text host_info_limits(const struct host_limits *limits)
 {
-    struct link_text out = {"limits"};
+    struct host_info_text out = {""};
     struct host_limits copy = *limits;
-    for (int i = 0; i < HOST_INFO_LIMITS; i++)
-        link_text_add(&out, " %s=%" PRId64, rows[i].name, within(*limit_at(&copy, i), rows[i].max));
+    size_t length = 0;
+    for (int i = 0; i < HOST_INFO_LIMITS && length < sizeof out.text; i++)
+        length += (size_t)snprintf(out.text + length, sizeof out.text - length, "%s%s=%" PRId64,
+                                   i > 0 ? " " : "", rows[i].name, within(*limit_at(&copy, i), rows[i].max));
     return out;
 }
 
@@ -55,25 +59,18 @@ static int parse_limit(const char *word, int64_t *number)
     return -1;
 }
 
-bool host_info_is_limit(const char *word)
+bool host_info_read_limit(const char *word, struct host_limits *limits)
 {
     int64_t number;
-    return parse_limit(word, &number) >= 0;
+    int row = parse_limit(word, &number);
+    if (row >= 0)
+        *limit_at(limits, row) = number;
+    return row >= 0;
 }
 
-void host_info_read_limits(const struct link_line *line, struct host_limits *limits)
+struct host_info_identity host_info_identity(void)
 {
-    for (int word = 1; word < line->count; word++) {
-        int64_t number;
-        int row = parse_limit(line->word[word], &number);
-        if (row >= 0)
-            *limit_at(limits, row) = number;
-    }
-}
-
-struct link_text host_info_identity(void)
-{
-    struct link_text out = {"?"};
+    struct host_info_identity out = {"?"};
     char boot[64] = "?";
     struct stat net = {0};
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");

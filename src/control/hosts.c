@@ -6,7 +6,6 @@
 #include "base/printable.h"
 #include "base/shell_quote.h"
 #include "base/version.h"
-#include "control/host_info.h"
 #include "kernel/free_ports.h"
 
 #include <errno.h>
@@ -226,110 +225,107 @@ static void on_pulse(evutil_socket_t fd, short what, void *context)
         else if (has_one_that_will_not_die(host, now_us))
             give_up(host);
         else
-            link_send(host->link, "ping");
+            link_send(host->link, &(struct message){.id = MESSAGE_HOST_PING});
     }
 }
 
 /* ---- what a host says ---- */
 
-static struct host_channel *channel_in(struct host *host, const struct link_line *line)
+static struct host_channel *channel_in(struct host *host, int64_t id)
 {
-    int64_t id = link_number(line, 1);
     bool known = id < host->channel_count;
     return known && host->channels[id].link != NULL ? &host->channels[id] : NULL;
 }
 
-static void hear_hello(struct host *host, const struct link_line *line)
+static void on_hello(void *context, const struct message *message)
 {
-    const char *version = line->word[2];
+    struct host *host = context;
     host->said_hello = true;
     host->process.parting_signal = SIGTERM; /* what is there leaves by itself, and resets what is open */
     mind_terminal(host->hosts);
-    if (link_number(line, 1) != LINK_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0)
+    if (!message_is_same_version(message))
         lose(host,
              "has tcpstorm %s (protocol %lld), this is %s (protocol %d): use the same, --worker-path says "
              "where it is",
-             version, (long long)link_number(line, 1), TCPSTORM_VERSION, LINK_PROTOCOL);
+             message->hello.version, (long long)message->hello.protocol, TCPSTORM_VERSION, MESSAGE_PROTOCOL);
 }
 
-static void hear_limits(struct host *host, const struct link_line *line)
+static void on_limits(void *context, const struct message *message)
 {
-    host_info_read_limits(line, &host->limits);
+    struct host *host = context;
+    host->limits = message->limits;
     if (host->limits.port_first > host->limits.port_last)
         lose(host, "says that its ephemeral ports begin at %lld and end at %lld",
              (long long)host->limits.port_first, (long long)host->limits.port_last);
 }
 
-static void hear_identity(struct host *host, const struct link_line *line)
+static void on_identity(void *context, const struct message *message)
 {
-    snprintf(host->identity, sizeof host->identity, "%s", line->word[1]);
-    snprintf(host->limits.kernel, sizeof host->limits.kernel, "%.71s", link_rest(line, 2).text);
+    struct host *host = context;
+    snprintf(host->identity, sizeof host->identity, "%s", message->identity.identity);
+    snprintf(host->limits.kernel, sizeof host->limits.kernel, "%.71s", message->identity.kernel);
     host->is_ready = true;
 }
 
-static void hear_started(struct host *host, const struct link_line *line)
+static void on_started(void *context, const struct message *message)
 {
-    struct host_channel *channel = channel_in(host, line);
+    struct host_channel *channel = channel_in(context, message->started.id);
     if (channel == NULL)
         return;
-    channel->process->pid = (pid_t)link_number(line, 2);
-    if (link_number(line, 3) != 0)
+    channel->process->pid = message->started.pid;
+    if (message->started.error != 0)
         end_channel(channel, 127 << 8);
 }
 
-/* The words of a line that was carried. */
-static struct link_line carried(const struct link_line *line)
+static void on_from(void *context, const struct message *message)
 {
-    struct link_line inner = {.count = line->count - 2};
-    for (int i = 0; i < inner.count; i++)
-        inner.word[i] = line->word[i + 2];
-    return inner;
-}
-
-static void hear_from(struct host *host, const struct link_line *line)
-{
-    const struct host_channel *channel = channel_in(host, line);
-    const struct link_line inner = carried(line);
+    const struct host_channel *channel = channel_in(context, message->carried.id);
     if (channel != NULL)
-        link_hear(channel->link, &inner);
+        link_hear(channel->link, message->carried.line);
 }
 
-static void hear_ended(struct host *host, const struct link_line *line)
+static void on_ended(void *context, const struct message *message)
 {
-    struct host_channel *channel = channel_in(host, line);
+    struct host_channel *channel = channel_in(context, message->ended.id);
     if (channel != NULL)
-        end_channel(channel, (int)link_number(line, 2));
+        end_channel(channel, message->ended.wait_status);
 }
 
-static void hear_room(struct host *host, const struct link_line *line)
+static void on_room(void *context, const struct message *message)
 {
+    struct host *host = context;
     host->has_answered = true;
-    host->room_rc = (int)link_number(line, 1);
-    host->room_first = (uint16_t)link_number(line, 2);
+    host->room_rc = message->room.rc;
+    host->room_first = (uint16_t)message->room.first_port;
 }
 
-static void hear_counted(struct host *host, const struct link_line *line)
+static void on_counted(void *context, const struct message *message)
 {
-    for (int i = 0; i < COUNTER_COUNT; i++)
-        host->counters.value[i] = link_number(line, i + 1);
-    host->time_wait = link_number(line, COUNTER_COUNT + 1);
+    struct host *host = context;
+    host->counters = message->counted.counters;
+    host->time_wait = message->counted.time_wait;
 }
 
-static void on_line(void *context, const struct link_line *line)
+/* That it was heard is all there is to it. */
+static void on_pong(void *context, const struct message *message)
 {
-    static const struct {
-        const char *name;
-        void (*run)(struct host *host, const struct link_line *line);
-    } verbs[] = {{"from", hear_from},         {"hello", hear_hello},    {"limits", hear_limits},
-                 {"identity", hear_identity}, {"ended", hear_ended},    {"started", hear_started},
-                 {"room", hear_room},         {"counted", hear_counted}};
+    (void)context;
+    (void)message;
+}
+
+static void on_message(void *context, const struct message *message)
+{
+    static message_handler *const handlers[MESSAGE_COUNT] = {
+        [MESSAGE_FROM] = on_from,         [MESSAGE_HELLO] = on_hello,     [MESSAGE_LIMITS] = on_limits,
+        [MESSAGE_IDENTITY] = on_identity, [MESSAGE_ENDED] = on_ended,     [MESSAGE_STARTED] = on_started,
+        [MESSAGE_ROOM] = on_room,         [MESSAGE_COUNTED] = on_counted, [MESSAGE_HOST_PONG] = on_pong,
+    };
     struct host *host = context;
     host->heard_us = monotonic_us();
-    if (host->fault[0] != '\0' || (!host->said_hello && strcmp(line->word[0], "hello") != 0))
+    if (host->fault[0] != '\0' || (!host->said_hello && message->id != MESSAGE_HELLO))
         return; /* a login may greet before we do */
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(verbs[i].name, line->word[0]) == 0)
-            verbs[i].run(host, line);
+    if (!message_dispatch(handlers, host, message))
+        lose(host, "speaks another protocol (\"%s\")", message_rows[message->id].name);
 }
 
 /* A login may greet before we do. */
@@ -382,7 +378,7 @@ static int start_process(struct host *host)
 
 static int launch(struct host *host)
 {
-    static const struct link_ears ears = {WAY_FROM_HOST, on_line, on_bad_line, on_stream_end};
+    static const struct link_ears ears = {WAY_FROM_HOST, on_message, on_bad_line, on_stream_end};
     snprintf(host->process.name, sizeof host->process.name, "a host");
     int fd = start_process(host);
     if (fd < 0)
@@ -535,7 +531,7 @@ static void ask_to_leave(struct host *host)
     if (!host->said_hello)
         process_ask_to_leave(&host->process);
     else if (host->fault[0] == '\0')
-        link_send(host->link, "quit");
+        link_send(host->link, &(struct message){.id = MESSAGE_QUIT});
     if (host->fault[0] == '\0')
         snprintf(host->fault, sizeof host->fault, "was asked to leave");
 }
@@ -691,23 +687,26 @@ void hosts_place(const struct hosts *hosts, enum side side, int count, int host[
 
 /* ---- questions ---- */
 
-struct link_text hosts_server_addresses(const struct hosts *hosts)
+_Static_assert((int)HOSTS_MAX <= (int)MESSAGE_ADDRESSES_MAX, "a message may name all servers");
+
+int hosts_server_addresses(const struct hosts *hosts, struct address addresses[HOSTS_MAX])
 {
-    struct link_text addresses = {""};
+    int count = 0;
     for (int i = 0; i < hosts->count; i++)
         if (hosts->each[i].side == SIDE_SERVER)
-            link_text_add(&addresses, " %s", address_text(&hosts->each[i].address).text);
-    return addresses;
+            addresses[count++] = hosts->each[i].address;
+    return count;
 }
 
 static void ask_for_room(struct hosts *hosts, uint16_t from, uint16_t last, int count)
 {
-    struct link_text addresses = hosts_server_addresses(hosts);
+    struct message ports = {.id = MESSAGE_PORTS, .ports = {.first = from, .last = last, .lanes = count}};
+    ports.ports.count = hosts_server_addresses(hosts, ports.ports.addresses);
     hosts_ask_counters(hosts);
     for (int i = 0; i < hosts->count; i++) {
         hosts->each[i].has_answered = false;
         if (hosts->each[i].fault[0] == '\0')
-            link_send(hosts->each[i].link, "ports %u %u %d%s", from, last, count, addresses.text);
+            link_send(hosts->each[i].link, &ports);
     }
 }
 
@@ -761,7 +760,7 @@ void hosts_ask_counters(struct hosts *hosts)
 {
     for (int i = 0; i < hosts->count; i++)
         if (hosts->each[i].fault[0] == '\0' && !hosts_is_double(hosts, i))
-            link_send(hosts->each[i].link, "counters");
+            link_send(hosts->each[i].link, &(struct message){.id = MESSAGE_COUNTERS});
 }
 
 struct kernel_counters hosts_counters(const struct hosts *hosts)
@@ -786,7 +785,7 @@ int64_t hosts_time_wait_room(const struct hosts *hosts)
 struct link *host_start(struct host *host, struct process *process, const char *const words[],
                         const struct link_ears *ears, void *context)
 {
-    struct link_text text = {""};
+    struct message start = {.id = MESSAGE_START, .start = {.id = host->channel_count}};
     if (host->fault[0] != '\0')
         return NULL;
     struct host_channel *grown =
@@ -797,12 +796,12 @@ struct link *host_start(struct host *host, struct process *process, const char *
     struct link *link = link_new_channel(host->link, host->channel_count, ears, context);
     if (link == NULL)
         return NULL;
-    for (int i = 0; words[i] != NULL; i++)
-        link_text_add(&text, " %s", words[i]);
+    for (int i = 0; i < PROCESS_WORDS_MAX && words[i] != NULL; i++)
+        start.start.words[start.start.count++] = words[i];
     process->elsewhere = true;
     process->ended = false;
     process->pid = 1; /* until the host has told it: it is there */
-    link_send(host->link, "start %d%s", host->channel_count, text.text);
+    link_send(host->link, &start);
     host->channels[host->channel_count++] =
         (struct host_channel){.link = link, .process = process, .on_end = ears->on_end, .context = context};
     return link;
@@ -823,7 +822,7 @@ void host_kill(struct host *host, const struct link *link)
         return;
     if (host->channels[id].killed_us == 0)
         host->channels[id].killed_us = monotonic_us();
-    link_send(host->link, "kill %d", id);
+    link_send(host->link, &(struct message){.id = MESSAGE_KILL, .kill = {id}});
 }
 
 void host_forget(struct host *host, const struct link *link)

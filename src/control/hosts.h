@@ -90,8 +90,8 @@ void hosts_place(const struct hosts *hosts, enum side side, int count, int host[
  * The errno of a host that is lost is EHOSTUNREACH. After a signal it gives up: see stops. */
 int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int count, uint16_t *first);
 
-/* " 10.0.0.5 10.0.0.6": where the servers listen, a space before each. */
-struct link_text hosts_server_addresses(const struct hosts *hosts);
+/* Where the servers listen. Returns how many there are. */
+int hosts_server_addresses(const struct hosts *hosts, struct address addresses[HOSTS_MAX]);
 
 /* Asks for the counters of all kernels, and what they were when last heard, added up. */
 void hosts_ask_counters(struct hosts *hosts);

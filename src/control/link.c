@@ -5,7 +5,6 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/util.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,23 +19,6 @@ struct link {
     void *context;
 };
 
-int link_split(char *text, struct link_line *line)
-{
-    line->count = 0;
-    char *rest;
-    for (char *word = strtok_r(text, " \r\n", &rest); word != NULL; word = strtok_r(NULL, " \r\n", &rest)) {
-        if (line->count == LINK_WORDS_MAX)
-            return -EMSGSIZE;
-        line->word[line->count++] = word;
-    }
-    return 0;
-}
-
-int64_t link_number(const struct link_line *line, int i)
-{
-    return i < line->count ? strtoll(line->word[i], NULL, 10) : 0;
-}
-
 static void on_end(struct bufferevent *stream, short what, void *context)
 {
     struct link *link = context;
@@ -49,29 +31,29 @@ static void on_end(struct bufferevent *stream, short what, void *context)
 }
 
 /* Gives it to who hears it, if it is a message. */
-static void deliver(const struct link *link, const struct link_line *line)
+static void deliver(const struct link *link, char *text)
 {
+    struct message message;
     struct message_complaint why;
-    if (link->ears.way == WAY_CARRIED || message_check(link->ears.way, line, &why))
-        link->ears.on_line(link->context, line);
+    if (message_decode(link->ears.way, text, &message, &why))
+        link->ears.on_message(link->context, &message);
     else
         link->ears.on_bad(link->context, &why);
 }
 
 static void read_line(const struct link *link, char *text, size_t length)
 {
-    struct link_line line;
-    bool is_text = length <= LINK_LINE_MAX && strlen(text) == length;
-    if (is_text && link_split(text, &line) == 0) {
-        if (line.count > 0)
-            deliver(link, &line);
+    bool is_text = length <= MESSAGE_LINE_MAX && strlen(text) == length;
+    if (is_text) {
+        if (text[strspn(text, " \r")] != '\0')
+            deliver(link, text);
         return;
     }
     struct message_complaint why = message_complaint_of("is no line of words", text);
     link->ears.on_bad(link->context, &why);
 }
 
-/* on_line may free the link, so nothing of it is touched once the stream is gone: the reference keeps the
+/* on_message may free the link, so nothing of it is touched once the stream is gone: the reference keeps the
  * bufferevent, and one that was disabled has no more lines for us. */
 static void on_readable(struct bufferevent *stream, void *context)
 {
@@ -85,7 +67,7 @@ static void on_readable(struct bufferevent *stream, void *context)
         read_line(link, text, length);
         free(text);
     }
-    if (evbuffer_get_length(input) > LINK_LINE_MAX && (bufferevent_get_enabled(stream) & EV_READ) != 0)
+    if (evbuffer_get_length(input) > MESSAGE_LINE_MAX && (bufferevent_get_enabled(stream) & EV_READ) != 0)
         on_end(stream, BEV_EVENT_ERROR, link); /* no line of ours is that long: this is not our protocol */
     bufferevent_decref(stream);
 }
@@ -157,42 +139,23 @@ void link_free(struct link *link)
     free(link);
 }
 
-void link_hear(struct link *channel, const struct link_line *line)
+void link_hear(struct link *channel, const char *line)
 {
-    deliver(channel, line);
+    struct message_text copy;
+    snprintf(copy.text, sizeof copy.text, "%s", line);
+    deliver(channel, copy.text);
 }
 
-void link_hear_end(struct link *channel)
-{
-    channel->ears.on_end(channel->context);
-}
-
-void link_text_add(struct link_text *text, const char *format, ...)
-{
-    size_t length = strlen(text->text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text->text + length, sizeof text->text - length, format, arguments);
-    va_end(arguments);
-}
-
-struct link_text link_rest(const struct link_line *line, int i)
-{
-    struct link_text out = {""};
-    for (int first = i; i < line->count; i++)
-        link_text_add(&out, "%s%s", i > first ? " " : "", line->word[i]);
-    return out;
-}
-
-void link_send(struct link *link, const char *format, ...)
+void link_send(struct link *link, const struct message *message)
 {
     struct link *carrier = link->carrier != NULL ? link->carrier : link;
-    struct evbuffer *output = bufferevent_get_output(carrier->out);
-    va_list arguments;
-    if (link->carrier != NULL)
-        evbuffer_add_printf(output, "to %d ", link->id);
-    va_start(arguments, format);
-    evbuffer_add_vprintf(output, format, arguments);
-    va_end(arguments);
-    evbuffer_add(output, "\n", 1);
+    struct message_text line, outer;
+    size_t length = message_encode(message, &line);
+    if (link->carrier != NULL) {
+        const struct message to = {.id = MESSAGE_TO, .carried = {link->id, line.text}};
+        length = message_encode(&to, &outer);
+    }
+    struct message_text *out = link->carrier != NULL ? &outer : &line;
+    out->text[length] = '\n';
+    evbuffer_add(bufferevent_get_output(carrier->out), out->text, length + 1);
 }

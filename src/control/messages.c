@@ -1,16 +1,10 @@
 #include "control/messages.h"
 
+#include "base/version.h"
 #include "control/host_info.h"
-#include "control/link.h"
-#include "control/spawn.h"
-#include "kernel/address.h"
 #include "kernel/free_ports.h"
-#include "kernel/histogram.h"
-#include "kernel/kernel_counters.h"
-#include "kernel/witness.h"
-#include "model/close_order.h"
-#include "model/script.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,164 +13,247 @@
 #define MOST    ((int64_t)1 << 40)
 #define LARGEST ((int64_t)1 << 53)
 
-#define FIELD(field, of, low, high, from, to)                                                                \
+#define PLACE(member) .at = offsetof(struct message, member), .size = sizeof((struct message *)0)->member
+#define ELEMENTS(member)                                                                                     \
+    .at = offsetof(struct message, member), .size = sizeof((struct message *)0)->member[0],                  \
+    .most = sizeof((struct message *)0)->member / sizeof((struct message *)0)->member[0]
+#define COUNTED_BY(member) .count_at = offsetof(struct message, member)
+
+#define NUMBER(field, member, low, high)                                                                     \
     {                                                                                                        \
-        .name = (field), .kind = (of), .min = (low), .max = (high), .least = (from), .most = (to)            \
+        .name = (field), .kind = FIELD_NUMBER, .min = (low), .max = (high), .least = 1, .most = 1,           \
+        PLACE(member)                                                                                        \
     }
-#define NUMBER(field, low, high) FIELD(field, FIELD_NUMBER, low, high, 1, 1)
-#define NUMBERS(field, times)    FIELD(field, FIELD_NUMBER, 0, MOST, times, times)
-#define COUNT(field)             NUMBER(field, 0, MOST)
-#define TIME_US(field)           NUMBER(field, 0, LARGEST)
-#define FLAG(field)              NUMBER(field, 0, 1)
-#define WORD(field, length)      FIELD(field, FIELD_WORD, 0, length, 1, 1)
-#define ONE(field, of)           FIELD(field, of, 0, 0, 1, 1)
-#define SERIAL                   NUMBER("SERIAL", 0, LARGEST)
-#define ID                       NUMBER("ID", 0, INT32_MAX)
-#define LANE                     NUMBER("LANE", 0, 65535)
-#define PORT(field)              NUMBER(field, 0, 65535)
-#define ERROR                    NUMBER("ERRNO", 0, 4095)
-#define PID                      NUMBER("PID", 0, INT32_MAX)
-#define WORDS(field, from, most) FIELD(field, FIELD_WORD, 0, LINK_LINE_MAX, from, most)
-#define HELLO_FIELDS             NUMBER("PROTOCOL", 0, LARGEST), WORD("VERSION", 63), WORDS("MORE", 0, LINK_WORDS_MAX - 3)
-#define LINE                     FIELD("LINE", FIELD_INNER, 0, 0, 1, LINK_WORDS_MAX - 2)
+#define WORD(field, member, length)                                                                          \
+    {                                                                                                        \
+        .name = (field), .kind = FIELD_WORD, .max = (length), .least = 1, .most = 1, PLACE(member)           \
+    }
+#define ONE(field, of, member)                                                                               \
+    {                                                                                                        \
+        .name = (field), .kind = (of), .least = 1, .most = 1, PLACE(member)                                  \
+    }
+#define ADDRESSES(member, count)                                                                             \
+    {                                                                                                        \
+        .name = "ADDRESS", .kind = FIELD_ADDRESS, .least = 1, ELEMENTS(member), COUNTED_BY(count)            \
+    }
+#define COUNT(field, member)   NUMBER(field, member, 0, MOST)
+#define TIME_US(field, member) NUMBER(field, member, 0, LARGEST)
+#define FLAG(field, member)    NUMBER(field, member, 0, 1)
+#define SERIAL(member)         NUMBER("SERIAL", member, 0, LARGEST)
+#define ID(member)             NUMBER("ID", member, 0, INT32_MAX)
+#define LANE(member)           NUMBER("LANE", member, 0, 65535)
+#define PORT(field, member)    NUMBER(field, member, 0, 65535)
+#define ERROR(member)          NUMBER("ERRNO", member, 0, 4095)
+#define A_PID(member)          NUMBER("PID", member, 0, INT32_MAX)
+#define LINE                                                                                                 \
+    {                                                                                                        \
+        .name = "LINE", .kind = FIELD_LINE, .least = 1, .most = MESSAGE_LINE_MAX, PLACE(carried.line)        \
+    }
+/* Of one side in MESSAGE_SEEN: see struct histogram. */
+#define STATES(side)                                                                                         \
+    {                                                                                                        \
+        .name = "COUNT", .kind = FIELD_NUMBER, .max = MOST, .least = STATE_COUNT,                            \
+        ELEMENTS(seen.sides[side].of)                                                                        \
+    }
+#define TALLIES(side)                                                                                        \
+    COUNT("OWNED", seen.sides[side].owned), COUNT("UNREAD", seen.sides[side].unread),                        \
+        COUNT("UNOWNED", seen.sides[side].unowned), COUNT("QUEUED", seen.sides[side].queued)
 
-enum { LOOK_COUNTS = SIDE_COUNT * STATE_COUNT, LOOK_TALLIES = SIDE_COUNT * 4 };
+#define TO_WORKER    (1U << WAY_TO_WORKER)
+#define FROM_WORKER  (1U << WAY_FROM_WORKER)
+#define TO_WITNESS   (1U << WAY_TO_WITNESS)
+#define FROM_WITNESS (1U << WAY_FROM_WITNESS)
+#define TO_HOST      (1U << WAY_TO_HOST)
+#define FROM_HOST    (1U << WAY_FROM_HOST)
 
-static const struct message to_worker[] = {
-    /* a client may start up to TOTAL connections of that lane */
-    {"credit", {LANE, COUNT("TOTAL")}},
-    /* a server: up to QUOTA connections will come there */
-    {"listen",
-     {LANE, ONE("ADDRESS", FIELD_ADDRESS), PORT("PORT"), NUMBER("BACKLOG", 0, INT32_MAX), COUNT("QUOTA"),
-      ONE("OPENING", FIELD_OPENING)}},
-    /* a client: will open QUOTA connections there, as credit allows */
-    {"connect",
-     {LANE, ONE("ADDRESS", FIELD_ADDRESS), PORT("PORT"), COUNT("QUOTA"), ONE("OPENING", FIELD_OPENING)}},
-    /* do it to every end, the first or the last opened first, but for the last SPARE */
-    {"act", {SERIAL, ONE("ACT", FIELD_ACT), ONE("DIRECTION", FIELD_DIRECTION), COUNT("SPARE")}},
-    /* count the ghosts */
-    {"census", {SERIAL}},
-    /* in a flow: what to do with each connection; LEAKED of OF leak */
-    {"script",
-     {TIME_US("LIFE_US"), COUNT("LEAKED"), COUNT("OF"),
-      FIELD("STEP", FIELD_STEP, 0, 0, 0, SCRIPT_STEPS_MAX)}},
-    /* a server in a flow: from now on at most N descriptors */
-    {"nofile", {COUNT("N")}},
-    /* a client in a flow: open TOTAL connections, RATE in 1,000 s */
-    {"arrive", {SERIAL, COUNT("TOTAL"), NUMBER("RATE", 1, MOST), TIME_US("TIMEOUT_US")}},
-    /* end the act under way where it is, and begin nothing more */
-    {"stop", {SERIAL}},
-    /* are you there? */
-    {"ping", {SERIAL}},
-    {"quit", {{0}}}, /* reset what is open and leave */
-    {0}};
+const struct message_row message_rows[MESSAGE_COUNT] = {
+    [MESSAGE_HELLO] = {"hello",
+                       FROM_WORKER | FROM_WITNESS | FROM_HOST,
+                       {NUMBER("PROTOCOL", hello.protocol, 0, LARGEST),
+                        WORD("VERSION", hello.version, 63),
+                        {.name = "MORE", .kind = FIELD_MORE, .most = MESSAGE_LINE_MAX}}},
+    [MESSAGE_QUIT] = {"quit", TO_WORKER | TO_WITNESS | TO_HOST, {{0}}},
+    [MESSAGE_PING] = {"ping", TO_WORKER | TO_WITNESS, {SERIAL(serial)}},
+    [MESSAGE_PONG] = {"pong", FROM_WORKER | FROM_WITNESS, {SERIAL(serial)}},
 
-static const struct message from_worker[] = {
-    /* a client, and a server: so far */
-    {"opened", {LANE, COUNT("STARTED"), COUNT("CONNECTED"), COUNT("FDS"), COUNT("ERRORS")}},
-    {"accepted", {LANE, COUNT("TOTAL"), COUNT("FDS"), COUNT("ERRORS")}},
-    /* likewise in a flow, again and again. OLDEST_US: for so long the oldest connect() has been waiting;
-     * SPAN_US: from the first arrival to the last */
-    {"arrived",
-     {COUNT("STARTED"), COUNT("CONNECTED"), COUNT("FDS"), COUNT("ERRORS"), COUNT("LATE"), TIME_US("WORST_US"),
-      TIME_US("OLDEST_US"), COUNT("TIMEOUTS"), COUNT("LEAKED"), COUNT("LOST"), TIME_US("SPAN_US")}},
-    {"serving", {COUNT("BEGUN"), COUNT("FDS"), COUNT("ERRORS"), ERROR, COUNT("LEAKED"), COUNT("LOST")}},
-    /* of an act, so far; ERRNO of the last failure, 0 for none; done: every end has been acted on */
-    {"acted", {SERIAL, COUNT("DONE"), COUNT("FAILED"), ERROR, COUNT("FDS")}},
-    {"done", {SERIAL, COUNT("DONE"), COUNT("FAILED"), ERROR, COUNT("FDS")}},
-    {"ghosts", {SERIAL, COUNT("COUNT")}},
-    {"listening", {LANE}},
-    {"stopped", {SERIAL}},
-    {"pong", {SERIAL}},
-    /* it cannot go on; PORT is 0 where none is concerned */
-    {"fault", {WORD("CALL", 31), ERROR, PORT("PORT")}},
-    /* the first line */
-    {"hello", {HELLO_FIELDS}},
-    {0}};
+    [MESSAGE_LISTEN] = {"listen",
+                        TO_WORKER,
+                        {LANE(listen.lane), ONE("ADDRESS", FIELD_ADDRESS, listen.address),
+                         PORT("PORT", listen.port), NUMBER("BACKLOG", listen.backlog, 0, INT32_MAX),
+                         COUNT("QUOTA", listen.quota), ONE("OPENING", FIELD_OPENING, listen.opening)}},
+    [MESSAGE_CONNECT] = {"connect",
+                         TO_WORKER,
+                         {LANE(connect.lane), ONE("ADDRESS", FIELD_ADDRESS, connect.address),
+                          PORT("PORT", connect.port), COUNT("QUOTA", connect.quota),
+                          ONE("OPENING", FIELD_OPENING, connect.opening)}},
+    [MESSAGE_CREDIT] = {"credit", TO_WORKER, {LANE(credit.lane), COUNT("TOTAL", credit.total)}},
+    [MESSAGE_ACT] = {"act",
+                     TO_WORKER,
+                     {SERIAL(act.serial), ONE("ACT", FIELD_ACT, act.act),
+                      ONE("DIRECTION", FIELD_DIRECTION, act.backwards), COUNT("SPARE", act.spare)}},
+    [MESSAGE_ASK_GHOSTS] = {"ghosts", TO_WORKER, {SERIAL(serial)}},
+    [MESSAGE_SCRIPT] = {"script",
+                        TO_WORKER,
+                        {TIME_US("LIFE_US", script.life_us),
+                         COUNT("LEAKED", script.leaked),
+                         COUNT("OF", script.of),
+                         {.name = "STEP",
+                          .kind = FIELD_STEP,
+                          ELEMENTS(script.script.steps),
+                          COUNTED_BY(script.script.count)}}},
+    [MESSAGE_NOFILE] = {"nofile", TO_WORKER, {COUNT("N", nofile.most)}},
+    [MESSAGE_ARRIVE] = {"arrive",
+                        TO_WORKER,
+                        {SERIAL(arrive.serial), COUNT("TOTAL", arrive.total),
+                         NUMBER("RATE", arrive.rate_milli, 1, MOST),
+                         TIME_US("TIMEOUT_US", arrive.timeout_us)}},
+    [MESSAGE_STOP] = {"stop", TO_WORKER, {SERIAL(serial)}},
 
-static const struct message to_witness[] = {
-    /* answered by "seen" or "unseen" */
-    {"look", {SERIAL}},
-    {"backend", {WORD("NAME", 31)}},
-    {"target",
-     {PORT("FIRST_PORT"), PORT("LAST_PORT"),
-      FIELD("ADDRESS", FIELD_ADDRESS, 0, 0, 1, 1 + MORE_ADDRESSES_MAX)}},
-    /* a worker */
-    {"pid", {PID}},
-    /* take no more than what others leave */
-    {"nice", {NUMBER("N", 0, 19)}},
-    /* answered by a "class" for each class of lingering sockets, and "owned" at the end */
-    {"owners", {SERIAL}},
-    {"ping", {SERIAL}},
-    {"quit", {{0}}}, /* reset what is open and leave */
-    {0}};
+    [MESSAGE_LISTENING] = {"listening", FROM_WORKER, {LANE(lane)}},
+    [MESSAGE_OPENED] = {"opened",
+                        FROM_WORKER,
+                        {LANE(opened.lane), COUNT("STARTED", opened.started),
+                         COUNT("CONNECTED", opened.connected), COUNT("FDS", opened.fds),
+                         COUNT("ERRORS", opened.errors)}},
+    [MESSAGE_ACCEPTED] = {"accepted",
+                          FROM_WORKER,
+                          {LANE(accepted.lane), COUNT("TOTAL", accepted.total), COUNT("FDS", accepted.fds),
+                           COUNT("ERRORS", accepted.errors)}},
+    [MESSAGE_ARRIVED] = {"arrived",
+                         FROM_WORKER,
+                         {COUNT("STARTED", tally.flow.begun), COUNT("CONNECTED", tally.flow.connected),
+                          COUNT("FDS", tally.fds), COUNT("ERRORS", tally.flow.errors),
+                          COUNT("LATE", tally.flow.late), TIME_US("WORST_US", tally.flow.worst_us),
+                          TIME_US("OLDEST_US", tally.flow.oldest_us), COUNT("TIMEOUTS", tally.flow.timeouts),
+                          COUNT("LEAKED", tally.flow.leaked), COUNT("LOST", tally.flow.lost),
+                          TIME_US("SPAN_US", tally.flow.span_us)}},
+    [MESSAGE_SERVING] = {"serving",
+                         FROM_WORKER,
+                         {COUNT("BEGUN", tally.flow.begun), COUNT("FDS", tally.fds),
+                          COUNT("ERRORS", tally.flow.errors), ERROR(tally.flow.error),
+                          COUNT("LEAKED", tally.flow.leaked), COUNT("LOST", tally.flow.lost)}},
+    [MESSAGE_ACTED] = {"acted",
+                       FROM_WORKER,
+                       {SERIAL(acted.serial), COUNT("DONE", acted.done), COUNT("FAILED", acted.failed),
+                        ERROR(acted.error), COUNT("FDS", acted.fds)}},
+    [MESSAGE_DONE] = {"done",
+                      FROM_WORKER,
+                      {SERIAL(acted.serial), COUNT("DONE", acted.done), COUNT("FAILED", acted.failed),
+                       ERROR(acted.error), COUNT("FDS", acted.fds)}},
+    [MESSAGE_GHOSTS] = {"ghosts", FROM_WORKER, {SERIAL(ghosts.serial), COUNT("COUNT", ghosts.count)}},
+    [MESSAGE_STOPPED] = {"stopped", FROM_WORKER, {SERIAL(serial)}},
+    [MESSAGE_FAULT] = {"fault",
+                       FROM_WORKER,
+                       {WORD("CALL", fault.call, 31), ERROR(fault.error), PORT("PORT", fault.port)}},
 
-static const struct message from_witness[] = {
-    /* the counts of the server's side, then the client's, by state number; then, of each side, OWNED UNREAD
-     * UNOWNED QUEUED: see struct histogram */
-    {"seen", {SERIAL, TIME_US("TOOK_US"), NUMBERS("COUNT", LOOK_COUNTS), NUMBERS("TALLY", LOOK_TALLIES)}},
-    /* the dump failed and counts for nothing */
-    {"unseen", {SERIAL, TIME_US("TOOK_US"), ERROR}},
-    {"looking", {{0}}}, /* while it looks, about once a second */
-    {"pong", {SERIAL}},
-    {"class",
-     {SERIAL, NUMBER("SIDE", 0, SIDE_COUNT - 1), NUMBER("STATE", 0, STATE_COUNT - 1), FLAG("UNREAD"),
-      FLAG("OWNED"), FLAG("LISTED"), PID, NUMBER("PROCESSES", 0, INT32_MAX), COUNT("COUNT"),
-      NUMBER("OLDEST_MS", -1, LARGEST), WORD("COMMAND", 15)}},
-    /* TOTAL lingering sockets; ERRNO 0 when the look succeeded */
-    {"owned", {SERIAL, COUNT("TOTAL"), ERROR}},
-    {"hello", {HELLO_FIELDS}},
-    {0}};
+    [MESSAGE_BACKEND] = {"backend", TO_WITNESS, {WORD("NAME", backend.name, 31)}},
+    [MESSAGE_TARGET] = {"target",
+                        TO_WITNESS,
+                        {PORT("FIRST_PORT", target.first_port), PORT("LAST_PORT", target.last_port),
+                         ADDRESSES(target.addresses, target.count)}},
+    [MESSAGE_PID] = {"pid", TO_WITNESS, {A_PID(pid)}},
+    [MESSAGE_NICE] = {"nice", TO_WITNESS, {NUMBER("N", nice.increment, 0, 19)}},
+    [MESSAGE_LOOK] = {"look", TO_WITNESS, {SERIAL(serial)}},
+    [MESSAGE_OWNERS] = {"owners", TO_WITNESS, {SERIAL(serial)}},
 
-/* See hosts.h. */
-static const struct message to_host[] = {
-    /* for the standard input of a process there */
-    {"to", {ID, LINE}},
-    {"ping", {{0}}}, /* who hears nothing for a while takes the other for gone */
-    {"counters", {{0}}},
-    /* a process there: tcpstorm WORD ... */
-    {"start", {ID, FIELD("WORD", FIELD_WORD, 0, 31, 1, PROCESS_WORDS_MAX)}},
-    {"kill", {ID}},
-    /* is there room for so many lanes? */
-    {"ports",
-     {PORT("FROM"), PORT("LAST"), NUMBER("COUNT", 1, 65536),
-      FIELD("ADDRESS", FIELD_ADDRESS, 0, 0, 1, 1 + MORE_ADDRESSES_MAX)}},
-    {"quit", {{0}}}, /* reset what is open and leave */
-    {0}};
+    [MESSAGE_SEEN] = {"seen",
+                      FROM_WITNESS,
+                      {SERIAL(seen.serial), TIME_US("TOOK_US", seen.took_us), STATES(SIDE_SERVER),
+                       STATES(SIDE_CLIENT), TALLIES(SIDE_SERVER), TALLIES(SIDE_CLIENT)}},
+    [MESSAGE_UNSEEN] = {"unseen",
+                        FROM_WITNESS,
+                        {SERIAL(unseen.serial), TIME_US("TOOK_US", unseen.took_us), ERROR(unseen.error)}},
+    [MESSAGE_LOOKING] = {"looking", FROM_WITNESS, {{0}}},
+    [MESSAGE_CLASS] = {"class",
+                       FROM_WITNESS,
+                       {SERIAL(class.serial), NUMBER("SIDE", class.of.side, 0, SIDE_COUNT - 1),
+                        NUMBER("STATE", class.of.state, 0, STATE_COUNT - 1), FLAG("UNREAD", class.of.unread),
+                        FLAG("OWNED", class.of.owned), FLAG("LISTED", class.of.listed), A_PID(class.of.pid),
+                        NUMBER("PROCESSES", class.of.processes, 0, INT32_MAX), COUNT("COUNT", class.of.count),
+                        NUMBER("OLDEST_MS", class.of.oldest_ms, -1, LARGEST),
+                        WORD("COMMAND", class.command, 15)}},
+    [MESSAGE_OWNED] = {"owned",
+                       FROM_WITNESS,
+                       {SERIAL(owned.serial), COUNT("TOTAL", owned.total), ERROR(owned.error)}},
 
-static const struct message from_host[] = {
-    /* from the standard output of a process there */
-    {"from", {ID, LINE}},
-    {"pong", {{0}}},
-    /* of the host's kernel; TIMEWAIT: sockets in that state, see host_limits.h */
-    {"counted", {FIELD("VALUE", FIELD_NUMBER, 0, LARGEST, COUNTER_COUNT, COUNTER_COUNT), COUNT("TIMEWAIT")}},
-    {"started", {ID, PID, ERROR}},
-    {"ended", {ID, NUMBER("STATUS", 0, 65535)}}, /* as wait() has it */
-    /* 0 and the first port, or why there is none: see lane.h */
-    {"room", {NUMBER("RC", -4095, PORTS_CROWDED), PORT("FIRST")}},
-    {"hello", {HELLO_FIELDS}},
-    /* what the host has; then */
-    {"limits", {FIELD("NAME=NUMBER", FIELD_LIMIT, 0, 0, 1, HOST_INFO_LIMITS)}},
-    /* the same for all that share its kernel and network namespace, and the kernel's name */
-    {"identity", {WORD("IDENTITY", 127), WORDS("KERNEL", 0, 8)}},
-    {0}};
+    [MESSAGE_TO] = {"to", TO_HOST, {ID(carried.id), LINE}},
+    [MESSAGE_START] = {"start",
+                       TO_HOST,
+                       {ID(start.id),
+                        {.name = "WORD",
+                         .kind = FIELD_WORD,
+                         .max = 31,
+                         .least = 1,
+                         .most = PROCESS_WORDS_MAX,
+                         .at = offsetof(struct message, start.words),
+                         .size = sizeof(const char *),
+                         COUNTED_BY(start.count)}}},
+    [MESSAGE_KILL] = {"kill", TO_HOST, {ID(kill.id)}},
+    [MESSAGE_PORTS] = {"ports",
+                       TO_HOST,
+                       {PORT("FROM", ports.first), PORT("LAST", ports.last),
+                        NUMBER("COUNT", ports.lanes, 1, 65536), ADDRESSES(ports.addresses, ports.count)}},
+    [MESSAGE_COUNTERS] = {"counters", TO_HOST, {{0}}},
+    [MESSAGE_HOST_PING] = {"ping", TO_HOST, {{0}}},
 
-static const struct message *const ways[WAY_COUNT] = {
-    [WAY_TO_WORKER] = to_worker,       [WAY_FROM_WORKER] = from_worker, [WAY_TO_WITNESS] = to_witness,
-    [WAY_FROM_WITNESS] = from_witness, [WAY_TO_HOST] = to_host,         [WAY_FROM_HOST] = from_host,
+    [MESSAGE_FROM] = {"from", FROM_HOST, {ID(carried.id), LINE}},
+    [MESSAGE_LIMITS] = {"limits",
+                        FROM_HOST,
+                        {{.name = "NAME=NUMBER",
+                          .kind = FIELD_LIMIT,
+                          .least = 1,
+                          .most = HOST_INFO_LIMITS,
+                          .at = offsetof(struct message, limits)}}},
+    [MESSAGE_IDENTITY] = {"identity",
+                          FROM_HOST,
+                          {WORD("IDENTITY", identity.identity, 127),
+                           {.name = "KERNEL", .kind = FIELD_WORDS, .most = 8, PLACE(identity.kernel)}}},
+    [MESSAGE_STARTED] = {"started", FROM_HOST, {ID(started.id), A_PID(started.pid), ERROR(started.error)}},
+    [MESSAGE_ENDED] = {"ended", FROM_HOST, {ID(ended.id), NUMBER("STATUS", ended.wait_status, 0, 65535)}},
+    [MESSAGE_ROOM] = {"room",
+                      FROM_HOST,
+                      {NUMBER("RC", room.rc, -4095, PORTS_CROWDED), PORT("FIRST", room.first_port)}},
+    [MESSAGE_COUNTED] = {"counted",
+                         FROM_HOST,
+                         {{.name = "VALUE",
+                           .kind = FIELD_NUMBER,
+                           .max = LARGEST,
+                           .least = COUNTER_COUNT,
+                           ELEMENTS(counted.counters.value)},
+                          COUNT("TIMEWAIT", counted.time_wait)}},
+    [MESSAGE_HOST_PONG] = {"pong", FROM_HOST, {{0}}},
+
+    [MESSAGE_CARRIED] = {"", 1U << WAY_CARRIED, {LINE}},
 };
 
-const struct message *message_at(enum message_way way, int i)
+/* ---- one field: to a word and back ---- */
+
+/* What has been written of a line; what does not fit any more is left out, and the line then too long for
+ * whoever hears it. */
+struct writer {
+    char *at, *end;
+};
+
+static void put_text(struct writer *out, const char *text)
 {
-    const struct message *message = ways[way];
-    while (i > 0 && message->name != NULL) {
-        message++;
-        i--;
-    }
-    return message->name != NULL ? message : NULL;
+    size_t length = strlen(text), room = (size_t)(out->end - out->at);
+    length = length < room ? length : room;
+    memcpy(out->at, text, length);
+    out->at += length;
 }
 
-/* ---- fields ---- */
+static void put_number(struct writer *out, int64_t number)
+{
+    char text[24], *digit = text + sizeof text - 1;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    *digit = '\0';
+    do
+        *--digit = (char)('0' + left % 10);
+    while ((left /= 10) > 0);
+    if (number < 0)
+        *--digit = '-';
+    put_text(out, digit);
+}
 
 bool message_number(const char *text, int64_t min, int64_t max, int64_t *number)
 {
@@ -192,10 +269,25 @@ bool message_number(const char *text, int64_t min, int64_t max, int64_t *number)
     return *digit == '\0' && *number >= min && *number <= max;
 }
 
-static bool is_number(const struct message_field *field, const char *word)
+static bool read_number(const struct message_field *field, const char *word, void *to)
 {
     int64_t number;
-    return message_number(word, field->min, field->max, &number);
+    if (!message_number(word, field->min, field->max, &number))
+        return false;
+    if (field->size == sizeof(int64_t))
+        *(int64_t *)to = number;
+    else if (field->size == sizeof(int))
+        *(int *)to = (int)number;
+    else
+        *(bool *)to = number != 0;
+    return true;
+}
+
+static void write_number(const struct message_field *field, const void *from, struct writer *out)
+{
+    put_number(out, field->size == sizeof(int64_t) ? *(const int64_t *)from
+                    : field->size == sizeof(int)   ? *(const int *)from
+                                                   : *(const bool *)from);
 }
 
 static bool is_graphic(char c)
@@ -203,74 +295,147 @@ static bool is_graphic(char c)
     return c > ' ' && c < '\x7f';
 }
 
-static bool is_word(const struct message_field *field, const char *word)
+static bool read_word(const struct message_field *field, const char *word, void *to)
 {
     const char *end = word;
     while (is_graphic(*end))
         end++;
+    *(const char **)to = word;
     return *end == '\0' && end - word <= field->max;
 }
 
-static bool is_act(const struct message_field *field, const char *word)
+static bool read_words(const struct message_field *field, const char *words, void *to)
 {
     (void)field;
-    return act_is_on_ends(act_parse(word));
+    const char *end = words;
+    while (is_graphic(*end) || *end == ' ')
+        end++;
+    *(const char **)to = words;
+    return *end == '\0';
 }
 
-static bool is_direction(const struct message_field *field, const char *word)
+static bool read_line(const struct message_field *field, const char *line, void *to)
 {
     (void)field;
-    return strcmp(word, "forwards") == 0 || strcmp(word, "backwards") == 0;
-}
-
-static bool is_opening(const struct message_field *field, const char *word)
-{
-    (void)field;
-    return opening_parse(word) != OPENING_COUNT;
-}
-
-static bool is_address(const struct message_field *field, const char *word)
-{
-    (void)field;
-    struct address address;
-    return address_parse(word, &address);
-}
-
-static bool is_step(const struct message_field *field, const char *word)
-{
-    (void)field;
-    struct script script = {0};
-    return script_add_word(&script, word) == 0;
-}
-
-static bool is_limit(const struct message_field *field, const char *word)
-{
-    (void)field;
-    return host_info_is_limit(word);
-}
-
-static bool is_anything(const struct message_field *field, const char *word)
-{
-    (void)field;
-    (void)word;
+    *(const char **)to = line;
     return true;
 }
 
+static void write_text(const struct message_field *field, const void *from, struct writer *out)
+{
+    (void)field;
+    const char *text = *(const char *const *)from;
+    put_text(out, text != NULL ? text : "");
+}
+
+static bool pass_over(const struct message_field *field, const char *word, void *to)
+{
+    (void)field;
+    (void)word;
+    (void)to;
+    return true;
+}
+
+static bool read_act(const struct message_field *field, const char *word, void *to)
+{
+    (void)field;
+    enum act act = act_parse(word);
+    *(enum act *)to = act;
+    return act_is_on_ends(act);
+}
+
+static void write_act(const struct message_field *field, const void *from, struct writer *out)
+{
+    (void)field;
+    put_text(out, act_name(*(const enum act *)from));
+}
+
+static bool read_direction(const struct message_field *field, const char *word, void *to)
+{
+    (void)field;
+    *(bool *)to = strcmp(word, "backwards") == 0;
+    return *(bool *)to || strcmp(word, "forwards") == 0;
+}
+
+static void write_direction(const struct message_field *field, const void *from, struct writer *out)
+{
+    (void)field;
+    put_text(out, *(const bool *)from ? "backwards" : "forwards");
+}
+
+static bool read_opening(const struct message_field *field, const char *word, void *to)
+{
+    (void)field;
+    enum opening opening = opening_parse(word);
+    *(enum opening *)to = opening;
+    return opening != OPENING_COUNT;
+}
+
+static void write_opening(const struct message_field *field, const void *from, struct writer *out)
+{
+    (void)field;
+    put_text(out, opening_name(*(const enum opening *)from));
+}
+
+static bool read_address(const struct message_field *field, const char *word, void *to)
+{
+    (void)field;
+    return address_parse(word, to);
+}
+
+static void write_address(const struct message_field *field, const void *from, struct writer *out)
+{
+    (void)field;
+    put_text(out, address_text(from).text);
+}
+
+static bool read_step(const struct message_field *field, const char *word, void *to)
+{
+    (void)field;
+    struct script script = {.count = 0};
+    if (script_add_word(&script, word) != 0)
+        return false;
+    *(struct script_step *)to = script.steps[0];
+    return true;
+}
+
+static void write_step(const struct message_field *field, const void *from, struct writer *out)
+{
+    (void)field;
+    const struct script script = {.count = 1, .steps = {*(const struct script_step *)from}};
+    put_text(out, script_text(&script).text);
+}
+
+static bool read_limit(const struct message_field *field, const char *word, void *to)
+{
+    (void)field;
+    return host_info_read_limit(word, to);
+}
+
+static void write_limits(const struct message_field *field, const void *from, struct writer *out)
+{
+    (void)field;
+    put_text(out, host_info_limits(from).text);
+}
+
 static const struct {
-    bool (*holds)(const struct message_field *field, const char *word);
+    bool (*read)(const struct message_field *field, const char *word, void *to);
+    void (*write)(const struct message_field *field, const void *from, struct writer *out);
+    bool is_rest;        /* its words are all that are left of the line, and read and written together */
     const char *allowed; /* NULL: said with the numbers of the field */
-} kinds[] = {
-    [FIELD_NUMBER] = {is_number, NULL},
-    [FIELD_WORD] = {is_word, "a word of printable ASCII"},
-    [FIELD_ACT] = {is_act, "an act on ends"},
-    [FIELD_DIRECTION] = {is_direction, "forwards or backwards"},
-    [FIELD_OPENING] = {is_opening, "an opening"},
-    [FIELD_ADDRESS] = {is_address, "a numeric address"},
-    [FIELD_STEP] = {is_step, "ACT@TRIGGER"},
-    [FIELD_LIMIT] = {is_limit, "a limit that is known, and its number"},
-    [FIELD_INNER] = {is_anything, ""},
+} kinds[FIELD_KINDS] = {
+    [FIELD_NUMBER] = {read_number, write_number, false, NULL},
+    [FIELD_WORD] = {read_word, write_text, false, "a word of printable ASCII"},
+    [FIELD_WORDS] = {read_words, write_text, true, "words of printable ASCII"},
+    [FIELD_MORE] = {pass_over, NULL, true, ""},
+    [FIELD_ACT] = {read_act, write_act, false, "an act on ends"},
+    [FIELD_DIRECTION] = {read_direction, write_direction, false, "forwards or backwards"},
+    [FIELD_OPENING] = {read_opening, write_opening, false, "an opening"},
+    [FIELD_ADDRESS] = {read_address, write_address, false, "a numeric address"},
+    [FIELD_STEP] = {read_step, write_step, false, "ACT@TRIGGER"},
+    [FIELD_LIMIT] = {read_limit, write_limits, false, "a limit that is known, and its number"},
+    [FIELD_LINE] = {read_line, write_text, true, ""},
 };
-_Static_assert(sizeof kinds / sizeof kinds[0] == FIELD_KINDS, "one row per kind");
 
 /* ---- complaints ---- */
 
@@ -297,61 +462,165 @@ struct message_complaint message_complaint_of(const char *what, const char *text
     return out;
 }
 
-static bool complain_of_count(const struct message *message, int count, int least, int most,
+static bool complain_of_count(const struct message_row *row, int count, int least, int most,
                               struct message_complaint *why)
 {
     if (least == most)
-        snprintf(why->text, sizeof why->text, "\"%s\" has %d field%s, allowed are %d", message->name, count,
+        snprintf(why->text, sizeof why->text, "\"%s\" has %d field%s, allowed are %d", row->name, count,
                  count == 1 ? "" : "s", least);
     else
-        snprintf(why->text, sizeof why->text, "\"%s\" has %d field%s, allowed are %d to %d", message->name,
-                 count, count == 1 ? "" : "s", least, most);
+        snprintf(why->text, sizeof why->text, "\"%s\" has %d field%s, allowed are %d to %d", row->name, count,
+                 count == 1 ? "" : "s", least, most);
     return false;
 }
 
-static bool complain_of_field(const struct message *message, const struct message_field *field,
+static bool complain_of_field(const struct message_row *row, const struct message_field *field,
                               const char *word, struct message_complaint *why)
 {
     char range[48];
     snprintf(range, sizeof range, "%lld to %lld", (long long)field->min, (long long)field->max);
-    snprintf(why->text, sizeof why->text, "%s of \"%s\" is \"%s\", allowed is %s", field->name, message->name,
+    snprintf(why->text, sizeof why->text, "%s of \"%s\" is \"%s\", allowed is %s", field->name, row->name,
              shown(word).text, kinds[field->kind].allowed != NULL ? kinds[field->kind].allowed : range);
     return false;
 }
 
 /* ---- a line ---- */
 
-static const struct message *find(enum message_way way, const char *name)
+static const char blanks[] = " \r\n";
+
+static int count_words(const char *text)
 {
-    for (const struct message *message = ways[way]; message->name != NULL; message++)
-        if (strcmp(message->name, name) == 0)
-            return message;
-    return NULL;
+    int count = 0;
+    for (text += strspn(text, blanks); *text != '\0'; text += strspn(text, blanks)) {
+        text += strcspn(text, blanks);
+        count++;
+    }
+    return count;
 }
 
-static bool has_count(const struct message *message, int count, struct message_complaint *why)
+/* Cuts the next word off, "" when there is none. */
+static char *next_word(char **rest)
+{
+    char *word = *rest + strspn(*rest, blanks);
+    char *end = word + strcspn(word, blanks);
+    *rest = *end != '\0' ? end + 1 : end;
+    *end = '\0';
+    return word;
+}
+
+/* All that is left, without the blanks around it. */
+static char *take_rest(char **rest)
+{
+    char *first = *rest + strspn(*rest, blanks), *end = first + strlen(first);
+    while (end > first && strchr(blanks, end[-1]) != NULL)
+        end--;
+    *end = '\0';
+    *rest = end;
+    return first;
+}
+
+static enum message_id find(enum message_way way, const char *name)
+{
+    for (enum message_id id = 0; id < MESSAGE_COUNT; id++)
+        if ((message_rows[id].ways & 1U << way) != 0 && strcmp(message_rows[id].name, name) == 0)
+            return id;
+    return MESSAGE_COUNT;
+}
+
+static bool has_count(const struct message_row *row, int count, struct message_complaint *why)
 {
     int least = 0, most = 0;
-    for (const struct message_field *field = message->fields; field->name != NULL; field++) {
+    for (const struct message_field *field = row->fields; field->name != NULL; field++) {
         least += field->least;
         most += field->most;
     }
-    return (count >= least && count <= most) || complain_of_count(message, count, least, most, why);
+    return (count >= least && count <= most) || complain_of_count(row, count, least, most, why);
 }
 
-bool message_check(enum message_way way, const struct link_line *line, struct message_complaint *why)
+/* Reads the words of one field, of which `left` are still in the line. Returns the one that is not allowed,
+ * or NULL. */
+static const char *read_field(const struct message_field *field, char **rest, int *left,
+                              struct message *message)
 {
-    const struct message *message = line->count > 0 ? find(way, line->word[0]) : NULL;
-    if (message == NULL) {
-        *why = message_complaint_of("is no message", line->count > 0 ? line->word[0] : "");
+    char *to = (char *)message + field->at;
+    if (kinds[field->kind].is_rest) {
+        const char *words = take_rest(rest);
+        return kinds[field->kind].read(field, words, to) ? NULL : words;
+    }
+    int times = 0;
+    for (; times<field->most && * left> 0; times++, --*left) {
+        const char *word = next_word(rest);
+        if (!kinds[field->kind].read(field, word, to + (size_t)times * field->size))
+            return word;
+    }
+    if (field->count_at != 0)
+        *(int *)((char *)message + field->count_at) = times;
+    return NULL;
+}
+
+bool message_decode(enum message_way way, char *line, struct message *message, struct message_complaint *why)
+{
+    char *rest = line;
+    const char *name = way == WAY_CARRIED ? "" : next_word(&rest);
+    *message = (struct message){.id = find(way, name)};
+    if (message->id == MESSAGE_COUNT) {
+        *why = message_complaint_of("is no message", name);
         return false;
     }
-    if (!has_count(message, line->count - 1, why))
+    const struct message_row *row = &message_rows[message->id];
+    int left = count_words(rest);
+    if (!has_count(row, left, why))
         return false;
-    int word = 1;
-    for (const struct message_field *field = message->fields; field->name != NULL; field++)
-        for (int i = 0; i < field->most && word < line->count; i++, word++)
-            if (!kinds[field->kind].holds(field, line->word[word]))
-                return complain_of_field(message, field, line->word[word], why);
+    for (const struct message_field *field = row->fields; field->name != NULL; field++) {
+        const char *wrong = read_field(field, &rest, &left, message);
+        if (wrong != NULL)
+            return complain_of_field(row, field, wrong, why);
+    }
     return true;
+}
+
+/* How often the field is written. */
+static int times_of(const struct message_field *field, const struct message *message)
+{
+    if (field->count_at != 0)
+        return *(const int *)((const char *)message + field->count_at);
+    return kinds[field->kind].is_rest || field->size == 0 ? 1 : field->most;
+}
+
+size_t message_encode(const struct message *message, struct message_text *out)
+{
+    const struct message_row *row = &message_rows[message->id];
+    struct writer writer = {out->text, out->text + sizeof out->text - 1};
+    put_text(&writer, row->name);
+    for (const struct message_field *field = row->fields; field->name != NULL; field++) {
+        const char *from = (const char *)message + field->at;
+        int times = kinds[field->kind].write != NULL ? times_of(field, message) : 0;
+        for (int i = 0; i < times && i < field->most; i++) {
+            put_text(&writer, writer.at > out->text ? " " : "");
+            kinds[field->kind].write(field, from + (size_t)i * field->size, &writer);
+        }
+    }
+    *writer.at = '\0';
+    return (size_t)(writer.at - out->text);
+}
+
+/* ---- messages ---- */
+
+bool message_dispatch(message_handler *const handlers[MESSAGE_COUNT], void *context,
+                      const struct message *message)
+{
+    if (handlers[message->id] == NULL)
+        return false;
+    handlers[message->id](context, message);
+    return true;
+}
+
+struct message message_hello(void)
+{
+    return (struct message){.id = MESSAGE_HELLO, .hello = {MESSAGE_PROTOCOL, TCPSTORM_VERSION}};
+}
+
+bool message_is_same_version(const struct message *hello)
+{
+    return hello->hello.protocol == MESSAGE_PROTOCOL && strcmp(hello->hello.version, TCPSTORM_VERSION) == 0;
 }

@@ -159,10 +159,10 @@ int workers_init(struct workers *workers, struct event_base *base, int pairs, st
     return hosts != NULL ? place_peers(workers, hosts) : 0;
 }
 
-static int start_peer(struct peer *peer, link_on_line *on_line)
+static int start_peer(struct peer *peer, message_handler *on_message)
 {
     static const char *const witness[PROCESS_WORDS_MAX + 1] = {"witness"};
-    struct link_ears ears = {peer->is_witness ? WAY_FROM_WITNESS : WAY_FROM_WORKER, on_line,
+    struct link_ears ears = {peer->is_witness ? WAY_FROM_WITNESS : WAY_FROM_WORKER, on_message,
                              peer->workers->on_bad, peer->host != NULL ? on_end_elsewhere : on_stream_end};
     const char *const *words = peer->is_witness ? witness : peer->workers->roles[peer->side];
     if (peer->host != NULL) {
@@ -179,14 +179,14 @@ static int start_peer(struct peer *peer, link_on_line *on_line)
     return -ENOMEM;
 }
 
-int workers_start(struct workers *workers, link_on_line *on_line, struct peer **failed)
+int workers_start(struct workers *workers, message_handler *on_message, struct peer **failed)
 {
     if (event_add(workers->child_signal, NULL) != 0) {
         *failed = &workers->peers[0];
         return -ENOMEM;
     }
     for (int i = 0; i < workers->count; i++) {
-        int rc = start_peer(&workers->peers[i], on_line);
+        int rc = start_peer(&workers->peers[i], on_message);
         workers->peers[i].heard_us = monotonic_us();
         if (rc != 0) {
             *failed = &workers->peers[i];
@@ -209,7 +209,7 @@ void workers_dismiss(struct workers *workers)
     workers->dismissed = true;
     for (int i = 0; i < workers->count; i++)
         if (workers->peers[i].link != NULL)
-            link_send(workers->peers[i].link, "quit");
+            link_send(workers->peers[i].link, &(struct message){.id = MESSAGE_QUIT});
     evtimer_add(workers->kill_timer, &kill_timer);
     event_active(workers->child_signal, EV_SIGNAL, 1); /* there may be nobody left to wait for */
 }
@@ -300,7 +300,7 @@ void workers_ping(struct workers *workers)
     for (int i = 0; i < workers->count; i++) {
         struct peer *peer = &workers->peers[i];
         if (peer_is_alive(peer) && peer->said_hello && peer->pong_serial == peer->ping_serial)
-            link_send(peer->link, "ping %lld", (long long)++peer->ping_serial);
+            link_send(peer->link, &(struct message){.id = MESSAGE_PING, .serial = ++peer->ping_serial});
     }
 }
 

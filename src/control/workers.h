@@ -56,7 +56,7 @@ struct workers {
     const char *const *roles[SIDE_COUNT];            /* the words that start a worker of that side */
     void (*on_lost)(void *owner, struct peer *peer); /* one left that was not asked to */
     void (*on_dead)(void *owner, struct peer *peer); /* one that was killed by the order has ended */
-    link_on_bad *on_bad; /* gets the peer, as on_line does: its lines are none of the protocol */
+    link_on_bad *on_bad; /* gets the peer, as on_message does: its lines are none of the protocol */
     void *owner;
 };
 
@@ -69,9 +69,9 @@ int workers_init(struct workers *workers, struct event_base *base, int pairs, st
                  const char *const *const roles[SIDE_COUNT], void (*on_lost)(void *owner, struct peer *peer),
                  void *owner);
 
-/* Starts them all; `on_line` gets the peer as its context. Returns 0, or a negative errno and the peer that
- * did not come up. */
-int workers_start(struct workers *workers, link_on_line *on_line, struct peer **failed);
+/* Starts them all; `on_message` gets the peer as its context. Returns 0, or a negative errno and the peer
+ * that did not come up. */
+int workers_start(struct workers *workers, message_handler *on_message, struct peer **failed);
 
 /* Asks all to leave, and kills those that have not after a while. The event loop is broken when all have
  * left. */

@@ -11,10 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BEHIND_THE_WORKERS "nice 15" /* the witness takes what they leave */
-
 enum {
-    FAST_RATE = 5000,         /* from then on a look would make arrivals late, */
+    FAST_RATE = 5000,         /* from then on a look would make arrivals late: */
+    BEHIND_THE_WORKERS = 15,  /* the nice value of a witness that takes what they leave */
     LAST_REPORTS = 2,         /* of each server, after the clients have ended: what it holds is then told */
     RATE_UNIT = 1000,         /* the link's rates are in 1,000 s */
     STEADY_AFTER_US = 300000, /* beyond a first life, until what is held is level */
@@ -50,32 +49,38 @@ static int64_t share_of(int64_t total, int parts, int part)
 
 static void send_script(struct controller *c, const struct peer *peer, int pair)
 {
-    struct script script = script_for(c, peer->side);
     int step, pairs = c->plan->pairs;
     const struct storm_settings *settings = c->plan->settings;
     bool leaks = flow_of(c)->fault_case == NULL && order_leak_side(c->order, &step) == peer->side;
-    link_send(peer->link, "script %lld %lld %lld %s", (long long)flow_of(c)->life_ms * 1000,
-              (long long)(leaks ? share_of(settings->leak, pairs, pair) : 0),
-              (long long)share_of(settings->conns, pairs, pair),
-              script.count > 0 ? script_text(&script).text : "");
+    link_send(peer->link, &(struct message){.id = MESSAGE_SCRIPT,
+                                            .script = {
+                                                .life_us = flow_of(c)->life_ms * 1000,
+                                                .leaked = leaks ? share_of(settings->leak, pairs, pair) : 0,
+                                                .of = share_of(settings->conns, pairs, pair),
+                                                .script = script_for(c, peer->side),
+                                            }});
 }
 
 static void flow_prepare(struct controller *c)
 {
     if (flow_of(c)->rate >= FAST_RATE)
-        controller_tell_witnesses(c, BEHIND_THE_WORKERS);
+        controller_tell_witnesses(c, &(struct message){.id = MESSAGE_NICE, .nice = {BEHIND_THE_WORKERS}});
     c->outage.backlog = c->plan->lane_count == 1 ? c->plan->backlog : 0;
     c->outage.server_nofile = plan_nofile(c->plan, SIDE_SERVER);
     for (int pair = 0; pair < c->plan->pairs; pair++) {
         send_script(c, workers_server(&c->workers, pair), pair);
         send_script(c, workers_client(&c->workers, pair), pair);
         if (plan_nofile(c->plan, SIDE_SERVER) < c->plan->limits.nofile_hard)
-            link_send(workers_server(&c->workers, pair)->link, "nofile %lld",
-                      (long long)plan_nofile(c->plan, SIDE_SERVER));
+            link_send(workers_server(&c->workers, pair)->link,
+                      &(struct message){.id = MESSAGE_NOFILE, .nofile = {plan_nofile(c->plan, SIDE_SERVER)}});
     }
     for (int i = 0; i < c->plan->lane_count; i++)
-        link_send(workers_client(&c->workers, c->lanes[i].pair)->link, "connect %d %s %u 0 full", i,
-                  address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i);
+        link_send(workers_client(&c->workers, c->lanes[i].pair)->link,
+                  &(struct message){.id = MESSAGE_CONNECT,
+                                    .connect = {.lane = i,
+                                                .address = *controller_lane_address(c, &c->lanes[i]),
+                                                .port = c->ports.first + i,
+                                                .opening = OPENING_FULL}});
 }
 
 static void flow_begin_step(struct controller *c)
@@ -87,10 +92,12 @@ static void flow_begin_step(struct controller *c)
     for (int pair = 0; pair < pairs; pair++) {
         struct peer *client = workers_client(&c->workers, pair);
         client->acting = true;
-        link_send(client->link, "arrive %lld %lld %lld %lld", (long long)c->act_serial,
-                  (long long)share_of(c->plan->settings->conns, pairs, pair),
-                  (long long)flow_of(c)->rate * RATE_UNIT / pairs,
-                  (long long)flow_of(c)->connect_timeout_ms * 1000);
+        link_send(client->link,
+                  &(struct message){.id = MESSAGE_ARRIVE,
+                                    .arrive = {.serial = c->act_serial,
+                                               .total = share_of(c->plan->settings->conns, pairs, pair),
+                                               .rate_milli = (int64_t)flow_of(c)->rate * RATE_UNIT / pairs,
+                                               .timeout_us = flow_of(c)->connect_timeout_ms * 1000}});
     }
 }
 
@@ -108,16 +115,19 @@ static void note_reports(struct controller *c)
     outage_note_flow(&c->outage, controller_t_s(c, monotonic_us()), sums);
 }
 
-static void on_serving(struct peer *peer, const struct link_line *line)
+static void take_tally(struct peer *peer, const struct message *message)
 {
+    peer->flow = message->tally.flow;
+    peer->fds = message->tally.fds;
+    peer->errors = peer->flow.errors;
+    note_reports(peer->owner);
+}
+
+static void on_serving(void *context, const struct message *message)
+{
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    peer->flow.begun = link_number(line, 1);
-    peer->fds = link_number(line, 2);
-    peer->errors = peer->flow.errors = link_number(line, 3);
-    peer->flow.error = (int)link_number(line, 4);
-    peer->flow.leaked = link_number(line, 5);
-    peer->flow.lost = link_number(line, 6);
-    note_reports(c);
+    take_tally(peer, message);
     if (peer->reports_owed > 0 && --peer->reports_owed == 0 && --c->awaited.reports == 0)
         controller_on_event(c, EVENT_ACTED);
     if (peer->errors > 0 && !is_expected_failure(c) && !controller_is_stopping(c))
@@ -126,34 +136,22 @@ static void on_serving(struct peer *peer, const struct link_line *line)
                         advice_for("accept", peer->flow.error));
 }
 
-static void on_arrived(struct peer *peer, const struct link_line *line)
+static void on_arrived(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    peer->flow = (struct flow_tally){
-        .begun = link_number(line, 1),
-        .connected = link_number(line, 2),
-        .errors = link_number(line, 4),
-        .late = link_number(line, 5),
-        .worst_us = link_number(line, 6),
-        .oldest_us = link_number(line, 7),
-        .timeouts = link_number(line, 8),
-        .leaked = link_number(line, 9),
-        .lost = link_number(line, 10),
-        .span_us = link_number(line, 11),
-    };
-    peer->fds = link_number(line, 3);
-    peer->errors = peer->flow.errors;
-    note_reports(c);
+    take_tally(peer, message);
     if (peer->errors > 0 && !is_expected_failure(c) && !controller_is_stopping(c))
         controller_fail(c, "%s of the connect() calls of %s failed or were not answered, %s of them for %s",
                         grouped(peer->errors).text, peer_name(peer).text, grouped(peer->flow.timeouts).text,
                         duration_text(flow_of(c)->connect_timeout_ms).text);
 }
 
-static void on_done(struct peer *peer, const struct link_line *line)
+static void on_done(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    if (!peer->acting || link_number(line, 1) != c->act_serial)
+    if (!peer->acting || message->acted.serial != c->act_serial)
         return;
     peer->acting = false;
     if (--c->awaited.acts > 0)
@@ -163,11 +161,11 @@ static void on_done(struct peer *peer, const struct link_line *line)
         workers_server(&c->workers, pair)->reports_owed = LAST_REPORTS;
 }
 
-static bool flow_hear(struct peer *peer, const struct link_line *line)
-{
-    static const struct verb verbs[] = {{"serving", on_serving}, {"arrived", on_arrived}, {"done", on_done}};
-    return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
-}
+static message_handler *const handlers[MESSAGE_COUNT] = {
+    [MESSAGE_SERVING] = on_serving,
+    [MESSAGE_ARRIVED] = on_arrived,
+    [MESSAGE_DONE] = on_done,
+};
 
 static int64_t flow_opened_by(const struct controller *c, int pair)
 {
@@ -392,7 +390,7 @@ const struct mode arrivals = {
     .label = flow_label,
     .prepare = flow_prepare,
     .begin_step = flow_begin_step,
-    .hear = flow_hear,
+    .handlers = handlers,
     .opened_by = flow_opened_by,
     .expected = flow_expected,
     .note_look = flow_note_look,

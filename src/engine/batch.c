@@ -38,11 +38,14 @@ static void begin_opening(struct controller *c)
     c->awaited.opens = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++) {
         const struct lane *lane = &c->lanes[i];
-        link_send(workers_client(&c->workers, lane->pair)->link, "connect %d %s %u %lld %s", i,
-                  address_text(controller_lane_address(c, lane)).text, c->ports.first + i,
-                  (long long)lane->quota, opening_name(c->order->opening));
-        link_send(workers_client(&c->workers, lane->pair)->link, "credit %d %lld", i,
-                  (long long)first_credit(c, lane));
+        struct link *client = workers_client(&c->workers, lane->pair)->link;
+        link_send(client, &(struct message){.id = MESSAGE_CONNECT,
+                                            .connect = {.lane = i,
+                                                        .address = *controller_lane_address(c, lane),
+                                                        .port = c->ports.first + i,
+                                                        .quota = lane->quota,
+                                                        .opening = c->order->opening}});
+        link_send(client, &(struct message){.id = MESSAGE_CREDIT, .credit = {i, first_credit(c, lane)}});
     }
 }
 
@@ -74,8 +77,11 @@ static void begin_act(struct controller *c, const struct order_step *step)
         c->awaited.acts++;
         /* Two sides that walk the same way would race for every pair; so each is first on about half. */
         bool backwards = step->by == BOTH_SIDES && peer->side == SIDE_CLIENT;
-        link_send(peer->link, "act %lld %s %s %lld", (long long)c->act_serial, act_name(step->act),
-                  backwards ? "backwards" : "forwards", (long long)to_spare(c, peer));
+        link_send(peer->link, &(struct message){.id = MESSAGE_ACT,
+                                                .act = {.serial = c->act_serial,
+                                                        .act = step->act,
+                                                        .backwards = backwards,
+                                                        .spare = to_spare(c, peer)}});
     }
 }
 
@@ -122,10 +128,9 @@ static bool lane_is_open(const struct controller *c, const struct lane *lane)
     return lane->connected >= lane->quota && is_accepted;
 }
 
-static struct lane *lane_in(struct controller *c, const struct link_line *line)
+static struct lane *lane_at(const struct controller *c, int64_t i)
 {
-    int64_t i = link_number(line, 1);
-    return i >= 0 && i < c->plan->lane_count ? &c->lanes[i] : NULL;
+    return i < c->plan->lane_count ? &c->lanes[i] : NULL;
 }
 
 static void note_lane(struct controller *c, bool was_open, const struct lane *lane)
@@ -134,63 +139,70 @@ static void note_lane(struct controller *c, bool was_open, const struct lane *la
         controller_on_event(c, EVENT_ACTED);
 }
 
-static void on_accepted(struct peer *peer, const struct link_line *line)
+static void on_accepted(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    struct lane *lane = lane_in(c, line);
+    struct lane *lane = lane_at(c, message->accepted.lane);
     if (lane == NULL)
         return;
-    bool was_open = lane_is_open(peer->owner, lane);
-    lane->accepted = link_number(line, 2);
-    peer->fds = link_number(line, 3);
-    peer->errors = link_number(line, 4);
+    bool was_open = lane_is_open(c, lane);
+    lane->accepted = message->accepted.total;
+    peer->fds = message->accepted.fds;
+    peer->errors = message->accepted.errors;
     if (lane->accepted < lane->quota)
-        link_send(workers_client(&c->workers, lane->pair)->link, "credit %lld %lld",
-                  (long long)link_number(line, 1), (long long)(lane->accepted + c->plan->window));
+        link_send(workers_client(&c->workers, lane->pair)->link,
+                  &(struct message){
+                      .id = MESSAGE_CREDIT,
+                      .credit = {.lane = message->accepted.lane, .total = lane->accepted + c->plan->window}});
     note_lane(c, was_open, lane);
 }
 
-static void on_opened(struct peer *peer, const struct link_line *line)
+static void on_opened(void *context, const struct message *message)
 {
-    struct lane *lane = lane_in(peer->owner, line);
+    struct peer *peer = context;
+    struct controller *c = peer->owner;
+    struct lane *lane = lane_at(c, message->opened.lane);
     if (lane == NULL)
         return;
-    bool was_open = lane_is_open(peer->owner, lane);
-    lane->started = link_number(line, 2);
-    lane->connected = link_number(line, 3);
-    peer->fds = link_number(line, 4);
-    peer->errors = link_number(line, 5);
-    note_lane(peer->owner, was_open, lane);
+    bool was_open = lane_is_open(c, lane);
+    lane->started = message->opened.started;
+    lane->connected = message->opened.connected;
+    peer->fds = message->opened.fds;
+    peer->errors = message->opened.errors;
+    note_lane(c, was_open, lane);
 }
 
-static void on_acted(struct peer *peer, const struct link_line *line)
+static void on_acted(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     const struct controller *c = peer->owner;
-    if (link_number(line, 1) != c->act_serial)
+    if (message->acted.serial != c->act_serial)
         return;
-    peer->acted = link_number(line, 2);
-    peer->failed = link_number(line, 3);
-    peer->failed_errno = (int)link_number(line, 4);
-    peer->fds = link_number(line, 5);
+    peer->acted = message->acted.done;
+    peer->failed = message->acted.failed;
+    peer->failed_errno = message->acted.error;
+    peer->fds = message->acted.fds;
 }
 
-static void on_done(struct peer *peer, const struct link_line *line)
+static void on_done(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    on_acted(peer, line);
-    if (!peer->acting || link_number(line, 1) != c->act_serial)
+    on_acted(peer, message);
+    if (!peer->acting || message->acted.serial != c->act_serial)
         return;
     peer->acting = false;
     if (--c->awaited.acts == 0)
         controller_on_event(c, EVENT_ACTED);
 }
 
-static bool at_once_hear(struct peer *peer, const struct link_line *line)
-{
-    static const struct verb verbs[] = {
-        {"accepted", on_accepted}, {"opened", on_opened}, {"acted", on_acted}, {"done", on_done}};
-    return controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line);
-}
+static message_handler *const handlers[MESSAGE_COUNT] = {
+    [MESSAGE_ACCEPTED] = on_accepted,
+    [MESSAGE_OPENED] = on_opened,
+    [MESSAGE_ACTED] = on_acted,
+    [MESSAGE_DONE] = on_done,
+};
 
 static struct expectation at_once_expected(const struct controller *c, int64_t now_us)
 {
@@ -230,7 +242,7 @@ const struct mode batch = {
     .step_count = at_once_step_count,
     .label = at_once_label,
     .begin_step = at_once_begin_step,
-    .hear = at_once_hear,
+    .handlers = handlers,
     .opened_by = at_once_opened_by,
     .expected = at_once_expected,
     .is_as_expected = at_once_is_as_expected,

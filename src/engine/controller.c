@@ -37,10 +37,10 @@ int64_t controller_opened(const struct controller *c)
     return opened;
 }
 
-void controller_tell_witnesses(struct controller *c, const char *line)
+void controller_tell_witnesses(struct controller *c, const struct message *message)
 {
     for (int i = 0; i < c->workers.witness_count; i++)
-        link_send(workers_witness(&c->workers, i)->link, "%s", line);
+        link_send(workers_witness(&c->workers, i)->link, message);
 }
 
 const struct order_step *controller_step(const struct controller *c)
@@ -127,10 +127,10 @@ static bool is_anything_lingering(const struct controller *c)
 
 /* Something that is answered in turn: an answer that a later pong overtakes is lost, see
  * controller_note_pong. */
-static void ask(struct peer *peer, const char *question, int64_t serial)
+static void ask(struct peer *peer, enum message_id question, int64_t serial)
 {
     peer->asked_ping = peer->ping_serial;
-    link_send(peer->link, "%s %lld", question, (long long)serial);
+    link_send(peer->link, &(struct message){.id = question, .serial = serial});
 }
 
 static void ask_owners(struct controller *c)
@@ -150,7 +150,7 @@ static void ask_owners(struct controller *c)
     for (int i = 0; i < c->workers.witness_count; i++) {
         struct peer *witness = workers_witness(&c->workers, i);
         witness->owes_owners = true;
-        ask(witness, "owners", c->owners_serial);
+        ask(witness, MESSAGE_OWNERS, c->owners_serial);
     }
 }
 
@@ -182,38 +182,30 @@ static void decide(struct controller *c, enum outcome outcome)
     ask_owners(c);
 }
 
-static void on_class(struct peer *peer, const struct link_line *line)
+static void on_class(void *context, const struct message *message)
 {
+    const struct peer *peer = context;
     struct controller *c = peer->owner;
-    if (link_number(line, 1) != c->owners_serial || !peer->owes_owners)
+    if (message->class.serial != c->owners_serial || !peer->owes_owners)
         return;
-    struct lingering_class class = {
-        .side = link_number(line, 2) == SIDE_SERVER ? SIDE_SERVER : SIDE_CLIENT,
-        .state = (enum tcp_state)link_number(line, 3),
-        .unread = link_number(line, 4) != 0,
-        .owned = link_number(line, 5) != 0,
-        .listed = link_number(line, 6) != 0,
-        .pid = (pid_t)link_number(line, 7),
-        .processes = (int)link_number(line, 8),
-        .count = link_number(line, 9),
-        .oldest_ms = link_number(line, 10),
-    };
-    if (strcmp(line->word[11], "-") != 0) /* it has no name that could be read */
-        snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
+    struct lingering_class class = message->class.of;
+    if (strcmp(message->class.command, "-") != 0) /* it has no name that could be read */
+        snprintf(class.command, sizeof class.command, "%.15s", message->class.command);
     if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
         snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
     lingering_add(&c->lingering, &class);
 }
 
-static void on_owned(struct peer *peer, const struct link_line *line)
+static void on_owned(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    if (!peer->owes_owners || link_number(line, 1) != c->owners_serial)
+    if (!peer->owes_owners || message->owned.serial != c->owners_serial)
         return;
     peer->owes_owners = false;
-    c->lingering.total += link_number(line, 2);
-    if (link_number(line, 3) != 0)
-        c->owners_error = (int)link_number(line, 3);
+    c->lingering.total += message->owned.total;
+    if (message->owned.error != 0)
+        c->owners_error = message->owned.error;
     if (--c->awaited.owners == 0)
         controller_on_event(c, EVENT_OWNERS);
 }
@@ -422,7 +414,7 @@ static void ask_for_ghosts(struct controller *c)
         if (!peer->owes_ghosts)
             continue;
         c->awaited.ghosts++;
-        ask(peer, "census", c->ghosts_serial);
+        ask(peer, MESSAGE_ASK_GHOSTS, c->ghosts_serial);
     }
     if (c->awaited.ghosts > 0)
         sampler_extend(&c->sampler);
@@ -454,14 +446,15 @@ static void on_look(void *owner, const struct look *look)
         take_look(c);
 }
 
-static void on_ghosts(struct peer *peer, const struct link_line *line)
+static void on_ghosts(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    if (!peer->owes_ghosts || link_number(line, 1) != c->ghosts_serial)
+    if (!peer->owes_ghosts || message->ghosts.serial != c->ghosts_serial)
         return;
     peer->owes_ghosts = false;
-    c->coming.sides[peer->side].ghosts += link_number(line, 2);
-    c->coming.parts[peer->witness].sides[peer->side].ghosts += link_number(line, 2);
+    c->coming.sides[peer->side].ghosts += message->ghosts.count;
+    c->coming.parts[peer->witness].sides[peer->side].ghosts += message->ghosts.count;
     if (--c->awaited.ghosts > 0)
         return;
     sampler_complete(&c->sampler);
@@ -532,16 +525,17 @@ static void stop_workers(struct controller *c)
         if (!peer->is_stopping)
             continue;
         c->awaited.stops++;
-        ask(peer, "stop", c->stop_serial);
+        ask(peer, MESSAGE_STOP, c->stop_serial);
     }
     if (c->awaited.stops == 0)
         controller_on_event(c, EVENT_STOPPED);
 }
 
-static void on_stopped(struct peer *peer, const struct link_line *line)
+static void on_stopped(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    if (!peer->is_stopping || link_number(line, 1) != c->stop_serial)
+    if (!peer->is_stopping || message->serial != c->stop_serial)
         return;
     peer->is_stopping = false;
     if (--c->awaited.stops == 0)
@@ -557,29 +551,30 @@ static void tell_pids(struct controller *c)
         for (int k = 0; k < c->workers.worker_count; k++) {
             const struct peer *witness = workers_witness(&c->workers, i), *worker = &c->workers.peers[k];
             if (witness->host == NULL || strcmp(witness->host->identity, worker->host->identity) == 0)
-                link_send(witness->link, "pid %d", (int)worker->process.pid);
+                link_send(witness->link, &(struct message){.id = MESSAGE_PID, .pid = worker->process.pid});
         }
 }
 
 static void tell_target(struct controller *c)
 {
     const struct hosts *hosts = c->plan->settings->hosts;
-    struct link_text line = {""};
-    link_text_add(&line, "target %u %u", c->ports.first, c->ports.last);
+    struct message target = {.id = MESSAGE_TARGET,
+                             .target = {.first_port = c->ports.first,
+                                        .last_port = c->ports.last,
+                                        .count = 1,
+                                        .addresses = {c->plan->settings->address}}};
     if (hosts != NULL)
-        link_text_add(&line, "%s", hosts_server_addresses(hosts).text);
-    else
-        link_text_add(&line, " %s", address_text(&c->plan->settings->address).text);
-    controller_tell_witnesses(c, line.text);
+        target.target.count = hosts_server_addresses(hosts, target.target.addresses);
+    controller_tell_witnesses(c, &target);
 }
 
-static void on_hello(struct peer *peer, const struct link_line *line)
+static void on_hello(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    const char *version = line->count > 2 ? line->word[2] : "?";
-    if (link_number(line, 1) != LINK_PROTOCOL || strcmp(version, TCPSTORM_VERSION) != 0) {
+    if (!message_is_same_version(message)) {
         controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer_name(peer).text,
-                        version, TCPSTORM_VERSION);
+                        message->hello.version, TCPSTORM_VERSION);
         return;
     }
     if (peer->said_hello)
@@ -597,82 +592,94 @@ static void begin_listening(struct controller *c)
         c->mode->prepare(c);
     c->awaited.lanes = c->plan->lane_count;
     for (int i = 0; i < c->plan->lane_count; i++)
-        link_send(workers_server(&c->workers, c->lanes[i].pair)->link, "listen %d %s %u %d %lld %s", i,
-                  address_text(controller_lane_address(c, &c->lanes[i])).text, c->ports.first + i,
-                  c->plan->backlog, (long long)c->lanes[i].quota, opening_name(c->order->opening));
+        link_send(workers_server(&c->workers, c->lanes[i].pair)->link,
+                  &(struct message){.id = MESSAGE_LISTEN,
+                                    .listen = {.lane = i,
+                                               .address = *controller_lane_address(c, &c->lanes[i]),
+                                               .port = c->ports.first + i,
+                                               .backlog = c->plan->backlog,
+                                               .quota = c->lanes[i].quota,
+                                               .opening = c->order->opening}});
     tell_target(c);
 }
 
-static void on_listening(struct peer *peer, const struct link_line *line)
+static void on_listening(void *context, const struct message *message)
 {
+    const struct peer *peer = context;
     struct controller *c = peer->owner;
-    int64_t i = link_number(line, 1);
-    if (i < 0 || i >= c->plan->lane_count || c->lanes[i].listening)
+    int64_t i = message->lane;
+    if (i >= c->plan->lane_count || c->lanes[i].listening)
         return;
     c->lanes[i].listening = true;
     if (--c->awaited.lanes == 0)
         controller_on_event(c, EVENT_LISTENING);
 }
 
-static void on_fault(struct peer *peer, const struct link_line *line)
+static void on_fault(void *context, const struct message *message)
 {
+    const struct peer *peer = context;
     struct controller *c = peer->owner;
     if (controller_is_stopping(c))
         return;
-    const char *call = line->count > 1 ? line->word[1] : "?";
-    int error = (int)link_number(line, 2);
+    const char *call = message->fault.call;
+    int error = message->fault.error;
     const char *advice = advice_for(call, error);
     char where[32] = "";
-    if (link_number(line, 3) > 0)
-        snprintf(where, sizeof where, " on port %lld", (long long)link_number(line, 3));
+    if (message->fault.port > 0)
+        snprintf(where, sizeof where, " on port %d", message->fault.port);
     controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
                     strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
                     peer_name(peer).text, grouped(controller_opened(c)).text,
                     grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
 }
 
-/* Of a witness in the middle of a look: that it was heard is all there is to it. */
-static void on_looking(struct peer *peer, const struct link_line *line)
+static void on_seen(void *context, const struct message *message)
 {
-    (void)peer;
-    (void)line;
+    const struct peer *peer = context;
+    struct controller *c = peer->owner;
+    sampler_hear_seen(&c->sampler, (int)(peer - workers_witness(&c->workers, 0)), message);
 }
 
-static const struct verb verbs[] = {
-    {"pong", controller_note_pong},
-    {"hello", on_hello},
-    {"listening", on_listening},
-    {"fault", on_fault},
-    {"ghosts", on_ghosts},
-    {"stopped", on_stopped},
-    {"looking", on_looking},
-    {"class", on_class},
-    {"owned", on_owned},
+static void on_unseen(void *context, const struct message *message)
+{
+    const struct peer *peer = context;
+    struct controller *c = peer->owner;
+    sampler_hear_unseen(&c->sampler, (int)(peer - workers_witness(&c->workers, 0)), message);
+}
+
+/* Of a witness in the middle of a look: that it was heard is all there is to it. */
+static void on_looking(void *context, const struct message *message)
+{
+    (void)context;
+    (void)message;
+}
+
+static message_handler *const handlers[MESSAGE_COUNT] = {
+    [MESSAGE_PONG] = controller_note_pong,
+    [MESSAGE_HELLO] = on_hello,
+    [MESSAGE_LISTENING] = on_listening,
+    [MESSAGE_FAULT] = on_fault,
+    [MESSAGE_GHOSTS] = on_ghosts,
+    [MESSAGE_STOPPED] = on_stopped,
+    [MESSAGE_SEEN] = on_seen,
+    [MESSAGE_UNSEEN] = on_unseen,
+    [MESSAGE_LOOKING] = on_looking,
+    [MESSAGE_CLASS] = on_class,
+    [MESSAGE_OWNED] = on_owned,
 };
 
-bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct link_line *line)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(known[i].name, line->word[0]) == 0) {
-            known[i].run(peer, line);
-            return true;
-        }
-    }
-    return false;
-}
-
-static void on_line(void *context, const struct link_line *line)
+static void on_message(void *context, const struct message *message)
 {
     struct peer *peer = context;
     struct controller *c = peer->owner;
     peer_heard(peer);
-    if (controller_is_over(c) ||
-        (peer->is_witness && sampler_hear(&c->sampler, (int)(peer - workers_witness(&c->workers, 0)), line)))
+    if (controller_is_over(c))
         return;
-    if (!peer->is_witness && strcmp(line->word[0], "pong") != 0)
+    if (!peer->is_witness && message->id != MESSAGE_PONG)
         c->progress_us = peer->heard_us;
-    if (!controller_hear(verbs, sizeof verbs / sizeof verbs[0], peer, line) && !c->mode->hear(peer, line))
-        controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text, line->word[0]);
+    if (!message_dispatch(handlers, peer, message) && !message_dispatch(c->mode->handlers, peer, message))
+        controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text,
+                        message_rows[message->id].name);
 }
 
 static void on_bad_line(void *context, const struct message_complaint *why)
@@ -781,7 +788,7 @@ static void start_workers(struct controller *c)
     struct peer *failed;
     enter(c, PHASE_STARTING, NO_LIMIT);
     c->awaited.greetings = c->workers.count;
-    int rc = workers_start(&c->workers, on_line, &failed);
+    int rc = workers_start(&c->workers, on_message, &failed);
     if (rc == -EAGAIN)
         controller_fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
                         failed->process.name);
@@ -790,13 +797,12 @@ static void start_workers(struct controller *c)
                         failed->host->fault);
     else if (rc != 0)
         controller_fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
-    char backend[32];
-    snprintf(backend, sizeof backend, "backend %s", c->plan->witness->name);
     c->sampler.witness_count = rc == 0 ? c->workers.witness_count : 0;
     for (int i = 0; i < c->sampler.witness_count; i++)
         c->sampler.witnesses[i] = workers_witness(&c->workers, i)->link;
     if (rc == 0)
-        controller_tell_witnesses(c, backend);
+        controller_tell_witnesses(
+            c, &(struct message){.id = MESSAGE_BACKEND, .backend = {c->plan->witness->name}});
 }
 
 void controller_start(struct controller *c)

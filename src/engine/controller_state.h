@@ -72,8 +72,8 @@ struct mode {
     void (*prepare)(struct controller *c);
     /* Tells the workers what to do in c->step; EVENT_ACTED follows when they have. */
     void (*begin_step)(struct controller *c);
-    /* False when the line is none of its. */
-    bool (*hear)(struct peer *peer, const struct link_line *line);
+    /* Of the messages that only it waits for; the context is the peer. */
+    message_handler *const *handlers;
     /* Connections that the client worker of that pair has begun and that have not failed. */
     int64_t (*opened_by)(const struct controller *c, int pair);
     struct expectation (*expected)(const struct controller *c, int64_t now_us);
@@ -157,18 +157,9 @@ const struct address *controller_lane_address(const struct controller *c, const 
 int64_t controller_opened(const struct controller *c);
 
 /* Tells all witnesses. */
-void controller_tell_witnesses(struct controller *c, const char *line);
+void controller_tell_witnesses(struct controller *c, const struct message *message);
 
 const struct order_step *controller_step(const struct controller *c);
-
-/* A line that a worker or the witness may say. */
-struct verb {
-    const char *name;
-    void (*run)(struct peer *peer, const struct link_line *line);
-};
-
-/* Runs the one that the line begins with; false when none of them is. */
-bool controller_hear(const struct verb *known, size_t count, struct peer *peer, const struct link_line *line);
 
 /* Something has happened; what it means depends on the phase, and in some phases it means nothing. */
 void controller_on_event(struct controller *c, enum event_kind event);
@@ -214,7 +205,7 @@ void controller_tell_order_end(struct controller *c);
 void controller_watch(struct controller *c);
 
 /* Where that peer has answered a later question, but owes an answer to an earlier one, that one is lost. */
-void controller_note_pong(struct peer *peer, const struct link_line *line);
+void controller_note_pong(void *context, const struct message *message);
 
 /* The sentence of an order that lost a process. */
 void controller_describe_lost(struct controller *c);

@@ -137,10 +137,11 @@ void controller_watch(struct controller *c)
             c->label.text);
 }
 
-void controller_note_pong(struct peer *peer, const struct link_line *line)
+void controller_note_pong(void *context, const struct message *message)
 {
+    struct peer *peer = context;
     struct controller *c = peer->owner;
-    int64_t serial = link_number(line, 1);
+    int64_t serial = message->serial;
     if (serial <= peer->pong_serial || serial > peer->ping_serial)
         return;
     peer->pong_serial = serial;

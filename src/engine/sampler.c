@@ -4,12 +4,10 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <string.h>
 
 enum {
     LOOK_SHARE = 10, /* while things move, looks take at most this part of the time */
     FAILED_MAX = 10,
-    TALLIES = 4, /* of a side, beside its counts by state */
     WAIT_MS = 20,
 };
 
@@ -46,7 +44,7 @@ void sampler_now(struct sampler *sampler)
     sampler->error = 0;
     sampler->serial++;
     for (int i = 0; i < sampler->witness_count; i++)
-        link_send(sampler->witnesses[i], "look %lld", (long long)sampler->serial);
+        link_send(sampler->witnesses[i], &(struct message){.id = MESSAGE_LOOK, .serial = sampler->serial});
 }
 
 void sampler_later(struct sampler *sampler, bool moving, int64_t last_took_us)
@@ -70,22 +68,6 @@ void sampler_stop(struct sampler *sampler)
     event_del(sampler->timer);
 }
 
-static void hear_seen(struct sampler *sampler, int witness, const struct link_line *line)
-{
-    struct look_part *part = &sampler->look.parts[witness];
-    int next = 3;
-    for (int side = 0; side < SIDE_COUNT; side++)
-        for (int state = 0; state < STATE_COUNT; state++)
-            part->sides[side].of[state] = link_number(line, next++);
-    for (int side = 0; side < SIDE_COUNT; side++) {
-        part->sides[side].owned = link_number(line, next++);
-        part->sides[side].unread = link_number(line, next++);
-        part->sides[side].unowned = link_number(line, next++);
-        part->sides[side].queued = link_number(line, next++);
-        histogram_add(&sampler->look.sides[side], &part->sides[side]);
-    }
-}
-
 /* All witnesses have answered; a look that one of them could not take is none. */
 static void end_look(struct sampler *sampler)
 {
@@ -102,25 +84,38 @@ static void end_look(struct sampler *sampler)
         sampler_later(sampler, false, sampler->look.took_us);
 }
 
-bool sampler_hear(struct sampler *sampler, int witness, const struct link_line *line)
+/* False: the answer is none to the look under way. */
+static bool take_answer(struct sampler *sampler, int witness, int64_t serial, int64_t took_us)
 {
-    bool seen = strcmp(line->word[0], "seen") == 0 && line->count == 3 + SIDE_COUNT * (STATE_COUNT + TALLIES);
-    bool unseen = strcmp(line->word[0], "unseen") == 0 && line->count == 4;
-    if (!seen && !unseen)
-        return false;
     bool is_known = (sampler->answered & 1U << witness) != 0;
-    if (sampler->stopped || !sampler->looking || is_known || link_number(line, 1) != sampler->serial)
-        return true;
+    if (sampler->stopped || !sampler->looking || is_known || serial != sampler->serial)
+        return false;
     sampler->answered |= 1U << witness;
-    if (link_number(line, 2) > sampler->look.took_us)
-        sampler->look.took_us = link_number(line, 2);
-    if (seen)
-        hear_seen(sampler, witness, line);
-    else
-        sampler->error = (int)link_number(line, 3);
-    if (--sampler->awaited == 0)
-        end_look(sampler);
+    sampler->awaited--;
+    if (took_us > sampler->look.took_us)
+        sampler->look.took_us = took_us;
     return true;
+}
+
+void sampler_hear_seen(struct sampler *sampler, int witness, const struct message *seen)
+{
+    if (!take_answer(sampler, witness, seen->seen.serial, seen->seen.took_us))
+        return;
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        sampler->look.parts[witness].sides[side] = seen->seen.sides[side];
+        histogram_add(&sampler->look.sides[side], &seen->seen.sides[side]);
+    }
+    if (sampler->awaited == 0)
+        end_look(sampler);
+}
+
+void sampler_hear_unseen(struct sampler *sampler, int witness, const struct message *unseen)
+{
+    if (!take_answer(sampler, witness, unseen->unseen.serial, unseen->unseen.took_us))
+        return;
+    sampler->error = unseen->unseen.error;
+    if (sampler->awaited == 0)
+        end_look(sampler);
 }
 
 void sampler_extend(struct sampler *sampler)

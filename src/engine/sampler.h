@@ -74,9 +74,10 @@ bool sampler_awaits(const struct sampler *sampler, int witness);
 /* No more looks; what is under way is not reported. */
 void sampler_stop(struct sampler *sampler);
 
-/* Takes a line of the i-th witness, calls on_look or on_blind. False when the line is none of its. A look
- * that failed is not reported; the next is due after the interval. */
-bool sampler_hear(struct sampler *sampler, int witness, const struct link_line *line);
+/* Take the MESSAGE_SEEN or MESSAGE_UNSEEN of the i-th witness, and call on_look or on_blind when it was the
+ * last. A look that failed is not reported; the next is due after the interval. */
+void sampler_hear_seen(struct sampler *sampler, int witness, const struct message *seen);
+void sampler_hear_unseen(struct sampler *sampler, int witness, const struct message *unseen);
 
 void sampler_free(struct sampler *sampler);
 

@@ -11,7 +11,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -58,20 +57,19 @@ static void arrivals_worker_stop(struct arrivals_worker *flow)
     endpoint_stop(&flow->endpoint);
 }
 
-/* script LIFE_US LEAKED OF ACT@TRIGGER ... */
-static void do_script(struct worker *worker, struct endpoint *endpoint, const struct link_line *line)
+static void on_script(void *context, const struct message *message)
 {
-    endpoint->life_us = link_number(line, 1);
-    endpoint->leak = (struct leak_share){link_number(line, 2), link_number(line, 3)};
-    for (int i = 4; i < line->count; i++)
-        if (script_add_word(&endpoint->script, line->word[i]) != 0)
-            worker_fault(worker, "script", EPROTO, 0);
+    const struct worker *worker = context;
+    struct arrivals_worker *flow = worker->role_state;
+    flow->endpoint.life_us = message->script.life_us;
+    flow->endpoint.leak = (struct leak_share){message->script.leaked, message->script.of};
+    flow->endpoint.script = message->script.script;
 }
 
-static void do_nofile(struct worker *worker, struct endpoint *endpoint, const struct link_line *line)
+static void on_nofile(void *context, const struct message *message)
 {
-    (void)endpoint;
-    rlim_t most = (rlim_t)link_number(line, 1);
+    struct worker *worker = context;
+    rlim_t most = (rlim_t)message->nofile.most;
     const struct rlimit limit = {most, most};
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         worker_fault(worker, "setrlimit", errno, 0);
@@ -81,22 +79,6 @@ static int64_t arrivals_worker_ghosts(const struct worker *worker)
 {
     return open_descriptors_ghosts(
         &((const struct arrivals_worker *)worker->role_state)->endpoint.descriptors);
-}
-
-static bool arrivals_worker_on_line(struct worker *worker, const struct link_line *line)
-{
-    static const struct {
-        const char *name;
-        void (*run)(struct worker *worker, struct endpoint *endpoint, const struct link_line *line);
-    } verbs[] = {{"script", do_script}, {"nofile", do_nofile}};
-    struct arrivals_worker *flow = worker->role_state;
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, line->word[0]) == 0) {
-            verbs[i].run(worker, &flow->endpoint, line);
-            return true;
-        }
-    }
-    return false;
 }
 
 /* ---- the server ---- */
@@ -109,9 +91,13 @@ struct arrivals_server {
 static void report_serving(struct worker *worker)
 {
     const struct endpoint *endpoint = &((struct arrivals_server *)worker->role_state)->flow.endpoint;
-    link_send(worker->link, "serving %lld %lld %lld %d %lld %lld", (long long)endpoint->begun,
-              (long long)endpoint->descriptors.count, (long long)endpoint->errors, endpoint->last_errno,
-              (long long)endpoint->leaked, (long long)endpoint->lost);
+    link_send(worker->link, &(struct message){.id = MESSAGE_SERVING,
+                                              .tally = {.flow = {.begun = endpoint->begun,
+                                                                 .errors = endpoint->errors,
+                                                                 .error = endpoint->last_errno,
+                                                                 .leaked = endpoint->leaked,
+                                                                 .lost = endpoint->lost},
+                                                        .fds = endpoint->descriptors.count}});
 }
 
 static bool server_flow_start(struct worker *worker)
@@ -133,34 +119,29 @@ static void server_flow_stop(struct worker *worker)
     free(server);
 }
 
-static void do_listen(struct worker *worker, const struct link_line *line)
+static void on_listen(void *context, const struct message *message)
 {
+    struct worker *worker = context;
     struct arrivals_server *server = worker->role_state;
-    struct address address;
-    uint16_t port = (uint16_t)link_number(line, 3);
-    if (line->count != 7 || !address_parse(line->word[2], &address)) {
-        worker_fault(worker, "listen", EPROTO, port);
-        return;
-    }
+    uint16_t port = (uint16_t)message->listen.port;
     int error;
-    struct listener *listener = listener_open(worker->base, &address, port, (int)link_number(line, 4),
-                                              endpoint_on_acceptable, &server->flow.endpoint, &error);
+    struct listener *listener =
+        listener_open(worker->base, &message->listen.address, port, message->listen.backlog,
+                      endpoint_on_acceptable, &server->flow.endpoint, &error);
     if (listener == NULL) {
         worker_fault(worker, "listen", -error, port);
         return;
     }
     listener->next = server->listeners;
     server->listeners = listener;
-    link_send(worker->link, "listening %lld", (long long)link_number(line, 1));
+    link_send(worker->link, &(struct message){.id = MESSAGE_LISTENING, .lane = message->listen.lane});
 }
 
-static bool server_flow_on_line(struct worker *worker, const struct link_line *line)
-{
-    if (strcmp(line->word[0], "listen") != 0)
-        return arrivals_worker_on_line(worker, line);
-    do_listen(worker, line);
-    return true;
-}
+static message_handler *const server_handlers[MESSAGE_COUNT] = {
+    [MESSAGE_LISTEN] = on_listen,
+    [MESSAGE_SCRIPT] = on_script,
+    [MESSAGE_NOFILE] = on_nofile,
+};
 
 const struct worker_role arrivals_server = {
     .name = "server-flow",
@@ -168,7 +149,7 @@ const struct worker_role arrivals_server = {
     .start = server_flow_start,
     .stop = server_flow_stop,
     .ghosts = arrivals_worker_ghosts,
-    .on_line = server_flow_on_line,
+    .handlers = server_handlers,
 };
 
 /* ---- the client ---- */
@@ -220,12 +201,18 @@ static void report_arrived(struct worker *worker)
     const struct endpoint *endpoint = &client->flow.endpoint;
     const struct attempt *oldest = TAILQ_FIRST(&client->attempts);
     int64_t waiting_us = oldest != NULL ? monotonic_us() - oldest->began_us : 0;
-    link_send(worker->link, "arrived %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld %lld",
-              (long long)client->started, (long long)client->connected,
-              (long long)endpoint->descriptors.count, (long long)endpoint->errors,
-              (long long)client->pacer.late, (long long)client->pacer.worst_us, (long long)waiting_us,
-              (long long)client->timeouts, (long long)endpoint->leaked, (long long)endpoint->lost,
-              (long long)client->pacer.span_us);
+    link_send(worker->link, &(struct message){.id = MESSAGE_ARRIVED,
+                                              .tally = {.flow = {.begun = client->started,
+                                                                 .connected = client->connected,
+                                                                 .late = client->pacer.late,
+                                                                 .worst_us = client->pacer.worst_us,
+                                                                 .oldest_us = waiting_us,
+                                                                 .timeouts = client->timeouts,
+                                                                 .span_us = client->pacer.span_us,
+                                                                 .leaked = endpoint->leaked,
+                                                                 .lost = endpoint->lost,
+                                                                 .errors = endpoint->errors},
+                                                        .fds = endpoint->descriptors.count}});
 }
 
 static void stop(struct worker *worker, const char *call, int error, const struct destination *to)
@@ -384,8 +371,10 @@ static void on_report_due(struct worker *worker)
     if (client->is_stopped || !is_over(client))
         return;
     client->is_arriving = false;
-    link_send(worker->link, "done %lld %lld 0 0 %lld", (long long)client->serial, (long long)client->started,
-              (long long)client->flow.endpoint.descriptors.count);
+    link_send(worker->link, &(struct message){.id = MESSAGE_DONE,
+                                              .acted = {.serial = client->serial,
+                                                        .done = client->started,
+                                                        .fds = client->flow.endpoint.descriptors.count}});
 }
 
 /* ---- the role ---- */
@@ -421,53 +410,41 @@ static void client_flow_stop(struct worker *worker)
     free(client);
 }
 
-static void do_connect(struct worker *worker, const struct link_line *line)
+static void on_connect(void *context, const struct message *message)
 {
+    const struct worker *worker = context;
     struct arrivals_client *client = worker->role_state;
-    struct address address;
-    uint16_t port = (uint16_t)link_number(line, 3);
     size_t count = (size_t)client->destination_count + 1;
-    if (line->count != 6 || !address_parse(line->word[2], &address)) {
-        worker_fault(worker, "connect", EPROTO, port);
-        return;
-    }
     client->destinations = memory_resize(client->destinations, count * sizeof *client->destinations);
     struct destination *to = &client->destinations[client->destination_count++];
-    to->port = port;
-    to->length = address_to_sockaddr(&address, port, &to->where);
+    to->port = (uint16_t)message->connect.port;
+    to->length = address_to_sockaddr(&message->connect.address, to->port, &to->where);
 }
 
-static void do_arrive(struct worker *worker, const struct link_line *line)
+static void on_arrive(void *context, const struct message *message)
 {
     static const struct timeval at_once = {0, 0};
+    struct worker *worker = context;
     struct arrivals_client *client = worker->role_state;
-    if (line->count != 5 || client->destination_count == 0 || link_number(line, 3) <= 0) {
+    if (client->destination_count == 0) {
         worker_fault(worker, "arrive", EPROTO, 0);
         return;
     }
-    client->serial = link_number(line, 1);
+    client->serial = message->arrive.serial;
     client->pacer = (struct pacer){
-        .began_us = monotonic_us(), .total = link_number(line, 2), .rate_milli = link_number(line, 3)};
-    client->timeout_us = link_number(line, 4);
+        .began_us = monotonic_us(), .total = message->arrive.total, .rate_milli = message->arrive.rate_milli};
+    client->timeout_us = message->arrive.timeout_us;
     client->last_event_us = client->pacer.began_us;
     client->is_arriving = true;
     evtimer_add(client->due, &at_once);
 }
 
-static bool client_flow_on_line(struct worker *worker, const struct link_line *line)
-{
-    static const struct {
-        const char *name;
-        void (*run)(struct worker *worker, const struct link_line *line);
-    } verbs[] = {{"connect", do_connect}, {"arrive", do_arrive}};
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, line->word[0]) == 0) {
-            verbs[i].run(worker, line);
-            return true;
-        }
-    }
-    return arrivals_worker_on_line(worker, line);
-}
+static message_handler *const client_handlers[MESSAGE_COUNT] = {
+    [MESSAGE_CONNECT] = on_connect,
+    [MESSAGE_ARRIVE] = on_arrive,
+    [MESSAGE_SCRIPT] = on_script,
+    [MESSAGE_NOFILE] = on_nofile,
+};
 
 const struct worker_role arrivals_client = {
     .name = "client-flow",
@@ -476,5 +453,5 @@ const struct worker_role arrivals_client = {
     .stop = client_flow_stop,
     .halt = client_flow_halt,
     .ghosts = arrivals_worker_ghosts,
-    .on_line = client_flow_on_line,
+    .handlers = client_handlers,
 };

@@ -5,14 +5,12 @@
 #include "base/memory.h"
 #include "kernel/listen_socket.h"
 #include "kernel/packet_drop.h"
-#include "model/close_order.h"
 #include "worker/listener.h"
 #include "worker/worker.h"
 
 #include <errno.h>
 #include <event2/event.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -56,8 +54,11 @@ static void report_accepted(struct server_lane *lane)
 {
     struct worker *worker = lane->worker;
     lane->reported = lane->accepted;
-    link_send(worker->link, "accepted %lld %lld %lld %lld", (long long)lane->number,
-              (long long)lane->accepted, (long long)worker->connections.open, (long long)worker->errors);
+    link_send(worker->link, &(struct message){.id = MESSAGE_ACCEPTED,
+                                              .accepted = {.lane = lane->number,
+                                                           .total = lane->accepted,
+                                                           .fds = worker->connections.open,
+                                                           .errors = worker->errors}});
 }
 
 /* These say something about one connection that did not come about (man 2 accept). */
@@ -120,60 +121,50 @@ static int open_listeners(struct worker *worker, const struct address *address, 
     return 0;
 }
 
-static int open_listener(struct worker *worker, const struct link_line *line, const struct address *address,
-                         enum opening opening)
+static int open_listener(struct worker *worker, const struct message *message)
 {
     struct server_lane *lane = memory_new(sizeof *lane);
-    int backlog = (int)link_number(line, 4), rc;
+    int rc;
     *lane = (struct server_lane){
         .worker = worker,
         .next = worker->role_state,
-        .number = link_number(line, 1),
-        .quota = link_number(line, 5),
-        .report_every = backlog / 8 + 1, /* well below the window of half a backlog: see batch_client */
+        .number = message->listen.lane,
+        .quota = message->listen.quota,
+        /* well below the window of half a backlog: see batch_client */
+        .report_every = message->listen.backlog / 8 + 1,
     };
-    lane->listener = listener_open(worker->base, address, (uint16_t)link_number(line, 3), backlog,
-                                   on_connections, lane, &rc);
+    lane->listener = listener_open(worker->base, &message->listen.address, (uint16_t)message->listen.port,
+                                   message->listen.backlog, on_connections, lane, &rc);
     if (lane->listener == NULL) {
         free(lane);
         return rc;
     }
     worker->role_state = lane;
-    if (opening != OPENING_FULL)
+    if (message->listen.opening != OPENING_FULL)
         listener_leave(lane->listener);
-    return opening == OPENING_UNANSWERED ? packet_drop_begin(lane->listener->fd) : 0;
+    return message->listen.opening == OPENING_UNANSWERED ? packet_drop_begin(lane->listener->fd) : 0;
 }
 
-static void do_listen(struct worker *worker, const struct link_line *line)
+static void on_listen(void *context, const struct message *message)
 {
-    struct address address;
-    uint16_t port = (uint16_t)link_number(line, 3);
-    if (line->count != 7 || !address_parse(line->word[2], &address)) {
-        worker_fault(worker, "listen", EPROTO, port);
-        return;
-    }
-    enum opening opening = opening_parse(line->word[6]);
-    int rc = opening == OPENING_LISTENERS ? open_listeners(worker, &address, port, link_number(line, 5))
-                                          : open_listener(worker, line, &address, opening);
+    struct worker *worker = context;
+    uint16_t port = (uint16_t)message->listen.port;
+    int rc = message->listen.opening == OPENING_LISTENERS
+                 ? open_listeners(worker, &message->listen.address, port, message->listen.quota)
+                 : open_listener(worker, message);
     if (rc != 0)
         worker_fault(worker, "listen", -rc, port);
     else
-        link_send(worker->link, "listening %lld", (long long)link_number(line, 1));
+        link_send(worker->link, &(struct message){.id = MESSAGE_LISTENING, .lane = message->listen.lane});
 }
 
-static bool server_on_line(struct worker *worker, const struct link_line *line)
-{
-    if (strcmp(line->word[0], "listen") != 0)
-        return false;
-    do_listen(worker, line);
-    return true;
-}
+static message_handler *const server_handlers[MESSAGE_COUNT] = {[MESSAGE_LISTEN] = on_listen};
 
 const struct worker_role batch_server = {
     .name = "server",
     .start = server_start,
     .stop = server_stop,
-    .on_line = server_on_line,
+    .handlers = server_handlers,
 };
 
 /* ---- the client ---- */
@@ -213,9 +204,12 @@ struct pending_connect {
 
 static void report_opened(struct worker *worker, const struct client_lane *lane)
 {
-    link_send(worker->link, "opened %lld %lld %lld %lld %lld", (long long)lane->lane,
-              (long long)lane->started, (long long)lane->connected, (long long)worker->connections.open,
-              (long long)worker->errors);
+    link_send(worker->link, &(struct message){.id = MESSAGE_OPENED,
+                                              .opened = {.lane = lane->lane,
+                                                         .started = lane->started,
+                                                         .connected = lane->connected,
+                                                         .fds = worker->connections.open,
+                                                         .errors = worker->errors}});
 }
 
 static void connect_failed(struct worker *worker, const struct client_lane *lane, const char *call, int error)
@@ -358,58 +352,43 @@ static void client_stop(struct worker *worker)
     free(client);
 }
 
-static void do_connect(struct worker *worker, const struct link_line *line)
+static void on_connect(void *context, const struct message *message)
 {
+    const struct worker *worker = context;
     struct client *client = worker->role_state;
-    struct address address;
-    uint16_t port = (uint16_t)link_number(line, 3);
-    if (line->count != 6 || !address_parse(line->word[2], &address)) {
-        worker_fault(worker, "connect", EPROTO, port);
-        return;
-    }
+    enum opening opening = message->connect.opening;
     struct client_lane *lane = memory_new(sizeof *lane);
-    lane->lane = link_number(line, 1);
-    lane->port = port;
-    lane->quota = link_number(line, 4);
-    enum opening opening = opening_parse(line->word[5]);
+    lane->lane = message->connect.lane;
+    lane->port = (uint16_t)message->connect.port;
+    lane->quota = message->connect.quota;
     lane->is_deaf = opening == OPENING_HALF;
     lane->is_vain = opening == OPENING_HALF || opening == OPENING_UNANSWERED;
-    lane->where_length = address_to_sockaddr(&address, port, &lane->where);
+    lane->where_length = address_to_sockaddr(&message->connect.address, lane->port, &lane->where);
     lane->next = client->lanes;
     client->lanes = lane;
 }
 
-static void do_credit(struct worker *worker, const struct link_line *line)
+static void on_credit(void *context, const struct message *message)
 {
     static const struct timeval at_once = {0, 0};
+    const struct worker *worker = context;
     struct client *client = worker->role_state;
-    int64_t wanted = link_number(line, 1);
     for (struct client_lane *lane = client->lanes; lane != NULL; lane = lane->next)
-        if (lane->lane == wanted)
-            lane->credit = link_number(line, 2);
+        if (lane->lane == message->credit.lane)
+            lane->credit = message->credit.total;
     if (!client->stopped)
         evtimer_add(client->tick, &at_once);
 }
 
-static bool client_on_line(struct worker *worker, const struct link_line *line)
-{
-    static const struct {
-        const char *name;
-        void (*run)(struct worker *worker, const struct link_line *line);
-    } verbs[] = {{"connect", do_connect}, {"credit", do_credit}};
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, line->word[0]) == 0) {
-            verbs[i].run(worker, line);
-            return true;
-        }
-    }
-    return false;
-}
+static message_handler *const client_handlers[MESSAGE_COUNT] = {
+    [MESSAGE_CONNECT] = on_connect,
+    [MESSAGE_CREDIT] = on_credit,
+};
 
 const struct worker_role batch_client = {
     .name = "client",
     .start = client_start,
     .stop = client_stop,
     .halt = client_halt,
-    .on_line = client_on_line,
+    .handlers = client_handlers,
 };

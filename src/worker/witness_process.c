@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "base/version.h"
 #include "control/link.h"
 #include "control/spawn.h"
 #include "kernel/lingering.h"
@@ -12,7 +11,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -54,6 +52,13 @@ static bool hand_over(FILE *out)
     return fflush(out) == 0 && !ferror(out);
 }
 
+static void say(const struct witness_state *witness, const struct message *message)
+{
+    struct message_text line;
+    message_encode(message, &line);
+    fprintf(witness->out, "%s\n", line.text);
+}
+
 /* A look at millions of sockets takes seconds: the controller is told that it goes on. */
 static void on_pulse(void *context)
 {
@@ -62,100 +67,99 @@ static void on_pulse(void *context)
     if (now_us - witness->spoke_us < PULSE_US)
         return;
     witness->spoke_us = now_us;
-    fputs("looking\n", witness->out);
+    say(witness, &(struct message){.id = MESSAGE_LOOKING});
     hand_over(witness->out);
 }
 
-static void do_backend(struct witness_state *witness, const struct link_line *line)
+static void on_backend(void *context, const struct message *message)
 {
-    witness->backend = witness_named(line->word[1]);
+    struct witness_state *witness = context;
+    witness->backend = witness_named(message->backend.name);
 }
 
-static void do_target(struct witness_state *witness, const struct link_line *line)
+static void on_target(void *context, const struct message *message)
 {
+    struct witness_state *witness = context;
     struct look_target *target = &witness->target;
-    address_parse(line->word[3], &target->address);
-    target->ports.first = (uint16_t)link_number(line, 1);
-    target->ports.last = (uint16_t)link_number(line, 2);
-    target->more_count = line->count - 4;
+    target->ports.first = (uint16_t)message->target.first_port;
+    target->ports.last = (uint16_t)message->target.last_port;
+    target->address = message->target.addresses[0];
+    target->more_count = message->target.count - 1;
     for (int i = 0; i < target->more_count; i++)
-        address_parse(line->word[4 + i], &target->more[i]);
+        target->more[i] = message->target.addresses[1 + i];
 }
 
-static void do_look(struct witness_state *witness, const struct link_line *line)
+static void on_look(void *context, const struct message *message)
 {
-    struct histogram sides[SIDE_COUNT];
+    const struct witness_state *witness = context;
+    struct message seen = {.id = MESSAGE_SEEN, .seen = {.serial = message->serial}};
     int64_t began_us = monotonic_us();
-    int rc =
-        witness->backend == NULL ? -EPROTONOSUPPORT : witness_look(witness->backend, &witness->target, sides);
-    long long serial = link_number(line, 1), took_us = monotonic_us() - began_us;
-    if (rc != 0) {
-        fprintf(witness->out, "unseen %lld %lld %d\n", serial, took_us, -rc);
-        return;
-    }
-    fprintf(witness->out, "seen %lld %lld", serial, took_us);
-    for (int side = 0; side < SIDE_COUNT; side++)
-        for (int state = 0; state < STATE_COUNT; state++)
-            fprintf(witness->out, " %lld", (long long)sides[side].of[state]);
-    for (int side = 0; side < SIDE_COUNT; side++)
-        fprintf(witness->out, " %lld %lld %lld %lld", (long long)sides[side].owned,
-                (long long)sides[side].unread, (long long)sides[side].unowned, (long long)sides[side].queued);
-    fputc('\n', witness->out);
+    int rc = witness->backend == NULL ? -EPROTONOSUPPORT
+                                      : witness_look(witness->backend, &witness->target, seen.seen.sides);
+    seen.seen.took_us = monotonic_us() - began_us;
+    if (rc == 0)
+        say(witness, &seen);
+    else
+        say(witness,
+            &(struct message){.id = MESSAGE_UNSEEN, .unseen = {message->serial, seen.seen.took_us, -rc}});
 }
 
-static void do_pid(struct witness_state *witness, const struct link_line *line)
+static void on_pid(void *context, const struct message *message)
 {
+    struct witness_state *witness = context;
     witness->pids = memory_resize(witness->pids, ((size_t)witness->pid_count + 1) * sizeof *witness->pids);
-    witness->pids[witness->pid_count++] = (pid_t)link_number(line, 1);
+    witness->pids[witness->pid_count++] = message->pid;
 }
 
-static void do_nice(struct witness_state *witness, const struct link_line *line)
+static void on_nice(void *context, const struct message *message)
 {
-    (void)witness;
-    setpriority(PRIO_PROCESS, 0, (int)link_number(line, 1));
+    (void)context;
+    setpriority(PRIO_PROCESS, 0, message->nice.increment);
 }
 
-static void do_owners(struct witness_state *witness, const struct link_line *line)
+static void on_owners(void *context, const struct message *message)
 {
+    const struct witness_state *witness = context;
     struct lingering lingering = {.count = 0};
     int rc = witness->backend == NULL ? -EPROTONOSUPPORT
                                       : lingering_look(witness->backend, &witness->target, witness->pids,
                                                        witness->pid_count, &lingering);
     for (int i = 0; i < lingering.count; i++) {
         const struct lingering_class *class = &lingering.each[i];
-        fprintf(witness->out, "class %s %d %d %d %d %d %d %d %lld %lld %s\n", line->word[1], class->side,
-                class->state, class->unread, class->owned, class->listed, (int)class->pid, class->processes,
-                (long long)class->count, (long long)class->oldest_ms,
-                class->command[0] != '\0' ? class->command : "-");
+        say(witness,
+            &(struct message){.id = MESSAGE_CLASS,
+                              .class = {.serial = message->serial,
+                                        .of = *class,
+                                        .command = class->command[0] != '\0' ? class->command : "-"}});
     }
-    fprintf(witness->out, "owned %s %lld %d\n", line->word[1], (long long)lingering.total, -rc);
+    say(witness, &(struct message){.id = MESSAGE_OWNED, .owned = {message->serial, lingering.total, -rc}});
 }
 
-static void do_ping(struct witness_state *witness, const struct link_line *line)
+static void on_ping(void *context, const struct message *message)
 {
-    fprintf(witness->out, "pong %lld\n", (long long)link_number(line, 1));
+    say(context, &(struct message){.id = MESSAGE_PONG, .serial = message->serial});
 }
 
-static void do_quit(struct witness_state *witness, const struct link_line *line)
+static void on_quit(void *context, const struct message *message)
 {
-    (void)line;
-    witness->quit = true;
+    (void)message;
+    ((struct witness_state *)context)->quit = true;
 }
 
-struct verb {
-    const char *name;
-    void (*run)(struct witness_state *witness, const struct link_line *line);
+static message_handler *const handlers[MESSAGE_COUNT] = {
+    [MESSAGE_BACKEND] = on_backend, [MESSAGE_TARGET] = on_target, [MESSAGE_LOOK] = on_look,
+    [MESSAGE_PID] = on_pid,         [MESSAGE_NICE] = on_nice,     [MESSAGE_OWNERS] = on_owners,
+    [MESSAGE_PING] = on_ping,       [MESSAGE_QUIT] = on_quit,
 };
 
-static const struct verb verbs[] = {{"backend", do_backend}, {"target", do_target}, {"look", do_look},
-                                    {"pid", do_pid},         {"nice", do_nice},     {"owners", do_owners},
-                                    {"ping", do_ping},       {"quit", do_quit}};
-
-static void obey(struct witness_state *witness, const struct link_line *line)
+/* What is no message ends it: whoever that is, it is no controller of ours. */
+static void obey(struct witness_state *witness, char *line)
 {
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-        if (strcmp(verbs[i].name, line->word[0]) == 0)
-            verbs[i].run(witness, line);
+    struct message message;
+    struct message_complaint why;
+    if (!message_decode(WAY_TO_WITNESS, line, &message, &why) ||
+        !message_dispatch(handlers, witness, &message))
+        witness->quit = true;
     if (!hand_over(witness->out))
         witness->quit = witness->has_failed = true;
     witness->spoke_us = monotonic_us();
@@ -172,17 +176,12 @@ int witness_process_run(int from_controller, int to_controller)
     if (in == NULL || witness.out == NULL)
         return -errno;
     setvbuf(witness.out, answer, _IOFBF, sizeof answer);
-    fprintf(witness.out, "hello %d %s\n", LINK_PROTOCOL, TCPSTORM_VERSION);
+    const struct message hello = message_hello();
+    say(&witness, &hello);
     witness.quit = witness.has_failed = !hand_over(witness.out);
-    char text[LINK_LINE_MAX];
-    while (!witness.quit && fgets(text, sizeof text, in) != NULL) {
-        struct link_line line;
-        struct message_complaint why;
-        if (link_split(text, &line) == 0 && message_check(WAY_TO_WITNESS, &line, &why))
-            obey(&witness, &line);
-        else
-            witness.quit = true; /* whoever that is: it is no controller of ours */
-    }
+    char line[MESSAGE_LINE_MAX];
+    while (!witness.quit && fgets(line, sizeof line, in) != NULL)
+        obey(&witness, line);
     free(witness.pids);
     fclose(witness.out);
     fclose(in);

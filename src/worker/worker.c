@@ -1,13 +1,10 @@
 #include "worker/worker.h"
 
-#include "base/version.h"
 #include "control/spawn.h"
 #include "kernel/host_limits.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/resource.h>
 
 enum { BEHIND_THE_WITNESS = 5 }; /* nice */
@@ -20,8 +17,9 @@ static void on_refusal_due(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct worker *worker = context;
-    link_send(worker->link, "fault connect %d %u", ECONNREFUSED, worker->refused_port);
+    const struct worker *worker = context;
+    link_send(worker->link, &(struct message){.id = MESSAGE_FAULT,
+                                              .fault = {"connect", ECONNREFUSED, worker->refused_port}});
 }
 
 /* A listener that went away has mostly gone with its process, and how that ended is what there is to say: the
@@ -39,7 +37,7 @@ void worker_fault(struct worker *worker, const char *call, int error, uint16_t p
         fault_by_refusal(worker, port);
         return;
     }
-    link_send(worker->link, "fault %s %d %u", call, error, port);
+    link_send(worker->link, &(struct message){.id = MESSAGE_FAULT, .fault = {call, error, port}});
 }
 
 static void on_acted(void *context, const struct connection_act_report *report, bool finished)
@@ -50,73 +48,71 @@ static void on_acted(void *context, const struct connection_act_report *report, 
     else if (report->done - worker->acted_reported < REPORT_EVERY)
         return;
     worker->acted_reported = report->done;
-    link_send(worker->link, "%s %lld %lld %lld %d %lld", finished ? "done" : "acted",
-              (long long)worker->act_serial, (long long)report->done, (long long)report->failed,
-              report->last_errno, (long long)worker->connections.open);
+    link_send(worker->link, &(struct message){.id = finished ? MESSAGE_DONE : MESSAGE_ACTED,
+                                              .acted = {.serial = worker->act_serial,
+                                                        .done = report->done,
+                                                        .failed = report->failed,
+                                                        .error = report->last_errno,
+                                                        .fds = worker->connections.open}});
 }
 
-static void do_act(struct worker *worker, const struct link_line *line)
+static void on_act(void *context, const struct message *message)
 {
-    enum act act = act_parse(line->word[2]);
+    struct worker *worker = context;
     if (worker->running != NULL) {
         worker_fault(worker, "act", EPROTO, 0);
         return;
     }
-    worker->act_serial = link_number(line, 1);
+    worker->act_serial = message->act.serial;
     worker->acted_reported = 0;
     const struct connection_act_what what = {
-        .act = act, .backwards = strcmp(line->word[3], "backwards") == 0, .spare = link_number(line, 4)};
+        .act = message->act.act, .backwards = message->act.backwards, .spare = message->act.spare};
     worker->running = connection_act_start(worker->base, &worker->connections, &what, on_acted, worker);
 }
 
-static void do_count_ghosts(struct worker *worker, const struct link_line *line)
+static void on_ask_ghosts(void *context, const struct message *message)
 {
-    int64_t ghosts = connection_set_ghosts(&worker->connections);
+    const struct worker *worker = context;
+    int64_t count = connection_set_ghosts(&worker->connections);
     if (worker->role->ghosts != NULL)
-        ghosts += worker->role->ghosts(worker);
-    link_send(worker->link, "ghosts %lld %lld", (long long)link_number(line, 1), (long long)ghosts);
+        count += worker->role->ghosts(worker);
+    link_send(worker->link, &(struct message){.id = MESSAGE_GHOSTS, .ghosts = {message->serial, count}});
 }
 
 /* The act under way ends where it is, and no connection is begun any more. */
-static void do_stop(struct worker *worker, const struct link_line *line)
+static void on_stop(void *context, const struct message *message)
 {
+    struct worker *worker = context;
     connection_act_cancel(worker->running);
     worker->running = NULL;
     if (worker->role->halt != NULL)
         worker->role->halt(worker);
-    link_send(worker->link, "stopped %lld", (long long)link_number(line, 1));
+    link_send(worker->link, &(struct message){.id = MESSAGE_STOPPED, .serial = message->serial});
 }
 
-static void do_ping(struct worker *worker, const struct link_line *line)
+static void on_ping(void *context, const struct message *message)
 {
-    link_send(worker->link, "pong %lld", (long long)link_number(line, 1));
+    const struct worker *worker = context;
+    link_send(worker->link, &(struct message){.id = MESSAGE_PONG, .serial = message->serial});
 }
 
-static void do_quit(struct worker *worker, const struct link_line *line)
+static void on_quit(void *context, const struct message *message)
 {
-    (void)line;
+    (void)message;
+    const struct worker *worker = context;
     event_base_loopbreak(worker->base);
 }
 
-struct verb {
-    const char *name;
-    void (*run)(struct worker *worker, const struct link_line *line);
-};
-
-static const struct verb verbs[] = {
-    {"act", do_act}, {"census", do_count_ghosts}, {"ping", do_ping}, {"stop", do_stop}, {"quit", do_quit},
-};
-
-static void on_line(void *context, const struct link_line *line)
+static void on_message(void *context, const struct message *message)
 {
+    static message_handler *const handlers[MESSAGE_COUNT] = {
+        [MESSAGE_ACT] = on_act,   [MESSAGE_ASK_GHOSTS] = on_ask_ghosts,
+        [MESSAGE_PING] = on_ping, [MESSAGE_STOP] = on_stop,
+        [MESSAGE_QUIT] = on_quit,
+    };
     struct worker *worker = context;
-    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-        if (strcmp(verbs[i].name, line->word[0]) == 0) {
-            verbs[i].run(worker, line);
-            return;
-        }
-    }
-    if (!worker->role->on_line(worker, line))
+    if (!message_dispatch(handlers, worker, message) &&
+        !message_dispatch(worker->role->handlers, worker, message))
         worker_fault(worker, "protocol", EPROTO, 0);
 }
 
@@ -154,11 +150,12 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
     worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)
         return -EIO;
-    const struct link_ears ears = {WAY_TO_WORKER, on_line, on_bad_line, on_controller_gone};
+    const struct link_ears ears = {WAY_TO_WORKER, on_message, on_bad_line, on_controller_gone};
     worker.link = link_new(worker.base, control, &ears, &worker);
     int rc = worker.link == NULL ? -ENOMEM : role->start(&worker) ? 0 : -EIO;
     if (rc == 0) {
-        link_send(worker.link, "hello %d %s", LINK_PROTOCOL, TCPSTORM_VERSION);
+        const struct message hello = message_hello();
+        link_send(worker.link, &hello);
         event_base_dispatch(worker.base);
         connection_act_cancel(worker.running);
         role->stop(&worker);

@@ -33,8 +33,8 @@ struct worker_role {
     bool is_punctual; /* it has a schedule to keep: exact timers, and no place behind the witness */
     bool (*start)(struct worker *worker);
     void (*stop)(struct worker *worker);
-    /* True when the line was one of this role's. */
-    bool (*on_line)(struct worker *worker, const struct link_line *line);
+    /* Of the messages that concern this role alone; the context is the worker. */
+    message_handler *const *handlers;
     /* Begins nothing more: no connect(). What is open stays. NULL: it begins nothing by itself. */
     void (*halt)(struct worker *worker);
     /* Descriptors beside worker->connections whose socket is in no table any more. NULL: none. */

@@ -89,7 +89,7 @@ count_of() {
 @test "a worker says that a line is no message, does nothing of it, and goes on" {
   command -v perl >/dev/null || skip "no perl to speak with"
   told "worker server" 7 "act 1 crash forwards 0" "listen 0 127.0.0.1 99999 1 1 full" "listen 0 127.0.0.1 15000 1 -1 full" \
-    "act 99999999999999999999 close forwards 0" "owners 1" "census 7"
+    "act 99999999999999999999 close forwards 0" "owners 1" "ghosts 7"
   [[ $code == 0 && $(count_of "fault protocol 71 0") == 5 && $(count_of "ghosts 7 0") == 1 ]]
   told "worker server-flow" 30 "ghosts 1 1" "script 1 0 1 crash@eof" "script 1 0 1 open@life" "script 1 0 1 close@life" "nofile -1"
   [[ $code == 0 && $(count_of "fault protocol 71 0") == 4 ]]

@@ -2,6 +2,7 @@
 
 #include "../namespace_child.h"
 #include "control/host_info.h"
+#include "control/messages.h"
 
 /* Every number another one. */
 static struct host_limits some_limits(void)
@@ -24,11 +25,10 @@ static struct host_limits some_limits(void)
 
 static void read_back(const char *text, struct host_limits *limits)
 {
-    struct link_text copy;
-    struct link_line line;
-    snprintf(copy.text, sizeof copy.text, "%s", text);
-    assert_int_equal(link_split(copy.text, &line), 0);
-    host_info_read_limits(&line, limits);
+    char copy[MESSAGE_LINE_MAX], *rest;
+    snprintf(copy, sizeof copy, "%s", text);
+    for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
+        assert_true(host_info_read_limit(word, limits));
 }
 
 static void what_is_reported_reads_back(void **state)
@@ -40,12 +40,18 @@ static void what_is_reported_reads_back(void **state)
     assert_memory_equal(&back, &limits, sizeof back);
 }
 
-static void the_report_says_what_it_is(void **state)
+static void the_report_is_a_message(void **state)
 {
     (void)state;
-    const struct host_limits limits = some_limits();
-    assert_memory_equal(host_info_limits(&limits).text, "limits ", 7);
-    assert_contains(host_info_limits(&limits).text, " somaxconn=7");
+    const struct message limits = {.id = MESSAGE_LIMITS, .limits = some_limits()};
+    struct message back;
+    struct message_text text;
+    struct message_complaint why;
+    message_encode(&limits, &text);
+    assert_memory_equal(text.text, "limits ", 7);
+    assert_contains(text.text, " somaxconn=7");
+    assert_true(message_decode(WAY_FROM_HOST, text.text, &back, &why));
+    assert_memory_equal(&back.limits, &limits.limits, sizeof back.limits);
 }
 
 static void fill(struct host_limits *limits, int64_t value)
@@ -60,14 +66,9 @@ static void the_largest_report_fits_a_line_and_every_number_of_it_is_one(void **
     (void)state;
     struct host_limits limits, back = {0};
     fill(&limits, INT64_MAX);
-    struct link_text text = host_info_limits(&limits);
-    struct link_line line;
+    struct host_info_text text = host_info_limits(&limits);
     assert_true(strlen(text.text) < sizeof text.text - 32);
-    assert_int_equal(link_split(text.text, &line), 0);
-    assert_int_equal(line.count, 1 + HOST_INFO_LIMITS);
-    for (int i = 1; i < line.count; i++)
-        assert_true(host_info_is_limit(line.word[i]));
-    host_info_read_limits(&line, &back);
+    read_back(text.text, &back);
     for (size_t i = 0; i < HOST_INFO_LIMITS; i++)
         assert_true(((int64_t *)&back)[i] > 0);
     assert_int_equal(back.files_left, (int64_t)1 << 53);
@@ -87,8 +88,9 @@ static void what_is_below_nothing_is_told_as_nothing(void **state)
 static void only_a_known_name_and_a_number_within_its_bounds_is_a_limit(void **state)
 {
     (void)state;
-    assert_true(host_info_is_limit("port_last=65535"));
-    assert_true(host_info_is_limit("nofile_hard=0"));
+    struct host_limits limits;
+    assert_true(host_info_read_limit("port_last=65535", &limits));
+    assert_true(host_info_read_limit("nofile_hard=0", &limits));
     static const char *const none[] = {"port_last=65536",
                                        "nofile_hard=-1",
                                        "nofile_hard=2147483648",
@@ -102,14 +104,14 @@ static void only_a_known_name_and_a_number_within_its_bounds_is_a_limit(void **s
                                        "=10",
                                        ""};
     for (size_t i = 0; i < COUNT_OF(none); i++)
-        assert_false(host_info_is_limit(none[i]));
+        assert_false(host_info_read_limit(none[i], &limits));
 }
 
 static void a_number_that_is_not_told_is_left_alone(void **state)
 {
     (void)state;
     struct host_limits limits = some_limits();
-    read_back("limits processors=99", &limits);
+    read_back("processors=99", &limits);
     assert_int_equal(limits.processors, 99);
     assert_int_equal(limits.somaxconn, 7);
 }
@@ -117,13 +119,13 @@ static void a_number_that_is_not_told_is_left_alone(void **state)
 static void an_identity_is_one_word_and_stays(void **state)
 {
     (void)state;
-    const struct link_text one = host_info_identity(), two = host_info_identity();
+    const struct host_info_identity one = host_info_identity(), two = host_info_identity();
     assert_true(strlen(one.text) > 10 && strlen(one.text) < 128);
     assert_null(strpbrk(one.text, " \n"));
     assert_string_equal(one.text, two.text);
 }
 
-static struct link_text outside;
+static struct host_info_identity outside;
 
 static void check_identity(void)
 {
@@ -142,7 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_reported_reads_back),
-        cmocka_unit_test(the_report_says_what_it_is),
+        cmocka_unit_test(the_report_is_a_message),
         cmocka_unit_test(the_largest_report_fits_a_line_and_every_number_of_it_is_one),
         cmocka_unit_test(what_is_below_nothing_is_told_as_nothing),
         cmocka_unit_test(only_a_known_name_and_a_number_within_its_bounds_is_a_limit),

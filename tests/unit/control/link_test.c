@@ -10,98 +10,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-static struct link_line split(char *text)
-{
-    struct link_line line;
-    assert_int_equal(link_split(text, &line), 0);
-    return line;
-}
-
-static void a_line_is_cut_at_blanks(void **state)
-{
-    (void)state;
-    char text[] = "listen 3 127.0.0.1 15000";
-    struct link_line line = split(text);
-    assert_int_equal(line.count, 4);
-    assert_string_equal(line.word[0], "listen");
-    assert_string_equal(line.word[1], "3");
-    assert_string_equal(line.word[2], "127.0.0.1");
-    assert_string_equal(line.word[3], "15000");
-}
-
-static void blanks_in_a_row_part_only_once(void **state)
-{
-    (void)state;
-    char text[] = "  act   7  close \r\n";
-    struct link_line line = split(text);
-    assert_int_equal(line.count, 3);
-    assert_string_equal(line.word[2], "close");
-}
-
-static void an_empty_line_has_no_words(void **state)
-{
-    (void)state;
-    char nothing[] = "", blanks[] = "   ";
-    assert_int_equal(split(nothing).count, 0);
-    assert_int_equal(split(blanks).count, 0);
-}
-
-static void as_many_words_as_allowed_fit(void **state)
-{
-    (void)state;
-    char text[LINK_WORDS_MAX * 2 + 1] = "";
-    for (int i = 0; i < LINK_WORDS_MAX; i++)
-        strcat(text, "w ");
-    assert_int_equal(split(text).count, LINK_WORDS_MAX);
-}
-
-static void one_word_too_many_is_refused(void **state)
-{
-    (void)state;
-    char text[(LINK_WORDS_MAX + 1) * 2 + 1] = "";
-    for (int i = 0; i < LINK_WORDS_MAX + 1; i++)
-        strcat(text, "w ");
-    struct link_line line;
-    assert_int_equal(link_split(text, &line), -EMSGSIZE);
-}
-
-static void the_longest_message_fits(void **state)
-{
-    (void)state;
-    char text[LINK_LINE_MAX] = "from 18446744073709551615 seen 18446744073709551615 18446744073709551615";
-    for (int i = 0; i < 24 + 8; i++)
-        strcat(text, " 9223372036854775807");
-    assert_int_equal(split(text).count, 37);
-}
-
-static void a_word_is_a_number(void **state)
-{
-    (void)state;
-    char text[] = "credit 2 50000 -7 9223372036854775807";
-    struct link_line line = split(text);
-    assert_int_equal(link_number(&line, 1), 2);
-    assert_int_equal(link_number(&line, 2), 50000);
-    assert_int_equal(link_number(&line, 3), -7);
-    assert_true(link_number(&line, 4) == INT64_MAX);
-}
-
-static void a_missing_word_is_zero(void **state)
-{
-    (void)state;
-    char text[] = "credit";
-    struct link_line line = split(text);
-    assert_int_equal(link_number(&line, 1), 0);
-    assert_int_equal(link_number(&line, 100), 0);
-}
-
-static void a_word_that_is_no_number_is_zero(void **state)
-{
-    (void)state;
-    char text[] = "credit many";
-    struct link_line line = split(text);
-    assert_int_equal(link_number(&line, 1), 0);
-}
-
 /* ---- over a stream ---- */
 
 struct talk {
@@ -109,20 +17,18 @@ struct talk {
     struct link *link;
     int peer; /* the other end, plain */
     int lines, bad, ends;
-    char last[LINK_LINE_MAX];
+    char last[sizeof(struct message_text)];
     char complaint[sizeof(struct message_complaint)];
-    bool hang_up; /* on_line frees the link */
+    bool hang_up; /* on_message frees the link */
 };
 
-static void take_line(void *context, const struct link_line *line)
+static void take_message(void *context, const struct message *message)
 {
     struct talk *talk = context;
+    struct message_text text;
     talk->lines++;
-    talk->last[0] = '\0';
-    for (int i = 0; i < line->count; i++) {
-        strcat(talk->last, i > 0 ? "|" : "");
-        strcat(talk->last, line->word[i]);
-    }
+    message_encode(message, &text);
+    strcpy(talk->last, text.text);
     if (!talk->hang_up)
         return;
     link_free(talk->link);
@@ -142,8 +48,8 @@ static void take_bad(void *context, const struct message_complaint *why)
 }
 
 /* Any line; and those of a worker. */
-static const struct link_ears any = {WAY_CARRIED, take_line, take_bad, take_end};
-static const struct link_ears of_worker = {WAY_FROM_WORKER, take_line, take_bad, take_end};
+static const struct link_ears any = {WAY_CARRIED, take_message, take_bad, take_end};
+static const struct link_ears of_worker = {WAY_FROM_WORKER, take_message, take_bad, take_end};
 
 static int start_talk(void **state)
 {
@@ -190,12 +96,12 @@ static void turn_until_idle(struct talk *talk)
         event_base_loop(talk->base, EVLOOP_NONBLOCK);
 }
 
-static void a_line_arrives_as_words(void **state)
+static void a_line_arrives(void **state)
 {
     struct talk *talk = *state;
     tell(talk, "accepted 0 17 17 0\n");
     turn_until(talk, &talk->lines, 1);
-    assert_string_equal(talk->last, "accepted|0|17|17|0");
+    assert_string_equal(talk->last, "accepted 0 17 17 0");
 }
 
 static void half_a_line_waits_for_the_rest(void **state)
@@ -206,7 +112,7 @@ static void half_a_line_waits_for_the_rest(void **state)
     assert_int_equal(talk->lines, 0);
     tell(talk, "ted 0\n");
     turn_until(talk, &talk->lines, 1);
-    assert_string_equal(talk->last, "accepted|0");
+    assert_string_equal(talk->last, "accepted 0");
 }
 
 static void lines_that_arrive_together_are_parted(void **state)
@@ -217,32 +123,28 @@ static void lines_that_arrive_together_are_parted(void **state)
     assert_string_equal(talk->last, "three");
 }
 
-static void empty_lines_are_nothing_and_lines_of_too_many_words_are_bad(void **state)
+static void empty_lines_are_nothing(void **state)
 {
     struct talk *talk = *state;
-    char text[200] = "\n  \n";
-    for (int i = 0; i < LINK_WORDS_MAX + 1; i++)
-        strcat(text, "w ");
-    strcat(text, "\nlast\n");
-    tell(talk, text);
+    tell(talk, "\n  \n\r\nlast\n");
     turn_until(talk, &talk->lines, 1);
     turn_until_idle(talk);
     assert_int_equal(talk->lines, 1);
     assert_string_equal(talk->last, "last");
-    assert_int_equal(talk->bad, 1);
-    assert_contains(talk->complaint, "no line of words");
+    assert_int_equal(talk->bad, 0);
 }
 
 static void a_line_that_is_too_long_is_bad(void **state)
 {
     struct talk *talk = *state;
-    char text[LINK_LINE_MAX + 2];
+    char text[MESSAGE_LINE_MAX + 2];
     memset(text, 'x', sizeof text);
-    text[LINK_LINE_MAX + 1] = '\n';
+    text[MESSAGE_LINE_MAX + 1] = '\n';
     assert_int_equal(write(talk->peer, text, sizeof text), sizeof text);
     tell(talk, "last\n");
     turn_until(talk, &talk->lines, 1);
     assert_int_equal(talk->bad, 1);
+    assert_contains(talk->complaint, "no line of words");
     assert_string_equal(talk->last, "last");
 }
 
@@ -257,7 +159,7 @@ static void a_line_with_a_zero_byte_is_bad(void **state)
 
 /* ---- lines that are checked ---- */
 
-static void what_is_no_message_never_gets_to_on_line(void **state)
+static void what_is_no_message_never_gets_to_on_message(void **state)
 {
     struct talk *talk = *state;
     int fds[2];
@@ -268,7 +170,7 @@ static void what_is_no_message_never_gets_to_on_line(void **state)
     assert_int_equal(write(fds[1], text, sizeof text - 1), sizeof text - 1);
     turn_until(talk, &talk->lines, 1);
     assert_int_equal(talk->bad, 3);
-    assert_string_equal(talk->last, "opened|0|1|1|1|0");
+    assert_string_equal(talk->last, "opened 0 1 1 1 0");
     assert_contains(talk->complaint, "\"act\" is no message");
     link_free(link);
     close(fds[1]);
@@ -278,9 +180,7 @@ static void what_a_channel_hears_is_checked_too(void **state)
 {
     struct talk *talk = *state;
     struct link *channel = link_new_channel(talk->link, 0, &of_worker, talk);
-    char text[] = "ghosts 1 many";
-    const struct link_line line = split(text);
-    link_hear(channel, &line);
+    link_hear(channel, "ghosts 1 many");
     assert_int_equal(talk->lines, 0);
     assert_int_equal(talk->bad, 1);
     assert_contains(talk->complaint, "COUNT of \"ghosts\" is \"many\", allowed is 0 to ");
@@ -290,11 +190,11 @@ static void what_a_channel_hears_is_checked_too(void **state)
 static void what_is_sent_is_a_line(void **state)
 {
     struct talk *talk = *state;
-    link_send(talk->link, "act %d %s", 7, "close");
+    link_send(talk->link, &(struct message){.id = MESSAGE_ACT, .act = {7, ACT_CLOSE}});
     turn_until_idle(talk);
     char text[32] = "";
-    assert_int_equal(read(talk->peer, text, sizeof text - 1), strlen("act 7 close\n"));
-    assert_string_equal(text, "act 7 close\n");
+    assert_int_equal(read(talk->peer, text, sizeof text - 1), strlen("act 7 close forwards 0\n"));
+    assert_string_equal(text, "act 7 close forwards 0\n");
 }
 
 static void the_end_of_the_stream_is_told_once(void **state)
@@ -320,7 +220,7 @@ static void what_came_before_the_end_is_still_told(void **state)
 static void a_line_without_end_is_taken_for_the_end(void **state)
 {
     struct talk *talk = *state;
-    char text[LINK_LINE_MAX + 2];
+    char text[MESSAGE_LINE_MAX + 2];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     tell(talk, text);
@@ -339,30 +239,6 @@ static void a_link_may_be_freed_by_its_own_line(void **state)
     assert_null(talk->link);
 }
 
-/* ---- the rest of a line ---- */
-
-static void the_rest_of_a_line_is_as_it_was(void **state)
-{
-    (void)state;
-    char text[] = "to 7 act 3 close forwards 0";
-    struct link_line line = split(text);
-    assert_string_equal(link_rest(&line, 2).text, "act 3 close forwards 0");
-    assert_string_equal(link_rest(&line, 6).text, "0");
-    assert_string_equal(link_rest(&line, 7).text, "");
-    assert_string_equal(link_rest(&line, 100).text, "");
-}
-
-static void a_rest_that_is_too_long_is_cut(void **state)
-{
-    (void)state;
-    static char text[LINK_WORDS_MAX * 100];
-    text[0] = '\0';
-    for (int i = 0; i < LINK_WORDS_MAX; i++)
-        strcat(text, "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww ");
-    struct link_line line = split(text);
-    assert_int_equal(strlen(link_rest(&line, 0).text), LINK_LINE_MAX - 1);
-}
-
 /* ---- two descriptors ---- */
 
 static void a_pair_reads_from_one_and_writes_to_the_other(void **state)
@@ -375,12 +251,12 @@ static void a_pair_reads_from_one_and_writes_to_the_other(void **state)
     assert_non_null(link);
     assert_int_equal(write(in[1], "hello 3\n", 8), 8);
     turn_until(talk, &talk->lines, 1);
-    assert_string_equal(talk->last, "hello|3");
-    link_send(link, "start %d", 7);
+    assert_string_equal(talk->last, "hello 3");
+    link_send(link, &(struct message){.id = MESSAGE_KILL, .kill = {7}});
     turn_until_idle(talk);
     char text[32] = "";
-    assert_int_equal(read(out[0], text, sizeof text - 1), strlen("start 7\n"));
-    assert_string_equal(text, "start 7\n");
+    assert_int_equal(read(out[0], text, sizeof text - 1), strlen("kill 7\n"));
+    assert_string_equal(text, "kill 7\n");
     close(in[1]);
     turn_until(talk, &talk->ends, 1);
     link_free(link);
@@ -398,7 +274,7 @@ static void a_reader_that_is_gone_ends_a_pair(void **state)
     signal(SIGPIPE, SIG_IGN);
     struct link *link = link_new_pair(talk->base, in[0], out[1], &any, talk);
     close(out[0]);
-    link_send(link, "pong");
+    link_send(link, &(struct message){.id = MESSAGE_HOST_PONG});
     turn_until(talk, &talk->ends, 1);
     close(in[1]);
     link_free(link);
@@ -411,8 +287,8 @@ static void what_a_channel_sends_goes_out_on_its_carrier(void **state)
 {
     struct talk *talk = *state;
     struct link *channel = link_new_channel(talk->link, 12, &any, talk);
-    link_send(channel, "look %d", 5);
-    link_send(talk->link, "ping");
+    link_send(channel, &(struct message){.id = MESSAGE_LOOK, .serial = 5});
+    link_send(talk->link, &(struct message){.id = MESSAGE_HOST_PING});
     link_free(channel);
     turn_until_idle(talk);
     char text[64] = "";
@@ -425,13 +301,9 @@ static void a_channel_hears_what_its_carrier_gives_it(void **state)
     struct talk *talk = *state;
     struct talk own = {.base = talk->base};
     struct link *channel = link_new_channel(talk->link, 0, &of_worker, &own);
-    char text[] = "ghosts 1 2";
-    const struct link_line line = split(text);
-    link_hear(channel, &line);
+    link_hear(channel, "ghosts 1 2");
     assert_int_equal(own.lines, 1);
-    assert_string_equal(own.last, "ghosts|1|2");
-    link_hear_end(channel);
-    assert_int_equal(own.ends, 1);
+    assert_string_equal(own.last, "ghosts 1 2");
     assert_int_equal(talk->lines + talk->ends, 0);
     link_free(channel);
 }
@@ -442,7 +314,7 @@ static void a_channel_that_is_freed_leaves_its_carrier(void **state)
     link_free(link_new_channel(talk->link, 0, &any, talk));
     tell(talk, "still here\n");
     turn_until(talk, &talk->lines, 1);
-    assert_string_equal(talk->last, "still|here");
+    assert_string_equal(talk->last, "still here");
 }
 
 static void no_link_is_freed_as_nothing(void **state)
@@ -457,30 +329,19 @@ int main(void)
 {
     alarm(60);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_line_is_cut_at_blanks),
-        cmocka_unit_test(blanks_in_a_row_part_only_once),
-        cmocka_unit_test(an_empty_line_has_no_words),
-        cmocka_unit_test(as_many_words_as_allowed_fit),
-        cmocka_unit_test(one_word_too_many_is_refused),
-        cmocka_unit_test(the_longest_message_fits),
-        cmocka_unit_test(a_word_is_a_number),
-        cmocka_unit_test(a_missing_word_is_zero),
-        cmocka_unit_test(a_word_that_is_no_number_is_zero),
-        talk_test(a_line_arrives_as_words),
+        talk_test(a_line_arrives),
         talk_test(half_a_line_waits_for_the_rest),
         talk_test(lines_that_arrive_together_are_parted),
-        talk_test(empty_lines_are_nothing_and_lines_of_too_many_words_are_bad),
+        talk_test(empty_lines_are_nothing),
         talk_test(a_line_that_is_too_long_is_bad),
         talk_test(a_line_with_a_zero_byte_is_bad),
-        talk_test(what_is_no_message_never_gets_to_on_line),
+        talk_test(what_is_no_message_never_gets_to_on_message),
         talk_test(what_a_channel_hears_is_checked_too),
         talk_test(what_is_sent_is_a_line),
         talk_test(the_end_of_the_stream_is_told_once),
         talk_test(what_came_before_the_end_is_still_told),
         talk_test(a_line_without_end_is_taken_for_the_end),
         talk_test(a_link_may_be_freed_by_its_own_line),
-        cmocka_unit_test(the_rest_of_a_line_is_as_it_was),
-        cmocka_unit_test(a_rest_that_is_too_long_is_cut),
         talk_test(a_pair_reads_from_one_and_writes_to_the_other),
         talk_test(a_reader_that_is_gone_ends_a_pair),
         talk_test(what_a_channel_sends_goes_out_on_its_carrier),
@@ -488,5 +349,5 @@ int main(void)
         talk_test(a_channel_that_is_freed_leaves_its_carrier),
         cmocka_unit_test(no_link_is_freed_as_nothing),
     };
-    return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }

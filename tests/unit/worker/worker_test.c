@@ -87,7 +87,7 @@ static void a_worker_answers_pings_in_turn(void **state)
     struct served worker;
     start(&worker, run_server);
     tell(&worker, "ping 1");
-    tell(&worker, "census 4");
+    tell(&worker, "ghosts 4");
     tell(&worker, "ping 2");
     expect_line(&worker, "pong 1");
     expect_line(&worker, "ghosts 4 0");
