@@ -92,11 +92,11 @@ build/release/tcpstorm:
 	$(MAKE) CONFIG=release program
 endif
 
+# A line such as "@orders --man@" stands for what the program says to these words.
 build/tcpstorm.1: src/man/tcpstorm.1.in build/tcpstorm
-	build/tcpstorm orders --man > $@.orders
-	build/tcpstorm causes --man > $@.causes
-	sed -e '/@ORDERS@/{r $@.orders' -e 'd}' -e '/@CAUSES@/{r $@.causes' -e 'd}' -e "s/@VERSION@/$$(build/tcpstorm version | cut -d' ' -f2)/" $< > $@
-	rm -f $@.orders $@.causes
+	awk -v version="$$(build/tcpstorm version | cut -d' ' -f2)" '{ gsub(/@VERSION@/, version) } \
+	  /^@.*@$$/ { fflush(); if (system("build/tcpstorm " substr($$0, 2, length($$0) - 2)) != 0) exit 1; next } \
+	  { print }' $< > $@
 
 $(PROGRAM): $(BUILD)/main.o $(LIBRARY)
 	@echo '  LINK  $@'

@@ -5,9 +5,12 @@
  * A controller plays a close order step by step on connections that server workers and client workers hold;
  * after each step a witness asks the kernel, and the views show it.
  *
- *   main.c                 this map, the command table, dispatch
+ *   main.c                 this map
  *   cmd/                   one file per command
- *     cmd_storm            the front door: its options, and which go together
+ *     commands             all of them; help, version, and what completion and man page ask for
+ *     option_rules         which options go together, of all commands
+ *     cmd_storm            the front door
+ *     storm_options        the options that it shares with cmd_state
  *     cmd_state            connections kept in any TCP state, one after the other or several at once
  *     run, outputs         plan, views, exit code of these two; the files that the views write to
  *     isolation            --isolate and --sysctl: a network namespace of one's own
@@ -86,128 +89,21 @@
  *     address, listen_socket   IPv4 and IPv6; a socket that listens
  *     packet_drop          makes a socket deaf: a packet filter of one instruction
  *     netns, sysctl        a new network namespace; a setting of it
- *   base/                  no idea of TCP: options, parse, number_text, nearest, wrap, shell_quote,
- *                          json_writer, csv_field, memory, printable, output, terminal, foreground, diag
+ *   base/                  no idea of TCP: options, options_text, parse, number_text, nearest, wrap,
+ * shell_quote, json_writer, csv_field, memory, printable, output, terminal, foreground, diag
  *
  * Includes point one way: cmd -> cause, view -> audit -> storm -> tcp -> base.
  */
 #include "base/diag.h"
-#include "base/nearest.h"
 #include "base/output.h"
 #include "base/terminal.h"
-#include "base/version.h"
-#include "cmd/command.h"
+#include "cmd/commands.h"
 #include "cmd/last_words.h"
 #include "cmd/outputs.h"
 
 #include <locale.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/prctl.h>
-
-static int cmd_help(int argc, char *argv[]);
-static int cmd_version(int argc, char *argv[]);
-
-static const struct command commands[] = {
-    {"server", "one connection, by hand: the server's terminal", cmd_server},
-    {"client", "one connection, by hand: the client's terminal", cmd_client},
-    {"walk", "one connection, both ends: a ladder diagram that grows at each key", cmd_walk},
-    {"state", "keep connections in any TCP state: a name, some with =N, or all", cmd_state},
-    {"audit", "does a server of your own close when its clients do? HOST:PORT", cmd_audit},
-    {"watch", "the sockets that are there: who owes a close(), and does it grow", cmd_watch},
-    {"orders", "list the close orders, what they need, their steps and the states expected", cmd_orders},
-    {"causes", "list the bugs that --cause plays, their fixes and what gives them away", cmd_causes},
-    {"help", "this text", cmd_help},
-    {"version", "the version", cmd_version},
-    {"--help", NULL, cmd_help},
-    {"-h", NULL, cmd_help},
-    {"--version", NULL, cmd_version},
-    {"options", NULL, cmd_options},
-    {"worker", NULL, cmd_worker},
-    {"witness", NULL, cmd_witness},
-    {NULL, NULL, NULL},
-};
-
-static void print_short_help(void)
-{
-    fputs(
-        "tcpstorm opens N loopback connections, closes them in a chosen order and shows the state of every\n"
-        "socket as the kernel reports it: who waits, who owes a close(), what leaks.\n"
-        "\n"
-        "  tcpstorm --conns 1000 --order server-first   the server closes first: FIN_WAIT2 and CLOSE_WAIT\n"
-        "  tcpstorm --conns 1000 --order leak           the server never closes: CLOSE_WAIT piles up\n"
-        "  tcpstorm --rate 200 --leak 5%                one by one, and one in twenty is never closed\n"
-        "  tcpstorm --cause ignore-eof                  a real bug under such traffic; --fixed: without it\n"
-        "  tcpstorm state all --isolate                 all eleven TCP states, each kept for a second\n"
-        "  tcpstorm orders                              all orders\n"
-        "  tcpstorm --help                              all options\n",
-        stdout);
-}
-
-static int cmd_help(int argc, char *argv[])
-{
-    (void)argc;
-    (void)argv;
-    print_short_help();
-    fputs("\nUsage: tcpstorm [--option value ...]\n       tcpstorm COMMAND\n\nOptions:\n", stdout);
-    storm_print_options(stdout);
-    fputs("\nOptions of audit HOST:PORT:\n", stdout);
-    audit_print_options(stdout);
-    fputs("\nOptions of watch:\n", stdout);
-    watch_print_options(stdout);
-    fputs("\nCommands:\n", stdout);
-    for (const struct command *command = commands; command->name != NULL; command++)
-        if (command->summary != NULL)
-            printf("  %-20s %s\n", command->name, command->summary);
-    fputs(
-        "state takes a name, a comma list of NAME=N, or all. The names: listen, syn-sent, syn-recv,\n"
-        "established, fin-wait-1, fin-wait-2, close-wait, closing, last-ack, time-wait, close. Options:\n"
-        "--conns in each state, --hold (default 10s, all 1s), --side server or client, --settle (default\n"
-        "1m), and --interval, --isolate, --sysctl, --address, --port, --witness, --csv, --json, --metrics,\n"
-        "--live, --plain, --dry-run and --quiet as above.\n"
-        "server and client take --address and --port, server also --cause NAME, --fixed, --isolate and\n"
-        "--sysctl; walk takes --order, --pause, --address, --port, --isolate and --sysctl.\n",
-        stdout);
-    fputs("\nMore examples:\n"
-          "  tcpstorm --order all                              every order that needs nothing, in turn\n"
-          "  tcpstorm --isolate --order all                    really every order\n"
-          "  tcpstorm --order leak --hold forever              leave it there for ss; Ctrl-C ends it\n"
-          "  tcpstorm --conns 50k --order client-first --csv - > run.csv\n"
-          "  tcpstorm --cause ignore-eof --server-nofile 512   until the server is out of descriptors\n"
-          "  tcpstorm --conns 1m --dry-run                     what it would take on this machine\n"
-          "  tcpstorm walk --order half-close                  one connection, step by step\n"
-          "  tcpstorm state close-wait=300,last-ack=5 --isolate --hold 10m\n"
-          "                                                    so many, for a monitor to find\n"
-          "  tcpstorm --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --order leak --hold 10s\n"
-          "\nExit codes: 0 as expected, 1 the states differ or something leaks unasked, 2 bad usage,\n"
-          "3 this machine cannot run it, 130 interrupted.\n",
-          stdout);
-    return EXIT_AS_EXPECTED;
-}
-
-static int cmd_version(int argc, char *argv[])
-{
-    (void)argc;
-    (void)argv;
-    printf("tcpstorm %s\n", TCPSTORM_VERSION);
-    return EXIT_AS_EXPECTED;
-}
-
-static const char *command_name_at(const void *unused, size_t i)
-{
-    (void)unused;
-    return commands[i].summary != NULL ? commands[i].name : NULL; /* those for people come first */
-}
-
-static int refuse_command(const char *name)
-{
-    const char *meant = nearest_word(name, command_name_at, NULL);
-    if (meant != NULL)
-        diag_error("there is no command \"%s\": did you mean %s?", name, meant);
-    else
-        diag_error("there is no command \"%s\": \"tcpstorm --help\" lists what is allowed", name);
-    return EXIT_USAGE;
-}
 
 int main(int argc, char *argv[])
 {
@@ -219,16 +115,8 @@ int main(int argc, char *argv[])
     prctl(PR_SET_NAME, "tcpstorm"); /* a worker is started through /proc/self/exe, and would be called exe */
     setlocale(LC_CTYPE, "");
     if (argc < 2) {
-        print_short_help();
+        commands_print_short_help();
         return outputs_finish(EXIT_AS_EXPECTED);
     }
-    for (int i = 2; i < argc; i++)
-        if (strcmp(argv[i], "--help") == 0)
-            return outputs_finish(cmd_help(0, NULL));
-    for (const struct command *command = commands; command->name != NULL; command++)
-        if (strcmp(argv[1], command->name) == 0)
-            return outputs_finish(command->run(argc - 2, argv + 2));
-    if (strncmp(argv[1], "--", 2) != 0)
-        return refuse_command(argv[1]);
-    return outputs_finish(cmd_storm(argc - 1, argv + 1));
+    return outputs_finish(commands_run(argc, argv));
 }

@@ -7,6 +7,7 @@
 #include "base/output.h"
 #include "cause/audit_causes.h"
 #include "cmd/command.h"
+#include "cmd/option_rules.h"
 #include "cmd/outputs.h"
 #include "kernel/host_limits.h"
 #include "view/audit_view.h"
@@ -40,6 +41,7 @@ struct result_file {
 };
 
 struct audit_options {
+    const char *target; /* as typed: "127.0.0.1:8080" */
     struct audit_settings settings;
     int order;
     const char *send, *http;
@@ -64,6 +66,8 @@ static const struct option_row rows[] = {
      .value = "HOW",
      .help = "the client: half-close, client-first, abort, idle",
      .preset = "half-close",
+     .more = "What the client does: half-close is shutdown(2), client-first close(2), abort an RST, idle "
+             "nothing.",
      .kind = OPTION_CHOICE,
      .target = OPTION(order),
      .choices = audit_order_names},
@@ -81,6 +85,7 @@ static const struct option_row rows[] = {
      .value = "TIME",
      .help = "for the server to close",
      .preset = "5s",
+     .more = "For the server to close. Above net.ipv4.tcp_fin_timeout only half-close can tell.",
      .kind = OPTION_DURATION,
      .target = SETTING(grace_ms),
      .min = 100,
@@ -88,6 +93,7 @@ static const struct option_row rows[] = {
     {.name = "repeat",
      .value = "K",
      .help = "so many rounds: a slow closer closes in time, a leak does not",
+     .more = "Rounds: what leaks is still held at the end, what a slow closer holds is not.",
      .preset = "1",
      .kind = OPTION_COUNT,
      .target = SETTING(repeat),
@@ -97,12 +103,14 @@ static const struct option_row rows[] = {
      .value = "N",
      .help = "connections a second",
      .preset = "as the server accepts, outside loopback 200",
+     .more = "Connections a second: without it as many at a time as the server's accept queue has room for.",
      .kind = OPTION_COUNT,
      .target = SETTING(rate),
      .min = 1,
      .max = CONNS_MOST},
     {.name = "allow-remote",
      .help = "a server outside loopback",
+     .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
     {.name = "json",
@@ -127,10 +135,15 @@ static const struct option_row rows[] = {
     {.name = NULL},
 };
 
-void audit_print_options(FILE *out)
-{
-    options_print_help(rows, out);
-}
+static const struct option_table table = {
+    .command = "audit",
+    .help = "tcpstorm audit --help",
+    .rows = rows,
+    .rules = option_rules,
+    .operand = "server",
+    .operand_target = OPTION(target),
+    .operand_missing = "audit needs a server: \"tcpstorm audit 127.0.0.1:8080\"",
+};
 
 /* ---- the target ---- */
 
@@ -182,31 +195,30 @@ static int resolve(const char *text, struct audit_settings *settings)
     rc = choose_address(found, settings);
     freeaddrinfo(found);
     if (rc == -EAFNOSUPPORT)
-        return refuse_target(text, "allowed is an IPv4 or IPv6 server");
+        return refuse_target(text, "must be an IPv4 or IPv6 server");
     if (rc != 0) {
         diag_error("audit \"%s\": who listens there cannot be read: %s", text, strerror(-rc));
         return EXIT_MACHINE;
     }
     return address_is_wildcard(&settings->address)
-               ? refuse_target(text, "allowed is one address of the server, not all of them")
+               ? refuse_target(text, "must be one address of the server, not all of them")
                : EXIT_AS_EXPECTED;
 }
 
 static int take_target(const char *text, struct audit_settings *settings)
 {
-    static const char allowed[] =
-        "allowed is HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+    static const char allowed[] = "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
     const char *colon = strrchr(text, ':');
     char *end = NULL;
     settings->target = text;
     if (strncmp(text, "unix:", 5) == 0 || text[0] == '/' || strncmp(text, "https:", 6) == 0)
         return refuse_target(
-            text, "Unix sockets and TLS are not audited yet: allowed is HOST:PORT of a plain TCP port");
+            text, "Unix sockets and TLS are not audited yet: must be HOST:PORT of a plain TCP port");
     if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
         return refuse_target(text, allowed);
     long port = strtol(colon + 1, &end, 10);
     if (*end != '\0' || port < 1 || port > 65535)
-        return refuse_target(text, "the port is from 1 to 65535");
+        return refuse_target(text, "the port must be from 1 to 65535");
     if (memchr(text, ':', (size_t)(colon - text)) != NULL && text[0] != '[')
         return refuse_target(text, allowed);
     return resolve(text, settings);
@@ -228,7 +240,7 @@ static int read_request(struct audit_options *options)
     if (failed)
         diag_error("--send \"%s\": %s", options->send, strerror(error));
     else if (length == 0 || length > REQUEST_MAX)
-        diag_error("--send \"%s\": it has %s; allowed are 1 to %s bytes", options->send,
+        diag_error("--send \"%s\": it has %s: must be a file of 1 to %s bytes", options->send,
                    length == 0 ? "nothing in it" : "too much in it", grouped(REQUEST_MAX).text);
     else {
         options->settings.request = options->request;
@@ -241,7 +253,7 @@ static int read_request(struct audit_options *options)
 static int make_http_request(struct audit_options *options)
 {
     if (options->http[0] != '/' || strpbrk(options->http, " \r\n") != NULL) {
-        diag_error("--http \"%s\": allowed is a path that begins with / and has no spaces", options->http);
+        diag_error("--http \"%s\": must be a path that begins with / and has no spaces", options->http);
         return EXIT_USAGE;
     }
     if (asprintf(&options->request,
@@ -257,10 +269,6 @@ static int make_http_request(struct audit_options *options)
 
 static int take_request(struct audit_options *options)
 {
-    if (options->send != NULL && options->http != NULL) {
-        diag_error("--send and --http: allowed is one of them");
-        return EXIT_USAGE;
-    }
     if (options->send != NULL)
         return read_request(options);
     return options->http != NULL ? make_http_request(options) : EXIT_AS_EXPECTED;
@@ -279,8 +287,9 @@ static int check_remote(struct audit_options *options)
         return refuse_target(settings->target,
                              "it is outside loopback: add --allow-remote where that server is yours to load");
     if (settings->conns > REMOTE_CONNS && settings->rate == NOT_GIVEN) {
-        diag_error("--conns \"%lld\": outside loopback allowed are %s, or more with a --rate that you choose",
-                   (long long)settings->conns, grouped(REMOTE_CONNS).text);
+        diag_error(
+            "--conns \"%lld\": outside loopback it can be at most %s, or more with a --rate that you choose",
+            (long long)settings->conns, grouped(REMOTE_CONNS).text);
         return EXIT_USAGE;
     }
     settings->rate = settings->rate == NOT_GIVEN ? REMOTE_RATE : settings->rate;
@@ -297,7 +306,7 @@ static int check_limits(struct audit_settings *settings)
     settings->fin_timeout_ms = limits.fin_timeout_ms;
     if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= limits.fin_timeout_ms) {
         diag_error(
-            "--grace \"%s\": with client-first allowed is less than net.ipv4.tcp_fin_timeout, %s, when the "
+            "--grace \"%s\": with client-first it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
             "kernel forgets the client's end: take --order half-close",
             duration_text(settings->grace_ms).text, duration_text(limits.fin_timeout_ms).text);
         return EXIT_USAGE;
@@ -402,7 +411,7 @@ static int audit_and_tell(struct audit_options *options)
     if (rc == -ENOENT) {
         diag_error("--order \"abort\": nobody listens on port %u in this network namespace, and what a "
                    "server does after an "
-                   "RST only its own machine can tell: allowed is half-close, client-first or idle",
+                   "RST only its own machine can tell: must be half-close, client-first or idle",
                    options->settings.port);
         audit_free(&result);
         return EXIT_USAGE;
@@ -427,7 +436,7 @@ static int audit_and_tell(struct audit_options *options)
     return written != 0 && report.outcome != AUDIT_INTERRUPTED ? EXIT_MACHINE : code_of[report.outcome];
 }
 
-int cmd_audit(int argc, char *argv[])
+static int cmd_audit(int argc, char *argv[])
 {
     struct audit_options options = {
         .results = {{.option = "csv", .print = audit_print_csv},
@@ -435,15 +444,11 @@ int cmd_audit(int argc, char *argv[])
                     {.option = "junit", .print = audit_print_junit}},
         .settings = {
             .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
-    if (argc == 0 || strncmp(argv[0], "--", 2) == 0) {
-        diag_error("audit needs a server first: \"tcpstorm audit 127.0.0.1:8080\"");
-        return EXIT_USAGE;
-    }
-    if (options_parse(rows, argc - 1, argv + 1, &options) != 0)
+    if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
     options.settings.order = (enum audit_order)options.order;
-    int code = take_target(argv[0], &options.settings);
+    int code = take_target(options.target, &options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
@@ -460,3 +465,17 @@ int cmd_audit(int argc, char *argv[])
     free(options.request);
     return code;
 }
+
+const struct command audit_command = {
+    .name = "audit",
+    .summary = "tell whether a server of your own closes when its clients do: HOST:PORT",
+    .usage = "audit HOST:PORT [--option value ...]",
+    .examples =
+        {
+            {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
+            {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
+            {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
+        },
+    .options = &table,
+    .run = cmd_audit,
+};

@@ -1,10 +1,11 @@
 /* cmd_causes: lists the causes of connections that do not close: the bug, the fix, and how each is known. */
-#include "base/diag.h"
 #include "base/wrap.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
+#include "cmd/option_rules.h"
 
-#include <string.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 static void print_whole(const struct fault_case *cause, FILE *out)
 {
@@ -32,24 +33,40 @@ static void print_man(const struct fault_case *cause, FILE *out)
     fprintf(out, ".br\n\\fIReported in\\fR: %s.\n", cause->reported);
 }
 
-struct format {
-    const char *option; /* NULL: without one */
-    void (*print)(const struct fault_case *cause, FILE *out);
+struct list_options {
+    bool names, man;
 };
 
-static const struct format formats[] = {{NULL, print_whole}, {"--names", print_name}, {"--man", print_man}};
+#define OPTION(member) offsetof(struct list_options, member)
 
-int cmd_causes(int argc, char *argv[])
+static const struct option_row rows[] = {
+    {.name = "names", .help = "the bare names, one a line", .kind = OPTION_FLAG, .target = OPTION(names)},
+    {.name = "man", .kind = OPTION_FLAG, .target = OPTION(man)},
+    {.name = NULL},
+};
+
+static const struct option_table table = {
+    .command = "causes", .help = "tcpstorm causes --help", .rows = rows, .rules = option_rules};
+
+static int cmd_causes(int argc, char *argv[])
 {
-    const struct format *format = argc == 0 ? &formats[0] : NULL;
-    for (size_t i = 1; i < sizeof formats / sizeof formats[0]; i++)
-        if (argc == 1 && strcmp(argv[0], formats[i].option) == 0)
-            format = &formats[i];
-    if (format == NULL) {
-        diag_error("causes \"%s\": allowed is nothing, or --names for the bare names", argv[argc - 1]);
+    struct list_options options = {.names = false};
+    if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
-    }
+    void (*print)(const struct fault_case *cause, FILE *out) = options.man     ? print_man
+                                                               : options.names ? print_name
+                                                                               : print_whole;
     for (size_t i = 0; cause_at(i) != NULL; i++)
-        format->print(cause_at(i), stdout);
+        print(cause_at(i), stdout);
     return EXIT_AS_EXPECTED;
 }
+
+const struct command causes_command = {
+    .name = "causes",
+    .summary = "list the bugs that --cause plays, their fixes and what gives them away",
+    .usage = "causes [--option]",
+    .examples = {{"tcpstorm causes", "with all that is known of them"},
+                 {"tcpstorm causes --names", "one a line"}},
+    .options = &table,
+    .run = cmd_causes,
+};

@@ -2,12 +2,16 @@
 #include "base/diag.h"
 #include "cmd/command.h"
 #include "cmd/interactive.h"
+#include "cmd/option_rules.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static const struct option_table table = {
+    .command = "client", .help = "tcpstorm client --help", .rows = interactive_rows, .rules = option_rules};
 
 static int connect_to(const struct interactive_options *options)
 {
@@ -27,10 +31,11 @@ static int connect_to(const struct interactive_options *options)
     return -1;
 }
 
-int cmd_client(int argc, char *argv[])
+static int cmd_client(int argc, char *argv[])
 {
-    struct interactive_options options;
-    if (interactive_parse(argc, argv, &options) != 0)
+    struct interactive_options options = {.port = 15000};
+    address_parse("127.0.0.1", &options.address);
+    if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
     int fd = connect_to(&options);
     if (fd < 0)
@@ -46,3 +51,18 @@ int cmd_client(int argc, char *argv[])
     interactive_free(end);
     return code;
 }
+
+const struct command client_command = {
+    .name = "client",
+    .summary = "one connection, by hand: the client's terminal",
+    .usage = "client [--option value ...]",
+    .notes =
+        "Each key is a call: s shutdown(), r close() with an RST, w send(), q leaves, any other close().\n",
+    .examples =
+        {
+            {"tcpstorm client", "to \"tcpstorm server\" in another terminal"},
+            {"tcpstorm client --address ::1 --port 8080", "to one that listens there"},
+        },
+    .options = &table,
+    .run = cmd_client,
+};

@@ -1,11 +1,12 @@
 /* cmd_orders: lists the close orders with what they need, their steps and the states each side must reach. */
-#include "base/diag.h"
 #include "base/wrap.h"
 #include "cmd/command.h"
+#include "cmd/option_rules.h"
 #include "model/close_order.h"
 #include "view/order_json.h"
 
-#include <string.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 static void print_step(const struct order_step *step, FILE *out)
 {
@@ -89,27 +90,43 @@ static void print_json(const struct close_order *order, FILE *out)
     json_end_line(&w);
 }
 
-struct format {
-    const char *option; /* NULL: without one */
-    void (*print)(const struct close_order *order, FILE *out);
+struct list_options {
+    bool names, json, man;
 };
 
-static const struct format formats[] = {
-    {NULL, print_whole}, {"--names", print_name}, {"--json", print_json}, {"--man", print_man}};
+#define OPTION(member) offsetof(struct list_options, member)
 
-int cmd_orders(int argc, char *argv[])
+static const struct option_row rows[] = {
+    {.name = "names", .help = "the bare names, one a line", .kind = OPTION_FLAG, .target = OPTION(names)},
+    {.name = "json", .help = "all of it as JSON Lines", .kind = OPTION_FLAG, .target = OPTION(json)},
+    {.name = "man", .kind = OPTION_FLAG, .target = OPTION(man)},
+    {.name = NULL},
+};
+
+static const struct option_table table = {
+    .command = "orders", .help = "tcpstorm orders --help", .rows = rows, .rules = option_rules};
+
+static int cmd_orders(int argc, char *argv[])
 {
-    const struct format *format = argc == 0 ? &formats[0] : NULL;
-    for (size_t i = 1; i < sizeof formats / sizeof formats[0]; i++)
-        if (argc == 1 && strcmp(argv[0], formats[i].option) == 0)
-            format = &formats[i];
-    if (format == NULL) {
-        diag_error("orders \"%s\": allowed is nothing, --names for the bare names, or --json for all of it "
-                   "as JSON Lines",
-                   argv[argc - 1]);
+    struct list_options options = {.names = false};
+    if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
-    }
+    void (*print)(const struct close_order *order, FILE *out) = options.man     ? print_man
+                                                                : options.json  ? print_json
+                                                                : options.names ? print_name
+                                                                                : print_whole;
     for (size_t i = 0; close_order_at(i) != NULL; i++)
-        format->print(close_order_at(i), stdout);
+        print(close_order_at(i), stdout);
     return EXIT_AS_EXPECTED;
 }
+
+const struct command orders_command = {
+    .name = "orders",
+    .summary = "list the close orders, what they need, their steps and the states expected",
+    .usage = "orders [--option]",
+    .examples = {{"tcpstorm orders", "with all that is known of them"},
+                 {"tcpstorm orders --names", "one a line"},
+                 {"tcpstorm orders --json", "for a program"}},
+    .options = &table,
+    .run = cmd_orders,
+};

@@ -1,10 +1,10 @@
 /* cmd_server: the server's terminal of the walk-through: one client, and a key to close. With --cause: a
  * server with a bug. */
 #include "base/diag.h"
-#include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/interactive.h"
 #include "cmd/isolation.h"
+#include "cmd/option_rules.h"
 #include "cmd/serve_cause.h"
 #include "kernel/listen_socket.h"
 
@@ -26,17 +26,19 @@ struct server_options {
 #define OPTION(member) offsetof(struct server_options, member)
 
 static const struct option_row rows[] = {
-    ADDRESS_OPTION(OPTION(end.address)),
-    PORT_OPTION(OPTION(end.port), "the server's port"),
+    {.name = "end", .kind = OPTION_GROUP, .target = OPTION(end), .group = interactive_rows},
     {.name = "cause",
      .value = "NAME",
      .help = "serve with that bug until interrupted: see \"tcpstorm causes\"",
      .kind = OPTION_TEXT,
      .target = OPTION(cause)},
     {.name = "fixed", .help = "serve with that bug fixed", .kind = OPTION_FLAG, .target = OPTION(fixed)},
-    ISOLATION_OPTIONS(OPTION(isolation)),
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = NULL},
 };
+
+static const struct option_table table = {
+    .command = "server", .help = "tcpstorm server --help", .rows = rows, .rules = option_rules};
 
 struct server {
     struct interactive *end;
@@ -100,19 +102,31 @@ static int serve_one(const struct interactive_options *options)
     return code;
 }
 
-int cmd_server(int argc, char *argv[])
+static int cmd_server(int argc, char *argv[])
 {
     struct server_options options = {.end.port = 15000};
     address_parse("127.0.0.1", &options.end.address);
-    if (options_parse(rows, argc, argv, &options) != 0)
+    if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
-    if (options.fixed && options.cause == NULL) {
-        diag_error("--fixed needs --cause: \"tcpstorm causes\" lists what can be fixed");
-        return EXIT_USAGE;
-    }
     int code = isolation_enter_and_say(&options.isolation);
     if (code != EXIT_AS_EXPECTED)
         return code;
     return options.cause != NULL ? serve_cause(&options.end, options.cause, options.fixed)
                                  : serve_one(&options.end);
 }
+
+const struct command server_command = {
+    .name = "server",
+    .summary = "one connection, by hand: the server's terminal",
+    .usage = "server [--option value ...]",
+    .notes =
+        "Each key is a call: s shutdown(), r close() with an RST, w send(), q leaves, any other close().\n",
+    .examples =
+        {
+            {"tcpstorm server", "and \"tcpstorm client\" in another terminal"},
+            {"tcpstorm server --cause lost-reference --port 8080", "a server with that bug, for any clients"},
+            {"tcpstorm server --cause lost-reference --fixed --port 8080", "the same without it"},
+        },
+    .options = &table,
+    .run = cmd_server,
+};

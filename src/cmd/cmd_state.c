@@ -7,7 +7,9 @@
 #include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/isolation.h"
+#include "cmd/option_rules.h"
 #include "cmd/play.h"
+#include "cmd/storm_options.h"
 #include "model/kept_state.h"
 #include "view/view.h"
 
@@ -17,7 +19,7 @@
 
 enum { NOT_GIVEN = -2 };
 enum { PATIENT_MS = 30000 }; /* retransmissions go on for longer than that with the kernel's usual settings */
-enum { MS_PER_S = 1000, DAY_MS = 24 * 3600 * 1000, CONNS_MAX = 100000000, STATES_MAX = LIFE_ORDER_COUNT };
+enum { MS_PER_S = 1000, STATES_MAX = LIFE_ORDER_COUNT };
 
 /* One of the states that are asked for. */
 struct wanted_state {
@@ -27,6 +29,7 @@ struct wanted_state {
 };
 
 struct state_options {
+    const char *states;             /* as typed: "close-wait=300,last-ack" */
     struct storm_settings settings; /* what all of them share */
     struct isolation isolation;
     struct output_options outputs;
@@ -40,64 +43,43 @@ struct state_options {
 static const char *const side_choices[] = {"usual", "server", "client", NULL};
 static const enum side sides[] = {SIDE_COUNT, SIDE_SERVER, SIDE_CLIENT};
 
-#define SETTING(member) offsetof(struct state_options, settings.member)
-#define OPTION(member)  offsetof(struct state_options, member)
+#define OPTION(member) offsetof(struct state_options, member)
 
 static const struct option_row rows[] = {
-    {.name = "conns",
-     .value = "N",
-     .help = "connections in each state",
-     .preset = "1000",
-     .kind = OPTION_COUNT,
-     .target = SETTING(conns),
-     .min = 1,
-     .max = CONNS_MAX},
-    {.name = "hold",
-     .value = "TIME",
-     .help = "keep them for so long; forever: until Ctrl-C",
-     .preset = "10s, all 1s",
-     .kind = OPTION_CUSTOM,
-     .target = SETTING(hold_ms),
-     .parse = play_parse_hold},
+    {.name = "storm", .kind = OPTION_GROUP, .target = OPTION(settings), .group = storm_setting_rows},
     {.name = "side",
      .value = "SIDE",
      .help = "whose ends: server, client, or the usual",
      .preset = "usual",
      .kind = OPTION_CHOICE,
      .target = OPTION(side),
+     .more =
+         "Whose ends are to be in the state: server, client or usual, which is what all takes. LISTEN and "
+         "SYN_RECV are the server's only, SYN_SENT the client's.",
      .choices = side_choices},
-    {.name = "settle",
-     .value = "TIME",
-     .help = "time for the kernel to show them",
-     .preset = "1m",
-     .kind = OPTION_DURATION,
-     .target = SETTING(settle_ms),
-     .min = 1,
-     .max = DAY_MS},
-    {.name = "interval",
-     .value = "TIME",
-     .help = "time between two looks",
-     .preset = "100ms",
-     .kind = OPTION_DURATION,
-     .target = SETTING(interval_ms),
-     .min = 1,
-     .max = DAY_MS},
-    ISOLATION_OPTIONS(OPTION(isolation)),
-    ADDRESS_OPTION(SETTING(address)),
-    PORT_OPTION(SETTING(port), "first server port to try"),
-    {.name = "witness",
-     .value = "HOW",
-     .help = "how to ask the kernel: auto, netlink, procfs",
-     .preset = "auto",
-     .kind = OPTION_CHOICE,
-     .target = SETTING(witness),
-     .choices = witness_choices},
-    OUTPUT_OPTIONS(OPTION(outputs)),
-    {.name = "dry-run",
-     .help = "print the plan and open nothing",
-     .kind = OPTION_FLAG,
-     .target = OPTION(dry_run)},
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
+    ADDRESS_OPTION(OPTION(settings.address)),
+    {.name = "outputs", .kind = OPTION_GROUP, .target = OPTION(outputs), .group = output_rows},
+    DRY_RUN_OPTION(OPTION(dry_run)),
     {.name = NULL},
+};
+
+static const struct option_words words[] = {
+    {.name = "conns", .help = "connections in each state"},
+    {.name = "hold", .help = "keep them for so long; forever: until Ctrl-C", .preset = "10s, all 1s"},
+    {.name = "settle", .help = "time for the kernel to show them", .preset = "1m"},
+    {.name = NULL},
+};
+
+static const struct option_table table = {
+    .command = "state",
+    .help = "tcpstorm state --help",
+    .rows = rows,
+    .words = words,
+    .rules = option_rules,
+    .operand = "states",
+    .operand_target = OPTION(states),
+    .operand_missing = "state needs a name of a state: \"tcpstorm state close-wait\", \"tcpstorm state all\"",
 };
 
 static const char *state_name_at(const void *unused, size_t i)
@@ -127,7 +109,7 @@ static int refuse_state(const char *name)
         diag_error("state \"%s\": there is no such TCP state: did you mean %s?", name, dashed(meant).text);
     else
         diag_error(
-            "state \"%s\": allowed are all, or some of listen, syn-sent, syn-recv, established, fin-wait-1, "
+            "state \"%s\": must be all, or some of listen, syn-sent, syn-recv, established, fin-wait-1, "
             "fin-wait-2, close-wait, closing, last-ack, time-wait and close, each with =N where it is to "
             "have its own number",
             name);
@@ -168,7 +150,7 @@ static int add_word(struct state_options *options, char *word)
     if (number != NULL) {
         *number++ = '\0';
         if (parse_count(number, 1, CONNS_MAX, &conns) != 0) {
-            diag_error("state \"%s=%s\": allowed is a whole number from 1 to 100,000,000", word, number);
+            diag_error("state \"%s=%s\": the number must be a whole one from 1 to 100,000,000", word, number);
             return -EINVAL;
         }
     }
@@ -203,7 +185,7 @@ static int check_hold(const struct state_options *options)
         int64_t hold = options->settings.hold_ms;
         if (most == 0 || (hold != HOLD_FOREVER && hold < most))
             continue;
-        diag_error("--hold \"%s\": %s ends after %s, and no setting changes that: allowed is less",
+        diag_error("--hold \"%s\": %s ends after %s, and no setting changes that: must be less",
                    hold == HOLD_FOREVER ? "forever" : duration_text(hold).text,
                    options->wanted[i].kept.order.name, duration_text(most).text);
         return -EINVAL;
@@ -276,15 +258,13 @@ static struct play make_run(struct state_options *options)
     return run;
 }
 
-/* The first word is the states. */
 static int run_states(struct state_options *options, int argc, char *argv[])
 {
-    if (options_parse(rows, argc - 1, argv + 1, options) != 0 || parse_states(options, argv[0]) != 0)
+    if (options_parse(&table, argc, argv, options) != 0 || parse_states(options, options->states) != 0)
         return EXIT_USAGE;
     if (options->settings.hold_ms == NOT_GIVEN)
         options->settings.hold_ms = (options->is_tour ? 1 : 10) * MS_PER_S;
-    if (check_hold(options) != 0 || isolation_check(&options->isolation) != 0 ||
-        outputs_check(&options->outputs) != 0)
+    if (check_hold(options) != 0 || outputs_check(&options->outputs) != 0)
         return EXIT_USAGE;
     int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
     if (code == EXIT_AS_EXPECTED)
@@ -300,13 +280,9 @@ static int run_states(struct state_options *options, int argc, char *argv[])
     return play_storm(&run, "tcpstorm state", argc, argv);
 }
 
-int cmd_state(int argc, char *argv[])
+static int cmd_state(int argc, char *argv[])
 {
     struct state_options options = defaults();
-    if (argc == 0 || strncmp(argv[0], "--", 2) == 0) {
-        diag_error("state needs a name first: \"tcpstorm state close-wait\", \"tcpstorm state all\"");
-        return EXIT_USAGE;
-    }
     options.wanted = calloc(STATES_MAX, sizeof *options.wanted);
     if (options.wanted == NULL) {
         diag_error("out of memory");
@@ -316,3 +292,22 @@ int cmd_state(int argc, char *argv[])
     free(options.wanted);
     return code;
 }
+
+const struct command state_command = {
+    .name = "state",
+    .summary = "keep connections in any TCP state: a name, some with =N, or all",
+    .usage = "state NAME[=N][,NAME[=N]...] | all [--option value ...]",
+    .notes =
+        "The names: listen, syn-sent, syn-recv, established, fin-wait-1, fin-wait-2, close-wait, closing,\n"
+        "last-ack, time-wait, close. N is how many in that state, where it is not to be --conns; all takes\n"
+        "one state after the other.\n",
+    .examples =
+        {
+            {"tcpstorm state all --isolate", "all eleven states, each kept for a second"},
+            {"tcpstorm state close-wait --conns 300 --hold forever", "for ss to look at; Ctrl-C ends it"},
+            {"tcpstorm state close-wait=300,last-ack=5 --isolate --hold 10m",
+             "so many, for a monitor to find"},
+        },
+    .options = &table,
+    .run = cmd_state,
+};

@@ -2,15 +2,15 @@
  * socket. */
 #include "base/diag.h"
 #include "base/number_text.h"
-#include "base/options.h"
 #include "base/parse.h"
 #include "cause/cause.h"
-#include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/isolation.h"
+#include "cmd/option_rules.h"
 #include "cmd/outputs.h"
 #include "cmd/play.h"
 #include "cmd/remote.h"
+#include "cmd/storm_options.h"
 #include "engine/plan.h"
 #include "engine/run.h"
 #include "kernel/host_limits.h"
@@ -38,13 +38,7 @@ struct storm_options {
     bool dry_run;
 };
 
-enum {
-    MS_PER_S = 1000,
-    DAY_MS = 24 * 3600 * 1000,
-    CONNS_MAX = 100000000,
-    RATE_MAX = 1000000,
-    NOT_GIVEN = -1
-};
+enum { MS_PER_S = 1000, RATE_MAX = 1000000, NOT_GIVEN = -1 };
 enum { SERVER_NEEDS = 16 }; /* streams, epoll, listener, and a few connections */
 
 static int add_order(struct storm_settings *settings, const char *name, char *why, size_t why_size)
@@ -55,11 +49,11 @@ static int add_order(struct storm_settings *settings, const char *name, char *wh
         if (meant != NULL)
             snprintf(why, why_size, "there is no order %.40s: did you mean %s?", name, meant);
         else
-            snprintf(why, why_size, "allowed is one of \"tcpstorm orders\", a comma list of them, or all");
+            snprintf(why, why_size, "must be one of \"tcpstorm orders\", a comma list of them, or all");
         return -EINVAL;
     }
     if (settings->order_count == RUN_ORDERS_MAX) {
-        snprintf(why, why_size, "allowed are at most %d orders in one run", RUN_ORDERS_MAX);
+        snprintf(why, why_size, "there can be at most %d orders in one run", RUN_ORDERS_MAX);
         return -EINVAL;
     }
     settings->orders[settings->order_count++] = order;
@@ -101,7 +95,7 @@ static int parse_leak(const char *text, void *target, char *why, size_t why_size
     if (parse_count(text, 1, CONNS_MAX, &leak->count) == 0)
         return 0;
     snprintf(why, why_size,
-             "allowed is a number of connections, such as 20, or a share above 0%% up to 100%%, such as 5%%");
+             "must be a number of connections, such as 20, or a share above 0%% up to 100%%, such as 5%%");
     return -EINVAL;
 }
 
@@ -115,7 +109,7 @@ static int parse_cause(const char *text, void *target, char *why, size_t why_siz
     if (meant != NULL)
         snprintf(why, why_size, "there is no cause %.40s: did you mean %s?", text, meant);
     else
-        snprintf(why, why_size, "allowed is one of \"tcpstorm causes\"");
+        snprintf(why, why_size, "must be one of \"tcpstorm causes\"");
     return -EINVAL;
 }
 
@@ -123,24 +117,25 @@ static int parse_cause(const char *text, void *target, char *why, size_t why_siz
 #define OPTION(member)  offsetof(struct storm_options, member)
 
 static const struct option_row rows[] = {
-    {.name = "conns",
-     .value = "N",
-     .help = "connections to open",
-     .preset = "1000",
-     .kind = OPTION_COUNT,
-     .target = SETTING(conns),
-     .min = 1,
-     .max = CONNS_MAX},
+    {.name = "storm", .kind = OPTION_GROUP, .target = OPTION(settings), .group = storm_setting_rows},
     {.name = "order",
      .value = "NAME",
      .help = "close order, a comma list of them, or all",
      .preset = "server-first",
+     .more =
+         "The close order: a name from ORDERS, a comma list of them, or all for every order in turn that "
+         "needs nothing. With --isolate it is every order, with --rate every one that connections can play "
+         "one by one.",
      .kind = OPTION_CUSTOM,
      .target = OPTION(settings),
      .parse = parse_orders},
     {.name = "leak",
      .value = "N|P%",
      .help = "so many, or this share of them, never get their second close()",
+     .more =
+         "So many connections, or so large a share of them, never get their second close(2): a number, or a "
+         "share above 0% up to 100%. The order must have a second close: leak and never-close have none. "
+         "The leaked connections are spread evenly over all. The verdict expects exactly so many.",
      .kind = OPTION_CUSTOM,
      .target = OPTION(leak),
      .parse = parse_leak},
@@ -148,6 +143,8 @@ static const struct option_row rows[] = {
      .value = "N",
      .help = "open N connections a second, one by one",
      .preset = "100 with --cause",
+     .more =
+         "Open N connections a second, one by one, instead of all at once. It takes the place of --conns.",
      .kind = OPTION_COUNT,
      .target = SETTING(flow.rate),
      .min = 1,
@@ -164,6 +161,7 @@ static const struct option_row rows[] = {
      .value = "TIME",
      .help = "how long each of them lives before it is closed",
      .preset = "200ms",
+     .more = "How long each of them lives before its first close.",
      .kind = OPTION_DURATION,
      .target = SETTING(flow.life_ms),
      .min = 0,
@@ -171,16 +169,21 @@ static const struct option_row rows[] = {
     {.name = "cause",
      .value = "NAME",
      .help = "play a bug of \"tcpstorm causes\" under such traffic, instead of an order",
+     .more = "Play that bug of CAUSES under such traffic, instead of an order.",
      .kind = OPTION_CUSTOM,
      .target = SETTING(flow.fault_case),
      .parse = parse_cause},
     {.name = "fixed",
      .help = "with --cause: the twin without the bug",
+     .more = "With --cause: its twin, which differs by the fix.",
      .kind = OPTION_FLAG,
      .target = SETTING(flow.fixed)},
     {.name = "server-nofile",
      .value = "N",
      .help = "descriptors of the server, with --rate or --cause: see what breaks",
+     .more =
+         "Descriptors that a server process may have. A leak then ends in an outage. The default is the hard "
+         "limit; some causes set one of their own.",
      .kind = OPTION_COUNT,
      .target = SETTING(flow.server_nofile),
      .min = SERVER_NEEDS,
@@ -188,63 +191,21 @@ static const struct option_row rows[] = {
     {.name = "backlog",
      .value = "N",
      .help = "accept queue of the server, with --rate or --cause",
+     .preset = "4096",
+     .more = "Length of the accept queue; net.core.somaxconn cuts it.",
      .kind = OPTION_COUNT,
      .target = SETTING(flow.backlog),
      .min = 1,
      .max = 65535},
-    {.name = "hold",
-     .value = "TIME",
-     .help = "stay in each settled step; forever: in the last, until Ctrl-C",
-     .preset = "1s",
-     .kind = OPTION_CUSTOM,
-     .target = SETTING(hold_ms),
-     .parse = play_parse_hold},
-    {.name = "settle",
-     .value = "TIME",
-     .help = "time for the kernel to show a step's states",
-     .preset = "5s, above 100k 1m",
-     .kind = OPTION_DURATION,
-     .target = SETTING(settle_ms),
-     .min = 1,
-     .max = DAY_MS},
-    {.name = "interval",
-     .value = "TIME",
-     .help = "time between two looks",
-     .preset = "100ms",
-     .kind = OPTION_DURATION,
-     .target = SETTING(interval_ms),
-     .min = 1,
-     .max = DAY_MS},
-    REMOTE_OPTIONS(OPTION(remote)),
-    PORT_OPTION(SETTING(port), "first server port to try"),
-    ISOLATION_OPTIONS(OPTION(isolation)),
-    {.name = "witness",
-     .value = "HOW",
-     .help = "how to ask the kernel: auto, netlink, procfs",
-     .preset = "auto",
-     .kind = OPTION_CHOICE,
-     .target = SETTING(witness),
-     .choices = witness_choices},
-    OUTPUT_OPTIONS(OPTION(outputs)),
-    {.name = "dry-run",
-     .help = "print the plan and open nothing",
-     .kind = OPTION_FLAG,
-     .target = OPTION(dry_run)},
+    {.name = "remote", .kind = OPTION_GROUP, .target = OPTION(remote), .group = remote_rows},
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
+    {.name = "outputs", .kind = OPTION_GROUP, .target = OPTION(outputs), .group = output_rows},
+    DRY_RUN_OPTION(OPTION(dry_run)),
     {.name = NULL},
 };
 
-void storm_print_options(FILE *out)
-{
-    options_print_help(rows, out);
-}
-
-int cmd_options(int argc, char *argv[])
-{
-    (void)argc;
-    (void)argv;
-    options_print_names(rows, stdout);
-    return EXIT_AS_EXPECTED;
-}
+static const struct option_table table = {
+    .command = "storm", .help = "tcpstorm --help", .rows = rows, .rules = option_rules};
 
 static struct storm_options defaults(void)
 {
@@ -279,32 +240,6 @@ static int refuse(const char *format, ...)
     va_end(arguments);
     diag_error("%s", text);
     return -EINVAL;
-}
-
-static int check_combination(const struct storm_options *options)
-{
-    const struct storm_settings *settings = &options->settings;
-    const struct flow_settings *flow = &settings->flow;
-    bool is_cause = flow->fault_case != NULL, is_flow = is_cause || flow->rate != NOT_GIVEN;
-    const struct {
-        bool is_wrong;
-        const char *option, *why;
-    } rules[] = {
-        {flow->fixed && !is_cause, "fixed", "needs --cause NAME: it plays that cause without its bug"},
-        {is_cause && (settings->order_count > 0 || settings->all_orders), "order",
-         "cannot be used with --cause, which plays its own"},
-        {is_cause && options->leak.is_given, "leak", "cannot be used with --cause, which leaks by itself"},
-        {is_flow && settings->conns != NOT_GIVEN, "conns",
-         "cannot be used with --rate or --cause: they open --rate connections a second for --duration"},
-        {!is_flow && flow->duration_ms != NOT_GIVEN, "duration", "needs --rate or --cause"},
-        {!is_flow && flow->life_ms != NOT_GIVEN, "life", "needs --rate or --cause"},
-        {!is_flow && flow->server_nofile != 0, "server-nofile", "needs --rate or --cause"},
-        {!is_flow && flow->backlog != 0, "backlog", "needs --rate or --cause"},
-    };
-    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
-        if (rules[i].is_wrong)
-            return refuse("--%s %s", rules[i].option, rules[i].why);
-    return 0;
 }
 
 static int64_t given_or(int64_t value, int64_t otherwise)
@@ -347,7 +282,7 @@ static int check_leak(struct storm_options *options)
         return 0;
     settings->leak = leak->count > 0 ? leak->count : settings->conns * leak->millipercent / 100000;
     if (settings->leak == 0 || settings->leak > settings->conns)
-        return refuse("--leak \"%s\": of %s connections allowed are 1 to %s", leak->text,
+        return refuse("--leak \"%s\": of %s connections, it must be 1 to %s", leak->text,
                       grouped(settings->conns).text, grouped(settings->conns).text);
     for (int i = 0; i < settings->order_count; i++)
         if (order_leak_side(settings->orders[i], &step) == SIDE_COUNT)
@@ -369,11 +304,9 @@ static int check_flow_orders(const struct storm_settings *settings)
 static int complete(struct storm_options *options)
 {
     struct storm_settings *settings = &options->settings;
-    if (check_combination(options) != 0)
-        return -EINVAL;
     fill_in(settings, options->isolation.wanted);
     if (settings->conns < 1 || settings->conns > CONNS_MAX)
-        return refuse("--rate %s for --duration %s makes %s connections: allowed are 1 to %s",
+        return refuse("--rate %s for --duration %s makes %s connections: must be 1 to %s",
                       grouped(settings->flow.rate).text, duration_text(settings->flow.duration_ms).text,
                       grouped(settings->conns).text, grouped(CONNS_MAX).text);
     return check_flow_orders(settings) != 0 ? -EINVAL : check_leak(options);
@@ -397,12 +330,11 @@ static int prepare_place(struct storm_options *options)
     return code;
 }
 
-int cmd_storm(int argc, char *argv[])
+static int cmd_storm(int argc, char *argv[])
 {
     struct storm_options options = defaults();
-    if (options_parse(rows, argc, argv, &options) != 0 || complete(&options) != 0 ||
-        isolation_check(&options.isolation) != 0 ||
-        remote_check(&options.remote, options.isolation.wanted) != 0 || outputs_check(&options.outputs) != 0)
+    if (options_parse(&table, argc, argv, &options) != 0 || complete(&options) != 0 ||
+        remote_check(&options.remote) != 0 || outputs_check(&options.outputs) != 0)
         return EXIT_USAGE;
     diag_set_quiet(options.outputs.quiet);
     int code = prepare_place(&options);
@@ -413,3 +345,20 @@ int cmd_storm(int argc, char *argv[])
     remote_close(&options.remote);
     return code;
 }
+
+const struct command storm_command = {
+    .name = "storm",
+    .usage = "[--option value ...]",
+    .examples =
+        {
+            {"tcpstorm --order all", "every order that needs nothing, in turn"},
+            {"tcpstorm --isolate --order all", "really every order"},
+            {"tcpstorm --order leak --hold forever", "leave it there for ss; Ctrl-C ends it"},
+            {"tcpstorm --conns 50k --order client-first --csv - > run.csv", NULL},
+            {"tcpstorm --cause ignore-eof --server-nofile 512", "until the server is out of descriptors"},
+            {"tcpstorm --conns 1m --dry-run", "what it would take on this machine"},
+            {"tcpstorm --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --order leak --hold 10s", NULL},
+        },
+    .options = &table,
+    .run = cmd_storm,
+};

@@ -11,6 +11,7 @@
 #include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/isolation.h"
+#include "cmd/option_rules.h"
 #include "kernel/free_ports.h"
 #include "kernel/host_limits.h"
 #include "kernel/listen_socket.h"
@@ -122,7 +123,7 @@ static int parse_order(const char *text, void *target, char *why, size_t why_siz
     if (meant != NULL)
         snprintf(why, why_size, "there is no such order: did you mean %s?", meant);
     else
-        snprintf(why, why_size, "allowed is one of \"tcpstorm orders\"");
+        snprintf(why, why_size, "must be one of \"tcpstorm orders\"");
     return -EINVAL;
 }
 
@@ -145,9 +146,12 @@ static const struct option_row rows[] = {
      .max = 3600000},
     ADDRESS_OPTION(OPTION(address)),
     PORT_OPTION(OPTION(port), "first server port to try"),
-    ISOLATION_OPTIONS(OPTION(isolation)),
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = NULL},
 };
+
+static const struct option_table table = {
+    .command = "walk", .help = "tcpstorm walk --help", .rows = rows, .rules = option_rules};
 
 /* ---- the connection ---- */
 
@@ -347,7 +351,7 @@ static int play(struct walk *walk)
     return code;
 }
 
-int cmd_walk(int argc, char *argv[])
+static int cmd_walk(int argc, char *argv[])
 {
     struct walk walk = {
         .options = {.order = close_order_at(0), .port = 15000, .pause_ms = NO_PAUSE},
@@ -356,7 +360,7 @@ int cmd_walk(int argc, char *argv[])
     };
     int error;
     address_parse("127.0.0.1", &walk.options.address);
-    if (options_parse(rows, argc, argv, &walk.options) != 0)
+    if (options_parse(&table, argc, argv, &walk.options) != 0)
         return EXIT_USAGE;
     int code = isolation_enter_and_say(&walk.options.isolation);
     if (code != EXIT_AS_EXPECTED)
@@ -376,3 +380,18 @@ int cmd_walk(int argc, char *argv[])
             act_apply(ACT_ABORT, walk.fd[side]); /* nothing stays behind */
     return code;
 }
+
+const struct command walk_command = {
+    .name = "walk",
+    .summary = "one connection, both ends: a ladder diagram that grows at each key",
+    .usage = "walk [--option value ...]",
+    .notes = "In a terminal each step waits for a key; q leaves.\n",
+    .examples =
+        {
+            {"tcpstorm walk --order half-close", "one connection, step by step"},
+            {"tcpstorm walk --order simultaneous --pause 1s", "a step each second"},
+            {"tcpstorm walk --order leak > leak.txt", "the whole diagram"},
+        },
+    .options = &table,
+    .run = cmd_walk,
+};

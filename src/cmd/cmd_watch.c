@@ -6,6 +6,7 @@
 #include "base/output.h"
 #include "base/terminal.h"
 #include "cmd/command.h"
+#include "cmd/option_rules.h"
 #include "cmd/outputs.h"
 #include "kernel/unlisted_sockets.h"
 #include "view/view.h"
@@ -56,6 +57,9 @@ static const struct option_row rows[] = {
     {.name = "pid",
      .value = "PID",
      .help = "only sockets of this process, its ghosts too",
+     .more = "Only the sockets of this process, and its descriptors that are in no table. The exit status is "
+             "3 when "
+             "the process is not there, ends, or is in another network namespace.",
      .kind = OPTION_COUNT,
      .target = OPTION(pid),
      .min = 1,
@@ -63,6 +67,7 @@ static const struct option_row rows[] = {
     {.name = "interval",
      .value = "TIME",
      .help = "between two looks, or longer where they take long",
+     .more = "Between two looks; longer where a look takes more than a tenth of a core.",
      .preset = "1s",
      .kind = OPTION_DURATION,
      .target = OPTION(interval_ms),
@@ -81,6 +86,11 @@ static const struct option_row rows[] = {
     {.name = "fail-on",
      .value = "WHAT",
      .help = "growth: exit 1 when CLOSE_WAIT grow for 10 s",
+     .more =
+         "With growth the exit status is 1 as soon as CLOSE_WAIT have grown significantly for 10 s: in a "
+         "process, on a port, or in all processes of one name. Where something has grown for less than that "
+         "when --duration ends, the watch goes on until the 10 s are over. The exit status is 3 when there "
+         "were too few looks to tell.",
      .preset = "nothing",
      .kind = OPTION_CHOICE,
      .target = OPTION(fail_on),
@@ -88,15 +98,14 @@ static const struct option_row rows[] = {
     {.name = "json",
      .value = "FILE",
      .help = "every look as JSON Lines; - is stdout",
+     .more = "Every look as a line of JSON; - is standard output, instead of the table.",
      .kind = OPTION_TEXT,
      .target = OPTION(json)},
     {.name = NULL},
 };
 
-void watch_print_options(FILE *out)
-{
-    options_print_help(rows, out);
-}
+static const struct option_table table = {
+    .command = "watch", .help = "tcpstorm watch --help", .rows = rows, .rules = option_rules};
 
 /* ---- signals ---- */
 
@@ -357,13 +366,11 @@ static int check_growth(const struct watch_options *options)
 {
     if (options->fail_on == 0)
         return EXIT_AS_EXPECTED;
-    if (options->once)
-        diag_error("--once and --fail-on growth: one look shows no growth, allowed is --duration");
-    else if (options->duration_ms > 0 && options->duration_ms < SURE_S * 1000)
-        diag_error("--fail-on growth: allowed is a --duration of %ds and more", SURE_S);
+    if (options->duration_ms > 0 && options->duration_ms < SURE_S * 1000)
+        diag_error("--fail-on growth: --duration must be %ds or more", SURE_S);
     else if (options->duration_ms > 0 && options->interval_ms > options->duration_ms / SURE_LOOKS)
         diag_error(
-            "--fail-on growth: %d looks are needed, allowed is an --interval of an eighth of --duration",
+            "--fail-on growth: %d looks are needed, --interval must be at most an eighth of --duration",
             SURE_LOOKS);
     else
         return EXIT_AS_EXPECTED;
@@ -395,11 +402,11 @@ static int open_and_look(const struct watch_options *options, struct watch *watc
     return rc == 0 || code == EXIT_INTERRUPTED ? code : rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
-int cmd_watch(int argc, char *argv[])
+static int cmd_watch(int argc, char *argv[])
 {
     struct watch_options options = {.interval_ms = 1000};
     int error;
-    if (options_parse(rows, argc, argv, &options) != 0 || check_growth(&options) != EXIT_AS_EXPECTED)
+    if (options_parse(&table, argc, argv, &options) != 0 || check_growth(&options) != EXIT_AS_EXPECTED)
         return EXIT_USAGE;
     hear_signals();
     const struct watch_settings settings = {
@@ -411,3 +418,17 @@ int cmd_watch(int argc, char *argv[])
     watch_free(watch);
     return code;
 }
+
+const struct command watch_command = {
+    .name = "watch",
+    .summary = "show the sockets that are there: who owes a close(), and does it grow",
+    .usage = "watch [--option value ...]",
+    .examples =
+        {
+            {"tcpstorm watch", "until Ctrl-C"},
+            {"tcpstorm watch --once --by-peer", "one look, a row for each peer"},
+            {"tcpstorm watch --port 8080 --fail-on growth --duration 5m", "exit 1 as soon as it leaks"},
+        },
+    .options = &table,
+    .run = cmd_watch,
+};

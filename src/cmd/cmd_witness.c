@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-int cmd_witness(int argc, char *argv[])
+static int cmd_witness(int argc, char *argv[])
 {
     (void)argc;
     (void)argv;
@@ -15,3 +15,5 @@ int cmd_witness(int argc, char *argv[])
     int rc = witness_process_run(STDIN_FILENO, STDOUT_FILENO);
     return rc == 0 ? EXIT_AS_EXPECTED : PROCESS_STREAM_FAILED; /* its controller puts it into words */
 }
+
+const struct command witness_command = {.name = "witness", .run = cmd_witness};

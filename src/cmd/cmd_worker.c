@@ -29,7 +29,7 @@ static int status_of(int rc)
 }
 
 /* worker host; worker ROLE [BEHAVIOUR [fixed]] */
-int cmd_worker(int argc, char *argv[])
+static int cmd_worker(int argc, char *argv[])
 {
     last_words_by_status();
     if (argc == 1 && strcmp(argv[0], "host") == 0)
@@ -38,9 +38,11 @@ int cmd_worker(int argc, char *argv[])
     const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1]) : &scripted_behaviour;
     bool fixed = argc == 3 && strcmp(argv[2], "fixed") == 0;
     if (role == NULL || behaviour == NULL || argc > 3 || (argc == 3 && !fixed)) {
-        diag_error("worker: allowed is \"worker server\", \"worker client\", \"worker server-flow\" or "
+        diag_error("worker: must be \"worker server\", \"worker client\", \"worker server-flow\" or "
                    "\"worker client-flow\", and only a controller asks for it");
         return EXIT_USAGE;
     }
     return status_of(worker_run(role, behaviour, fixed, STDIN_FILENO));
 }
+
+const struct command worker_command = {.name = "worker", .run = cmd_worker};

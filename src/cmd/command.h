@@ -2,7 +2,7 @@
 #ifndef CMD_COMMAND_H
 #define CMD_COMMAND_H
 
-#include <stdio.h>
+#include "base/options.h"
 
 /* What a script can rely on; they never depend on the output format. */
 enum exit_code {
@@ -14,29 +14,25 @@ enum exit_code {
     EXIT_INTERRUPTED = 130,
 };
 
-struct command {
-    const char *name;    /* as typed */
-    const char *summary; /* one line for help; NULL: for the program's own use */
-    int (*run)(int argc,
-               char *argv[]); /* without the program's and the command's name; returns an exit_code */
+/* A line to be typed, and what it does. */
+struct command_example {
+    const char *line, *does;
 };
 
-int cmd_storm(int argc, char *argv[]);
-int cmd_state(int argc, char *argv[]);
-int cmd_audit(int argc, char *argv[]);
-int cmd_watch(int argc, char *argv[]);
-int cmd_orders(int argc, char *argv[]);
-int cmd_causes(int argc, char *argv[]);
-int cmd_server(int argc, char *argv[]);
-int cmd_client(int argc, char *argv[]);
-int cmd_walk(int argc, char *argv[]);
-int cmd_options(int argc, char *argv[]);
-int cmd_worker(int argc, char *argv[]);
-int cmd_witness(int argc, char *argv[]);
+enum { EXAMPLES_MAX = 12 };
 
-/* The options of a storm, for help and completion. */
-void storm_print_options(FILE *out);
-void audit_print_options(FILE *out);
-void watch_print_options(FILE *out);
+struct command {
+    const char *name;    /* as typed; "storm" stands for no name at all */
+    const char *summary; /* one line for help; NULL: for the program's own use */
+    const char *usage;   /* what follows "tcpstorm ", NULL: as `name` */
+    const char *notes;   /* lines of help below the options; NULL: none */
+    struct command_example examples[EXAMPLES_MAX];
+    const struct option_table *options; /* NULL: it has none */
+    /* Without the program's and the command's name; returns an exit_code. */
+    int (*run)(int argc, char *argv[]);
+};
+
+extern const struct command storm_command, state_command, walk_command, server_command, client_command,
+    audit_command, watch_command, orders_command, causes_command, worker_command, witness_command;
 
 #endif

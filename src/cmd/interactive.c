@@ -50,18 +50,11 @@ struct interactive {
 
 #define OPTION(member) offsetof(struct interactive_options, member)
 
-static const struct option_row rows[] = {
+const struct option_row interactive_rows[] = {
     ADDRESS_OPTION(OPTION(address)),
     PORT_OPTION(OPTION(port), "the server's port"),
     {.name = NULL},
 };
-
-int interactive_parse(int argc, char *argv[], struct interactive_options *options)
-{
-    *options = (struct interactive_options){.port = 15000};
-    address_parse("127.0.0.1", &options->address);
-    return options_parse(rows, argc, argv, options);
-}
 
 /* ---- what is shown ---- */
 

@@ -19,9 +19,8 @@ struct interactive_options {
     int64_t port;
 };
 
-/* --address and --port; makes sure that no socket takes the place of a closed standard descriptor. Returns 0
- * or -EINVAL. */
-int interactive_parse(int argc, char *argv[], struct interactive_options *options);
+/* --address and --port, for a struct interactive_options. */
+extern const struct option_row interactive_rows[];
 
 /* Prepares the loop, the signals and the keys. NULL when, as it then says, no loop could be made or no
  * witness works. */

@@ -7,6 +7,7 @@
 #include "kernel/sysctl.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,16 +31,16 @@ static bool split(const char *text, char name[NAME_SIZE], char value[VALUE_SIZE]
     return value[0] != '\0';
 }
 
-int isolation_parse_sysctl(const char *text, void *target, char *why, size_t why_size)
+static int parse_sysctl(const char *text, void *target, char *why, size_t why_size)
 {
     struct isolation *isolation = target;
     char name[NAME_SIZE], value[VALUE_SIZE];
     if (!split(text, name, value) || !sysctl_is_net_name(name))
         snprintf(why, why_size,
-                 "allowed is net.KEY=VALUE with a setting that network namespaces have, such as "
+                 "must be net.KEY=VALUE with a setting that network namespaces have, such as "
                  "net.ipv4.tcp_fin_timeout=5");
     else if (isolation->sysctl_count == ISOLATION_SYSCTLS_MAX)
-        snprintf(why, why_size, "allowed are at most %d of them", ISOLATION_SYSCTLS_MAX);
+        snprintf(why, why_size, "it can be given at most %d times", ISOLATION_SYSCTLS_MAX);
     else {
         isolation->sysctls[isolation->sysctl_count++] = text;
         return 0;
@@ -47,14 +48,24 @@ int isolation_parse_sysctl(const char *text, void *target, char *why, size_t why
     return -EINVAL;
 }
 
-int isolation_check(const struct isolation *isolation)
-{
-    if (isolation->sysctl_count == 0 || isolation->wanted)
-        return 0;
-    diag_error("--sysctl \"%s\" needs --isolate: the settings of this machine are not touched",
-               isolation->sysctls[0]);
-    return -EINVAL;
-}
+const struct option_row isolation_rows[] = {
+    {.name = "isolate",
+     .help = "run in a network namespace of its own: no other sockets, nothing left",
+     .more = "Run in a network namespace of its own, as an ordinary user or as root. See ISOLATION.",
+     .kind = OPTION_FLAG,
+     .target = offsetof(struct isolation, wanted)},
+    {.name = "sysctl",
+     .value = "KEY=VAL",
+     .help = "with --isolate: a setting of that namespace",
+     .more =
+         "With --isolate: a setting of that namespace, such as net.ipv4.tcp_fin_timeout=5; up to 32 of them. "
+         "A setting that network namespaces do not have, or a value that the kernel refuses, is bad usage.",
+     .is_list = true,
+     .kind = OPTION_CUSTOM,
+     .target = 0,
+     .parse = parse_sysctl},
+    {.name = NULL},
+};
 
 /* What keeps ordinary users from making namespaces, by the setting that does it. */
 struct refusal {
@@ -128,10 +139,10 @@ static int set_as_asked(const struct isolation *isolation)
         if (rc == 0)
             continue;
         if (rc == -ENOENT || rc == -EISDIR || rc == -EACCES || rc == -EPERM)
-            diag_error(
-                "--sysctl \"%s\": %s is no setting of a network namespace on this kernel: allowed are those "
-                "under /proc/sys/net that \"unshare -rn sysctl -a\" lists and that can be written",
-                isolation->sysctls[i], name);
+            diag_error("--sysctl \"%s\": %s is no setting of a network namespace on this kernel: must be one "
+                       "of those "
+                       "under /proc/sys/net that \"unshare -rn sysctl -a\" lists and that can be written",
+                       isolation->sysctls[i], name);
         else
             diag_error("--sysctl \"%s\": the kernel refuses the value: %s", isolation->sysctls[i],
                        strerror(-rc));
@@ -158,8 +169,6 @@ int isolation_enter(struct isolation *isolation, int64_t conns)
 
 int isolation_enter_and_say(struct isolation *isolation)
 {
-    if (isolation_check(isolation) != 0)
-        return EXIT_USAGE;
     int code = isolation_enter(isolation, 1);
     if (code == EXIT_AS_EXPECTED && isolation->wanted)
         printf("A network namespace of its own: another terminal gets in with \"%s COMMAND\"\n",

@@ -17,25 +17,10 @@ struct isolation {
     char look_inside[96]; /* after isolation_enter: what to put before a command to run it inside; else "" */
 };
 
-/* Takes one "name=value" into a struct isolation. */
-int isolation_parse_sysctl(const char *text, void *target, char *why, size_t why_size);
+/* --isolate and --sysctl, for a struct isolation. */
+extern const struct option_row isolation_rows[];
 
-/* `at`: offset of a struct isolation in the command's option struct. */
-#define ISOLATION_OPTIONS(at)                                                                                \
-    {.name = "isolate",                                                                                      \
-     .help = "run in a network namespace of its own: no other sockets, nothing left",                        \
-     .kind = OPTION_FLAG,                                                                                    \
-     .target = (at) + offsetof(struct isolation, wanted)},                                                   \
-    {                                                                                                        \
-        .name = "sysctl", .value = "KEY=VAL",                                                                \
-        .help = "with --isolate: a setting of that namespace; repeatable", .kind = OPTION_CUSTOM,            \
-        .target = (at), .parse = isolation_parse_sysctl                                                      \
-    }
-
-/* Returns 0, or -EINVAL after telling why these options do not go together. */
-int isolation_check(const struct isolation *isolation);
-
-/* isolation_check, isolation_enter and a line on stdout that says how to look inside. For commands whose
+/* isolation_enter and a line on stdout that says how to look inside. For commands whose
  * output is read by people. Returns an exit_code. */
 int isolation_enter_and_say(struct isolation *isolation);
 

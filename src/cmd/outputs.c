@@ -109,21 +109,61 @@ static const char *standard_stream_at(const struct place *place)
 
 static int refuse_output(const char *option, const char *path, int error)
 {
-    diag_error("--%s \"%s\": %s; allowed is a file that can be written, or -", option, path, strerror(error));
+    diag_error("--%s \"%s\": %s; must be a file that can be written, or -", option, path, strerror(error));
     return -EINVAL;
 }
 
-int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_size)
+static int parse_metrics(const char *text, void *target, char *why, size_t why_size)
 {
     struct metrics_listener *listener = target;
     *listener = (struct metrics_listener){.wanted = true, .text = text};
     if (address_parse_with_port(text, &listener->address, &listener->port) &&
         address_is_loopback(&listener->address))
         return 0;
-    snprintf(why, why_size,
-             "allowed is a loopback address with a port, such as 127.0.0.1:9464 or [::1]:9464");
+    snprintf(why, why_size, "must be a loopback address with a port, such as 127.0.0.1:9464 or [::1]:9464");
     return -EINVAL;
 }
+
+#define OPTION(member) offsetof(struct output_options, member)
+
+const struct option_row output_rows[] = {
+    {.name = "csv",
+     .value = "FILE",
+     .help = "write every look as CSV; - is stdout",
+     .more =
+         "Write every look as CSV to FILE, which is overwritten. With - it goes to standard output, and the "
+         "summary to standard error. No two outputs can be the same file.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(csv)},
+    {.name = "json",
+     .value = "FILE",
+     .help = "write every event as JSON Lines; - is stdout",
+     .more = "Write every event as JSON Lines to FILE, likewise. Only one of --csv and --json can be -.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(json)},
+    {.name = "metrics",
+     .value = "ADDR:PORT",
+     .help = "serve OpenMetrics at /metrics while the run lasts",
+     .more = "Serve the last look to a monitor while the run lasts, at http://ADDR:PORT/metrics; ADDR is a "
+             "loopback address. With --isolate too it is reached from outside the namespace. See METRICS.",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(metrics),
+     .parse = parse_metrics},
+    {.name = "live",
+     .help = "draw histograms from the first moment; on a terminal the default after 1 s",
+     .more =
+         "Draw both sides' histograms from the first moment; on a terminal that is what a run over a second "
+         "does by itself. See LIVE VIEW.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(live)},
+    {.name = "plain", .help = "a line of progress instead", .kind = OPTION_FLAG, .target = OPTION(plain)},
+    {.name = "quiet",
+     .help = "no summary, warnings or progress; errors and exit code still speak",
+     .more = "No summary, no warnings, no progress. Errors are still printed.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(quiet)},
+    {.name = NULL},
+};
 
 int outputs_listen(struct output_options *options)
 {
@@ -137,25 +177,14 @@ int outputs_listen(struct output_options *options)
     return EXIT_MACHINE;
 }
 
-static int check_progress(const struct output_options *options)
-{
-    if (options->live && options->plain)
-        diag_error("--live and --plain: allowed is one of them");
-    else if (options->live && options->quiet)
-        diag_error("--live and --quiet: allowed is one of them");
-    else
-        return 0;
-    return -EINVAL;
-}
-
 static int refuse_twice(const struct output_path *a, const struct output_path *b)
 {
     if (output_is_stdout(a->path))
-        diag_error("--%s \"-\" and --%s \"-\": only one of them can be stdout, name a file for the other",
+        diag_error("--%s \"-\" and --%s \"-\": only one of them can be stdout: name a file for the other",
                    a->option, b->option);
     else
-        diag_error("--%s \"%s\" and --%s \"%s\": allowed are two different files", a->option, a->path,
-                   b->option, b->path);
+        diag_error("--%s \"%s\" and --%s \"%s\": must be two different files", a->option, a->path, b->option,
+                   b->path);
     return -EINVAL;
 }
 
@@ -170,7 +199,7 @@ int outputs_check_paths(const struct output_path *paths, int count)
             return refuse_output(path->option, path->path, -rc);
         const char *standard = is_file ? standard_stream_at(&places[i]) : NULL;
         if (standard != NULL) {
-            diag_error("--%s \"%s\" is %s: allowed is another file, or - for standard output", path->option,
+            diag_error("--%s \"%s\" is %s: must be another file, or - for standard output", path->option,
                        path->path, standard);
             return -EINVAL;
         }
@@ -187,8 +216,7 @@ int outputs_check_paths(const struct output_path *paths, int count)
 int outputs_check(const struct output_options *options)
 {
     const struct output_path paths[] = {{"csv", options->csv}, {"json", options->json}};
-    int rc = outputs_check_paths(paths, sizeof paths / sizeof paths[0]);
-    return rc != 0 ? rc : check_progress(options);
+    return outputs_check_paths(paths, sizeof paths / sizeof paths[0]);
 }
 
 /* ---- readers that stop ---- */

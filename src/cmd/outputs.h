@@ -47,45 +47,14 @@ struct output_path {
     const char *path;   /* "-" for standard output, NULL for none */
 };
 
-/* Takes "127.0.0.1:9464" into a struct metrics_listener. */
-int outputs_parse_metrics(const char *text, void *target, char *why, size_t why_size);
-
-/* `at`: offset of a struct output_options in the command's option struct. */
-#define OUTPUT_OPTIONS(at)                                                                                   \
-    {.name = "csv",                                                                                          \
-     .value = "FILE",                                                                                        \
-     .help = "write every look as CSV; - is stdout",                                                         \
-     .kind = OPTION_TEXT,                                                                                    \
-     .target = (at) + offsetof(struct output_options, csv)},                                                 \
-        {.name = "json",                                                                                     \
-         .value = "FILE",                                                                                    \
-         .help = "write every event as JSON Lines; - is stdout",                                             \
-         .kind = OPTION_TEXT,                                                                                \
-         .target = (at) + offsetof(struct output_options, json)},                                            \
-        {.name = "metrics",                                                                                  \
-         .value = "ADDR:PORT",                                                                               \
-         .help = "serve OpenMetrics at /metrics while the run lasts",                                        \
-         .kind = OPTION_CUSTOM,                                                                              \
-         .target = (at) + offsetof(struct output_options, metrics),                                          \
-         .parse = outputs_parse_metrics},                                                                    \
-        {.name = "live",                                                                                     \
-         .help = "draw histograms from the first moment; on a terminal the default after 1 s",               \
-         .kind = OPTION_FLAG,                                                                                \
-         .target = (at) + offsetof(struct output_options, live)},                                            \
-        {.name = "plain",                                                                                    \
-         .help = "a line of progress instead",                                                               \
-         .kind = OPTION_FLAG,                                                                                \
-         .target = (at) + offsetof(struct output_options, plain)},                                           \
-    {                                                                                                        \
-        .name = "quiet", .help = "no summary, warnings or progress; errors and exit code still speak",       \
-        .kind = OPTION_FLAG, .target = (at) + offsetof(struct output_options, quiet)                         \
-    }
+/* --csv, --json, --metrics, --live, --plain and --quiet, for a struct output_options. */
+extern const struct option_row output_rows[];
 
 /* Whether all can be written, and no two are one file or standard output, without opening any. Returns 0, or
  * -EINVAL after telling why not. */
 int outputs_check_paths(const struct output_path *paths, int count);
 
-/* The same of these options, and whether the others go together. */
+/* The same of these options. */
 int outputs_check(const struct output_options *options);
 
 /* Opens the socket for --metrics: before the network namespace is left in which a monitor is. Returns an

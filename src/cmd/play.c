@@ -113,6 +113,6 @@ int play_parse_hold(const char *text, void *target, char *why, size_t why_size)
     }
     if (parse_duration(text, 0, DAY_MS, hold_ms) == 0)
         return 0;
-    snprintf(why, why_size, "allowed is a duration from 0s to 24h, such as 500ms, 2s or 1m30s, or forever");
+    snprintf(why, why_size, "must be a duration from 0s to 24h, such as 500ms, 2s or 1m30s, or forever");
     return -EINVAL;
 }

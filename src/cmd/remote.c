@@ -5,6 +5,7 @@
 #include "cmd/command.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,9 +15,9 @@ static int add_launcher(const char *text, struct remote *remote, enum side side,
 {
     if (text[strspn(text, " \t")] == '\0')
         snprintf(why, why_size,
-                 "allowed is a command that runs another, such as \"ssh db1\" or \"ip netns exec a\"");
+                 "must be a command that runs another, such as \"ssh db1\" or \"ip netns exec a\"");
     else if (remote->launcher_count[SIDE_SERVER] + remote->launcher_count[SIDE_CLIENT] >= HOSTS_MAX - 1)
-        snprintf(why, why_size, "allowed are at most %d hosts", HOSTS_MAX - 1);
+        snprintf(why, why_size, "there can be at most %d hosts", HOSTS_MAX - 1);
     else {
         remote->launchers[side][remote->launcher_count[side]++] = text;
         return 0;
@@ -24,12 +25,12 @@ static int add_launcher(const char *text, struct remote *remote, enum side side,
     return -EINVAL;
 }
 
-int remote_parse_server(const char *text, void *target, char *why, size_t why_size)
+static int parse_server(const char *text, void *target, char *why, size_t why_size)
 {
     return add_launcher(text, target, SIDE_SERVER, why, why_size);
 }
 
-int remote_parse_client(const char *text, void *target, char *why, size_t why_size)
+static int parse_client(const char *text, void *target, char *why, size_t why_size)
 {
     return add_launcher(text, target, SIDE_CLIENT, why, why_size);
 }
@@ -41,22 +42,73 @@ static bool is_mapped(const struct address *address)
     return address->family == AF_INET6 && memcmp(address->bytes, prefix, sizeof prefix) == 0;
 }
 
-int remote_parse_address(const char *text, void *target, char *why, size_t why_size)
+static int parse_address(const char *text, void *target, char *why, size_t why_size)
 {
     struct remote *remote = target;
     struct address address;
     if (!address_parse(text, &address) || address_is_wildcard(&address) || is_mapped(&address)) {
         snprintf(why, why_size,
-                 "allowed is a numeric address, such as 127.0.0.1, ::1 or, with --server-via, 10.0.0.5");
+                 "must be a numeric address, such as 127.0.0.1, ::1 or, with --server-via, 10.0.0.5");
         return -EINVAL;
     }
     if (remote->address_count == HOSTS_MAX) {
-        snprintf(why, why_size, "allowed are at most %d addresses", HOSTS_MAX);
+        snprintf(why, why_size, "there can be at most %d addresses", HOSTS_MAX);
         return -EINVAL;
     }
     remote->addresses[remote->address_count++] = address;
     return 0;
 }
+
+#define OPTION(member) offsetof(struct remote, member)
+
+const struct option_row remote_rows[] = {
+    {.name = "address",
+     .value = "ADDR",
+     .help = "of the server, one for each --server-via",
+     .preset = "127.0.0.1",
+     .more =
+         "The numeric address where the server listens: one of 127.0.0.0/8, or ::1. Any other is refused "
+         "unless --server-via or --client-via is there too, and --allow-remote: connections only ever go to "
+         "servers that the same run has started. Several servers take one each, in the same order and of "
+         "one family.",
+     .is_list = true,
+     .kind = OPTION_CUSTOM,
+     .parse = parse_address},
+    {.name = "server-via",
+     .value = "COMMAND",
+     .help = "run the server's side behind a launcher, such as 'ssh db1'",
+     .more =
+         "Run the server's side behind a launcher: a command that runs another, such as 'ssh db1', 'ip netns "
+         "exec a' or 'docker exec -i b'. The shell runs it with \"tcpstorm worker host\" at its end, and "
+         "lines go through its standard input and output. It has a process group of its own and the default "
+         "signals. To ask for a password, one launcher at a time has the terminal until its host answers. "
+         "There are at most 15 launchers. A side without one is on this machine.",
+     .is_list = true,
+     .kind = OPTION_CUSTOM,
+     .parse = parse_server},
+    {.name = "client-via",
+     .value = "COMMAND",
+     .help = "likewise the client's side",
+     .is_list = true,
+     .kind = OPTION_CUSTOM,
+     .parse = parse_client},
+    {.name = "worker-path",
+     .value = "PATH",
+     .help = "of tcpstorm there",
+     .preset = "this binary's own",
+     .more =
+         "The path of tcpstorm on the hosts, which must be of the same version. It is one word for the shell "
+         "here, whatever is in it; ssh(1) hands it to another shell, where a blank in it has to be quoted "
+         "once more.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(worker_path)},
+    {.name = "allow-remote",
+     .help = "addresses outside loopback",
+     .more = "Allow an address outside loopback, where that network is yours to load.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(allow_remote)},
+    {.name = NULL},
+};
 
 bool remote_is_wanted(const struct remote *remote)
 {
@@ -76,12 +128,12 @@ static int check_addresses(const struct remote *remote)
     for (int i = 0; i < remote->address_count; i++) {
         const struct address *address = &remote->addresses[i];
         if (address->family != remote->addresses[0].family)
-            return refuse_address(address, "allowed are addresses of one family, all IPv4 or all IPv6");
+            return refuse_address(address, "must be of one family with the others, all IPv4 or all IPv6");
         if (address_is_loopback(address))
             continue;
         if (!remote_is_wanted(remote))
             return refuse_address(address,
-                                  "allowed is a loopback address, 127.0.0.1 (any of 127.0.0.0/8) or ::1; "
+                                  "must be a loopback address, 127.0.0.1 (any of 127.0.0.0/8) or ::1; "
                                   "others need --server-via or --client-via: connections only go to "
                                   "servers that this run has started");
         if (!remote->allow_remote)
@@ -92,29 +144,14 @@ static int check_addresses(const struct remote *remote)
     return 0;
 }
 
-int remote_check(const struct remote *remote, bool is_isolated)
+int remote_check(const struct remote *remote)
 {
     int servers = remote->launcher_count[SIDE_SERVER] > 0 ? remote->launcher_count[SIDE_SERVER] : 1;
-    if (remote_is_wanted(remote) && is_isolated) {
-        diag_error("--isolate cannot be used with --server-via or --client-via, whose hosts have networks of "
-                   "their own");
-        return -EINVAL;
-    }
-    if (remote_is_wanted(remote) && remote->address_count == 0) {
-        diag_error("--server-via and --client-via need --address: where the server listens, as its clients "
-                   "reach it");
-        return -EINVAL;
-    }
-    if (!remote_is_wanted(remote) && (remote->worker_path != NULL || remote->allow_remote)) {
-        diag_error("--%s needs --server-via or --client-via",
-                   remote->allow_remote ? "allow-remote" : "worker-path");
-        return -EINVAL;
-    }
     if (remote->address_count > servers || (remote_is_wanted(remote) && remote->address_count < servers)) {
-        diag_error(
-            "--address is given %d times for %d server%s: allowed is one for each --server-via, in the same "
-            "order",
-            remote->address_count, servers, servers > 1 ? "s" : "");
+        diag_error("--address is given %d times for %d server%s: it must be given once for each "
+                   "--server-via, in the "
+                   "same order",
+                   remote->address_count, servers, servers > 1 ? "s" : "");
         return -EINVAL;
     }
     return check_addresses(remote);

@@ -18,44 +18,12 @@ struct remote {
     struct hosts hosts;
 };
 
-int remote_parse_server(const char *text, void *target, char *why, size_t why_size);
-int remote_parse_client(const char *text, void *target, char *why, size_t why_size);
-int remote_parse_address(const char *text, void *target, char *why, size_t why_size);
+/* --address, --server-via, --client-via, --worker-path and --allow-remote, for a struct remote. */
+extern const struct option_row remote_rows[];
 
-/* `at`: offset of a struct remote in the command's option struct. */
-#define REMOTE_OPTIONS(at)                                                                                   \
-    {.name = "address",                                                                                      \
-     .value = "ADDR",                                                                                        \
-     .help = "where the server listens; one for each --server-via",                                          \
-     .preset = "127.0.0.1",                                                                                  \
-     .kind = OPTION_CUSTOM,                                                                                  \
-     .target = (at),                                                                                         \
-     .parse = remote_parse_address},                                                                         \
-        {.name = "server-via",                                                                               \
-         .value = "COMMAND",                                                                                 \
-         .help = "run the server's side behind a launcher, such as 'ssh db1'; repeatable",                   \
-         .kind = OPTION_CUSTOM,                                                                              \
-         .target = (at),                                                                                     \
-         .parse = remote_parse_server},                                                                      \
-        {.name = "client-via",                                                                               \
-         .value = "COMMAND",                                                                                 \
-         .help = "likewise the client's side",                                                               \
-         .kind = OPTION_CUSTOM,                                                                              \
-         .target = (at),                                                                                     \
-         .parse = remote_parse_client},                                                                      \
-        {.name = "worker-path",                                                                              \
-         .value = "PATH",                                                                                    \
-         .help = "of tcpstorm there",                                                                        \
-         .preset = "this binary's own",                                                                      \
-         .kind = OPTION_TEXT,                                                                                \
-         .target = (at) + offsetof(struct remote, worker_path)},                                             \
-    {                                                                                                        \
-        .name = "allow-remote", .help = "addresses outside loopback", .kind = OPTION_FLAG,                   \
-        .target = (at) + offsetof(struct remote, allow_remote)                                               \
-    }
-
-/* Returns 0, or -EINVAL after telling why these do not go together. */
-int remote_check(const struct remote *remote, bool is_isolated);
+/* Whether there is an address for each server, of one family, and allowed. Returns 0, or -EINVAL after
+ * telling why not. */
+int remote_check(const struct remote *remote);
 
 /* True when there are launchers. */
 bool remote_is_wanted(const struct remote *remote);

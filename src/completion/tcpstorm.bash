@@ -15,10 +15,6 @@ _tcpstorm_files() {
 # takes one order.
 _tcpstorm_orders() {
   local program=$1 word=$2 before='' name names=''
-  if [[ ${COMP_WORDS[1]} == audit ]]; then
-    _tcpstorm_words 'half-close client-first abort idle' "$word"
-    return 0
-  fi
   [[ $word != *,* ]] || before=${word%,*},
   if [[ ${COMP_WORDS[1]} == walk ]]; then
     _tcpstorm_words "$("$program" --dry-run --rate 1 --order all 2>/dev/null | sed -n 's/^  orders  *//p')" "$word"
@@ -68,26 +64,32 @@ _tcpstorm_causes() {
   _tcpstorm_words "$names" "$word"
 }
 
-# Of the command that the line begins with; without one, those of a storm.
+# The command that the line begins with; without one it is a storm.
+_tcpstorm_command() {
+  if ((COMP_CWORD > 1)) && [[ ${COMP_WORDS[1]} != -* ]]; then
+    printf '%s\n' "${COMP_WORDS[1]}"
+  else
+    printf 'storm\n'
+  fi
+}
+
+# Those that the words before allow: none twice, and none that another excludes.
 _tcpstorm_options() {
-  local program=$1 word=$2 words
-  case $((COMP_CWORD > 1)),${COMP_WORDS[1]} in
-    1,server) words='--address --port --cause --fixed --isolate --sysctl' ;;
-    1,client) words='--address --port' ;;
-    1,walk) words='--order --pause --address --port --isolate --sysctl' ;;
-    1,state)
-      words='--conns --hold --side --settle --interval --isolate --sysctl --address --port --witness --csv --json
-        --dry-run --quiet'
-      ;;
-    1,audit)
-      words='--conns --order --send --http --grace --repeat --rate --allow-remote --json --csv --junit --quiet'
-      ;;
-    1,watch) words='--port --pid --interval --duration --once --by-peer --fail-on --json' ;;
-    1,orders | 1,causes) words='--names' ;;
-    1,*) words=$("$program" options 2>/dev/null) ;;
-    *) words="$("$program" options 2>/dev/null) --help --version server client walk state orders causes help version" ;;
-  esac
+  local program=$1 word=$2 words command
+  command=$(_tcpstorm_command)
+  words=$("$program" options "$command" "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
+  ((COMP_CWORD > 1)) ||
+    words+=' --help --version server client walk state audit watch orders causes help version'
   _tcpstorm_words "$words" "$word"
+}
+
+# The values of an option that takes one of some words, as in "auto|netlink|procfs". False where there are none.
+_tcpstorm_choices() {
+  local program=$1 word=$2 option=$3 values
+  values=$("$program" options --rows "$(_tcpstorm_command)" 2>/dev/null | sed -n "s/^${option#--}\t\(.*|.*\)\t.*/\1/p")
+  # "N|P%" is no list of words
+  [[ $values == *'|'* && $values != *[A-Z]* ]] || return 1
+  _tcpstorm_words "${values//|/ }" "$word"
 }
 
 # bash calls it with the command, the word to complete and the word before that; "--order=x" comes as three words.
@@ -100,16 +102,22 @@ _tcpstorm() {
     word=
   fi
   case ${COMP_WORDS[1]} in
-    help | version | --help | -h | --version) ((COMP_CWORD == 1)) || return 0 ;;
+    help)
+      ((COMP_CWORD != 2)) || _tcpstorm_words 'server client walk state audit watch orders causes' "$word"
+      ((COMP_CWORD == 1)) || return 0
+      ;;
+    version | --help | -h | --version | -V) ((COMP_CWORD == 1)) || return 0 ;;
   esac
   if _tcpstorm_at_states; then
     _tcpstorm_states "$word"
     return 0
   fi
+  if [[ $option == --?* ]] && _tcpstorm_choices "$program" "$word" "$option"; then
+    return 0
+  fi
   case $option in
     --order) _tcpstorm_orders "$program" "$word" ;;
     --cause) _tcpstorm_causes "$program" "$word" ;;
-    --witness) _tcpstorm_words 'auto netlink procfs' "$word" ;;
     --csv | --json | --junit | --send) _tcpstorm_files "$word" ;;
     --pause) _tcpstorm_words '0s 500ms 1s 2s' "$word" ;;
     --hold)
@@ -119,13 +127,12 @@ _tcpstorm() {
         _tcpstorm_words '0s 1s 10s forever' "$word"
       fi
       ;;
-    --fail-on) _tcpstorm_words 'nothing growth' "$word" ;;
-    --side) _tcpstorm_words 'server client usual' "$word" ;;
     --sysctl) _tcpstorm_settings "$word" ;;
     --duration) _tcpstorm_words '10s 30s 2m' "$word" ;;
     --life) _tcpstorm_words '0s 200ms 2s' "$word" ;;
     --address) _tcpstorm_words '127.0.0.1 ::1' "$word" ;;
-    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port | net.*) ;;
+    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port | --grace | --repeat | --http | \
+      --pid | --metrics | --server-via | --client-via | --worker-path | net.*) ;;
     *) _tcpstorm_options "$program" "$word" ;;
   esac
 }

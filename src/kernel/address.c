@@ -46,7 +46,7 @@ int address_parse_loopback(const char *text, void *address, char *why, size_t wh
 {
     if (address_parse(text, address) && address_is_loopback(address))
         return 0;
-    snprintf(why, why_size, "allowed is a loopback address: 127.0.0.1 (any of 127.0.0.0/8) or ::1");
+    snprintf(why, why_size, "must be a loopback address: 127.0.0.1 (any of 127.0.0.0/8) or ::1");
     return -EINVAL;
 }
 

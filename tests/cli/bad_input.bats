@@ -30,9 +30,9 @@ load helper
 }
 
 @test "a list of orders with a gap is refused" {
-  refused '--order "leak,"' 'allowed' -- --order leak,
-  refused '--order ",leak"' 'allowed' -- --order ,leak
-  refused '--order ""' 'allowed' -- --order ''
+  refused '--order "leak,"' 'must be' -- --order leak,
+  refused '--order ",leak"' 'must be' -- --order ,leak
+  refused '--order ""' 'must be' -- --order ''
 }
 
 @test "more orders than one run can hold are refused" {
@@ -73,11 +73,11 @@ load helper
 }
 
 @test "--hold takes no unknown unit" {
-  refused '--hold "5x"' 'allowed is a duration' '1m30s' 'forever' -- --hold 5x
+  refused '--hold "5x"' 'must be a duration' '1m30s' 'forever' -- --hold 5x
 }
 
 @test "--hold takes no negative time" {
-  refused '--hold "-1s"' 'allowed is a duration' -- --hold -1s
+  refused '--hold "-1s"' 'must be a duration' -- --hold -1s
 }
 
 @test "--hold takes no more than a day" {
@@ -85,13 +85,13 @@ load helper
 }
 
 @test "--settle takes neither nothing nor forever" {
-  refused '--settle "0s"' 'allowed is a duration from' -- --settle 0s
-  refused '--settle "forever"' 'allowed is a duration from' -- --settle forever
+  refused '--settle "0s"' 'must be a duration from' -- --settle 0s
+  refused '--settle "forever"' 'must be a duration from' -- --settle forever
 }
 
 @test "--interval takes neither nothing nor junk" {
-  refused '--interval "0"' 'allowed is a duration from' -- --interval 0
-  refused '--interval "100msx"' 'allowed is a duration from' -- --interval 100msx
+  refused '--interval "0"' 'must be a duration from' -- --interval 0
+  refused '--interval "100msx"' 'must be a duration from' -- --interval 100msx
 }
 
 @test "--port takes no number beyond the last port" {
@@ -105,22 +105,22 @@ load helper
 
 @test "--address takes no address beyond loopback" {
   refused '--address "10.0.0.1"' 'loopback' '127.0.0.1' '::1' -- --address 10.0.0.1
-  refused '--address "0.0.0.0"' 'allowed is' '127.0.0.1' -- --address 0.0.0.0
-  refused '--address "::"' 'allowed is' '127.0.0.1' -- --address ::
-  refused '--address "::ffff:127.0.0.1"' 'allowed is' '127.0.0.1' -- --address ::ffff:127.0.0.1
+  refused '--address "0.0.0.0"' 'must be' '127.0.0.1' -- --address 0.0.0.0
+  refused '--address "::"' 'must be' '127.0.0.1' -- --address ::
+  refused '--address "::ffff:127.0.0.1"' 'must be' '127.0.0.1' -- --address ::ffff:127.0.0.1
 }
 
 @test "--address takes no name" {
-  refused '--address "localhost"' 'allowed is a numeric address' -- --address localhost
+  refused '--address "localhost"' 'must be a numeric address' -- --address localhost
 }
 
 @test "--address takes no port" {
-  refused '--address "127.0.0.1:80"' 'allowed is a numeric address' -- --address 127.0.0.1:80
+  refused '--address "127.0.0.1:80"' 'must be a numeric address' -- --address 127.0.0.1:80
 }
 
 @test "--witness takes none but its own" {
-  refused '--witness "foo"' 'auto, netlink, procfs' -- --witness foo
-  refused '--witness ""' 'auto, netlink, procfs' -- --witness ''
+  refused '--witness "foo"' 'must be auto, netlink or procfs' -- --witness foo
+  refused '--witness ""' 'must be auto, netlink or procfs' -- --witness ''
 }
 
 @test "two outputs cannot both be stdout" {
@@ -128,20 +128,20 @@ load helper
 }
 
 @test "two outputs cannot be the same file" {
-  refused '--csv "same.out"' '--json "same.out"' 'two different files' -- --csv same.out --json same.out
+  refused '--csv "same.out"' '--json "same.out"' 'must be two different files' -- --csv same.out --json same.out
 }
 
 @test "two outputs cannot be the same file by way of links, nor standard output" {
   local at=$BATS_FILE_TMPDIR
   ln -s new "$at/link" # to a file that is not there yet
-  refused 'two different files' -- --csv "$at/new" --json "$at/link"
-  refused 'two different files' -- state all --csv "$at/link" --json "$at/new"
-  refused 'two different files' -- audit 127.0.0.1:80 --csv "$at/link" --junit "$at/new"
+  refused 'must be two different files' -- --csv "$at/new" --json "$at/link"
+  refused 'must be two different files' -- state all --csv "$at/link" --json "$at/new"
+  refused 'must be two different files' -- audit 127.0.0.1:80 --csv "$at/link" --junit "$at/new"
   [[ ! -e $at/new ]] || fail_with 'a file was made'
   echo kept >"$at/one"
   ln "$at/one" "$at/two"
-  refused 'two different files' -- --csv "$at/one" --json "$at/two"
-  refused 'two different files' -- audit 127.0.0.1:80 --json "$at/one" --junit "$at/two"
+  refused 'must be two different files' -- --csv "$at/one" --json "$at/two"
+  refused 'must be two different files' -- audit 127.0.0.1:80 --json "$at/one" --junit "$at/two"
   [[ $(cat "$at/one") == kept ]] || fail_with 'a file was emptied'
   refused '--csv "/dev/stdout" is standard output' -- --csv /dev/stdout
   refused '--json "/proc/self/fd/1" is standard output' -- state all --json /proc/self/fd/1
@@ -156,8 +156,8 @@ load helper
 }
 
 @test "an output in a directory that is not there is refused" {
-  refused '--csv "/nonexistent/x.csv"' 'No such file or directory' 'allowed' -- --csv /nonexistent/x.csv
-  refused '--json "/nonexistent/x.json"' 'No such file or directory' 'allowed' -- --json /nonexistent/x.json
+  refused '--csv "/nonexistent/x.csv"' 'No such file or directory' 'must be' -- --csv /nonexistent/x.csv
+  refused '--json "/nonexistent/x.json"' 'No such file or directory' 'must be' -- --json /nonexistent/x.json
 }
 
 @test "--metrics takes a loopback address with a port" {
@@ -171,15 +171,15 @@ load helper
 }
 
 @test "of a live view, plain lines and silence allowed is one" {
-  refused '--live and --plain' 'allowed is one of them' -- --live --plain
-  refused '--live and --quiet' 'allowed is one of them' -- --live --quiet
-  refused '--live and --quiet' 'allowed is one of them' -- state close-wait --quiet --live
+  refused '--live cannot be used with --plain' -- --live --plain
+  refused '--live cannot be used with --quiet' -- --live --quiet
+  refused '--live cannot be used with --quiet' -- state close-wait --quiet --live
   dry_run --plain --quiet --conns 5
   assert_status 0
 }
 
 @test "a directory is no output" {
-  refused '--csv "/"' 'directory' 'allowed' -- --csv /
+  refused '--csv "/"' 'directory' 'must be' -- --csv /
 }
 
 @test "an empty name is no output" {
@@ -208,7 +208,7 @@ load helper
 @test "a word that is no option is refused" {
   refused '"leak"' '--name value' -- --conns 5 leak
   refused '"-"' -- --conns 5 -
-  refused '"--"' -- --conns 5 --
+  refused '"leak"' '--name value' -- --conns 5 -- leak
   refused '"-n"' -- --conns 5 -n 3
 }
 
@@ -231,8 +231,10 @@ load helper
 }
 
 @test "orders takes nothing but what it knows" {
-  refused 'orders "--nmaes"' 'allowed' -- orders --nmaes
-  refused 'allowed' -- orders --names --names
+  refused '--nmaes' 'did you mean --names?' 'tcpstorm orders --help' -- orders --nmaes
+  refused '"leak"' '--name value' -- orders leak
+  refused '--names is given twice' -- orders --names --names
+  refused '--names cannot be used with --json' -- orders --names --json
 }
 
 @test "--leak takes neither nothing nor more than all" {
@@ -246,7 +248,7 @@ load helper
 @test "--leak takes no word and no junk" {
   local value
   for value in abc 5%% % .5% -5 -5% 5.5 1e1% 5%x 1.2.3% ' 5%' '' nan% inf% 0x10%; do
-    refused "--leak \"$value\"" 'allowed is a number of connections' -- --leak "$value"
+    refused "--leak \"$value\"" 'must be a number of connections' -- --leak "$value"
   done
 }
 
@@ -284,14 +286,14 @@ load helper
 }
 
 @test "--duration takes neither nothing nor forever" {
-  refused '--duration "0s"' 'allowed is a duration from' -- --rate 5 --duration 0s
-  refused '--duration "forever"' 'allowed is a duration from' -- --rate 5 --duration forever
+  refused '--duration "0s"' 'must be a duration from' -- --rate 5 --duration 0s
+  refused '--duration "forever"' 'must be a duration from' -- --rate 5 --duration forever
   refused '--duration "25h"' '24h' -- --rate 5 --duration 25h
 }
 
 @test "--life takes no negative time and no junk" {
-  refused '--life "-1s"' 'allowed is a duration from 0s' -- --rate 5 --life -1s
-  refused '--life "5x"' 'allowed is a duration from 0s' -- --rate 5 --life 5x
+  refused '--life "-1s"' 'must be a duration from 0s' -- --rate 5 --life -1s
+  refused '--life "5x"' 'must be a duration from 0s' -- --rate 5 --life 5x
 }
 
 @test "--backlog takes neither nothing nor more than listen() does" {
@@ -320,8 +322,8 @@ load helper
 }
 
 @test "--fixed needs --cause" {
-  refused '--fixed' '--cause NAME' -- --fixed
-  refused '--fixed' '--cause NAME' -- --fixed --rate 100
+  refused '--fixed' 'needs --cause' -- --fixed
+  refused '--fixed' 'needs --cause' -- --fixed --rate 100
   refused '--fixed "yes"' 'takes no value' -- --cause ignore-eof --fixed=yes
 }
 
@@ -345,20 +347,20 @@ load helper
   refused 'state "close-wiat"' 'did you mean close' -- state close-wiat
   refused 'state "last-akc"' 'did you mean last' -- state last-akc
   refused 'state "xyzzy"' 'close-wait' 'syn-recv' 'time-wait' '=N' -- state xyzzy
-  refused 'state "gone"' 'allowed' -- state gone
-  refused 'state ""' 'allowed' -- state ''
+  refused 'state "gone"' 'must be' -- state gone
+  refused 'state ""' 'must be' -- state ''
 }
 
 @test "an unknown state in a list is named, and no gap is taken" {
   refused 'state "clsoing"' 'did you mean closing?' -- state close-wait=3,clsoing=5
-  refused 'state ""' 'allowed' -- state close-wait,
-  refused 'state ""' 'allowed' -- state ,close-wait
-  refused 'state ""' 'allowed' -- state close-wait,,listen
+  refused 'state ""' 'must be' -- state close-wait,
+  refused 'state ""' 'must be' -- state ,close-wait
+  refused 'state ""' 'must be' -- state close-wait,,listen
 }
 
 @test "all is no state among others, and has no number" {
-  refused 'state "all"' 'allowed' -- state all,listen
-  refused 'state "all"' 'allowed' -- state all=5
+  refused 'state "all"' 'must be' -- state all,listen
+  refused 'state "all"' 'must be' -- state all=5
 }
 
 @test "a state that is asked for twice, in whatever spelling, is refused" {
@@ -384,7 +386,7 @@ load helper
   refused '--side "server"' 'SYN_SENT' -- state syn-sent --side server
   refused '--side "client"' 'SYN_RECV' -- state syn-recv --side client
   refused '--side "client"' 'LISTEN' -- state close-wait,listen --side client
-  refused '--side "both"' 'usual, server, client' -- state close-wait --side both
+  refused '--side "both"' 'must be usual, server or client' -- state close-wait --side both
 }
 
 @test "--side does not go with all" {
@@ -401,14 +403,14 @@ load helper
 }
 
 @test "--hold of a state takes no junk" {
-  refused '--hold "5x"' 'allowed is a duration' -- state close-wait --hold 5x
+  refused '--hold "5x"' 'must be a duration' -- state close-wait --hold 5x
   refused '--hold "25h"' '24h' -- state close-wait --hold 25h
 }
 
 @test "a state takes the options of a state only" {
   refused 'unknown option --order' -- state close-wait --order leak
   refused 'unknown option --rate' -- state close-wait --rate 5
-  refused '"listen"' '--name value' -- state close-wait listen
+  refused '"listen"' 'one word too many' '--name value' -- state close-wait listen
   refused '--conns' 'needs a value' -- state close-wait --conns
 }
 
@@ -433,7 +435,7 @@ load helper
   local value
   for value in kernel.pid_max=5 net.ipv4.tcp_fin_timeout net.ipv4.tcp_fin_timeout= =5 net=5 '' fs.file-max=1 \
     net.ipv4/../../kernel.pid_max=5 /proc/sys/net/core/somaxconn=5 'net.ipv4.tcp fin=5'; do
-    refused "--sysctl \"$value\"" 'allowed is net.KEY=VALUE' 'net.ipv4.tcp_fin_timeout=5' -- --isolate --sysctl "$value"
+    refused "--sysctl \"$value\"" 'must be net.KEY=VALUE' 'net.ipv4.tcp_fin_timeout=5' -- --isolate --sysctl "$value"
   done
   refused '--sysctl' 'needs a value' -- --isolate --sysctl
 }
@@ -542,12 +544,12 @@ END
 }
 
 @test "a value with a newline is answered in one line" {
-  refused '--conns' 'allowed' -- --conns $'1\n2'
+  refused '--conns' 'must be' -- --conns $'1\n2'
   refused '--csv' -- --csv $'/nonexistent/a\nb'
 }
 
 @test "a value with terminal escapes is not passed on to the terminal" {
-  refused '--conns' 'allowed' -- --conns $'\e[31mred'
+  refused '--conns' 'must be' -- --conns $'\e[31mred'
   [[ $stderr != *$'\e'* ]] || fail_with 'an escape came through'
 }
 
@@ -611,7 +613,7 @@ END
 @test "--address takes no address outside loopback unless hosts are wanted and allowed" {
   local address
   for address in 10.0.0.1 192.168.1.1 8.8.8.8 128.0.0.1 2001:db8::1 fe80::1; do
-    refused '--address' "$address" 'allowed is a loopback address' '--server-via' -- --address "$address"
+    refused '--address' "$address" 'must be a loopback address' '--server-via' -- --address "$address"
     refused '--address' "$address" '--allow-remote' -- --server-via 'ssh db1' --address "$address"
     refused '--address' "$address" '--allow-remote' -- --client-via 'ssh web1' --address "$address"
   done
@@ -634,8 +636,8 @@ END
 }
 
 @test "launchers need an --address" {
-  refused '--server-via' 'need --address' -- --server-via 'ssh db1'
-  refused '--client-via' 'need --address' -- --client-via 'ssh web1' --allow-remote
+  refused '--server-via' 'needs --address' -- --server-via 'ssh db1'
+  refused '--client-via' 'needs --address' -- --client-via 'ssh web1' --allow-remote
 }
 
 @test "--address is wanted once for each server" {
@@ -657,8 +659,8 @@ END
 
 @test "a launcher is not empty, and there are at most 15" {
   local i many=()
-  refused '--server-via ""' 'allowed is a command' -- --server-via '' --address 127.0.0.1
-  refused '--client-via "  "' 'allowed is a command' -- --client-via '  ' --address 127.0.0.1
+  refused '--server-via ""' 'must be a command' -- --server-via '' --address 127.0.0.1
+  refused '--client-via "  "' 'must be a command' -- --client-via '  ' --address 127.0.0.1
   for ((i = 0; i < 16; i++)); do
     many+=(--client-via "ssh web$i")
   done
@@ -713,15 +715,15 @@ END
 
 @test "audit needs a server, HOST:PORT" {
   local target
-  refused 'audit needs a server first' -- audit
-  refused 'audit needs a server first' -- audit --conns 5
+  refused 'audit needs a server' -- audit
+  refused 'audit needs a server' -- audit --conns 5
   for target in nonsense 127.0.0.1 127.0.0.1: :80 ::1:80 http://127.0.0.1:80; do
-    refused "audit \"$target\"" 'allowed is HOST:PORT' -- audit "$target"
+    refused "audit \"$target\"" 'must be HOST:PORT' -- audit "$target"
   done
   for target in 127.0.0.1:0 127.0.0.1:65536 127.0.0.1:http; do
     refused "audit \"$target\"" 'from 1 to 65535' -- audit "$target"
   done
-  refused 'allowed is one address' -- audit 0.0.0.0:80
+  refused 'must be one address' -- audit 0.0.0.0:80
 }
 
 @test "audit says that it does not know Unix sockets and TLS" {
@@ -738,7 +740,7 @@ END
 @test "audit leaves loopback only when asked, and then within bounds" {
   refused 'audit "10.0.0.1:80"' 'outside loopback' '--allow-remote' -- audit 10.0.0.1:80
   refused 'outside loopback' -- audit '[::ffff:10.0.0.1]:80'
-  refused '--conns "1001"' 'outside loopback allowed are 1,000' -- audit 10.0.0.1:80 --allow-remote --conns 1001
+  refused '--conns "1001"' 'outside loopback it can be at most 1,000' -- audit 10.0.0.1:80 --allow-remote --conns 1001
 }
 
 @test "audit refuses values of its options, one sentence each" {
@@ -747,7 +749,7 @@ END
   refused '--repeat "65"' -- audit 127.0.0.1:80 --repeat 65
   refused '--grace "1ms"' -- audit 127.0.0.1:80 --grace 1ms
   refused '--grace' 'tcp_fin_timeout' 'half-close' -- audit 127.0.0.1:80 --order client-first --grace 1h
-  refused '--send and --http' -- audit 127.0.0.1:80 --send /etc/hostname --http /
+  refused '--send "/etc/hostname" cannot be used with --http' -- audit 127.0.0.1:80 --send /etc/hostname --http /
   refused '--http "x"' 'begins with /' -- audit 127.0.0.1:80 --http x
   refused '--send "/nonexistent"' -- audit 127.0.0.1:80 --send /nonexistent
   refused '--send "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --send /dev/null
@@ -760,8 +762,8 @@ END
 }
 
 @test "watch refuses what its looks cannot tell" {
-  refused '--once and --fail-on growth' -- watch --once --fail-on growth
-  refused '--fail-on growth' '--duration of 10s' -- watch --fail-on growth --duration 9s
+  refused '--once cannot be used with --fail-on growth' -- watch --once --fail-on growth
+  refused '--fail-on growth' '--duration must be 10s' -- watch --fail-on growth --duration 9s
   refused '--fail-on growth' '--interval' -- watch --fail-on growth --duration 10s --interval 2s
   refused '--port "0"' -- watch --port 0
   refused '--interval "1ms"' -- watch --interval 1ms

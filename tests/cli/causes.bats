@@ -38,8 +38,8 @@ load helper
 }
 
 @test "causes takes no other argument" {
-  refused 'causes "--nmaes"' '--names' -- causes --nmaes
-  refused 'causes "emfile"' -- causes --names emfile
+  refused '--nmaes' 'did you mean --names?' -- causes --nmaes
+  refused '"emfile"' 'is not an option' -- causes --names emfile
 }
 
 @test "a server plays no cause that there is not, and says what was meant" {

@@ -12,23 +12,69 @@ enum { WORDS_MAX = 16 };
 struct chosen {
     bool flag;
     int64_t count, duration;
-    const char *text;
+    const char *text, *operand;
     int choice;
     struct address address;
 };
 
 static const char *const choices[] = {"auto", "netlink", "procfs", NULL};
 
-static const struct option_row rows[] = {
-    {"flag", NULL, "", NULL, OPTION_FLAG, offsetof(struct chosen, flag), 0, 0, NULL, NULL},
-    {"conns", "N", "", NULL, OPTION_COUNT, offsetof(struct chosen, count), 1, 2000000, NULL, NULL},
-    {"hold", "TIME", "", NULL, OPTION_DURATION, offsetof(struct chosen, duration), 0, 86400000, NULL, NULL},
-    {"csv", "FILE", "", NULL, OPTION_TEXT, offsetof(struct chosen, text), 0, 0, NULL, NULL},
-    {"witness", "NAME", "", NULL, OPTION_CHOICE, offsetof(struct chosen, choice), 0, 0, choices, NULL},
-    {"address", "IP", "", NULL, OPTION_CUSTOM, offsetof(struct chosen, address), 0, 0, NULL,
-     address_parse_loopback},
-    {0},
+#define OPTION(member) offsetof(struct chosen, member)
+
+static const struct option_row group[] = {
+    {.name = "flag", .help = "", .kind = OPTION_FLAG, .target = OPTION(flag)},
+    {.name = "conns",
+     .value = "N",
+     .help = "",
+     .kind = OPTION_COUNT,
+     .target = OPTION(count),
+     .min = 1,
+     .max = 2000000},
+    {.name = NULL},
 };
+
+static const struct option_row rows[] = {
+    {.name = "group", .kind = OPTION_GROUP, .group = group},
+    {.name = "hold",
+     .value = "TIME",
+     .help = "",
+     .kind = OPTION_DURATION,
+     .target = OPTION(duration),
+     .max = 86400000},
+    {.name = "csv",
+     .value = "FILE",
+     .help = "",
+     .is_list = true,
+     .kind = OPTION_TEXT,
+     .target = OPTION(text)},
+    {.name = "witness",
+     .value = "NAME",
+     .help = "",
+     .kind = OPTION_CHOICE,
+     .target = OPTION(choice),
+     .choices = choices},
+    {.name = "address",
+     .value = "IP",
+     .help = "",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(address),
+     .parse = address_parse_loopback},
+    {.name = NULL},
+};
+
+static const struct option_rule rules[] = {
+    {.option = "flag", .relation = OPTION_EXCLUDES, .others = {"witness auto", "csv"}, .why = ""},
+    {.option = "hold", .relation = OPTION_NEEDS, .others = {"conns"}, .why = ""},
+    {.option = "address", .relation = OPTION_NEEDS_ONE_OF, .others = {"conns", "csv"}, .why = ""},
+    {.option = NULL},
+};
+
+static const struct option_table table = {.command = "fuzz",
+                                          .help = "tcpstorm --help",
+                                          .rows = rows,
+                                          .rules = rules,
+                                          .operand = "word",
+                                          .operand_target = OPTION(operand)};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -38,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (char *word = strtok_r(text, "\n", &rest); word != NULL && count < WORDS_MAX;
          word = strtok_r(NULL, "\n", &rest))
         words[count++] = word;
-    if (options_parse(rows, count, words, &chosen) == 0 &&
+    if (options_parse(&table, count, words, &chosen) == 0 &&
         (chosen.count < 1 || chosen.count > 2000000 || chosen.duration < 0 || chosen.choice < 0 ||
          chosen.choice > 2))
         abort();

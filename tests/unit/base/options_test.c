@@ -12,13 +12,18 @@ struct settings {
     int choice;
     bool flag;
     int custom;
+    const char *operand;
+    struct inner {
+        const char *text;
+        bool flag;
+    } inner;
 };
 
 static int parse_even(const char *text, void *target, char *why, size_t why_size)
 {
     int number = atoi(text);
     if (number % 2 != 0) {
-        snprintf(why, why_size, "allowed is an even number");
+        snprintf(why, why_size, "must be an even number");
         return -EINVAL;
     }
     *(int *)target = number;
@@ -26,6 +31,17 @@ static int parse_even(const char *text, void *target, char *why, size_t why_size
 }
 
 static const char *const choices[] = {"auto", "manual", NULL};
+
+static const struct option_row inner_rows[] = {
+    {.name = "list",
+     .value = "TEXT",
+     .help = "some",
+     .is_list = true,
+     .kind = OPTION_TEXT,
+     .target = offsetof(struct inner, text)},
+    {.name = "loud", .help = "say more", .kind = OPTION_FLAG, .target = offsetof(struct inner, flag)},
+    {.name = NULL},
+};
 
 static const struct option_row rows[] = {
     {.name = "conns",
@@ -61,8 +77,24 @@ static const struct option_row rows[] = {
      .kind = OPTION_CUSTOM,
      .target = offsetof(struct settings, custom),
      .parse = parse_even},
+    {.name = "inner", .kind = OPTION_GROUP, .target = offsetof(struct settings, inner), .group = inner_rows},
     {.name = NULL},
 };
+
+static const struct option_rule rules[] = {
+    {.option = "settle", .relation = OPTION_NEEDS, .others = {"conns"}, .why = "it waits for them"},
+    {.option = "quiet", .relation = OPTION_EXCLUDES, .others = {"loud", "mode auto"}, .why = "it is still"},
+    {.option = "even", .relation = OPTION_NEEDS_ONE_OF, .others = {"file", "list"}, .why = "it is for them"},
+    {.command = "other", .option = "conns", .relation = OPTION_NEEDS, .others = {"file"}, .why = "no"},
+    {.option = "conns", .relation = OPTION_NEEDS, .others = {"of-another-command"}, .why = "no"},
+    {.option = NULL},
+};
+
+static const struct option_table table = {
+    .command = "play", .help = "tcpstorm play --help", .rows = rows, .rules = rules};
+
+static const struct option_table free_table = {
+    .command = "play", .help = "tcpstorm play --help", .rows = rows};
 
 /* Up to three words, NULL ends them. */
 static int parse_words(struct settings *settings, const char *a, const char *b, const char *c)
@@ -71,7 +103,7 @@ static int parse_words(struct settings *settings, const char *a, const char *b, 
     int argc = 0;
     while (argc < 3 && argv[argc] != NULL)
         argc++;
-    return options_parse(rows, argc, argv, settings);
+    return options_parse(&free_table, argc, argv, settings);
 }
 
 static struct settings accepted(const char *a, const char *b, const char *c)
@@ -96,7 +128,7 @@ static void no_words_change_nothing(void **state)
 {
     (void)state;
     struct settings settings = {.count = 7, .choice = 1};
-    assert_int_equal(options_parse(rows, 0, NULL, &settings), 0);
+    assert_int_equal(options_parse(&table, 0, NULL, &settings), 0);
     assert_int_equal(settings.count, 7);
     assert_int_equal(settings.choice, 1);
 }
@@ -119,10 +151,28 @@ static void an_attached_value_may_hold_an_equals_sign(void **state)
     assert_string_equal(accepted("--file=a=b", NULL, NULL).text, "a=b");
 }
 
-static void the_last_of_two_values_counts(void **state)
+static void an_option_is_given_once(void **state)
 {
     (void)state;
-    assert_int_equal(accepted("--conns=1", "--conns", "2").count, 2);
+    assert_refused("--conns=1", "--conns=2",
+                   "tcpstorm: --conns is given twice, as \"1\" and as \"2\": only one value is possible\n");
+    assert_refused("--conns=1", "--conns=1",
+                   "tcpstorm: --conns is given twice, as \"1\" and as \"1\": only one value is possible\n");
+    assert_refused("--quiet", "--quiet", "tcpstorm: --quiet is given twice: once is enough\n");
+}
+
+static void a_list_is_given_several_times(void **state)
+{
+    (void)state;
+    assert_string_equal(accepted("--list=a", "--list", "b").inner.text, "b");
+}
+
+static void the_rows_of_a_group_fill_its_struct(void **state)
+{
+    (void)state;
+    struct settings settings = accepted("--loud", "--list", "b");
+    assert_true(settings.inner.flag);
+    assert_false(settings.flag);
 }
 
 static void a_flag_takes_no_word(void **state)
@@ -161,14 +211,14 @@ static void a_custom_option_decides_for_itself(void **state)
 static void a_refused_custom_value_says_why(void **state)
 {
     (void)state;
-    assert_refused("--even", "3", "tcpstorm: --even \"3\": allowed is an even number\n");
+    assert_refused("--even", "3", "tcpstorm: --even \"3\": must be an even number\n");
 }
 
 static void a_bad_count_names_its_bounds(void **state)
 {
     (void)state;
     assert_refused("--conns", "10x",
-                   "tcpstorm: --conns \"10x\": allowed is a whole number from 1 to 20,000 (10k and 1m are "
+                   "tcpstorm: --conns \"10x\": must be a whole number from 1 to 20,000 (10k and 1m are "
                    "understood)\n");
 }
 
@@ -176,32 +226,37 @@ static void a_bad_duration_names_its_bounds(void **state)
 {
     (void)state;
     assert_refused("--settle", "5x",
-                   "tcpstorm: --settle \"5x\": allowed is a duration from 1ms to 1m, such as 500ms, 2s or "
+                   "tcpstorm: --settle \"5x\": must be a duration from 1ms to 1m, such as 500ms, 2s or "
                    "1m30s\n");
 }
 
 static void a_bad_choice_names_the_choices(void **state)
 {
     (void)state;
-    assert_refused("--mode", "foo", "tcpstorm: --mode \"foo\": allowed is one of auto, manual\n");
+    assert_refused("--mode", "foo", "tcpstorm: --mode \"foo\": must be auto or manual\n");
 }
 
 static void an_empty_text_is_refused(void **state)
 {
     (void)state;
-    assert_refused("--file", "", "tcpstorm: --file \"\": allowed is a FILE that is not empty\n");
+    assert_refused("--file", "", "tcpstorm: --file \"\": must be a FILE that is not empty\n");
 }
 
 static void a_missing_value_is_refused(void **state)
 {
     (void)state;
     assert_refused("--conns", NULL, "tcpstorm: --conns needs a value: --conns N\n");
+    assert_refused("--file", "--quiet",
+                   "tcpstorm: --file needs a value: --file FILE (if \"--quiet\" is meant to be it: "
+                   "--file=--quiet)\n");
+    assert_string_equal(accepted("--file=--quiet", NULL, NULL).text, "--quiet");
+    assert_string_equal(accepted("--file", "--no-option", NULL).text, "--no-option");
 }
 
 static void a_flag_with_a_value_is_refused(void **state)
 {
     (void)state;
-    assert_refused("--quiet=yes", NULL, "tcpstorm: --quiet \"yes\": it is a switch and takes no value\n");
+    assert_refused("--quiet=yes", NULL, "tcpstorm: --quiet \"yes\": must stand alone, it takes no value\n");
 }
 
 static void a_typo_is_answered_by_the_nearest_name(void **state)
@@ -209,14 +264,14 @@ static void a_typo_is_answered_by_the_nearest_name(void **state)
     (void)state;
     assert_refused(
         "--conn", "5",
-        "tcpstorm: unknown option --conn: did you mean --conns? (\"tcpstorm --help\" lists all)\n");
+        "tcpstorm: unknown option --conn: did you mean --conns? (\"tcpstorm play --help\" lists all)\n");
 }
 
 static void an_unlike_name_is_answered_by_help(void **state)
 {
     (void)state;
     assert_refused("--zzzzzz", "5",
-                   "tcpstorm: unknown option --zzzzzz: \"tcpstorm --help\" lists what is allowed\n");
+                   "tcpstorm: unknown option --zzzzzz: \"tcpstorm play --help\" lists those there are\n");
 }
 
 static void a_name_of_any_length_is_answered_in_one_line(void **state)
@@ -233,24 +288,139 @@ static void a_name_of_any_length_is_answered_in_one_line(void **state)
     stderr_release(&capture);
     assert_int_equal(rc, -EINVAL);
     assert_contains(capture.text, "tcpstorm: unknown option --zzzz");
-    assert_contains(capture.text, "lists what is allowed");
+    assert_contains(capture.text, "lists those there are");
     assert_ptr_equal(strchr(capture.text, '\n'), capture.text + strlen(capture.text) - 1);
 }
 
 static void a_bare_word_is_refused(void **state)
 {
     (void)state;
-    assert_refused("conns", "5",
-                   "tcpstorm: \"conns\" is not an option: allowed are --name value pairs, see \"tcpstorm "
-                   "--help\"\n");
+    static const char *const words[] = {"conns", "-n", "-", ""};
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        char said[256];
+        snprintf(
+            said, sizeof said,
+            "tcpstorm: \"%s\" is not an option: options are --name value or --name=value, and \"tcpstorm "
+            "play --help\" lists them\n",
+            words[i]);
+        assert_refused(words[i], "5", said);
+    }
 }
 
-static void two_dashes_alone_are_refused(void **state)
+static void behind_two_dashes_no_word_is_an_option(void **state)
 {
     (void)state;
-    assert_refused("--", NULL,
-                   "tcpstorm: \"--\" is not an option: allowed are --name value pairs, see \"tcpstorm "
-                   "--help\"\n");
+    assert_int_equal(accepted("--conns", "5", "--").count, 5);
+    assert_refused("--", "--quiet",
+                   "tcpstorm: \"--quiet\" is not an option: options are --name value or --name=value, and "
+                   "\"tcpstorm play --help\" lists them\n");
+    assert_string_equal(accepted("--file", "--", NULL).text, "--");
+}
+
+static int parse_operand(struct settings *settings, const char *a, const char *b, const char *c)
+{
+    static const struct option_table with_operand = {.command = "play",
+                                                     .help = "tcpstorm play --help",
+                                                     .rows = rows,
+                                                     .operand = "piece",
+                                                     .operand_target = offsetof(struct settings, operand),
+                                                     .operand_missing = "play needs a piece"};
+    char *argv[] = {(char *)a, (char *)b, (char *)c};
+    int argc = 0;
+    while (argc < 3 && argv[argc] != NULL)
+        argc++;
+    return options_parse(&with_operand, argc, argv, settings);
+}
+
+static void an_operand_stands_anywhere(void **state)
+{
+    (void)state;
+    static const char *const lines[][3] = {
+        {"song", "--conns", "5"}, {"--conns=5", "song", NULL}, {"--conns=5", "--", "song"}};
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        struct settings settings = {.count = 1};
+        assert_int_equal(parse_operand(&settings, lines[i][0], lines[i][1], lines[i][2]), 0);
+        assert_string_equal(settings.operand, "song");
+        assert_int_equal(settings.count, 5);
+    }
+    struct settings settings = {.count = 1};
+    assert_int_equal(parse_operand(&settings, "--", "--conns", NULL), 0);
+    assert_string_equal(settings.operand, "--conns");
+}
+
+static void an_operand_is_one(void **state)
+{
+    (void)state;
+    struct settings settings = {.count = 1};
+    struct stderr_capture capture;
+    stderr_capture(&capture);
+    int missing = parse_operand(&settings, "--conns", "5", NULL);
+    int second = parse_operand(&settings, "song", "dance", NULL);
+    stderr_release(&capture);
+    assert_int_equal(missing, -EINVAL);
+    assert_int_equal(second, -EINVAL);
+    assert_string_equal(capture.text,
+                        "tcpstorm: play needs a piece\n"
+                        "tcpstorm: \"dance\" is one word too many: behind the piece come options, "
+                        "--name value or --name=value\n");
+}
+
+/* Up to three words, NULL ends them; "" where all is well. */
+static void assert_rules_say(const char *a, const char *b, const char *c, const char *said)
+{
+    struct settings settings = {0};
+    struct stderr_capture capture;
+    char *argv[] = {(char *)a, (char *)b, (char *)c};
+    int argc = 0;
+    while (argc < 3 && argv[argc] != NULL)
+        argc++;
+    stderr_capture(&capture);
+    int rc = options_parse(&table, argc, argv, &settings);
+    stderr_release(&capture);
+    assert_string_equal(capture.text, said);
+    assert_int_equal(rc, *said != '\0' ? -EINVAL : 0);
+}
+
+static void an_option_needs_another(void **state)
+{
+    (void)state;
+    assert_rules_say("--settle=5s", NULL, NULL,
+                     "tcpstorm: --settle \"5s\" needs --conns: it waits for them\n");
+    assert_rules_say("--settle=5s", "--conns=5", NULL, "");
+    assert_rules_say("--conns=5", "--settle=5s", NULL, "");
+}
+
+static void an_option_excludes_another(void **state)
+{
+    (void)state;
+    assert_rules_say("--quiet", "--loud", NULL,
+                     "tcpstorm: --quiet cannot be used with --loud: it is still\n");
+    assert_rules_say("--loud", "--quiet", NULL,
+                     "tcpstorm: --quiet cannot be used with --loud: it is still\n");
+    assert_rules_say("--loud", NULL, NULL, "");
+}
+
+static void an_option_excludes_a_value_of_another(void **state)
+{
+    (void)state;
+    assert_rules_say("--quiet", "--mode=auto", NULL,
+                     "tcpstorm: --quiet cannot be used with --mode auto: it is still\n");
+    assert_rules_say("--quiet", "--mode=manual", NULL, "");
+}
+
+static void an_option_needs_one_of_others(void **state)
+{
+    (void)state;
+    assert_rules_say("--even=4", NULL, NULL,
+                     "tcpstorm: --even \"4\" needs --file or --list: it is for them\n");
+    assert_rules_say("--even=4", "--list=a", NULL, "");
+    assert_rules_say("--even=4", "--file=a", NULL, "");
+}
+
+static void a_rule_of_another_command_does_not_hold(void **state)
+{
+    (void)state;
+    assert_rules_say("--conns=5", NULL, NULL, "");
 }
 
 static void a_value_with_a_newline_is_answered_in_one_line(void **state)
@@ -265,35 +435,6 @@ static void a_value_with_a_newline_is_answered_in_one_line(void **state)
     assert_ptr_equal(strchr(capture.text, '\n'), capture.text + strlen(capture.text) - 1);
 }
 
-static void help_has_a_line_per_option(void **state)
-{
-    (void)state;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    options_print_help(rows, out);
-    fclose(out);
-    assert_contains(text, "  --conns N            how many (default 1000)\n");
-    assert_contains(text, "  --quiet              say less\n");
-    int lines = 0;
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    assert_int_equal(lines, COUNT_OF(rows) - 1);
-    free(text);
-}
-
-static void names_are_listed_for_completion(void **state)
-{
-    (void)state;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    options_print_names(rows, out);
-    fclose(out);
-    assert_string_equal(text, "--conns\n--settle\n--file\n--mode\n--quiet\n--even\n");
-    free(text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,7 +442,9 @@ int main(void)
         cmocka_unit_test(a_value_may_be_the_next_word),
         cmocka_unit_test(a_value_may_be_attached),
         cmocka_unit_test(an_attached_value_may_hold_an_equals_sign),
-        cmocka_unit_test(the_last_of_two_values_counts),
+        cmocka_unit_test(an_option_is_given_once),
+        cmocka_unit_test(a_list_is_given_several_times),
+        cmocka_unit_test(the_rows_of_a_group_fill_its_struct),
         cmocka_unit_test(a_flag_takes_no_word),
         cmocka_unit_test(a_duration_is_in_milliseconds),
         cmocka_unit_test(a_choice_is_its_index),
@@ -318,10 +461,15 @@ int main(void)
         cmocka_unit_test(an_unlike_name_is_answered_by_help),
         cmocka_unit_test(a_name_of_any_length_is_answered_in_one_line),
         cmocka_unit_test(a_bare_word_is_refused),
-        cmocka_unit_test(two_dashes_alone_are_refused),
+        cmocka_unit_test(behind_two_dashes_no_word_is_an_option),
+        cmocka_unit_test(an_operand_stands_anywhere),
+        cmocka_unit_test(an_operand_is_one),
+        cmocka_unit_test(an_option_needs_another),
+        cmocka_unit_test(an_option_excludes_another),
+        cmocka_unit_test(an_option_excludes_a_value_of_another),
+        cmocka_unit_test(an_option_needs_one_of_others),
+        cmocka_unit_test(a_rule_of_another_command_does_not_hold),
         cmocka_unit_test(a_value_with_a_newline_is_answered_in_one_line),
-        cmocka_unit_test(help_has_a_line_per_option),
-        cmocka_unit_test(names_are_listed_for_completion),
     };
     return cmocka_run_group_tests_name("options", tests, NULL, NULL);
 }

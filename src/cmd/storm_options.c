@@ -1,0 +1,71 @@
+#include "cmd/storm_options.h"
+
+#include "cmd/play.h"
+#include "engine/plan.h"
+#include "kernel/witness.h"
+
+#define SETTING(member) offsetof(struct storm_settings, member)
+
+const struct option_row storm_setting_rows[] = {
+    {.name = "conns",
+     .value = "N",
+     .help = "connections to open",
+     .preset = "1000",
+     .more = "Connections to open.",
+     .kind = OPTION_COUNT,
+     .target = SETTING(conns),
+     .min = 1,
+     .max = CONNS_MAX},
+    {.name = "hold",
+     .value = "TIME",
+     .help = "stay in each settled step; forever: in the last, until Ctrl-C",
+     .preset = "1s",
+     .more = "How long to stay in each settled step, from 0s to 24h. With forever the last step of the last "
+             "order is held until a signal comes, and every step before it for 1s.",
+     .kind = OPTION_CUSTOM,
+     .target = SETTING(hold_ms),
+     .parse = play_parse_hold},
+    {.name = "settle",
+     .value = "TIME",
+     .help = "time for the kernel to show a step's states",
+     .preset = "5s, above 100k 1m",
+     .more = "How long the kernel may take to show a step's states, counted from the last act that was "
+             "acknowledged.",
+     .kind = OPTION_DURATION,
+     .target = SETTING(settle_ms),
+     .min = 1,
+     .max = DAY_MS},
+    {.name = "interval",
+     .value = "TIME",
+     .help = "time between two looks",
+     .preset = "100ms",
+     .more =
+         "The time between two looks at the kernel. While ends are acted on, looks take at most a tenth of "
+         "the time: of many sockets there are then fewer. A look that takes longer delays the next.",
+     .kind = OPTION_DURATION,
+     .target = SETTING(interval_ms),
+     .min = 1,
+     .max = DAY_MS},
+    {.name = "port",
+     .value = "PORT",
+     .help = "first server port to try",
+     .preset = "15000",
+     .more =
+         "The first server port to try. Ports that hold sockets of earlier connections are passed over; a "
+         "listener in the way is an error.",
+     .kind = OPTION_COUNT,
+     .target = SETTING(port),
+     .min = 1,
+     .max = 65535},
+    {.name = "witness",
+     .value = "HOW",
+     .help = "how to ask the kernel: auto, netlink, procfs",
+     .preset = "auto",
+     .more =
+         "How to ask the kernel: netlink for sock_diag(7), procfs for /proc/net/tcp and /proc/net/tcp6, auto "
+         "for the first of the two that works. The output says which was used.",
+     .kind = OPTION_CHOICE,
+     .target = SETTING(witness),
+     .choices = witness_choices},
+    {.name = NULL},
+};
