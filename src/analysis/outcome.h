@@ -25,8 +25,7 @@ struct flow_report {
     int64_t nofile;                 /* descriptors that the server's processes may have together */
     enum side at_fault;             /* where the leak is, asked for or by a cause; SIDE_COUNT: nowhere */
     const struct timeline *timeline;
-    const struct fault_case *fault_case; /* NULL: an order was played */
-    bool shows_signature;                /* of the case */
+    bool shows_signature; /* of the cause that was played; false: none was */
 };
 
 #endif

@@ -31,19 +31,19 @@ static void say_signature(struct verdict *verdict, const struct verdict_input *i
 {
     add(verdict, "As expected, the bug %s: %s. %s",
         input->flow->shows_signature ? "shows" : "does not show. Its signature would be",
-        signature_text(&input->flow->fault_case->signature).text, input->order->meaning);
+        signature_text(&input->experiment->cause->signature).text, input->experiment->meaning);
 }
 
 static void say_outcome(struct verdict *verdict, const struct verdict_input *input)
 {
     switch (input->outcome) {
     case OUTCOME_AS_EXPECTED:
-        if (input->flow != NULL && input->flow->fault_case != NULL)
+        if (input->experiment->cause != NULL)
             say_signature(verdict, input);
         else if (input->aged || input->late_close)
             add(verdict, "As expected, for a run that outlasts the kernel's clocks.");
         else
-            add(verdict, "As expected. %s", input->order->meaning);
+            add(verdict, "As expected. %s", input->experiment->meaning);
         break;
     case OUTCOME_DIFFERS:
         add(verdict, "Differs at %s: %s.", input->step, input->difference);
@@ -108,11 +108,16 @@ static void say_leaked(struct verdict *verdict, const struct verdict_input *inpu
             grouped(server + client).text, grouped(server).text, grouped(client).text);
 }
 
+/* Who has the sockets that a cause leaves over. */
+static enum owner_class owner_of_lingering(const struct verdict_input *input)
+{
+    return input->experiment->cause != NULL ? input->experiment->cause->signature.owner : OWNER_ANY;
+}
+
 /* Sockets on the lanes that no process of this run has, and that none of them can have left to another. */
 static void say_strangers(struct verdict *verdict, const struct verdict_input *input)
 {
-    const struct fault_case *fault_case = input->flow != NULL ? input->flow->fault_case : NULL;
-    if (fault_case != NULL && fault_case->signature.owner == OWNER_OTHER)
+    if (owner_of_lingering(input) == OWNER_OTHER)
         return;
     for (int i = 0; i < input->lingering->count; i++) {
         const struct lingering_class *class = &input->lingering->each[i];
@@ -225,23 +230,23 @@ static void say_timeline(struct verdict *verdict, const struct timeline *timelin
 }
 
 /* Sockets that another process inherited, or that none has, take no descriptor of the server's. */
-static bool takes_descriptors(const struct flow_report *flow, enum side side)
+static bool takes_descriptors(const struct verdict_input *input, enum side side)
 {
-    enum owner_class owner = flow->fault_case != NULL ? flow->fault_case->signature.owner : OWNER_ANY;
+    enum owner_class owner = owner_of_lingering(input);
     return side == SIDE_SERVER && owner != OWNER_OTHER && owner != OWNER_NONE;
 }
 
 /* When the descriptors of the server are, or will be, used up. */
-static void put_exhaustion(const struct flow_report *flow, enum side side, char *out, size_t size)
+static void put_exhaustion(const struct verdict_input *input, enum side side, char *out, size_t size)
 {
-    int each = flow->fault_case != NULL && flow->fault_case->descriptors_each > 1
-                   ? flow->fault_case->descriptors_each
-                   : 1;
+    const struct flow_report *flow = input->flow;
+    const struct fault_case *cause = input->experiment->cause;
+    int each = cause != NULL && cause->descriptors_each > 1 ? cause->descriptors_each : 1;
     double gone_s = timeline_since(flow->timeline, STAGE_SERVER_EMFILE);
     double room = (double)flow->nofile / each - (double)flow->held[side];
     double left_s = trend_seconds_to(&flow->trend[side], room);
     out[0] = '\0';
-    if (!takes_descriptors(flow, side))
+    if (!takes_descriptors(input, side))
         return;
     if (isfinite(gone_s))
         snprintf(out, size, ", descriptors used up at %.1f s", gone_s);
@@ -250,11 +255,12 @@ static void put_exhaustion(const struct flow_report *flow, enum side side, char 
                  duration_text((int64_t)left_s * 1000).text);
 }
 
-static void say_growth(struct verdict *verdict, const struct flow_report *flow, enum side side)
+static void say_growth(struct verdict *verdict, const struct verdict_input *input, enum side side)
 {
+    const struct flow_report *flow = input->flow;
     const struct trend *trend = &flow->trend[side];
     char gone[96];
-    put_exhaustion(flow, side, gone, sizeof gone);
+    put_exhaustion(input, side, gone, sizeof gone);
     if (trend->kind == TREND_UNKNOWN && isfinite(timeline_first_failure_s(flow->timeline)))
         return; /* it is all in the timeline */
     if (trend->kind == TREND_UNKNOWN)
@@ -292,9 +298,10 @@ static int64_t counted(const struct verdict_input *input, const struct time_wait
  * what the kernel has counted as ended. */
 static int64_t time_wait_missing(const struct verdict_input *input, enum side side)
 {
-    const struct order_step *last = order_step_at(input->order, order_step_count(input->order) - 1);
+    const struct close_order *order = input->experiment->order;
+    const struct order_step *last = order_step_at(order, order_step_count(order) - 1);
     int64_t gone = histogram_gone(&input->sides[side], input->opened), known = 0;
-    if (input->flow->fault_case == NULL)
+    if (input->experiment->cause == NULL)
         return last->expect[side] == STATE_SET(STATE_TIME_WAIT) && gone > 0 ? gone : 0;
     for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0]; i++)
         known += time_wait_reasons[i].is_certain ? counted(input, &time_wait_reasons[i], side) : 0;
@@ -341,15 +348,16 @@ static void say_half_open(struct verdict *verdict, const struct verdict_input *i
             grouped(alone).text);
 }
 
-static void say_flow(struct verdict *verdict, const struct flow_report *flow)
+static void say_flow(struct verdict *verdict, const struct verdict_input *input)
 {
+    const struct flow_report *flow = input->flow;
     say_rate(verdict, flow);
     say_timeline(verdict, flow->timeline);
     for (int i = 0; i < SIDE_COUNT; i++) {
         enum side side = (enum side)i;
         bool is_news = side == SIDE_SERVER || flow->trend[side].kind == TREND_LEAK;
         if (flow->at_fault == SIDE_COUNT ? is_news : side == flow->at_fault)
-            say_growth(verdict, flow, side);
+            say_growth(verdict, input, side);
     }
     if (flow->sums[SIDE_CLIENT].lost > 0)
         add(verdict, "%s replies were lost: the connection was reset before the client had read them.",
@@ -438,7 +446,7 @@ static bool is_of_this_run(const struct verdict_input *input, enum kernel_counte
 /* RSTs are part of some orders; they are news only when the run differs. */
 static bool is_news(const struct verdict_input *input, enum kernel_counter counter)
 {
-    if (input->moved->value[counter] <= 0 || is_wanted(input->order, counter) ||
+    if (input->moved->value[counter] <= 0 || is_wanted(input->experiment->order, counter) ||
         is_told_by_another(input->moved, counter))
         return false;
     if (input->outcome == OUTCOME_DIFFERS)
@@ -468,7 +476,7 @@ struct verdict verdict_of(const struct verdict_input *input)
     struct verdict verdict = {""};
     say_outcome(&verdict, input);
     if (input->flow != NULL)
-        say_flow(&verdict, input->flow);
+        say_flow(&verdict, input);
     if (input->flow != NULL && input->sides != NULL) {
         for (int side = 0; side < SIDE_COUNT; side++)
             say_missing_time_wait(&verdict, input, (enum side)side);

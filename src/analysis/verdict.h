@@ -11,7 +11,7 @@ struct verdict {
 };
 
 struct verdict_input {
-    const struct close_order *order;
+    const struct experiment *experiment;
     enum outcome outcome;
     const char *difference; /* how the last step differs, "" when it does not */
     const char *fault;      /* "" when there is none */

@@ -28,7 +28,7 @@ struct cause_names causes_of_group(enum audit_group group)
     struct cause_names names = {""};
     for (size_t i = 0; group != GROUP_NONE && cause_at(i) != NULL; i++)
         if (group_of(&cause_at(i)->signature) == group)
-            append(&names, cause_at(i)->order.name);
+            append(&names, cause_at(i)->bug.name);
     return names;
 }
 
@@ -37,6 +37,6 @@ struct cause_names causes_of_resets(void)
     struct cause_names names = {""};
     for (size_t i = 0; cause_at(i) != NULL; i++)
         if (cause_at(i)->signature.at_fault == SIDE_SERVER && cause_at(i)->signature.state == STATE_GONE)
-            append(&names, cause_at(i)->order.name);
+            append(&names, cause_at(i)->bug.name);
     return names;
 }

@@ -20,11 +20,11 @@
 
 static const struct fault_case causes[] = {
     {
-        .order = {.name = "ignore-eof",
-                  .summary = "the server reads 0 and does not close",
-                  .meaning = "recv() returned 0: the client has closed, and that was the only notice the "
-                             "server gets. Every such connection stays in CLOSE_WAIT with everything read, "
-                             "held by the server."},
+        .bug = {.name = "ignore-eof",
+                .summary = "the server reads 0 and does not close",
+                .meaning = "recv() returned 0: the client has closed, and that was the only notice the "
+                           "server gets. Every such connection stays in CLOSE_WAIT with everything read, "
+                           "held by the server."},
         .fixed = {.name = "ignore-eof-fixed",
                   .summary = "the server closes when it reads 0",
                   .meaning = "close() at EOF: the server's end passes through CLOSE_WAIT and LAST_ACK and "
@@ -36,12 +36,12 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_AT_FAULT},
     },
     {
-        .order = {.name = "paused-read",
-                  .summary = "the server stops reading while something behind it is slow, and so never sees "
-                             "EOF",
-                  .meaning = "Back-pressure: EV_READ is disabled until there is room again. EOF is read like "
-                             "data, so a client that leaves meanwhile is not noticed. CLOSE_WAIT with the "
-                             "FIN unread, held by the server."},
+        .bug = {.name = "paused-read",
+                .summary = "the server stops reading while something behind it is slow, and so never sees "
+                           "EOF",
+                .meaning = "Back-pressure: EV_READ is disabled until there is room again. EOF is read like "
+                           "data, so a client that leaves meanwhile is not noticed. CLOSE_WAIT with the "
+                           "FIN unread, held by the server."},
         .fixed = {.name = "paused-read-fixed",
                   .summary = "the server hears EV_CLOSED (EPOLLRDHUP) while it does not read",
                   .meaning = "EPOLLRDHUP tells of the FIN without reading what came before it; the server "
@@ -53,11 +53,11 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
     },
     {
-        .order = {.name = "bounded-pool",
-                  .summary = "all handlers wait for something that does not answer, and the rest queue "
-                             "without limit",
-                  .meaning = "Connections are accepted, so a TCP probe passes, but nobody reads them: "
-                             "requests and FINs pile up in CLOSE_WAIT, held by the server."},
+        .bug = {.name = "bounded-pool",
+                .summary = "all handlers wait for something that does not answer, and the rest queue "
+                           "without limit",
+                .meaning = "Connections are accepted, so a TCP probe passes, but nobody reads them: "
+                           "requests and FINs pile up in CLOSE_WAIT, held by the server."},
         .fixed = {.name = "bounded-pool-fixed",
                   .summary = "handlers are timed out, the queue is bounded, and who finds it full is refused",
                   .meaning = "What a handler waits for may never come, its time-out does: each connection is "
@@ -69,11 +69,11 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
     },
     {
-        .order = {.name = "never-accept",
-                  .summary = "the server stops calling accept()",
-                  .meaning = "The kernel completes handshakes by itself until the accept queue is full. The "
-                             "clients' requests and FINs wait in CLOSE_WAIT, and no process has a descriptor "
-                             "for them."},
+        .bug = {.name = "never-accept",
+                .summary = "the server stops calling accept()",
+                .meaning = "The kernel completes handshakes by itself until the accept queue is full. The "
+                           "clients' requests and FINs wait in CLOSE_WAIT, and no process has a descriptor "
+                           "for them."},
         .fixed = {.name = "never-accept-fixed",
                   .summary = "the server goes on accepting",
                   .meaning = "Each connection is accepted, read to its EOF and closed. A server that can "
@@ -85,13 +85,13 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_NONE},
     },
     {
-        .order = {.name = "emfile",
-                  .summary =
-                      "descriptors run out, accept() fails, and the path that refuses a client leaks its "
-                      "descriptor",
-                  .meaning = "A reserve descriptor is given up in order to accept a client and refuse it, "
-                             "but the close() is missing. Each failure makes descriptors shorter, so the "
-                             "next comes sooner, until there are none."},
+        .bug = {.name = "emfile",
+                .summary =
+                    "descriptors run out, accept() fails, and the path that refuses a client leaks its "
+                    "descriptor",
+                .meaning = "A reserve descriptor is given up in order to accept a client and refuse it, "
+                           "but the close() is missing. Each failure makes descriptors shorter, so the "
+                           "next comes sooner, until there are none."},
         .fixed = {.name = "emfile-fixed",
                   .summary = "who is refused is closed, the reserve is taken back, and the listener rests",
                   .meaning = "Under too much load some clients are refused, and nothing lingers."},
@@ -108,12 +108,12 @@ static const struct fault_case causes[] = {
                       .fails_accept = true},
     },
     {
-        .order = {.name = "fork-inherit",
-                  .summary = "helper programs that the server starts inherit its connections",
-                  .meaning = "The server closes at EOF as it should, but the FIN is sent when the last "
-                             "descriptor is closed, and a child holds another. CLOSE_WAIT with everything "
-                             "read, held by another process: from the server's own descriptors it cannot be "
-                             "seen."},
+        .bug = {.name = "fork-inherit",
+                .summary = "helper programs that the server starts inherit its connections",
+                .meaning = "The server closes at EOF as it should, but the FIN is sent when the last "
+                           "descriptor is closed, and a child holds another. CLOSE_WAIT with everything "
+                           "read, held by another process: from the server's own descriptors it cannot be "
+                           "seen."},
         .fixed = {.name = "fork-inherit-fixed",
                   .summary = "connections are accepted with SOCK_CLOEXEC",
                   .meaning = "exec() closes the child's copies, and the server's close() is the last one."},
@@ -124,11 +124,11 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_OTHER},
     },
     {
-        .order = {.name = "lost-reference",
-                  .summary = "on one path the server frees its record of a connection and does not close it",
-                  .meaning = "Every fifth request is cancelled, and the only place where its descriptor was "
-                             "known is freed. CLOSE_WAIT with the FIN unread, held by a server that does not "
-                             "know it."},
+        .bug = {.name = "lost-reference",
+                .summary = "on one path the server frees its record of a connection and does not close it",
+                .meaning = "Every fifth request is cancelled, and the only place where its descriptor was "
+                           "known is freed. CLOSE_WAIT with the FIN unread, held by a server that does not "
+                           "know it."},
         .fixed = {.name = "lost-reference-fixed",
                   .summary = "that path closes before it frees",
                   .meaning = "A descriptor has one owner, and whoever frees the owner closes it."},
@@ -139,11 +139,11 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
     },
     {
-        .order = {.name = "dead-pool-entry",
-                  .summary = "the client keeps connections for reuse and does not look at them meanwhile",
-                  .meaning = "The server closes a connection that has been idle for too long. The FIN waits "
-                             "unread in the client's pool: CLOSE_WAIT on the client's side, and an error for "
-                             "the next request that takes it from there."},
+        .bug = {.name = "dead-pool-entry",
+                .summary = "the client keeps connections for reuse and does not look at them meanwhile",
+                .meaning = "The server closes a connection that has been idle for too long. The FIN waits "
+                           "unread in the client's pool: CLOSE_WAIT on the client's side, and an error for "
+                           "the next request that takes it from there."},
         .fixed = {.name = "dead-pool-entry-fixed",
                   .summary = "the client hears EOF on idle connections and closes them",
                   .meaning = "An idle connection leaves the pool as soon as the server has closed it."},
@@ -154,11 +154,11 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_CLIENT, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
     },
     {
-        .order = {.name = "no-half-close",
-                  .summary = "a proxy does not pass on to the backend that the client has sent everything",
-                  .meaning = "The backend answers at the end of the request, which it never hears of; the "
-                             "proxy waits for the backend. CLOSE_WAIT with everything read, held by the "
-                             "proxy, and a connection to the backend beside each."},
+        .bug = {.name = "no-half-close",
+                .summary = "a proxy does not pass on to the backend that the client has sent everything",
+                .meaning = "The backend answers at the end of the request, which it never hears of; the "
+                           "proxy waits for the backend. CLOSE_WAIT with everything read, held by the "
+                           "proxy, and a connection to the backend beside each."},
         .fixed = {.name = "no-half-close-fixed",
                   .summary = "the proxy calls shutdown(SHUT_WR) towards the backend at the client's EOF",
                   .meaning = "The backend hears the end of the request, answers and closes; so does the "
@@ -172,10 +172,10 @@ static const struct fault_case causes[] = {
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_AT_FAULT},
     },
     {
-        .order = {.name = "reply-before-read",
-                  .summary = "the server answers and closes before it has read the request",
-                  .meaning = "close() over unread data sends RST instead of FIN. No socket lingers, but a "
-                             "client that is still sending its request fails there, and its reply is lost."},
+        .bug = {.name = "reply-before-read",
+                .summary = "the server answers and closes before it has read the request",
+                .meaning = "close() over unread data sends RST instead of FIN. No socket lingers, but a "
+                           "client that is still sending its request fails there, and its reply is lost."},
         .fixed = {.name = "reply-before-read-fixed",
                   .summary = "the server reads to the end first, then answers and closes",
                   .meaning = "Nothing is unread at the close(): it sends a FIN, after the reply."},
@@ -201,7 +201,7 @@ const struct fault_case *cause_at(size_t i)
 const struct fault_case *cause_find(const char *name)
 {
     for (size_t i = 0; i < CAUSE_COUNT; i++)
-        if (strcmp(causes[i].order.name, name) == 0)
+        if (strcmp(causes[i].bug.name, name) == 0)
             return &causes[i];
     return NULL;
 }
@@ -209,7 +209,7 @@ const struct fault_case *cause_find(const char *name)
 static const char *cause_name_at(const void *unused, size_t i)
 {
     (void)unused;
-    return i < CAUSE_COUNT ? causes[i].order.name : NULL;
+    return i < CAUSE_COUNT ? causes[i].bug.name : NULL;
 }
 
 const char *cause_nearest(const char *name)

@@ -9,25 +9,25 @@
 
 static void print_whole(const struct fault_case *cause, FILE *out)
 {
-    fprintf(out, "%s: %s\n", cause->order.name, cause->order.summary);
+    fprintf(out, "%s: %s\n", cause->bug.name, cause->bug.summary);
     fprintf(out, "    the fix   %s\n", cause->fixed.summary);
     fprintf(out, "    known by  %s\n", signature_text(&cause->signature).text);
     fprintf(out, "    at fault  the %s\n", side_name(cause->signature.at_fault));
     fprintf(out, "    reported  %s\n", cause->reported);
-    wrap_print(out, cause->order.meaning, 4, 92);
+    wrap_print(out, cause->bug.meaning, 4, 92);
     fputc('\n', out);
 }
 
 static void print_name(const struct fault_case *cause, FILE *out)
 {
-    fprintf(out, "%s\n", cause->order.name);
+    fprintf(out, "%s\n", cause->bug.name);
 }
 
 /* One tagged paragraph per cause, for the man page. */
 static void print_man(const struct fault_case *cause, FILE *out)
 {
-    fprintf(out, ".TP\n.B %s\n%c%s.\n%s\n", cause->order.name, cause->order.summary[0] - 'a' + 'A',
-            cause->order.summary + 1, cause->order.meaning);
+    fprintf(out, ".TP\n.B %s\n%c%s.\n%s\n", cause->bug.name, cause->bug.summary[0] - 'a' + 'A',
+            cause->bug.summary + 1, cause->bug.meaning);
     fprintf(out, ".br\n\\fIThe fix\\fR: %s.\n", cause->fixed.summary);
     fprintf(out, ".br\n\\fIKnown by\\fR: %s.\n", signature_text(&cause->signature).text);
     fprintf(out, ".br\n\\fIReported in\\fR: %s.\n", cause->reported);

@@ -83,9 +83,10 @@ static void print_man(const struct close_order *order, FILE *out)
 static void print_json(const struct close_order *order, FILE *out)
 {
     struct json_writer w = {.out = out};
+    const struct experiment experiment = experiment_of_order(order);
     json_open(&w, NULL, '{');
     json_string(&w, "order", order->name);
-    order_json_put(&w, order);
+    order_json_put(&w, &experiment);
     json_close(&w, '}');
     json_end_line(&w);
 }

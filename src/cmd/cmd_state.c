@@ -125,7 +125,7 @@ static int add_state(struct state_options *options, const char *name, int64_t co
     if (!tcp_state_parse(name, &state) || state == STATE_GONE)
         return refuse_state(name);
     for (int i = 0; i < options->wanted_count; i++)
-        if (options->wanted[i].kept.order.keeps == state) {
+        if (options->wanted[i].kept.state == state) {
             diag_error("state \"%s\": it is asked for twice", name);
             return -EINVAL;
         }
@@ -241,15 +241,16 @@ static struct play make_run(struct state_options *options)
     for (int i = 0; i < options->wanted_count; i++) {
         struct wanted_state *wanted = &options->wanted[i];
         if (is_one) {
-            options->settings.orders[options->settings.order_count++] = &wanted->kept.order;
+            options->settings.experiments[options->settings.experiment_count++] =
+                experiment_of_state(&wanted->kept);
             options->settings.conns = wanted->conns > 0 ? wanted->conns : options->settings.conns;
             continue;
         }
         wanted->settings = options->settings;
         wanted->settings.conns = wanted->conns > 0 ? wanted->conns : options->settings.conns;
         wanted->settings.hold_ms = HOLD_FOREVER;
-        wanted->settings.orders[0] = &wanted->kept.order;
-        wanted->settings.order_count = 1;
+        wanted->settings.experiments[0] = experiment_of_state(&wanted->kept);
+        wanted->settings.experiment_count = 1;
         run.settings[run.count++] = &wanted->settings;
     }
     if (is_one)

@@ -31,6 +31,8 @@ struct leak_option {
 
 struct storm_options {
     struct storm_settings settings;
+    const struct fault_case *cause; /* NULL: orders are played */
+    bool fixed;                     /* its twin without the bug */
     struct leak_option leak;
     struct isolation isolation;
     struct remote remote;
@@ -52,18 +54,18 @@ static int add_order(struct storm_settings *settings, const char *name, char *wh
             snprintf(why, why_size, "must be one of \"tcpstorm orders\", a comma list of them, or all");
         return -EINVAL;
     }
-    if (settings->order_count == RUN_ORDERS_MAX) {
-        snprintf(why, why_size, "there can be at most %d orders in one run", RUN_ORDERS_MAX);
+    if (settings->experiment_count == RUN_EXPERIMENTS_MAX) {
+        snprintf(why, why_size, "there can be at most %d orders in one run", RUN_EXPERIMENTS_MAX);
         return -EINVAL;
     }
-    settings->orders[settings->order_count++] = order;
+    settings->experiments[settings->experiment_count++] = experiment_of_order(order);
     return 0;
 }
 
 static int parse_orders(const char *text, void *target, char *why, size_t why_size)
 {
     struct storm_settings *settings = target;
-    settings->order_count = 0;
+    settings->experiment_count = 0;
     settings->all_orders = strcmp(text, "all") == 0;
     if (settings->all_orders)
         return 0;
@@ -101,9 +103,9 @@ static int parse_leak(const char *text, void *target, char *why, size_t why_size
 
 static int parse_cause(const char *text, void *target, char *why, size_t why_size)
 {
-    const struct fault_case **fault_case = target;
-    *fault_case = cause_find(text);
-    if (*fault_case != NULL)
+    const struct fault_case **cause = target;
+    *cause = cause_find(text);
+    if (*cause != NULL)
         return 0;
     const char *meant = cause_nearest(text);
     if (meant != NULL)
@@ -171,13 +173,13 @@ static const struct option_row rows[] = {
      .help = "play a bug of \"tcpstorm causes\" under such traffic, instead of an order",
      .more = "Play that bug of CAUSES under such traffic, instead of an order.",
      .kind = OPTION_CUSTOM,
-     .target = SETTING(flow.fault_case),
+     .target = OPTION(cause),
      .parse = parse_cause},
     {.name = "fixed",
      .help = "with --cause: the twin without the bug",
      .more = "With --cause: its twin, which differs by the fix.",
      .kind = OPTION_FLAG,
-     .target = SETTING(flow.fixed)},
+     .target = OPTION(fixed)},
     {.name = "server-nofile",
      .value = "N",
      .help = "descriptors of the server, with --rate or --cause: see what breaks",
@@ -242,6 +244,12 @@ static int refuse(const char *format, ...)
     return -EINVAL;
 }
 
+/* A cause is played under traffic, whether or not its rate is said. */
+static bool is_asked_to_arrive(const struct storm_options *options)
+{
+    return options->cause != NULL || options->settings.flow.rate != NOT_GIVEN;
+}
+
 static int64_t given_or(int64_t value, int64_t otherwise)
 {
     return value != NOT_GIVEN ? value : otherwise;
@@ -252,51 +260,51 @@ static void take_all_orders(struct storm_settings *settings, bool is_isolated)
 {
     const struct close_order *order;
     for (size_t i = 0; (order = close_order_at(i)) != NULL; i++)
-        if (settings->flow.rate > 0 ? order_can_flow(order) : is_isolated || order_needs_nothing(order))
-            settings->orders[settings->order_count++] = order;
+        if (run_is_arriving(settings) ? order_can_flow(order) : is_isolated || order_needs_nothing(order))
+            settings->experiments[settings->experiment_count++] = experiment_of_order(order);
 }
 
-static void fill_in(struct storm_settings *settings, bool is_isolated)
+static void fill_in(struct storm_options *options)
 {
+    struct storm_settings *settings = &options->settings;
     struct flow_settings *flow = &settings->flow;
-    bool is_flow = flow->fault_case != NULL || flow->rate != NOT_GIVEN;
+    bool is_flow = is_asked_to_arrive(options);
     flow->rate = is_flow ? given_or(flow->rate, 100) : 0;
     flow->duration_ms = given_or(flow->duration_ms, 10 * MS_PER_S);
     flow->life_ms = given_or(flow->life_ms, 200);
     settings->conns = is_flow ? flow->rate * flow->duration_ms / MS_PER_S : given_or(settings->conns, 1000);
-    if (flow->fault_case != NULL)
-        settings->orders[settings->order_count++] =
-            flow->fixed ? &flow->fault_case->fixed : &flow->fault_case->order;
+    if (options->cause != NULL)
+        settings->experiments[settings->experiment_count++] =
+            experiment_of_cause(options->cause, options->fixed);
     else if (settings->all_orders)
-        take_all_orders(settings, is_isolated);
-    else if (settings->order_count == 0)
-        settings->orders[settings->order_count++] = close_order_at(0);
+        take_all_orders(settings, options->isolation.wanted);
+    else if (settings->experiment_count == 0)
+        settings->experiments[settings->experiment_count++] = experiment_of_order(close_order_at(0));
 }
 
 static int check_leak(struct storm_options *options)
 {
     struct storm_settings *settings = &options->settings;
     const struct leak_option *leak = &options->leak;
-    int step;
     if (!leak->is_given)
         return 0;
     settings->leak = leak->count > 0 ? leak->count : settings->conns * leak->millipercent / 100000;
     if (settings->leak == 0 || settings->leak > settings->conns)
         return refuse("--leak \"%s\": of %s connections, it must be 1 to %s", leak->text,
                       grouped(settings->conns).text, grouped(settings->conns).text);
-    for (int i = 0; i < settings->order_count; i++)
-        if (order_leak_side(settings->orders[i], &step) == SIDE_COUNT)
+    for (int i = 0; i < settings->experiment_count; i++)
+        if (experiment_leaves_all(&settings->experiments[i]))
             return refuse("--leak \"%s\": --order %s has no second close() to leave out: it leaks all",
-                          leak->text, settings->orders[i]->name);
+                          leak->text, settings->experiments[i].name);
     return 0;
 }
 
 static int check_flow_orders(const struct storm_settings *settings)
 {
-    for (int i = 0; i < settings->order_count && settings->flow.rate > 0; i++)
-        if (!order_can_flow(settings->orders[i]))
+    for (int i = 0; i < settings->experiment_count && run_is_arriving(settings); i++)
+        if (!order_can_flow(settings->experiments[i].order))
             return refuse("--rate cannot be used with --order %s, which is for all connections at once",
-                          settings->orders[i]->name);
+                          settings->experiments[i].name);
     return 0;
 }
 
@@ -304,7 +312,7 @@ static int check_flow_orders(const struct storm_settings *settings)
 static int complete(struct storm_options *options)
 {
     struct storm_settings *settings = &options->settings;
-    fill_in(settings, options->isolation.wanted);
+    fill_in(options);
     if (settings->conns < 1 || settings->conns > CONNS_MAX)
         return refuse("--rate %s for --duration %s makes %s connections: must be 1 to %s",
                       grouped(settings->flow.rate).text, duration_text(settings->flow.duration_ms).text,

@@ -34,8 +34,8 @@ static void say_where(const struct service *service, const struct interactive_op
     const struct fault_case *cause = service->cause;
     bool fixed = service->endpoint.fixed;
     printf("Listening on %s:%lld %s %s%s: %s\n", address_text(&options->address).text,
-           (long long)options->port, fixed ? "with" : "with the bug", cause->order.name,
-           fixed ? " fixed" : "", fixed ? cause->fixed.summary : cause->order.summary);
+           (long long)options->port, fixed ? "with" : "with the bug", cause->bug.name, fixed ? " fixed" : "",
+           fixed ? cause->fixed.summary : cause->bug.summary);
 }
 
 static void on_news_due(evutil_socket_t fd, short what, void *context)

@@ -36,12 +36,6 @@ static struct step_label flow_label(const struct controller *c)
     return (struct step_label){"arrivals"};
 }
 
-static struct script script_for(const struct controller *c, enum side side)
-{
-    const struct fault_case *fault_case = flow_of(c)->fault_case;
-    return fault_case != NULL ? fault_case->script[side] : script_of(c->order, side);
-}
-
 static int64_t share_of(int64_t total, int parts, int part)
 {
     return total * (part + 1) / parts - total * part / parts;
@@ -51,13 +45,13 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
 {
     int step, pairs = c->plan->pairs;
     const struct storm_settings *settings = c->plan->settings;
-    bool leaks = flow_of(c)->fault_case == NULL && order_leak_side(c->order, &step) == peer->side;
+    bool leaks = order_leak_side(c->order, &step) == peer->side;
     link_send(peer->link, &(struct message){.id = MESSAGE_SCRIPT,
                                             .script = {
                                                 .life_us = flow_of(c)->life_ms * 1000,
                                                 .leaked = leaks ? share_of(settings->leak, pairs, pair) : 0,
                                                 .of = share_of(settings->conns, pairs, pair),
-                                                .script = script_for(c, peer->side),
+                                                .script = experiment_script(c->experiment, peer->side),
                                             }});
 }
 
@@ -183,18 +177,18 @@ static int64_t leak_expected(const struct controller *c)
     return isfinite(timeline_first_failure_s(&c->outage.timeline)) ? leaked : c->plan->settings->leak;
 }
 
-static struct expectation fault_case_expectation(const struct controller *c)
+static struct expectation cause_expectation(const struct controller *c)
 {
     const uint32_t over = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_GONE);
-    uint32_t allowed = flow_of(c)->fixed ? over : ~0U;
+    uint32_t allowed = c->experiment->is_fixed ? over : ~0U;
     return (struct expectation){
         .allowed = {allowed, allowed}, .opened = controller_opened(c), .leak_side = SIDE_COUNT};
 }
 
 static struct expectation flow_expected(const struct controller *c, int64_t now_us)
 {
-    if (flow_of(c)->fault_case != NULL)
-        return fault_case_expectation(c);
+    if (c->experiment->cause != NULL)
+        return cause_expectation(c);
     struct circumstances circumstances = {
         .opened = controller_opened(c),
         .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
@@ -263,7 +257,7 @@ static int64_t sockets_of_signature(const struct controller *c, const struct sig
 /* The owner would decide whether these are of the signature, and it may not be looked into. */
 static bool is_owner_in_doubt(const struct controller *c)
 {
-    const struct signature *signature = &flow_of(c)->fault_case->signature;
+    const struct signature *signature = &c->experiment->cause->signature;
     bool is_asked_for = signature->owner == OWNER_AT_FAULT || signature->owner == OWNER_OTHER;
     for (int i = 0; is_asked_for && i < c->lingering.count; i++) {
         const struct lingering_class *class = &c->lingering.each[i];
@@ -276,7 +270,7 @@ static bool is_owner_in_doubt(const struct controller *c)
 
 static bool shows_signature(const struct controller *c)
 {
-    const struct signature *signature = &flow_of(c)->fault_case->signature;
+    const struct signature *signature = &c->experiment->cause->signature;
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     if (signature->state != STATE_GONE && sockets_of_signature(c, signature) == 0)
@@ -288,19 +282,11 @@ static bool shows_signature(const struct controller *c)
     return !signature->fails_accept || sums[SIDE_SERVER].errors > 0;
 }
 
-static bool is_leak_asked_for(const struct controller *c)
-{
-    int step;
-    const struct flow_settings *flow = flow_of(c);
-    return flow->fault_case != NULL
-               ? !flow->fixed
-               : c->plan->settings->leak > 0 || order_leak_side(c->order, &step) == SIDE_COUNT;
-}
-
 /* Growth under traffic that is still there when the traffic is over. */
 static bool leaks_unasked(const struct controller *c)
 {
-    for (int side = 0; side < SIDE_COUNT && !is_leak_asked_for(c); side++) {
+    bool is_asked_for = experiment_leaks(c->experiment, c->plan->settings->leak);
+    for (int side = 0; side < SIDE_COUNT && !is_asked_for; side++) {
         struct trend trend = trend_of(&c->outage.growth[side]);
         if (trend.kind == TREND_LEAK &&
             (double)outage_held(&c->look.sides[side]) > trend.slope_per_s * trend.span_s / 2)
@@ -311,26 +297,23 @@ static bool leaks_unasked(const struct controller *c)
 
 static bool flow_is_as_expected(struct controller *c)
 {
-    const struct flow_settings *flow = flow_of(c);
+    const struct fault_case *cause = c->experiment->cause;
+    bool is_fixed = c->experiment->is_fixed, is_shown = cause != NULL && shows_signature(c);
     const char *what = NULL;
-    if (flow->fault_case != NULL && !shows_signature(c) && is_owner_in_doubt(c)) {
+    if (cause != NULL && !is_shown && is_owner_in_doubt(c)) {
         controller_fail(
             c, "whether the bug shows cannot be told: a process that may not be looked into holds the "
                "sockets that would show it; run this as root");
         return false;
     }
-    if (flow->fault_case != NULL && shows_signature(c) == flow->fixed)
-        what =
-            flow->fixed ? "the signature appears although the bug is fixed" : "the signature does not appear";
+    if (cause != NULL && is_shown == is_fixed)
+        what = is_fixed ? "the signature appears although the bug is fixed" : "the signature does not appear";
     else if (leaks_unasked(c))
         what = "sockets are leaked that were not asked for";
     if (what == NULL)
         return true;
-    if (flow->fault_case != NULL)
-        snprintf(c->difference.text, sizeof c->difference.text, "%s: %s", what,
-                 signature_text(&flow->fault_case->signature).text);
-    else
-        snprintf(c->difference.text, sizeof c->difference.text, "%s", what);
+    snprintf(c->difference.text, sizeof c->difference.text, "%s%s%s", what, cause != NULL ? ": " : "",
+             cause != NULL ? signature_text(&cause->signature).text : "");
     return false;
 }
 
@@ -341,24 +324,14 @@ static double achieved_rate(const struct flow_tally *client)
     return client->span_us > 0 && gaps > 0 ? gaps * 1e6 / (double)client->span_us : 0;
 }
 
-static enum side side_at_fault(const struct controller *c)
-{
-    int step;
-    const struct fault_case *fault_case = flow_of(c)->fault_case;
-    if (fault_case != NULL)
-        return fault_case->signature.at_fault;
-    return c->plan->settings->leak > 0 ? order_leak_side(c->order, &step) : SIDE_COUNT;
-}
-
-struct flow_report flow_report_of(const struct controller *c)
+static struct flow_report flow_report_of(const struct controller *c)
 {
     struct flow_report report = {
-        .at_fault = side_at_fault(c),
+        .at_fault = experiment_side_at_fault(c->experiment, c->plan->settings->leak),
         .asked = flow_of(c),
         .nofile = plan_nofile(c->plan, SIDE_SERVER) * c->plan->pairs,
         .timeline = &c->outage.timeline,
-        .fault_case = flow_of(c)->fault_case,
-        .shows_signature = flow_of(c)->fault_case != NULL && shows_signature(c),
+        .shows_signature = c->experiment->cause != NULL && shows_signature(c),
     };
     workers_sum_flow(&c->workers, report.sums);
     report.achieved_rate = achieved_rate(&report.sums[SIDE_CLIENT]);
@@ -386,6 +359,7 @@ static void flow_progress(const struct controller *c, struct progress *progress)
 }
 
 const struct mode arrivals = {
+    .roles = {[SIDE_SERVER] = "server-flow", [SIDE_CLIENT] = "client-flow"},
     .step_count = flow_step_count,
     .label = flow_label,
     .prepare = flow_prepare,
@@ -396,5 +370,6 @@ const struct mode arrivals = {
     .note_look = flow_note_look,
     .is_as_expected = flow_is_as_expected,
     .silent = flow_silent,
+    .report = flow_report_of,
     .progress = flow_progress,
 };

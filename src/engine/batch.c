@@ -239,6 +239,7 @@ static void at_once_progress(const struct controller *c, struct progress *progre
 }
 
 const struct mode batch = {
+    .roles = {[SIDE_SERVER] = "server", [SIDE_CLIENT] = "client"},
     .step_count = at_once_step_count,
     .label = at_once_label,
     .begin_step = at_once_begin_step,

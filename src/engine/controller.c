@@ -731,14 +731,13 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
 /* The words that start a worker of that side: see cmd_worker. */
 static void name_role(struct controller *c, enum side side)
 {
-    static const char *const roles[][SIDE_COUNT] = {{"server", "client"}, {"server-flow", "client-flow"}};
-    const struct flow_settings *flow = &c->plan->settings->flow;
+    const struct fault_case *cause = c->experiment->cause;
     const char **words = c->role_words[side];
     *words++ = "worker";
-    *words++ = roles[flow->rate > 0][side];
-    if (flow->fault_case != NULL && flow->fault_case->behaviour[side] != NULL) {
-        *words++ = flow->fault_case->order.name; /* its behaviour is found by it */
-        *words++ = flow->fixed ? "fixed" : NULL;
+    *words++ = c->mode->roles[side];
+    if (cause != NULL && cause->behaviour[side] != NULL) {
+        *words++ = cause->bug.name; /* its behaviour is found by it */
+        *words++ = c->experiment->is_fixed ? "fixed" : NULL;
     }
     c->roles[side] = c->role_words[side];
 }
@@ -753,11 +752,12 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
     *c = (struct controller){
         .base = base,
         .plan = plan,
-        .order = start->order,
+        .experiment = start->experiment,
+        .order = start->experiment->order,
         .ports = start->lanes,
         .order_index = order_index,
         .observers = observers,
-        .mode = plan->settings->flow.rate > 0 ? &arrivals : &batch,
+        .mode = run_is_arriving(plan->settings) ? &arrivals : &batch,
         .run_began_us = run_began_us,
         .label = {"the start"},
     };

@@ -66,6 +66,7 @@ struct awaited {
 };
 
 struct mode {
+    const char *roles[SIDE_COUNT]; /* of the workers: see cmd_worker */
     int (*step_count)(const struct controller *c);
     struct step_label (*label)(const struct controller *c);
     /* Before the servers listen. NULL: nothing. */
@@ -83,6 +84,8 @@ struct mode {
     bool (*is_as_expected)(struct controller *c);
     /* Who has not done what all wait for. */
     const struct peer *(*silent)(const struct controller *c);
+    /* What the connections have come to. NULL: nothing to be told. */
+    struct flow_report (*report)(const struct controller *c);
     void (*progress)(const struct controller *c, struct progress *progress);
 };
 
@@ -92,7 +95,8 @@ extern const struct mode arrivals;
 struct controller {
     struct event_base *base;
     const struct plan *plan;
-    const struct close_order *order;
+    const struct experiment *experiment;
+    const struct close_order *order; /* its steps */
     const struct mode *mode;
     struct port_range ports;
     int order_index;
@@ -175,9 +179,6 @@ void controller_fail(struct controller *c, const char *format, ...) __attribute_
 
 /* What the kernel's counters have moved by since the order began. */
 struct kernel_counters controller_counters(const struct controller *c);
-
-/* What a flow has come to. */
-struct flow_report flow_report_of(const struct controller *c);
 
 /* On the clock of t_s: since the run began. */
 double controller_t_s(const struct controller *c, int64_t at_us);

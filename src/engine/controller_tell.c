@@ -45,7 +45,7 @@ static void put_firsts(struct sample *sample, const struct timeline *timeline)
 void controller_tell_sample(struct controller *c, bool settled)
 {
     struct sample sample = {
-        .order = c->order,
+        .experiment = c->experiment,
         .conns = c->plan->settings->conns,
         .t_s = (double)(c->look.began_us - c->run_began_us) / 1e6,
         .look_s = (double)c->look.took_us / 1e6,
@@ -75,7 +75,7 @@ void controller_tell_step_end(struct controller *c, const struct expectation *ex
 {
     double act_s = (double)c->act_us / 1e6;
     struct step_end end = {
-        .order = c->order,
+        .experiment = c->experiment,
         .step = c->label.text,
         .expectation = expectation,
         .sides = c->look.sides,
@@ -110,7 +110,7 @@ void controller_tell_progress(struct controller *c)
         [PHASE_ENDING] = "closing down",
     };
     struct progress progress = {
-        .order = c->order,
+        .experiment = c->experiment,
         .step = c->label.text,
         .doing = doing[c->phase],
         .elapsed_s = (double)(monotonic_us() - c->phase_began_us) / 1e6,
@@ -124,7 +124,7 @@ void controller_tell_progress(struct controller *c)
 void controller_tell_order_end(struct controller *c)
 {
     struct verdict_input input = {
-        .order = c->order,
+        .experiment = c->experiment,
         .outcome = c->outcome,
         .difference = c->difference.text,
         .fault = c->fault.text,
@@ -149,12 +149,12 @@ void controller_tell_order_end(struct controller *c)
     struct flow_report report;
     int64_t errors[SIDE_COUNT];
     workers_sum(&c->workers, input.fds, errors);
-    if (c->plan->settings->flow.rate > 0 && c->act_began_us > 0) {
-        report = flow_report_of(c);
+    if (c->mode->report != NULL && c->act_began_us > 0) {
+        report = c->mode->report(c);
         input.flow = &report;
     }
     struct verdict verdict = verdict_of(&input);
-    struct order_end end = {.order = c->order,
+    struct order_end end = {.experiment = c->experiment,
                             .outcome = c->outcome,
                             .verdict = verdict.text,
                             .sides = input.sides,

@@ -12,7 +12,7 @@
 #include "engine/plan.h"
 #include "kernel/kernel_counters.h"
 #include "kernel/lingering.h"
-#include "model/close_order.h"
+#include "model/experiment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,20 +21,20 @@ struct event_base;
 struct host_part;
 
 struct run_start {
-    const struct plan *plan; /* of the first order */
+    const struct plan *plan; /* of the first experiment */
     struct event_base *base; /* the loop that plays the run; a view may hear events of its own in it, and has
                                 to be done with them at run_end */
 };
 
 struct order_start {
     const struct plan *plan;
-    const struct close_order *order;
+    const struct experiment *experiment;
     struct port_range lanes;
 };
 
 /* One look, and what the workers had reported when it began. */
 struct sample {
-    const struct close_order *order;
+    const struct experiment *experiment;
     int64_t conns;
     double t_s; /* since the run began, when the look began */
     double look_s;
@@ -56,7 +56,7 @@ struct sample {
 };
 
 struct step_end {
-    const struct close_order *order;
+    const struct experiment *experiment;
     const char *step;
     const struct expectation *expectation;
     const struct histogram *sides; /* the last look of the step */
@@ -68,7 +68,7 @@ struct step_end {
 };
 
 struct progress {
-    const struct close_order *order;
+    const struct experiment *experiment;
     const char *step;
     const char *doing;   /* "acting", "settling", "holding" */
     double elapsed_s;    /* of what it is doing */
@@ -77,7 +77,7 @@ struct progress {
 };
 
 struct order_end {
-    const struct close_order *order;
+    const struct experiment *experiment;
     enum outcome outcome;
     const char *verdict;           /* sentences, one a line */
     const struct histogram *sides; /* the last look; NULL: there was none */

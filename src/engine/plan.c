@@ -64,31 +64,26 @@ static int64_t max_of(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static bool is_flow(const struct storm_settings *settings)
-{
-    return settings->flow.rate > 0;
-}
-
-/* Connections of a flow that are there at one time when each is there for so long. */
+/* Connections of one experiment that are there at one time when each is there for so long. */
 static int64_t within(const struct storm_settings *settings, int64_t ms)
 {
-    return is_flow(settings) ? min_of(settings->conns, settings->flow.rate * ms / 1000 + 1) : settings->conns;
+    return run_is_arriving(settings) ? min_of(settings->conns, settings->flow.rate * ms / 1000 + 1)
+                                     : settings->conns;
 }
 
-/* Whose ends of a flow stay for good: those of an order without a second close(). */
+/* All ends are there at one time: they are opened so, or stay for good. */
 static bool keeps_all(const struct storm_settings *settings)
 {
-    int step;
-    for (int i = 0; i < settings->order_count; i++)
-        if (order_leak_side(settings->orders[i], &step) == SIDE_COUNT)
-            return true;
-    return !is_flow(settings);
+    bool keeps = !run_is_arriving(settings);
+    for (int i = 0; i < settings->experiment_count; i++)
+        keeps |= experiment_leaves_all(&settings->experiments[i]);
+    return keeps;
 }
 
 /* A cause may leak what it can: to run out of descriptors is part of it. */
 static int64_t descriptors_needed(const struct storm_settings *settings)
 {
-    if (settings->flow.fault_case == NULL && keeps_all(settings))
+    if (keeps_all(settings))
         return settings->conns;
     return min_of(settings->conns, within(settings, settings->flow.life_ms + SLOW_LIFE_MS) + settings->leak);
 }
@@ -99,7 +94,7 @@ static int64_t pairs_wanted(const struct plan *plan)
     int64_t held = descriptors_needed(settings);
     int64_t needed = (held + plan->worker_capacity - 1) / plan->worker_capacity;
     int64_t worth =
-        is_flow(settings) ? settings->flow.rate / FLOW_PAIR_RATE + 1 : settings->conns / PAIR_WORTH;
+        run_is_arriving(settings) ? settings->flow.rate / FLOW_PAIR_RATE + 1 : settings->conns / PAIR_WORTH;
     int64_t hosts = settings->hosts != NULL ? max_of(hosts_count(settings->hosts, SIDE_SERVER),
                                                      hosts_count(settings->hosts, SIDE_CLIENT))
                                             : 1;
@@ -111,8 +106,8 @@ static int64_t pairs_wanted(const struct plan *plan)
 static int64_t queue_share(const struct storm_settings *settings)
 {
     int64_t share = 0;
-    for (int i = 0; i < settings->order_count; i++) {
-        enum opening opening = settings->orders[i]->opening;
+    for (int i = 0; i < settings->experiment_count; i++) {
+        enum opening opening = settings->experiments[i].order->opening;
         share = max_of(share, opening == OPENING_HALF ? 3 : opening == OPENING_UNACCEPTED ? 1 : 0);
     }
     return share;
@@ -200,24 +195,24 @@ static void size_backlog(struct plan *plan)
             grouped(plan->limits.somaxconn).text);
 }
 
-int64_t plan_time_wait_of(const struct storm_settings *settings, const struct close_order *order)
+int64_t plan_time_wait_of(const struct storm_settings *settings, const struct experiment *experiment)
 {
-    int each = settings->flow.fault_case != NULL ? 1 : order_time_wait_per_connection(order);
-    return each * within(settings, TIME_WAIT_LENGTH_MS);
+    return experiment_time_wait_per_connection(experiment) * within(settings, TIME_WAIT_LENGTH_MS);
 }
 
 static void size_time_wait(struct plan *plan)
 {
     const struct storm_settings *settings = plan->settings;
-    const struct close_order *worst = NULL;
-    for (int i = 0; i < settings->order_count; i++) {
-        if (settings->orders[i]->needs.must_move) /* to overflow is what it is for */
+    const struct experiment *worst = NULL;
+    for (int i = 0; i < settings->experiment_count; i++) {
+        const struct experiment *experiment = &settings->experiments[i];
+        if (experiment->order->needs.must_move) /* to overflow is what it is for */
             continue;
-        int64_t leaves = plan_time_wait_of(settings, settings->orders[i]);
+        int64_t leaves = plan_time_wait_of(settings, experiment);
         plan->time_wait_total += leaves;
         if (leaves > plan->time_wait_most) {
             plan->time_wait_most = leaves;
-            worst = settings->orders[i];
+            worst = experiment;
         }
     }
     int64_t buckets = plan->limits.max_tw_buckets;
@@ -226,7 +221,7 @@ static void size_time_wait(struct plan *plan)
             "--order %s leaves up to %s sockets in TIME_WAIT or orphaned FIN_WAIT2 and "
             "net.ipv4.tcp_max_tw_buckets keeps %s: set it to %lld or lower --%s",
             worst->name, grouped(plan->time_wait_most).text, grouped(buckets).text,
-            (long long)plan->time_wait_most, is_flow(settings) ? "rate" : "conns");
+            (long long)plan->time_wait_most, run_is_arriving(settings) ? "rate" : "conns");
     else if (plan->time_wait_total > buckets)
         add(&plan->warnings,
             "all orders together leave up to %s sockets in TIME_WAIT and net.ipv4.tcp_max_tw_buckets keeps "
@@ -239,13 +234,14 @@ static void size_time_wait(struct plan *plan)
 static void check_orphans(struct plan *plan)
 {
     const struct storm_settings *settings = plan->settings;
-    for (int i = 0; i < settings->order_count; i++)
-        if (order_leaves_orphans(settings->orders[i]) && settings->conns > plan->limits.max_orphans)
+    for (int i = 0; i < settings->experiment_count; i++)
+        if (order_leaves_orphans(settings->experiments[i].order) &&
+            settings->conns > plan->limits.max_orphans)
             add(&plan->obstacles,
                 "%s leaves %s sockets that are closed and not acknowledged, and net.ipv4.tcp_max_orphans "
                 "keeps %s: raise "
                 "it or lower --conns",
-                settings->orders[i]->name, grouped(settings->conns).text,
+                settings->experiments[i].name, grouped(settings->conns).text,
                 grouped(plan->limits.max_orphans).text);
 }
 
@@ -333,8 +329,8 @@ static void check_needs(struct plan *plan)
 {
     const struct storm_settings *settings = plan->settings;
     int probe = packet_drop_probe();
-    for (int i = 0; i < settings->order_count; i++) {
-        const struct close_order *order = settings->orders[i];
+    for (int i = 0; i < settings->experiment_count; i++) {
+        const struct close_order *order = settings->experiments[i].order;
         if (order->needs.sysctl != NULL && settings->look_inside == NULL)
             add(&plan->obstacles,
                 "%s needs %s to be %lld, which it sets in a network namespace of its own: %s", order->name,
@@ -406,23 +402,21 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
 
 bool plan_expects_outage(const struct storm_settings *settings)
 {
-    const struct flow_settings *flow = &settings->flow;
-    return flow->server_nofile > 0 || flow->backlog > 0 || flow->fault_case != NULL;
+    return settings->flow.server_nofile > 0 || settings->flow.backlog > 0 ||
+           settings->experiments[0].cause != NULL;
 }
 
 int64_t plan_nofile(const struct plan *plan, enum side side)
 {
-    const struct flow_settings *flow = &plan->settings->flow;
-    if (side == SIDE_SERVER && flow->server_nofile > 0)
-        return flow->server_nofile;
-    if (side == SIDE_SERVER && flow->fault_case != NULL && flow->fault_case->server_nofile > 0)
-        return flow->fault_case->server_nofile;
-    return plan->limits.nofile_hard;
+    const struct fault_case *cause = plan->settings->experiments[0].cause;
+    int64_t asked = plan->settings->flow.server_nofile, needed = cause != NULL ? cause->server_nofile : 0;
+    int64_t limit = side == SIDE_CLIENT ? 0 : asked > 0 ? asked : needed;
+    return limit > 0 ? limit : plan->limits.nofile_hard;
 }
 
 bool plan_holds_forever(const struct plan *plan, const struct close_order *order, int step, int order_index)
 {
-    return plan->settings->hold_ms == HOLD_FOREVER && order_index == plan->settings->order_count - 1 &&
+    return plan->settings->hold_ms == HOLD_FOREVER && order_index == plan->settings->experiment_count - 1 &&
            step == order_step_count(order) - 1;
 }
 

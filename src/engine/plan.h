@@ -5,24 +5,23 @@
 #include "engine/lane.h"
 #include "kernel/host_limits.h"
 #include "kernel/witness.h"
-#include "model/close_order.h"
 #include "model/experiment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_ORDERS_MAX = 64 };
+enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_EXPERIMENTS_MAX = 64 };
 
 /* What the user asked for. */
 struct hosts;
 
 struct storm_settings {
     const char *command; /* as it can be typed again; NULL: not known */
-    int64_t conns;       /* of each order, in all */
+    int64_t conns;       /* of each experiment, in all */
     int64_t leak;        /* of them, so many are left without their second close() */
     struct flow_settings flow;
-    const struct close_order *orders[RUN_ORDERS_MAX];
-    int order_count;
+    struct experiment experiments[RUN_EXPERIMENTS_MAX]; /* a cause is the only one of its run */
+    int experiment_count;
     bool all_orders; /* asked for as "all" */
     struct address address;
     struct hosts
@@ -70,14 +69,20 @@ struct plan {
     struct plan_sentences warnings; /* what will bend the result */
 };
 
+/* True when connections arrive one by one, at flow.rate; otherwise all are opened at once. */
+static inline bool run_is_arriving(const struct storm_settings *settings)
+{
+    return settings->flow.rate > 0;
+}
+
 /* Sizes the storm. Returns 0, or -1 when there are obstacles. */
 int plan_make(struct plan *plan, const struct storm_settings *settings);
 
 /* Chooses the ports of the next order at or above `from`. Returns 0, or -1 and why not. */
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why);
 
-/* Timewait sockets that the order leaves at most at one time. */
-int64_t plan_time_wait_of(const struct storm_settings *settings, const struct close_order *order);
+/* Timewait sockets that the experiment leaves at most at one time. */
+int64_t plan_time_wait_of(const struct storm_settings *settings, const struct experiment *experiment);
 
 /* How long the kernel may take to show a step's states. By size: 5 s, and a minute above 100,000 connections,
  * where loopback drops packets and a FIN may have to wait for its retransmission. */

@@ -113,9 +113,10 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
 }
 
 /* An order whose TIME_WAIT does not fit beside that of earlier ones would lose it in silence. */
-static bool wait_for_room(struct run *run, const struct close_order *order)
+static bool wait_for_room(struct run *run, const struct experiment *experiment)
 {
-    run->room_needed = order->needs.must_move ? 0 : plan_time_wait_of(run->plan->settings, order);
+    run->room_needed =
+        experiment->order->needs.must_move ? 0 : plan_time_wait_of(run->plan->settings, experiment);
     run->room_asked_us = monotonic_us();
     run->room_said_ms = 0;
     if (run->room_needed == 0 || time_wait_room(run) >= run->room_needed)
@@ -130,7 +131,7 @@ static bool wait_for_room(struct run *run, const struct close_order *order)
     diag_error(
         "%s sockets in TIME_WAIT leave no room for the %s of --order %s: raise net.ipv4.tcp_max_tw_buckets "
         "(now %s) or wait until they end",
-        grouped(time_wait_now(run)).text, grouped(run->room_needed).text, order->name,
+        grouped(time_wait_now(run)).text, grouped(run->room_needed).text, experiment->name,
         grouped(run->plan->limits.max_tw_buckets).text);
     return false;
 }
@@ -221,7 +222,7 @@ static struct controller *prepare(struct run *run, const struct order_start *sta
 static enum outcome play(struct run *run, const struct order_start *start, int index)
 {
     struct former_setting former;
-    if (make_setting(run, start->order, &former) != 0)
+    if (make_setting(run, start->experiment->order, &former) != 0)
         return OUTCOME_FAULT;
     struct controller *controller = prepare(run, start, index);
     enum outcome outcome = OUTCOME_FAULT;
@@ -251,9 +252,9 @@ static enum outcome play_all(struct run *run)
     const struct storm_settings *settings = run->plan->settings;
     enum outcome worst = OUTCOME_AS_EXPECTED;
     uint16_t from = (uint16_t)settings->port;
-    for (int i = 0; i < settings->order_count && worst < OUTCOME_FAULT && !run->interrupted; i++) {
-        struct order_start start = {.plan = run->plan, .order = settings->orders[i]};
-        if (!wait_for_room(run, settings->orders[i]))
+    for (int i = 0; i < settings->experiment_count && worst < OUTCOME_FAULT && !run->interrupted; i++) {
+        struct order_start start = {.plan = run->plan, .experiment = &settings->experiments[i]};
+        if (!wait_for_room(run, start.experiment))
             return run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
         if (choose_ports(run->plan, from, &start.lanes) != 0 || run->interrupted)
             return run->interrupted ? OUTCOME_INTERRUPTED : OUTCOME_FAULT;
@@ -299,7 +300,7 @@ static bool start_together(struct run *run, struct plan *const *plans, int count
 {
     uint16_t from = (uint16_t)plans[0]->settings->port;
     for (int i = 0; i < count && !run->interrupted; i++) {
-        struct order_start start = {.plan = plans[i], .order = plans[i]->settings->orders[0]};
+        struct order_start start = {.plan = plans[i], .experiment = &plans[i]->settings->experiments[0]};
         if (choose_ports(plans[i], from, &start.lanes) != 0)
             return false;
         from = (uint16_t)(start.lanes.last + 1);

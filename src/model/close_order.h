@@ -54,9 +54,6 @@ struct close_order {
     const char *summary; /* one line: who does what */
     enum opening opening;
     struct order_needs needs;
-    enum tcp_state
-        keeps; /* the state that its last step is to keep, see kept_state.h; STATE_GONE: it closes */
-    enum side keeps_side;
     const char *meaning;                      /* a sentence or two: what the states show */
     struct order_step steps[ORDER_STEPS_MAX]; /* after the opening; ACT_NONE ends them */
 };

@@ -4,7 +4,6 @@
 #define MODEL_FAULT_CASE_H
 
 #include "kernel/kernel_counters.h"
-#include "model/close_order.h"
 #include "model/script.h"
 
 #include <stdbool.h>
@@ -37,10 +36,16 @@ struct signature {
     bool fails_accept; /* accept() fails */
 };
 
+struct title {
+    const char *name;
+    const char *summary; /* one line: who does what */
+    const char *meaning; /* a sentence or two: what the states show */
+};
+
 struct fault_case {
-    struct close_order order; /* name, summary (what is done wrong) and meaning; no steps */
-    struct close_order fixed; /* likewise of the twin; its summary is the fix */
-    const char *reported;     /* public reports of it */
+    struct title bug;                              /* its summary is what is done wrong */
+    struct title fixed;                            /* of the twin without it; its summary is the fix */
+    const char *reported;                          /* public reports of it */
     const struct behaviour *behaviour[SIDE_COUNT]; /* NULL: the side plays its script */
     struct script script[SIDE_COUNT];
     int64_t server_nofile; /* descriptors that the fault needs the server to be limited to; 0: no limit */

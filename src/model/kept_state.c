@@ -159,12 +159,12 @@ int kept_state_make(enum tcp_state state, enum side side, struct kept_state *out
         return -EINVAL;
     bool is_mirrored = side != SIDE_COUNT && side != row->side;
     *out = (struct kept_state){
+        .state = state,
+        .side = is_mirrored ? side_other(row->side) : row->side,
         .order = {.name = tcp_state_name(state),
                   .summary = row->summary,
                   .meaning = row->meaning,
-                  .opening = row->opening,
-                  .keeps = state,
-                  .keeps_side = is_mirrored ? side_other(row->side) : row->side},
+                  .opening = row->opening},
         .given_up_by = row->given_up_by,
         .lasts_at_most_ms = row->lasts_at_most_ms,
     };
@@ -182,8 +182,8 @@ int kept_state_make(enum tcp_state state, enum side side, struct kept_state *out
     return 0;
 }
 
-int64_t kept_state_reached(const struct close_order *order, const struct histogram sides[SIDE_COUNT])
+int64_t kept_state_reached(const struct kept_state *kept, const struct histogram sides[SIDE_COUNT])
 {
-    const struct histogram *side = &sides[order->keeps_side];
-    return order->keeps == STATE_CLOSE ? side->ghosts : side->of[order->keeps];
+    const struct histogram *side = &sides[kept->side];
+    return kept->state == STATE_CLOSE ? side->ghosts : side->of[kept->state];
 }

@@ -1,12 +1,13 @@
-/* kept_state: how connections are brought into one state and kept there, as rows of the same shape as the
- * close orders. */
+/* kept_state: how connections are brought into one state and kept there, by the steps of a close order. */
 #ifndef MODEL_KEPT_STATE_H
 #define MODEL_KEPT_STATE_H
 
 #include "model/close_order.h"
 
 struct kept_state {
-    struct close_order order; /* its name is tcp_state_name(order.keeps); its texts are here: */
+    enum tcp_state state;     /* that the last step is to keep */
+    enum side side;           /* whose ends are in it */
+    struct close_order order; /* its name is tcp_state_name(state); its texts are here: */
     char summary[128], meaning[320];
     const char *given_up_by;  /* the setting after whose count of retransmissions it ends; NULL: none */
     int64_t lasts_at_most_ms; /* a clock of the kernel that nothing stretches; 0: none */
@@ -21,6 +22,6 @@ enum tcp_state kept_state_at(size_t i);
 int kept_state_make(enum tcp_state state, enum side side, struct kept_state *out);
 
 /* How many ends of its side a look shows in the state: ghosts for CLOSE, which no table shows. */
-int64_t kept_state_reached(const struct close_order *order, const struct histogram sides[SIDE_COUNT]);
+int64_t kept_state_reached(const struct kept_state *kept, const struct histogram sides[SIDE_COUNT]);
 
 #endif

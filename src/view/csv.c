@@ -58,8 +58,8 @@ static void put_findings(FILE *out, const struct sample *sample, const struct sa
 
 static void put_row(FILE *out, const struct sample *sample, const struct sample_row *row)
 {
-    fprintf(out, "%s,%" PRId64 ",%.6f,%s,%d,%s,%" PRId64, sample->order->name, sample->conns, sample->t_s,
-            sample->step, sample->settled, side_name(row->side), row->opened);
+    fprintf(out, "%s,%" PRId64 ",%.6f,%s,%d,%s,%" PRId64, sample->experiment->name, sample->conns,
+            sample->t_s, sample->step, sample->settled, side_name(row->side), row->opened);
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         fprintf(out, ",%" PRId64, row->histogram->of[tcp_state_in_life_order(i)]);
     fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f", histogram_gone(row->histogram, row->opened),

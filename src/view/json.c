@@ -15,12 +15,12 @@ struct json {
     struct json_writer writer;
 };
 
-static struct json_writer *begin(void *view, const char *event, const struct close_order *order)
+static struct json_writer *begin(void *view, const char *event, const struct experiment *experiment)
 {
     struct json_writer *w = &((struct json *)view)->writer;
     json_open(w, NULL, '{');
     json_string(w, "event", event);
-    json_string(w, "order", order->name);
+    json_string(w, "order", experiment->name);
     return w;
 }
 
@@ -39,7 +39,7 @@ static void put_options(struct json_writer *w, const struct storm_settings *sett
         json_string(w, "look_inside", settings->look_inside);
     if (settings->leak > 0)
         json_integer(w, "leak", settings->leak);
-    if (settings->flow.rate > 0) {
+    if (run_is_arriving(settings)) {
         json_integer(w, "rate", settings->flow.rate);
         json_number(w, "duration_s", (double)settings->flow.duration_ms / 1e3);
         json_number(w, "life_s", (double)settings->flow.life_ms / 1e3);
@@ -85,7 +85,7 @@ static void put_warnings(struct json_writer *w, const struct plan_sentences *war
 
 static int json_order_start(void *view, const struct order_start *start)
 {
-    struct json_writer *w = begin(view, "start", start->order);
+    struct json_writer *w = begin(view, "start", start->experiment);
     const struct plan *plan = start->plan;
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "kernel", plan->limits.kernel);
@@ -100,7 +100,7 @@ static int json_order_start(void *view, const struct order_start *start)
     put_options(w, plan->settings);
     put_limits(w, &plan->limits);
     put_warnings(w, &plan->warnings);
-    order_json_put(w, start->order);
+    order_json_put(w, start->experiment);
     return end_event(w);
 }
 
@@ -167,7 +167,7 @@ static int json_sample(void *view, const struct sample *sample)
     struct sample_row rows[SAMPLE_ROWS_MAX];
     int rc = 0, count = sample_rows(sample, rows);
     for (int i = 0; i < count && rc == 0; i++)
-        rc = put_row(begin(view, "sample", sample->order), sample, &rows[i]);
+        rc = put_row(begin(view, "sample", sample->experiment), sample, &rows[i]);
     return rc;
 }
 
@@ -180,7 +180,7 @@ static void put_expected(struct json_writer *w, uint32_t set)
 
 static int json_step_end(void *view, const struct step_end *end)
 {
-    struct json_writer *w = begin(view, "step", end->order);
+    struct json_writer *w = begin(view, "step", end->experiment);
     json_string(w, "step", end->step);
     json_number(w, "settle_s", end->settle_s);
     json_number(w, "act_s", end->act_s);
@@ -257,8 +257,9 @@ static void put_timeline(struct json_writer *w, const struct timeline *timeline)
     json_close(w, ']');
 }
 
-static void put_flow(struct json_writer *w, const struct flow_report *flow)
+static void put_flow(struct json_writer *w, const struct order_end *end)
 {
+    const struct flow_report *flow = end->flow;
     const struct flow_tally *server = &flow->sums[SIDE_SERVER], *client = &flow->sums[SIDE_CLIENT];
     json_open(w, "flow", '{');
     json_integer(w, "rate", flow->asked->rate);
@@ -274,14 +275,14 @@ static void put_flow(struct json_writer *w, const struct flow_report *flow)
     put_trend(w, flow, SIDE_SERVER);
     put_trend(w, flow, SIDE_CLIENT);
     put_timeline(w, flow->timeline);
-    if (flow->fault_case != NULL)
+    if (end->experiment->cause != NULL)
         json_boolean(w, "signature", flow->shows_signature);
     json_close(w, '}');
 }
 
 static int json_order_end(void *view, const struct order_end *end)
 {
-    struct json_writer *w = begin(view, "end", end->order);
+    struct json_writer *w = begin(view, "end", end->experiment);
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "outcome", outcome_name(end->outcome));
     json_string(w, "verdict", end->verdict);
@@ -295,7 +296,7 @@ static int json_order_end(void *view, const struct order_end *end)
     json_close(w, '}');
     put_lingering(w, end->lingering);
     if (end->flow != NULL)
-        put_flow(w, end->flow);
+        put_flow(w, end);
     return end_event(w);
 }
 

@@ -137,7 +137,7 @@ static void append_spark(char *line, bool utf8, const struct history *history, i
 
 static void append_where(char *line, const struct snapshot_order *at)
 {
-    append(line, "%s  %s  %s", at->order->name, at->step, at->doing);
+    append(line, "%s  %s  %s", at->experiment->name, at->step, at->doing);
     if (at->total > 0 && at->done > 0 && at->elapsed_s > 0)
         append(line, " %s of %s, %s/s", grouped(at->done).text, grouped(at->total).text,
                grouped((int64_t)((double)at->done / at->elapsed_s)).text);
@@ -155,7 +155,7 @@ static void put_header(struct live *live)
         if (live->snapshot.count == 1)
             append_where(line, at);
         else
-            append(line, "%s%s %s", i > 0 ? ", " : "", at->order->name, at->doing);
+            append(line, "%s%s %s", i > 0 ? ", " : "", at->experiment->name, at->doing);
     }
     int length =
         snprintf(time, sizeof time, "  %.0f s", (double)(monotonic_us() - live->snapshot.run_began_us) / 1e6);
@@ -311,7 +311,7 @@ static int live_sample(void *view, const struct sample *sample)
 {
     struct live *live = view;
     int64_t owed = 0;
-    bool listens = sample->order->opening == OPENING_LISTENERS; /* otherwise the lanes alone do */
+    bool listens = sample->experiment->order->opening == OPENING_LISTENERS; /* otherwise the lanes alone do */
     snapshot_sample(&live->snapshot, sample);
     struct snapshot_order sum = snapshot_sum(&live->snapshot);
     for (int side = 0; side < SIDE_COUNT; side++) {

@@ -202,7 +202,7 @@ static void put_infos(const struct page *page, const struct snapshot *snapshot)
     put_info_head(page, "step", "The close orders under way, and the step that each is at.");
     for (int i = 0; i < snapshot->count; i++)
         evbuffer_add_printf(page->out, "tcpstorm_step_info{order=\"%s\",step=\"%s\",doing=\"%s\"} 1\n",
-                            snapshot->orders[i].order->name, snapshot->orders[i].step,
+                            snapshot->orders[i].experiment->name, snapshot->orders[i].step,
                             snapshot->orders[i].doing);
 }
 

@@ -46,11 +46,12 @@ static void put_step(struct json_writer *w, const struct close_order *order, int
         ends[side] = after[side];
 }
 
-void order_json_put(struct json_writer *w, const struct close_order *order)
+void order_json_put(struct json_writer *w, const struct experiment *experiment)
 {
+    const struct close_order *order = experiment->order;
     struct end_sight ends[SIDE_COUNT] = {{.state = STATE_GONE}, {.state = STATE_GONE}};
-    json_string(w, "summary", order->summary);
-    json_string(w, "meaning", order->meaning);
+    json_string(w, "summary", experiment->summary);
+    json_string(w, "meaning", experiment->meaning);
     json_open(w, "ladder", '[');
     for (int i = 0; i < order_step_count(order); i++)
         put_step(w, order, i, ends);

@@ -8,15 +8,15 @@ void view_print_plan(const struct plan *plan, FILE *out)
     fprintf(out, "plan: nothing has been opened\n");
     fprintf(out, "  connections    %s on %s", grouped(settings->conns).text,
             address_text(&settings->address).text);
-    if (settings->flow.rate > 0)
+    if (run_is_arriving(settings))
         fprintf(out, ", %s a second for %s, each for %s", grouped(settings->flow.rate).text,
                 duration_text(settings->flow.duration_ms).text, duration_text(settings->flow.life_ms).text);
     if (settings->leak > 0)
         fprintf(out, "; %s of them leak", grouped(settings->leak).text);
     fputc('\n', out);
     fprintf(out, "  orders        ");
-    for (int i = 0; i < settings->order_count; i++)
-        fprintf(out, " %s", settings->orders[i]->name);
+    for (int i = 0; i < settings->experiment_count; i++)
+        fprintf(out, " %s", settings->experiments[i].name);
     fprintf(out, "\n  lanes          %d consecutive port%s from %lld up, at most %s connections each\n",
             plan->lane_count, plan->lane_count == 1 ? "" : "s", (long long)settings->port,
             grouped(plan->lane_capacity).text);
@@ -24,7 +24,7 @@ void view_print_plan(const struct plan *plan, FILE *out)
             plan->pairs, plan->pairs, grouped(plan_nofile(plan, SIDE_SERVER)).text,
             grouped(plan_nofile(plan, SIDE_CLIENT)).text);
     fprintf(out, "  backlog        %s a listener", grouped(plan->backlog).text);
-    if (settings->flow.rate == 0)
+    if (!run_is_arriving(settings))
         fprintf(out, "; clients at most %s ahead of accept()", grouped(plan->window).text);
     fputc('\n', out);
     fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,

@@ -37,12 +37,12 @@ static void progress_progress(void *view, const struct progress *at)
     if (!is_time(view, at->elapsed_s))
         return;
     if (at->total == 0 || at->done == 0) {
-        diag_progress("%s %s: %s, %.1f s", at->order->name, at->step, at->doing, at->elapsed_s);
+        diag_progress("%s %s: %s, %.1f s", at->experiment->name, at->step, at->doing, at->elapsed_s);
         return;
     }
-    diag_progress("%s %s: %s of %s, %s/s, %.0f s left", at->order->name, at->step, grouped(at->done).text,
-                  grouped(at->total).text, grouped((int64_t)((double)at->done / at->elapsed_s)).text,
-                  at->left_s);
+    diag_progress("%s %s: %s of %s, %s/s, %.0f s left", at->experiment->name, at->step,
+                  grouped(at->done).text, grouped(at->total).text,
+                  grouped((int64_t)((double)at->done / at->elapsed_s)).text, at->left_s);
 }
 
 static int progress_step_end(void *view, const struct step_end *end)

@@ -10,10 +10,10 @@ void snapshot_run_start(struct snapshot *snapshot)
     *snapshot = (struct snapshot){.run_began_us = monotonic_us()};
 }
 
-static struct snapshot_order *find(struct snapshot *snapshot, const struct close_order *order)
+static struct snapshot_order *find(struct snapshot *snapshot, const struct experiment *experiment)
 {
     for (int i = 0; i < snapshot->count; i++)
-        if (snapshot->orders[i].order == order)
+        if (snapshot->orders[i].experiment == experiment)
             return &snapshot->orders[i];
     return NULL;
 }
@@ -21,13 +21,15 @@ static struct snapshot_order *find(struct snapshot *snapshot, const struct close
 void snapshot_order_start(struct snapshot *snapshot, const struct order_start *start)
 {
     if (snapshot->count < BOARD_ORDERS_MAX)
-        snapshot->orders[snapshot->count++] = (struct snapshot_order){
-            .order = start->order, .conns = start->plan->settings->conns, .doing = "starting", .left_s = -1};
+        snapshot->orders[snapshot->count++] = (struct snapshot_order){.experiment = start->experiment,
+                                                                      .conns = start->plan->settings->conns,
+                                                                      .doing = "starting",
+                                                                      .left_s = -1};
 }
 
 void snapshot_sample(struct snapshot *snapshot, const struct sample *sample)
 {
-    struct snapshot_order *entry = find(snapshot, sample->order);
+    struct snapshot_order *entry = find(snapshot, sample->experiment);
     if (entry == NULL)
         return;
     snapshot->looks++;
@@ -40,7 +42,7 @@ void snapshot_sample(struct snapshot *snapshot, const struct sample *sample)
 
 void snapshot_progress(struct snapshot *snapshot, const struct progress *progress)
 {
-    struct snapshot_order *entry = find(snapshot, progress->order);
+    struct snapshot_order *entry = find(snapshot, progress->experiment);
     if (entry == NULL)
         return;
     snprintf(entry->step, sizeof entry->step, "%s", progress->step);
@@ -53,7 +55,7 @@ void snapshot_progress(struct snapshot *snapshot, const struct progress *progres
 
 void snapshot_order_end(struct snapshot *snapshot, const struct order_end *end)
 {
-    struct snapshot_order *entry = find(snapshot, end->order);
+    struct snapshot_order *entry = find(snapshot, end->experiment);
     if (entry == NULL)
         return;
     size_t after = (size_t)(&snapshot->orders[snapshot->count] - (entry + 1));

@@ -8,7 +8,7 @@
 enum { BOARD_ORDERS_MAX = 16 };
 
 struct snapshot_order {
-    const struct close_order *order;
+    const struct experiment *experiment;
     int64_t conns;
     char step[32];
     const char *doing; /* static */

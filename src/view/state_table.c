@@ -1,9 +1,8 @@
-/* state_table: for orders that keep a state: a line for each, as soon as it is reached, and at the end
+/* state_table: for states that are kept: a line for each, as soon as it is reached, and at the end
  * whether all were. */
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/wrap.h"
-#include "model/kept_state.h"
 #include "view/view.h"
 
 #include <stdlib.h>
@@ -12,7 +11,7 @@
 enum { STATES_MAX = 16, TEXT_WIDTH = 78 };
 
 struct state_line {
-    const struct close_order *order;
+    const struct experiment *experiment;
     struct port_range lanes;
     const struct storm_settings *settings;
     bool is_printed;
@@ -39,14 +38,14 @@ static int table_order_start(void *view, const struct order_start *start)
         fprintf(table->out, "  %-12s %-7s %15s  %s\n", "state", "side", "reached", "look yourself");
     if (table->count < STATES_MAX)
         table->lines[table->count++] = (struct state_line){
-            .order = start->order, .lanes = start->lanes, .settings = start->plan->settings};
+            .experiment = start->experiment, .lanes = start->lanes, .settings = start->plan->settings};
     return view_flush(table->out);
 }
 
-static struct state_line *line_of(struct state_table *table, const struct close_order *order)
+static struct state_line *line_of(struct state_table *table, const struct experiment *experiment)
 {
     for (int i = 0; i < table->count; i++)
-        if (table->lines[i].order == order)
+        if (table->lines[i].experiment == experiment)
             return &table->lines[i];
     return NULL;
 }
@@ -55,11 +54,11 @@ static void print_line(struct state_table *table, struct state_line *line, const
 {
     char reached[64];
     diag_progress_clear();
-    int64_t conns = line->settings->conns, there = kept_state_reached(line->order, sides);
+    const struct kept_state *kept = line->experiment->kept;
+    int64_t conns = line->settings->conns, there = kept_state_reached(kept, sides);
     snprintf(reached, sizeof reached, "%s/%s", grouped(there).text, grouped(conns).text);
-    fprintf(table->out, "  %-12s %-7s %15s  ", line->order->name, side_name(line->order->keeps_side),
-            reached);
-    if (line->order->keeps == STATE_CLOSE)
+    fprintf(table->out, "  %-12s %-7s %15s  ", line->experiment->name, side_name(kept->side), reached);
+    if (kept->state == STATE_CLOSE)
         fputs("in no table: TCP_INFO of each descriptor says CLOSE", table->out);
     else
         view_print_ss_command(table->out, line->settings, &line->lanes);
@@ -72,8 +71,9 @@ static void print_line(struct state_table *table, struct state_line *line, const
 static int table_sample(void *view, const struct sample *sample)
 {
     struct state_table *table = view;
-    struct state_line *line = line_of(table, sample->order);
-    const struct order_step *last = order_step_at(sample->order, order_step_count(sample->order) - 1);
+    struct state_line *line = line_of(table, sample->experiment);
+    const struct close_order *order = sample->experiment->order;
+    const struct order_step *last = order_step_at(order, order_step_count(order) - 1);
     if (line != NULL && !line->is_printed && sample->settled &&
         strcmp(sample->step, order_step_label(last).text) == 0)
         print_line(table, line, sample->sides);
@@ -83,11 +83,11 @@ static int table_sample(void *view, const struct sample *sample)
 static int table_step_end(void *view, const struct step_end *end)
 {
     struct state_table *table = view;
-    struct state_line *line = line_of(table, end->order);
+    struct state_line *line = line_of(table, end->experiment);
     if (line != NULL && !line->is_printed && !end->ok)
         print_line(table, line, end->sides);
     table->kept += line != NULL && line->is_printed && end->ok &&
-                   kept_state_reached(line->order, end->sides) == line->settings->conns;
+                   kept_state_reached(line->experiment->kept, end->sides) == line->settings->conns;
     return view_flush(table->out);
 }
 
@@ -96,7 +96,7 @@ static int table_order_end(void *view, const struct order_end *end)
     struct state_table *table = view;
     if (end->outcome == OUTCOME_AS_EXPECTED)
         return 0;
-    fprintf(table->out, "  %s:\n", end->order->name);
+    fprintf(table->out, "  %s:\n", end->experiment->name);
     wrap_print(table->out, end->verdict, 4, TEXT_WIDTH);
     return view_flush(table->out);
 }

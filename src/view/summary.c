@@ -113,8 +113,8 @@ static int summary_order_start(void *view, const struct order_start *start)
         fputc('\n', out);
     view_print_lanes(out, plan, &start->lanes);
     char headline[200];
-    snprintf(headline, sizeof headline, "%s, %s connections: %s", start->order->name,
-             grouped(plan->settings->conns).text, start->order->summary);
+    snprintf(headline, sizeof headline, "%s, %s connections: %s", start->experiment->name,
+             grouped(plan->settings->conns).text, start->experiment->summary);
     wrap_print(out, headline, 0, TEXT_WIDTH);
     fputc('\n', out);
     summary->number_width = (int)strlen(grouped(plan->settings->conns).text);

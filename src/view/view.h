@@ -23,7 +23,7 @@ const char *view_state_colour(struct look_and_feel feel, enum tcp_state state);
  * freed by view_free. `name` is what a failed output is called. The view member is NULL when out of memory.
  */
 struct observer summary_view(FILE *out, const char *name);
-/* One line for each state that an order keeps, as soon as it is there. */
+/* One line for each state that is kept, as soon as it is there. */
 struct observer state_table_view(FILE *out, const char *name);
 struct observer csv_view(FILE *out, const char *name);
 struct observer json_view(FILE *out, const char *name);

@@ -283,15 +283,17 @@ int main(int argc, char *argv[])
                 "or floor accept|scrape PORT\n");
         return 2;
     }
-    struct storm_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .order_count = 1};
-    settings.orders[0] = close_order_find(argv[3]);
+    const struct close_order *order = close_order_find(argv[3]);
+    struct storm_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .experiment_count = 1};
+    if (order != NULL)
+        settings.experiments[0] = experiment_of_order(order);
     address_parse(argc == 7 ? argv[4] : "127.0.0.1", &settings.address);
     if (argc == 7)
         enter(argv[5]); /* the plan looks for room beside that address */
     static struct plan plan;
-    if (settings.orders[0] == NULL || plan_make(&plan, &settings) != 0) {
+    if (order == NULL || plan_make(&plan, &settings) != 0) {
         fprintf(stderr, "floor: %s\n",
-                settings.orders[0] == NULL ? "there is no such order" : plan.obstacles.each[0].text);
+                order == NULL ? "there is no such order" : plan.obstacles.each[0].text);
         return 3;
     }
     struct lane *lanes = calloc((size_t)plan.lane_count, sizeof *lanes);

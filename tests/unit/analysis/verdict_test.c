@@ -7,6 +7,7 @@
 /* A run of server-first that went as expected; each test changes what it is about. */
 struct run {
     struct verdict_input input;
+    struct experiment experiment;
     struct histogram sides[SIDE_COUNT];
     struct kernel_counters moved;
     struct lingering lingering;
@@ -20,8 +21,9 @@ static struct flow_report *put_flow(struct run *run);
 static int start_run(void **state)
 {
     struct run *run = calloc(1, sizeof *run);
+    run->experiment = experiment_of_order(close_order_find("server-first"));
     run->input = (struct verdict_input){
-        .order = close_order_find("server-first"),
+        .experiment = &run->experiment,
         .outcome = OUTCOME_AS_EXPECTED,
         .difference = "",
         .fault = "",
@@ -58,7 +60,7 @@ static void as_expected_says_what_the_order_means(void **state)
 {
     struct run *run = *state;
     assert_says(run, "As expected");
-    assert_says(run, run->input.order->meaning);
+    assert_says(run, run->experiment.meaning);
 }
 
 static void a_difference_is_told_with_its_step(void **state)
@@ -305,7 +307,8 @@ static void heirs_are_no_strangers(void **state)
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .owner = OWNER_OTHER}};
     put_class(run, STATE_CLOSE_WAIT, 3);
     run->lingering.each[0].listed = false;
-    put_flow(run)->fault_case = &fault_case;
+    put_flow(run);
+    run->experiment.cause = &fault_case;
     assert_does_not_say(run, "Strangers");
 }
 
@@ -518,7 +521,7 @@ static void what_the_server_does_not_hold_takes_none_of_its_descriptors(void **s
         struct fault_case fault_case = held_by(owners[i]);
         put_leak(run, SIDE_SERVER, 1500);
         run->flow.nofile = 1900;
-        run->flow.fault_case = &fault_case;
+        run->experiment.cause = &fault_case;
         assert_says(run, "leak: 1,500 of 30,000 connections, +50.0/s. ");
     }
 }
@@ -530,7 +533,7 @@ static void a_leak_of_two_descriptors_each_takes_half_as_long(void **state)
     fault_case.descriptors_each = 2;
     put_leak(run, SIDE_SERVER, 1500);
     run->flow.nofile = 3400;
-    run->flow.fault_case = &fault_case;
+    run->experiment.cause = &fault_case;
     assert_says(run, "descriptors used up in 4s at that rate.");
 }
 
@@ -573,7 +576,7 @@ static void a_signature_is_told_whether_it_was_seen(void **state)
             .at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_AT_FAULT}};
     struct flow_report *flow = put_flow(run);
     assert_does_not_say(run, "the bug");
-    flow->fault_case = &fault_case;
+    run->experiment.cause = &fault_case;
     assert_says(
         run, "the bug does not show. Its signature would be: server CLOSE_WAIT, EOF read, held by the server "
              "itself.");
@@ -586,7 +589,7 @@ static void time_wait_of_a_flow_that_is_gone_is_told(void **state)
 {
     struct run *run = *state;
     put_flow(run);
-    run->input.order = close_order_find("client-first");
+    run->experiment = experiment_of_order(close_order_find("client-first"));
     run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 4949;
     run->moved.value[COUNTER_TIME_WAIT_REUSED] = 51;
     assert_says(run,
@@ -623,7 +626,8 @@ static void the_fix_of_a_cause_tells_what_became_of_its_time_wait(void **state)
 {
     struct run *run = *state;
     const struct fault_case fault_case = {.signature = {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT}};
-    put_flow(run)->fault_case = &fault_case;
+    put_flow(run);
+    run->experiment.cause = &fault_case;
     run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 4000;
     assert_does_not_say(run, "ended before");
     run->moved.value[COUNTER_TIME_WAIT_REUSED] = 25;

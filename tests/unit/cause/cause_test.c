@@ -35,7 +35,7 @@ static void every_cause_is_found_by_its_name(void **state)
 {
     (void)state;
     for (size_t i = 0; cause_at(i) != NULL; i++)
-        assert_ptr_equal(cause_find(cause_at(i)->order.name), cause_at(i));
+        assert_ptr_equal(cause_find(cause_at(i)->bug.name), cause_at(i));
 }
 
 static void another_name_is_no_cause(void **state)
@@ -71,9 +71,9 @@ static void every_behaviour_is_found_by_the_name_of_its_cause(void **state)
 {
     (void)state;
     for (size_t i = 0; cause_at(i) != NULL; i++) {
-        const struct behaviour *behaviour = behaviour_find(cause_at(i)->order.name);
+        const struct behaviour *behaviour = behaviour_find(cause_at(i)->bug.name);
         assert_ptr_equal(behaviour, cause_at(i)->behaviour[cause_at(i)->signature.at_fault]);
-        assert_string_equal(behaviour->name, cause_at(i)->order.name);
+        assert_string_equal(behaviour->name, cause_at(i)->bug.name);
         assert_non_null(behaviour->on_connection);
     }
     assert_ptr_equal(behaviour_find("script"), &scripted_behaviour);
@@ -85,7 +85,7 @@ static void every_cause_says_what_it_is_and_where_it_was_met(void **state)
     (void)state;
     for (size_t i = 0; cause_at(i) != NULL; i++) {
         const struct fault_case *cause = cause_at(i);
-        const struct close_order *const twins[] = {&cause->order, &cause->fixed};
+        const struct title *const twins[] = {&cause->bug, &cause->fixed};
         for (size_t k = 0; k < COUNT_OF(twins); k++) {
             assert_true(strlen(twins[k]->summary) > 20);
             assert_true(strlen(twins[k]->meaning) > 40);
@@ -100,9 +100,9 @@ static void the_twin_has_the_name_of_the_cause_and_another_text(void **state)
     (void)state;
     for (size_t i = 0; cause_at(i) != NULL; i++) {
         char name[64];
-        snprintf(name, sizeof name, "%s-fixed", cause_at(i)->order.name);
+        snprintf(name, sizeof name, "%s-fixed", cause_at(i)->bug.name);
         assert_string_equal(cause_at(i)->fixed.name, name);
-        assert_string_not_equal(cause_at(i)->fixed.summary, cause_at(i)->order.summary);
+        assert_string_not_equal(cause_at(i)->fixed.summary, cause_at(i)->bug.summary);
     }
 }
 

@@ -3,11 +3,10 @@
 #include "../namespace_child.h"
 #include "engine/plan.h"
 #include "kernel/packet_drop.h"
-#include "model/kept_state.h"
 
 static bool holds_forever(int64_t hold_ms, int order_count, const char *name, int step, int order_index)
 {
-    const struct storm_settings settings = {.hold_ms = hold_ms, .order_count = order_count};
+    const struct storm_settings settings = {.hold_ms = hold_ms, .experiment_count = order_count};
     const struct plan plan = {.settings = &settings};
     return plan_holds_forever(&plan, close_order_find(name), step, order_index);
 }
@@ -68,7 +67,13 @@ static void a_large_storm_has_a_minute_to_settle(void **state)
 
 /* ---- connections that come one by one ---- */
 
-static const struct fault_case faulty = {.order = {.name = "some-cause"}, .server_nofile = 24};
+static const struct fault_case faulty = {.bug = {.name = "some-cause"}, .server_nofile = 24};
+
+static struct experiment order_named(const char *name)
+{
+    assert_non_null(close_order_find(name));
+    return experiment_of_order(close_order_find(name));
+}
 
 /* client-first, each for 200 ms; so many a second for so long. */
 static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
@@ -76,8 +81,8 @@ static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
     struct storm_settings settings = {
         .conns = rate * duration_ms / 1000,
         .flow = {.rate = rate, .duration_ms = duration_ms, .life_ms = 200, .connect_timeout_ms = 5000},
-        .orders = {close_order_find("client-first")},
-        .order_count = 1,
+        .experiments = {order_named("client-first")},
+        .experiment_count = 1,
         .port = 15000,
         .interval_ms = 100,
     };
@@ -148,21 +153,22 @@ static void time_wait_of_a_flow_is_that_of_a_minute(void **state)
 {
     (void)state;
     struct storm_settings settings = flow_of(500, 600000);
-    const struct close_order *order = settings.orders[0];
-    assert_int_equal(plan_time_wait_of(&settings, order), 500 * 60 + 1);
-    assert_int_equal(plan_time_wait_of(&settings, close_order_find("simultaneous")), 2 * (500 * 60 + 1));
-    assert_int_equal(plan_time_wait_of(&settings, close_order_find("abort")), 0);
+    const struct experiment order = settings.experiments[0], simultaneous = order_named("simultaneous"),
+                            abort = order_named("abort"), cause = experiment_of_cause(&faulty, false);
+    assert_int_equal(plan_time_wait_of(&settings, &order), 500 * 60 + 1);
+    assert_int_equal(plan_time_wait_of(&settings, &simultaneous), 2 * (500 * 60 + 1));
+    assert_int_equal(plan_time_wait_of(&settings, &abort), 0);
     settings = flow_of(500, 10000);
-    assert_int_equal(plan_time_wait_of(&settings, order), 5000);
-    settings.flow.fault_case = &faulty;
-    assert_int_equal(plan_time_wait_of(&settings, order), 5000);
+    assert_int_equal(plan_time_wait_of(&settings, &order), 5000);
+    assert_int_equal(plan_time_wait_of(&settings, &cause), 5000);
 }
 
 static void time_wait_all_at_once_is_that_of_all(void **state)
 {
     (void)state;
     const struct storm_settings settings = {.conns = 70000};
-    assert_int_equal(plan_time_wait_of(&settings, close_order_find("client-first")), 70000);
+    const struct experiment order = order_named("client-first");
+    assert_int_equal(plan_time_wait_of(&settings, &order), 70000);
 }
 
 static void a_rate_beyond_the_buckets_says_to_lower_it(void **state)
@@ -212,7 +218,7 @@ static void an_order_that_closes_nothing_needs_descriptors_for_all(void **state)
 {
     (void)state;
     struct storm_settings settings = flow_of(100, 86400000);
-    settings.orders[0] = close_order_find("leak");
+    settings.experiments[0] = order_named("leak");
     struct plan plan = plan_for(&settings);
     int64_t needed = (settings.conns + plan.worker_capacity - 1) / plan.worker_capacity;
     assert_int_equal(plan.pairs, needed);
@@ -223,8 +229,7 @@ static void a_cause_needs_none_for_what_it_leaks(void **state)
 {
     (void)state;
     struct storm_settings settings = flow_of(100, 86400000);
-    settings.orders[0] = &faulty.order;
-    settings.flow.fault_case = &faulty;
+    settings.experiments[0] = experiment_of_cause(&faulty, false);
     assert_int_equal(plan_for(&settings).pairs, 1);
 }
 
@@ -243,8 +248,7 @@ static void a_cause_may_need_few_unless_told_otherwise(void **state)
 {
     (void)state;
     struct storm_settings settings = flow_of(100, 1000);
-    settings.orders[0] = &faulty.order;
-    settings.flow.fault_case = &faulty;
+    settings.experiments[0] = experiment_of_cause(&faulty, false);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 24);
     settings.flow.server_nofile = 64;
@@ -299,7 +303,7 @@ static void an_outage_is_expected_where_it_was_made(void **state)
     settings.flow.backlog = 16;
     assert_true(plan_expects_outage(&settings));
     settings = flow_of(100, 1000);
-    settings.flow.fault_case = &faulty;
+    settings.experiments[0] = experiment_of_cause(&faulty, false);
     assert_true(plan_expects_outage(&settings));
 }
 
@@ -308,13 +312,12 @@ static void an_outage_is_expected_where_it_was_made(void **state)
 static struct storm_settings at_once(const char *order, int64_t conns)
 {
     struct storm_settings settings = {.conns = conns,
-                                      .orders = {close_order_find(order)},
-                                      .order_count = 1,
+                                      .experiments = {order_named(order)},
+                                      .experiment_count = 1,
                                       .port = 15000,
                                       .hold_ms = 1000,
                                       .settle_ms = SETTLE_BY_SIZE,
                                       .interval_ms = 100};
-    assert_non_null(settings.orders[0]);
     assert_true(address_parse("127.0.0.1", &settings.address));
     return settings;
 }
@@ -412,7 +415,7 @@ static void a_state_that_is_kept_leaves_no_orphans(void **state)
     struct kept_state kept;
     assert_int_equal(kept_state_make(STATE_FIN_WAIT1, SIDE_COUNT, &kept), 0);
     struct storm_settings settings = at_once("leak", 10000000);
-    settings.orders[0] = &kept.order;
+    settings.experiments[0] = experiment_of_state(&kept);
     struct plan plan = plan_for(&settings);
     assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
 }
@@ -429,7 +432,7 @@ static void half_open_connections_have_a_listener_for_every_third_of_its_backlog
     struct kept_state kept;
     assert_int_equal(kept_state_make(STATE_SYN_RECV, SIDE_COUNT, &kept), 0);
     struct storm_settings settings = at_once("leak", 100000);
-    settings.orders[0] = &kept.order;
+    settings.experiments[0] = experiment_of_state(&kept);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
     assert_true(plan.lane_capacity * 3 <= plan.limits.somaxconn);
@@ -450,7 +453,7 @@ static void one_such_order_among_others_decides_for_all(void **state)
 {
     (void)state;
     struct storm_settings settings = at_once("server-first", 20000), other = at_once("backlog", 20000);
-    settings.orders[settings.order_count++] = other.orders[0];
+    settings.experiments[settings.experiment_count++] = other.experiments[0];
     assert_int_equal(plan_for(&settings).lane_count, plan_for(&other).lane_count);
 }
 
@@ -473,7 +476,7 @@ static void a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock(void **
     struct storm_settings settings = at_once("leak", 100);
     settings.hold_ms = 3600000;
     assert_true(plan_for(&settings).time_wait_most > 0);
-    settings.orders[0] = &kept.order;
+    settings.experiments[0] = experiment_of_state(&kept);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.time_wait_most, 0);
     assert_false(has_warning(&plan, "outlasts the kernel's clocks"));

@@ -395,13 +395,6 @@ static void every_order_needs_what_was_promised(void **state)
     }
 }
 
-static void no_order_keeps_a_state(void **state)
-{
-    (void)state;
-    for (size_t i = 0; close_order_at(i) != NULL; i++)
-        assert_int_equal(close_order_at(i)->keeps, STATE_GONE);
-}
-
 static void a_setting_has_the_value_of_its_row(void **state)
 {
     (void)state;
@@ -543,7 +536,6 @@ int main(void)
         cmocka_unit_test(another_word_is_no_opening),
         cmocka_unit_test(every_opening_is_the_first_step_of_its_orders),
         cmocka_unit_test(every_order_needs_what_was_promised),
-        cmocka_unit_test(no_order_keeps_a_state),
         cmocka_unit_test(a_setting_has_the_value_of_its_row),
         cmocka_unit_test(room_for_half_is_never_room_for_all),
         cmocka_unit_test(only_what_is_closed_is_an_orphan),

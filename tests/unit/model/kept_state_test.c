@@ -62,8 +62,8 @@ static void each_is_kept_on_its_usual_side(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct kept_state made = usual(rows[i].state);
-        assert_int_equal(made.order.keeps, rows[i].state);
-        assert_int_equal(made.order.keeps_side, rows[i].side);
+        assert_int_equal(made.state, rows[i].state);
+        assert_int_equal(made.side, rows[i].side);
         assert_int_equal(made.order.opening, rows[i].opening);
         assert_string_equal(made.order.name, tcp_state_name(rows[i].state));
     }
@@ -75,7 +75,7 @@ static void the_usual_side_may_be_named(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct kept_state named, made = usual(rows[i].state);
         assert_int_equal(kept_state_make(rows[i].state, rows[i].side, &named), 0);
-        assert_int_equal(named.order.keeps_side, rows[i].side);
+        assert_int_equal(named.side, rows[i].side);
         assert_ptr_equal(named.order.summary, made.order.summary);
         assert_memory_equal(named.order.steps, made.order.steps, sizeof made.order.steps);
     }
@@ -124,7 +124,7 @@ static void on_the_other_side_the_parts_are_exchanged(void **state)
         if (!rows[i].has_mirror)
             continue;
         assert_int_equal(kept_state_make(rows[i].state, side_other(rows[i].side), &mirrored), 0);
-        assert_int_equal(mirrored.order.keeps_side, side_other(rows[i].side));
+        assert_int_equal(mirrored.side, side_other(rows[i].side));
         assert_steps(&mirrored.order, rows[i].mirrored);
         for (int step = 1; step < order_step_count(&made.order); step++)
             for (int side = 0; side < SIDE_COUNT; side++)
@@ -217,11 +217,11 @@ static void those_of_its_side_are_counted(void **state)
             continue;
         struct kept_state made = usual(rows[i].state);
         struct histogram sides[SIDE_COUNT] = {0};
-        assert_int_equal(kept_state_reached(&made.order, sides), 0);
+        assert_int_equal(kept_state_reached(&made, sides), 0);
         sides[rows[i].side].of[rows[i].state] = CONNS;
         sides[side_other(rows[i].side)].of[rows[i].state] = 7;
         sides[rows[i].side].ghosts = 3;
-        assert_int_equal(kept_state_reached(&made.order, sides), CONNS);
+        assert_int_equal(kept_state_reached(&made, sides), CONNS);
     }
 }
 
@@ -233,7 +233,7 @@ static void of_the_other_side_those_over_there(void **state)
     assert_int_equal(kept_state_make(STATE_CLOSE_WAIT, SIDE_CLIENT, &made), 0);
     sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 7;
     sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT] = CONNS;
-    assert_int_equal(kept_state_reached(&made.order, sides), CONNS);
+    assert_int_equal(kept_state_reached(&made, sides), CONNS);
 }
 
 static void of_close_the_ghosts(void **state)
@@ -244,9 +244,9 @@ static void of_close_the_ghosts(void **state)
     sides[SIDE_SERVER].of[STATE_CLOSE] = 7; /* bound and nothing else: not ours */
     sides[SIDE_SERVER].ghosts = CONNS;
     sides[SIDE_CLIENT].ghosts = 3;
-    assert_int_equal(kept_state_reached(&made.order, sides), CONNS);
+    assert_int_equal(kept_state_reached(&made, sides), CONNS);
     assert_int_equal(kept_state_make(STATE_CLOSE, SIDE_CLIENT, &made), 0);
-    assert_int_equal(kept_state_reached(&made.order, sides), 3);
+    assert_int_equal(kept_state_reached(&made, sides), 3);
 }
 
 int main(void)

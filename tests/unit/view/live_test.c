@@ -16,7 +16,7 @@ struct scene {
     struct observer view;
     struct storm_settings settings;
     struct plan plan;
-    struct close_order orders[2];
+    struct experiment experiments[2];
     struct histogram sides[SIDE_COUNT];
     int64_t opened;
     char *written; /* the last time */
@@ -34,8 +34,8 @@ static int begin(void **state)
     assert_non_null(scene);
     scene->settings.conns = CONNS;
     scene->plan.settings = &scene->settings;
-    scene->orders[0].name = "leak";
-    scene->orders[1].name = "never-close";
+    scene->experiments[0] = experiment_of_order(close_order_find("leak"));
+    scene->experiments[1] = experiment_of_order(close_order_find("never-close"));
     setenv("TERM", "xterm", 1);
     unsetenv("NO_COLOR");
     if (setlocale(LC_ALL, "C.UTF-8") == NULL)
@@ -58,7 +58,7 @@ static int end(void **state)
 
 static void begin_order(struct scene *scene, int order)
 {
-    const struct order_start start = {.plan = &scene->plan, .order = &scene->orders[order]};
+    const struct order_start start = {.plan = &scene->plan, .experiment = &scene->experiments[order]};
     scene->view.ops->order_start(scene->view.view, &start);
 }
 
@@ -73,7 +73,7 @@ static void begin_run(struct scene *scene, bool at_once)
 
 static void tell_sample(struct scene *scene, int order)
 {
-    const struct sample sample = {.order = &scene->orders[order],
+    const struct sample sample = {.experiment = &scene->experiments[order],
                                   .conns = CONNS,
                                   .step = "client-close",
                                   .opened = scene->opened,
@@ -319,8 +319,8 @@ static void the_next_frame_replaces_the_last(void **state)
 static void nothing_is_left_at_the_end_of_a_step_an_order_or_a_run(void **state)
 {
     struct scene *scene = *state;
-    const struct step_end step = {.order = &scene->orders[0], .step = "client-close"};
-    const struct order_end order = {.order = &scene->orders[0]};
+    const struct step_end step = {.experiment = &scene->experiments[0], .step = "client-close"};
+    const struct order_end order = {.experiment = &scene->experiments[0]};
     const struct run_end run = {.outcome = OUTCOME_INTERRUPTED};
     int left[3];
     begin_run(scene, true);
@@ -348,7 +348,7 @@ static void nothing_is_left_at_the_end_of_a_step_an_order_or_a_run(void **state)
 static void a_step_says_how_far_it_is(void **state)
 {
     struct scene *scene = *state;
-    const struct progress progress = {.order = &scene->orders[0],
+    const struct progress progress = {.experiment = &scene->experiments[0],
                                       .step = "server-close",
                                       .doing = "acting",
                                       .elapsed_s = 2,
@@ -387,7 +387,8 @@ static void listeners_are_a_row_only_where_they_are_what_is_kept(void **state)
     scene->sides[SIDE_SERVER].of[STATE_LISTEN] = 3;
     draw_sample(scene, 0);
     bool without = screen_find(&scene->screen, "LISTEN") == NULL;
-    scene->orders[0].opening = OPENING_LISTENERS;
+    const struct close_order listeners = {.opening = OPENING_LISTENERS};
+    scene->experiments[0].order = &listeners;
     draw_sample(scene, 0);
     struct screen *screen = finish(scene);
     assert_true(without);

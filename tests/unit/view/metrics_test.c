@@ -15,7 +15,7 @@ struct scene {
     struct observer view;
     struct storm_settings settings;
     struct plan plan;
-    struct close_order order;
+    struct experiment experiment;
     struct histogram sides[SIDE_COUNT];
     char answer[32768];
 };
@@ -30,10 +30,10 @@ static int begin(void **state)
     assert_non_null(scene->view.view);
     scene->settings.conns = CONNS;
     scene->plan.settings = &scene->settings;
-    scene->order.name = "leak";
+    scene->experiment.name = "leak";
     const struct run_start start = {.plan = &scene->plan, .base = scene->base};
     assert_int_equal(scene->view.ops->run_start(scene->view.view, &start), 0);
-    const struct order_start order = {.plan = &scene->plan, .order = &scene->order};
+    const struct order_start order = {.plan = &scene->plan, .experiment = &scene->experiment};
     assert_int_equal(scene->view.ops->order_start(scene->view.view, &order), 0);
     *state = scene;
     return 0;
@@ -96,7 +96,7 @@ static const char *as_open_metrics(struct scene *scene)
 static void look(struct scene *scene, const struct sample *like)
 {
     struct sample sample = *like;
-    sample.order = &scene->order;
+    sample.experiment = &scene->experiment;
     sample.conns = CONNS;
     sample.step = "client-close";
     sample.sides = scene->sides;
@@ -154,7 +154,8 @@ static void what_is_known_of_the_run_is_there(void **state)
     struct scene *scene = *state;
     look(scene, &(struct sample){.opened = 900});
     look(scene, &(struct sample){.opened = 999, .dropped = 41, .late = 42, .look_s = 0.25});
-    const struct progress progress = {.order = &scene->order, .step = "client-close", .doing = "holding"};
+    const struct progress progress = {
+        .experiment = &scene->experiment, .step = "client-close", .doing = "holding"};
     scene->view.ops->progress(scene->view.view, &progress);
     const char *text = as_text(scene);
     assert_line(text, "tcpstorm_connections_wanted 1000");
@@ -229,7 +230,7 @@ static void before_the_first_look_everything_is_zero(void **state)
 static void an_order_that_has_ended_is_told_no_more(void **state)
 {
     struct scene *scene = *state;
-    const struct order_end over = {.order = &scene->order};
+    const struct order_end over = {.experiment = &scene->experiment};
     scene->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 5;
     look(scene, &(struct sample){.opened = 5});
     assert_int_equal(scene->view.ops->order_end(scene->view.view, &over), 0);

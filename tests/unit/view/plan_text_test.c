@@ -1,15 +1,14 @@
 #include "../unit.h"
 
-#include "model/kept_state.h"
 #include "view/view.h"
 
 #include <stdlib.h>
 
 static struct storm_settings some_settings(void)
 {
-    struct storm_settings settings = {.conns = 1000, .port = 15000, .order_count = 2};
-    settings.orders[0] = close_order_find("leak");
-    settings.orders[1] = close_order_find("vanish");
+    struct storm_settings settings = {.conns = 1000, .port = 15000, .experiment_count = 2};
+    settings.experiments[0] = experiment_of_order(close_order_find("leak"));
+    settings.experiments[1] = experiment_of_order(close_order_find("vanish"));
     assert_true(address_parse("127.0.0.1", &settings.address));
     return settings;
 }
@@ -86,8 +85,8 @@ static void a_state_that_is_kept_is_told_by_its_name(void **state)
     struct kept_state kept;
     struct storm_settings settings = some_settings();
     assert_int_equal(kept_state_make(STATE_LAST_ACK, SIDE_COUNT, &kept), 0);
-    settings.orders[0] = &kept.order;
-    settings.order_count = 1;
+    settings.experiments[0] = experiment_of_state(&kept);
+    settings.experiment_count = 1;
     char *text = printed(&settings, 1);
     assert_contains(text, "  orders         LAST_ACK\n");
     free(text);

@@ -8,7 +8,7 @@ struct scene {
     struct snapshot snapshot;
     struct storm_settings settings;
     struct plan plan;
-    struct close_order orders[BOARD_ORDERS_MAX + 1]; /* several held together have no other identity */
+    struct experiment experiments[BOARD_ORDERS_MAX + 1]; /* several held together have no other identity */
     struct histogram sides[SIDE_COUNT];
 };
 
@@ -17,8 +17,8 @@ static int begin(void **state)
     struct scene *scene = test_calloc(1, sizeof *scene);
     scene->settings.conns = CONNS;
     scene->plan.settings = &scene->settings;
-    for (size_t i = 0; i < COUNT_OF(scene->orders); i++)
-        scene->orders[i].name = "some-order";
+    for (size_t i = 0; i < COUNT_OF(scene->experiments); i++)
+        scene->experiments[i].name = "some-order";
     snapshot_run_start(&scene->snapshot);
     *state = scene;
     return 0;
@@ -32,13 +32,13 @@ static int end(void **state)
 
 static void start(struct scene *scene, int order)
 {
-    const struct order_start start = {.plan = &scene->plan, .order = &scene->orders[order]};
+    const struct order_start start = {.plan = &scene->plan, .experiment = &scene->experiments[order]};
     snapshot_order_start(&scene->snapshot, &start);
 }
 
 static struct sample sample_of(struct scene *scene, int order, int64_t opened)
 {
-    return (struct sample){.order = &scene->orders[order],
+    return (struct sample){.experiment = &scene->experiments[order],
                            .conns = CONNS,
                            .step = "open",
                            .opened = opened,
@@ -47,7 +47,7 @@ static struct sample sample_of(struct scene *scene, int order, int64_t opened)
 
 static void over(struct scene *scene, int order)
 {
-    const struct order_end end = {.order = &scene->orders[order]};
+    const struct order_end end = {.experiment = &scene->experiments[order]};
     snapshot_order_end(&scene->snapshot, &end);
 }
 
@@ -174,8 +174,8 @@ static void an_order_that_has_ended_is_gone_and_the_others_stay(void **state)
     struct snapshot_order sum = snapshot_sum(&scene->snapshot);
     assert_int_equal(scene->snapshot.count, 2);
     assert_int_equal(sum.sides[SIDE_SERVER].of[STATE_ESTABLISHED], 10 + 40);
-    assert_ptr_equal(scene->snapshot.orders[0].order, &scene->orders[0]);
-    assert_ptr_equal(scene->snapshot.orders[1].order, &scene->orders[2]);
+    assert_ptr_equal(scene->snapshot.orders[0].experiment, &scene->experiments[0]);
+    assert_ptr_equal(scene->snapshot.orders[1].experiment, &scene->experiments[2]);
     over(scene, 2);
     over(scene, 0);
     assert_int_equal(scene->snapshot.count, 0);
@@ -187,7 +187,8 @@ static void what_is_told_of_an_order_that_is_not_under_way_is_dropped(void **sta
 {
     struct scene *scene = *state;
     struct sample sample = sample_of(scene, 1, CONNS);
-    const struct progress progress = {.order = &scene->orders[1], .step = "open", .doing = "acting"};
+    const struct progress progress = {
+        .experiment = &scene->experiments[1], .step = "open", .doing = "acting"};
     start(scene, 0);
     snapshot_sample(&scene->snapshot, &sample);
     snapshot_progress(&scene->snapshot, &progress);
@@ -227,7 +228,7 @@ static void progress_tells_where_an_order_is(void **state)
 {
     struct scene *scene = *state;
     start(scene, 0);
-    const struct progress progress = {.order = &scene->orders[0],
+    const struct progress progress = {.experiment = &scene->experiments[0],
                                       .step = "client-close",
                                       .doing = "acting",
                                       .elapsed_s = 2.5,

@@ -1,6 +1,5 @@
 #include "../unit.h"
 
-#include "model/kept_state.h"
 #include "view/view.h"
 
 #include <stdlib.h>
@@ -14,6 +13,7 @@ struct scene {
     struct observer view;
     struct storm_settings settings;
     struct plan plan;
+    struct experiment experiments[16];
 };
 
 static int begin(void **state)
@@ -41,10 +41,21 @@ static int end(void **state)
     return 0;
 }
 
+/* The same for the same state, as in a run. */
+static const struct experiment *experiment_with(struct scene *scene, const struct kept_state *kept)
+{
+    struct experiment *experiment = scene->experiments;
+    while (experiment->kept != kept && experiment->kept != NULL)
+        experiment++;
+    *experiment = experiment_of_state(kept);
+    return experiment;
+}
+
 static void start(struct scene *scene, const struct kept_state *kept, uint16_t port)
 {
-    const struct order_start start = {
-        .plan = &scene->plan, .order = &kept->order, .lanes = {port, (uint16_t)(port + 1)}};
+    const struct order_start start = {.plan = &scene->plan,
+                                      .experiment = experiment_with(scene, kept),
+                                      .lanes = {port, (uint16_t)(port + 1)}};
     assert_int_equal(scene->view.ops->order_start(scene->view.view, &start), 0);
 }
 
@@ -52,12 +63,15 @@ static void look(struct scene *scene, const struct kept_state *kept, const char 
                  int64_t there)
 {
     struct histogram sides[SIDE_COUNT] = {0};
-    if (kept->order.keeps == STATE_CLOSE)
-        sides[kept->order.keeps_side].ghosts = there;
+    if (kept->state == STATE_CLOSE)
+        sides[kept->side].ghosts = there;
     else
-        sides[kept->order.keeps_side].of[kept->order.keeps] = there;
-    const struct sample sample = {
-        .order = &kept->order, .conns = CONNS, .step = step, .settled = settled, .sides = sides};
+        sides[kept->side].of[kept->state] = there;
+    const struct sample sample = {.experiment = experiment_with(scene, kept),
+                                  .conns = CONNS,
+                                  .step = step,
+                                  .settled = settled,
+                                  .sides = sides};
     assert_int_equal(scene->view.ops->sample(scene->view.view, &sample), 0);
 }
 
@@ -65,8 +79,9 @@ static void look(struct scene *scene, const struct kept_state *kept, const char 
 static void end_hold(struct scene *scene, const struct kept_state *kept, int64_t there)
 {
     struct histogram sides[SIDE_COUNT] = {0};
-    sides[kept->order.keeps_side].of[kept->order.keeps] = there;
-    const struct step_end step = {.order = &kept->order, .ok = true, .sides = sides, .difference = ""};
+    sides[kept->side].of[kept->state] = there;
+    const struct step_end step = {
+        .experiment = experiment_with(scene, kept), .ok = true, .sides = sides, .difference = ""};
     assert_int_equal(scene->view.ops->step_end(scene->view.view, &step), 0);
 }
 
@@ -156,9 +171,11 @@ static void what_was_not_reached_is_told_with_how_far_it_came(void **state)
     struct histogram sides[SIDE_COUNT] = {0};
     start(scene, &kept, 15000);
     sides[SIDE_SERVER].of[STATE_SYN_RECV] = 550;
-    const struct step_end failed = {.order = &kept.order, .step = "open", .sides = sides, .difference = "?"};
+    const struct step_end failed = {
+        .experiment = experiment_with(scene, &kept), .step = "open", .sides = sides, .difference = "?"};
     assert_int_equal(scene->view.ops->step_end(scene->view.view, &failed), 0);
-    const struct order_end over = {.order = &kept.order, .outcome = OUTCOME_DIFFERS, .verdict = "So it is."};
+    const struct order_end over = {
+        .experiment = experiment_with(scene, &kept), .outcome = OUTCOME_DIFFERS, .verdict = "So it is."};
     assert_int_equal(scene->view.ops->order_end(scene->view.view, &over), 0);
     finish(scene, OUTCOME_DIFFERS);
     assert_contains(scene->text, "SYN_RECV     server        550/1,000  ");
@@ -172,7 +189,7 @@ static void as_expected_needs_no_verdict(void **state)
     struct kept_state kept = kept_in(STATE_LISTEN);
     start(scene, &kept, 15000);
     const struct order_end over = {
-        .order = &kept.order, .outcome = OUTCOME_AS_EXPECTED, .verdict = "So it is."};
+        .experiment = experiment_with(scene, &kept), .outcome = OUTCOME_AS_EXPECTED, .verdict = "So it is."};
     assert_int_equal(scene->view.ops->order_end(scene->view.view, &over), 0);
     assert_lacks(scene->text, "So it is.");
 }

@@ -14,7 +14,7 @@ static char *summary_of(const struct sample *sample)
     assert_non_null(out);
     struct observer summary = summary_view(out, "the summary");
     assert_non_null(summary.view);
-    const struct order_end end = {.order = sample->order,
+    const struct order_end end = {.experiment = sample->experiment,
                                   .outcome = OUTCOME_INTERRUPTED,
                                   .verdict = "The verdict.",
                                   .sides = sample->sides};
@@ -31,8 +31,9 @@ static void an_interrupted_open_has_no_negative_count_of_what_is_gone(void **sta
     (void)state;
     const struct histogram sides[SIDE_COUNT] = {{.of = {[STATE_ESTABLISHED] = 130}},
                                                 {.of = {[STATE_ESTABLISHED] = 120}}};
-    char *text = summary_of(
-        &(struct sample){.order = close_order_find("leak"), .step = "open", .sides = sides, .opened = 125});
+    const struct experiment leak = experiment_of_order(close_order_find("leak"));
+    char *text =
+        summary_of(&(struct sample){.experiment = &leak, .step = "open", .sides = sides, .opened = 125});
     assert_contains(text, "130 ESTABLISHED");
     assert_contains(text, "5 gone"); /* on the client, where they are */
     assert_contains(text, "so far");
@@ -45,8 +46,9 @@ static void ghosts_are_told_without_a_word_of_tables(void **state)
     (void)state;
     const struct histogram sides[SIDE_COUNT] = {
         [SIDE_CLIENT] = {.of = {[STATE_TIME_WAIT] = 125}, .ghosts = 125}};
-    char *text = summary_of(&(struct sample){
-        .order = close_order_find("half-close"), .step = "open", .sides = sides, .opened = 125});
+    const struct experiment half_close = experiment_of_order(close_order_find("half-close"));
+    char *text = summary_of(
+        &(struct sample){.experiment = &half_close, .step = "open", .sides = sides, .opened = 125});
     assert_contains(text, "125 ghosts on the client: descriptors of ended connections\n");
     free(text);
 }
