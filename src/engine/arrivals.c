@@ -5,6 +5,7 @@
 #include "analysis/advice.h"
 #include "base/clock.h"
 #include "base/number_text.h"
+#include "engine/lane.h"
 
 #include <errno.h>
 #include <math.h>
@@ -43,11 +44,6 @@ static struct script script_for(const struct controller *c, enum side side)
     return fault_case != NULL ? fault_case->script[side] : script_of(c->order, side);
 }
 
-static int64_t share_of(int64_t total, int parts, int part)
-{
-    return total * (part + 1) / parts - total * part / parts;
-}
-
 static void send_script(struct controller *c, const struct peer *peer, int pair)
 {
     struct script script = script_for(c, peer->side);
@@ -55,8 +51,8 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
     const struct storm_settings *settings = c->plan->settings;
     bool leaks = flow_of(c)->fault_case == NULL && order_leak_side(c->order, &step) == peer->side;
     link_send(peer->link, "script %lld %lld %lld %s", (long long)flow_of(c)->life_ms * 1000,
-              (long long)(leaks ? share_of(settings->leak, pairs, pair) : 0),
-              (long long)share_of(settings->conns, pairs, pair),
+              (long long)(leaks ? lane_share(settings->leak, pairs, pair) : 0),
+              (long long)lane_share(settings->conns, pairs, pair),
               script.count > 0 ? script_text(&script).text : "");
 }
 
@@ -88,7 +84,7 @@ static void flow_begin_step(struct controller *c)
         struct peer *client = workers_client(&c->workers, pair);
         client->acting = true;
         link_send(client->link, "arrive %lld %lld %lld %lld", (long long)c->act_serial,
-                  (long long)share_of(c->plan->settings->conns, pairs, pair),
+                  (long long)lane_share(c->plan->settings->conns, pairs, pair),
                   (long long)flow_of(c)->rate * RATE_UNIT / pairs,
                   (long long)flow_of(c)->connect_timeout_ms * 1000);
     }
