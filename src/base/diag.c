@@ -174,9 +174,9 @@ void diag_progress(const char *format, ...)
         return;
     va_list arguments;
     va_start(arguments, format);
-    char line[256];
+    char line[256] = "";
     if (diag_is_terminal()) {
-        vsnprintf(line, sizeof line, format, arguments);
+        text_vadd(line, sizeof line, format, arguments);
         diag_progress_block((const char *const[]){line}, 1);
     } else {
         say("", format, arguments);

@@ -69,6 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (const char *c = text; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == '\x7f')
             abort();
+    printable_word(text);
+    for (const char *c = text; *c != '\0'; c++)
+        if (!is_visible_ascii(*c))
+            abort();
     free(text);
     return 0;
 }
