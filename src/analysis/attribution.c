@@ -1,38 +1,70 @@
 #include "analysis/attribution.h"
 
 #include "base/number_text.h"
+#include "base/text.h"
 
 #include <stdio.h>
-#include <string.h>
 
-/* What a state says about the FINs, and who has to act. @ stands for the side itself, ~ for the other one;
- * the first of each two is of ends that no process has, the second of those that one has. */
-struct reading {
-    enum tcp_state state;
-    const char *fins[2], *acts[2];
+/* A sentence's part, as it is told of the server's ends and of the client's. */
+struct wording {
+    const char *of[SIDE_COUNT];
 };
 
-#define BOTH(text)                                                                                           \
+#define WORDS(of_server, of_client)                                                                          \
     {                                                                                                        \
-        text, text                                                                                           \
+        {                                                                                                    \
+            [SIDE_SERVER] = (of_server), [SIDE_CLIENT] = (of_client)                                         \
+        }                                                                                                    \
     }
+#define SAME(text) WORDS(text, text)
+
+/* What a state says about the FINs, and who has to act; `unowned`: of ends that no process has. */
+struct reading {
+    enum tcp_state state;
+    struct {
+        struct wording fins, acts;
+    } unowned, owned;
+};
+
+/* Of a state in which it matters to neither whether a process has the end. */
+#define EITHER_WAY(of_fins, of_acts)                                                                         \
+    .unowned = {.fins = of_fins, .acts = of_acts}, .owned = {.fins = of_fins, .acts = of_acts}
 
 static const struct reading readings[] = {
-    {STATE_CLOSE_WAIT,
-     BOTH("the ~ sent the first FIN"),
-     {"the @ never called accept(), so no process can close them", "the @ owes the close()"}},
-    {STATE_FIN_WAIT2,
-     {"the @ sent the first FIN and is done", "the @ sent the first FIN and keeps the descriptor"},
-     BOTH("the ~ owes the close()")},
-    {STATE_FIN_WAIT1, BOTH("the @'s FIN is not acknowledged yet"), BOTH("the ~'s kernel owes an ACK")},
-    {STATE_LAST_ACK, BOTH("the ~ sent the first FIN; the @'s own is not acknowledged yet"),
-     BOTH("the ~'s kernel owes an ACK")},
-    {STATE_CLOSING, BOTH("both FINs have crossed"), BOTH("the ~'s kernel owes the last ACK")},
-    {STATE_ESTABLISHED,
-     {"nobody has sent a FIN, and the @ has not called accept()", "no FIN has been sent or heard"},
-     {"the @ may still accept them", "either side may close"}},
-    {STATE_SYN_SENT, BOTH("the SYN was not answered"), BOTH("the ~'s kernel owes an answer")},
-    {STATE_SYN_RECV, BOTH("the handshake is not complete"), BOTH("the ~'s kernel owes an ACK")},
+    {.state = STATE_CLOSE_WAIT,
+     .unowned = {.fins = WORDS("the client sent the first FIN", "the server sent the first FIN"),
+                 .acts = WORDS("the server never called accept(), so no process can close them",
+                               "the client never called accept(), so no process can close them")},
+     .owned = {.fins = WORDS("the client sent the first FIN", "the server sent the first FIN"),
+               .acts = WORDS("the server owes the close()", "the client owes the close()")}},
+    {.state = STATE_FIN_WAIT2,
+     .unowned = {.fins = WORDS("the server sent the first FIN and is done",
+                               "the client sent the first FIN and is done"),
+                 .acts = WORDS("the client owes the close()", "the server owes the close()")},
+     .owned = {.fins = WORDS("the server sent the first FIN and keeps the descriptor",
+                             "the client sent the first FIN and keeps the descriptor"),
+               .acts = WORDS("the client owes the close()", "the server owes the close()")}},
+    {.state = STATE_FIN_WAIT1,
+     EITHER_WAY(WORDS("the server's FIN is not acknowledged yet", "the client's FIN is not acknowledged yet"),
+                WORDS("the client's kernel owes an ACK", "the server's kernel owes an ACK"))},
+    {.state = STATE_LAST_ACK,
+     EITHER_WAY(WORDS("the client sent the first FIN; the server's own is not acknowledged yet",
+                      "the server sent the first FIN; the client's own is not acknowledged yet"),
+                WORDS("the client's kernel owes an ACK", "the server's kernel owes an ACK"))},
+    {.state = STATE_CLOSING,
+     EITHER_WAY(SAME("both FINs have crossed"),
+                WORDS("the client's kernel owes the last ACK", "the server's kernel owes the last ACK"))},
+    {.state = STATE_ESTABLISHED,
+     .unowned = {.fins = WORDS("nobody has sent a FIN, and the server has not called accept()",
+                               "nobody has sent a FIN, and the client has not called accept()"),
+                 .acts = WORDS("the server may still accept them", "the client may still accept them")},
+     .owned = {.fins = SAME("no FIN has been sent or heard"), .acts = SAME("either side may close")}},
+    {.state = STATE_SYN_SENT,
+     EITHER_WAY(SAME("the SYN was not answered"),
+                WORDS("the client's kernel owes an answer", "the server's kernel owes an answer"))},
+    {.state = STATE_SYN_RECV,
+     EITHER_WAY(SAME("the handshake is not complete"),
+                WORDS("the client's kernel owes an ACK", "the server's kernel owes an ACK"))},
 };
 
 /* Ends of a side in a state: those that no process has, a process of this run, another. */
@@ -74,14 +106,14 @@ static void put_owner(const struct lingering_class *class, char *out, size_t siz
                            : class->processes > 1       ? ", no workers of this run"
                                                         : ", no worker of this run";
     if (!class->owned)
-        snprintf(out, size, "no process has them");
+        text_add(out, size, "no process has them");
     else if (class->pid == 0)
-        snprintf(out, size, "held by a process that may not be looked into");
+        text_add(out, size, "held by a process that may not be looked into");
     else if (class->processes > 1)
-        snprintf(out, size, "held by %s%spid %d and %d more%s%s%s", class->command, gap, (int)class->pid,
+        text_add(out, size, "held by %s%spid %d and %d more%s%s%s", class->command, gap, (int)class->pid,
                  class->processes - 1, on, class->host, stranger);
     else
-        snprintf(out, size, "held by %s%spid %d%s%s%s", class->command, gap, (int)class->pid, on, class->host,
+        text_add(out, size, "held by %s%spid %d%s%s%s", class->command, gap, (int)class->pid, on, class->host,
                  stranger);
 }
 
@@ -93,51 +125,54 @@ static void put_since(const struct lingering_class *class, char *out, size_t siz
         snprintf(out, size, ", the oldest for at least %.1f s", (double)since_ms / 1000);
 }
 
-/* With the sides' names. Returns how much of out is used. */
-static size_t put_names(const struct lingering_class *class, const char *from, char *out, size_t size)
-{
-    size_t used = 0;
-    for (out[0] = '\0'; *from != '\0' && used < size; from++) {
-        const char letter[] = {*from, '\0'};
-        used += (size_t)snprintf(out + used, size - used, "%s",
-                                 *from == '@'   ? side_name(class->side)
-                                 : *from == '~' ? side_name(side_other(class->side))
-                                                : letter);
-    }
-    return used;
-}
-
-/* What both are about: a FIN that was sent and has not arrived; ends that the other side has no more. */
+/* What both are about: a FIN that was sent and has not arrived; ends that the other side has no more. What is
+ * NULL reads as it does of the state. */
 struct special_case {
-    const char *fins, *acts;
+    struct wording fins, acts;
 };
+
+static const struct special_case nothing_special = {.fins = SAME(NULL)};
 
 static struct special_case case_of_established(const struct lingering *all, enum side other)
 {
     bool some_closed = has_ends_in(all, other, STATE_FIN_WAIT1);
     if (some_closed && !has_ends_in(all, other, STATE_ESTABLISHED))
-        return (struct special_case){"the ~ has closed, but its FIN has not arrived", "the @ may close"};
+        return (struct special_case){.fins = WORDS("the client has closed, but its FIN has not arrived",
+                                                   "the server has closed, but its FIN has not arrived"),
+                                     .acts = WORDS("the server may close", "the client may close")};
     if (some_closed)
-        return (struct special_case){"no FIN has arrived", "the ~ has closed some of them, the @ may close"};
+        return (struct special_case){.fins = SAME("no FIN has arrived"),
+                                     .acts =
+                                         WORDS("the client has closed some of them, the server may close",
+                                               "the server has closed some of them, the client may close")};
     if (!has_ends(all, other))
-        return (struct special_case){"the ~ has no such connections", "the @ may close"};
-    return (struct special_case){NULL, NULL};
+        return (struct special_case){
+            .fins = WORDS("the client has no such connections", "the server has no such connections"),
+            .acts = WORDS("the server may close", "the client may close")};
+    return nothing_special;
 }
 
 static struct special_case case_of_fin_wait2(const struct lingering *all, enum side other)
 {
     struct ends waiting = ends_in(all, other, STATE_CLOSE_WAIT);
     if (waiting.strange > 0 && waiting.ours == 0)
-        return (struct special_case){NULL, "whoever holds the ~'s ends owes the close()"};
+        return (struct special_case){.acts = WORDS("whoever holds the client's ends owes the close()",
+                                                   "whoever holds the server's ends owes the close()")};
     if (waiting.ours > 0 && waiting.unowned > 0)
-        return (struct special_case){NULL, "the ~ owes the close(), except for those that it never accepted"};
+        return (struct special_case){
+            .acts = WORDS("the client owes the close(), except for those that it never accepted",
+                          "the server owes the close(), except for those that it never accepted")};
     if (waiting.unowned > 0)
-        return (struct special_case){NULL, "the ~ never called accept(), so no process can close its ends"};
+        return (struct special_case){
+            .acts = WORDS("the client never called accept(), so no process can close its ends",
+                          "the server never called accept(), so no process can close its ends")};
     if (waiting.ours == 0 && has_ends_in(all, other, STATE_LAST_ACK))
-        return (struct special_case){NULL, "the ~ has closed, but its FIN has not arrived"};
+        return (struct special_case){.acts = WORDS("the client has closed, but its FIN has not arrived",
+                                                   "the server has closed, but its FIN has not arrived")};
     if (!has_ends(all, other))
-        return (struct special_case){NULL, "the ~ has no such connections any more"};
-    return (struct special_case){NULL, NULL};
+        return (struct special_case){.acts = WORDS("the client has no such connections any more",
+                                                   "the server has no such connections any more")};
+    return nothing_special;
 }
 
 /* Classes that were left out could be those of the other side. */
@@ -145,52 +180,59 @@ static struct special_case case_of(const struct lingering_class *class, const st
 {
     enum side other = side_other(class->side);
     if (all->count == LINGERING_MAX)
-        return (struct special_case){NULL, NULL};
+        return nothing_special;
     if (class->state == STATE_ESTABLISHED && class->owned)
         return case_of_established(all, other);
     if (class->state == STATE_FIN_WAIT2)
         return case_of_fin_wait2(all, other);
+    if (class->state == STATE_CLOSE_WAIT && lingering_is_strange(class) && class->processes > 1)
+        return (struct special_case){.acts = SAME("those processes owe the close()")};
     if (class->state == STATE_CLOSE_WAIT && lingering_is_strange(class))
-        return (struct special_case){NULL, class->processes > 1 ? "those processes owe the close()"
-                                                                : "that process owes the close()"};
-    return (struct special_case){NULL, NULL};
+        return (struct special_case){.acts = SAME("that process owes the close()")};
+    return nothing_special;
 }
 
-static const struct reading *reading_of(enum tcp_state state)
+struct parts {
+    const char *fins, *acts;
+};
+
+static struct parts parts_of(const struct lingering_class *class, const struct lingering *all)
 {
-    static const struct reading none = {STATE_GONE, BOTH(""), BOTH("")};
+    struct parts parts = {"", ""};
+    struct special_case special = case_of(class, all);
     for (size_t i = 0; i < sizeof readings / sizeof readings[0]; i++)
-        if (readings[i].state == state)
-            return &readings[i];
-    return &none;
+        if (readings[i].state == class->state)
+            parts = class->owned ? (struct parts){readings[i].owned.fins.of[class->side],
+                                                  readings[i].owned.acts.of[class->side]}
+                                 : (struct parts){readings[i].unowned.fins.of[class->side],
+                                                  readings[i].unowned.acts.of[class->side]};
+    if (special.fins.of[class->side] != NULL)
+        parts.fins = special.fins.of[class->side];
+    if (special.acts.of[class->side] != NULL)
+        parts.acts = special.acts.of[class->side];
+    return parts;
 }
 
 struct attribution_text who_acts(const struct lingering_class *class, const struct lingering *all)
 {
     struct attribution_text out = {""};
-    const char *special = case_of(class, all).acts;
-    size_t used = put_names(class, special != NULL ? special : reading_of(class->state)->acts[class->owned],
-                            out.text, sizeof out.text);
-    if (class->state == STATE_FIN_WAIT2 && !class->owned)
-        snprintf(out.text + used, sizeof out.text - used,
-                 ", but the kernel drops these after net.ipv4.tcp_fin_timeout");
+    bool is_timed = class->state == STATE_FIN_WAIT2 && !class->owned;
+    TEXT_ADD(out.text, "%s%s", parts_of(class, all).acts,
+             is_timed ? ", but the kernel drops these after net.ipv4.tcp_fin_timeout" : "");
     return out;
 }
 
 struct attribution_text attribution_of(const struct lingering_class *class, const struct lingering *all)
 {
-    struct attribution_text out;
-    char owner[160], since[48], fins[100];
-    const char *special = case_of(class, all).fins;
+    struct attribution_text out = {""};
+    char owner[160] = "", since[48];
     const char *unread = class->state != STATE_CLOSE_WAIT ? ""
                          : class->unread                  ? ", EOF not read (Recv-Q 1 or more)"
                                                           : ", everything read (Recv-Q 0)";
     put_owner(class, owner, sizeof owner);
     put_since(class, since, sizeof since);
-    put_names(class, special != NULL ? special : reading_of(class->state)->fins[class->owned], fins,
-              sizeof fins);
-    snprintf(out.text, sizeof out.text, "%s %s on the %s: %s%s%s; %s; %.250s.", grouped(class->count).text,
-             tcp_state_name(class->state), side_name(class->side), owner, since, unread, fins,
-             who_acts(class, all).text);
+    TEXT_ADD(out.text, "%s %s on the %s: %s%s%s; %s; %s.", grouped(class->count).text,
+             tcp_state_name(class->state), side_name(class->side), owner, since, unread,
+             parts_of(class, all).fins, who_acts(class, all).text);
     return out;
 }

@@ -1,6 +1,7 @@
 #include "analysis/expectation.h"
 
 #include "base/number_text.h"
+#include "base/text.h"
 #include "kernel/host_limits.h"
 
 #include <stdarg.h>
@@ -118,10 +119,9 @@ static void add(struct difference *difference, const char *format, ...)
 {
     if (difference == NULL)
         return;
-    size_t used = strlen(difference->text);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(difference->text + used, sizeof difference->text - used, format, arguments);
+    text_vadd(difference->text, sizeof difference->text, format, arguments);
     va_end(arguments);
 }
 

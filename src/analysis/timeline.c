@@ -1,9 +1,9 @@
 #include "analysis/timeline.h"
 
 #include "base/number_text.h"
+#include "base/text.h"
 
 #include <math.h>
-#include <stdio.h>
 
 /* The number stands between `before` and `after`, where there is one. */
 static const struct stage_row {
@@ -88,9 +88,9 @@ struct timeline_text timeline_line(const struct timeline *timeline, enum timelin
     if (!event->happened)
         return line;
     if (event->number > 0 && row->before != NULL)
-        snprintf(line.text, sizeof line.text, "%.1f s: %s%s%s%s", timeline_since(timeline, stage),
-                 row->sentence, row->before, grouped(event->number).text, row->after);
+        TEXT_ADD(line.text, "%.1f s: %s%s%s%s", timeline_since(timeline, stage), row->sentence, row->before,
+                 grouped(event->number).text, row->after);
     else
-        snprintf(line.text, sizeof line.text, "%.1f s: %s", timeline_since(timeline, stage), row->sentence);
+        TEXT_ADD(line.text, "%.1f s: %s", timeline_since(timeline, stage), row->sentence);
     return line;
 }

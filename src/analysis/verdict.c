@@ -3,6 +3,7 @@
 #include "analysis/attribution.h"
 #include "analysis/debt.h"
 #include "base/number_text.h"
+#include "base/text.h"
 #include "kernel/host_limits.h"
 
 #include <math.h>
@@ -16,14 +17,11 @@ static void add(struct verdict *verdict, const char *format, ...) __attribute__(
 
 static void add(struct verdict *verdict, const char *format, ...)
 {
-    size_t used = strlen(verdict->text);
-    if (used > 0 && used + 1 < sizeof verdict->text) {
-        verdict->text[used++] = '\n';
-        verdict->text[used] = '\0';
-    }
+    if (verdict->text[0] != '\0')
+        TEXT_ADD(verdict->text, "\n");
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(verdict->text + used, sizeof verdict->text - used, format, arguments);
+    text_vadd(verdict->text, sizeof verdict->text, format, arguments);
     va_end(arguments);
 }
 
@@ -313,24 +311,21 @@ static void say_missing_time_wait(struct verdict *verdict, const struct verdict_
 {
     int64_t missing = time_wait_missing(input, side), left = missing;
     char reasons[400] = "";
-    size_t used = 0;
     for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0] && left > 0; i++) {
         const struct time_wait_reason *reason = &time_wait_reasons[i];
         int64_t count = counted(input, reason, side);
         count = count < left ? count : left;
         left -= count;
         if (count > 0)
-            used += (size_t)snprintf(reasons + used, sizeof reasons - used, "%s%s %s; kernel counter %s)",
-                                     used > 0 ? ", " : "", grouped(count).text, reason->words,
-                                     kernel_counter_name(reason->counter));
+            TEXT_ADD(reasons, "%s%s %s; kernel counter %s)", reasons[0] != '\0' ? ", " : "",
+                     grouped(count).text, reason->words, kernel_counter_name(reason->counter));
     }
+    bool has_some = reasons[0] != '\0';
     if (left > 0 && input->lasted_ms >= TIME_WAIT_LENGTH_MS)
-        snprintf(reasons + used, sizeof reasons - used, "%s%s had lasted their 60 s", used > 0 ? ", " : "",
-                 grouped(left).text);
+        TEXT_ADD(reasons, "%s%s had lasted their 60 s", has_some ? ", " : "", grouped(left).text);
     else if (left > 0)
-        snprintf(reasons + used, sizeof reasons - used,
-                 "%swhy %s did is not known, as no counter of the kernel tells", used > 0 ? ", " : "",
-                 used > 0 ? grouped(left).text : "they");
+        TEXT_ADD(reasons, "%swhy %s did is not known, as no counter of the kernel tells",
+                 has_some ? ", " : "", has_some ? grouped(left).text : "they");
     if (missing > 0)
         add(verdict, "%s TIME_WAIT on the %s ended before the run did: %s.", grouped(missing).text,
             side_name(side), reasons);

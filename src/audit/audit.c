@@ -6,7 +6,8 @@
 #include "audit/server_process.h"
 #include "audit/server_side.h"
 #include "base/clock.h"
-#include "kernel/socket_owner.h"
+#include "control/stop_events.h"
+#include "kernel/process.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -44,14 +45,12 @@ enum {
 
 const char *const audit_order_names[] = {"half-close", "client-first", "abort", "idle", NULL};
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
-
 struct audit {
     const struct audit_settings *settings;
     const struct witness_backend *witness;
     struct event_base *base;
-    struct event *opener, *looker, *teller, *pause, *stops[STOP_SIGNALS];
+    struct event *opener, *looker, *teller, *pause;
+    struct stop_events stops;
     struct probe *probes;
     struct probe_crowd crowds[AUDIT_ROUNDS_MAX];
     struct audit_look look;
@@ -507,25 +506,6 @@ static void finish(struct audit *audit)
     server_processes_free(&server);
 }
 
-static bool is_ignored(int number)
-{
-    struct sigaction now;
-    return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
-/* nohup(1) ignores SIGHUP for us: then it stays so. */
-static bool make_stops(struct audit *audit)
-{
-    bool all = true;
-    for (int i = 0; i < STOP_SIGNALS; i++) {
-        if (stop_signals[i] == SIGHUP && is_ignored(SIGHUP))
-            continue;
-        audit->stops[i] = evsignal_new(audit->base, stop_signals[i], on_stop, audit);
-        all = all && audit->stops[i] != NULL && event_add(audit->stops[i], NULL) == 0;
-    }
-    return all;
-}
-
 static bool make_events(struct audit *audit)
 {
     audit->base = event_base_new();
@@ -536,7 +516,7 @@ static bool make_events(struct audit *audit)
     audit->teller = evtimer_new(audit->base, on_tell, audit);
     audit->pause = evtimer_new(audit->base, on_pause_over, audit);
     return audit->opener != NULL && audit->looker != NULL && audit->teller != NULL && audit->pause != NULL &&
-           make_stops(audit);
+           stop_events_open(&audit->stops, audit->base, on_stop, audit) == 0;
 }
 
 static int make(struct audit *audit)
@@ -563,8 +543,7 @@ static void unmake(struct audit *audit)
 {
     for (int64_t i = 0; i < audit->started; i++)
         probe_stop(&audit->probes[i]);
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        free_event(audit->stops[i]);
+    stop_events_close(&audit->stops);
     free_event(audit->opener);
     free_event(audit->looker);
     free_event(audit->teller);

@@ -1,11 +1,11 @@
 #include "audit/server_process.h"
 
-#include "kernel/socket_owner.h"
+#include "base/array.h"
+#include "base/number_set.h"
+#include "kernel/process.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,49 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* ---- one process ---- */
-
-/* What /proc/PID/stat says (man 5 proc). */
-struct process_stat {
-    char state;
-    int parent;
-    unsigned long long
-        started;   /* clock ticks since boot: with the pid, it is this process and no later one */
-    int exit_code; /* of a zombie, as wait() has it; 0 where that is not for us to know */
-};
-
-/* Returns 0 or a negative errno. */
-static int read_stat(pid_t pid, struct process_stat *stat)
-{
-    char path[64], line[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t length = read(fd, line, sizeof line - 1);
-    int rc = length < 0 ? -errno : 0;
-    close(fd);
-    if (rc != 0)
-        return rc;
-    line[length] = '\0';
-    const char *rest = strrchr(line, ')'); /* a name may have anything in it */
-    if (rest == NULL || sscanf(rest + 1, " %c %d", &stat->state, &stat->parent) != 2)
-        return -EBADMSG;
-    char *word = strtok(line + (rest + 1 - line), " ");
-    for (int i = 3; word != NULL; word = strtok(NULL, " "), i++) {
-        if (i == 22)
-            stat->started = strtoull(word, NULL, 10);
-        if (i == 52)
-            stat->exit_code = (int)strtol(word, NULL, 10);
-    }
-    return 0;
-}
-
-static bool is_no_process(int error)
-{
-    return error == -ENOENT || error == -ESRCH;
-}
-
 /* ---- the family ---- */
 
 struct relation {
@@ -65,76 +22,38 @@ struct relation {
     bool listens, belongs;
 };
 
-struct ghosts {
+struct relations {
     struct relation *each;
-    int count, room;
+    size_t count, room;
     bool some_are_hidden;
 };
 
-static struct relation *add_relation(struct ghosts *ghosts)
+/* Ends the reading at the first one. */
+static int is_listener(void *context, int fd, uint64_t inode)
 {
-    if (ghosts->count == ghosts->room) {
-        int room = ghosts->room > 0 ? 2 * ghosts->room : 256;
-        struct relation *grown = realloc(ghosts->each, (size_t)room * sizeof *grown);
-        if (grown == NULL)
-            return NULL;
-        ghosts->each = grown;
-        ghosts->room = room;
-    }
-    return &ghosts->each[ghosts->count++];
-}
-
-static bool is_listener(uint64_t inode, const uint64_t *listeners, int count)
-{
-    for (int i = 0; i < count; i++)
-        if (listeners[i] == inode)
-            return true;
-    return false;
-}
-
-/* Returns whether it holds one, or a negative errno. */
-static int holds_listener(pid_t pid, const uint64_t *listeners, int count)
-{
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return -errno;
-    int rc = 0;
-    const struct dirent *entry;
-    while (rc == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
-        uint64_t inode = 0;
-        if (isdigit((unsigned char)entry->d_name[0]))
-            rc = socket_inode_of(dirfd(directory), entry->d_name, &inode);
-        if (rc == 0 && inode != 0)
-            rc = is_listener(inode, listeners, count);
-    }
-    if (rc == 0 && entry == NULL)
-        rc = -errno;
-    closedir(directory);
-    return rc;
+    (void)fd;
+    return number_set_has(context, inode);
 }
 
 /* Returns 0, also for one that has ended or is hidden, or a negative errno. */
-static int count_in(struct ghosts *ghosts, pid_t pid, const uint64_t *listeners, int listener_count)
+static int count_in(struct relations *relations, pid_t pid, struct number_set *listeners)
 {
-    struct process_stat stat = {0};
-    int listens = holds_listener(pid, listeners, listener_count);
-    int rc = read_stat(pid, &stat);
-    ghosts->some_are_hidden |= listens == -EACCES || listens == -EPERM || rc == -EACCES;
-    if (listens < 0 && listens != -EACCES && listens != -EPERM && !is_no_process(listens))
+    struct process_stat stat;
+    int listens = process_each_socket(pid, is_listener, listeners);
+    int rc = process_stat_of(pid, &stat);
+    relations->some_are_hidden |= listens == -EACCES || rc == -EACCES;
+    if (listens < 0 && listens != -EACCES && listens != -ESRCH)
         return listens;
     if (rc != 0)
-        return is_no_process(rc) || rc == -EACCES ? 0 : rc;
-    struct relation *relation = add_relation(ghosts);
-    if (relation == NULL)
+        return rc == -ESRCH || rc == -EACCES ? 0 : rc;
+    if (ARRAY_RESERVE(relations->each, relations->room, relations->count + 1) != 0)
         return -ENOMEM;
-    *relation = (struct relation){
+    relations->each[relations->count++] = (struct relation){
         .pid = pid, .parent = stat.parent, .listens = listens > 0, .belongs = listens > 0 && pid != 1};
     return 0;
 }
 
-static int note_ghosts(struct ghosts *ghosts, const uint64_t *listeners, int listener_count)
+static int note_relations(struct relations *relations, struct number_set *listeners)
 {
     DIR *proc = opendir("/proc");
     if (proc == NULL)
@@ -144,7 +63,7 @@ static int note_ghosts(struct ghosts *ghosts, const uint64_t *listeners, int lis
     while (rc == 0 && (errno = 0, entry = readdir(proc)) != NULL) {
         pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
         if (pid > 0 && pid != getpid())
-            rc = count_in(ghosts, pid, listeners, listener_count);
+            rc = count_in(relations, pid, listeners);
     }
     if (rc == 0 && entry == NULL)
         rc = -errno;
@@ -152,22 +71,22 @@ static int note_ghosts(struct ghosts *ghosts, const uint64_t *listeners, int lis
     return rc;
 }
 
-static bool has_parent_that_belongs(const struct ghosts *ghosts, const struct relation *child)
+static bool has_parent_that_belongs(const struct relations *relations, const struct relation *child)
 {
-    for (int i = 0; i < ghosts->count; i++)
-        if (ghosts->each[i].pid == child->parent)
-            return ghosts->each[i].belongs;
+    for (size_t i = 0; i < relations->count; i++)
+        if (relations->each[i].pid == child->parent)
+            return relations->each[i].belongs;
     return false;
 }
 
-static void find_descendants(struct ghosts *ghosts)
+static void find_descendants(struct relations *relations)
 {
     bool found;
     do {
         found = false;
-        for (int i = 0; i < ghosts->count; i++) {
-            struct relation *relation = &ghosts->each[i];
-            if (!relation->belongs && has_parent_that_belongs(ghosts, relation))
+        for (size_t i = 0; i < relations->count; i++) {
+            struct relation *relation = &relations->each[i];
+            if (!relation->belongs && has_parent_that_belongs(relations, relation))
                 found = relation->belongs = true;
         }
     } while (found);
@@ -189,31 +108,37 @@ static bool is_kin(const struct relation *relation, pid_t listening)
     return relation->belongs && !relation->listens && !is_in_another_namespace(relation->pid, listening);
 }
 
-static int list_family(const struct ghosts *ghosts, struct server_processes *found)
+static int list_family(const struct relations *relations, struct server_processes *found)
 {
-    found->each = calloc((size_t)ghosts->count + 1, sizeof *found->each);
+    found->each = calloc(relations->count + 1, sizeof *found->each);
     if (found->each == NULL)
         return -ENOMEM;
-    for (int i = 0; i < ghosts->count; i++)
-        if (ghosts->each[i].listens)
-            found->each[found->listening++] = ghosts->each[i].pid;
+    for (size_t i = 0; i < relations->count; i++)
+        if (relations->each[i].listens)
+            found->each[found->listening++] = relations->each[i].pid;
     found->count = found->listening;
-    for (int i = 0; i < ghosts->count; i++)
-        if (is_kin(&ghosts->each[i], found->each[0]))
-            found->each[found->count++] = ghosts->each[i].pid;
-    return found->listening > 0 ? 0 : ghosts->some_are_hidden ? -EACCES : -ESRCH;
+    for (size_t i = 0; i < relations->count; i++)
+        if (is_kin(&relations->each[i], found->each[0]))
+            found->each[found->count++] = relations->each[i].pid;
+    return found->listening > 0 ? 0 : relations->some_are_hidden ? -EACCES : -ESRCH;
 }
 
 int server_processes_find(const uint64_t *listeners, int listener_count, struct server_processes *found)
 {
-    struct ghosts ghosts = {.count = 0};
+    struct relations relations = {.count = 0};
+    struct number_set inodes = {0};
     *found = (struct server_processes){.count = 0};
-    int rc = listener_count > 0 ? note_ghosts(&ghosts, listeners, listener_count) : -ESRCH;
+    int rc = listener_count > 0 ? 0 : -ESRCH;
+    for (int i = 0; i < listener_count && rc >= 0; i++)
+        rc = number_set_add(&inodes, listeners[i]);
+    if (rc >= 0)
+        rc = note_relations(&relations, &inodes);
     if (rc == 0) {
-        find_descendants(&ghosts);
-        rc = list_family(&ghosts, found);
+        find_descendants(&relations);
+        rc = list_family(&relations, found);
     }
-    free(ghosts.each);
+    free(relations.each);
+    number_set_free(&inodes);
     if (rc != 0)
         server_processes_free(found);
     return rc;
@@ -229,7 +154,7 @@ void server_processes_free(struct server_processes *processes)
 
 struct member {
     pid_t pid;
-    unsigned long long started;
+    uint64_t started;
     char command[16];
     int pidfd; /* -1: none */
 };
@@ -265,7 +190,7 @@ struct server_life *server_life_new(const struct server_processes *processes)
     struct server_life *life = calloc(1, sizeof *life + (size_t)processes->listening * sizeof life->each[0]);
     for (int i = 0; life != NULL && i < processes->listening; i++) {
         struct process_stat stat = {0};
-        if (read_stat(processes->each[i], &stat) != 0)
+        if (process_stat_of(processes->each[i], &stat) != 0)
             continue;
         struct member *member = &life->each[life->count++];
         *member = (struct member){
@@ -314,10 +239,10 @@ static void note_status(const struct member *member, const struct process_stat *
 /* What cannot be read lives. */
 static bool is_over(const struct member *member, struct process_stat *stat)
 {
-    int rc = read_stat(member->pid, stat);
+    int rc = process_stat_of(member->pid, stat);
     if (rc == 0 && stat->started != member->started)
         stat->state = 'X';
-    return is_no_process(rc) || (rc == 0 && (stat->state == 'Z' || stat->state == 'X'));
+    return rc == -ESRCH || (rc == 0 && (stat->state == 'Z' || stat->state == 'X'));
 }
 
 static struct audit_ending ending_of(const struct member *member, const struct process_stat *stat)

@@ -182,22 +182,6 @@ int server_side_listens(const struct witness_backend *witness, const struct addr
 
 /* ---- whose ends are they? ---- */
 
-static void note_owner(struct audit_connection *connection, pid_t owner,
-                       const struct server_processes *server)
-{
-    static struct {
-        pid_t pid;
-        struct process_command command;
-    } last; /* most connections have the same */
-    if (owner != last.pid) {
-        last.pid = owner;
-        last.command = process_command(owner);
-    }
-    connection->owner = owner;
-    connection->owner_listens = pid_is_among(owner, server->each, server->listening);
-    memcpy(connection->command, last.command.text, sizeof connection->command);
-}
-
 void server_side_owners(const struct server_processes *server, struct audit_connection *connections,
                         int64_t count)
 {
@@ -213,8 +197,18 @@ void server_side_owners(const struct server_processes *server, struct audit_conn
     for (int i = 0; i < server->count; i++) /* of several that hold it, one that listens comes first */
         socket_owners_read_pid(owners, server->each[i]);
     socket_owners_read_others(owners, server->each, server->count);
-    for (int64_t i = 0; i < count; i++)
-        if (connections[i].inode != 0)
-            note_owner(&connections[i], socket_owner_of(owners, connections[i].inode), server);
+    struct process_command command = {""};
+    pid_t named = 0; /* whose name that is: most connections have the same owner */
+    for (int64_t i = 0; i < count; i++) {
+        struct audit_connection *connection = &connections[i];
+        if (connection->inode == 0)
+            continue;
+        connection->owner = socket_owner_of(owners, connection->inode);
+        connection->owner_listens = pid_is_among(connection->owner, server->each, server->listening);
+        if (connection->owner != named)
+            command = process_command(connection->owner);
+        named = connection->owner;
+        memcpy(connection->command, command.text, sizeof connection->command);
+    }
     socket_owners_free(owners);
 }

@@ -3,6 +3,7 @@
 #include "base/output.h"
 #include "base/printable.h"
 #include "base/terminal.h"
+#include "base/text.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -125,8 +126,8 @@ void diag_progress_block(const char *const *lines, int count)
 
 static void say(const char *kind, const char *format, va_list arguments)
 {
-    char text[2048];
-    vsnprintf(text, sizeof text, format, arguments);
+    char text[2048] = "";
+    text_vadd(text, sizeof text, format, arguments);
     printable(text); /* what a user typed may hold newlines and escapes: a message stays one plain line */
     diag_progress_clear();
     fprintf(stderr, "tcpstorm: %s%s\n", kind, text);
@@ -173,9 +174,9 @@ void diag_progress(const char *format, ...)
         return;
     va_list arguments;
     va_start(arguments, format);
-    char line[256];
+    char line[256] = "";
     if (diag_is_terminal()) {
-        vsnprintf(line, sizeof line, format, arguments);
+        text_vadd(line, sizeof line, format, arguments);
         diag_progress_block((const char *const[]){line}, 1);
     } else {
         say("", format, arguments);

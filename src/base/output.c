@@ -1,5 +1,7 @@
 #include "base/output.h"
 
+#include "base/array.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -112,16 +114,9 @@ static void push(struct output *output)
 
 static void keep(struct output *output, const char *data, size_t size)
 {
-    if (output->length + size > output->room) {
-        size_t room = 2 * (output->length + size);
-        char *more = realloc(output->waiting, room);
-        if (more == NULL) {
-            output->error = -ENOMEM;
-            return;
-        }
-        output->waiting = more;
-        output->room = room;
-    }
+    output->error = ARRAY_RESERVE(output->waiting, output->room, output->length + size);
+    if (output->error != 0)
+        return;
     memcpy(output->waiting + output->length, data, size);
     output->length += size;
 }

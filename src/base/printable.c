@@ -1,6 +1,5 @@
 #include "base/printable.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -76,4 +75,28 @@ void printable_put(FILE *out, const char *text, size_t size)
             fputc('?', out);
         fwrite(text, 1, shown, out);
     }
+}
+
+void printable_word(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (!is_visible_ascii(*text))
+            *text = '_';
+}
+
+void printable_put_csv(FILE *out, const char *text)
+{
+    bool is_formula = text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL;
+    bool is_quoted = strpbrk(text, ",\"\r\n") != NULL;
+    if (is_quoted)
+        fputc('"', out);
+    if (is_formula)
+        fputc('\'', out);
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            fputc('"', out);
+        fputc(*text, out);
+    }
+    if (is_quoted)
+        fputc('"', out);
 }

@@ -333,6 +333,7 @@ static int prepare_place(struct storm_options *options)
         settings->address = options->remote.addresses[0];
     settings->hosts = remote_is_wanted(&options->remote) ? &options->remote.hosts : NULL;
     settings->look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
+    settings->max_orphans = options->isolation.max_orphans;
     settings->sysctls = options->isolation.sysctls;
     settings->sysctl_count = options->isolation.sysctl_count;
     return code;

@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "base/options.h"
 #include "base/output.h"
+#include "base/stop_signals.h"
 #include "base/terminal.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
@@ -117,17 +118,6 @@ static void on_stop(int number)
     if (stopped_by != 0)
         _exit(EXIT_INTERRUPTED);
     stopped_by = number;
-}
-
-/* Under nohup a hang-up stays ignored. */
-static void hear_signals(void)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    const struct sigaction stop = {.sa_handler = on_stop};
-    struct sigaction before;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        if (numbers[i] != SIGHUP || sigaction(SIGHUP, NULL, &before) != 0 || before.sa_handler != SIG_IGN)
-            sigaction(numbers[i], &stop, NULL);
 }
 
 /* ---- one look, shown ---- */
@@ -408,7 +398,7 @@ static int cmd_watch(int argc, char *argv[])
     int error;
     if (options_parse(&table, argc, argv, &options) != 0 || check_growth(&options) != EXIT_AS_EXPECTED)
         return EXIT_USAGE;
-    hear_signals();
+    stop_signals_catch(on_stop, NULL);
     const struct watch_settings settings = {
         .port = (uint16_t)options.port, .pid = (pid_t)options.pid, .by_peer = options.by_peer};
     struct watch *watch = watch_new(&settings, &error);

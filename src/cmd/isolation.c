@@ -156,8 +156,7 @@ int isolation_enter(struct isolation *isolation, int64_t conns)
     if (!isolation->wanted)
         return EXIT_AS_EXPECTED;
     bool has_own_user = false;
-    struct host_limits before;
-    host_limits_read(&before); /* some of it cannot be seen from inside */
+    isolation->max_orphans = host_max_orphans();
     int rc = netns_enter(conns >= CROWD ? conns * ENTRIES_PER_CONN : 0, &has_own_user);
     if (rc != 0)
         return refused(rc);

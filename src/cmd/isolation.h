@@ -14,6 +14,8 @@ struct isolation {
     int sysctl_count;
     const char *sysctls[ISOLATION_SYSCTLS_MAX]; /* "name=value", from argv */
     bool stretches_retransmission;              /* states that end by it shall not */
+    int64_t max_orphans;  /* after isolation_enter: net.ipv4.tcp_max_orphans of the machine, which cannot be
+                             seen  from inside; else 0 */
     char look_inside[96]; /* after isolation_enter: what to put before a command to run it inside; else "" */
 };
 

@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/output.h"
+#include "base/stop_signals.h"
 #include "cmd/command.h"
 #include "kernel/listen_socket.h"
 #include "view/view.h"
@@ -326,35 +327,26 @@ static void on_stop(int number)
     is_stopped = 1;
 }
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
-
 /* How signals were before. */
 struct hearing {
     struct sigaction actions[STOP_SIGNALS];
     sigset_t blocked;
 };
 
-/* Under nohup a hang-up stays ignored. */
 static void hear_signals(struct hearing *before)
 {
-    const struct sigaction stop = {.sa_handler = on_stop};
     sigset_t heard;
     sigemptyset(&heard);
-    for (int i = 0; i < STOP_SIGNALS; i++) {
+    for (int i = 0; i < STOP_SIGNALS; i++)
         sigaddset(&heard, stop_signals[i]);
-        sigaction(stop_signals[i], NULL, &before->actions[i]);
-        if (stop_signals[i] != SIGHUP || before->actions[i].sa_handler != SIG_IGN)
-            sigaction(stop_signals[i], &stop, NULL);
-    }
+    stop_signals_catch(on_stop, before->actions);
     sigprocmask(SIG_UNBLOCK, &heard, &before->blocked);
 }
 
 static void hear_as_before(const struct hearing *before)
 {
     sigprocmask(SIG_SETMASK, &before->blocked, NULL);
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        sigaction(stop_signals[i], &before->actions[i], NULL);
+    stop_signals_put_back(before->actions);
 }
 
 /* False when it has not taken all. */

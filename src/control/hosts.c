@@ -479,30 +479,15 @@ static int tell_interrupted(const struct hosts *hosts)
     return -EINTR;
 }
 
-/* Under nohup a hang-up stays ignored. */
-static bool is_ignored(int number)
-{
-    struct sigaction now;
-    return number == SIGHUP && sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-}
-
 static int listen_to_events(struct hosts *hosts)
 {
-    static const int stop_signals[HOSTS_STOP_SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
     static const struct timeval pulse = {PULSE_MS / 1000, 0};
     hosts->pulse = event_new(hosts->base, -1, EV_PERSIST, on_pulse, hosts);
     hosts->child_signal = evsignal_new(hosts->base, SIGCHLD, on_child_signal, hosts);
     if (hosts->pulse == NULL || hosts->child_signal == NULL || event_add(hosts->child_signal, NULL) != 0 ||
         event_add(hosts->pulse, &pulse) != 0)
         return -ENOMEM;
-    for (int i = 0; i < HOSTS_STOP_SIGNALS; i++) {
-        if (is_ignored(stop_signals[i]))
-            continue;
-        hosts->stop_signals[i] = evsignal_new(hosts->base, stop_signals[i], on_stop_signal, hosts);
-        if (hosts->stop_signals[i] == NULL || event_add(hosts->stop_signals[i], NULL) != 0)
-            return -ENOMEM;
-    }
-    return 0;
+    return stop_events_open(&hosts->stop_events, hosts->base, on_stop_signal, hosts);
 }
 
 int hosts_open(struct hosts *hosts)
@@ -578,8 +563,7 @@ void hosts_close(struct hosts *hosts)
     }
     free_event(hosts->pulse);
     free_event(hosts->child_signal);
-    for (int i = 0; i < HOSTS_STOP_SIGNALS; i++)
-        free_event(hosts->stop_signals[i]);
+    stop_events_close(&hosts->stop_events);
     event_base_free(hosts->base);
     hosts->base = NULL;
 }

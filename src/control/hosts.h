@@ -7,6 +7,7 @@
 
 #include "control/link.h"
 #include "control/spawn.h"
+#include "control/stop_events.h"
 #include "kernel/address.h"
 #include "kernel/histogram.h"
 #include "kernel/host_limits.h"
@@ -15,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { HOSTS_MAX = 16, HOSTS_STOP_SIGNALS = 3 };
+enum { HOSTS_MAX = 16 };
 
 struct event;
 struct event_base;
@@ -50,7 +51,7 @@ struct hosts {
     const char *worker_path; /* of tcpstorm on the hosts */
     struct event_base *base;
     struct event *pulse, *child_signal;
-    struct event *stop_signals[HOSTS_STOP_SIGNALS]; /* NULL: ignored by the user's choice */
+    struct stop_events stop_events;
     int stops; /* INT, TERM and HUP that were heard since it was opened */
     int64_t last_pulse_us;
     int64_t waiting_since_us;        /* of what is waited for; a password may take as long again */

@@ -5,6 +5,7 @@
 #include "analysis/advice.h"
 #include "base/clock.h"
 #include "base/number_text.h"
+#include "engine/lane.h"
 
 #include <errno.h>
 #include <math.h>
@@ -36,11 +37,6 @@ static struct step_label flow_label(const struct controller *c)
     return (struct step_label){"arrivals"};
 }
 
-static int64_t share_of(int64_t total, int parts, int part)
-{
-    return total * (part + 1) / parts - total * part / parts;
-}
-
 static void send_script(struct controller *c, const struct peer *peer, int pair)
 {
     int step, pairs = c->plan->pairs;
@@ -49,8 +45,8 @@ static void send_script(struct controller *c, const struct peer *peer, int pair)
     link_send(peer->link, &(struct message){.id = MESSAGE_SCRIPT,
                                             .script = {
                                                 .life_us = flow_of(c)->life_ms * 1000,
-                                                .leaked = leaks ? share_of(settings->leak, pairs, pair) : 0,
-                                                .of = share_of(settings->conns, pairs, pair),
+                                                .leaked = leaks ? lane_share(settings->leak, pairs, pair) : 0,
+                                                .of = lane_share(settings->conns, pairs, pair),
                                                 .script = experiment_script(c->experiment, peer->side),
                                             }});
 }
@@ -89,7 +85,7 @@ static void flow_begin_step(struct controller *c)
         link_send(client->link,
                   &(struct message){.id = MESSAGE_ARRIVE,
                                     .arrive = {.serial = c->act_serial,
-                                               .total = share_of(c->plan->settings->conns, pairs, pair),
+                                               .total = lane_share(c->plan->settings->conns, pairs, pair),
                                                .rate_milli = (int64_t)flow_of(c)->rate * RATE_UNIT / pairs,
                                                .timeout_us = flow_of(c)->connect_timeout_ms * 1000}});
     }

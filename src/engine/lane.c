@@ -6,7 +6,7 @@ int64_t lane_capacity(const struct host_limits *limits)
     return third > 0 ? third : 1;
 }
 
-static int64_t share_of(int64_t total, int parts, int part)
+int64_t lane_share(int64_t total, int parts, int part)
 {
     return total / parts + (part < total % parts);
 }
@@ -20,16 +20,16 @@ int lanes_needed(int64_t conns, int pairs, int64_t capacity)
 {
     int count = 0;
     for (int pair = 0; pair < pairs; pair++)
-        count += parts_needed(share_of(conns, pairs, pair), capacity);
+        count += parts_needed(lane_share(conns, pairs, pair), capacity);
     return count;
 }
 
 void lanes_fill(struct lane *lanes, int64_t conns, int pairs, int64_t capacity)
 {
     for (int pair = 0; pair < pairs; pair++) {
-        int64_t share = share_of(conns, pairs, pair);
+        int64_t share = lane_share(conns, pairs, pair);
         int parts = parts_needed(share, capacity);
         for (int part = 0; part < parts; part++)
-            *lanes++ = (struct lane){.pair = pair, .quota = share_of(share, parts, part)};
+            *lanes++ = (struct lane){.pair = pair, .quota = lane_share(share, parts, part)};
     }
 }

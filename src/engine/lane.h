@@ -23,6 +23,9 @@ struct lane {
 /* Connections that one lane takes at most. */
 int64_t lane_capacity(const struct host_limits *limits);
 
+/* What falls to one of so many parts when a total is spread evenly: the first ones take what is left over. */
+int64_t lane_share(int64_t total, int parts, int part);
+
 /* Lanes that `conns` connections need when they are spread evenly over `pairs` pairs of workers. */
 int lanes_needed(int64_t conns, int pairs, int64_t capacity);
 

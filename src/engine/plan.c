@@ -351,6 +351,8 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
         hosts_limits(settings->hosts, &plan->limits);
     else
         host_limits_read(&plan->limits);
+    if (settings->max_orphans > 0)
+        plan->limits.max_orphans = settings->max_orphans;
     size_workers(plan);
     check_nofile(plan);
     size_lanes(plan);

@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "control/hosts.h"
+#include "control/stop_events.h"
 #include "engine/controller.h"
 #include "kernel/sysctl.h"
 
@@ -25,14 +26,11 @@ enum {
     END_BY_FORCE_NS = 990000000,
 };
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
-
 struct run {
     struct plan *plan; /* of the first, where several are played together */
     const struct observers *observers;
     struct event_base *base;
-    struct event *signals[STOP_SIGNALS];
+    struct stop_events stops;
     struct event *room_timer;
     struct controller *playing[RUN_TOGETHER_MAX];
     int playing_count; /* 0 between orders */
@@ -365,24 +363,11 @@ static enum outcome play_between_start_and_end(struct run *run, struct plan *con
     return rc != 0 && outcome != OUTCOME_FAULT ? output_failed(failed, rc) : outcome;
 }
 
-/* Under nohup a hang-up stays ignored: NULL. (A shell script starts its background jobs with SIGINT ignored
- * too, and they are to be interrupted all the same.) */
-static struct event *catch_signal(struct run *run, int number)
-{
-    struct sigaction before;
-    if (number == SIGHUP && sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN)
-        return NULL;
-    return evsignal_new(run->base, number, on_stop_signal, run);
-}
-
 /* Returns false when the loop could not be given its events; those that are there are freed by the caller. */
 static bool add_events(struct run *run)
 {
-    for (int i = 0; i < STOP_SIGNALS; i++) {
-        run->signals[i] = catch_signal(run, stop_signals[i]);
-        if (run->signals[i] != NULL && event_add(run->signals[i], NULL) != 0)
-            return false;
-    }
+    if (stop_events_open(&run->stops, run->base, on_stop_signal, run) != 0)
+        return false;
     run->room_timer = event_new(run->base, -1, EV_PERSIST, on_room_timer, run);
     run->together_timer = event_new(run->base, -1, EV_PERSIST, on_together_timer, run);
     return run->room_timer != NULL && run->together_timer != NULL;
@@ -394,9 +379,7 @@ static void free_events(struct run *run)
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++)
         if (timers[i] != NULL)
             event_free(timers[i]);
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        if (run->signals[i] != NULL)
-            event_free(run->signals[i]);
+    stop_events_close(&run->stops);
 }
 
 enum outcome run_plans(struct plan *const *plans, int count, int64_t hold_ms,

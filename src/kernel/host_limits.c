@@ -128,13 +128,9 @@ static int64_t cgroups_room(void)
     return room;
 }
 
-/* Not to be seen from a network namespace: the first answer that there was stays. */
-static int64_t max_orphans(void)
+int64_t host_max_orphans(void)
 {
-    static int64_t known = INT64_MAX;
-    int64_t now = read_number("/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX);
-    known = now != INT64_MAX ? now : known;
-    return known;
+    return read_number("/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX);
 }
 
 void host_limits_read(struct host_limits *limits)
@@ -157,7 +153,7 @@ void host_limits_read(struct host_limits *limits)
     }
     if (limits->ehash_entries < 0) /* so a namespace says that the table is the host's */
         limits->ehash_entries = -limits->ehash_entries;
-    limits->max_orphans = max_orphans();
+    limits->max_orphans = host_max_orphans();
     read_port_range(limits);
     struct utsname name;
     if (uname(&name) == 0)

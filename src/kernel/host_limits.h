@@ -17,7 +17,7 @@ struct host_limits {
     int64_t port_last;
     int64_t somaxconn;      /* net.core.somaxconn */
     int64_t max_tw_buckets; /* net.ipv4.tcp_max_tw_buckets */
-    int64_t max_orphans;    /* net.ipv4.tcp_max_orphans of the whole machine; INT64_MAX: not known */
+    int64_t max_orphans;    /* see host_max_orphans() */
     int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
     int64_t rfc1337;        /* net.ipv4.tcp_rfc1337: 1 when an RST does not end TIME_WAIT */
     int64_t ehash_entries;  /* net.ipv4.tcp_ehash_entries: buckets of the table of sockets; 0: not known */
@@ -26,6 +26,10 @@ struct host_limits {
 
 /* Reads all. What cannot be read takes the kernel's usual default. */
 void host_limits_read(struct host_limits *limits);
+
+/* net.ipv4.tcp_max_orphans of the whole machine; INT64_MAX: not known, as from a network namespace other than
+ * the first. */
+int64_t host_max_orphans(void);
 
 /* Timewait sockets in this namespace now, orphaned FIN_WAIT2 included (/proc/net/sockstat); 0 if not known.
  */

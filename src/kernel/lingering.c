@@ -1,5 +1,6 @@
 #include "kernel/lingering.h"
 
+#include "base/array.h"
 #include "kernel/socket_owner.h"
 
 #include <errno.h>
@@ -30,18 +31,6 @@ struct survey {
     int64_t seen;
 };
 
-/* Doubles an array that is full. Returns it, or NULL with the old one untouched. */
-static void *with_room(void *array, size_t count, size_t *room, size_t element_size)
-{
-    if (count < *room)
-        return array;
-    size_t wanted = *room == 0 ? 16 : 2 * *room;
-    void *grown = reallocarray(array, wanted, element_size);
-    if (grown != NULL)
-        *room = wanted;
-    return grown;
-}
-
 static bool same_class(const struct lingering_class *a, const struct lingering_class *b)
 {
     return a->side == b->side && a->state == b->state && a->unread == b->unread && a->owned == b->owned &&
@@ -53,12 +42,9 @@ static struct class_tally *tally_of(struct survey *survey, const struct lingerin
     for (size_t i = 0; i < survey->tally_count; i++)
         if (same_class(&survey->tallies[i].class, class))
             return &survey->tallies[i];
-    struct class_tally *grown =
-        with_room(survey->tallies, survey->tally_count, &survey->tally_room, sizeof *grown);
-    if (grown == NULL)
+    if (ARRAY_RESERVE(survey->tallies, survey->tally_room, survey->tally_count + 1) != 0)
         return NULL;
-    survey->tallies = grown;
-    struct class_tally *tally = &grown[survey->tally_count++];
+    struct class_tally *tally = &survey->tallies[survey->tally_count++];
     *tally = (struct class_tally){.class = *class};
     tally->class.pid = 0;
     return tally;
@@ -95,11 +81,9 @@ static int add_unowned(struct survey *survey, const struct socket_entry *entry, 
 
 static int hold(struct survey *survey, const struct socket_entry *entry, enum side side)
 {
-    struct held *grown = with_room(survey->held, survey->held_count, &survey->held_room, sizeof *grown);
-    if (grown == NULL)
+    if (ARRAY_RESERVE(survey->held, survey->held_room, survey->held_count + 1) != 0)
         return -ENOMEM;
-    survey->held = grown;
-    grown[survey->held_count++] = (struct held){
+    survey->held[survey->held_count++] = (struct held){
         .inode = entry->inode,
         .heard_ms = entry->heard_ms,
         .side = (uint8_t)side,

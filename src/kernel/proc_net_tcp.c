@@ -79,27 +79,6 @@ int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
     return take_rest(p, entry) ? 0 : -EBADMSG;
 }
 
-static uint64_t mixed(uint64_t hash, const void *bytes, size_t size)
-{
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ ((const uint8_t *)bytes)[i]) * 0x100000001b3U;
-    return hash;
-}
-
-/* A number for a connection, which is one socket, or for a listener, of which SO_REUSEPORT allows several
- * (FNV-1a of 64 bits: that two of a million share one is less likely than one in ten million). */
-static uint64_t identity_of(const struct socket_entry *entry)
-{
-    uint64_t hash = 0xcbf29ce484222325U;
-    hash = mixed(hash, entry->local.bytes, sizeof entry->local.bytes);
-    hash = mixed(hash, entry->remote.bytes, sizeof entry->remote.bytes);
-    hash = mixed(hash, &entry->local_port, sizeof entry->local_port);
-    hash = mixed(hash, &entry->remote_port, sizeof entry->remote_port);
-    if (entry->state == STATE_LISTEN)
-        hash = mixed(hash, &entry->inode, sizeof entry->inode);
-    return hash != 0 ? hash : 1;
-}
-
 /* Where the kernel finds nothing behind the place at which it stopped, at the end at the latest, it counts
  * off from the start what it has shown already (tcp_seq_start): as many sockets as have come meanwhile are
  * then shown a second time. */
@@ -117,7 +96,7 @@ static int proc_net_tcp_each(int family, const struct port_range *only, on_socke
     while (rc == 0 && fgets(line, sizeof line, file) != NULL) {
         struct socket_entry entry;
         rc = proc_net_tcp_parse(line, family, &entry);
-        int is_new = rc == 0 ? number_set_add(&shown, identity_of(&entry)) : rc;
+        int is_new = rc == 0 ? number_set_add(&shown, socket_identity(&entry)) : rc;
         rc = is_new > 0 ? on_entry(context, &entry) : is_new;
     }
     number_set_free(&shown);

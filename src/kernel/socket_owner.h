@@ -1,16 +1,17 @@
 /* socket_owner: which process holds a socket. An index from the inodes of sockets to processes, filled from
- * the descriptors in /proc/PID/fd (man 5 proc), each process read once. */
+ * their descriptors (see process.h), each process read once. */
 #ifndef KERNEL_SOCKET_OWNER_H
 #define KERNEL_SOCKET_OWNER_H
 
-#include <stdbool.h>
+#include "kernel/process.h"
+
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct socket_owners;
 
-/* An index of these inodes, none of which has an owner yet; 0 and repetitions among them do no harm. About 20
+/* An index of these inodes, none of which has an owner yet; 0 and repetitions among them do no harm. About 15
  * bytes an inode. NULL without memory; free it with socket_owners_free(). */
 struct socket_owners *socket_owners_new(const uint64_t *inodes, size_t count);
 void socket_owners_free(struct socket_owners *owners);
@@ -31,33 +32,5 @@ int socket_owners_refused(const struct socket_owners *owners);
 
 /* 0: not found, or not asked for. */
 pid_t socket_owner_of(const struct socket_owners *owners, uint64_t inode);
-
-bool pid_is_among(pid_t pid, const pid_t *pids, int count);
-
-/* The socket that a descriptor in an open /proc/PID/fd is, by its inode: *inode is 0 when it is none, or was
- * closed meanwhile. Returns 0 or a negative errno: EACCES, it is not ours to look into, or the process has
- * ended; anything else failed here. */
-int socket_inode_of(int directory, const char *name, uint64_t *inode);
-
-/* What tells a process, and its set of descriptors, from a later one. */
-struct process_facts {
-    uint64_t started;    /* clock ticks since boot: a pid is used again, with another one */
-    int64_t descriptors; /* that are open; -1: not known (before Linux 6.2) */
-};
-
-/* Returns 0 or a negative errno: ESRCH, there is no such process, or it has ended and its parent has not
- * waited for it yet. */
-int process_facts_of(pid_t pid, struct process_facts *facts);
-
-/* Whether a process is in our network namespace. Returns 0; or a negative errno: EXDEV, it is in another one;
- * ESRCH, there is no such process; EACCES, it is not ours to look into. */
-int process_shares_network(pid_t pid);
-
-/* A process's name (/proc/PID/comm) as one word of visible ASCII, fit for a terminal, a table and a link:
- * every other byte is an underscore. Empty when there is no such process. */
-struct process_command {
-    char text[16];
-};
-struct process_command process_command(pid_t pid);
 
 #endif

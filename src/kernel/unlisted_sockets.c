@@ -1,10 +1,10 @@
 #include "kernel/unlisted_sockets.h"
 
+#include "base/array.h"
+#include "base/number_set.h"
 #include "kernel/address.h"
-#include "kernel/socket_owner.h"
+#include "kernel/process.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,75 +22,39 @@ struct holding {
     int fd;
 };
 
-/* A list that grows: of holdings, or of inodes. */
-struct list {
-    void *items;
-    size_t item_size, count, room;
+/* Each socket once, with the first process that was found to hold it. */
+struct holdings {
+    struct holding *each;
+    size_t count, room;
+    struct number_set inodes;
+    pid_t pid; /* being read */
 };
-
-static int append(struct list *list, const void *item)
-{
-    if (list->count == list->room) {
-        size_t room = list->room > 0 ? 2 * list->room : 64;
-        void *grown = realloc(list->items, room * list->item_size);
-        if (grown == NULL)
-            return -ENOMEM;
-        list->items = grown;
-        list->room = room;
-    }
-    memcpy((char *)list->items + list->count++ * list->item_size, item, list->item_size);
-    return 0;
-}
-
-/* An inode is the first member of all that is sorted and searched here. */
-static int by_inode(const void *a, const void *b)
-{
-    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
-    return (one > other) - (one < other);
-}
-
-static void sort(struct list *list)
-{
-    if (list->count > 0)
-        qsort(list->items, list->count, list->item_size, by_inode);
-}
 
 /* ---- what they hold ---- */
 
-static int read_descriptors(pid_t pid, struct list *held)
+static int hold(void *context, int fd, uint64_t inode)
 {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return errno == ENOENT ? -ESRCH : -errno;
-    int rc = 0;
-    const struct dirent *entry;
-    while (rc == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
-        struct holding holding = {.pid = pid, .fd = (int)strtol(entry->d_name, NULL, 10)};
-        if (!isdigit((unsigned char)entry->d_name[0]))
-            continue;
-        rc = socket_inode_of(dirfd(directory), entry->d_name, &holding.inode);
-        if (rc == 0 && holding.inode != 0)
-            rc = append(held, &holding);
-    }
-    if (rc == 0 && entry == NULL && errno != 0)
-        rc = errno == ENOENT ? -ESRCH : -errno; /* it ended while it was read */
-    closedir(directory);
+    struct holdings *held = context;
+    int rc = number_set_add(&held->inodes, inode);
+    if (rc <= 0)
+        return rc;
+    rc = ARRAY_RESERVE(held->each, held->room, held->count + 1);
+    if (rc == 0)
+        held->each[held->count++] = (struct holding){.inode = inode, .pid = held->pid, .fd = fd};
     return rc;
 }
 
 /* `there`: one of them that is. */
-static int read_all_descriptors(const pid_t *pids, int count, struct list *held, pid_t *there)
+static int read_all_descriptors(const pid_t *pids, int count, struct holdings *held, pid_t *there)
 {
     int rc = 0;
     *there = 0;
     for (int i = 0; i < count && rc == 0; i++) {
-        rc = read_descriptors(pids[i], held);
+        held->pid = pids[i];
+        rc = process_each_socket(pids[i], hold, held);
         *there = rc == 0 ? pids[i] : *there;
         rc = rc == -ESRCH ? 0 : rc;
     }
-    sort(held);
     return rc == 0 && *there == 0 ? -ESRCH : rc;
 }
 
@@ -106,7 +70,7 @@ static uint64_t inode_in(char *line)
     return word != NULL ? strtoull(word, NULL, 10) : 0;
 }
 
-static int read_table(pid_t pid, const char *name, struct list *listed)
+static int read_table(pid_t pid, const char *name, struct number_set *listed)
 {
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/%d/net/%s", (int)pid, name);
@@ -114,26 +78,25 @@ static int read_table(pid_t pid, const char *name, struct list *listed)
     if (file == NULL)
         return -errno;
     int rc = 0;
-    while (rc == 0 && fgets(line, sizeof line, file) != NULL) {
+    while (rc >= 0 && fgets(line, sizeof line, file) != NULL) {
         uint64_t inode = inode_in(line);
         if (inode != 0)
-            rc = append(listed, &inode);
+            rc = number_set_add(listed, inode);
     }
-    if (rc == 0 && ferror(file))
-        rc = -EIO;
+    if (rc >= 0)
+        rc = ferror(file) ? -EIO : 0;
     fclose(file);
     return rc;
 }
 
 /* Half a table would make ghosts of the other half. */
-static int read_tables(pid_t pid, struct list *listed)
+static int read_tables(pid_t pid, struct number_set *listed)
 {
     int rc = read_table(pid, "tcp", listed);
     if (rc == 0)
         rc = read_table(pid, "tcp6", listed);
     if (rc == -ENOENT && listed->count > 0)
         rc = 0; /* a kernel without IPv6 has no sockets of it */
-    sort(listed);
     return rc == -ENOENT ? -ESRCH : rc;
 }
 
@@ -171,45 +134,50 @@ static bool is_unused(const struct holding *holding)
     return is_known && port == 0;
 }
 
-static bool is_listed(const struct list *listed, uint64_t inode)
+static int take_unlisted(const struct holdings *held, const struct number_set *listed,
+                         struct unlisted_sockets *found)
 {
-    return listed->count > 0 &&
-           bsearch(&inode, listed->items, listed->count, listed->item_size, by_inode) != NULL;
-}
-
-static int take_unlisted(const struct list *held, const struct list *listed, struct list *unlisted)
-{
-    const struct holding *each = held->items;
+    size_t room = 0;
     int rc = 0;
     for (size_t i = 0; i < held->count && rc >= 0; i++) {
-        bool is_repeated = i > 0 && each[i].inode == each[i - 1].inode;
-        if (is_repeated || is_listed(listed, each[i].inode))
+        const struct holding *holding = &held->each[i];
+        if (number_set_has(listed, holding->inode))
             continue;
-        const struct unlisted_socket found = {.inode = each[i].inode, .pid = each[i].pid};
-        rc = is_tcp(&each[i]);
-        if (rc > 0 && !is_unused(&each[i]))
-            rc = append(unlisted, &found);
+        rc = is_tcp(holding);
+        if (rc <= 0 || is_unused(holding))
+            continue;
+        rc = ARRAY_RESERVE(found->each, room, found->count + 1);
+        if (rc == 0)
+            found->each[found->count++] =
+                (struct unlisted_socket){.inode = holding->inode, .pid = holding->pid};
     }
     return rc < 0 ? rc : 0;
 }
 
+static int by_inode(const void *a, const void *b)
+{
+    const struct unlisted_socket *one = a, *other = b;
+    return (one->inode > other->inode) - (one->inode < other->inode);
+}
+
 int unlisted_sockets_read(const pid_t *pids, int count, struct unlisted_sockets *found)
 {
-    struct list held = {.item_size = sizeof(struct holding)}, listed = {.item_size = sizeof(uint64_t)},
-                unlisted = {.item_size = sizeof(struct unlisted_socket)};
+    struct holdings held = {.count = 0};
+    struct number_set listed = {0};
     pid_t there;
+    *found = (struct unlisted_sockets){0};
     int rc = read_all_descriptors(pids, count, &held, &there);
     if (rc == 0)
         rc = read_tables(there, &listed);
     if (rc == 0)
-        rc = take_unlisted(&held, &listed, &unlisted);
-    free(held.items);
-    free(listed.items);
-    *found = (struct unlisted_sockets){0};
-    if (rc == 0)
-        *found = (struct unlisted_sockets){.each = unlisted.items, .count = unlisted.count};
-    else
-        free(unlisted.items);
+        rc = take_unlisted(&held, &listed, found);
+    free(held.each);
+    number_set_free(&held.inodes);
+    number_set_free(&listed);
+    if (rc != 0)
+        unlisted_sockets_free(found);
+    else if (found->count > 0)
+        qsort(found->each, found->count, sizeof *found->each, by_inode);
     return rc;
 }
 
@@ -221,8 +189,9 @@ void unlisted_sockets_free(struct unlisted_sockets *sockets)
 
 bool unlisted_sockets_have(const struct unlisted_sockets *sockets, uint64_t inode)
 {
+    const struct unlisted_socket wanted = {.inode = inode};
     return sockets->count > 0 &&
-           bsearch(&inode, sockets->each, sockets->count, sizeof *sockets->each, by_inode) != NULL;
+           bsearch(&wanted, sockets->each, sockets->count, sizeof *sockets->each, by_inode) != NULL;
 }
 
 int64_t unlisted_sockets(pid_t pid)

@@ -1,5 +1,7 @@
 #include "kernel/witness.h"
 
+#include "base/hash.h"
+
 #include <stdbool.h>
 #include <string.h>
 
@@ -25,6 +27,17 @@ const struct witness_backend *witness_named(const char *name)
         if (strcmp(backends[i]->name, name) == 0)
             return backends[i];
     return NULL;
+}
+
+uint64_t socket_identity(const struct socket_entry *entry)
+{
+    uint64_t hash = hash_add(HASH_OF_NOTHING, entry->local.bytes, sizeof entry->local.bytes);
+    hash = hash_add(hash, entry->remote.bytes, sizeof entry->remote.bytes);
+    hash = hash_add(hash, &entry->local_port, sizeof entry->local_port);
+    hash = hash_add(hash, &entry->remote_port, sizeof entry->remote_port);
+    if (entry->state == STATE_LISTEN)
+        hash = hash_add(hash, &entry->inode, sizeof entry->inode);
+    return hash != 0 ? hash : 1;
 }
 
 struct tally {

@@ -27,6 +27,10 @@ struct socket_entry {
     int64_t backlog;    /* of a LISTEN socket: what listen() was given; -1: not known */
 };
 
+/* A number for a socket, the same in every look, never 0: for a connection that of its two ends, for a
+ * listener, of which SO_REUSEPORT allows several, with its inode. (A hash: see hash.h.) */
+uint64_t socket_identity(const struct socket_entry *entry);
+
 struct port_range {
     uint16_t first, last; /* inclusive */
 };

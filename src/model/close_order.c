@@ -1,6 +1,7 @@
 #include "model/close_order.h"
 
 #include "base/nearest.h"
+#include "base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -328,13 +329,10 @@ int order_time_wait_per_connection(const struct close_order *order)
 struct state_set_text state_set_text(uint32_t set)
 {
     struct state_set_text out = {""};
-    size_t used = 0;
     for (int i = 0; i <= LIFE_ORDER_COUNT; i++) {
         enum tcp_state state = i < LIFE_ORDER_COUNT ? tcp_state_in_life_order((size_t)i) : STATE_GONE;
-        if (!state_set_has(set, state) || used >= sizeof out.text)
-            continue;
-        used += (size_t)snprintf(out.text + used, sizeof out.text - used, "%s%s", used > 0 ? " or " : "",
-                                 tcp_state_name(state));
+        if (state_set_has(set, state))
+            TEXT_ADD(out.text, "%s%s", out.text[0] != '\0' ? " or " : "", tcp_state_name(state));
     }
     return out;
 }

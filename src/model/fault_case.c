@@ -1,6 +1,6 @@
 #include "model/fault_case.h"
 
-#include <stdio.h>
+#include "base/text.h"
 
 static const char *const eof_texts[] = {
     [EOF_ANY] = "",
@@ -17,10 +17,10 @@ static const char *const owner_texts[][SIDE_COUNT] = {
 
 struct signature_text signature_text(const struct signature *signature)
 {
-    struct signature_text out;
+    struct signature_text out = {""};
     enum side side = signature->at_fault;
     bool lingers = signature->state != STATE_GONE;
-    snprintf(out.text, sizeof out.text, "%s %s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
+    TEXT_ADD(out.text, "%s %s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
              lingers ? tcp_state_name(signature->state) : "lingers", eof_texts[signature->eof],
              owner_texts[signature->owner][side], signature->has_counter ? ", " : "",
              signature->has_counter ? kernel_counter_name(signature->counter) : "",

@@ -3,8 +3,6 @@
 #include "kernel/host_limits.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #define SERVER    SIDE_SET(SIDE_SERVER)
 #define CLIENT    SIDE_SET(SIDE_CLIENT)
@@ -14,15 +12,19 @@
         (act), (by), {[SIDE_SERVER] = (on_server), [SIDE_CLIENT] = (on_client)}, 0, 0                        \
     }
 
-/* Each for the side that is usual; `mirrors` says that the other side can be in it as well. */
+/* What is said of an end of one side in that state. */
+struct state_text {
+    const char *summary, *meaning;
+};
+
+/* The steps are those for the side that is usual; a side without a text is never in that state. */
 struct state_row {
     enum tcp_state state;
     enum side side;
-    bool mirrors;
     const char *given_up_by;
     int64_t lasts_at_most_ms;
     enum opening opening;
-    const char *summary, *meaning;
+    struct state_text on[SIDE_COUNT];
     struct order_step steps[ORDER_STEPS_MAX];
 };
 
@@ -30,84 +32,108 @@ static const struct state_row rows[] = {
     {.state = STATE_LISTEN,
      .side = SIDE_SERVER,
      .opening = OPENING_LISTENERS,
-     .summary = "a server waits for connections",
-     .meaning = "socket(), bind(), listen(): as many sockets, which share ports (SO_REUSEPORT)."},
+     .on = {[SIDE_SERVER] = {.summary = "a server waits for connections",
+                             .meaning = "socket(), bind(), listen(): as many sockets, which share ports "
+                                        "(SO_REUSEPORT)."}}},
     {.state = STATE_SYN_SENT,
      .side = SIDE_CLIENT,
      .opening = OPENING_UNANSWERED,
      .given_up_by = "net.ipv4.tcp_syn_retries",
-     .summary = "the client has asked for a connection, and nobody answers",
-     .meaning = "The listener drops every SYN, as a firewall without manners does. The client sends it again "
-                "after 1, 2, 4 ... seconds."},
+     .on = {[SIDE_CLIENT] = {.summary = "the client has asked for a connection, and nobody answers",
+                             .meaning = "The listener drops every SYN, as a firewall without manners does. "
+                                        "The client sends it again after 1, 2, 4 ... seconds."}}},
     {.state = STATE_SYN_RECV,
      .side = SIDE_SERVER,
      .opening = OPENING_HALF,
      .given_up_by = "net.ipv4.tcp_synack_retries",
-     .summary = "the server has answered, and the client does not hear it",
-     .meaning = "The client drops the SYN, ACK: half-open connections, as after a SYN flood."},
+     .on = {[SIDE_SERVER] = {.summary = "the server has answered, and the client does not hear it",
+                             .meaning =
+                                 "The client drops the SYN, ACK: half-open connections, as after a SYN "
+                                 "flood."}}},
     {.state = STATE_ESTABLISHED,
      .side = SIDE_SERVER,
-     .mirrors = true,
-     .summary = "the connection is open",
-     .meaning = "Both ends are there, and nobody closes."},
+     .on = {[SIDE_SERVER] = {.summary = "the connection is open",
+                             .meaning = "Both ends are there, and nobody closes."},
+            [SIDE_CLIENT] = {.summary = "the connection is open",
+                             .meaning = "Both ends are there, and nobody closes."}}},
     {.state = STATE_FIN_WAIT1,
      .side = SIDE_SERVER,
-     .mirrors = true,
      .given_up_by = "net.ipv4.tcp_retries2",
-     .summary = "the server has sent its FIN, and no ACK comes back",
-     .meaning = "The client drops what it receives, so the FIN is never acknowledged and is sent again and "
-                "again.",
+     .on = {[SIDE_SERVER] = {.summary = "the server has sent its FIN, and no ACK comes back",
+                             .meaning = "The client drops what it receives, so the FIN is never acknowledged "
+                                        "and is sent again and again."},
+            [SIDE_CLIENT] = {.summary = "the client has sent its FIN, and no ACK comes back",
+                             .meaning = "The server drops what it receives, so the FIN is never acknowledged "
+                                        "and is sent again and again."}},
      .steps = {STEP(ACT_DROP, CLIENT, IN(ESTABLISHED), IN(ESTABLISHED)),
                STEP(ACT_SHUTDOWN, SERVER, IN(FIN_WAIT1), IN(ESTABLISHED))}},
     {.state = STATE_FIN_WAIT2,
      .side = SIDE_CLIENT,
-     .mirrors = true,
-     .summary = "the client has closed its half, the server has not",
-     .meaning = "shutdown(SHUT_WR) and the descriptor kept: FIN_WAIT2 has no timer then.",
+     .on = {[SIDE_SERVER] = {.summary = "the server has closed its half, the client has not",
+                             .meaning = "shutdown(SHUT_WR) and the descriptor kept: FIN_WAIT2 has no timer "
+                                        "then."},
+            [SIDE_CLIENT] = {.summary = "the client has closed its half, the server has not",
+                             .meaning = "shutdown(SHUT_WR) and the descriptor kept: FIN_WAIT2 has no timer "
+                                        "then."}},
      .steps = {STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2))}},
     {.state = STATE_CLOSE_WAIT,
      .side = SIDE_SERVER,
-     .mirrors = true,
-     .summary = "the client has closed its half, the server has not",
-     .meaning = "The server owes the close(); no timer of the kernel ends CLOSE_WAIT.",
+     .on = {[SIDE_SERVER] = {.summary = "the client has closed its half, the server has not",
+                             .meaning = "The server owes the close(); no timer of the kernel ends "
+                                        "CLOSE_WAIT."},
+            [SIDE_CLIENT] = {.summary = "the server has closed its half, the client has not",
+                             .meaning = "The client owes the close(); no timer of the kernel ends "
+                                        "CLOSE_WAIT."}},
      .steps = {STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2))}},
     {.state = STATE_CLOSING,
      .side = SIDE_SERVER,
-     .mirrors = true,
      .given_up_by = "net.ipv4.tcp_retries2",
-     .summary = "both have sent a FIN at once, and the last ACK is missing",
-     .meaning = "The client drops what it receives, so it never hears the server's FIN. It sends its own: "
-                "the server, "
-                "in FIN_WAIT1, gets a FIN instead of the ACK, and waits for that ACK.",
+     .on = {[SIDE_SERVER] = {.summary = "both have sent a FIN at once, and the last ACK is missing",
+                             .meaning = "The client drops what it receives, so it never hears the server's "
+                                        "FIN. It sends its own: the server, in FIN_WAIT1, gets a FIN instead "
+                                        "of the ACK, and waits for that ACK."},
+            [SIDE_CLIENT] = {.summary = "both have sent a FIN at once, and the last ACK is missing",
+                             .meaning = "The server drops what it receives, so it never hears the client's "
+                                        "FIN. It sends its own: the client, in FIN_WAIT1, gets a FIN instead "
+                                        "of the ACK, and waits for that ACK."}},
      .steps = {STEP(ACT_DROP, CLIENT, IN(ESTABLISHED), IN(ESTABLISHED)),
                STEP(ACT_SHUTDOWN, SERVER, IN(FIN_WAIT1), IN(ESTABLISHED)),
                STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSING), IN(FIN_WAIT1))}},
     {.state = STATE_LAST_ACK,
      .side = SIDE_SERVER,
-     .mirrors = true,
      .given_up_by = "net.ipv4.tcp_retries2",
-     .summary = "the server has sent the second FIN, and its ACK is missing",
-     .meaning = "The client closed its half first and then drops: the server's FIN is never acknowledged.",
+     .on = {[SIDE_SERVER] = {.summary = "the server has sent the second FIN, and its ACK is missing",
+                             .meaning =
+                                 "The client closed its half first and then drops: the server's FIN is "
+                                 "never acknowledged."},
+            [SIDE_CLIENT] = {.summary = "the client has sent the second FIN, and its ACK is missing",
+                             .meaning =
+                                 "The server closed its half first and then drops: the client's FIN is "
+                                 "never acknowledged."}},
      .steps = {STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2)),
                STEP(ACT_DROP, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2)),
                STEP(ACT_SHUTDOWN, SERVER, IN(LAST_ACK), IN(FIN_WAIT2))}},
     {.state = STATE_TIME_WAIT,
      .side = SIDE_CLIENT,
-     .mirrors = true,
      .lasts_at_most_ms = TIME_WAIT_LENGTH_MS,
-     .summary = "both have closed, the client first",
-     .meaning =
-         "The side that closed first keeps the connection's ports for a minute, until late segments are "
-         "dead. No setting changes that.",
+     .on = {[SIDE_SERVER] = {.summary = "both have closed, the server first",
+                             .meaning = "The side that closed first keeps the connection's ports for a "
+                                        "minute, until late segments are dead. No setting changes that."},
+            [SIDE_CLIENT] = {.summary = "both have closed, the client first",
+                             .meaning = "The side that closed first keeps the connection's ports for a "
+                                        "minute, until late segments are dead. No setting changes that."}},
      .steps = {STEP(ACT_CLOSE, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2)),
                STEP(ACT_CLOSE, SERVER, IN(GONE), IN(TIME_WAIT))}},
     {.state = STATE_CLOSE,
      .side = SIDE_SERVER,
-     .mirrors = true,
-     .summary = "the client has reset the connection, the server keeps its descriptor",
-     .meaning =
-         "A ghost: the descriptor is open, its socket is in no table. Only TCP_INFO, asked of the descriptor "
-         "itself, says CLOSE.",
+     .on = {[SIDE_SERVER] = {.summary = "the client has reset the connection, the server keeps its "
+                                        "descriptor",
+                             .meaning = "A ghost: the descriptor is open, its socket is in no table. Only "
+                                        "TCP_INFO, asked of the descriptor itself, says CLOSE."},
+            [SIDE_CLIENT] = {.summary = "the server has reset the connection, the client keeps its "
+                                        "descriptor",
+                             .meaning = "A ghost: the descriptor is open, its socket is in no table. Only "
+                                        "TCP_INFO, asked of the descriptor itself, says CLOSE."}},
      .steps = {STEP(ACT_ABORT, CLIENT, IN(GONE), IN(GONE))}},
 };
 
@@ -135,48 +161,29 @@ static void mirror(struct order_step *step)
     step->expect[SIDE_CLIENT] = on_server;
 }
 
-/* The texts speak of the usual side; here the two change places. */
-static void exchange_sides(const char *text, char *out, size_t size)
-{
-    static const char *const words[SIDE_COUNT] = {[SIDE_SERVER] = "server", [SIDE_CLIENT] = "client"};
-    size_t used = 0;
-    while (*text != '\0' && used + 1 < size) {
-        const char *word = NULL;
-        for (int side = 0; side < SIDE_COUNT && word == NULL; side++)
-            if (strncmp(text, words[side], strlen(words[side])) == 0)
-                word = words[side_other((enum side)side)];
-        int written = word != NULL ? snprintf(out + used, size - used, "%s", word)
-                                   : snprintf(out + used, size - used, "%c", *text);
-        used += (size_t)written;
-        text += word != NULL ? strlen(word) : 1; /* both words have the same length */
-    }
-}
-
 int kept_state_make(enum tcp_state state, enum side side, struct kept_state *out)
 {
     const struct state_row *row = find_row(state);
-    if (row == NULL || (side != SIDE_COUNT && side != row->side && !row->mirrors))
+    if (row == NULL)
         return -EINVAL;
-    bool is_mirrored = side != SIDE_COUNT && side != row->side;
+    if (side == SIDE_COUNT)
+        side = row->side;
+    const struct state_text *text = &row->on[side];
+    if (text->summary == NULL)
+        return -EINVAL;
     *out = (struct kept_state){
         .state = state,
-        .side = is_mirrored ? side_other(row->side) : row->side,
+        .side = side,
         .order = {.name = tcp_state_name(state),
-                  .summary = row->summary,
-                  .meaning = row->meaning,
+                  .summary = text->summary,
+                  .meaning = text->meaning,
                   .opening = row->opening},
         .given_up_by = row->given_up_by,
         .lasts_at_most_ms = row->lasts_at_most_ms,
     };
-    if (is_mirrored) {
-        exchange_sides(row->summary, out->summary, sizeof out->summary);
-        exchange_sides(row->meaning, out->meaning, sizeof out->meaning);
-        out->order.summary = out->summary;
-        out->order.meaning = out->meaning;
-    }
     for (int i = 0; i < ORDER_STEPS_MAX && row->steps[i].act != ACT_NONE; i++) {
         out->order.steps[i] = row->steps[i];
-        if (is_mirrored)
+        if (side != row->side)
             mirror(&out->order.steps[i]);
     }
     return 0;

@@ -7,8 +7,7 @@
 struct kept_state {
     enum tcp_state state;     /* that the last step is to keep */
     enum side side;           /* whose ends are in it */
-    struct close_order order; /* its name is tcp_state_name(state); its texts are here: */
-    char summary[128], meaning[320];
+    struct close_order order; /* its name is tcp_state_name(state) */
     const char *given_up_by;  /* the setting after whose count of retransmissions it ends; NULL: none */
     int64_t lasts_at_most_ms; /* a clock of the kernel that nothing stretches; 0: none */
 };
@@ -17,8 +16,8 @@ struct kept_state {
  */
 enum tcp_state kept_state_at(size_t i);
 
-/* Fills `out`, which must stay where it is, for that side; SIDE_COUNT: the one that is usual. Returns 0, or
- * -EINVAL when ends of that side are never in that state. */
+/* Fills `out` for that side; SIDE_COUNT: the one that is usual. Returns 0, or -EINVAL when ends of that side
+ * are never in that state. */
 int kept_state_make(enum tcp_state state, enum side side, struct kept_state *out);
 
 /* How many ends of its side a look shows in the state: ghosts for CLOSE, which no table shows. */

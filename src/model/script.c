@@ -1,5 +1,7 @@
 #include "model/script.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,11 +44,12 @@ struct script script_of(const struct close_order *order, enum side side)
 
 struct script_text script_text(const struct script *script)
 {
-    struct script_text out = {"-"};
-    size_t used = 0;
-    for (int i = 0; i < script->count && used < sizeof out.text; i++)
-        used += (size_t)snprintf(out.text + used, sizeof out.text - used, "%s%s@%s", i > 0 ? " " : "",
-                                 act_name(script->steps[i].act), trigger_names[script->steps[i].when]);
+    struct script_text out = {""};
+    for (int i = 0; i < script->count; i++)
+        TEXT_ADD(out.text, "%s%s@%s", i > 0 ? " " : "", act_name(script->steps[i].act),
+                 trigger_names[script->steps[i].when]);
+    if (script->count == 0)
+        TEXT_ADD(out.text, "-");
     return out;
 }
 

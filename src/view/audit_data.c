@@ -1,6 +1,6 @@
 /* audit_data: an audit for scripts: JSON, CSV. */
-#include "base/csv_field.h"
 #include "base/json_writer.h"
+#include "base/printable.h"
 #include "base/version.h"
 #include "view/audit_view.h"
 #include "view/view.h"
@@ -103,7 +103,7 @@ static void put_connection(FILE *out, const struct audit_connection *connection)
     fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,", connection->bytes, audit_group_name(connection->group),
             connection->server_seen ? tcp_state_name(connection->server_state) : "", connection->unread,
             (int)connection->owner);
-    csv_put_text(out, connection->command);
+    printable_put_csv(out, connection->command);
     fprintf(out, ",%d\n", connection->held_to_the_end);
 }
 

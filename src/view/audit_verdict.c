@@ -1,6 +1,7 @@
 /* audit_verdict: what an audit means, in sentences. */
 #include "base/number_text.h"
-#include "kernel/socket_owner.h"
+#include "base/text.h"
+#include "kernel/process.h"
 #include "view/audit_view.h"
 
 #include <stdarg.h>
@@ -11,10 +12,9 @@ static void say(struct audit_verdict *verdict, const char *format, ...) __attrib
 
 static void say(struct audit_verdict *verdict, const char *format, ...)
 {
-    size_t length = strlen(verdict->text);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(verdict->text + length, sizeof verdict->text - length, format, arguments);
+    text_vadd(verdict->text, sizeof verdict->text, format, arguments);
     va_end(arguments);
 }
 

@@ -1,5 +1,6 @@
 #include "view/connection_text.h"
 
+#include "base/text.h"
 #include "base/wrap.h"
 
 #include <stdbool.h>
@@ -86,12 +87,10 @@ const char *change_words(const struct end_sight before[SIDE_COUNT], const struct
 struct countdown countdown_text(const struct end_sight ends[SIDE_COUNT])
 {
     struct countdown out = {""};
-    size_t used = 0;
     for (int side = 0; side < SIDE_COUNT; side++)
         if (ends[side].ends_in_ms >= 0)
-            used +=
-                (size_t)snprintf(out.text + used, sizeof out.text - used, "%s%s on the %s: %lld s left",
-                                 used > 0 ? ", " : "", tcp_state_name(ends[side].state),
-                                 side_name((enum side)side), (long long)(ends[side].ends_in_ms + 999) / 1000);
+            TEXT_ADD(out.text, "%s%s on the %s: %lld s left", out.text[0] != '\0' ? ", " : "",
+                     tcp_state_name(ends[side].state), side_name((enum side)side),
+                     (long long)(ends[side].ends_in_ms + 999) / 1000);
     return out;
 }

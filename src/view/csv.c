@@ -3,6 +3,7 @@
 #include "analysis/debt.h"
 #include "base/output.h"
 #include "base/printable.h"
+#include "base/text.h"
 #include "view/sample_row.h"
 #include "view/view.h"
 
@@ -40,8 +41,8 @@ static void put_flow(FILE *out, const struct sample *sample, const struct sample
 /* A launcher may have anything in it, and no row has quotes. */
 static void put_host(FILE *out, const char *host)
 {
-    char text[256];
-    snprintf(text, sizeof text, "%s", host);
+    char text[256] = "";
+    TEXT_ADD(text, "%s", host);
     printable(text);
     for (char *p = text; (p = strpbrk(p, ",\"?")) != NULL;)
         *p = '_';

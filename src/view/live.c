@@ -6,6 +6,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/terminal.h"
+#include "base/text.h"
 #include "view/snapshot.h"
 #include "view/view.h"
 
@@ -96,10 +97,9 @@ static void append(char *line, const char *format, ...) __attribute__((format(pr
 
 static void append(char *line, const char *format, ...)
 {
-    size_t length = strlen(line);
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(line + length, LINE_MAX - length, format, arguments);
+    text_vadd(line, LINE_MAX, format, arguments);
     va_end(arguments);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/json_writer.h"
 #include "base/number_text.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -204,22 +205,14 @@ struct text {
     char text[512];
 };
 
-static void append(struct text *to, const char *text)
-{
-    size_t length = strlen(to->text);
-    snprintf(to->text + length, sizeof to->text - length, "%s", text);
-}
-
 /* Cut to the width in the middle, so that the last `tail` characters stay. */
 static void append_name(struct text *to, const char *name, int width, int tail)
 {
     int length = (int)strlen(name);
-    char cell[CELL_SIZE + 16];
     if (length > width && tail + 2 < width)
-        snprintf(cell, sizeof cell, "%.*s..%s", width - tail - 2, name, name + length - tail);
+        TEXT_ADD(to->text, "%.*s..%s", width - tail - 2, name, name + length - tail);
     else
-        snprintf(cell, sizeof cell, "%-*.*s", width, width, name);
-    append(to, cell);
+        TEXT_ADD(to->text, "%-*.*s", width, width, name);
 }
 
 /* The states that it is in, CLOSE_WAIT apart, which has a column of its own: as many as there is room for. */
@@ -238,10 +231,10 @@ static void append_others(struct text *to, const struct watch_row *row, int colu
         snprintf(one, sizeof one, " %s %s", grouped(row->of[states[i]]).text, tcp_state_name(states[i]));
         size_t needed = strlen(to->text) + strlen(one) + (i + 1 < count ? sizeof more - 1 : 0);
         if (columns > 0 && needed > (size_t)columns) {
-            append(to, more);
+            TEXT_ADD(to->text, "%s", more);
             return;
         }
-        append(to, one);
+        TEXT_ADD(to->text, "%s", one);
     }
 }
 
@@ -256,17 +249,15 @@ static void print_line(FILE *out, const struct layout *layout, const struct line
 {
     struct text text = {""};
     append_name(&text, line->cells[WHERE], layout->width[WHERE], tail_of_where(line->cells[WHERE]));
-    append(&text, " ");
+    TEXT_ADD(text.text, " ");
     append_name(&text, line->cells[PROCESS], layout->width[PROCESS], line->tail);
-    for (int i = CLOSE_WAIT; i < COLUMNS; i++) {
-        char cell[CELL_SIZE + 16];
-        snprintf(cell, sizeof cell, " %*s", layout->width[i], line->cells[i]);
-        append(&text, i != UNREAD || layout->has_unread ? cell : "");
-    }
+    for (int i = CLOSE_WAIT; i < COLUMNS; i++)
+        if (i != UNREAD || layout->has_unread)
+            TEXT_ADD(text.text, " %*s", layout->width[i], line->cells[i]);
     if (line->row != NULL)
         append_others(&text, line->row, layout->columns);
     else
-        append(&text, " others");
+        TEXT_ADD(text.text, " others");
     size_t length = strlen(text.text);
     while (length > 0 && text.text[length - 1] == ' ')
         length--;
@@ -287,12 +278,12 @@ static void print_note(FILE *out, int columns, const char *format, ...) __attrib
 
 static void print_note(FILE *out, int columns, const char *format, ...)
 {
-    struct text note;
+    char note[512] = "";
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(note.text, sizeof note.text, format, arguments);
+    text_vadd(note, sizeof note, format, arguments);
     va_end(arguments);
-    fprintf(out, "%.*s\n", columns > 0 ? columns : (int)strlen(note.text), note.text);
+    fprintf(out, "%.*s\n", columns > 0 ? columns : (int)strlen(note), note);
 }
 
 static void print_hidden(FILE *out, const struct watch_page *page, int columns)

@@ -1,6 +1,8 @@
 #include "watch/watch.h"
 
+#include "base/array.h"
 #include "base/clock.h"
+#include "base/number_set.h"
 #include "kernel/host_limits.h"
 #include "kernel/socket_owner.h"
 #include "kernel/witness.h"
@@ -18,6 +20,7 @@ enum {
 
 /* One socket of the look under way. */
 struct seen {
+    uint64_t key; /* by which it is known at the next look */
     uint64_t inode;
     struct address remote;
     uint16_t local_port, remote_port;
@@ -32,7 +35,6 @@ struct seen {
 
 /* What was known of a socket at the last look. */
 struct known {
-    uint64_t key;
     pid_t pid;
     int64_t close_wait_since_us; /* 0: it was not */
 };
@@ -53,10 +55,12 @@ struct watch {
 
     struct seen *seen;
     size_t seen_count, seen_room;
-    struct known *known; /* by key */
-    size_t known_count, known_held;
+    struct number_set known_keys;
+    struct known *known;       /* by the slots of the keys */
+    size_t known_held;         /* of them with an inode */
     struct process *processes; /* by pid */
-    int process_count, process_room;
+    int process_count;
+    size_t process_room;
     int refused;
     bool had_news; /* at the last look: who owns what may have been in motion */
 
@@ -104,12 +108,19 @@ void watch_free(struct watch *watch)
     for (int set = 0; set < WATCH_SETS; set++)
         watch_table_free(&watch->tables[set]);
     free(watch->seen);
+    number_set_free(&watch->known_keys);
     free(watch->known);
     free(watch->processes);
     free(watch);
 }
 
 /* ---- the sockets ---- */
+
+/* The inode; of a socket that nobody has, its two ends, with a bit that no inode has. */
+static uint64_t key_of_socket(const struct socket_entry *entry)
+{
+    return entry->inode != 0 ? entry->inode : socket_identity(entry) | 1ULL << 63;
+}
 
 static int note_socket(void *context, const struct socket_entry *entry)
 {
@@ -121,15 +132,10 @@ static int note_socket(void *context, const struct socket_entry *entry)
     uint16_t port = watch->settings.port;
     if (port != 0 && entry->local_port != port && entry->remote_port != port)
         return 0;
-    if (watch->seen_count == watch->seen_room) {
-        size_t room = watch->seen_room > 0 ? 2 * watch->seen_room : 1024;
-        struct seen *grown = realloc(watch->seen, room * sizeof *grown);
-        if (grown == NULL)
-            return -ENOMEM;
-        watch->seen = grown;
-        watch->seen_room = room;
-    }
-    watch->seen[watch->seen_count++] = (struct seen){.inode = entry->inode,
+    if (ARRAY_RESERVE(watch->seen, watch->seen_room, watch->seen_count + 1) != 0)
+        return -ENOMEM;
+    watch->seen[watch->seen_count++] = (struct seen){.key = key_of_socket(entry),
+                                                     .inode = entry->inode,
                                                      .remote = address_unmapped(&entry->remote),
                                                      .local_port = entry->local_port,
                                                      .remote_port = entry->remote_port,
@@ -208,26 +214,10 @@ static int find_servers(struct watch *watch)
 
 /* ---- what was known ---- */
 
-/* The inode; of a socket that nobody has, its two ends (FNV-1a), with a bit that no inode has. */
-static uint64_t key_of_socket(const struct seen *seen)
-{
-    uint64_t hash = 0xcbf29ce484222325U ^ seen->local_port ^ (uint64_t)seen->remote_port << 16;
-    for (size_t i = 0; i < sizeof seen->remote.bytes; i++)
-        hash = (hash ^ seen->remote.bytes[i]) * 0x100000001b3U;
-    return seen->inode != 0 ? seen->inode : hash | 1ULL << 63;
-}
-
-static int by_key(const void *a, const void *b)
-{
-    const struct known *one = a, *other = b;
-    return (one->key > other->key) - (one->key < other->key);
-}
-
 static const struct known *find_known(const struct watch *watch, const struct seen *seen)
 {
-    const struct known key = {.key = key_of_socket(seen)};
-    return watch->known_count > 0 ? bsearch(&key, watch->known, watch->known_count, sizeof key, by_key)
-                                  : NULL;
+    size_t slot = number_set_slot(&watch->known_keys, seen->key);
+    return slot != NO_SLOT ? &watch->known[slot] : NULL;
 }
 
 /* When it came to CLOSE_WAIT, as far as this look and the earlier ones can tell; 0: it is not in it. The
@@ -260,25 +250,36 @@ static bool recall(struct watch *watch, int64_t now_us)
     return are_same && held == watch->known_held;
 }
 
+static bool is_worth_knowing(const struct seen *seen)
+{
+    return seen->inode != 0 || seen->state == STATE_CLOSE_WAIT;
+}
+
 static int remember(struct watch *watch)
 {
-    struct known *fresh = calloc(watch->seen_count + 1, sizeof *fresh);
+    struct number_set keys = {0};
     size_t count = 0, held = 0;
-    if (fresh == NULL)
+    for (size_t i = 0; i < watch->seen_count; i++)
+        count += is_worth_knowing(&watch->seen[i]);
+    int rc = number_set_reserve(&keys, count);
+    struct known *fresh = rc == 0 ? calloc(keys.slot_count, sizeof *fresh) : NULL;
+    if (fresh == NULL) {
+        number_set_free(&keys);
         return -ENOMEM;
+    }
     for (size_t i = 0; i < watch->seen_count; i++) {
         const struct seen *seen = &watch->seen[i];
         held += seen->inode != 0;
-        if (seen->inode != 0 || seen->state == STATE_CLOSE_WAIT)
-            fresh[count++] = (struct known){.key = key_of_socket(seen),
-                                            .pid = seen->pid,
-                                            .close_wait_since_us = seen->close_wait_since_us};
+        if (!is_worth_knowing(seen))
+            continue;
+        number_set_add(&keys, seen->key);
+        fresh[number_set_slot(&keys, seen->key)] =
+            (struct known){.pid = seen->pid, .close_wait_since_us = seen->close_wait_since_us};
     }
-    if (count > 0)
-        qsort(fresh, count, sizeof *fresh, by_key);
+    number_set_free(&watch->known_keys);
     free(watch->known);
+    watch->known_keys = keys;
     watch->known = fresh;
-    watch->known_count = count;
     watch->known_held = held;
     return 0;
 }
@@ -365,14 +366,8 @@ static int read_process(struct process *process, pid_t pid)
 
 static int insert_process(struct watch *watch, int place, pid_t pid)
 {
-    if (watch->process_count == watch->process_room) {
-        int room = watch->process_room > 0 ? 2 * watch->process_room : 64;
-        struct process *grown = realloc(watch->processes, (size_t)room * sizeof *grown);
-        if (grown == NULL)
-            return -ENOMEM;
-        watch->processes = grown;
-        watch->process_room = room;
-    }
+    if (ARRAY_RESERVE(watch->processes, watch->process_room, watch->process_count + 1) != 0)
+        return -ENOMEM;
     struct process *at = &watch->processes[place];
     memmove(at + 1, at, (size_t)(watch->process_count - place) * sizeof *at);
     watch->process_count++;
@@ -553,36 +548,4 @@ int watch_take(struct watch *watch, bool detailed, struct watch_look *look)
     look->took_s = (double)(monotonic_us() - before_us) / 1e6;
     look->cpu_s = (double)(clock() - cpu_before) / CLOCKS_PER_SEC;
     return rc;
-}
-
-/* ---- what grows ---- */
-
-static bool most_growing(const struct watch_rows *rows, double least_s, struct watch_growth *most)
-{
-    bool is_any = false;
-    for (int i = 0; i < rows->count; i++) {
-        struct trend trend = trend_of(&rows->each[i].growth);
-        if (trend.kind != TREND_LEAK || trend.span_s < least_s ||
-            (is_any && trend.slope_per_s <= most->trend.slope_per_s))
-            continue;
-        is_any = true;
-        most->row = &rows->each[i];
-        most->trend = trend;
-    }
-    return is_any;
-}
-
-bool watch_growing(const struct watch_look *look, double least_s, struct watch_growth *growing)
-{
-    static const double CLEARLY_MORE = 1.5;
-    bool is_any = false;
-    for (int set = 0; set < WATCH_SETS; set++) {
-        struct watch_growth of_set = {.set = (enum watch_set)set};
-        if (!most_growing(&look->sets[set], least_s, &of_set) ||
-            (is_any && of_set.trend.slope_per_s < CLEARLY_MORE * growing->trend.slope_per_s))
-            continue;
-        is_any = true;
-        *growing = of_set;
-    }
-    return is_any;
 }

@@ -1,13 +1,13 @@
 #include "watch/watch_rows.h"
 
-#include <errno.h>
+#include "base/array.h"
+#include "base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert(sizeof(struct watch_key) == 48, "keys are compared as bytes");
 _Static_assert(WATCH_ROWS_MAX < UINT16_MAX, "a slot holds a row's number plus 1");
-
-enum { ROOM_AT_FIRST = 64 };
 
 void watch_table_free(struct watch_table *table)
 {
@@ -15,13 +15,10 @@ void watch_table_free(struct watch_table *table)
     *table = (struct watch_table){.room = 0};
 }
 
-/* FNV-1a, and linear probing: three slots in four are empty. */
+/* Linear probing: three slots in four are empty. */
 static uint16_t *slot_of(struct watch_table *table, const struct watch_key *key)
 {
-    const uint8_t *bytes = (const uint8_t *)key;
-    uint64_t hash = 0xcbf29ce484222325U;
-    for (size_t i = 0; i < sizeof *key; i++)
-        hash = (hash ^ bytes[i]) * 0x100000001b3U;
+    uint64_t hash = hash_add(HASH_OF_NOTHING, key, sizeof *key);
     size_t at = (hash ^ hash >> 32) % WATCH_INDEX_SLOTS;
     while (table->slots[at] != 0 &&
            memcmp(&table->rows.each[table->slots[at] - 1].key, key, sizeof *key) != 0)
@@ -41,25 +38,14 @@ void watch_table_begin(struct watch_table *table)
     }
 }
 
-static int make_room(struct watch_table *table)
-{
-    int room = table->room > 0 ? 2 * table->room : ROOM_AT_FIRST;
-    if (table->rows.count < table->room)
-        return 0;
-    struct watch_row *grown = realloc(table->rows.each, (size_t)room * sizeof *grown);
-    if (grown == NULL)
-        return -ENOMEM;
-    table->rows.each = grown;
-    table->room = room;
-    return 0;
-}
-
 struct watch_row *watch_table_row(struct watch_table *table, const struct watch_key *key, int *error)
 {
     uint16_t *slot = slot_of(table, key);
     if (*slot != 0)
         return &table->rows.each[*slot - 1];
-    if (table->rows.count == WATCH_ROWS_MAX || (*error = make_room(table)) != 0)
+    if (table->rows.count == WATCH_ROWS_MAX)
+        return NULL;
+    if ((*error = ARRAY_RESERVE(table->rows.each, table->room, table->rows.count + 1)) != 0)
         return NULL;
     struct watch_row *row = &table->rows.each[table->rows.count++];
     *row = (struct watch_row){.key = *key, .oldest_ms = -1};
@@ -95,4 +81,36 @@ void watch_table_end(struct watch_table *table, double t_s)
     rows->count = kept;
     if (kept > 0)
         qsort(rows->each, (size_t)kept, sizeof *rows->each, most_close_wait_first);
+}
+
+/* ---- what grows ---- */
+
+static bool most_growing(const struct watch_rows *rows, double least_s, struct watch_growth *most)
+{
+    bool is_any = false;
+    for (int i = 0; i < rows->count; i++) {
+        struct trend trend = trend_of(&rows->each[i].growth);
+        if (trend.kind != TREND_LEAK || trend.span_s < least_s ||
+            (is_any && trend.slope_per_s <= most->trend.slope_per_s))
+            continue;
+        is_any = true;
+        most->row = &rows->each[i];
+        most->trend = trend;
+    }
+    return is_any;
+}
+
+bool watch_growing(const struct watch_look *look, double least_s, struct watch_growth *growing)
+{
+    static const double CLEARLY_MORE = 1.5;
+    bool is_any = false;
+    for (int set = 0; set < WATCH_SETS; set++) {
+        struct watch_growth of_set = {.set = (enum watch_set)set};
+        if (!most_growing(&look->sets[set], least_s, &of_set) ||
+            (is_any && of_set.trend.slope_per_s < CLEARLY_MORE * growing->trend.slope_per_s))
+            continue;
+        is_any = true;
+        *growing = of_set;
+    }
+    return is_any;
 }

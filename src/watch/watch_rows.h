@@ -1,4 +1,4 @@
-/* watch_rows: one set of rows, found again by their keys from look to look. */
+/* watch_rows: one set of rows, found again by their keys from look to look; and which of them grows. */
 #ifndef WATCH_WATCH_ROWS_H
 #define WATCH_WATCH_ROWS_H
 
@@ -9,7 +9,7 @@ enum { WATCH_INDEX_SLOTS = 4 * WATCH_ROWS_MAX };
 /* Zero-initialised: no rows. */
 struct watch_table {
     struct watch_rows rows;
-    int room;
+    size_t room;
     uint16_t slots[WATCH_INDEX_SLOTS]; /* of the look under way: row + 1, by key; 0: empty */
 };
 

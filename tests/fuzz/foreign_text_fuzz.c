@@ -2,7 +2,6 @@
  * are, no order to a terminal, one field, UTF-8. */
 #include "fuzz.h"
 
-#include "base/csv_field.h"
 #include "base/json_writer.h"
 #include "base/printable.h"
 
@@ -24,7 +23,7 @@ static void check_field(const char *text)
     FILE *out = open_memstream(&field, &size);
     if (out == NULL)
         return;
-    csv_put_text(out, text);
+    printable_put_csv(out, text);
     fclose(out);
     bool is_quoted = field[0] == '"';
     if (!is_quoted && strpbrk(field, ",\"\r\n") != NULL)
@@ -69,6 +68,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     for (const char *c = text; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == '\x7f')
+            abort();
+    printable_word(text);
+    for (const char *c = text; *c != '\0'; c++)
+        if (!is_visible_ascii(*c))
             abort();
     free(text);
     return 0;

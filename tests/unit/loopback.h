@@ -136,6 +136,16 @@ static inline enum tcp_state state_of(int fd)
     return (enum tcp_state)info.tcpi_state;
 }
 
+/* The server's descriptor of a connection that the client has reset: no table has its socket any more. */
+static inline int loopback_ghost(void)
+{
+    struct loopback loopback = loopback_pair();
+    reset_connection(&loopback.client);
+    assert_soon(state_of(loopback.server) == STATE_CLOSE);
+    close(loopback.listener);
+    return loopback.server;
+}
+
 /* Those that work here. */
 static inline void for_each_backend(void (*check)(const struct witness_backend *witness))
 {

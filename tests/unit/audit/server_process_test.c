@@ -3,8 +3,7 @@
 #include "../loopback.h"
 #include "audit/ghosts.h"
 #include "audit/server_process.h"
-#include "kernel/ghost.h"
-#include "kernel/socket_owner.h"
+#include "kernel/process.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -119,16 +118,6 @@ static void nothing_is_known_of_the_life_of_nobody(void **state)
     server_life_free(life);
 }
 
-/* A descriptor of a connection that the peer has reset. */
-static int make_ghost(void)
-{
-    struct loopback loopback = loopback_pair();
-    reset_connection(&loopback.client);
-    assert_soon(is_ghost(loopback.server));
-    close(loopback.listener);
-    return loopback.server;
-}
-
 /* What was there before does not count, and one reading is none. */
 static void ghosts_are_new_and_stay(void **state)
 {
@@ -136,16 +125,16 @@ static void ghosts_are_new_and_stay(void **state)
     pid_t self = getpid(), owner;
     const struct server_processes server = {.each = &self, .listening = 1, .count = 1};
     struct ghosts ghosts = {0};
-    int old = make_ghost();
+    int old = loopback_ghost();
     assert_int_equal(ghosts_begin(&ghosts, &server), 0);
-    int fresh = make_ghost();
+    int fresh = loopback_ghost();
     assert_int_equal(ghosts_read(&ghosts, &server, &owner), 0);
     assert_int_equal(ghosts_read(&ghosts, &server, &owner), 1);
     assert_int_equal(owner, self);
     ghosts_renew(&ghosts);
     assert_int_equal(ghosts_read(&ghosts, &server, &owner), 0);
     close(fresh);
-    fresh = make_ghost(); /* perhaps with the same number, but another socket */
+    fresh = loopback_ghost(); /* perhaps with the same number, but another socket */
     assert_int_equal(ghosts_read(&ghosts, &server, &owner), 0);
     close(old);
     assert_int_equal(ghosts_read(&ghosts, &server, &owner), 1);

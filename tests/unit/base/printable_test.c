@@ -63,6 +63,59 @@ static void lengths_of_characters_are_known(void **state)
     assert_int_equal(utf8_length("\x80"), 0);
 }
 
+static void a_word_is_visible_ascii(void **state)
+{
+    (void)state;
+    char text[] = "a b\tc\x7f\xc3\xbc~!";
+    printable_word(text);
+    assert_string_equal(text, "a_b_c___~!");
+    assert_false(is_visible_ascii(' '));
+    assert_false(is_visible_ascii('\xfc'));
+    assert_true(is_visible_ascii('~'));
+}
+
+/* ---- a field of CSV ---- */
+
+static void expect_field(const char *text, const char *field)
+{
+    char *written;
+    size_t length;
+    FILE *out = open_memstream(&written, &length);
+    printable_put_csv(out, text);
+    fclose(out);
+    assert_string_equal(written, field);
+    free(written);
+}
+
+static void plain_text_is_a_field_as_it_is(void **state)
+{
+    (void)state;
+    expect_field("", "");
+    expect_field("nginx", "nginx");
+    expect_field("a b'c", "a b'c");
+}
+
+static void what_would_end_the_field_is_quoted(void **state)
+{
+    (void)state;
+    expect_field("a,b", "\"a,b\"");
+    expect_field("a\"b", "\"a\"\"b\"");
+    expect_field("a\nb\r", "\"a\nb\r\"");
+}
+
+static void a_formula_is_led_by_an_apostrophe(void **state)
+{
+    (void)state;
+    expect_field("=1+1", "'=1+1");
+    expect_field("+1", "'+1");
+    expect_field("-1", "'-1");
+    expect_field("@a", "'@a");
+    expect_field("\tx", "'\tx");
+    expect_field("\rx", "\"'\rx\"");
+    expect_field("=a,\"b\"", "\"'=a,\"\"b\"\"\"");
+    expect_field("a=1", "a=1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +123,10 @@ int main(void)
         cmocka_unit_test(no_order_to_a_terminal_is_left),
         cmocka_unit_test(bytes_that_are_no_utf8_become_question_marks),
         cmocka_unit_test(lengths_of_characters_are_known),
+        cmocka_unit_test(a_word_is_visible_ascii),
+        cmocka_unit_test(plain_text_is_a_field_as_it_is),
+        cmocka_unit_test(what_would_end_the_field_is_quoted),
+        cmocka_unit_test(a_formula_is_led_by_an_apostrophe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 #include "../unit.h"
 
 #include "../loopback.h"
-#include "kernel/ghost.h"
 #include "kernel/unlisted_sockets.h"
 
 #include <errno.h>
@@ -21,21 +20,11 @@ static void a_listener_and_connections_are_listed(void **state)
     close(loopback.listener);
 }
 
-/* A descriptor of a connection that the peer has reset. */
-static int make_ghost(void)
-{
-    struct loopback loopback = loopback_pair();
-    reset_connection(&loopback.client);
-    assert_soon(is_ghost(loopback.server));
-    close(loopback.listener);
-    return loopback.server;
-}
-
 static void a_connection_that_is_over_is_not_listed(void **state)
 {
     (void)state;
     int64_t before = unlisted_sockets(getpid());
-    int fd = make_ghost();
+    int fd = loopback_ghost();
     assert_int_equal(unlisted_sockets(getpid()), before + 1);
     int copy = dup(fd); /* of the same socket */
     assert_int_equal(unlisted_sockets(getpid()), before + 1);
@@ -82,7 +71,7 @@ static void what_two_processes_hold_counts_once(void **state)
 {
     (void)state;
     struct unlisted_sockets of_both;
-    int fd = make_ghost();
+    int fd = loopback_ghost();
     pid_t child = fork();
     if (child == 0) {
         pause();
@@ -107,7 +96,7 @@ static void each_is_found_by_its_inode_with_its_process(void **state)
     struct unlisted_sockets found;
     struct stat of_fd;
     pid_t self = getpid();
-    int fd = make_ghost();
+    int fd = loopback_ghost();
     assert_int_equal(fstat(fd, &of_fd), 0);
     assert_int_equal(unlisted_sockets_read(&self, 1, &found), 0);
     assert_true(unlisted_sockets_have(&found, of_fd.st_ino));

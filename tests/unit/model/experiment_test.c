@@ -36,7 +36,7 @@ static void a_state_has_the_words_of_its_side(void **state)
     assert_int_equal(kept_state_make(STATE_CLOSE_WAIT, SIDE_CLIENT, &kept), 0);
     struct experiment experiment = experiment_of_state(&kept);
     assert_string_equal(experiment.name, "CLOSE_WAIT");
-    assert_ptr_equal(experiment.summary, kept.summary);
+    assert_ptr_equal(experiment.summary, kept.order.summary);
     assert_ptr_equal(experiment.order, &kept.order);
     assert_ptr_equal(experiment.kept, &kept);
 }

@@ -1,0 +1,21 @@
+#include "base/array.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROOM_AT_FIRST = 64 };
+
+int array_grow(void *items, size_t *room, size_t wanted, size_t item_size)
+{
+    void *old;
+    memcpy(&old, items, sizeof old); /* a pointer to anything, and C lets no other type look at it */
+    size_t more = *room > 0 ? 2 * *room : ROOM_AT_FIRST;
+    more = more < wanted ? wanted : more;
+    void *grown = reallocarray(old, more, item_size);
+    if (grown == NULL)
+        return -ENOMEM;
+    memcpy(items, &grown, sizeof grown);
+    *room = more;
+    return 0;
+}

@@ -1,0 +1,147 @@
+#include "kernel/process.h"
+
+#include "base/printable.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A process that is gone is missing from /proc; one that /proc hides (hidepid) is EPERM. */
+static int process_error(int error)
+{
+    return error == ENOENT ? -ESRCH : error == EPERM ? -EACCES : -error;
+}
+
+static int read_text(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return process_error(errno);
+    ssize_t length = read(fd, text, size - 1);
+    int error = errno;
+    close(fd);
+    if (length < 0)
+        return process_error(error);
+    text[length] = '\0';
+    return 0;
+}
+
+int process_stat_of(pid_t pid, struct process_stat *stat)
+{
+    enum { STATE = 3, PARENT = 4, STARTED = 22, EXIT_CODE = 52 }; /* as man 5 proc counts the words */
+    char path[32], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    int rc = read_text(path, text, sizeof text);
+    if (rc != 0)
+        return rc;
+    *stat = (struct process_stat){0};
+    char *rest = strrchr(text, ')'), *word, *next; /* the name before it may have spaces and brackets in it */
+    int i = STATE;
+    for (word = rest != NULL ? strtok_r(rest + 1, " ", &next) : NULL; word != NULL;
+         word = strtok_r(NULL, " ", &next), i++) {
+        if (i == STATE)
+            stat->state = *word;
+        else if (i == PARENT)
+            stat->parent = (pid_t)strtol(word, NULL, 10);
+        else if (i == STARTED)
+            stat->started = strtoull(word, NULL, 10);
+        else if (i == EXIT_CODE)
+            stat->exit_code = (int)strtol(word, NULL, 10);
+    }
+    return i > PARENT ? 0 : -ESRCH;
+}
+
+int process_facts_of(pid_t pid, struct process_facts *facts)
+{
+    char path[32];
+    struct stat directory;
+    struct process_stat stat_now;
+    int rc = process_stat_of(pid, &stat_now);
+    if (rc != 0)
+        return rc;
+    if (stat_now.state == 'Z' || stat_now.state == 'X')
+        return -ESRCH;
+    facts->started = stat_now.started;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    facts->descriptors = stat(path, &directory) == 0 && directory.st_size > 0 ? directory.st_size : -1;
+    return 0;
+}
+
+int process_shares_network(pid_t pid)
+{
+    char path[32];
+    struct stat ours, its;
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    if (stat("/proc/self/ns/net", &ours) != 0)
+        return 0; /* a kernel without namespaces */
+    if (stat(path, &its) != 0)
+        return process_error(errno);
+    return its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ? 0 : -EXDEV;
+}
+
+struct process_command process_command(pid_t pid)
+{
+    struct process_command command = {{0}};
+    char path[32], text[64];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    if (read_text(path, text, sizeof text) != 0)
+        return command;
+    size_t length = strlen(text);
+    text[length > 0 ? length - 1 : 0] = '\0'; /* the newline that the kernel puts at the end */
+    snprintf(command.text, sizeof command.text, "%.*s", (int)sizeof command.text - 1, text);
+    printable_word(command.text);
+    return command;
+}
+
+/* The socket that a descriptor in an open /proc/PID/fd is, by its inode: *inode is 0 when it is none, or was
+ * closed meanwhile. */
+static int inode_of(int directory, const char *name, uint64_t *inode)
+{
+    static const char prefix[] = "socket:[";
+    char target[48];
+    *inode = 0;
+    ssize_t length = readlinkat(directory, name, target, sizeof target - 1);
+    if (length < 0)
+        return errno == ENOENT ? 0 : process_error(errno);
+    target[length] = '\0';
+    if (strncmp(target, prefix, sizeof prefix - 1) == 0)
+        *inode = strtoull(target + sizeof prefix - 1, NULL, 10);
+    return 0;
+}
+
+int process_each_socket(pid_t pid, on_process_socket *on_socket, void *context)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return process_error(errno);
+    const struct dirent *entry;
+    int rc = 0;
+    while (rc == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
+        uint64_t inode;
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        rc = inode_of(dirfd(directory), entry->d_name, &inode);
+        if (rc == 0 && inode != 0)
+            rc = on_socket(context, (int)strtol(entry->d_name, NULL, 10), inode);
+    }
+    if (rc == 0 && entry == NULL && errno != 0)
+        rc = process_error(errno); /* it ended while it was read */
+    closedir(directory);
+    return rc;
+}
+
+bool pid_is_among(pid_t pid, const pid_t *pids, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (pids[i] == pid)
+            return true;
+    return false;
+}

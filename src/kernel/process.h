@@ -1,0 +1,50 @@
+/* process: what /proc/PID tells of a process (man 5 proc): whether it is still the same one, its name, its
+ * network namespace, the sockets that it holds. In all of it the negative errno ESRCH says that there is no
+ * such process, EACCES that it is not ours to look into. */
+#ifndef KERNEL_PROCESS_H
+#define KERNEL_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct process_stat {
+    char state; /* 'Z': it has ended, and its parent has not waited for it yet */
+    pid_t parent;
+    uint64_t started; /* clock ticks since boot: a pid is used again, with another one */
+    int exit_code;    /* of a zombie, as wait() has it; 0 where that is not for us to know */
+};
+
+/* Returns 0 or a negative errno. */
+int process_stat_of(pid_t pid, struct process_stat *stat);
+
+/* What tells a process, and its set of descriptors, from a later one. */
+struct process_facts {
+    uint64_t started;    /* as in its stat */
+    int64_t descriptors; /* that are open; -1: not known (before Linux 6.2) */
+};
+
+/* Returns 0 or a negative errno: ESRCH of a zombie too. */
+int process_facts_of(pid_t pid, struct process_facts *facts);
+
+/* Whether a process is in our network namespace. Returns 0 or a negative errno: EXDEV, it is in another one.
+ */
+int process_shares_network(pid_t pid);
+
+/* A process's name (/proc/PID/comm) as one word of visible ASCII, fit for a terminal, a table and a link:
+ * every other byte is an underscore. Empty when there is no such process. */
+struct process_command {
+    char text[16];
+};
+struct process_command process_command(pid_t pid);
+
+/* Called for each descriptor that is a socket; anything but 0 ends the reading with that value. */
+typedef int on_process_socket(void *context, int fd, uint64_t inode);
+
+/* Reads the descriptors of a process. Returns 0, what the callback ended it with, or a negative errno: any
+ * other than those above, and something failed here (EMFILE). */
+int process_each_socket(pid_t pid, on_process_socket *on_socket, void *context);
+
+bool pid_is_among(pid_t pid, const pid_t *pids, int count);
+
+#endif
