@@ -98,7 +98,7 @@ static void print_examples(const struct command *command)
     fputs("\nExamples:\n", stdout);
     for (int i = 0; i < EXAMPLES_MAX && command->examples[i].line != NULL; i++) {
         const struct command_example *example = &command->examples[i];
-        bool is_long = strlen(example->line) >= EXAMPLE_WIDTH;
+        bool is_long = strlen(example->line) > EXAMPLE_WIDTH - 2;
         printf("  %-*s", example->does != NULL && !is_long ? EXAMPLE_WIDTH : 0, example->line);
         if (example->does != NULL && is_long)
             printf("\n%*s", EXAMPLE_WIDTH + 2, "");

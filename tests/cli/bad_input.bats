@@ -422,127 +422,6 @@ load helper
   refused '"stat"' 'did you mean state?' -- stat close-wait
 }
 
-# ---- a namespace of one's own ----
-
-@test "--sysctl needs --isolate" {
-  refused '--sysctl "net.ipv4.tcp_fin_timeout=5"' 'needs --isolate' -- --sysctl net.ipv4.tcp_fin_timeout=5
-  refused '--sysctl "net.ipv4.tcp_fin_timeout=5"' 'needs --isolate' -- state listen --sysctl net.ipv4.tcp_fin_timeout=5
-  refused '--sysctl "net.ipv4.tcp_fin_timeout=5"' 'needs --isolate' -- server --sysctl net.ipv4.tcp_fin_timeout=5
-  refused '--sysctl "net.ipv4.tcp_fin_timeout=5"' 'needs --isolate' -- walk --sysctl net.ipv4.tcp_fin_timeout=5
-}
-
-@test "--sysctl takes only KEY=VALUE, and only of the network" {
-  local value
-  for value in kernel.pid_max=5 net.ipv4.tcp_fin_timeout net.ipv4.tcp_fin_timeout= =5 net=5 '' fs.file-max=1 \
-    net.ipv4/../../kernel.pid_max=5 /proc/sys/net/core/somaxconn=5 'net.ipv4.tcp fin=5'; do
-    refused "--sysctl \"$value\"" 'must be net.KEY=VALUE' 'net.ipv4.tcp_fin_timeout=5' -- --isolate --sysctl "$value"
-  done
-  refused '--sysctl' 'needs a value' -- --isolate --sysctl
-}
-
-@test "--sysctl takes no setting that a namespace does not have" {
-  local name
-  need_namespaces
-  for name in net.ipv4.nonsense net.ipv4 net.core.netdev_max_backlog net.ipv4.tcp_max_orphans net.core.rmem_max; do
-    refused "--sysctl \"$name=5\"" "$name is no setting of a network namespace" -- --isolate --sysctl "$name=5"
-  done
-}
-
-@test "--sysctl takes no value that the kernel refuses" {
-  local value
-  need_namespaces
-  for value in tcp_fin_timeout=abc tcp_fin_timeout=99999999999999999999 'tcp_fin_timeout=5 6' \
-    'ip_local_port_range=40000 30000'; do
-    refused "--sysctl \"net.ipv4.$value\"" 'the kernel refuses the value' 'Invalid argument' -- \
-      --isolate --sysctl "net.ipv4.$value"
-  done
-  refused 'the kernel refuses the value' -- state all --isolate --sysctl net.ipv4.tcp_fin_timeout=abc
-  refused 'the kernel refuses the value' -- server --isolate --sysctl net.ipv4.tcp_fin_timeout=abc
-}
-
-@test "the first of several bad settings is told, and more than 32 are refused" {
-  local i many=()
-  need_namespaces
-  refused 'net.ipv4.first' -- --isolate --sysctl net.core.somaxconn=100 --sysctl net.ipv4.first=1 --sysctl net.ipv4.second=1
-  for ((i = 0; i < 33; i++)); do
-    many+=(--sysctl net.core.somaxconn=100)
-  done
-  refused '--sysctl' 'at most 32' -- --isolate "${many[@]}"
-}
-
-@test "--isolate is a switch, and a client has none" {
-  refused '--isolate "yes"' 'takes no value' -- --isolate=yes
-  refused 'unknown option --isolate' -- client --isolate
-}
-
-@test "orders for all connections at once do not go with --rate" {
-  local name
-  for name in server-crash client-crash backlog vanish late-close time-wait-overflow; do
-    refused "--order $name" '--rate' 'all connections at once' -- --rate 100 --order "$name"
-    refused "--order $name" '--rate' -- --rate 100 --order "leak,$name" --isolate
-  done
-}
-
-@test "orders for many connections cannot be walked" {
-  local name
-  for name in server-crash client-crash backlog vanish late-close time-wait-overflow; do
-    refused "--order \"$name\"" 'cannot be walked' -- walk --order "$name"
-    refused "--order \"$name\"" 'cannot be walked' -- walk --isolate --order "$name"
-  done
-}
-
-@test "--leak needs a second close() of the new orders too" {
-  refused '--order backlog' 'second close()' -- --leak 5% --order backlog
-  refused '--order vanish' 'second close()' -- --leak 5% --order vanish
-}
-
-# in_a_stingy_namespace SETTING ARGUMENT...: where that setting of /proc/sys/user is 0. The program then has no privilege
-# there; but for max_net_namespaces, which holds for root as well.
-in_a_stingy_namespace() {
-  local drop=(setpriv --bounding-set=-all --inh-caps=-all)
-  need_namespaces
-  [[ $1 != max_net_namespaces ]] || drop=()
-  # shellcheck disable=SC2016 # for the inner shell
-  unshare -Urn sh -c 'echo 0 >"/proc/sys/user/$1"' sh "$1" 2>/dev/null || skip "user.$1 cannot be set here"
-  # shellcheck disable=SC2016
-  run --separate-stderr unshare -Urn sh -c 'echo 0 >"/proc/sys/user/$1" && shift && exec "$@"' sh "$1" "${drop[@]}" \
-    "$TCPSTORM" "${@:2}"
-}
-
-@test "a namespace that is refused: exit code 3, the line that would allow it, and how to go on" {
-  local arguments
-  while read -r -a arguments; do
-    in_a_stingy_namespace max_net_namespaces "${arguments[@]}"
-    assert_status 3
-    assert_stdout_empty
-    assert_one_message
-    assert_stderr_has --isolate '"sysctl -w user.max_net_namespaces=10000"' 'run as root' 'without --isolate'
-  done <<'END'
---isolate
---isolate --dry-run
-state all --isolate
-state close-wait=3,listen=4 --isolate
-server --isolate
-server --cause ignore-eof --isolate
-walk --isolate
-END
-  assert_no_file_was_made
-}
-
-@test "a user namespace that is refused: exit code 3, and the line that would allow it" {
-  command -v setpriv >/dev/null || skip 'setpriv is missing'
-  in_a_stingy_namespace max_user_namespaces --isolate
-  assert_status 3
-  assert_stdout_empty
-  assert_one_message
-  assert_stderr_has '"sysctl -w user.max_user_namespaces=10000"'
-}
-
-@test "without --isolate a refused namespace is no matter" {
-  in_a_stingy_namespace max_net_namespaces --help
-  assert_status 0
-}
-
 @test "a value with a newline is answered in one line" {
   refused '--conns' 'must be' -- --conns $'1\n2'
   refused '--csv' -- --csv $'/nonexistent/a\nb'
@@ -599,6 +478,18 @@ state all --side client
 state time-wait --hold 60s
 state listen --sysctl net.ipv4.tcp_fin_timeout=5
 walk --order vanish
+--conns 5 --conns 5
+--isolate --isolate
+--csv --json x
+--isolate=3
+--server-via true --server-via true --isolate --address 127.0.0.1
+-- leak
+walk --port 5 --port=5
+state listen --live --plain
+server --fixed
+client --port=5 --port 5
+audit 127.0.0.1:80 --send x --http /
+watch --once --fail-on growth
 END
 }
 
@@ -606,109 +497,6 @@ END
   traced 'network,process' --csv /nonexistent/x.csv
   assert_status 2
   assert_not_called 'socket(pair)?\(' '(clone3?|v?fork)\('
-}
-
-# ---- hosts ----
-
-@test "--address takes no address outside loopback unless hosts are wanted and allowed" {
-  local address
-  for address in 10.0.0.1 192.168.1.1 8.8.8.8 128.0.0.1 2001:db8::1 fe80::1; do
-    refused '--address' "$address" 'must be a loopback address' '--server-via' -- --address "$address"
-    refused '--address' "$address" '--allow-remote' -- --server-via 'ssh db1' --address "$address"
-    refused '--address' "$address" '--allow-remote' -- --client-via 'ssh web1' --address "$address"
-  done
-}
-
-@test "--address takes no wildcard, no name and no IPv4 in disguise, with hosts or without" {
-  local address
-  for address in 0.0.0.0 :: ::ffff:127.0.0.1 ::ffff:10.0.0.1 db1 localhost 10.0.0.1/24 10.0.0.1:80 ''; do
-    refused "--address \"$address\"" 'numeric address' -- --address "$address"
-    refused "--address \"$address\"" 'numeric address' -- --server-via 'ssh db1' --allow-remote --address "$address"
-  done
-}
-
-@test "--allow-remote and --worker-path need a launcher" {
-  refused '--allow-remote' '--server-via or --client-via' -- --allow-remote
-  refused '--address "10.0.0.1"' -- --address 10.0.0.1
-  refused '--allow-remote' '--server-via or --client-via' -- --allow-remote --address 10.0.0.1
-  refused '--worker-path' '--server-via or --client-via' -- --worker-path /bin/true
-  refused '--allow-remote "yes"' 'takes no value' -- --allow-remote=yes
-}
-
-@test "launchers need an --address" {
-  refused '--server-via' 'needs --address' -- --server-via 'ssh db1'
-  refused '--client-via' 'needs --address' -- --client-via 'ssh web1' --allow-remote
-}
-
-@test "--address is wanted once for each server" {
-  refused '--address is given 1 times for 2 servers' -- --server-via 'ssh a' --server-via 'ssh b' --address 10.0.0.1 --allow-remote
-  refused '--address is given 2 times for 1 server' -- --server-via 'ssh a' --address 10.0.0.1 --address 10.0.0.2 --allow-remote
-  refused '--address is given 2 times for 1 server' -- --client-via 'ssh a' --address 10.0.0.1 --address 10.0.0.2 --allow-remote
-  refused '--address is given 2 times for 1 server' -- --address 127.0.0.1 --address 127.0.0.2
-}
-
-@test "addresses of two families do not go together" {
-  refused '--address "[fd77::1]"' 'one family' -- --allow-remote --server-via 'ssh a' --address 10.0.0.1 \
-    --server-via 'ssh b' --address fd77::1
-}
-
-@test "--isolate does not go with launchers" {
-  refused '--isolate' '--server-via' -- --isolate --server-via 'ssh a' --address 127.0.0.1
-  refused '--isolate' '--client-via' -- --isolate --client-via 'ssh a' --address 10.0.0.1 --allow-remote
-}
-
-@test "a launcher is not empty, and there are at most 15" {
-  local i many=()
-  refused '--server-via ""' 'must be a command' -- --server-via '' --address 127.0.0.1
-  refused '--client-via "  "' 'must be a command' -- --client-via '  ' --address 127.0.0.1
-  for ((i = 0; i < 16; i++)); do
-    many+=(--client-via "ssh web$i")
-  done
-  refused '--client-via' 'at most 15 hosts' -- "${many[@]}" --address 10.0.0.1 --allow-remote
-  many=()
-  for ((i = 0; i < 17; i++)); do
-    many+=(--address 10.0.0.1)
-  done
-  refused '--address' 'at most 16' -- "${many[@]}"
-}
-
-@test "launchers are for storms only" {
-  local command
-  for command in server client walk 'state listen'; do
-    # shellcheck disable=SC2086 # "state listen" is two words
-    refused 'unknown option --server-via' -- $command --server-via 'ssh a'
-  done
-}
-
-@test "a refused run of hosts launches nothing" {
-  local arguments
-  while read -r -a arguments; do
-    storm --server-via "touch $PWD/launched;" "${arguments[@]}"
-    assert_status 2
-    assert_one_message
-    assert_no_file_was_made
-  done <<'END'
---address 10.0.0.1
---address 127.0.0.1 --isolate
---address 127.0.0.1 --conns 0
---address 127.0.0.1 --csv /nonexistent/x.csv
---address 127.0.0.1 --address 127.0.0.2
-END
-}
-
-@test "an address outside loopback opens no socket and starts no process" {
-  local arguments
-  while read -r -a arguments; do
-    traced 'network,process' "${arguments[@]}"
-    assert_status 2
-    assert_not_called 'socket(pair)?\(' '(clone3?|v?fork)\('
-  done <<'END'
---address 10.0.0.1
---address 10.0.0.1 --allow-remote
---address 10.0.0.1 --server-via true
---address 0.0.0.0 --server-via true --allow-remote
---server-via true
-END
 }
 
 # ---- audit and watch ----

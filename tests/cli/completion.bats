@@ -75,18 +75,17 @@ assert_offers() {
 }
 
 @test "each command has options of its own" {
-  offered server ''
-  [[ $output == $'--address\n--port\n--cause\n--fixed\n--isolate\n--sysctl' ]] ||
-    fail_with 'the options of a server were expected'
+  local command operand
+  for command in server client walk state audit watch orders causes; do
+    operand=()
+    [[ $command != state ]] || operand=(close-wait)
+    offered "$command" "${operand[@]}" ''
+    [[ -n $output && $output == "$("$TCPSTORM" options "$command")" ]] || fail_with "the options of $command were expected"
+  done
   offered client ''
   [[ $output == $'--address\n--port' ]] || fail_with '--address and --port were expected'
   offered client --p
   [[ $output == --port ]] || fail_with '--port was expected'
-  offered walk ''
-  [[ $output == $'--order\n--pause\n--address\n--port\n--isolate\n--sysctl' ]] ||
-    fail_with 'the options of a walk were expected'
-  offered orders ''
-  [[ $output == --names ]] || fail_with '--names was expected'
   offered causes ''
   [[ $output == --names ]] || fail_with '--names was expected'
   offered version ''
@@ -94,36 +93,56 @@ assert_offers() {
 }
 
 @test "the options offered for a command are those it takes" {
-  local command option
-  for command in server client walk; do
-    offered "$command" ''
-    for option in $output; do
-      if [[ $option == --fixed || $option == --isolate ]]; then
-        storm "$command" "$option=yes"
-        assert_stderr_has 'takes no value'
+  local command operand option value
+  for command in server client walk state audit watch orders causes; do
+    operand=()
+    [[ $command != state ]] || operand=(close-wait)
+    while IFS=$'\t' read -r option value _; do
+      if [[ $value == - ]]; then
+        storm "$command" "${operand[@]}" "--$option=yes"
+        assert_stderr_has "--$option" 'takes no value'
       else
-        storm "$command" "$option"
-        assert_stderr_has "$option needs a value"
+        storm "$command" "${operand[@]}" "--$option"
+        assert_stderr_has "--$option needs a value"
       fi
       assert_status 2
-      [[ $stderr != *'--help'* ]] || fail_with "$command does not know $option"
-    done
+      [[ $stderr != *'--help'* ]] || fail_with "$command does not know --$option"
+    done < <("$TCPSTORM" options --rows "$command")
   done
 }
 
-@test "the options offered for a state are those it takes" {
-  local option
-  offered state close-wait ''
-  ((${#lines[@]} >= 14)) || fail_with 'these are too few options'
-  for option in $output; do
-    case $option in
-      --isolate | --dry-run | --quiet) storm state close-wait "$option=yes" ;;
-      *) storm state close-wait "$option" ;;
-    esac
-    assert_status 2
-    [[ $stderr != *'--help'* ]] || fail_with "state does not know $option"
-    assert_stderr_has "$option"
+@test "what was given is not offered again, nor what it excludes" {
+  offered --conns 5 --
+  [[ $'\n'$output$'\n' != *$'\n--conns\n'* && $output != *--rate* && $output != *--cause* ]] ||
+    fail_with '--conns excludes --rate and --cause'
+  offered --cause ignore-eof --
+  [[ $'\n'$output$'\n' != *$'\n--conns\n'* && $output != *--order* && $output != *--leak* ]] ||
+    fail_with '--cause excludes --conns, --order and --leak'
+  offered state close-wait --live --
+  [[ $output != *--live* && $output != *--plain* && $output != *--quiet* ]] || fail_with '--live excludes --plain and --quiet'
+  offered --isolate --sysctl net.ipv4.tcp_fin_timeout = 5 --sys
+  [[ $output == --sysctl ]] || fail_with '--sysctl can be given again'
+}
+
+@test "the words that an option takes are offered, of each command" {
+  local command option value _ operand
+  for command in storm server client walk state audit watch; do
+    operand=("$command")
+    [[ $command != storm ]] || operand=()
+    [[ $command != state ]] || operand+=(close-wait)
+    while IFS=$'\t' read -r option value _; do
+      [[ $value == *'|'* && $value != *[A-Z]* ]] || continue
+      offered "${operand[@]}" "--$option" ''
+      [[ $output == "${value//|/$'\n'}" ]] || fail_with "$value was expected for --$option"
+    done < <("$TCPSTORM" options --rows "$command")
   done
+}
+
+@test "behind help the commands are offered" {
+  offered help ''
+  assert_offers server client walk state audit watch orders causes
+  offered help walk ''
+  [[ -z $output ]] || fail_with 'nothing was expected'
 }
 
 @test "every state is offered, and all" {

@@ -185,10 +185,12 @@ dry_run_state() {
   assert_stdout_has 2,000 leak
 }
 
-@test "the last of two values counts" {
+@test "an option is given once, and of two values neither counts" {
   dry_run --conns 3k --conns 4k
-  assert_status 0
-  assert_stdout_has 4,000
+  assert_status 2
+  assert_stdout_empty
+  assert_one_message
+  assert_stderr_has '--conns is given twice' '"3k"' '"4k"'
 }
 
 @test "a rate for some time is planned as so many connections, each for its life" {

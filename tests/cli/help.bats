@@ -59,6 +59,105 @@ load helper
   done
 }
 
+commands=(storm server client walk state audit watch orders causes)
+
+# help_of COMMAND: what it says of itself.
+help_of() {
+  if [[ $1 == storm ]]; then
+    storm --help
+  else
+    storm "$1" --help
+  fi
+  assert_status 0 && assert_stderr_empty
+}
+
+@test "each command's --help lists its own options and no others, with examples" {
+  local command option
+  for command in "${commands[@]}"; do
+    mapfile -t options < <("$TCPSTORM" options "$command")
+    help_of "$command"
+    for option in "${options[@]}"; do
+      assert_stdout_has "  $option "
+    done
+    [[ $(grep -c '^  --[a-z-]* .*[^:]  *' <<<"${output%%What goes together*}") == "${#options[@]}" ]] ||
+      fail_with "$command lists other options too"
+    assert_stdout_has 'Usage: tcpstorm ' 'Examples:'
+    [[ $(grep -c '^  tcpstorm ' <<<"${output##*Examples:}") -ge 2 ]] || fail_with "$command has too few examples"
+  done
+}
+
+@test "each command's --help fits 100 columns" {
+  local command line
+  for command in "${commands[@]}"; do
+    help_of "$command"
+    for line in "${lines[@]}"; do
+      ((${#line} <= 100)) || fail_with "too wide: $line"
+    done
+  done
+}
+
+@test "help COMMAND, COMMAND -h and --help behind other words are the same text" {
+  local command long
+  for command in "${commands[@]:1}"; do
+    help_of "$command"
+    long=$output
+    for words in "help $command" "$command -h" "$command --port 0 --help" "$command x y z -h"; do
+      # shellcheck disable=SC2086 # some words
+      storm $words
+      assert_status 0
+      [[ $output == "$long" ]] || fail_with "$words differs from $command --help"
+    done
+  done
+}
+
+@test "help of what is no command is refused" {
+  refused '"wlak"' 'did you mean walk?' -- help wlak
+  refused '"options"' -- help options
+  refused '"state"' 'one word too many' -- help walk state
+}
+
+@test "-V and --version are taken behind every command" {
+  local command
+  storm version
+  local version=$output
+  for command in '' "${commands[@]:1}"; do
+    # shellcheck disable=SC2086 # or nothing
+    storm $command -V
+    assert_status 0
+    [[ $output == "$version" ]] || fail_with "$command -V differs from version"
+    # shellcheck disable=SC2086
+    storm $command --version
+    [[ $output == "$version" ]] || fail_with "$command --version differs from version"
+  done
+}
+
+@test "the examples of each command are taken" {
+  local command line
+  for command in walk state server client audit watch orders causes; do
+    storm "$command" --help
+    while IFS= read -r line; do
+      [[ $line =~ ^\ \ tcpstorm\ (.*)$ ]] || continue
+      line=${BASH_REMATCH[1]%%  *} # without what it does
+      # shellcheck disable=SC2086 # words
+      storm ${line%% >*} --frobnicate
+      assert_status 2
+      assert_stderr_has 'unknown option --frobnicate'
+    done <<<"${output##*Examples:}"
+  done
+}
+
+@test "what goes together is said by the help in the words of the refusal" {
+  local command
+  for command in --fixed 'server --fixed'; do
+    # shellcheck disable=SC2086 # two words
+    storm $command --help
+    rule=$(sed -n 's/^  \(--fixed needs .*\)/\1/p' <<<"$output")
+    [[ -n $rule ]] || fail_with 'a rule was expected'
+    # shellcheck disable=SC2086
+    refused "$rule" -- $command
+  done
+}
+
 @test "every option of --help is taken" {
   dry_run --conns 5 --order leak --hold 0s --settle 5s --interval 100ms --address 127.0.0.1 --witness auto --quiet
   assert_status 0
@@ -83,9 +182,9 @@ load helper
   assert_stderr_empty
 }
 
-@test "--help names every state, and the options of state" {
+@test "the help of state names every state, and its options" {
   local name
-  storm --help
+  storm state --help
   for name in listen syn-sent syn-recv established fin-wait-1 fin-wait-2 close-wait closing last-ack time-wait close all; do
     [[ $output =~ [[:space:]]$name[,.[:space:]] ]] || fail_with "--help lacks $name"
   done
@@ -196,12 +295,18 @@ read_man_page() {
   done
 }
 
-@test "the man page names every option" {
-  local page option
+@test "the man page names every option of every command, and what goes together" {
+  local page plain option command rule
   read_man_page
-  for option in $("$TCPSTORM" options); do
-    [[ $page == *"$option"* ]] || fail_with "the man page lacks $option"
+  plain=${page//\\f[BR]/}
+  for command in "${commands[@]}"; do
+    for option in $("$TCPSTORM" options "$command"); do
+      [[ $plain == *"$option"* ]] || fail_with "the man page lacks $option"
+    done
   done
+  while IFS= read -r rule; do
+    [[ $plain == *"It ${rule#* }."* ]] || fail_with "the man page lacks: $rule"
+  done < <("$TCPSTORM" --help | sed -n '/^What goes together/,/^$/s/^  //p')
 }
 
 @test "the man page names every state, and what each order needs" {

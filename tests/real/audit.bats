@@ -80,10 +80,11 @@ serve() {
 
 # audit ORDER [OPTION...]: a row of the table; $code, and "closed=20 ..." in $counts.
 audit() {
-  local order=$1
+  local order=$1 grace=()
   shift
+  [[ " $* " == *' --grace '* ]] || grace=(--grace "$GRACE")
   code=0
-  "$STORM" audit "127.0.0.1:$port" --order "$order" --conns "$CONNS" --grace "$GRACE" "$@" --json "$JSON" >"$OUT" 2>"$ERR" || code=$?
+  "$STORM" audit "127.0.0.1:$port" --order "$order" --conns "$CONNS" "${grace[@]}" "$@" --json "$JSON" >"$OUT" 2>"$ERR" || code=$?
   counts=$(jq -r '[.classes, .groups] | map(to_entries[] | select(.value > 0) | "\(.key)=\(.value)") | join(" ")' "$JSON")
   [[ -z ${TCPSTORM_AUDIT_TABLE-} ]] || say "| $name $version | $order | ${*//"$dir/"/} | $counts | $code | $(jq -r .verdict "$JSON" |
     sed "s/pid [0-9]*/pid N/" | paste -sd' ') |" >>"$TCPSTORM_AUDIT_TABLE"

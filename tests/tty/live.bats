@@ -328,7 +328,7 @@ expect_no_escapes() {
   tmux_here clear-history -t storm
   run_in storm "\$STORM $run --live --quiet"
   wait_for_code storm 2
-  wait_for storm 'tcpstorm: --live and --quiet: allowed is one of them'
+  wait_for storm 'tcpstorm: --live cannot be used with --quiet: '
 }
 
 @test "a short run without --live draws nothing" {

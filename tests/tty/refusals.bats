@@ -29,14 +29,14 @@ refused() {
 
 @test "options that are none" {
   open_terminals -- here
-  refused 2 '--port "0": allowed is a whole number from 1 to 65,535' '$STORM server --port 0'
+  refused 2 '--port "0": must be a whole number from 1 to 65,535' '$STORM server --port 0'
   refused 2 '--port "65536"' '$STORM client --port 65536'
   refused 2 '--address "10.0.0.1"' '$STORM server --address 10.0.0.1'
   refused 2 '--address "10.0.0.1"' '$STORM client --address 10.0.0.1'
   refused 2 'did you mean --port' '$STORM client --prot 1'
   refused 2 '"x" is not an option' '$STORM server x'
   refused 2 'did you mean half-close?' '$STORM walk --order half-clos'
-  refused 2 '--order "zzz": allowed is one of "tcpstorm orders"' '$STORM walk --order zzz'
+  refused 2 '--order "zzz": must be one of "tcpstorm orders"' '$STORM walk --order zzz'
   refused 2 '--pause "x"' '$STORM walk --pause x'
 }
 
