@@ -1,8 +1,8 @@
 /* messages: the protocol between the processes of a run, whole: what is said, by whom to whom, and in which
- * fields. A message is one line of words, its name first and then the fields; messages.c has a row for each,
- * and encoding, decoding and the checks all follow from that row. A line that comes in is checked before
- * anybody acts on it (link.c, witness_process.c): whoever is handed a message can trust every number and name
- * in it, whatever is at the other end.
+ * fields. A message is one line of words, its name first and then the fields; message_table.c has a row for
+ * each, and encoding, decoding and the checks all follow from that row. A line that comes in is checked
+ * before anybody acts on it (link.c, witness_process.c): whoever is handed a message can trust every number
+ * and name in it, whatever is at the other end.
  *
  * A run on this machine has a controller, its workers and a witness. On other machines each host has an
  * agent, which starts workers and a witness there and carries their lines. */
