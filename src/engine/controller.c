@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/number_text.h"
-#include "base/version.h"
 #include "control/hosts.h"
 
 #include <errno.h>
@@ -35,12 +34,6 @@ int64_t controller_opened(const struct controller *c)
     for (int pair = 0; pair < c->plan->pairs; pair++)
         opened += c->mode->opened_by(c, pair);
     return opened;
-}
-
-void controller_tell_witnesses(struct controller *c, const struct message *message)
-{
-    for (int i = 0; i < c->workers.witness_count; i++)
-        link_send(workers_witness(&c->workers, i)->link, message);
 }
 
 const struct order_step *controller_step(const struct controller *c)
@@ -125,14 +118,6 @@ static bool is_anything_lingering(const struct controller *c)
     return lingering > 0;
 }
 
-/* Something that is answered in turn: an answer that a later pong overtakes is lost, see
- * controller_note_pong. */
-static void ask(struct peer *peer, enum message_id question, int64_t serial)
-{
-    peer->asked_ping = peer->ping_serial;
-    link_send(peer->link, &(struct message){.id = question, .serial = serial});
-}
-
 static void ask_owners(struct controller *c)
 {
     bool is_interrupted = c->decided == OUTCOME_INTERRUPTED;
@@ -150,7 +135,7 @@ static void ask_owners(struct controller *c)
     for (int i = 0; i < c->workers.witness_count; i++) {
         struct peer *witness = workers_witness(&c->workers, i);
         witness->owes_owners = true;
-        ask(witness, MESSAGE_OWNERS, c->owners_serial);
+        controller_ask(witness, MESSAGE_OWNERS, c->owners_serial);
     }
 }
 
@@ -180,34 +165,6 @@ static void decide(struct controller *c, enum outcome outcome)
 {
     c->decided = outcome;
     ask_owners(c);
-}
-
-static void on_class(void *context, const struct message *message)
-{
-    const struct peer *peer = context;
-    struct controller *c = peer->owner;
-    if (message->class.serial != c->owners_serial || !peer->owes_owners)
-        return;
-    struct lingering_class class = message->class.of;
-    if (strcmp(message->class.command, "-") != 0) /* it has no name that could be read */
-        snprintf(class.command, sizeof class.command, "%.15s", message->class.command);
-    if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
-        snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
-    lingering_add(&c->lingering, &class);
-}
-
-static void on_owned(void *context, const struct message *message)
-{
-    struct peer *peer = context;
-    struct controller *c = peer->owner;
-    if (!peer->owes_owners || message->owned.serial != c->owners_serial)
-        return;
-    peer->owes_owners = false;
-    c->lingering.total += message->owned.total;
-    if (message->owned.error != 0)
-        c->owners_error = message->owned.error;
-    if (--c->awaited.owners == 0)
-        controller_on_event(c, EVENT_OWNERS);
 }
 
 void controller_fail(struct controller *c, const char *format, ...)
@@ -285,6 +242,15 @@ static void begin_step(struct controller *c, int step)
 static void begin_first_step(struct controller *c)
 {
     begin_step(c, 0);
+}
+
+static void begin_listening(struct controller *c)
+{
+    enter(c, PHASE_LISTENING, NO_LIMIT);
+    if (c->mode->prepare != NULL)
+        c->mode->prepare(c);
+    c->awaited.lanes = c->plan->lane_count;
+    controller_tell_lanes(c);
 }
 
 static void end_step(struct controller *c, const struct expectation *expectation, bool ok)
@@ -366,61 +332,7 @@ static void judge_look(struct controller *c)
         end_step(c, &expectation, holds);
 }
 
-static int64_t opened_by(const void *context, int pair)
-{
-    const struct controller *c = context;
-    return c->mode->opened_by(c, pair);
-}
-
-static bool must_look_wait(void *owner)
-{
-    return observers_clogged(((const struct controller *)owner)->observers) != NULL;
-}
-
-static void on_look_begin(void *owner)
-{
-    struct controller *c = owner;
-    c->at_look.opened = controller_opened(c);
-    if (c->plan->settings->hosts != NULL)
-        hosts_ask_counters(c->plan->settings->hosts); /* the answers come before those of the witnesses */
-    for (int i = 0; i < c->workers.witness_count; i++)
-        workers_witness(&c->workers, i)->asked_ping = workers_witness(&c->workers, i)->ping_serial;
-    workers_sum(&c->workers, c->at_look.fds, c->at_look.errors);
-    const int64_t nofile[SIDE_COUNT] = {plan_nofile(c->plan, SIDE_SERVER), plan_nofile(c->plan, SIDE_CLIENT)};
-    by_host_note(&c->at_look.by_host, &c->workers, opened_by, c, nofile);
-}
-
-/* A side that holds more descriptors than the kernel has sockets of it holds ghosts: only its processes know
- * how many. */
-static bool may_hold_ghosts(const struct controller *c)
-{
-    int64_t fds[SIDE_COUNT], errors[SIDE_COUNT];
-    workers_sum(&c->workers, fds, errors);
-    for (int side = 0; side < SIDE_COUNT; side++) {
-        int64_t held = fds[side] < c->at_look.fds[side] ? fds[side] : c->at_look.fds[side];
-        if (held > c->coming.sides[side].owned)
-            return true;
-    }
-    return false;
-}
-
-/* The look is complete when all have answered. */
-static void ask_for_ghosts(struct controller *c)
-{
-    c->ghosts_serial++;
-    for (int i = 0; i < c->workers.worker_count; i++) {
-        struct peer *peer = &c->workers.peers[i];
-        peer->owes_ghosts = peer_is_alive(peer);
-        if (!peer->owes_ghosts)
-            continue;
-        c->awaited.ghosts++;
-        ask(peer, MESSAGE_ASK_GHOSTS, c->ghosts_serial);
-    }
-    if (c->awaited.ghosts > 0)
-        sampler_extend(&c->sampler);
-}
-
-static void take_look(struct controller *c)
+void controller_take_look(struct controller *c)
 {
     c->has_look = true;
     c->look = c->coming;
@@ -434,38 +346,6 @@ static void take_look(struct controller *c)
     else
         sampler_later(&c->sampler, (settling && c->looks_since_act >= 2) || c->phase == PHASE_ACTING,
                       c->look.took_us);
-}
-
-static void on_look(void *owner, const struct look *look)
-{
-    struct controller *c = owner;
-    c->coming = *look;
-    if (may_hold_ghosts(c))
-        ask_for_ghosts(c);
-    if (c->awaited.ghosts == 0)
-        take_look(c);
-}
-
-static void on_ghosts(void *context, const struct message *message)
-{
-    struct peer *peer = context;
-    struct controller *c = peer->owner;
-    if (!peer->owes_ghosts || message->ghosts.serial != c->ghosts_serial)
-        return;
-    peer->owes_ghosts = false;
-    c->coming.sides[peer->side].ghosts += message->ghosts.count;
-    c->coming.parts[peer->witness].sides[peer->side].ghosts += message->ghosts.count;
-    if (--c->awaited.ghosts > 0)
-        return;
-    sampler_complete(&c->sampler);
-    take_look(c);
-}
-
-static void on_blind(void *owner, int error)
-{
-    struct controller *c = owner;
-    controller_fail(c, "the witness (%s) could not read the kernel's sockets again and again: %s",
-                    c->plan->witness->name, strerror(error));
 }
 
 /* Failures that a look cannot explain: of the machine, which end the order, or of the act, which end the
@@ -525,167 +405,10 @@ static void stop_workers(struct controller *c)
         if (!peer->is_stopping)
             continue;
         c->awaited.stops++;
-        ask(peer, MESSAGE_STOP, c->stop_serial);
+        controller_ask(peer, MESSAGE_STOP, c->stop_serial);
     }
     if (c->awaited.stops == 0)
         controller_on_event(c, EVENT_STOPPED);
-}
-
-static void on_stopped(void *context, const struct message *message)
-{
-    struct peer *peer = context;
-    struct controller *c = peer->owner;
-    if (!peer->is_stopping || message->serial != c->stop_serial)
-        return;
-    peer->is_stopping = false;
-    if (--c->awaited.stops == 0)
-        controller_on_event(c, EVENT_STOPPED);
-}
-
-/* ---- what workers say ---- */
-
-/* Each witness those of the workers beside it. */
-static void tell_pids(struct controller *c)
-{
-    for (int i = 0; i < c->workers.witness_count; i++)
-        for (int k = 0; k < c->workers.worker_count; k++) {
-            const struct peer *witness = workers_witness(&c->workers, i), *worker = &c->workers.peers[k];
-            if (witness->host == NULL || strcmp(witness->host->identity, worker->host->identity) == 0)
-                link_send(witness->link, &(struct message){.id = MESSAGE_PID, .pid = worker->process.pid});
-        }
-}
-
-static void tell_target(struct controller *c)
-{
-    const struct hosts *hosts = c->plan->settings->hosts;
-    struct message target = {.id = MESSAGE_TARGET,
-                             .target = {.first_port = c->ports.first,
-                                        .last_port = c->ports.last,
-                                        .count = 1,
-                                        .addresses = {c->plan->settings->address}}};
-    if (hosts != NULL)
-        target.target.count = hosts_server_addresses(hosts, target.target.addresses);
-    controller_tell_witnesses(c, &target);
-}
-
-static void on_hello(void *context, const struct message *message)
-{
-    struct peer *peer = context;
-    struct controller *c = peer->owner;
-    if (!message_is_same_version(message)) {
-        controller_fail(c, "%s is tcpstorm %s, this is %s: use the same version", peer_name(peer).text,
-                        message->hello.version, TCPSTORM_VERSION);
-        return;
-    }
-    if (peer->said_hello)
-        return;
-    peer->said_hello = true;
-    if (--c->awaited.greetings == 0)
-        controller_on_event(c, EVENT_GREETED);
-}
-
-static void begin_listening(struct controller *c)
-{
-    enter(c, PHASE_LISTENING, NO_LIMIT);
-    tell_pids(c);
-    if (c->mode->prepare != NULL)
-        c->mode->prepare(c);
-    c->awaited.lanes = c->plan->lane_count;
-    for (int i = 0; i < c->plan->lane_count; i++)
-        link_send(workers_server(&c->workers, c->lanes[i].pair)->link,
-                  &(struct message){.id = MESSAGE_LISTEN,
-                                    .listen = {.lane = i,
-                                               .address = *controller_lane_address(c, &c->lanes[i]),
-                                               .port = c->ports.first + i,
-                                               .backlog = c->plan->backlog,
-                                               .quota = c->lanes[i].quota,
-                                               .opening = c->order->opening}});
-    tell_target(c);
-}
-
-static void on_listening(void *context, const struct message *message)
-{
-    const struct peer *peer = context;
-    struct controller *c = peer->owner;
-    int64_t i = message->lane;
-    if (i >= c->plan->lane_count || c->lanes[i].listening)
-        return;
-    c->lanes[i].listening = true;
-    if (--c->awaited.lanes == 0)
-        controller_on_event(c, EVENT_LISTENING);
-}
-
-static void on_fault(void *context, const struct message *message)
-{
-    const struct peer *peer = context;
-    struct controller *c = peer->owner;
-    if (controller_is_stopping(c))
-        return;
-    const char *call = message->fault.call;
-    int error = message->fault.error;
-    const char *advice = advice_for(call, error);
-    char where[32] = "";
-    if (message->fault.port > 0)
-        snprintf(where, sizeof where, " on port %d", message->fault.port);
-    controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
-                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
-                    peer_name(peer).text, grouped(controller_opened(c)).text,
-                    grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
-}
-
-static void on_seen(void *context, const struct message *message)
-{
-    const struct peer *peer = context;
-    struct controller *c = peer->owner;
-    sampler_hear_seen(&c->sampler, (int)(peer - workers_witness(&c->workers, 0)), message);
-}
-
-static void on_unseen(void *context, const struct message *message)
-{
-    const struct peer *peer = context;
-    struct controller *c = peer->owner;
-    sampler_hear_unseen(&c->sampler, (int)(peer - workers_witness(&c->workers, 0)), message);
-}
-
-/* Of a witness in the middle of a look: that it was heard is all there is to it. */
-static void on_looking(void *context, const struct message *message)
-{
-    (void)context;
-    (void)message;
-}
-
-static message_handler *const handlers[MESSAGE_COUNT] = {
-    [MESSAGE_PONG] = controller_note_pong,
-    [MESSAGE_HELLO] = on_hello,
-    [MESSAGE_LISTENING] = on_listening,
-    [MESSAGE_FAULT] = on_fault,
-    [MESSAGE_GHOSTS] = on_ghosts,
-    [MESSAGE_STOPPED] = on_stopped,
-    [MESSAGE_SEEN] = on_seen,
-    [MESSAGE_UNSEEN] = on_unseen,
-    [MESSAGE_LOOKING] = on_looking,
-    [MESSAGE_CLASS] = on_class,
-    [MESSAGE_OWNED] = on_owned,
-};
-
-static void on_message(void *context, const struct message *message)
-{
-    struct peer *peer = context;
-    struct controller *c = peer->owner;
-    peer_heard(peer);
-    if (controller_is_over(c))
-        return;
-    if (!peer->is_witness && message->id != MESSAGE_PONG)
-        c->progress_us = peer->heard_us;
-    if (!message_dispatch(handlers, peer, message) && !message_dispatch(c->mode->handlers, peer, message))
-        controller_fail(c, "%s speaks another protocol: \"%s\"", peer_name(peer).text,
-                        message_rows[message->id].name);
-}
-
-static void on_bad_line(void *context, const struct message_complaint *why)
-{
-    struct peer *peer = context;
-    controller_fail(peer->owner, "%s speaks another protocol: %s", peer_name(peer).text, why->text);
 }
 
 /* ---- what each event means ---- */
@@ -728,20 +451,6 @@ static void on_heartbeat(evutil_socket_t fd, short what, void *context)
 
 /* ---- life ---- */
 
-/* The words that start a worker of that side: see cmd_worker. */
-static void name_role(struct controller *c, enum side side)
-{
-    const struct fault_case *cause = c->experiment->cause;
-    const char **words = c->role_words[side];
-    *words++ = "worker";
-    *words++ = c->mode->roles[side];
-    if (cause != NULL && cause->behaviour[side] != NULL) {
-        *words++ = cause->bug.name; /* its behaviour is found by it */
-        *words++ = c->experiment->is_fixed ? "fixed" : NULL;
-    }
-    c->roles[side] = c->role_words[side];
-}
-
 struct controller *controller_new(struct event_base *base, const struct plan *plan,
                                   const struct order_start *start, int order_index,
                                   const struct observers *observers, int64_t run_began_us)
@@ -765,7 +474,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
     c->phase_timer = evtimer_new(base, on_phase_timer, c);
     c->heartbeat = event_new(base, -1, EV_PERSIST, on_heartbeat, c);
     for (int side = 0; side < SIDE_COUNT; side++)
-        name_role(c, (enum side)side);
+        controller_name_role(c, (enum side)side);
     int rc = workers_init(&c->workers, base, plan->pairs, plan->settings->hosts, c->roles, on_lost, c);
     rc = rc != 0 ? rc : sampler_init(&c->sampler, base, plan->settings->interval_ms * 1000);
     if (rc != 0 || c->lanes == NULL || c->phase_timer == NULL || c->heartbeat == NULL) {
@@ -773,36 +482,9 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
         return NULL;
     }
     c->workers.on_dead = on_dead;
-    c->workers.on_bad = on_bad_line;
-    c->sampler.must_wait = must_look_wait;
-    c->sampler.on_begin = on_look_begin;
-    c->sampler.on_look = on_look;
-    c->sampler.on_blind = on_blind;
-    c->sampler.owner = c;
+    controller_hear_looks(c);
     lanes_fill(c->lanes, plan->on_lanes, plan->pairs, plan->lane_capacity);
     return c;
-}
-
-static void start_workers(struct controller *c)
-{
-    struct peer *failed;
-    enter(c, PHASE_STARTING, NO_LIMIT);
-    c->awaited.greetings = c->workers.count;
-    int rc = workers_start(&c->workers, on_message, &failed);
-    if (rc == -EAGAIN)
-        controller_fail(c, "cannot start %s: raise the limit of processes (ulimit -u) or lower --conns",
-                        failed->process.name);
-    else if (rc == -EHOSTUNREACH)
-        controller_fail(c, "cannot start %s: %s %s", failed->process.name, host_name(failed->host).text,
-                        failed->host->fault);
-    else if (rc != 0)
-        controller_fail(c, "cannot start %s: %s; lower --conns", failed->process.name, strerror(-rc));
-    c->sampler.witness_count = rc == 0 ? c->workers.witness_count : 0;
-    for (int i = 0; i < c->sampler.witness_count; i++)
-        c->sampler.witnesses[i] = workers_witness(&c->workers, i)->link;
-    if (rc == 0)
-        controller_tell_witnesses(
-            c, &(struct message){.id = MESSAGE_BACKEND, .backend = {c->plan->witness->name}});
 }
 
 void controller_start(struct controller *c)
@@ -810,7 +492,8 @@ void controller_start(struct controller *c)
     struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
     c->counters_before = counters_now(c);
     evtimer_add(c->heartbeat, &beat);
-    start_workers(c);
+    enter(c, PHASE_STARTING, NO_LIMIT);
+    controller_start_workers(c);
 }
 
 bool controller_is_finished(const struct controller *c)

@@ -160,9 +160,6 @@ const struct address *controller_lane_address(const struct controller *c, const 
 /* Connections begun that have not failed. */
 int64_t controller_opened(const struct controller *c);
 
-/* Tells all witnesses. */
-void controller_tell_witnesses(struct controller *c, const struct message *message);
-
 const struct order_step *controller_step(const struct controller *c);
 
 /* Something has happened; what it means depends on the phase, and in some phases it means nothing. */
@@ -191,6 +188,29 @@ static inline bool controller_is_stopping(const struct controller *c)
 {
     return c->phase == PHASE_STOPPING || (c->phase == PHASE_ASKING && c->decided == OUTCOME_INTERRUPTED);
 }
+
+/* ---- what is asked of the processes and heard from them: controller_talk.c ---- */
+
+/* The words that start a worker of that side: see cmd_worker. */
+void controller_name_role(struct controller *c, enum side side);
+
+/* Starts all; EVENT_GREETED follows when they have said hello. */
+void controller_start_workers(struct controller *c);
+
+/* Tells the servers to listen, EVENT_LISTENING follows when they do, and the witnesses where to look. */
+void controller_tell_lanes(struct controller *c);
+
+/* Tells all witnesses. */
+void controller_tell_witnesses(struct controller *c, const struct message *message);
+
+/* Asks a question of that serial, to which the answer comes in turn. */
+void controller_ask(struct peer *peer, enum message_id question, int64_t serial);
+
+/* Has the sampler's looks come to the controller. */
+void controller_hear_looks(struct controller *c);
+
+/* Of a look that is complete. */
+void controller_take_look(struct controller *c);
 
 /* ---- what the observers are told: controller_tell.c. An output that fails is a fault. ---- */
 
