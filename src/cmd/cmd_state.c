@@ -7,6 +7,7 @@
 #include "cmd/command.h"
 #include "cmd/isolation.h"
 #include "cmd/play.h"
+#include "control/hosts.h"
 #include "model/kept_state.h"
 #include "view/view.h"
 
@@ -27,6 +28,7 @@ struct wanted_state {
 
 struct state_options {
     struct storm_settings settings; /* what all of them share */
+    struct hosts hosts;             /* this machine */
     struct isolation isolation;
     struct output_options outputs;
     int side; /* index into side_choices */
@@ -294,12 +296,18 @@ static int run_states(struct state_options *options, int argc, char *argv[])
                                options->is_tour ? options->settings.conns : most_conns(options));
     if (code != EXIT_AS_EXPECTED)
         return code;
+    hosts_here(&options->hosts, &options->settings.address);
+    if (hosts_open(&options->hosts) != 0)
+        return EXIT_MACHINE;
     warn_of_retransmission(options);
     options->settings.look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
+    options->settings.hosts = &options->hosts;
     options->settings.sysctls = options->isolation.sysctls;
     options->settings.sysctl_count = options->isolation.sysctl_count;
     const struct play run = make_run(options);
-    return play_storm(&run, "tcpstorm state", argc, argv);
+    code = play_storm(&run, "tcpstorm state", argc, argv);
+    hosts_close(&options->hosts);
+    return code;
 }
 
 int cmd_state(int argc, char *argv[])

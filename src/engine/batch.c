@@ -3,6 +3,7 @@
 #include "engine/controller_state.h"
 
 #include "base/clock.h"
+#include "control/hosts.h"
 
 #include <stdio.h>
 
@@ -30,7 +31,7 @@ static int64_t first_credit(const struct controller *c, const struct lane *lane)
 {
     if (c->order->opening != OPENING_FULL)
         return lane->quota;
-    return c->plan->settings->hosts != NULL ? 1 : c->plan->window;
+    return c->plan->settings->hosts->are_here ? c->plan->window : 1;
 }
 
 static void begin_opening(struct controller *c)

@@ -25,8 +25,7 @@ enum {
 
 const struct address *controller_lane_address(const struct controller *c, const struct lane *lane)
 {
-    const struct host *host = workers_server(&c->workers, lane->pair)->host;
-    return host != NULL ? &host->address : &c->plan->settings->address;
+    return &workers_server(&c->workers, lane->pair)->host->address;
 }
 
 int64_t controller_opened(const struct controller *c)
@@ -67,19 +66,9 @@ static void enter(struct controller *c, enum phase phase, int64_t limit_us)
 
 /* ---- ending ---- */
 
-static struct kernel_counters counters_now(const struct controller *c)
-{
-    struct kernel_counters now;
-    if (c->plan->settings->hosts != NULL)
-        now = hosts_counters(c->plan->settings->hosts);
-    else
-        kernel_counters_read(&now);
-    return now;
-}
-
 struct kernel_counters controller_counters(const struct controller *c)
 {
-    struct kernel_counters now = counters_now(c);
+    struct kernel_counters now = hosts_counters(c->plan->settings->hosts);
     return kernel_counters_moved(&now, &c->counters_before);
 }
 
@@ -200,7 +189,7 @@ static void on_class(struct peer *peer, const struct link_line *line)
     };
     if (strcmp(line->word[11], "-") != 0) /* it has no name that could be read */
         snprintf(class.command, sizeof class.command, "%.15s", line->word[11]);
-    if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
+    if (peer->host->launcher != NULL && class.pid != 0)
         snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
     lingering_add(&c->lingering, &class);
 }
@@ -389,8 +378,7 @@ static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
     c->at_look.opened = controller_opened(c);
-    if (c->plan->settings->hosts != NULL)
-        hosts_ask_counters(c->plan->settings->hosts); /* the answers come before those of the witnesses */
+    hosts_ask_counters(c->plan->settings->hosts); /* the answers come before those of the witnesses */
     for (int i = 0; i < c->workers.witness_count; i++)
         workers_witness(&c->workers, i)->asked_ping = workers_witness(&c->workers, i)->ping_serial;
     workers_sum(&c->workers, c->at_look.fds, c->at_look.errors);
@@ -556,20 +544,16 @@ static void tell_pids(struct controller *c)
     for (int i = 0; i < c->workers.witness_count; i++)
         for (int k = 0; k < c->workers.worker_count; k++) {
             const struct peer *witness = workers_witness(&c->workers, i), *worker = &c->workers.peers[k];
-            if (witness->host == NULL || strcmp(witness->host->identity, worker->host->identity) == 0)
+            if (strcmp(witness->host->identity, worker->host->identity) == 0)
                 link_send(witness->link, "pid %d", (int)worker->process.pid);
         }
 }
 
 static void tell_target(struct controller *c)
 {
-    const struct hosts *hosts = c->plan->settings->hosts;
     struct link_text line = {""};
-    link_text_add(&line, "target %u %u", c->ports.first, c->ports.last);
-    if (hosts != NULL)
-        link_text_add(&line, "%s", hosts_server_addresses(hosts).text);
-    else
-        link_text_add(&line, " %s", address_text(&c->plan->settings->address).text);
+    link_text_add(&line, "target %u %u%s", c->ports.first, c->ports.last,
+                  hosts_server_addresses(c->plan->settings->hosts).text);
     controller_tell_witnesses(c, line.text);
 }
 
@@ -802,7 +786,7 @@ static void start_workers(struct controller *c)
 void controller_start(struct controller *c)
 {
     struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
-    c->counters_before = counters_now(c);
+    c->counters_before = hosts_counters(c->plan->settings->hosts);
     evtimer_add(c->heartbeat, &beat);
     start_workers(c);
 }

@@ -24,9 +24,8 @@ struct storm_settings {
     int experiment_count;
     bool all_orders; /* asked for as "all" */
     struct address address;
-    struct hosts
-        *hosts; /* the hosts it is played on; NULL: this machine. Their addresses then count, not `address` */
-    int64_t port;            /* the first one to try */
+    struct hosts *hosts; /* that it is played on; the servers' addresses are theirs, `address` is the first */
+    int64_t port;        /* the first one to try */
     const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
                                 there; NULL: it has not */
     const char *const *sysctls; /* "name=value" that the user set there: they stay as they are */
