@@ -69,7 +69,7 @@ static void begin_act(struct controller *c, const struct order_step *step)
         struct peer *peer = &c->workers.peers[i];
         peer->acted = peer->failed = 0;
         peer->failed_errno = 0;
-        peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
+        peer->acting = order_step_is_by(step, peer->side);
         if (!peer->acting)
             continue;
         c->awaited.acts++;
@@ -83,7 +83,7 @@ static void begin_act(struct controller *c, const struct order_step *step)
 static void begin_crash(struct controller *c, const struct order_step *step)
 {
     for (int i = 0; i < c->workers.worker_count; i++) {
-        if ((step->by & SIDE_SET(c->workers.peers[i].side)) == 0)
+        if (!order_step_is_by(step, c->workers.peers[i].side))
             continue;
         c->awaited.deaths++;
         peer_kill_by_order(&c->workers.peers[i]);
