@@ -10,6 +10,7 @@
 #include "cmd/option_rules.h"
 #include "cmd/play.h"
 #include "cmd/storm_options.h"
+#include "control/hosts.h"
 #include "model/kept_state.h"
 #include "view/view.h"
 
@@ -31,6 +32,7 @@ struct wanted_state {
 struct state_options {
     const char *states;             /* as typed: "close-wait=300,last-ack" */
     struct storm_settings settings; /* what all of them share */
+    struct hosts hosts;             /* this machine */
     struct isolation isolation;
     struct output_options outputs;
     int side; /* index into side_choices */
@@ -273,13 +275,19 @@ static int run_states(struct state_options *options, int argc, char *argv[])
                                options->is_tour ? options->settings.conns : most_conns(options));
     if (code != EXIT_AS_EXPECTED)
         return code;
+    hosts_here(&options->hosts, &options->settings.address);
+    if (hosts_open(&options->hosts) != 0)
+        return EXIT_MACHINE;
     warn_of_retransmission(options);
     options->settings.look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
     options->settings.max_orphans = options->isolation.max_orphans;
+    options->settings.hosts = &options->hosts;
     options->settings.sysctls = options->isolation.sysctls;
     options->settings.sysctl_count = options->isolation.sysctl_count;
     const struct play run = make_run(options);
-    return play_storm(&run, "tcpstorm state", argc, argv);
+    code = play_storm(&run, "tcpstorm state", argc, argv);
+    hosts_close(&options->hosts);
+    return code;
 }
 
 static int cmd_state(int argc, char *argv[])

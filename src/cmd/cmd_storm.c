@@ -225,7 +225,7 @@ static struct storm_options defaults(void)
                 .interval_ms = 100,
             },
     };
-    address_parse("127.0.0.1", &options.settings.address);
+    address_parse("127.0.0.1", &options.remote.addresses[0]); /* unless one is given */
     return options;
 }
 
@@ -329,9 +329,8 @@ static int prepare_place(struct storm_options *options)
         code = isolation_enter(&options->isolation, settings->conns);
     if (code == EXIT_AS_EXPECTED)
         code = remote_open(&options->remote, settings->conns, options->dry_run);
-    if (options->remote.address_count > 0)
-        settings->address = options->remote.addresses[0];
-    settings->hosts = remote_is_wanted(&options->remote) ? &options->remote.hosts : NULL;
+    settings->address = options->remote.addresses[0];
+    settings->hosts = &options->remote.hosts;
     settings->look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
     settings->max_orphans = options->isolation.max_orphans;
     settings->sysctls = options->isolation.sysctls;

@@ -204,7 +204,7 @@ static int open_connection(struct walk *walk)
 static int act(struct walk *walk, const struct order_step *step)
 {
     for (int side = 0; side < SIDE_COUNT; side++) {
-        if ((step->by & SIDE_SET(side)) == 0 || step->act == ACT_OPEN)
+        if (!order_step_is_by(step, (enum side)side) || step->act == ACT_OPEN)
             continue;
         int rc = act_apply(step->act, walk->fd[side]);
         if (act_releases(step->act))

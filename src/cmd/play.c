@@ -21,8 +21,7 @@ static int check_ports(const struct plan *plan)
     if (plan_choose_ports(plan, (uint16_t)plan->settings->port, &first, &why) == 0)
         return EXIT_AS_EXPECTED;
     diag_error("%s", why.text);
-    const struct hosts *hosts = plan->settings->hosts;
-    return hosts != NULL && hosts->stops > 0 ? EXIT_INTERRUPTED : EXIT_MACHINE;
+    return plan->settings->hosts->stops > 0 ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
 static int exit_code_of(enum outcome outcome)

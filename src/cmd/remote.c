@@ -218,8 +218,10 @@ static void say_what_goes_where(const struct remote *remote, int64_t conns)
 
 int remote_open(struct remote *remote, int64_t conns, bool dry_run)
 {
-    if (!remote_is_wanted(remote))
-        return EXIT_AS_EXPECTED;
+    if (!remote_is_wanted(remote)) {
+        hosts_here(&remote->hosts, &remote->addresses[0]);
+        return hosts_open(&remote->hosts) == 0 ? EXIT_AS_EXPECTED : EXIT_MACHINE;
+    }
     make_hosts(remote);
     if (find_worker_path(remote) != 0) {
         diag_error("this binary's own path is not known: say it with --worker-path");

@@ -28,8 +28,9 @@ int remote_check(const struct remote *remote);
 /* True when there are launchers. */
 bool remote_is_wanted(const struct remote *remote);
 
-/* Launches the hosts and, but for a dry run, says what will be sent where. Returns an exit_code, after
- * telling why where it is not EXIT_AS_EXPECTED. remote_close follows in any case. */
+/* Launches the hosts and, but for a dry run, says what will be sent where; without launchers they are this
+ * machine, with the first address. Returns an exit_code, after telling why where it is not EXIT_AS_EXPECTED.
+ * remote_close follows in any case. */
 int remote_open(struct remote *remote, int64_t conns, bool dry_run);
 void remote_close(struct remote *remote);
 

@@ -40,6 +40,14 @@ struct host_text host_name(const struct host *host)
     return out;
 }
 
+struct host_text host_place(const struct host *host)
+{
+    struct host_text out = {""};
+    if (!host->hosts->are_here)
+        snprintf(out.text, sizeof out.text, " on %.91s", host_name(host).text);
+    return out;
+}
+
 const char *host_word(const struct host *host)
 {
     return host->launcher != NULL ? host->launcher : "local";
@@ -299,8 +307,13 @@ static int take_answers(struct hosts *hosts, uint16_t *first)
     return 0;
 }
 
-int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int count, uint16_t *first)
+int hosts_find_ports(struct hosts *hosts, const struct witness_backend *witness, uint16_t from, uint16_t last,
+                     int count, uint16_t *first)
 {
+    if (hosts->are_here) {
+        hosts->without_room = &hosts->each[0];
+        return free_ports_find(witness, &hosts->each[0].address, from, last, count, first);
+    }
     int64_t began_us = monotonic_us();
     uint16_t asked;
     *first = from;
@@ -321,7 +334,7 @@ int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int coun
 
 void hosts_ask_counters(struct hosts *hosts)
 {
-    for (int i = 0; i < hosts->count; i++)
+    for (int i = 0; i < hosts->count && !hosts->are_here; i++)
         if (hosts->each[i].fault[0] == '\0' && !hosts_is_double(hosts, i))
             link_send(hosts->each[i].link, &(struct message){.id = MESSAGE_COUNTERS});
 }
@@ -329,7 +342,9 @@ void hosts_ask_counters(struct hosts *hosts)
 struct kernel_counters hosts_counters(const struct hosts *hosts)
 {
     struct kernel_counters sum = {{0}};
-    for (int i = 0; i < hosts->count; i++)
+    if (hosts->are_here)
+        kernel_counters_read(&sum);
+    for (int i = 0; i < hosts->count && !hosts->are_here; i++)
         for (int k = 0; !hosts_is_double(hosts, i) && k < COUNTER_COUNT; k++)
             sum.value[k] += hosts->each[i].counters.value[k];
     return sum;
@@ -337,20 +352,35 @@ struct kernel_counters hosts_counters(const struct hosts *hosts)
 
 /* ---- the workers' processes ---- */
 
-struct link *host_start(struct host *host, struct process *process, const char *const words[],
-                        const struct link_ears *ears, void *context)
+static int start_here(struct host *host, struct process *process, const char *const words[],
+                      const struct link_ears *ears, void *context, struct link **link)
+{
+    int fd = spawn_self(process, words);
+    if (fd < 0)
+        return fd;
+    *link = link_new(host->hosts->base, fd, ears, context);
+    if (*link != NULL)
+        return 0;
+    close(fd);
+    return -ENOMEM;
+}
+
+int host_start(struct host *host, struct process *process, const char *const words[],
+               const struct link_ears *ears, void *context, struct link **link)
 {
     struct message start = {.id = MESSAGE_START, .start = {.id = host->channel_count}};
+    if (host->hosts->are_here)
+        return start_here(host, process, words, ears, context, link);
     if (host->fault[0] != '\0')
-        return NULL;
+        return -EHOSTUNREACH;
     struct host_channel *grown =
         realloc(host->channels, ((size_t)host->channel_count + 1) * sizeof *host->channels);
     if (grown == NULL)
-        return NULL;
+        return -ENOMEM;
     host->channels = grown;
-    struct link *link = link_new_channel(host->link, host->channel_count, ears, context);
-    if (link == NULL)
-        return NULL;
+    *link = link_new_channel(host->link, host->channel_count, ears, context);
+    if (*link == NULL)
+        return -ENOMEM;
     for (int i = 0; i < PROCESS_WORDS_MAX && words[i] != NULL; i++)
         start.start.words[start.start.count++] = words[i];
     process->elsewhere = true;
@@ -358,8 +388,8 @@ struct link *host_start(struct host *host, struct process *process, const char *
     process->pid = 1; /* until the host has told it: it is there */
     link_send(host->link, &start);
     host->channels[host->channel_count++] =
-        (struct host_channel){.link = link, .process = process, .on_end = ears->on_end, .context = context};
-    return link;
+        (struct host_channel){.link = *link, .process = process, .on_end = ears->on_end, .context = context};
+    return 0;
 }
 
 static int channel_of(const struct host *host, const struct link *link)
@@ -370,8 +400,9 @@ static int channel_of(const struct host *host, const struct link *link)
     return -1;
 }
 
-void host_kill(struct host *host, const struct link *link)
+void host_kill(struct host *host, const struct process *process, const struct link *link)
 {
+    process_kill(process); /* one that is elsewhere is no process of ours */
     int id = link != NULL ? channel_of(host, link) : -1;
     if (id < 0 || host->fault[0] != '\0')
         return;

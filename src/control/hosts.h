@@ -1,7 +1,8 @@
-/* hosts: the hosts of a run on more than one machine, as the controller sees them. A host is whatever a
- * launcher reaches: "ssh web1", "ip netns exec a", "docker exec -i b". The launcher's command is run here
- * with `tcpstorm worker host` at its end, and lines go through its standard input and output: who may log in
- * where, and how that is encrypted, is the launcher's affair. */
+/* hosts: the hosts of a run, as the controller sees them. Without launchers they are this machine, for each
+ * side, and it is asked directly. Otherwise a host is whatever a launcher reaches: "ssh web1", "ip netns exec
+ * a", "docker exec -i b". The launcher's command is run here with `tcpstorm worker host` at its end, and
+ * lines go through its standard input and output: who may log in where, and how that is encrypted, is the
+ * launcher's affair. */
 #ifndef CONTROL_HOSTS_H
 #define CONTROL_HOSTS_H
 
@@ -12,6 +13,7 @@
 #include "kernel/histogram.h"
 #include "kernel/host_limits.h"
 #include "kernel/kernel_counters.h"
+#include "kernel/witness.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,6 +50,7 @@ struct host {
 struct hosts {
     struct host each[HOSTS_MAX];
     int count;
+    bool are_here;           /* this machine alone: see hosts_here */
     const char *worker_path; /* of tcpstorm on the hosts */
     struct event_base *base;
     struct event *pulse, *child_signal;
@@ -65,11 +68,17 @@ struct host_text {
 /* "host \"ssh web1\"", "this machine". */
 struct host_text host_name(const struct host *host);
 
+/* " on host \"ssh web1\""; "" where the run is on this machine alone. */
+struct host_text host_place(const struct host *host);
+
 /* The launcher, or "local". */
 const char *host_word(const struct host *host);
 
-/* Launches all and waits until they have said what they are. Returns 0, or a negative errno after telling why
- * not: -EINTR when a signal has put an end to it. */
+/* Makes them this machine alone, whose servers listen on that address. They stay where they are. */
+void hosts_here(struct hosts *hosts, const struct address *address);
+
+/* Makes the event loop, launches all and waits until they have said what they are. Returns 0, or a negative
+ * errno after telling why not: -EINTR when a signal has put an end to it. */
 int hosts_open(struct hosts *hosts);
 
 /* Has all leave, and waits until they have, or until it has told which have not. */
@@ -88,8 +97,10 @@ int hosts_count(const struct hosts *hosts, enum side side);
 void hosts_place(const struct hosts *hosts, enum side side, int count, int host[]);
 
 /* As free_ports_find, on every host beside the addresses of all servers; and reads the kernels' counters.
- * The errno of a host that is lost is EHOSTUNREACH. After a signal it gives up: see stops. */
-int hosts_find_ports(struct hosts *hosts, uint16_t from, uint16_t last, int count, uint16_t *first);
+ * `witness` looks at this machine's ports, hosts elsewhere choose their own. The errno of a host that is lost
+ * is EHOSTUNREACH. After a signal it gives up: see stops. */
+int hosts_find_ports(struct hosts *hosts, const struct witness_backend *witness, uint16_t from, uint16_t last,
+                     int count, uint16_t *first);
 
 /* Where the servers listen. Returns how many there are. */
 int hosts_server_addresses(const struct hosts *hosts, struct address addresses[HOSTS_MAX]);
@@ -103,14 +114,15 @@ int64_t hosts_time_wait_room(const struct hosts *hosts);
 
 /* ---- for the workers ---- */
 
-/* Starts `tcpstorm WORD ...` there. `process` is filled in when the host has answered, and ears->on_end
- * called when it has ended or the host is lost. Returns its stream, which the caller frees, or NULL: the host
- * is lost, or out of memory. */
-struct link *host_start(struct host *host, struct process *process, const char *const words[],
-                        const struct link_ears *ears, void *context);
+/* Starts `tcpstorm WORD ...` there. Returns 0 and its stream, which the caller frees, or a negative errno:
+ * -EHOSTUNREACH when the host is lost. Of one elsewhere `process` is filled in when the host has answered,
+ * and ears->on_end called when it has ended or the host is lost; of one that is here ears->on_end is called
+ * when its stream has ended, and its end is for the caller to collect. */
+int host_start(struct host *host, struct process *process, const char *const words[],
+               const struct link_ears *ears, void *context, struct link **link);
 
 /* Kills a process that was started with that stream. */
-void host_kill(struct host *host, const struct link *link);
+void host_kill(struct host *host, const struct process *process, const struct link *link);
 
 /* Its stream is about to be freed. */
 void host_forget(struct host *host, const struct link *link);

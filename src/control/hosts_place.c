@@ -41,6 +41,10 @@ static int64_t both_sides(const struct hosts *hosts, size_t limit)
 
 void hosts_limits(const struct hosts *hosts, struct host_limits *limits)
 {
+    if (hosts->are_here) {
+        host_limits_read(limits);
+        return;
+    }
     *limits = hosts->each[0].limits;
     int64_t width = limits->port_last - limits->port_first;
     for (int i = 1; i < hosts->count; i++) {
@@ -107,6 +111,11 @@ void hosts_place(const struct hosts *hosts, enum side side, int count, int host[
 int64_t hosts_time_wait_room(const struct hosts *hosts)
 {
     int64_t room[SIDE_COUNT] = {0};
+    if (hosts->are_here) {
+        struct host_limits limits;
+        host_limits_read(&limits);
+        return limits.max_tw_buckets - host_time_wait_now();
+    }
     for (int i = 0; i < hosts->count; i++)
         room[hosts->each[i].side] += hosts->each[i].limits.max_tw_buckets - hosts->each[i].time_wait;
     return least(room[SIDE_SERVER], room[SIDE_CLIENT]);

@@ -35,11 +35,6 @@ static void lose(struct peer *peer)
         workers->on_lost(workers->owner, peer);
 }
 
-static void on_stream_end(void *context)
-{
-    lose(context);
-}
-
 bool workers_have_left(const struct workers *workers)
 {
     int alive = 0;
@@ -56,10 +51,15 @@ static void note_end(struct peer *peer)
         workers->on_dead(workers->owner, peer);
 }
 
-/* Of a process on a host: it has ended, or the host is lost. */
-static void on_end_elsewhere(void *context)
+/* Of a process here its stream: the process is collected. Of one elsewhere it has ended, or its host is
+ * lost. */
+static void on_end(void *context)
 {
     struct peer *peer = context;
+    if (!peer->process.elsewhere) {
+        lose(peer);
+        return;
+    }
     note_end(peer);
     if (workers_have_left(peer->workers))
         event_base_loopbreak(peer->workers->base);
@@ -129,9 +129,9 @@ static int place_peers(struct workers *workers, struct hosts *hosts)
 static int witnesses_of(const struct hosts *hosts)
 {
     int count = 0;
-    for (int i = 0; hosts != NULL && i < hosts->count; i++)
+    for (int i = 0; i < hosts->count; i++)
         count += !hosts_is_double(hosts, i);
-    return hosts != NULL ? count : 1;
+    return count;
 }
 
 int workers_init(struct workers *workers, struct event_base *base, int pairs, struct hosts *hosts,
@@ -156,27 +156,16 @@ int workers_init(struct workers *workers, struct event_base *base, int pairs, st
         return -ENOMEM;
     }
     name_peers(workers);
-    return hosts != NULL ? place_peers(workers, hosts) : 0;
+    return place_peers(workers, hosts);
 }
 
 static int start_peer(struct peer *peer, message_handler *on_message)
 {
     static const char *const witness[PROCESS_WORDS_MAX + 1] = {"witness"};
     struct link_ears ears = {peer->is_witness ? WAY_FROM_WITNESS : WAY_FROM_WORKER, on_message,
-                             peer->workers->on_bad, peer->host != NULL ? on_end_elsewhere : on_stream_end};
+                             peer->workers->on_bad, on_end};
     const char *const *words = peer->is_witness ? witness : peer->workers->roles[peer->side];
-    if (peer->host != NULL) {
-        peer->link = host_start(peer->host, &peer->process, words, &ears, peer);
-        return peer->link != NULL ? 0 : peer->host->fault[0] != '\0' ? -EHOSTUNREACH : -ENOMEM;
-    }
-    int fd = spawn_self(&peer->process, words);
-    if (fd < 0)
-        return fd;
-    peer->link = link_new(peer->workers->base, fd, &ears, peer);
-    if (peer->link != NULL)
-        return 0;
-    close(fd);
-    return -ENOMEM;
+    return host_start(peer->host, &peer->process, words, &ears, peer, &peer->link);
 }
 
 int workers_start(struct workers *workers, message_handler *on_message, struct peer **failed)
@@ -216,10 +205,7 @@ void workers_dismiss(struct workers *workers)
 
 static void end_process(struct peer *peer)
 {
-    if (peer->host != NULL)
-        host_kill(peer->host, peer->link);
-    else
-        process_kill(&peer->process);
+    host_kill(peer->host, &peer->process, peer->link);
 }
 
 void peer_kill_by_order(struct peer *peer)
@@ -307,7 +293,7 @@ void workers_ping(struct workers *workers)
 void workers_free(struct workers *workers)
 {
     for (int i = 0; workers->peers != NULL && i < workers->count; i++) {
-        if (workers->peers[i].host != NULL)
+        if (workers->peers[i].host != NULL) /* it was placed */
             host_forget(workers->peers[i].host, workers->peers[i].link);
         link_free(workers->peers[i].link);
     }
@@ -322,8 +308,7 @@ void workers_free(struct workers *workers)
 struct peer_text peer_name(const struct peer *peer)
 {
     struct peer_text out;
-    snprintf(out.text, sizeof out.text, "%s%s%s", peer->process.name, peer->host != NULL ? " on " : "",
-             peer->host != NULL ? host_name(peer->host).text : "");
+    snprintf(out.text, sizeof out.text, "%s%s", peer->process.name, host_place(peer->host).text);
     return out;
 }
 

@@ -16,7 +16,7 @@ struct event;
 struct event_base;
 
 struct peer {
-    struct host *host; /* where it runs; NULL: on this machine, and no host is asked */
+    struct host *host; /* where it runs */
     void *owner;       /* whoever made them */
     struct workers *workers;
     struct process process;
@@ -62,7 +62,7 @@ struct workers {
 
 struct hosts;
 
-/* Makes room for the processes; none is started. `hosts`: whose hosts they run on, NULL for this machine.
+/* Makes room for the processes; none is started. `hosts`: where they run.
  * `roles` are each side's words for cmd_worker, NULL at their end, and stay the caller's. Returns 0 or
  * -ENOMEM. */
 int workers_init(struct workers *workers, struct event_base *base, int pairs, struct hosts *hosts,

@@ -264,8 +264,11 @@ static bool is_owner_in_doubt(const struct controller *c)
     return false;
 }
 
+/* An order has none to show. */
 static bool shows_signature(const struct controller *c)
 {
+    if (c->experiment->cause == NULL)
+        return false;
     const struct signature *signature = &c->experiment->cause->signature;
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
@@ -294,7 +297,7 @@ static bool leaks_unasked(const struct controller *c)
 static bool flow_is_as_expected(struct controller *c)
 {
     const struct fault_case *cause = c->experiment->cause;
-    bool is_fixed = c->experiment->is_fixed, is_shown = cause != NULL && shows_signature(c);
+    bool is_fixed = c->experiment->is_fixed, is_shown = shows_signature(c);
     const char *what = NULL;
     if (cause != NULL && !is_shown && is_owner_in_doubt(c)) {
         controller_fail(
@@ -327,7 +330,7 @@ static struct flow_report flow_report_of(const struct controller *c)
         .asked = flow_of(c),
         .nofile = plan_nofile(c->plan, SIDE_SERVER) * c->plan->pairs,
         .timeline = &c->outage.timeline,
-        .shows_signature = c->experiment->cause != NULL && shows_signature(c),
+        .shows_signature = shows_signature(c),
     };
     workers_sum_flow(&c->workers, report.sums);
     report.achieved_rate = achieved_rate(&report.sums[SIDE_CLIENT]);

@@ -3,6 +3,7 @@
 #include "engine/controller_state.h"
 
 #include "base/clock.h"
+#include "control/hosts.h"
 
 #include <stdio.h>
 
@@ -30,7 +31,7 @@ static int64_t first_credit(const struct controller *c, const struct lane *lane)
 {
     if (c->order->opening != OPENING_FULL)
         return lane->quota;
-    return c->plan->settings->hosts != NULL ? 1 : c->plan->window;
+    return c->plan->settings->hosts->are_here ? c->plan->window : 1;
 }
 
 static void begin_opening(struct controller *c)
@@ -71,7 +72,7 @@ static void begin_act(struct controller *c, const struct order_step *step)
         struct peer *peer = &c->workers.peers[i];
         peer->acted = peer->failed = 0;
         peer->failed_errno = 0;
-        peer->acting = (step->by & SIDE_SET(peer->side)) != 0;
+        peer->acting = order_step_is_by(step, peer->side);
         if (!peer->acting)
             continue;
         c->awaited.acts++;
@@ -88,7 +89,7 @@ static void begin_act(struct controller *c, const struct order_step *step)
 static void begin_crash(struct controller *c, const struct order_step *step)
 {
     for (int i = 0; i < c->workers.worker_count; i++) {
-        if ((step->by & SIDE_SET(c->workers.peers[i].side)) == 0)
+        if (!order_step_is_by(step, c->workers.peers[i].side))
             continue;
         c->awaited.deaths++;
         peer_kill_by_order(&c->workers.peers[i]);

@@ -27,7 +27,7 @@ void by_host_note(struct by_host *by_host, const struct workers *workers,
                   const int64_t nofile[SIDE_COUNT])
 {
     by_host->count = 0;
-    for (int i = 0; i < workers->worker_count && workers->peers[i].host != NULL; i++) {
+    for (int i = 0; i < workers->worker_count && !workers->peers[i].host->hosts->are_here; i++) {
         const struct peer *peer = &workers->peers[i];
         struct host_part *part = part_of(by_host, peer);
         part->opened += opened_by(context, i % workers->pairs);

@@ -24,8 +24,7 @@ enum {
 
 const struct address *controller_lane_address(const struct controller *c, const struct lane *lane)
 {
-    const struct host *host = workers_server(&c->workers, lane->pair)->host;
-    return host != NULL ? &host->address : &c->plan->settings->address;
+    return &workers_server(&c->workers, lane->pair)->host->address;
 }
 
 int64_t controller_opened(const struct controller *c)
@@ -60,19 +59,9 @@ static void enter(struct controller *c, enum phase phase, int64_t limit_us)
 
 /* ---- ending ---- */
 
-static struct kernel_counters counters_now(const struct controller *c)
-{
-    struct kernel_counters now;
-    if (c->plan->settings->hosts != NULL)
-        now = hosts_counters(c->plan->settings->hosts);
-    else
-        kernel_counters_read(&now);
-    return now;
-}
-
 struct kernel_counters controller_counters(const struct controller *c)
 {
-    struct kernel_counters now = counters_now(c);
+    struct kernel_counters now = hosts_counters(c->plan->settings->hosts);
     return kernel_counters_moved(&now, &c->counters_before);
 }
 
@@ -490,7 +479,7 @@ struct controller *controller_new(struct event_base *base, const struct plan *pl
 void controller_start(struct controller *c)
 {
     struct timeval beat = timeval_of_us(HEARTBEAT_MS * 1000);
-    c->counters_before = counters_now(c);
+    c->counters_before = hosts_counters(c->plan->settings->hosts);
     evtimer_add(c->heartbeat, &beat);
     enter(c, PHASE_STARTING, NO_LIMIT);
     controller_start_workers(c);

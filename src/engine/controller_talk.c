@@ -41,8 +41,7 @@ static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
     c->at_look.opened = controller_opened(c);
-    if (c->plan->settings->hosts != NULL)
-        hosts_ask_counters(c->plan->settings->hosts); /* the answers come before those of the witnesses */
+    hosts_ask_counters(c->plan->settings->hosts); /* the answers come before those of the witnesses */
     for (int i = 0; i < c->workers.witness_count; i++)
         workers_witness(&c->workers, i)->asked_ping = workers_witness(&c->workers, i)->ping_serial;
     workers_sum(&c->workers, c->at_look.fds, c->at_look.errors);
@@ -132,7 +131,7 @@ static void on_class(void *context, const struct message *message)
     struct lingering_class class = message->class.of;
     if (strcmp(message->class.command, "-") != 0) /* it has no name that could be read */
         snprintf(class.command, sizeof class.command, "%.15s", message->class.command);
-    if (peer->host != NULL && peer->host->launcher != NULL && class.pid != 0)
+    if (peer->host->launcher != NULL && class.pid != 0)
         snprintf(class.host, sizeof class.host, "%.47s", peer->host->launcher);
     lingering_add(&c->lingering, &class);
 }
@@ -159,21 +158,16 @@ static void tell_pids(struct controller *c)
     for (int i = 0; i < c->workers.witness_count; i++)
         for (int k = 0; k < c->workers.worker_count; k++) {
             const struct peer *witness = workers_witness(&c->workers, i), *worker = &c->workers.peers[k];
-            if (witness->host == NULL || strcmp(witness->host->identity, worker->host->identity) == 0)
+            if (strcmp(witness->host->identity, worker->host->identity) == 0)
                 link_send(witness->link, &(struct message){.id = MESSAGE_PID, .pid = worker->process.pid});
         }
 }
 
 static void tell_target(struct controller *c)
 {
-    const struct hosts *hosts = c->plan->settings->hosts;
     struct message target = {.id = MESSAGE_TARGET,
-                             .target = {.first_port = c->ports.first,
-                                        .last_port = c->ports.last,
-                                        .count = 1,
-                                        .addresses = {c->plan->settings->address}}};
-    if (hosts != NULL)
-        target.target.count = hosts_server_addresses(hosts, target.target.addresses);
+                             .target = {.first_port = c->ports.first, .last_port = c->ports.last}};
+    target.target.count = hosts_server_addresses(c->plan->settings->hosts, target.target.addresses);
     controller_tell_witnesses(c, &target);
 }
 

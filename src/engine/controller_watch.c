@@ -155,7 +155,7 @@ void controller_note_pong(void *context, const struct message *message)
 void controller_describe_lost(struct controller *c)
 {
     const struct host *host = c->lost->host;
-    if (host != NULL && host->fault[0] != '\0') {
+    if (host->fault[0] != '\0') {
         snprintf(c->fault.text, sizeof c->fault.text,
                  "%s %s at %s, with %s of %s connections opened; all others were closed down",
                  host_name(host).text, host->fault, c->label.text, grouped(controller_opened(c)).text,
@@ -163,8 +163,8 @@ void controller_describe_lost(struct controller *c)
         return;
     }
     snprintf(c->fault.text, sizeof c->fault.text,
-             "%s (pid %d)%s%s %s at %s, with %s of %s connections opened; all others were closed down",
-             c->lost->process.name, (int)c->lost->process.pid, host != NULL ? " on " : "",
-             host != NULL ? host_name(host).text : "", process_end_text(&c->lost->process).text,
-             c->label.text, grouped(controller_opened(c)).text, grouped(c->plan->settings->conns).text);
+             "%s (pid %d)%s %s at %s, with %s of %s connections opened; all others were closed down",
+             c->lost->process.name, (int)c->lost->process.pid, host_place(host).text,
+             process_end_text(&c->lost->process).text, c->label.text, grouped(controller_opened(c)).text,
+             grouped(c->plan->settings->conns).text);
 }

@@ -95,9 +95,8 @@ static int64_t pairs_wanted(const struct plan *plan)
     int64_t needed = (held + plan->worker_capacity - 1) / plan->worker_capacity;
     int64_t worth =
         run_is_arriving(settings) ? settings->flow.rate / FLOW_PAIR_RATE + 1 : settings->conns / PAIR_WORTH;
-    int64_t hosts = settings->hosts != NULL ? max_of(hosts_count(settings->hosts, SIDE_SERVER),
-                                                     hosts_count(settings->hosts, SIDE_CLIENT))
-                                            : 1;
+    int64_t hosts =
+        max_of(hosts_count(settings->hosts, SIDE_SERVER), hosts_count(settings->hosts, SIDE_CLIENT));
     return max_of(max_of(needed, hosts), min_of(plan->limits.processors, worth));
 }
 
@@ -335,7 +334,7 @@ static void check_needs(struct plan *plan)
             add(&plan->obstacles,
                 "%s needs %s to be %lld, which it sets in a network namespace of its own: %s", order->name,
                 order->needs.sysctl, (long long)order_sysctl_value(order, settings->conns),
-                settings->hosts != NULL ? "it cannot be played on hosts" : "add --isolate");
+                settings->hosts->are_here ? "add --isolate" : "it cannot be played on hosts");
         else if (order_needs_filter(order) && probe != 0)
             add(&plan->obstacles,
                 "%s needs a packet filter on its sockets and this user may set none here (%s): add "
@@ -347,10 +346,7 @@ static void check_needs(struct plan *plan)
 int plan_make(struct plan *plan, const struct storm_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
-    if (settings->hosts != NULL)
-        hosts_limits(settings->hosts, &plan->limits);
-    else
-        host_limits_read(&plan->limits);
+    hosts_limits(settings->hosts, &plan->limits);
     if (settings->max_orphans > 0)
         plan->limits.max_orphans = settings->max_orphans;
     size_workers(plan);
@@ -360,7 +356,7 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
     size_time_wait(plan);
     size_memory(plan);
     check_orphans(plan);
-    if (settings->hosts == NULL)
+    if (settings->hosts->are_here)
         check_address(plan);
     choose_witness(plan);
     check_needs(plan);
@@ -371,16 +367,13 @@ int plan_make(struct plan *plan, const struct storm_settings *settings)
 
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why)
 {
-    const struct address *address = &plan->settings->address;
     struct hosts *hosts = plan->settings->hosts;
-    int rc = hosts != NULL
-                 ? hosts_find_ports(hosts, from, plan->last_port, plan->lane_count, first)
-                 : free_ports_find(plan->witness, address, from, plan->last_port, plan->lane_count, first);
+    int rc = hosts_find_ports(hosts, plan->witness, from, plan->last_port, plan->lane_count, first);
     if (rc == 0)
         return 0;
-    if (hosts != NULL && hosts->stops > 0)
+    if (hosts->stops > 0)
         return refuse(why, "interrupted while the hosts looked for free ports");
-    if (hosts != NULL && rc == -ETIMEDOUT)
+    if (rc == -ETIMEDOUT)
         return refuse(why, "%s has not answered which of its ports are free",
                       host_name(hosts->without_room).text);
     for (int i = 0; rc == -EHOSTUNREACH && i < hosts->count; i++)
@@ -389,10 +382,9 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
     if (rc == PORTS_LISTENED)
         return refuse(
             why,
-            "port %u has a listener already%s%s (a server, or another tcpstorm): choose other lanes with "
+            "port %u has a listener already%s (a server, or another tcpstorm): choose other lanes with "
             "--port (\"ss -tlnp 'sport = :%u'\" shows whose it is)",
-            *first, hosts != NULL ? " on " : "", hosts != NULL ? host_name(hosts->without_room).text : "",
-            *first);
+            *first, host_place(hosts->without_room).text, *first);
     if (rc == PORTS_CROWDED)
         return refuse(why,
                       "no %d consecutive ports from %u to %u are free of sockets, TIME_WAIT of earlier runs "

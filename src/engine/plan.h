@@ -3,41 +3,12 @@
 #define ENGINE_PLAN_H
 
 #include "engine/lane.h"
+#include "engine/settings.h"
 #include "kernel/host_limits.h"
 #include "kernel/witness.h"
-#include "model/experiment.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_EXPERIMENTS_MAX = 64 };
-
-/* What the user asked for. */
-struct hosts;
-
-struct storm_settings {
-    const char *command; /* as it can be typed again; NULL: not known */
-    int64_t conns;       /* of each experiment, in all */
-    int64_t leak;        /* of them, so many are left without their second close() */
-    struct flow_settings flow;
-    struct experiment experiments[RUN_EXPERIMENTS_MAX]; /* a cause is the only one of its run */
-    int experiment_count;
-    bool all_orders; /* asked for as "all" */
-    struct address address;
-    struct hosts
-        *hosts; /* the hosts it is played on; NULL: this machine. Their addresses then count, not `address` */
-    int64_t port;            /* the first one to try */
-    const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
-                                there; NULL: it has not */
-    int64_t max_orphans; /* of the machine, read before that namespace was entered; 0: it can be read now */
-    const char *const *sysctls; /* "name=value" that the user set there: they stay as they are */
-    int sysctl_count;
-    bool hold_last_only; /* steps before the last are not held */
-    int64_t hold_ms;     /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
-    int64_t settle_ms;   /* SETTLE_BY_SIZE: plan_settle_ms decides */
-    int64_t interval_ms;
-    int witness; /* index into witness_choices */
-};
 
 struct plan_sentence {
     char text[400];
@@ -69,12 +40,6 @@ struct plan {
         obstacles; /* each says what does not fit and what to change; any: it cannot be run */
     struct plan_sentences warnings; /* what will bend the result */
 };
-
-/* True when connections arrive one by one, at flow.rate; otherwise all are opened at once. */
-static inline bool run_is_arriving(const struct storm_settings *settings)
-{
-    return settings->flow.rate > 0;
-}
 
 /* Sizes the storm. Returns 0, or -1 when there are obstacles. */
 int plan_make(struct plan *plan, const struct storm_settings *settings);

@@ -82,9 +82,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
 
 static int64_t time_wait_room(const struct run *run)
 {
-    const struct hosts *hosts = run->plan->settings->hosts;
-    return hosts != NULL ? hosts_time_wait_room(hosts)
-                         : run->plan->limits.max_tw_buckets - host_time_wait_now();
+    return hosts_time_wait_room(run->plan->settings->hosts);
 }
 
 static int64_t time_wait_now(const struct run *run)
@@ -97,8 +95,7 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct run *run = context;
-    if (run->plan->settings->hosts != NULL)
-        hosts_ask_counters(run->plan->settings->hosts); /* for the next time */
+    hosts_ask_counters(run->plan->settings->hosts); /* for the next time */
     int64_t waited_ms = (monotonic_us() - run->room_asked_us) / 1000;
     if (time_wait_room(run) >= run->room_needed || waited_ms > ROOM_PATIENCE_MS)
         event_base_loopbreak(run->base);
@@ -385,14 +382,11 @@ static void free_events(struct run *run)
 enum outcome run_plans(struct plan *const *plans, int count, int64_t hold_ms,
                        const struct observers *observers)
 {
-    struct run run = {
-        .plan = plans[0], .observers = observers, .hold_ms = hold_ms, .began_us = monotonic_us()};
-    struct hosts *hosts = run.plan->settings->hosts;
-    run.base = hosts != NULL ? hosts->base : event_base_new();
-    if (run.base == NULL) {
-        diag_error("cannot make an event loop: %s", strerror(errno));
-        return OUTCOME_FAULT;
-    }
+    struct run run = {.plan = plans[0],
+                      .observers = observers,
+                      .base = plans[0]->settings->hosts->base,
+                      .hold_ms = hold_ms,
+                      .began_us = monotonic_us()};
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* the end of a worker shows as SIGCHLD */
@@ -403,7 +397,5 @@ enum outcome run_plans(struct plan *const *plans, int count, int64_t hold_ms,
     else
         diag_error("cannot hear signals: %s", strerror(errno));
     free_events(&run);
-    if (hosts == NULL)
-        event_base_free(run.base);
     return outcome;
 }

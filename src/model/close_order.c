@@ -269,7 +269,7 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
 {
     for (int i = 1; i <= step; i++) {
         const struct order_step *at = order_step_at(order, i);
-        if ((at->act == ACT_CLOSE || at->act == ACT_CRASH) && (at->by & SIDE_SET(side)) != 0) {
+        if ((at->act == ACT_CLOSE || at->act == ACT_CRASH) && order_step_is_by(at, side)) {
             *closing_step = i;
             return true;
         }

@@ -71,6 +71,11 @@ const char *close_order_nearest(const char *name);
 int order_step_count(const struct close_order *order);
 const struct order_step *order_step_at(const struct close_order *order, int step);
 
+static inline bool order_step_is_by(const struct order_step *step, enum side side)
+{
+    return (step->by & SIDE_SET(side)) != 0;
+}
+
 /* True when its acts or its opening set a packet filter: see packet_drop_probe. */
 bool order_needs_filter(const struct close_order *order);
 

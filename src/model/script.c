@@ -23,7 +23,7 @@ static enum trigger trigger_of(const struct close_order *order, int step, enum s
     for (int before = step - 1; before > 0; before--) {
         const struct order_step *at = order_step_at(order, before);
         enum trigger trigger;
-        if (at->by & SIDE_SET(side))
+        if (order_step_is_by(at, side))
             return TRIGGER_NOW;
         if (is_heard_as(at->act, &trigger))
             return trigger;
@@ -36,7 +36,7 @@ struct script script_of(const struct close_order *order, enum side side)
     struct script script = {0};
     for (int step = 1; step < order_step_count(order); step++) {
         const struct order_step *at = order_step_at(order, step);
-        if (at->by & SIDE_SET(side))
+        if (order_step_is_by(at, side))
             script.steps[script.count++] = (struct script_step){trigger_of(order, step, side), at->act};
     }
     return script;

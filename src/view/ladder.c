@@ -160,7 +160,7 @@ const char *ladder_call(const struct order_step *step, enum side side)
 {
     if (step->act == ACT_OPEN)
         return ladder_opening_call(OPENING_FULL, side);
-    return (step->by & SIDE_SET(side)) != 0 ? act_call(step->act) : "";
+    return order_step_is_by(step, side) ? act_call(step->act) : "";
 }
 
 void ladder_step(const struct ladder *ladder, const struct order_step *step,

@@ -83,7 +83,7 @@ static void print_lanes_of_hosts(FILE *out, const struct plan *plan, const struc
 
 void view_print_lanes(FILE *out, const struct plan *plan, const struct port_range *lanes)
 {
-    if (plan->settings->hosts != NULL) {
+    if (!plan->settings->hosts->are_here) {
         print_lanes_of_hosts(out, plan, lanes);
         return;
     }

@@ -17,6 +17,7 @@
  * asks for /metrics every 100 ms, from when somebody listens until nobody does, and prints how often that
  * was: a monitor that takes next to nothing itself. */
 #include "base/clock.h"
+#include "control/hosts.h"
 #include "engine/lane.h"
 #include "engine/plan.h"
 
@@ -180,14 +181,14 @@ static void scrape(uint16_t port)
     printf("%d\n", pages);
 }
 
-struct hosts {
+struct team {
     int *go;
     int *done;
     pid_t *pid;
     int count;
 };
 
-static void start(struct hosts *hosts, struct part part)
+static void start(struct team *team, struct part part)
 {
     int go[2], done[2];
     if (pipe(go) != 0 || pipe(done) != 0)
@@ -205,17 +206,17 @@ static void start(struct hosts *hosts, struct part part)
     }
     close(go[0]);
     close(done[1]);
-    hosts->go[hosts->count] = go[1];
-    hosts->done[hosts->count] = done[0];
-    hosts->pid[hosts->count++] = pid;
+    team->go[team->count] = go[1];
+    team->done[team->count] = done[0];
+    team->pid[team->count++] = pid;
 }
 
 /* How many calls they have made. */
-static int64_t await_all(const struct hosts *hosts)
+static int64_t await_all(const struct team *team)
 {
     int64_t sum = 0, calls;
-    for (int i = 0; i < hosts->count; i++, sum += calls)
-        if (read(hosts->done[i], &calls, sizeof calls) != sizeof calls) {
+    for (int i = 0; i < team->count; i++, sum += calls)
+        if (read(team->done[i], &calls, sizeof calls) != sizeof calls) {
             fprintf(stderr, "floor: a process ended early\n");
             exit(3);
         }
@@ -231,15 +232,15 @@ static void check_count(const char *side, int64_t calls, int64_t wanted)
     exit(1);
 }
 
-static void release(const struct hosts *hosts)
+static void release(const struct team *team)
 {
-    for (int i = 0; i < hosts->count; i++)
-        if (write(hosts->go[i], "g", 1) != 1)
+    for (int i = 0; i < team->count; i++)
+        if (write(team->go[i], "g", 1) != 1)
             die("release");
 }
 
 /* Seconds until each side has made its `wanted` calls; b may be NULL. */
-static double phase(const struct hosts *a, const struct hosts *b, int64_t wanted)
+static double phase(const struct team *a, const struct team *b, int64_t wanted)
 {
     int64_t began_us = monotonic_us();
     release(a);
@@ -252,21 +253,21 @@ static double phase(const struct hosts *a, const struct hosts *b, int64_t wanted
     return (double)took_us / 1e6;
 }
 
-static struct hosts hosts_of(int count)
+static struct team team_of(int count)
 {
-    struct hosts hosts = {.go = calloc((size_t)count, sizeof(int)),
-                          .done = calloc((size_t)count, sizeof(int)),
-                          .pid = calloc((size_t)count, sizeof(pid_t))};
-    if (hosts.go == NULL || hosts.done == NULL || hosts.pid == NULL)
+    struct team team = {.go = calloc((size_t)count, sizeof(int)),
+                        .done = calloc((size_t)count, sizeof(int)),
+                        .pid = calloc((size_t)count, sizeof(pid_t))};
+    if (team.go == NULL || team.done == NULL || team.pid == NULL)
         die("memory");
-    return hosts;
+    return team;
 }
 
-static void send_home(struct hosts *hosts)
+static void send_home(struct team *team)
 {
-    release(hosts);
-    for (int i = 0; i < hosts->count; i++)
-        waitpid(hosts->pid[i], NULL, 0);
+    release(team);
+    for (int i = 0; i < team->count; i++)
+        waitpid(team->pid[i], NULL, 0);
 }
 
 int main(int argc, char *argv[])
@@ -290,7 +291,10 @@ int main(int argc, char *argv[])
     address_parse(argc == 7 ? argv[4] : "127.0.0.1", &settings.address);
     if (argc == 7)
         enter(argv[5]); /* the plan looks for room beside that address */
+    static struct hosts here;
     static struct plan plan;
+    hosts_here(&here, &settings.address);
+    settings.hosts = &here;
     if (order == NULL || plan_make(&plan, &settings) != 0) {
         fprintf(stderr, "floor: %s\n",
                 order == NULL ? "there is no such order" : plan.obstacles.each[0].text);
@@ -299,7 +303,7 @@ int main(int argc, char *argv[])
     struct lane *lanes = calloc((size_t)plan.lane_count, sizeof *lanes);
     lanes_fill(lanes, settings.conns, plan.pairs, plan.lane_capacity);
     host_raise_nofile();
-    struct hosts servers = hosts_of(plan.pairs), clients = hosts_of(plan.pairs);
+    struct team servers = team_of(plan.pairs), clients = team_of(plan.pairs);
     for (int pair = 0; pair < plan.pairs; pair++) {
         struct part part = {
             .plan = &plan, .lanes = lanes, .pair = pair, .first_port = (uint16_t)settings.port};

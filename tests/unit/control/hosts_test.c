@@ -284,6 +284,54 @@ static void sides_are_counted(void **state)
     assert_int_equal(hosts_count(&hosts, SIDE_CLIENT), 1);
 }
 
+/* ---- this machine ---- */
+
+static void without_launchers_each_side_is_on_this_machine(void **state)
+{
+    (void)state;
+    struct hosts hosts;
+    struct address address;
+    assert_true(address_parse("127.0.0.9", &address));
+    hosts_here(&hosts, &address);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        assert_int_equal(hosts_count(&hosts, (enum side)side), 1);
+    assert_true(hosts_is_double(&hosts, 1)); /* one witness sees both sides */
+    struct address servers[HOSTS_MAX];
+    assert_int_equal(hosts_server_addresses(&hosts, servers), 1);
+    assert_true(address_equal(&servers[0], &address));
+    assert_string_equal(host_place(&hosts.each[0]).text, "");
+    assert_string_equal(host_word(&hosts.each[1]), "local");
+}
+
+static void this_machine_is_asked_directly(void **state)
+{
+    (void)state;
+    struct hosts hosts;
+    struct address address;
+    struct host_limits limits, read;
+    assert_true(address_parse("127.0.0.1", &address));
+    hosts_here(&hosts, &address);
+    host_limits_read(&read);
+    hosts_limits(&hosts, &limits);
+    assert_int_equal(limits.nofile_hard, read.nofile_hard);
+    assert_int_equal(limits.processors, read.processors);
+    assert_int_equal(limits.max_tw_buckets, read.max_tw_buckets);
+    assert_true(hosts_time_wait_room(&hosts) <= read.max_tw_buckets);
+}
+
+static void its_loop_is_there_from_opening_to_closing(void **state)
+{
+    (void)state;
+    struct hosts hosts;
+    struct address address;
+    assert_true(address_parse("127.0.0.1", &address));
+    hosts_here(&hosts, &address);
+    assert_int_equal(hosts_open(&hosts), 0);
+    assert_non_null(hosts.base);
+    hosts_close(&hosts);
+    assert_null(hosts.base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +353,9 @@ int main(void)
         cmocka_unit_test(a_host_is_named_by_its_launcher),
         cmocka_unit_test(a_very_long_launcher_is_cut),
         cmocka_unit_test(sides_are_counted),
+        cmocka_unit_test(without_launchers_each_side_is_on_this_machine),
+        cmocka_unit_test(this_machine_is_asked_directly),
+        cmocka_unit_test(its_loop_is_there_from_opening_to_closing),
     };
     return cmocka_run_group_tests_name("team", tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@ enum { PAIRS = 3 };
 
 /* Three pairs: the servers on host 0, the clients on 1, 2 and 2. */
 struct scene {
+    struct hosts run;
     struct host hosts[3];
     struct peer peers[2 * PAIRS];
     struct workers workers;
@@ -18,7 +19,7 @@ static void set_scene(struct scene *scene)
     static const int host_of[2 * PAIRS] = {0, 0, 0, 1, 2, 2};
     memset(scene, 0, sizeof *scene);
     for (int i = 0; i < 3; i++)
-        scene->hosts[i].launcher = "x";
+        scene->hosts[i] = (struct host){.launcher = "x", .hosts = &scene->run};
     for (int i = 0; i < 2 * PAIRS; i++)
         scene->peers[i] = (struct peer){.host = &scene->hosts[host_of[i]],
                                         .witness = host_of[i],
@@ -150,8 +151,7 @@ static void workers_of_this_machine_alone_have_no_parts(void **state)
     (void)state;
     struct scene scene;
     set_scene(&scene);
-    for (int i = 0; i < 2 * PAIRS; i++)
-        scene.peers[i].host = NULL;
+    scene.run.are_here = true;
     note(&scene);
     assert_int_equal(scene.by_host.count, 0);
 }

@@ -1,6 +1,7 @@
 #include "../unit.h"
 
 #include "../namespace_child.h"
+#include "control/hosts.h"
 #include "engine/plan.h"
 #include "kernel/packet_drop.h"
 
@@ -75,6 +76,15 @@ static struct experiment order_named(const char *name)
     return experiment_of_order(close_order_find(name));
 }
 
+static struct hosts *this_machine(void)
+{
+    static struct hosts hosts;
+    struct address address;
+    assert_true(address_parse("127.0.0.1", &address));
+    hosts_here(&hosts, &address);
+    return &hosts;
+}
+
 /* client-first, each for 200 ms; so many a second for so long. */
 static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
 {
@@ -83,6 +93,7 @@ static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
         .flow = {.rate = rate, .duration_ms = duration_ms, .life_ms = 200, .connect_timeout_ms = 5000},
         .experiments = {order_named("client-first")},
         .experiment_count = 1,
+        .hosts = this_machine(),
         .port = 15000,
         .interval_ms = 100,
     };
@@ -314,6 +325,7 @@ static struct storm_settings at_once(const char *order, int64_t conns)
     struct storm_settings settings = {.conns = conns,
                                       .experiments = {order_named(order)},
                                       .experiment_count = 1,
+                                      .hosts = this_machine(),
                                       .port = 15000,
                                       .hold_ms = 1000,
                                       .settle_ms = SETTLE_BY_SIZE,

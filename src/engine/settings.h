@@ -1,0 +1,44 @@
+/* settings: what the user asked for: the experiments of a run, how their connections come, and where. */
+#ifndef ENGINE_SETTINGS_H
+#define ENGINE_SETTINGS_H
+
+#include "kernel/address.h"
+#include "model/experiment.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_EXPERIMENTS_MAX = 64 };
+
+struct hosts;
+
+struct storm_settings {
+    const char *command; /* as it can be typed again; NULL: not known */
+    int64_t conns;       /* of each experiment, in all */
+    int64_t leak;        /* of them, so many are left without their second close() */
+    struct flow_settings flow;
+    struct experiment experiments[RUN_EXPERIMENTS_MAX]; /* a cause is the only one of its run */
+    int experiment_count;
+    bool all_orders; /* asked for as "all" */
+    struct address address;
+    struct hosts *hosts; /* that it is played on; the servers' addresses are theirs, `address` is the first */
+    int64_t port;        /* the first one to try */
+    const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
+                                there; NULL: it has not */
+    int64_t max_orphans; /* of the machine, read before that namespace was entered; 0: it can be read now */
+    const char *const *sysctls; /* "name=value" that the user set there: they stay as they are */
+    int sysctl_count;
+    bool hold_last_only; /* steps before the last are not held */
+    int64_t hold_ms;     /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
+    int64_t settle_ms;   /* SETTLE_BY_SIZE: plan_settle_ms decides */
+    int64_t interval_ms;
+    int witness; /* index into witness_choices */
+};
+
+/* True when connections arrive one by one, at flow.rate; otherwise all are opened at once. */
+static inline bool run_is_arriving(const struct storm_settings *settings)
+{
+    return settings->flow.rate > 0;
+}
+
+#endif
