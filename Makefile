@@ -233,6 +233,7 @@ lint: build/tcpstorm.1
 	@tests/run-all \
 	  'lint: format' 'clang-format --dry-run --Werror $(C_FILES)' \
 	  'lint: direction of includes' tests/lint/include-direction \
+	  'lint: links' tests/lint/links \
 	  'lint: static analysis' 'cppcheck -j 2 --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src' \
 	  'lint: shell scripts' 'shellcheck -x $(SHELL_FILES)' \
 	  'lint: man page' 'mandoc -T lint -W warning build/tcpstorm.1'

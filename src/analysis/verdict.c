@@ -128,7 +128,7 @@ static void say_strangers(struct verdict *verdict, const struct verdict_input *i
 }
 
 /* Class by class where the owners were looked up; otherwise what the histogram tells. */
-static void say_whose_fault(struct verdict *verdict, const struct verdict_input *input)
+static void say_attribution(struct verdict *verdict, const struct verdict_input *input)
 {
     const struct lingering *lingering = input->lingering;
     int64_t told = 0;
@@ -194,7 +194,7 @@ static void say_who_owes(struct verdict *verdict, const struct verdict_input *in
         add(verdict, "leak: %s of %s sockets, as asked for.", grouped(input->leaked).text,
             grouped(input->opened).text);
     say_debt(verdict, input);
-    say_whose_fault(verdict, input);
+    say_attribution(verdict, input);
     say_ghosts(verdict, input);
     say_time_wait(verdict, input);
     say_leaked(verdict, input);

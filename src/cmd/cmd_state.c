@@ -25,14 +25,14 @@ enum { MS_PER_S = 1000, STATES_MAX = LIFE_ORDER_COUNT };
 /* One of the states that are asked for. */
 struct wanted_state {
     struct kept_state kept;
-    struct storm_settings settings;
+    struct run_settings settings;
     int64_t conns; /* 0: as many as --conns says */
 };
 
 struct state_options {
-    const char *states;             /* as typed: "close-wait=300,last-ack" */
-    struct storm_settings settings; /* what all of them share */
-    struct hosts hosts;             /* this machine */
+    const char *states;           /* as typed: "close-wait=300,last-ack" */
+    struct run_settings settings; /* what all of them share */
+    struct hosts hosts;           /* this machine */
     struct isolation isolation;
     struct output_options outputs;
     int side; /* index into side_choices */

@@ -30,7 +30,7 @@ struct leak_option {
 };
 
 struct storm_options {
-    struct storm_settings settings;
+    struct run_settings settings;
     const struct fault_case *cause; /* NULL: orders are played */
     bool fixed;                     /* its twin without the bug */
     struct leak_option leak;
@@ -43,7 +43,7 @@ struct storm_options {
 enum { MS_PER_S = 1000, RATE_MAX = 1000000, NOT_GIVEN = -1 };
 enum { SERVER_NEEDS = 16 }; /* streams, epoll, listener, and a few connections */
 
-static int add_order(struct storm_settings *settings, const char *name, char *why, size_t why_size)
+static int add_order(struct run_settings *settings, const char *name, char *why, size_t why_size)
 {
     const struct close_order *order = close_order_find(name);
     if (order == NULL) {
@@ -64,7 +64,7 @@ static int add_order(struct storm_settings *settings, const char *name, char *wh
 
 static int parse_orders(const char *text, void *target, char *why, size_t why_size)
 {
-    struct storm_settings *settings = target;
+    struct run_settings *settings = target;
     settings->experiment_count = 0;
     settings->all_orders = strcmp(text, "all") == 0;
     if (settings->all_orders)
@@ -256,7 +256,7 @@ static int64_t given_or(int64_t value, int64_t otherwise)
 }
 
 /* Those that this run can play: the others say by themselves what they need. */
-static void take_all_orders(struct storm_settings *settings, bool is_isolated)
+static void take_all_orders(struct run_settings *settings, bool is_isolated)
 {
     const struct close_order *order;
     for (size_t i = 0; (order = close_order_at(i)) != NULL; i++)
@@ -266,7 +266,7 @@ static void take_all_orders(struct storm_settings *settings, bool is_isolated)
 
 static void fill_in(struct storm_options *options)
 {
-    struct storm_settings *settings = &options->settings;
+    struct run_settings *settings = &options->settings;
     struct flow_settings *flow = &settings->flow;
     bool is_flow = is_asked_to_arrive(options);
     flow->rate = is_flow ? given_or(flow->rate, 100) : 0;
@@ -284,7 +284,7 @@ static void fill_in(struct storm_options *options)
 
 static int check_leak(struct storm_options *options)
 {
-    struct storm_settings *settings = &options->settings;
+    struct run_settings *settings = &options->settings;
     const struct leak_option *leak = &options->leak;
     if (!leak->is_given)
         return 0;
@@ -299,7 +299,7 @@ static int check_leak(struct storm_options *options)
     return 0;
 }
 
-static int check_flow_orders(const struct storm_settings *settings)
+static int check_flow_orders(const struct run_settings *settings)
 {
     for (int i = 0; i < settings->experiment_count && run_is_arriving(settings); i++)
         if (!order_can_flow(settings->experiments[i].order))
@@ -311,7 +311,7 @@ static int check_flow_orders(const struct storm_settings *settings)
 /* Returns 0, or -EINVAL after telling why not. */
 static int complete(struct storm_options *options)
 {
-    struct storm_settings *settings = &options->settings;
+    struct run_settings *settings = &options->settings;
     fill_in(options);
     if (settings->conns < 1 || settings->conns > CONNS_MAX)
         return refuse("--rate %s for --duration %s makes %s connections: must be 1 to %s",
@@ -323,7 +323,7 @@ static int complete(struct storm_options *options)
 /* Where it is played: in a namespace, on hosts, or just here. Returns an exit_code. */
 static int prepare_place(struct storm_options *options)
 {
-    struct storm_settings *settings = &options->settings;
+    struct run_settings *settings = &options->settings;
     int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options->isolation, settings->conns);

@@ -9,7 +9,7 @@ enum { PLAY_TOGETHER_MAX = 11 };
 
 /* One storm, or several that are held together at their last step. */
 struct play {
-    struct storm_settings *settings[PLAY_TOGETHER_MAX];
+    struct run_settings *settings[PLAY_TOGETHER_MAX];
     int count;
     const struct output_options *outputs;
     bool dry_run;

@@ -4,7 +4,7 @@
 #include "engine/plan.h"
 #include "kernel/witness.h"
 
-#define SETTING(member) offsetof(struct storm_settings, member)
+#define SETTING(member) offsetof(struct run_settings, member)
 
 const struct option_row storm_setting_rows[] = {
     {.name = "conns",

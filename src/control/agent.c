@@ -23,14 +23,14 @@ enum {
 };
 
 struct child {
-    struct host_process *host;
+    struct agent *agent;
     int64_t id;
     struct process process;
     struct link *link; /* NULL once it has ended */
     struct child *next;
 };
 
-struct host_process {
+struct agent {
     struct event_base *base;
     struct link *controller;
     struct event *child_signal, *watch;
@@ -39,9 +39,9 @@ struct host_process {
     int64_t leaving_us; /* since when; 0: it is not */
 };
 
-static struct child *find(struct host_process *host, int64_t id)
+static struct child *find(struct agent *agent, int64_t id)
 {
-    for (struct child *child = host->children; child != NULL; child = child->next)
+    for (struct child *child = agent->children; child != NULL; child = child->next)
         if (child->id == id)
             return child;
     return NULL;
@@ -55,34 +55,34 @@ static void close_link(struct child *child)
 
 /* ---- leaving ---- */
 
-static bool is_anyone_left(const struct host_process *host)
+static bool is_anyone_left(const struct agent *agent)
 {
-    for (const struct child *child = host->children; child != NULL; child = child->next)
+    for (const struct child *child = agent->children; child != NULL; child = child->next)
         if (!child->process.ended)
             return true;
     return false;
 }
 
 /* A process whose controlling stream ends resets its connections and leaves. */
-static void leave(struct host_process *host)
+static void leave(struct agent *agent)
 {
-    if (host->leaving_us != 0)
+    if (agent->leaving_us != 0)
         return;
-    host->leaving_us = monotonic_us();
-    for (struct child *child = host->children; child != NULL; child = child->next)
+    agent->leaving_us = monotonic_us();
+    for (struct child *child = agent->children; child != NULL; child = child->next)
         close_link(child);
-    if (!is_anyone_left(host))
-        event_base_loopbreak(host->base);
+    if (!is_anyone_left(agent))
+        event_base_loopbreak(agent->base);
 }
 
-static void reap(struct host_process *host)
+static void reap(struct agent *agent)
 {
-    for (struct child *child = host->children; child != NULL; child = child->next)
-        if (process_reap(&child->process) && host->leaving_us == 0)
-            link_send(host->controller, &(struct message){.id = MESSAGE_ENDED,
-                                                          .ended = {child->id, child->process.wait_status}});
-    if (host->leaving_us != 0 && !is_anyone_left(host))
-        event_base_loopbreak(host->base);
+    for (struct child *child = agent->children; child != NULL; child = child->next)
+        if (process_reap(&child->process) && agent->leaving_us == 0)
+            link_send(agent->controller, &(struct message){.id = MESSAGE_ENDED,
+                                                           .ended = {child->id, child->process.wait_status}});
+    if (agent->leaving_us != 0 && !is_anyone_left(agent))
+        event_base_loopbreak(agent->base);
 }
 
 static void on_child_signal(evutil_socket_t fd, short what, void *context)
@@ -96,19 +96,20 @@ static void on_watch(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    struct host_process *host = context;
+    struct agent *agent = context;
     int64_t now_us = monotonic_us();
-    if (now_us - host->watched_us > LATE_WATCH_MS * 1000)
-        host->heard_us = now_us;
-    host->watched_us = now_us;
-    reap(host); /* a SIGCHLD may have been missed */
-    if (now_us - host->heard_us > SILENCE_MS * 1000)
-        leave(host);
-    int64_t leaving_ms = host->leaving_us != 0 ? (now_us - host->leaving_us) / 1000 : 0;
-    for (struct child *child = host->children; leaving_ms > PATIENCE_MS && child != NULL; child = child->next)
+    if (now_us - agent->watched_us > LATE_WATCH_MS * 1000)
+        agent->heard_us = now_us;
+    agent->watched_us = now_us;
+    reap(agent); /* a SIGCHLD may have been missed */
+    if (now_us - agent->heard_us > SILENCE_MS * 1000)
+        leave(agent);
+    int64_t leaving_ms = agent->leaving_us != 0 ? (now_us - agent->leaving_us) / 1000 : 0;
+    for (struct child *child = agent->children; leaving_ms > PATIENCE_MS && child != NULL;
+         child = child->next)
         process_kill(&child->process);
     if (leaving_ms > PATIENCE_MS + KILLED_MS)
-        event_base_loopbreak(host->base);
+        event_base_loopbreak(agent->base);
 }
 
 static void on_controller_gone(void *context)
@@ -121,7 +122,7 @@ static void on_controller_gone(void *context)
 static void on_child_line(void *context, const struct message *message)
 {
     const struct child *child = context;
-    link_send(child->host->controller,
+    link_send(child->agent->controller,
               &(struct message){.id = MESSAGE_FROM, .carried = {child->id, message->carried.line}});
 }
 
@@ -129,7 +130,7 @@ static void on_child_line(void *context, const struct message *message)
 static void on_child_bad_line(void *context, const struct message_complaint *why)
 {
     const struct child *child = context;
-    link_send(child->host->controller,
+    link_send(child->agent->controller,
               &(struct message){.id = MESSAGE_FROM, .carried = {child->id, why->text}});
 }
 
@@ -146,7 +147,7 @@ static int start(struct child *child, const char *const words[])
     int fd = spawn_self(&child->process, words);
     if (fd < 0)
         return fd;
-    child->link = link_new(child->host->base, fd, &ears, child);
+    child->link = link_new(child->agent->base, fd, &ears, child);
     if (child->link != NULL)
         return 0;
     close(fd);
@@ -155,19 +156,19 @@ static int start(struct child *child, const char *const words[])
 
 static void on_start(void *context, const struct message *message)
 {
-    struct host_process *host = context;
+    struct agent *agent = context;
     struct child *child = calloc(1, sizeof *child);
     int rc = -ENOMEM;
     if (child != NULL) {
-        *child = (struct child){.host = host, .id = message->start.id, .next = host->children};
-        host->children = child;
+        *child = (struct child){.agent = agent, .id = message->start.id, .next = agent->children};
+        agent->children = child;
         rc = start(child, message->start.words);
         child->process.ended |= rc != 0;
     }
-    link_send(host->controller, &(struct message){.id = MESSAGE_STARTED,
-                                                  .started = {.id = message->start.id,
-                                                              .pid = child != NULL ? child->process.pid : 0,
-                                                              .error = -rc}});
+    link_send(agent->controller, &(struct message){.id = MESSAGE_STARTED,
+                                                   .started = {.id = message->start.id,
+                                                               .pid = child != NULL ? child->process.pid : 0,
+                                                               .error = -rc}});
 }
 
 static void on_to(void *context, const struct message *message)
@@ -190,17 +191,17 @@ static void on_kill(void *context, const struct message *message)
 static void on_ping(void *context, const struct message *message)
 {
     (void)message;
-    const struct host_process *host = context;
-    link_send(host->controller, &(struct message){.id = MESSAGE_HOST_PONG});
+    const struct agent *agent = context;
+    link_send(agent->controller, &(struct message){.id = MESSAGE_HOST_PONG});
 }
 
 static void on_counters(void *context, const struct message *message)
 {
     (void)message;
-    const struct host_process *host = context;
+    const struct agent *agent = context;
     struct message now = {.id = MESSAGE_COUNTED, .counted = {.time_wait = host_time_wait_now()}};
     kernel_counters_read(&now.counted.counters);
-    link_send(host->controller, &now);
+    link_send(agent->controller, &now);
 }
 
 /* Room beside the sockets that are here, whichever of the addresses they have. */
@@ -226,10 +227,10 @@ static int find_room(const struct message *message, int *first)
 
 static void on_ports(void *context, const struct message *message)
 {
-    const struct host_process *host = context;
+    const struct agent *agent = context;
     struct message room = {.id = MESSAGE_ROOM};
     room.room.rc = find_room(message, &room.room.first_port);
-    link_send(host->controller, &room);
+    link_send(agent->controller, &room);
 }
 
 static void on_quit(void *context, const struct message *message)
@@ -245,10 +246,10 @@ static void on_message(void *context, const struct message *message)
         [MESSAGE_HOST_PING] = on_ping, [MESSAGE_PORTS] = on_ports, [MESSAGE_COUNTERS] = on_counters,
         [MESSAGE_QUIT] = on_quit,
     };
-    struct host_process *host = context;
-    host->heard_us = monotonic_us();
-    if (host->leaving_us == 0 && !message_dispatch(handlers, host, message))
-        leave(host);
+    struct agent *agent = context;
+    agent->heard_us = monotonic_us();
+    if (agent->leaving_us == 0 && !message_dispatch(handlers, agent, message))
+        leave(agent);
 }
 
 /* Whoever that is: it is no controller of ours. */
@@ -258,58 +259,58 @@ static void on_bad_line(void *context, const struct message_complaint *why)
     leave(context);
 }
 
-static void greet(struct host_process *host)
+static void greet(struct agent *agent)
 {
     const struct message hello = message_hello();
     struct message limits = {.id = MESSAGE_LIMITS};
     host_limits_read(&limits.limits);
     const struct host_info_identity identity = host_info_identity();
-    link_send(host->controller, &hello);
-    link_send(host->controller, &limits);
-    link_send(host->controller,
+    link_send(agent->controller, &hello);
+    link_send(agent->controller, &limits);
+    link_send(agent->controller,
               &(struct message){.id = MESSAGE_IDENTITY, .identity = {identity.text, limits.limits.kernel}});
 }
 
-static void free_children(struct host_process *host)
+static void free_children(struct agent *agent)
 {
-    while (host->children != NULL) {
-        struct child *child = host->children;
-        host->children = child->next;
+    while (agent->children != NULL) {
+        struct child *child = agent->children;
+        agent->children = child->next;
         close_link(child);
         free(child);
     }
 }
 
-static void serve(struct host_process *host)
+static void serve(struct agent *agent)
 {
     static const struct timeval often = {0, WATCH_MS * 1000};
-    host->heard_us = host->watched_us = monotonic_us();
-    event_add(host->child_signal, NULL);
-    event_add(host->watch, &often);
-    greet(host);
-    event_base_dispatch(host->base);
-    free_children(host);
+    agent->heard_us = agent->watched_us = monotonic_us();
+    event_add(agent->child_signal, NULL);
+    event_add(agent->watch, &often);
+    greet(agent);
+    event_base_dispatch(agent->base);
+    free_children(agent);
 }
 
 int agent_run(int from_controller, int to_controller)
 {
     static const struct link_ears ears = {WAY_TO_HOST, on_message, on_bad_line, on_controller_gone};
-    struct host_process host = {.base = event_base_new()};
+    struct agent agent = {.base = event_base_new()};
     process_leave_signals_to_controller();
     host_raise_nofile();
-    if (host.base == NULL)
+    if (agent.base == NULL)
         return -EIO;
-    host.controller = link_new_pair(host.base, from_controller, to_controller, &ears, &host);
-    host.child_signal = evsignal_new(host.base, SIGCHLD, on_child_signal, &host);
-    host.watch = event_new(host.base, -1, EV_PERSIST, on_watch, &host);
-    bool can_serve = host.controller != NULL && host.child_signal != NULL && host.watch != NULL;
+    agent.controller = link_new_pair(agent.base, from_controller, to_controller, &ears, &agent);
+    agent.child_signal = evsignal_new(agent.base, SIGCHLD, on_child_signal, &agent);
+    agent.watch = event_new(agent.base, -1, EV_PERSIST, on_watch, &agent);
+    bool can_serve = agent.controller != NULL && agent.child_signal != NULL && agent.watch != NULL;
     if (can_serve)
-        serve(&host);
-    if (host.child_signal != NULL)
-        event_free(host.child_signal);
-    if (host.watch != NULL)
-        event_free(host.watch);
-    link_free(host.controller);
-    event_base_free(host.base);
+        serve(&agent);
+    if (agent.child_signal != NULL)
+        event_free(agent.child_signal);
+    if (agent.watch != NULL)
+        event_free(agent.watch);
+    link_free(agent.controller);
+    event_base_free(agent.base);
     return can_serve ? 0 : -ENOMEM;
 }

@@ -1,4 +1,4 @@
-/* host_process: the far end of a launcher: it starts workers and a witness where it runs, and carries their
+/* agent: the far end of a launcher: it starts workers and a witness where it runs, and carries their
  * lines. When its controller says so, or has not been heard for a while, they leave and so does it: nothing
  * stays behind on a host that lost its network. */
 #ifndef CONTROL_AGENT_H

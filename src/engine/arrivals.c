@@ -40,7 +40,7 @@ static struct step_label flow_label(const struct controller *c)
 static void send_script(struct controller *c, const struct peer *peer, int pair)
 {
     int step, pairs = c->plan->pairs;
-    const struct storm_settings *settings = c->plan->settings;
+    const struct run_settings *settings = c->plan->settings;
     bool leaks = order_leak_side(c->order, &step) == peer->side;
     link_send(peer->link, &(struct message){.id = MESSAGE_SCRIPT,
                                             .script = {

@@ -187,7 +187,7 @@ static void on_dead(void *owner, struct peer *peer)
 /* HOLD_FOREVER, or for how long this step is held. */
 int64_t controller_hold_ms(const struct controller *c)
 {
-    const struct storm_settings *settings = c->plan->settings;
+    const struct run_settings *settings = c->plan->settings;
     if (plan_holds_forever(c->plan, c->order, c->step, c->order_index))
         return HOLD_FOREVER;
     bool is_last = c->step == c->mode->step_count(c) - 1;

@@ -189,7 +189,7 @@ static inline bool controller_is_stopping(const struct controller *c)
     return c->phase == PHASE_STOPPING || (c->phase == PHASE_ASKING && c->decided == OUTCOME_INTERRUPTED);
 }
 
-/* ---- what is asked of the processes and heard from them: controller_talk.c ---- */
+/* ---- what is asked of the processes and heard from them: controller_workers.c ---- */
 
 /* The words that start a worker of that side: see cmd_worker. */
 void controller_name_role(struct controller *c, enum side side);
@@ -212,7 +212,7 @@ void controller_hear_looks(struct controller *c);
 /* Of a look that is complete. */
 void controller_take_look(struct controller *c);
 
-/* ---- what the observers are told: controller_tell.c. An output that fails is a fault. ---- */
+/* ---- what the observers are told: controller_report.c. An output that fails is a fault. ---- */
 
 void controller_tell_sample(struct controller *c, bool settled);
 void controller_tell_step_end(struct controller *c, const struct expectation *expectation, bool ok);

@@ -65,14 +65,14 @@ static int64_t max_of(int64_t a, int64_t b)
 }
 
 /* Connections of one experiment that are there at one time when each is there for so long. */
-static int64_t within(const struct storm_settings *settings, int64_t ms)
+static int64_t within(const struct run_settings *settings, int64_t ms)
 {
     return run_is_arriving(settings) ? min_of(settings->conns, settings->flow.rate * ms / 1000 + 1)
                                      : settings->conns;
 }
 
 /* All ends are there at one time: they are opened so, or stay for good. */
-static bool keeps_all(const struct storm_settings *settings)
+static bool keeps_all(const struct run_settings *settings)
 {
     bool keeps = !run_is_arriving(settings);
     for (int i = 0; i < settings->experiment_count; i++)
@@ -81,7 +81,7 @@ static bool keeps_all(const struct storm_settings *settings)
 }
 
 /* A cause may leak what it can: to run out of descriptors is part of it. */
-static int64_t descriptors_needed(const struct storm_settings *settings)
+static int64_t descriptors_needed(const struct run_settings *settings)
 {
     if (keeps_all(settings))
         return settings->conns;
@@ -90,7 +90,7 @@ static int64_t descriptors_needed(const struct storm_settings *settings)
 
 static int64_t pairs_wanted(const struct plan *plan)
 {
-    const struct storm_settings *settings = plan->settings;
+    const struct run_settings *settings = plan->settings;
     int64_t held = descriptors_needed(settings);
     int64_t needed = (held + plan->worker_capacity - 1) / plan->worker_capacity;
     int64_t worth =
@@ -102,7 +102,7 @@ static int64_t pairs_wanted(const struct plan *plan)
 
 /* Connections that stay in a listener's queue, and its share in them: past half of its backlog the kernel
  * drops handshakes that wait (tcp_v4_conn_request, reqsk_timer_handler). */
-static int64_t queue_share(const struct storm_settings *settings)
+static int64_t queue_share(const struct run_settings *settings)
 {
     int64_t share = 0;
     for (int i = 0; i < settings->experiment_count; i++) {
@@ -155,7 +155,7 @@ static void check_nofile(struct plan *plan)
 
 static void size_lanes(struct plan *plan)
 {
-    const struct storm_settings *settings = plan->settings;
+    const struct run_settings *settings = plan->settings;
     const struct host_limits *limits = &plan->limits;
     plan->on_lanes = max_of(within(settings, settings->flow.life_ms + TIME_WAIT_LENGTH_MS), plan->pairs);
     plan->lane_count = lanes_needed(plan->on_lanes, plan->pairs, plan->lane_capacity);
@@ -194,14 +194,14 @@ static void size_backlog(struct plan *plan)
             grouped(plan->limits.somaxconn).text);
 }
 
-int64_t plan_time_wait_of(const struct storm_settings *settings, const struct experiment *experiment)
+int64_t plan_time_wait_of(const struct run_settings *settings, const struct experiment *experiment)
 {
     return experiment_time_wait_per_connection(experiment) * within(settings, TIME_WAIT_LENGTH_MS);
 }
 
 static void size_time_wait(struct plan *plan)
 {
-    const struct storm_settings *settings = plan->settings;
+    const struct run_settings *settings = plan->settings;
     const struct experiment *worst = NULL;
     for (int i = 0; i < settings->experiment_count; i++) {
         const struct experiment *experiment = &settings->experiments[i];
@@ -232,7 +232,7 @@ static void size_time_wait(struct plan *plan)
  */
 static void check_orphans(struct plan *plan)
 {
-    const struct storm_settings *settings = plan->settings;
+    const struct run_settings *settings = plan->settings;
     for (int i = 0; i < settings->experiment_count; i++)
         if (order_leaves_orphans(settings->experiments[i].order) &&
             settings->conns > plan->limits.max_orphans)
@@ -326,7 +326,7 @@ static void choose_witness(struct plan *plan)
 /* What an order needs and this run does not have. */
 static void check_needs(struct plan *plan)
 {
-    const struct storm_settings *settings = plan->settings;
+    const struct run_settings *settings = plan->settings;
     int probe = packet_drop_probe();
     for (int i = 0; i < settings->experiment_count; i++) {
         const struct close_order *order = settings->experiments[i].order;
@@ -343,7 +343,7 @@ static void check_needs(struct plan *plan)
     }
 }
 
-int plan_make(struct plan *plan, const struct storm_settings *settings)
+int plan_make(struct plan *plan, const struct run_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
     hosts_limits(settings->hosts, &plan->limits);
@@ -394,7 +394,7 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
                   strerror(-rc));
 }
 
-bool plan_expects_outage(const struct storm_settings *settings)
+bool plan_expects_outage(const struct run_settings *settings)
 {
     return settings->flow.server_nofile > 0 || settings->flow.backlog > 0 ||
            settings->experiments[0].cause != NULL;
@@ -414,7 +414,7 @@ bool plan_holds_forever(const struct plan *plan, const struct close_order *order
            step == order_step_count(order) - 1;
 }
 
-int64_t plan_settle_ms(const struct storm_settings *settings)
+int64_t plan_settle_ms(const struct run_settings *settings)
 {
     if (settings->settle_ms != SETTLE_BY_SIZE)
         return settings->settle_ms;

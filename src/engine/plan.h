@@ -22,7 +22,7 @@ struct plan_sentences {
 };
 
 struct plan {
-    const struct storm_settings *settings;
+    const struct run_settings *settings;
     struct host_limits limits;
     const struct witness_backend *witness;
     int pairs;               /* server workers, and as many client workers */
@@ -42,20 +42,20 @@ struct plan {
 };
 
 /* Sizes the storm. Returns 0, or -1 when there are obstacles. */
-int plan_make(struct plan *plan, const struct storm_settings *settings);
+int plan_make(struct plan *plan, const struct run_settings *settings);
 
 /* Chooses the ports of the next order at or above `from`. Returns 0, or -1 and why not. */
 int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, struct plan_sentence *why);
 
 /* Timewait sockets that the experiment leaves at most at one time. */
-int64_t plan_time_wait_of(const struct storm_settings *settings, const struct experiment *experiment);
+int64_t plan_time_wait_of(const struct run_settings *settings, const struct experiment *experiment);
 
 /* How long the kernel may take to show a step's states. By size: 5 s, and a minute above 100,000 connections,
  * where loopback drops packets and a FIN may have to wait for its retransmission. */
-int64_t plan_settle_ms(const struct storm_settings *settings);
+int64_t plan_settle_ms(const struct run_settings *settings);
 
 /* True where the server is made to run out of something: its failures are what is to be shown. */
-bool plan_expects_outage(const struct storm_settings *settings);
+bool plan_expects_outage(const struct run_settings *settings);
 
 /* Descriptors that a process of that side may have. */
 int64_t plan_nofile(const struct plan *plan, enum side side);

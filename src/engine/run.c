@@ -143,7 +143,7 @@ struct former_setting {
     char value[64];
 };
 
-static bool is_given(const struct storm_settings *settings, const char *name)
+static bool is_given(const struct run_settings *settings, const char *name)
 {
     for (int i = 0; name != NULL && i < settings->sysctl_count; i++)
         if (strncmp(settings->sysctls[i], name, strlen(name)) == 0 &&
@@ -244,7 +244,7 @@ static int choose_ports(const struct plan *plan, uint16_t from, struct port_rang
 
 static enum outcome play_all(struct run *run)
 {
-    const struct storm_settings *settings = run->plan->settings;
+    const struct run_settings *settings = run->plan->settings;
     enum outcome worst = OUTCOME_AS_EXPECTED;
     uint16_t from = (uint16_t)settings->port;
     for (int i = 0; i < settings->experiment_count && worst < OUTCOME_FAULT && !run->interrupted; i++) {

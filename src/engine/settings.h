@@ -12,7 +12,7 @@ enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_EXPERIMENTS_MAX = 64 };
 
 struct hosts;
 
-struct storm_settings {
+struct run_settings {
     const char *command; /* as it can be typed again; NULL: not known */
     int64_t conns;       /* of each experiment, in all */
     int64_t leak;        /* of them, so many are left without their second close() */
@@ -36,7 +36,7 @@ struct storm_settings {
 };
 
 /* True when connections arrive one by one, at flow.rate; otherwise all are opened at once. */
-static inline bool run_is_arriving(const struct storm_settings *settings)
+static inline bool run_is_arriving(const struct run_settings *settings)
 {
     return settings->flow.rate > 0;
 }

@@ -31,7 +31,7 @@ static int end_event(struct json_writer *w)
     return view_flush(w->out);
 }
 
-static void put_options(struct json_writer *w, const struct storm_settings *settings)
+static void put_options(struct json_writer *w, const struct run_settings *settings)
 {
     json_open(w, "options", '{');
     json_integer(w, "conns", settings->conns);

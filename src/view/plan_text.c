@@ -4,7 +4,7 @@
 
 void view_print_plan(const struct plan *plan, FILE *out)
 {
-    const struct storm_settings *settings = plan->settings;
+    const struct run_settings *settings = plan->settings;
     fprintf(out, "plan: nothing has been opened\n");
     fprintf(out, "  connections    %s on %s", grouped(settings->conns).text,
             address_text(&settings->address).text);

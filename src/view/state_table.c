@@ -13,7 +13,7 @@ enum { STATES_MAX = 16, TEXT_WIDTH = 78 };
 struct state_line {
     const struct experiment *experiment;
     struct port_range lanes;
-    const struct storm_settings *settings;
+    const struct run_settings *settings;
     bool is_printed;
 };
 

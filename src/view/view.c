@@ -36,14 +36,14 @@ int view_flush(FILE *out)
     return output_flush(out);
 }
 
-void view_print_way_inside(FILE *out, const struct storm_settings *settings)
+void view_print_way_inside(FILE *out, const struct run_settings *settings)
 {
     if (settings->look_inside != NULL)
         fprintf(out, "A network namespace of its own: another terminal gets in with \"%s COMMAND\"\n",
                 settings->look_inside);
 }
 
-void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes)
+void view_print_ss_command(FILE *out, const struct run_settings *settings, const struct port_range *lanes)
 {
     struct address_text text = address_text(&settings->address);
     const char *at = text.text;

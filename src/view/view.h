@@ -44,13 +44,13 @@ void view_free(struct observer *observer);
 void view_print_plan(const struct plan *plan, FILE *out);
 
 /* Prints how another terminal gets into the run's network namespace, where it has one of its own. */
-void view_print_way_inside(FILE *out, const struct storm_settings *settings);
+void view_print_way_inside(FILE *out, const struct run_settings *settings);
 
 /* Prints where the lanes are, who looks at them, and how to look oneself. */
 void view_print_lanes(FILE *out, const struct plan *plan, const struct port_range *lanes);
 
 /* Prints the ss command that shows the sockets of these lanes, in the run's network namespace. */
-void view_print_ss_command(FILE *out, const struct storm_settings *settings, const struct port_range *lanes);
+void view_print_ss_command(FILE *out, const struct run_settings *settings, const struct port_range *lanes);
 
 /* output_flush. */
 int view_flush(FILE *out);

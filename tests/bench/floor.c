@@ -140,7 +140,7 @@ static void play(struct part *part)
 
 static void accept_for_ever(uint16_t port)
 {
-    struct storm_settings settings = {.conns = 1};
+    struct run_settings settings = {.conns = 1};
     const struct plan plan = {.settings = &settings, .backlog = 4096};
     address_parse("127.0.0.1", &settings.address);
     host_raise_nofile();
@@ -285,7 +285,7 @@ int main(int argc, char *argv[])
         return 2;
     }
     const struct close_order *order = close_order_find(argv[3]);
-    struct storm_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .experiment_count = 1};
+    struct run_settings settings = {.conns = atoll(argv[1]), .port = atoll(argv[2]), .experiment_count = 1};
     if (order != NULL)
         settings.experiments[0] = experiment_of_order(order);
     address_parse(argc == 7 ? argv[4] : "127.0.0.1", &settings.address);

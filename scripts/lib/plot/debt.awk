@@ -1,5 +1,5 @@
 # debt.awk: says of each run in a sentence who owes a close(): the one that tcpstorm's verdict and scripts/report have
-# (src/storm/debt.c), with what was owed before where nothing is owed at the end.
+# (src/analysis/debt.c), with what was owed before where nothing is owed at the end.
 
 # `is_short`: without numbers and times of what is over.
 function debt_sentence(run, is_short,    server, client, side, text) {

@@ -190,7 +190,7 @@ function note_events(side, t) {
     if ($at_fds > most_fds[runs, side]) most_fds[runs, side] = $at_fds + 0
 }
 
-# tcpstorm says what is owed (src/storm/debt.h); for files of before it is worked out.
+# tcpstorm says what is owed (src/analysis/debt.h); for files of before it is worked out.
 function note_debts(side, t,    stuck, owed) {
     stuck = at_unowned ? $at_unowned + 0 : 0
     owed = $s8 - stuck + (at_ghosts ? $at_ghosts + 0 : held_gone($at_gone > 0 ? $at_gone + 0 : 0))

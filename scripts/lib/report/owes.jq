@@ -3,7 +3,7 @@
 # The debts of a side: `owed`, ends that its program must close (CLOSE_WAIT with an owner, and ghosts: descriptors whose
 # connection has ended); `stuck`, CLOSE_WAIT that were never accepted, so that no program can close them; `open`, ends
 # that are ESTABLISHED, which the side has not closed. `class` is the gravest of them. tcpstorm says them
-# (src/storm/debt.h); for files from before, which have no began_s, they are worked out.
+# (src/analysis/debt.h); for files from before, which have no began_s, they are worked out.
 
 def debts($row):
   (if $row.began_s > 0 then {owed: $row.owed, stuck: $row.stuck, open: $row.unclosed}

@@ -75,5 +75,5 @@ int main(void)
         cmocka_unit_test(an_error_that_nobody_foresaw_has_no_advice),
         cmocka_unit_test(advice_for_one_call_is_not_given_for_another),
     };
-    return cmocka_run_group_tests_name("fault", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("advice", tests, NULL, NULL);
 }

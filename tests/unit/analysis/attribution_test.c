@@ -332,5 +332,5 @@ int main(void)
         cmocka_unit_test(every_state_that_lingers_has_a_reading),
         cmocka_unit_test(the_longest_sentence_is_told_whole),
     };
-    return cmocka_run_group_tests_name("whose_fault", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("attribution", tests, NULL, NULL);
 }

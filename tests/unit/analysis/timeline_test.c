@@ -137,5 +137,5 @@ int main(void)
         cmocka_unit_test(at_the_same_time_the_cause_comes_first),
         cmocka_unit_test(every_stage_has_a_name_and_a_line_that_fits),
     };
-    return cmocka_run_group_tests_name("story", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("timeline", tests, NULL, NULL);
 }

@@ -432,5 +432,5 @@ int main(void)
         cmocka_unit_test(words_of_the_longest_numbers_fit),
         cmocka_unit_test(every_kind_has_a_name),
     };
-    return cmocka_run_group_tests_name("growth", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("trend", tests, NULL, NULL);
 }

@@ -152,5 +152,5 @@ int main(void)
         cmocka_unit_test(an_identity_is_one_word_and_stays),
         cmocka_unit_test(another_namespace_is_another_identity),
     };
-    return cmocka_run_group_tests_name("host_report", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("host_info", tests, NULL, NULL);
 }

@@ -357,5 +357,5 @@ int main(void)
         cmocka_unit_test(this_machine_is_asked_directly),
         cmocka_unit_test(its_loop_is_there_from_opening_to_closing),
     };
-    return cmocka_run_group_tests_name("team", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("hosts", tests, NULL, NULL);
 }

@@ -204,5 +204,5 @@ int main(void)
         cmocka_unit_test(a_process_that_another_has_collected_has_ended),
         cmocka_unit_test(nobody_is_signalled_for_a_process_that_is_not_here),
     };
-    return cmocka_run_group_tests_name("process", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("spawn", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 static bool holds_forever(int64_t hold_ms, int order_count, const char *name, int step, int order_index)
 {
-    const struct storm_settings settings = {.hold_ms = hold_ms, .experiment_count = order_count};
+    const struct run_settings settings = {.hold_ms = hold_ms, .experiment_count = order_count};
     const struct plan plan = {.settings = &settings};
     return plan_holds_forever(&plan, close_order_find(name), step, order_index);
 }
@@ -48,21 +48,21 @@ static void a_hold_of_some_length_ends(void **state)
 static void a_settle_time_that_was_given_is_kept(void **state)
 {
     (void)state;
-    const struct storm_settings settings = {.conns = 100000000, .settle_ms = 1};
+    const struct run_settings settings = {.conns = 100000000, .settle_ms = 1};
     assert_int_equal(plan_settle_ms(&settings), 1);
 }
 
 static void a_small_storm_settles_within_five_seconds(void **state)
 {
     (void)state;
-    const struct storm_settings settings = {.conns = 100000, .settle_ms = SETTLE_BY_SIZE};
+    const struct run_settings settings = {.conns = 100000, .settle_ms = SETTLE_BY_SIZE};
     assert_int_equal(plan_settle_ms(&settings), 5000);
 }
 
 static void a_large_storm_has_a_minute_to_settle(void **state)
 {
     (void)state;
-    const struct storm_settings settings = {.conns = 100001, .settle_ms = SETTLE_BY_SIZE};
+    const struct run_settings settings = {.conns = 100001, .settle_ms = SETTLE_BY_SIZE};
     assert_int_equal(plan_settle_ms(&settings), 60000);
 }
 
@@ -86,9 +86,9 @@ static struct hosts *this_machine(void)
 }
 
 /* client-first, each for 200 ms; so many a second for so long. */
-static struct storm_settings flow_of(int64_t rate, int64_t duration_ms)
+static struct run_settings flow_of(int64_t rate, int64_t duration_ms)
 {
-    struct storm_settings settings = {
+    struct run_settings settings = {
         .conns = rate * duration_ms / 1000,
         .flow = {.rate = rate, .duration_ms = duration_ms, .life_ms = 200, .connect_timeout_ms = 5000},
         .experiments = {order_named("client-first")},
@@ -118,7 +118,7 @@ static bool has_warning(const struct plan *plan, const char *part)
 }
 
 /* On this machine; what it does not allow is told and does not matter here. */
-static struct plan plan_for(const struct storm_settings *settings)
+static struct plan plan_for(const struct run_settings *settings)
 {
     struct plan plan;
     plan_make(&plan, settings);
@@ -128,7 +128,7 @@ static struct plan plan_for(const struct storm_settings *settings)
 static void the_lanes_of_a_short_flow_hold_all_its_connections(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(500, 30000);
+    struct run_settings settings = flow_of(500, 30000);
     assert_int_equal(plan_for(&settings).on_lanes, 15000);
 }
 
@@ -136,7 +136,7 @@ static void the_lanes_of_a_short_flow_hold_all_its_connections(void **state)
 static void the_lanes_of_a_long_flow_hold_a_life_and_a_minute(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(500, 600000);
+    struct run_settings settings = flow_of(500, 600000);
     assert_int_equal(plan_for(&settings).on_lanes, 500 * 602 / 10 + 1);
     settings.flow.life_ms = 20000;
     assert_int_equal(plan_for(&settings).on_lanes, 500 * 80 + 1);
@@ -145,7 +145,7 @@ static void the_lanes_of_a_long_flow_hold_a_life_and_a_minute(void **state)
 static void a_flow_has_the_lanes_that_so_many_need(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(2000, 120000);
+    struct run_settings settings = flow_of(2000, 120000);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.on_lanes, 2000 * 602 / 10 + 1);
     assert_int_equal(plan.lane_count, lanes_needed(plan.on_lanes, plan.pairs, plan.lane_capacity));
@@ -155,7 +155,7 @@ static void a_flow_has_the_lanes_that_so_many_need(void **state)
 static void a_slow_flow_still_has_a_lane_for_every_pair(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(1, 1000);
+    struct run_settings settings = flow_of(1, 1000);
     struct plan plan = plan_for(&settings);
     assert_in_range(plan.lane_count, plan.pairs, plan.pairs);
 }
@@ -163,7 +163,7 @@ static void a_slow_flow_still_has_a_lane_for_every_pair(void **state)
 static void time_wait_of_a_flow_is_that_of_a_minute(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(500, 600000);
+    struct run_settings settings = flow_of(500, 600000);
     const struct experiment order = settings.experiments[0], simultaneous = order_named("simultaneous"),
                             abort = order_named("abort"), cause = experiment_of_cause(&faulty, false);
     assert_int_equal(plan_time_wait_of(&settings, &order), 500 * 60 + 1);
@@ -177,7 +177,7 @@ static void time_wait_of_a_flow_is_that_of_a_minute(void **state)
 static void time_wait_all_at_once_is_that_of_all(void **state)
 {
     (void)state;
-    const struct storm_settings settings = {.conns = 70000};
+    const struct run_settings settings = {.conns = 70000};
     const struct experiment order = order_named("client-first");
     assert_int_equal(plan_time_wait_of(&settings, &order), 70000);
 }
@@ -185,7 +185,7 @@ static void time_wait_all_at_once_is_that_of_all(void **state)
 static void a_rate_beyond_the_buckets_says_to_lower_it(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(1000000, 100000);
+    struct run_settings settings = flow_of(1000000, 100000);
     struct plan plan = plan_for(&settings);
     if (plan.limits.max_tw_buckets >= plan.time_wait_most)
         skip();
@@ -196,7 +196,7 @@ static void a_rate_beyond_the_buckets_says_to_lower_it(void **state)
 static void a_flow_gets_another_pair_of_processes_by_its_rate(void **state)
 {
     (void)state;
-    struct storm_settings slow = flow_of(5999, 10000), fast = flow_of(6000, 10000);
+    struct run_settings slow = flow_of(5999, 10000), fast = flow_of(6000, 10000);
     assert_int_equal(plan_for(&slow).pairs, 1);
     struct plan plan = plan_for(&fast);
     assert_int_equal(plan.pairs, plan.limits.processors < 2 ? 1 : 2);
@@ -205,7 +205,7 @@ static void a_flow_gets_another_pair_of_processes_by_its_rate(void **state)
 static void a_flow_never_gets_more_pairs_than_processors_without_need(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(1000000, 100);
+    struct run_settings settings = flow_of(1000000, 100);
     settings.flow.life_ms = 0;
     struct plan plan = plan_for(&settings);
     int64_t held = settings.conns; /* 100,000 within a second */
@@ -218,7 +218,7 @@ static void a_flow_never_gets_more_pairs_than_processors_without_need(void **sta
 static void descriptors_are_for_those_at_one_time_and_the_leak(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 86400000);
+    struct run_settings settings = flow_of(100, 86400000);
     assert_int_equal(plan_for(&settings).pairs, 1);
     struct plan before = plan_for(&settings);
     settings.leak = before.worker_capacity;
@@ -228,7 +228,7 @@ static void descriptors_are_for_those_at_one_time_and_the_leak(void **state)
 static void an_order_that_closes_nothing_needs_descriptors_for_all(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 86400000);
+    struct run_settings settings = flow_of(100, 86400000);
     settings.experiments[0] = order_named("leak");
     struct plan plan = plan_for(&settings);
     int64_t needed = (settings.conns + plan.worker_capacity - 1) / plan.worker_capacity;
@@ -239,7 +239,7 @@ static void an_order_that_closes_nothing_needs_descriptors_for_all(void **state)
 static void a_cause_needs_none_for_what_it_leaks(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 86400000);
+    struct run_settings settings = flow_of(100, 86400000);
     settings.experiments[0] = experiment_of_cause(&faulty, false);
     assert_int_equal(plan_for(&settings).pairs, 1);
 }
@@ -247,7 +247,7 @@ static void a_cause_needs_none_for_what_it_leaks(void **state)
 static void a_server_may_be_given_fewer_descriptors(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 1000);
+    struct run_settings settings = flow_of(100, 1000);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan_nofile(&plan, SIDE_SERVER), plan.limits.nofile_hard);
     settings.flow.server_nofile = 256;
@@ -258,7 +258,7 @@ static void a_server_may_be_given_fewer_descriptors(void **state)
 static void a_cause_may_need_few_unless_told_otherwise(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 1000);
+    struct run_settings settings = flow_of(100, 1000);
     settings.experiments[0] = experiment_of_cause(&faulty, false);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan_nofile(&plan, SIDE_SERVER), 24);
@@ -269,7 +269,7 @@ static void a_cause_may_need_few_unless_told_otherwise(void **state)
 static void more_descriptors_than_the_hard_limit_are_an_obstacle(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 1000);
+    struct run_settings settings = flow_of(100, 1000);
     struct plan plan = plan_for(&settings);
     settings.flow.server_nofile = plan.limits.nofile_hard;
     plan = plan_for(&settings);
@@ -283,7 +283,7 @@ static void more_descriptors_than_the_hard_limit_are_an_obstacle(void **state)
 static void a_backlog_that_was_given_is_taken(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 1000);
+    struct run_settings settings = flow_of(100, 1000);
     settings.flow.backlog = 1;
     assert_int_equal(plan_for(&settings).backlog, 1);
 }
@@ -291,7 +291,7 @@ static void a_backlog_that_was_given_is_taken(void **state)
 static void a_backlog_above_somaxconn_is_cut_with_a_warning(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 1000);
+    struct run_settings settings = flow_of(100, 1000);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.backlog, plan.limits.somaxconn < 4096 ? plan.limits.somaxconn : 4096);
     settings.flow.backlog = plan.limits.somaxconn + 1;
@@ -304,7 +304,7 @@ static void a_backlog_above_somaxconn_is_cut_with_a_warning(void **state)
 static void an_outage_is_expected_where_it_was_made(void **state)
 {
     (void)state;
-    struct storm_settings settings = flow_of(100, 1000);
+    struct run_settings settings = flow_of(100, 1000);
     assert_false(plan_expects_outage(&settings));
     settings.leak = 20;
     assert_false(plan_expects_outage(&settings));
@@ -320,16 +320,16 @@ static void an_outage_is_expected_where_it_was_made(void **state)
 
 /* ---- what orders need ---- */
 
-static struct storm_settings at_once(const char *order, int64_t conns)
+static struct run_settings at_once(const char *order, int64_t conns)
 {
-    struct storm_settings settings = {.conns = conns,
-                                      .experiments = {order_named(order)},
-                                      .experiment_count = 1,
-                                      .hosts = this_machine(),
-                                      .port = 15000,
-                                      .hold_ms = 1000,
-                                      .settle_ms = SETTLE_BY_SIZE,
-                                      .interval_ms = 100};
+    struct run_settings settings = {.conns = conns,
+                                    .experiments = {order_named(order)},
+                                    .experiment_count = 1,
+                                    .hosts = this_machine(),
+                                    .port = 15000,
+                                    .hold_ms = 1000,
+                                    .settle_ms = SETTLE_BY_SIZE,
+                                    .interval_ms = 100};
     assert_true(address_parse("127.0.0.1", &settings.address));
     return settings;
 }
@@ -337,7 +337,7 @@ static struct storm_settings at_once(const char *order, int64_t conns)
 static void a_setting_of_a_namespace_is_an_obstacle_without_one(void **state)
 {
     (void)state;
-    struct storm_settings settings = at_once("late-close", 10);
+    struct run_settings settings = at_once("late-close", 10);
     struct plan plan;
     assert_int_equal(plan_make(&plan, &settings), -1);
     assert_true(has_obstacle(&plan, "late-close needs net.ipv4.tcp_fin_timeout to be 3"));
@@ -352,7 +352,7 @@ static void in_a_namespace_of_its_own_it_is_none(void **state)
     (void)state;
     static const char *const needy[] = {"late-close", "time-wait-overflow"};
     for (size_t i = 0; i < COUNT_OF(needy); i++) {
-        struct storm_settings settings = at_once(needy[i], 10);
+        struct run_settings settings = at_once(needy[i], 10);
         settings.look_inside = "nsenter";
         struct plan plan = plan_for(&settings);
         assert_false(has_obstacle(&plan, needy[i]));
@@ -362,7 +362,7 @@ static void in_a_namespace_of_its_own_it_is_none(void **state)
 static void a_filter_is_an_obstacle_where_none_may_be_set(void **state)
 {
     (void)state;
-    struct storm_settings settings = at_once("vanish", 10);
+    struct run_settings settings = at_once("vanish", 10);
     struct plan plan = plan_for(&settings);
     assert_int_equal(has_obstacle(&plan, "vanish needs a packet filter"), packet_drop_probe() != 0);
 }
@@ -373,7 +373,7 @@ static void check_filter_as_nobody(void)
     child_become_nobody();
     if (packet_drop_probe() == 0)
         child_is_refused("to be refused a filter", 0);
-    struct storm_settings settings = at_once("vanish", 10);
+    struct run_settings settings = at_once("vanish", 10);
     struct plan plan;
     CHECK(plan_make(&plan, &settings) == -1);
     CHECK(has_obstacle(&plan, "vanish needs a packet filter"));
@@ -395,7 +395,7 @@ static void what_needs_nothing_has_no_obstacle(void **state)
     for (size_t i = 0; close_order_at(i) != NULL; i++) {
         if (!order_needs_nothing(close_order_at(i)))
             continue;
-        struct storm_settings settings = at_once(close_order_at(i)->name, 10);
+        struct run_settings settings = at_once(close_order_at(i)->name, 10);
         struct plan plan = plan_for(&settings);
         assert_false(has_obstacle(&plan, "--isolate"));
     }
@@ -404,7 +404,7 @@ static void what_needs_nothing_has_no_obstacle(void **state)
 static void more_orphans_than_the_kernel_keeps_are_an_obstacle(void **state)
 {
     (void)state;
-    struct storm_settings settings = at_once("vanish", 10);
+    struct run_settings settings = at_once("vanish", 10);
     struct plan plan = plan_for(&settings);
     if (plan.limits.max_orphans > 10000000) {
         print_message("the kernel does not say how many orphans it keeps\n");
@@ -426,7 +426,7 @@ static void a_state_that_is_kept_leaves_no_orphans(void **state)
     (void)state;
     struct kept_state kept;
     assert_int_equal(kept_state_make(STATE_FIN_WAIT1, SIDE_COUNT, &kept), 0);
-    struct storm_settings settings = at_once("leak", 10000000);
+    struct run_settings settings = at_once("leak", 10000000);
     settings.experiments[0] = experiment_of_state(&kept);
     struct plan plan = plan_for(&settings);
     assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
@@ -443,7 +443,7 @@ static void half_open_connections_have_a_listener_for_every_third_of_its_backlog
     (void)state;
     struct kept_state kept;
     assert_int_equal(kept_state_make(STATE_SYN_RECV, SIDE_COUNT, &kept), 0);
-    struct storm_settings settings = at_once("leak", 100000);
+    struct run_settings settings = at_once("leak", 100000);
     settings.experiments[0] = experiment_of_state(&kept);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
@@ -454,7 +454,7 @@ static void half_open_connections_have_a_listener_for_every_third_of_its_backlog
 static void connections_that_nobody_accepts_fit_in_the_queue(void **state)
 {
     (void)state;
-    struct storm_settings settings = at_once("backlog", 20000);
+    struct run_settings settings = at_once("backlog", 20000);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
     assert_true(plan.lane_capacity <= plan.limits.somaxconn);
@@ -464,7 +464,7 @@ static void connections_that_nobody_accepts_fit_in_the_queue(void **state)
 static void one_such_order_among_others_decides_for_all(void **state)
 {
     (void)state;
-    struct storm_settings settings = at_once("server-first", 20000), other = at_once("backlog", 20000);
+    struct run_settings settings = at_once("server-first", 20000), other = at_once("backlog", 20000);
     settings.experiments[settings.experiment_count++] = other.experiments[0];
     assert_int_equal(plan_for(&settings).lane_count, plan_for(&other).lane_count);
 }
@@ -473,7 +473,7 @@ static void one_such_order_among_others_decides_for_all(void **state)
 static void what_is_to_overflow_may(void **state)
 {
     (void)state;
-    struct storm_settings settings = at_once("time-wait-overflow", 20000);
+    struct run_settings settings = at_once("time-wait-overflow", 20000);
     settings.look_inside = "nsenter";
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.time_wait_most, 0);
@@ -485,7 +485,7 @@ static void a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock(void **
     (void)state;
     struct kept_state kept;
     assert_int_equal(kept_state_make(STATE_CLOSE_WAIT, SIDE_COUNT, &kept), 0);
-    struct storm_settings settings = at_once("leak", 100);
+    struct run_settings settings = at_once("leak", 100);
     settings.hold_ms = 3600000;
     assert_true(plan_for(&settings).time_wait_most > 0);
     settings.experiments[0] = experiment_of_state(&kept);

@@ -377,5 +377,5 @@ int main(void)
         watch_test(while_nobody_can_take_it_down_no_look_begins),
         watch_test(while_a_look_is_under_way_no_other_begins),
     };
-    return cmocka_run_group_tests_name("lookout", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }

@@ -269,5 +269,5 @@ int main(void)
         cmocka_unit_test(of_the_other_side_those_over_there),
         cmocka_unit_test(of_close_the_ghosts),
     };
-    return cmocka_run_group_tests_name("state_order", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("kept_state", tests, NULL, NULL);
 }

@@ -157,5 +157,5 @@ int main(void)
         cmocka_unit_test(a_countdown_is_in_whole_seconds_rounded_up),
         cmocka_unit_test(two_timers_are_both_counted),
     };
-    return cmocka_run_group_tests_name("ends_text", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("connection_text", tests, NULL, NULL);
 }

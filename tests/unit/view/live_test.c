@@ -14,7 +14,7 @@ struct scene {
     struct stand_in in;
     struct screen screen;
     struct observer view;
-    struct storm_settings settings;
+    struct run_settings settings;
     struct plan plan;
     struct experiment experiments[2];
     struct histogram sides[SIDE_COUNT];

@@ -13,7 +13,7 @@ struct scene {
     struct event_base *base;
     struct loopback listener;
     struct observer view;
-    struct storm_settings settings;
+    struct run_settings settings;
     struct plan plan;
     struct experiment experiment;
     struct histogram sides[SIDE_COUNT];

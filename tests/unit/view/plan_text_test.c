@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
-static struct storm_settings some_settings(void)
+static struct run_settings some_settings(void)
 {
-    struct storm_settings settings = {.conns = 1000, .port = 15000, .experiment_count = 2};
+    struct run_settings settings = {.conns = 1000, .port = 15000, .experiment_count = 2};
     settings.experiments[0] = experiment_of_order(close_order_find("leak"));
     settings.experiments[1] = experiment_of_order(close_order_find("vanish"));
     assert_true(address_parse("127.0.0.1", &settings.address));
@@ -14,7 +14,7 @@ static struct storm_settings some_settings(void)
 }
 
 /* The caller frees it. */
-static char *printed(const struct storm_settings *settings, int lanes)
+static char *printed(const struct run_settings *settings, int lanes)
 {
     char *text = NULL;
     size_t size;
@@ -35,7 +35,7 @@ static char *printed(const struct storm_settings *settings, int lanes)
 static void it_says_that_nothing_was_opened_and_what_would_be(void **state)
 {
     (void)state;
-    struct storm_settings settings = some_settings();
+    struct run_settings settings = some_settings();
     char *text = printed(&settings, 3);
     assert_contains(text, "plan: nothing has been opened\n");
     assert_contains(text, "  connections    1,000 on 127.0.0.1\n");
@@ -52,7 +52,7 @@ static void it_says_that_nothing_was_opened_and_what_would_be(void **state)
 static void one_lane_is_one_port(void **state)
 {
     (void)state;
-    struct storm_settings settings = some_settings();
+    struct run_settings settings = some_settings();
     char *text = printed(&settings, 1);
     assert_contains(text, "1 consecutive port from");
     free(text);
@@ -61,7 +61,7 @@ static void one_lane_is_one_port(void **state)
 static void a_flow_is_told_with_its_rate_and_without_a_window(void **state)
 {
     (void)state;
-    struct storm_settings settings = some_settings();
+    struct run_settings settings = some_settings();
     settings.flow = (struct flow_settings){.rate = 100, .duration_ms = 10000, .life_ms = 200};
     char *text = printed(&settings, 1);
     assert_contains(text, "1,000 on 127.0.0.1, 100 a second for 10s, each for 200ms\n");
@@ -72,7 +72,7 @@ static void a_flow_is_told_with_its_rate_and_without_a_window(void **state)
 static void a_leak_is_told(void **state)
 {
     (void)state;
-    struct storm_settings settings = some_settings();
+    struct run_settings settings = some_settings();
     settings.leak = 50;
     char *text = printed(&settings, 1);
     assert_contains(text, "; 50 of them leak\n");
@@ -83,7 +83,7 @@ static void a_state_that_is_kept_is_told_by_its_name(void **state)
 {
     (void)state;
     struct kept_state kept;
-    struct storm_settings settings = some_settings();
+    struct run_settings settings = some_settings();
     assert_int_equal(kept_state_make(STATE_LAST_ACK, SIDE_COUNT, &kept), 0);
     settings.experiments[0] = experiment_of_state(&kept);
     settings.experiment_count = 1;

@@ -6,7 +6,7 @@ enum { CONNS = 100 };
 
 struct scene {
     struct snapshot snapshot;
-    struct storm_settings settings;
+    struct run_settings settings;
     struct plan plan;
     struct experiment experiments[BOARD_ORDERS_MAX + 1]; /* several held together have no other identity */
     struct histogram sides[SIDE_COUNT];
@@ -261,5 +261,5 @@ int main(void)
         in_scene(gone_is_never_negative),
         in_scene(progress_tells_where_an_order_is),
     };
-    return cmocka_run_group_tests_name("board", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@ struct scene {
     size_t size;
     FILE *out;
     struct observer view;
-    struct storm_settings settings;
+    struct run_settings settings;
     struct plan plan;
     struct experiment experiments[16];
 };
@@ -24,7 +24,7 @@ static int begin(void **state)
     assert_non_null(scene->out);
     scene->view = state_table_view(scene->out, "stdout");
     assert_non_null(scene->view.view);
-    scene->settings = (struct storm_settings){.conns = CONNS, .look_inside = "nsenter -t 4711 -n"};
+    scene->settings = (struct run_settings){.conns = CONNS, .look_inside = "nsenter -t 4711 -n"};
     assert_true(address_parse("127.0.0.1", &scene->settings.address));
     scene->plan.settings = &scene->settings;
     *state = scene;

@@ -227,5 +227,5 @@ int main(void)
         in_scene(acting_on_a_released_end_fails),
         in_scene(open_ends_that_the_peer_has_reset_are_ghosts),
     };
-    return cmocka_run_group_tests_name("ends", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("connection_set", tests, NULL, NULL);
 }

@@ -198,5 +198,5 @@ int main(void)
         in_scene(what_the_endpoint_closes_is_no_longer_held),
         in_scene(stopping_resets_what_was_accepted),
     };
-    return cmocka_run_group_tests_name("party", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("endpoint", tests, NULL, NULL);
 }

@@ -162,5 +162,5 @@ int main(void)
         cmocka_unit_test(abort_all_resets_what_is_held_and_nothing_else),
         cmocka_unit_test(after_abort_all_it_can_be_filled_again),
     };
-    return cmocka_run_group_tests_name("held", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("open_descriptors", tests, NULL, NULL);
 }

@@ -177,5 +177,5 @@ int main(void)
         cmocka_unit_test(who_is_late_does_not_push_the_next_ones_back),
         cmocka_unit_test(the_span_ends_with_the_last_that_has_come),
     };
-    return cmocka_run_group_tests_name("arrivals", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("pacer", tests, NULL, NULL);
 }

@@ -453,5 +453,5 @@ int main(void)
         in_scene(what_is_not_awaited_does_not_wake),
         in_scene(stopping_resets_the_young_the_old_and_the_leaked),
     };
-    return cmocka_run_group_tests_name("lives", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("scripted", tests, NULL, NULL);
 }
