@@ -73,11 +73,14 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
-    {"kernel.apparmor_restrict_unprivileged_userns", "1",
-     "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
-    {"kernel.unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"},
-    {"user.max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"},
-    {"user.max_net_namespaces", "0", "sysctl -w user.max_net_namespaces=10000"},
+    {.name = "kernel.apparmor_restrict_unprivileged_userns",
+     .value = "1",
+     .allow = "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+    {.name = "kernel.unprivileged_userns_clone",
+     .value = "0",
+     .allow = "sysctl -w kernel.unprivileged_userns_clone=1"},
+    {.name = "user.max_user_namespaces", .value = "0", .allow = "sysctl -w user.max_user_namespaces=10000"},
+    {.name = "user.max_net_namespaces", .value = "0", .allow = "sysctl -w user.max_net_namespaces=10000"},
 };
 
 static int refused(int error)
@@ -117,13 +120,13 @@ static void set_for_run(const struct isolation *isolation, int64_t conns)
         bool always;
         const char *name, *value;
     } settings[] = {
-        {true, "net.ipv4.ip_local_port_range", "20000 65535"},
-        {true, "net.core.somaxconn", "65535"},
-        {true, "net.ipv4.tcp_max_syn_backlog", "1000000"},
-        {true, "net.ipv4.tcp_max_tw_buckets", buckets},
-        {false, "net.ipv4.tcp_syn_retries", "127"},
-        {false, "net.ipv4.tcp_synack_retries", "255"},
-        {false, "net.ipv4.tcp_retries2", "255"},
+        {.always = true, .name = "net.ipv4.ip_local_port_range", .value = "20000 65535"},
+        {.always = true, .name = "net.core.somaxconn", .value = "65535"},
+        {.always = true, .name = "net.ipv4.tcp_max_syn_backlog", .value = "1000000"},
+        {.always = true, .name = "net.ipv4.tcp_max_tw_buckets", .value = buckets},
+        {.name = "net.ipv4.tcp_syn_retries", .value = "127"},
+        {.name = "net.ipv4.tcp_synack_retries", .value = "255"},
+        {.name = "net.ipv4.tcp_retries2", .value = "255"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
         if (settings[i].always || isolation->stretches_retransmission)

@@ -181,10 +181,10 @@ static const char *status_words(int status)
     static const struct {
         int status;
         const char *words;
-    } rows[] = {{PROCESS_OUT_OF_MEMORY, "ran out of memory"},
-                {PROCESS_LOOP_FAILED, "left: its event loop failed"},
-                {PROCESS_NOT_STARTED, "could not make what it needs"},
-                {PROCESS_STREAM_FAILED, "left: what it had to say did not get out"}};
+    } rows[] = {{.status = PROCESS_OUT_OF_MEMORY, .words = "ran out of memory"},
+                {.status = PROCESS_LOOP_FAILED, .words = "left: its event loop failed"},
+                {.status = PROCESS_NOT_STARTED, .words = "could not make what it needs"},
+                {.status = PROCESS_STREAM_FAILED, .words = "left: what it had to say did not get out"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].status == status)
             return rows[i].words;

@@ -21,11 +21,17 @@ struct sysctl_row {
 #define LIMIT(member) offsetof(struct host_limits, member)
 
 static const struct sysctl_row sysctls[] = {
-    {"/proc/sys/net/core/somaxconn", 4096, LIMIT(somaxconn), 1},
-    {"/proc/sys/net/ipv4/tcp_max_tw_buckets", 262144, LIMIT(max_tw_buckets), 1},
-    {"/proc/sys/net/ipv4/tcp_fin_timeout", 60, LIMIT(fin_timeout_ms), 1000},
-    {"/proc/sys/net/ipv4/tcp_rfc1337", 0, LIMIT(rfc1337), 1},
-    {"/proc/sys/net/ipv4/tcp_ehash_entries", 0, LIMIT(ehash_entries), 1},
+    {.path = "/proc/sys/net/core/somaxconn", .usual = 4096, .target = LIMIT(somaxconn), .unit = 1},
+    {.path = "/proc/sys/net/ipv4/tcp_max_tw_buckets",
+     .usual = 262144,
+     .target = LIMIT(max_tw_buckets),
+     .unit = 1},
+    {.path = "/proc/sys/net/ipv4/tcp_fin_timeout",
+     .usual = 60,
+     .target = LIMIT(fin_timeout_ms),
+     .unit = 1000},
+    {.path = "/proc/sys/net/ipv4/tcp_rfc1337", .usual = 0, .target = LIMIT(rfc1337), .unit = 1},
+    {.path = "/proc/sys/net/ipv4/tcp_ehash_entries", .usual = 0, .target = LIMIT(ehash_entries), .unit = 1},
 };
 
 static int64_t read_number(const char *path, int64_t usual)

@@ -18,11 +18,22 @@ static const struct {
     const char *name;
     struct order_step step;
 } openings[] = {
-    [OPENING_FULL] = {"full", {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0}},
-    [OPENING_UNACCEPTED] = {"unaccepted", {ACT_OPEN, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0}},
-    [OPENING_UNANSWERED] = {"unanswered", {ACT_OPEN, CLIENT, EXPECT(IN(GONE), IN(SYN_SENT)), 0, 0}},
-    [OPENING_HALF] = {"half", {ACT_OPEN, CLIENT, EXPECT(IN(SYN_RECV), IN(SYN_SENT)), 0, 0}},
-    [OPENING_LISTENERS] = {"listeners", {ACT_OPEN, SERVER, EXPECT(IN(LISTEN), IN(GONE)), 0, 0}},
+    [OPENING_FULL] = {.name = "full",
+                      .step = {.act = ACT_OPEN,
+                               .by = CLIENT,
+                               .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))}},
+    [OPENING_UNACCEPTED] = {.name = "unaccepted",
+                            .step = {.act = ACT_OPEN,
+                                     .by = CLIENT,
+                                     .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))}},
+    [OPENING_UNANSWERED] = {.name = "unanswered",
+                            .step = {.act = ACT_OPEN,
+                                     .by = CLIENT,
+                                     .expect = EXPECT(IN(GONE), IN(SYN_SENT))}},
+    [OPENING_HALF] = {.name = "half",
+                      .step = {.act = ACT_OPEN, .by = CLIENT, .expect = EXPECT(IN(SYN_RECV), IN(SYN_SENT))}},
+    [OPENING_LISTENERS] = {.name = "listeners",
+                           .step = {.act = ACT_OPEN, .by = SERVER, .expect = EXPECT(IN(LISTEN), IN(GONE))}},
 };
 _Static_assert(sizeof openings / sizeof openings[0] == OPENING_COUNT, "one row per opening");
 
@@ -46,16 +57,16 @@ static const struct close_order orders[] = {
         .meaning =
             "The side that closes first waits: FIN_WAIT2 until the other side closes too, then TIME_WAIT. "
             "Until the client calls close(), its end is in CLOSE_WAIT.",
-        .steps = {{ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
-                  {ACT_CLOSE, CLIENT, EXPECT(IN(TIME_WAIT), IN(GONE)), 0, 0}},
+        .steps = {{.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT))},
+                  {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(TIME_WAIT), IN(GONE))}},
     },
     {
         .name = "client-first",
         .summary = "the client closes, the server closes later",
         .meaning = "Until the server calls close(), its end is in CLOSE_WAIT; TIME_WAIT stays on the client, "
                    "which closed first.",
-        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
-                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+        .steps = {{.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(TIME_WAIT))}},
     },
     {
         .name = "half-close",
@@ -64,11 +75,11 @@ static const struct close_order orders[] = {
         .meaning =
             "shutdown(SHUT_WR) sends a FIN but keeps the descriptor: CLOSE_WAIT on the server is no leak "
             "while it still has something to say. The client's close() comes last and sends nothing.",
-        .steps = {{ACT_SHUTDOWN, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
-                  {ACT_WRITE, SERVER, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
-                  {ACT_READ, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
-                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0},
-                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+        .steps = {{.act = ACT_SHUTDOWN, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_WRITE, .by = SERVER, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_READ, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(TIME_WAIT))},
+                  {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(TIME_WAIT))}},
     },
     {
         .name = "never-close",
@@ -81,7 +92,7 @@ static const struct close_order orders[] = {
         .meaning =
             "The classic leak: the server's end stays in CLOSE_WAIT, with its descriptor, for as long as "
             "the process lives. No timer ends it.",
-        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0}},
+        .steps = {{.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))}},
     },
     {
         .name = "simultaneous",
@@ -89,16 +100,19 @@ static const struct close_order orders[] = {
         .meaning =
             "The server closes from its first connection on, the client from its last. Whoever's FIN leaves "
             "first keeps TIME_WAIT; both do where the two FINs cross (CLOSING).",
-        .steps = {{ACT_CLOSE, SERVER | CLIENT, EXPECT(IN(TIME_WAIT) | IN(GONE), IN(TIME_WAIT) | IN(GONE)), 1,
-                   2}},
+        .steps = {{.act = ACT_CLOSE,
+                   .by = SERVER | CLIENT,
+                   .expect = EXPECT(IN(TIME_WAIT) | IN(GONE), IN(TIME_WAIT) | IN(GONE)),
+                   .time_wait_min = 1,
+                   .time_wait_max = 2}},
     },
     {
         .name = "abort",
         .summary = "the client resets the connection, the server closes its dead descriptors",
         .meaning = "close() with SO_LINGER 0 sends RST: both ends leave the kernel's tables at once, without "
                    "TIME_WAIT. The server's descriptors stay open on nothing until it closes them.",
-        .steps = {{ACT_ABORT, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0},
-                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+        .steps = {{.act = ACT_ABORT, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(GONE))}},
     },
     {
         .name = "unread",
@@ -106,9 +120,9 @@ static const struct close_order orders[] = {
         .meaning =
             "close() with received data unread sends RST instead of FIN: the client's connection is reset "
             "and nobody keeps TIME_WAIT.",
-        .steps = {{ACT_WRITE, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0},
-                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(GONE)), 0, 0},
-                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+        .steps = {{.act = ACT_WRITE, .by = CLIENT, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(GONE))},
+                  {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))}},
     },
     {
         .name = "server-crash",
@@ -116,8 +130,8 @@ static const struct close_order orders[] = {
         .meaning = "A process that is killed closes everything: the kernel sends the FINs. To the client it "
                    "looks like "
                    "server-first, and so it does in the tables.",
-        .steps = {{ACT_CRASH, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
-                  {ACT_CLOSE, CLIENT, EXPECT(IN(TIME_WAIT), IN(GONE)), 0, 0}},
+        .steps = {{.act = ACT_CRASH, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT))},
+                  {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(TIME_WAIT), IN(GONE))}},
     },
     {
         .name = "client-crash",
@@ -125,8 +139,8 @@ static const struct close_order orders[] = {
         .meaning =
             "A process that is killed closes everything: the kernel sends the FINs, and the server owes its "
             "close() as if the client had closed.",
-        .steps = {{ACT_CRASH, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
-                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT)), 0, 0}},
+        .steps = {{.act = ACT_CRASH, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(TIME_WAIT))}},
     },
     {
         .name = "backlog",
@@ -135,7 +149,7 @@ static const struct close_order orders[] = {
             "The kernel completes the handshakes by itself and queues them. When the client closes, its FIN "
             "makes them CLOSE_WAIT, and no process has a descriptor to close.",
         .opening = OPENING_UNACCEPTED,
-        .steps = {{ACT_CLOSE, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0}},
+        .steps = {{.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))}},
     },
     {
         .name = "vanish",
@@ -143,8 +157,8 @@ static const struct close_order orders[] = {
         .meaning = "Nothing that the server sends is acknowledged: it stays in FIN_WAIT1 and sends its FIN "
                    "again and "
                    "again, as to a machine without power. The client has not noticed.",
-        .steps = {{ACT_DROP, CLIENT, EXPECT(IN(ESTABLISHED), IN(ESTABLISHED)), 0, 0},
-                  {ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED)), 0, 0}},
+        .steps = {{.act = ACT_DROP, .by = CLIENT, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED))}},
     },
     {
         .name = "late-close",
@@ -153,11 +167,11 @@ static const struct close_order orders[] = {
             "The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout. One that comes "
             "later finds nobody and is answered by RST: no TIME_WAIT follows.",
         .needs = {.sysctl = "net.ipv4.tcp_fin_timeout", .value = 3},
-        .steps = {{ACT_CLOSE, SERVER, EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT)), 0, 0},
+        .steps = {{.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT))},
                   /* Where the ACK came while close() still had the socket, FIN_WAIT2 ends by an RST instead
                    * (tcp_rcv_state_process, tcp_keepalive_timer): some 2 in 10,000. */
-                  {ACT_WAIT, 0, EXPECT(IN(GONE), IN(CLOSE_WAIT) | IN(GONE)), 0, 0},
-                  {ACT_CLOSE, CLIENT, EXPECT(IN(GONE), IN(GONE)), 0, 0}},
+                  {.act = ACT_WAIT, .by = 0, .expect = EXPECT(IN(GONE), IN(CLOSE_WAIT) | IN(GONE))},
+                  {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))}},
     },
     {
         .name = "time-wait-overflow",
@@ -169,8 +183,8 @@ static const struct close_order orders[] = {
                   .is_half = true,
                   .must_move = true,
                   .counter = COUNTER_TIME_WAIT_OVERFLOW},
-        .steps = {{ACT_SHUTDOWN, CLIENT, EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2)), 0, 0},
-                  {ACT_CLOSE, SERVER, EXPECT(IN(GONE), IN(TIME_WAIT) | IN(GONE)), 0, 0}},
+        .steps = {{.act = ACT_SHUTDOWN, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(TIME_WAIT) | IN(GONE))}},
     },
 };
 
