@@ -17,5 +17,6 @@ int array_grow(void *items, size_t *room, size_t wanted, size_t item_size)
         return -ENOMEM;
     memcpy(items, &grown, sizeof grown);
     *room = more;
+    // cppcheck-suppress memleak ; it is the caller's: see memcpy()
     return 0;
 }
