@@ -6,8 +6,10 @@
 #include "base/text.h"
 
 #include <ctype.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static bool be_quiet;
@@ -146,6 +148,13 @@ void diag_error(const char *format, ...)
     va_start(arguments, format);
     say("", format, arguments);
     va_end(arguments);
+}
+
+void diag_from_signal(const char *line)
+{
+    struct pollfd err = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&err, 1, 0) == 1 && (err.revents & POLLOUT) != 0 && write(STDERR_FILENO, line, strlen(line)) < 0)
+        return; /* there is nobody left to be told */
 }
 
 void diag_note(const char *format, ...)

@@ -16,6 +16,10 @@ void diag_set_quiet(bool quiet);
 /* One sentence that says what went wrong and what to change. */
 void diag_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* A whole line, from a signal handler that is about to leave the program: it is left out where it would have
+ * to wait. */
+void diag_from_signal(const char *line);
+
 /* Something to be known before it happens. */
 void diag_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

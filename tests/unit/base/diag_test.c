@@ -3,6 +3,8 @@
 #include "../stand_in.h"
 #include "base/diag.h"
 
+#include <fcntl.h>
+
 /* Standard error as a terminal, and what is on it. */
 struct scene {
     struct stand_in in;
@@ -270,6 +272,28 @@ static void elsewhere_each_line_of_progress_is_a_line(void **state)
     assert_string_equal(capture.text, "tcpstorm: one\ntcpstorm: two\n");
 }
 
+static void a_line_from_a_signal_waits_for_nobody(void **state)
+{
+    (void)state;
+    int ends[2], kept = dup(STDERR_FILENO);
+    char text[64] = "";
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    fcntl(ends[1], F_SETPIPE_SZ, 4096);
+    dup2(ends[1], STDERR_FILENO);
+    diag_from_signal("the last word\n");
+    ssize_t length = read(ends[0], text, sizeof text - 1);
+    while (write(ends[1], text, sizeof text) > 0)
+        ;
+    fcntl(ends[1], F_SETFL, 0); /* from here on a write() would wait */
+    diag_from_signal("nobody hears this\n");
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(length, strlen("the last word\n"));
+    assert_string_equal(text, "the last word\n");
+}
+
 #define in_scene(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -290,6 +314,7 @@ int main(void)
         in_scene(quiet_draws_nothing),
         in_scene(a_line_of_progress_is_a_block_of_one),
         in_scene(more_lines_than_can_be_remembered_are_left_out),
+        cmocka_unit_test(a_line_from_a_signal_waits_for_nobody),
         cmocka_unit_test(elsewhere_each_line_of_progress_is_a_line),
     };
     return cmocka_run_group_tests_name("diag", tests, NULL, NULL);
