@@ -43,7 +43,7 @@ enum {
     TELL_EVERY_US = 250000,
 };
 
-const char *const audit_order_names[] = {"half-close", "client-first", "abort", "idle", NULL};
+const char *const audit_order_names[] = {"half-close", "client-first", "abort", "idle", "never-close", NULL};
 
 struct audit {
     const struct audit_settings *settings;

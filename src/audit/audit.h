@@ -20,7 +20,8 @@ enum audit_order {
     AUDIT_HALF_CLOSE,   /* shutdown(SHUT_WR): it still hears the server close */
     AUDIT_CLIENT_FIRST, /* close() */
     AUDIT_ABORT,        /* close() with SO_LINGER 0: RST */
-    AUDIT_IDLE,         /* nothing */
+    AUDIT_IDLE,         /* nothing, until the server's FIN: then close() */
+    AUDIT_NEVER_CLOSE,  /* nothing, not even then: the server's end must go without it */
     AUDIT_ORDER_COUNT,
 };
 
@@ -73,6 +74,7 @@ enum audit_group {
     GROUP_OTHER_PROCESS, /* CLOSE_WAIT, held by a process that does not listen */
     GROUP_GHOST,         /* descriptors of connections that are in no table */
     GROUP_OPEN,          /* ESTABLISHED: nobody has closed */
+    GROUP_SHUT_DOWN,     /* FIN_WAIT2 with a descriptor: shutdown(SHUT_WR), and no close() */
     GROUP_COUNT,
 };
 

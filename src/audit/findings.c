@@ -21,10 +21,11 @@ const char *audit_class_name(enum audit_class class)
 const char *audit_group_name(enum audit_group group)
 {
     static const char *const names[] = {
-        [GROUP_NONE] = "none",         [GROUP_FROM_AFAR] = "from_afar",
-        [GROUP_NO_OWNER] = "no_owner", [GROUP_EOF_UNREAD] = "eof_unread",
-        [GROUP_EOF_READ] = "eof_read", [GROUP_OTHER_PROCESS] = "other_process",
-        [GROUP_GHOST] = "ghost",       [GROUP_OPEN] = "open",
+        [GROUP_NONE] = "none",           [GROUP_FROM_AFAR] = "from_afar",
+        [GROUP_NO_OWNER] = "no_owner",   [GROUP_EOF_UNREAD] = "eof_unread",
+        [GROUP_EOF_READ] = "eof_read",   [GROUP_OTHER_PROCESS] = "other_process",
+        [GROUP_GHOST] = "ghost",         [GROUP_OPEN] = "open",
+        [GROUP_SHUT_DOWN] = "shut_down",
     };
     return names[group];
 }
@@ -41,12 +42,18 @@ const char *audit_outcome_name(enum audit_outcome outcome)
 
 /* ---- one connection ---- */
 
+/* It has shut down its half, and its descriptor stays: no timer of the kernel ends that. */
+static bool is_shut_down(const struct audit_sight *sight)
+{
+    return sight->server_state == STATE_FIN_WAIT2 && sight->inode != 0;
+}
+
 /* The server's end is in a state that only its process can end. In all others it has closed, or shut down, or
  * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
 static bool is_servers_turn(const struct audit_sight *sight)
 {
-    return sight->server_seen &&
-           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED);
+    return sight->server_seen && (sight->server_state == STATE_CLOSE_WAIT ||
+                                  sight->server_state == STATE_ESTABLISHED || is_shut_down(sight));
 }
 
 /* A server that sends in the latter half of the grace period is at work. */
@@ -72,6 +79,16 @@ static enum audit_class class_of_aborted(const struct audit_sight *sight)
     return is_servers_turn(sight) ? CLASS_HELD : CLASS_CLOSED;
 }
 
+/* Of a client that never closes: what the server's end does after its own FIN. Without that FIN nobody has
+ * closed, and nothing is to be judged; and from afar an orphan looks as one with a descriptor does. */
+static enum audit_class class_of_kept_open(const struct probe *probe, const struct audit_sight *sight,
+                                           bool server_is_here)
+{
+    if (!probe->heard_fin || !server_is_here)
+        return CLASS_UNKNOWN;
+    return is_servers_turn(sight) ? CLASS_HELD : CLASS_CLOSED;
+}
+
 /* Of one that the client has acted on and that has not ended. */
 static enum audit_class class_of_open(const struct probe *probe, const struct audit_settings *settings,
                                       const struct audit_sight *sight, bool server_is_here, int64_t now_us)
@@ -80,6 +97,8 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
         return CLASS_UNKNOWN;
     if (settings->order == AUDIT_ABORT)
         return class_of_aborted(sight);
+    if (settings->order == AUDIT_NEVER_CLOSE)
+        return class_of_kept_open(probe, sight, server_is_here);
     if (settings->order == AUDIT_HALF_CLOSE && is_still_responding(probe, settings))
         return CLASS_STILL_RESPONDING;
     if (is_servers_turn(sight))
@@ -239,7 +258,7 @@ static enum audit_group group_of(const struct audit_connection *connection,
     if (!connection->server_seen)
         return GROUP_FROM_AFAR;
     if (connection->server_state != STATE_CLOSE_WAIT)
-        return GROUP_OPEN;
+        return connection->server_state == STATE_FIN_WAIT2 ? GROUP_SHUT_DOWN : GROUP_OPEN;
     if (server->listening > 0 && connection->owner != 0 && !connection->owner_listens)
         return GROUP_OTHER_PROCESS;
     return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;

@@ -124,6 +124,7 @@ static int do_to(struct probe *probe)
         close_own_end(probe);
         return 0;
     case AUDIT_IDLE:
+    case AUDIT_NEVER_CLOSE:
     case AUDIT_ORDER_COUNT:
         break;
     }
@@ -170,6 +171,15 @@ static void take_bytes(struct probe *probe, int64_t length)
     }
 }
 
+/* From now on the server's end is in FIN_WAIT2: of an orphan the kernel lets go, of one with a descriptor
+ * only its process can. The descriptor stays readable: without this it would spin. */
+static void keep_open(struct probe *probe)
+{
+    event_del(&probe->io);
+    probe->heard_fin = true;
+    act(probe);
+}
+
 static void drain(struct probe *probe)
 {
     char buffer[READ_SIZE];
@@ -177,7 +187,10 @@ static void drain(struct probe *probe)
     for (int reads = 0; reads < READS_AT_ONCE && length == READ_SIZE && !probe->sends_on; reads++) {
         length = recv(probe->fd, buffer, sizeof buffer, MSG_DONTWAIT);
         if (length == 0) {
-            end(probe, END_FIN, 0);
+            if (settings_of(probe)->order == AUDIT_NEVER_CLOSE)
+                keep_open(probe);
+            else
+                end(probe, END_FIN, 0);
             return;
         }
         if (length < 0 && errno != EAGAIN && errno != EINTR) {

@@ -49,6 +49,7 @@ struct probe {
     bool is_extended; /* it sent something late, and had its grace period once more */
     bool to_itself;   /* END_REFUSED: connected to itself */
     bool not_opened;  /* END_TIMED_OUT: connect() was not called */
+    bool heard_fin; /* AUDIT_NEVER_CLOSE: the server's; ours stays open, and its grace period begins there */
     uint16_t port;
     struct address address; /* its own */
     size_t sent;

@@ -64,10 +64,11 @@ static const struct option_row rows[] = {
      .max = CONNS_MOST},
     {.name = "order",
      .value = "HOW",
-     .help = "the client: half-close, client-first, abort, idle",
+     .help = "the client: half-close, client-first, abort, idle, never-close",
      .preset = "half-close",
      .more = "What the client does: half-close is shutdown(2), client-first close(2), abort an RST, idle "
-             "nothing.",
+             "nothing until the server closes, never-close nothing even then: it shows whether the server "
+             "keeps a descriptor after its own FIN.",
      .kind = OPTION_CHOICE,
      .target = OPTION(order),
      .choices = audit_order_names},

@@ -19,10 +19,9 @@ static void say(struct audit_verdict *verdict, const char *format, ...)
 }
 
 static const char *const acts[] = {
-    [AUDIT_HALF_CLOSE] = "the client's FIN",
-    [AUDIT_CLIENT_FIRST] = "the client's FIN",
-    [AUDIT_ABORT] = "the client's RST",
-    [AUDIT_IDLE] = "the last byte",
+    [AUDIT_HALF_CLOSE] = "the client's FIN", [AUDIT_CLIENT_FIRST] = "the client's FIN",
+    [AUDIT_ABORT] = "the client's RST",      [AUDIT_IDLE] = "the last byte",
+    [AUDIT_NEVER_CLOSE] = "its own FIN",
 };
 
 static const char *const groups[] = {
@@ -38,6 +37,9 @@ static const char *const groups[] = {
     [GROUP_GHOST] =
         "these are descriptors of connections that have left every table: no count of states shows them",
     [GROUP_OPEN] = "its ends are ESTABLISHED",
+    [GROUP_SHUT_DOWN] =
+        "its ends are in FIN_WAIT2 and keep their descriptors (shutdown() without close()): no timer "
+        "ends that",
 };
 
 static const char *name_of(const char *command)
@@ -226,6 +228,21 @@ static void say_why_nobody_answers(struct audit_verdict *verdict, const struct a
         say_too_few(verdict, report);
 }
 
+/* A client that never closes has nothing to judge before the server's own FIN. */
+static void say_no_fin(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    if (report->result->server_is_here)
+        say(verdict,
+            "The server did not close first: no FIN came within %s. never-close shows what a server keeps "
+            "after "
+            "its own FIN: give --grace more time than its idle time-out, or let it close after a reply, with "
+            "--http or --send.\n",
+            duration_text(report->settings->grace_ms).text);
+    else
+        say(verdict,
+            "What a server keeps after its own FIN shows on its own machine only: run this there.\n");
+}
+
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -248,6 +265,8 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             "What became of %s connections is not known: the kernel forgets the client's end %s after its "
             "close() (net.ipv4.tcp_fin_timeout): take --order half-close, or a shorter --grace.\n",
             grouped(result->forgotten).text, duration_text(report->settings->fin_timeout_ms).text);
+    else if (report->settings->order == AUDIT_NEVER_CLOSE && result->by_class[CLASS_UNKNOWN] == result->count)
+        say_no_fin(verdict, report);
     else if (result->audited == 0)
         say_why_nobody_answers(verdict, report);
     else
