@@ -10,12 +10,13 @@
  *   cause/      why connections do not close: a bug each, and its fix
  *   audit/      a server that is not ours, met on the wire
  *   watch/      programs that are not ours, looked at from outside
- *   engine/     the controller's process: run, controller, the two ways to play (batch, arrivals), sampler,
- * plan worker/     the workers' process (batch_worker, arrivals_worker) and the witness's control/    how
- * processes talk and are started: link, messages, spawn, workers, hosts, agent analysis/   what counts mean:
- * expectation, verdict, attribution, trend, timeline, outage, debt, advice model/      what can be played, as
- * data: close orders, kept states, fault cases, experiments kernel/     what the kernel knows, and acts on a
- * socket base/       no idea of TCP
+ *   engine/     the controller's process: run, controller, two ways to play (batch, arrivals), plan
+ *   worker/     the workers' process (batch_worker, arrivals_worker) and the witness's
+ *   control/    how processes talk and are started: link, messages, spawn, workers, hosts, agent
+ *   analysis/   what counts mean: expectation, verdict, attribution, trend, timeline, outage
+ *   model/      what can be played, as data: close orders, kept states, fault cases, experiments
+ *   kernel/     what the kernel knows, and acts on a socket
+ *   base/       no idea of TCP
  *
  * Includes point down this list, never up: main -> cmd -> view, cause -> audit, watch -> engine, worker ->
  * control -> analysis -> model -> kernel -> base. Nothing below control/ knows libevent.

@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "base/stop_signals.h"
 #include "base/terminal.h"
 #include "base/wrap.h"
 #include "cmd/address_options.h"
@@ -26,13 +27,13 @@ enum {
     TEXT_WIDTH = 78,
 };
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+static const int leave_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { LEAVE_SIGNALS = sizeof leave_signals / sizeof leave_signals[0] };
 
 struct interactive {
     enum side side;
     struct event_base *base;
-    struct event *keys, *looks, *incoming, *pauses, *resumes, *signals[STOP_SIGNALS];
+    struct event *keys, *looks, *incoming, *pauses, *resumes, *signals[LEAVE_SIGNALS];
     const struct witness_backend *witness;
     struct connection connection;
     struct end_sight ends[SIDE_COUNT]; /* as last shown */
@@ -362,8 +363,10 @@ struct interactive *interactive_new(enum side side)
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < STOP_SIGNALS; i++) {
-        end->signals[i] = evsignal_new(end->base, stop_signals[i], on_stop_signal, end);
+    for (int i = 0; i < LEAVE_SIGNALS; i++) {
+        if (stop_signal_stays_ignored(leave_signals[i]))
+            continue;
+        end->signals[i] = evsignal_new(end->base, leave_signals[i], on_stop_signal, end);
         event_add(end->signals[i], NULL);
     }
     end->pauses = evsignal_new(end->base, SIGTSTP, on_pause, end);
@@ -430,7 +433,7 @@ void interactive_free(struct interactive *end)
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)
             event_free(events[i]);
-    for (int i = 0; i < STOP_SIGNALS; i++)
+    for (int i = 0; i < LEAVE_SIGNALS; i++)
         if (end->signals[i] != NULL)
             event_free(end->signals[i]);
     if (end->fd >= 0)

@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/output.h"
+#include "base/stop_signals.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
 #include "kernel/host_limits.h"
@@ -16,14 +17,14 @@
 
 enum { BACKLOG = 128 };
 
-static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-enum { STOP_SIGNALS = sizeof stop_signals / sizeof stop_signals[0] };
+static const int leave_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { LEAVE_SIGNALS = sizeof leave_signals / sizeof leave_signals[0] };
 
 struct service {
     const struct fault_case *cause;
     struct endpoint endpoint;
     struct listener *listener;
-    struct event *signals[STOP_SIGNALS], *news;
+    struct event *signals[LEAVE_SIGNALS], *news;
     int64_t told_begun, told_held; /* what the last news said */
 };
 
@@ -79,8 +80,10 @@ static void hear(struct service *service)
     static const struct timeval every = {1, 0};
     struct event_base *base = service->endpoint.base;
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < STOP_SIGNALS; i++) {
-        service->signals[i] = evsignal_new(base, stop_signals[i], on_stop_signal, service);
+    for (int i = 0; i < LEAVE_SIGNALS; i++) {
+        if (stop_signal_stays_ignored(leave_signals[i]))
+            continue;
+        service->signals[i] = evsignal_new(base, leave_signals[i], on_stop_signal, service);
         event_add(service->signals[i], NULL);
     }
     service->news = event_new(base, -1, EV_PERSIST, on_news_due, service);
@@ -89,8 +92,9 @@ static void hear(struct service *service)
 
 static void hear_no_more(struct service *service)
 {
-    for (int i = 0; i < STOP_SIGNALS; i++)
-        event_free(service->signals[i]);
+    for (int i = 0; i < LEAVE_SIGNALS; i++)
+        if (service->signals[i] != NULL)
+            event_free(service->signals[i]);
     event_free(service->news);
 }
 

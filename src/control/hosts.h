@@ -77,9 +77,13 @@ const char *host_word(const struct host *host);
 /* Makes them this machine alone, whose servers listen on that address. They stay where they are. */
 void hosts_here(struct hosts *hosts, const struct address *address);
 
-/* Makes the event loop, launches all and waits until they have said what they are. Returns 0, or a negative
- * errno after telling why not: -EINTR when a signal has put an end to it. */
+/* Launches all and waits until they have said what they are; where they are here there is nothing to be done.
+ * Returns 0, or a negative errno after telling why not: -EINTR when a signal has put an end to it. */
 int hosts_open(struct hosts *hosts);
+
+/* The event loop of the run, unless it is there: a run on this machine first raises its limit of descriptors.
+ * Returns 0, or a negative errno after telling why not. */
+int hosts_make_loop(struct hosts *hosts);
 
 /* Has all leave, and waits until they have, or until it has told which have not. */
 void hosts_close(struct hosts *hosts);
@@ -109,8 +113,9 @@ int hosts_server_addresses(const struct hosts *hosts, struct address addresses[H
 void hosts_ask_counters(struct hosts *hosts);
 struct kernel_counters hosts_counters(const struct hosts *hosts);
 
-/* TIME_WAIT that still finds room, on the side that has less of it, when last heard. */
-int64_t hosts_time_wait_room(const struct hosts *hosts);
+/* TIME_WAIT that still finds room, on the side that has less of it, when last heard; *most: of how many
+ * (net.ipv4.tcp_max_tw_buckets). */
+int64_t hosts_time_wait_room(const struct hosts *hosts, int64_t *most);
 
 /* ---- for the workers ---- */
 

@@ -264,15 +264,28 @@ void hosts_here(struct hosts *hosts, const struct address *address)
     };
 }
 
+int hosts_make_loop(struct hosts *hosts)
+{
+    errno = 0;
+    if (hosts->base == NULL)
+        hosts->base = event_base_new();
+    if (hosts->base != NULL)
+        return 0;
+    int error = errno != 0 ? errno : ENOMEM;
+    diag_error("cannot make an event loop: %s", strerror(error));
+    return -error;
+}
+
 int hosts_open(struct hosts *hosts)
 {
-    hosts->base = event_base_new();
-    if (hosts->base == NULL || (!hosts->are_here && listen_to_events(hosts) != 0)) {
-        diag_error("out of memory: no event loop could be made");
-        return -ENOMEM;
-    }
     if (hosts->are_here)
         return 0;
+    if (hosts_make_loop(hosts) != 0)
+        return -ENOMEM;
+    if (listen_to_events(hosts) != 0) {
+        diag_error("out of memory: the event loop could not be given its events");
+        return -ENOMEM;
+    }
     signal(SIGPIPE, SIG_IGN);
     hosts->last_pulse_us = monotonic_us();
     for (int i = 0; i < hosts->count; i++) {

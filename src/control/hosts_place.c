@@ -108,15 +108,21 @@ void hosts_place(const struct hosts *hosts, enum side side, int count, int host[
     }
 }
 
-int64_t hosts_time_wait_room(const struct hosts *hosts)
+int64_t hosts_time_wait_room(const struct hosts *hosts, int64_t *most)
 {
-    int64_t room[SIDE_COUNT] = {0};
+    int64_t room[SIDE_COUNT] = {0}, buckets[SIDE_COUNT] = {0};
     if (hosts->are_here) {
         struct host_limits limits;
         host_limits_read(&limits);
-        return limits.max_tw_buckets - host_time_wait_now();
+        *most = limits.max_tw_buckets;
+        return *most - host_time_wait_now();
     }
-    for (int i = 0; i < hosts->count; i++)
-        room[hosts->each[i].side] += hosts->each[i].limits.max_tw_buckets - hosts->each[i].time_wait;
-    return least(room[SIDE_SERVER], room[SIDE_CLIENT]);
+    for (int i = 0; i < hosts->count; i++) {
+        const struct host *host = &hosts->each[i];
+        buckets[host->side] += host->limits.max_tw_buckets;
+        room[host->side] += host->limits.max_tw_buckets - host->time_wait;
+    }
+    enum side scarce = room[SIDE_SERVER] <= room[SIDE_CLIENT] ? SIDE_SERVER : SIDE_CLIENT;
+    *most = buckets[scarce];
+    return room[scarce];
 }

@@ -1,4 +1,4 @@
-/* controller_tell: what the observers of an order are told: samples, steps, progress, its end. */
+/* controller_report: what the observers of an order are told: samples, steps, progress, its end. */
 #include "engine/controller_state.h"
 
 #include "base/clock.h"

@@ -1,4 +1,4 @@
-/* controller_talk: what a controller asks of its processes, and what it hears from them. */
+/* controller_workers: what a controller asks of its processes, and what it hears from them. */
 #include "engine/controller_state.h"
 
 #include "base/clock.h"

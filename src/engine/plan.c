@@ -347,7 +347,7 @@ int plan_make(struct plan *plan, const struct run_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
     hosts_limits(settings->hosts, &plan->limits);
-    if (settings->max_orphans > 0)
+    if (settings->look_inside != NULL)
         plan->limits.max_orphans = settings->max_orphans;
     size_workers(plan);
     check_nofile(plan);

@@ -81,14 +81,16 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
         event_base_loopbreak(run->base);
 }
 
-static int64_t time_wait_room(const struct run *run)
-{
-    return hosts_time_wait_room(run->plan->settings->hosts);
-}
+/* TIME_WAIT, as it is now: the setting may be raised while a run waits. */
+struct time_wait {
+    int64_t most, room;
+};
 
-static int64_t time_wait_now(const struct run *run)
+static struct time_wait time_wait_now(const struct run *run)
 {
-    return run->plan->limits.max_tw_buckets - time_wait_room(run);
+    struct time_wait now;
+    now.room = hosts_time_wait_room(run->plan->settings->hosts, &now.most);
+    return now;
 }
 
 static void on_room_timer(evutil_socket_t fd, short what, void *context)
@@ -98,13 +100,14 @@ static void on_room_timer(evutil_socket_t fd, short what, void *context)
     struct run *run = context;
     hosts_ask_counters(run->plan->settings->hosts); /* for the next time */
     int64_t waited_ms = (monotonic_us() - run->room_asked_us) / 1000;
-    if (time_wait_room(run) >= run->room_needed || waited_ms > ROOM_PATIENCE_MS)
+    struct time_wait now = time_wait_now(run);
+    if (now.room >= run->room_needed || waited_ms > ROOM_PATIENCE_MS)
         event_base_loopbreak(run->base);
     else if (diag_is_terminal() || waited_ms / ROOM_SAY_MS > run->room_said_ms / ROOM_SAY_MS) {
         run->room_said_ms = waited_ms;
         diag_progress(
             "waiting for TIME_WAIT of earlier connections to end: %s there, room for %s needed, %llds so far",
-            grouped(time_wait_now(run)).text, grouped(run->room_needed).text, (long long)waited_ms / 1000);
+            grouped(now.most - now.room).text, grouped(run->room_needed).text, (long long)waited_ms / 1000);
     }
 }
 
@@ -115,20 +118,21 @@ static bool wait_for_room(struct run *run, const struct experiment *experiment)
         experiment->order->needs.must_move ? 0 : plan_time_wait_of(run->plan->settings, experiment);
     run->room_asked_us = monotonic_us();
     run->room_said_ms = 0;
-    if (run->room_needed == 0 || time_wait_room(run) >= run->room_needed)
+    if (run->room_needed == 0 || time_wait_now(run).room >= run->room_needed)
         return true;
     static const struct timeval every = {0, ROOM_CHECK_MS * 1000};
     event_add(run->room_timer, &every);
     event_base_dispatch(run->base);
     event_del(run->room_timer);
     diag_progress_clear();
-    if (run->interrupted || time_wait_room(run) >= run->room_needed)
+    struct time_wait now = time_wait_now(run);
+    if (run->interrupted || now.room >= run->room_needed)
         return !run->interrupted;
     diag_error(
         "%s sockets in TIME_WAIT leave no room for the %s of --order %s: raise net.ipv4.tcp_max_tw_buckets "
         "(now %s) or wait until they end",
-        grouped(time_wait_now(run)).text, grouped(run->room_needed).text, experiment->name,
-        grouped(run->plan->limits.max_tw_buckets).text);
+        grouped(now.most - now.room).text, grouped(run->room_needed).text, experiment->name,
+        grouped(now.most).text);
     return false;
 }
 
@@ -383,9 +387,12 @@ static void free_events(struct run *run)
 enum outcome run_plans(struct plan *const *plans, int count, int64_t hold_ms,
                        const struct observers *observers)
 {
+    struct hosts *hosts = plans[0]->settings->hosts;
+    if (hosts_make_loop(hosts) != 0)
+        return OUTCOME_FAULT;
     struct run run = {.plan = plans[0],
                       .observers = observers,
-                      .base = plans[0]->settings->hosts->base,
+                      .base = hosts->base,
                       .hold_ms = hold_ms,
                       .began_us = monotonic_us()};
     sigset_t none;

@@ -25,7 +25,7 @@ struct run_settings {
     int64_t port;        /* the first one to try */
     const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
                                 there; NULL: it has not */
-    int64_t max_orphans; /* of the machine, read before that namespace was entered; 0: it can be read now */
+    int64_t max_orphans;     /* of the machine, read before that namespace was entered, where there is one */
     const char *const *sysctls; /* "name=value" that the user set there: they stay as they are */
     int sysctl_count;
     bool hold_last_only; /* steps before the last are not held */

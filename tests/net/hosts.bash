@@ -318,15 +318,16 @@ on_look() {
 }
 
 follow_looks() {
-  local line piece='' verdict=0 look=()
+  local line verdict=0 look=()
   while true; do
-    if ! IFS= read -r -t 0.1 line <&"$rows"; then
-      piece+=$line
+    if ! read -r -t 0 <&"$rows"; then
       is_over "$storm_pid" && ! read -r -t 0 <&"$rows" && break
       ((SECONDS < follow_deadline)) || { say "the storm did not end"; return 1; }
+      sleep 0.05
       continue
     fi
-    line=$piece$line piece=''
+    # Lines are written whole. (A read that times out just as a line ends can lose the end of it: bash 5.2.)
+    IFS= read -r -t 5 line <&"$rows"
     printf '%s\n' "$line" >>"$CSV"
     [[ $line != order,* ]] || continue
     look+=("$line")

@@ -128,15 +128,16 @@ is_stopped() {
 }
 
 follow_rows() {
-  local line piece='' verdict=0
+  local line verdict=0
   while true; do
-    if ! IFS= read -r -t 0.1 line <&"$rows"; then
-      piece+=$line # a busy machine can let time run out in the middle of a line
+    if ! read -r -t 0 <&"$rows"; then
       is_over "$storm_pid" && ! read -r -t 0 <&"$rows" && break
       ((SECONDS < follow_deadline)) || { say "the storm did not end"; return 1; }
+      sleep 0.05
       continue
     fi
-    line=$piece$line piece=''
+    # Lines are written whole. (A read that times out just as a line ends can lose the end of it: bash 5.2.)
+    IFS= read -r -t 5 line <&"$rows"
     printf '%s\n' "$line" >>"$CSV"
     case $line in
       *,server,*) server_row=$line ;;

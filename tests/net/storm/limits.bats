@@ -46,6 +46,21 @@ counter() {
   (($(jq -s '.[0].workers' "$JSON") >= 10)) # 5 processes a side at least
 }
 
+@test "a soft limit of 5 descriptors is raised before anything needs one; a hard one is named" {
+  local command
+  for command in "" "state close-wait"; do
+    code=0
+    # shellcheck disable=SC2086 # the command is words
+    bash -c 'ulimit -Sn 5 && exec "$@"' bash "$STORM" $command --conns 5 --hold 0s 3>&- >"$OUT" 2>"$ERR" || code=$?
+    expect_code 0
+  done
+  code=0
+  bash -c 'ulimit -n 5 && exec "$@"' bash "$STORM" --conns 5 --hold 0s 3>&- >"$OUT" 2>"$ERR" || code=$?
+  expect_code 3
+  expect_one_sentence
+  expect_in "$ERR" "the hard limit of 5 descriptors a process is too low"
+}
+
 @test "too few descriptors for the controller itself: exit status 3, and ulimit is named" {
   code=0
   (

@@ -148,6 +148,17 @@ holds_sockets() {
   interrupt_server
 }
 
+@test "under nohup a hang-up does not end it, and an interrupt does" {
+  in_fresh_namespace() { # serve() would make the launcher anew
+    launcher=(nohup)
+  }
+  serve ignore-eof
+  kill -HUP "$storm_pid"
+  visit 5
+  expect_lingering 5 read server
+  interrupt_server
+}
+
 @test "ignore-eof: held by the server, EOF read" {
   serve ignore-eof
   visit 20

@@ -353,7 +353,7 @@ static void in_a_namespace_of_its_own_it_is_none(void **state)
     static const char *const needy[] = {"late-close", "time-wait-overflow"};
     for (size_t i = 0; i < COUNT_OF(needy); i++) {
         struct run_settings settings = at_once(needy[i], 10);
-        settings.look_inside = "nsenter";
+        settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
         struct plan plan = plan_for(&settings);
         assert_false(has_obstacle(&plan, needy[i]));
     }
@@ -379,7 +379,7 @@ static void check_filter_as_nobody(void)
     CHECK(has_obstacle(&plan, "vanish needs a packet filter"));
     CHECK(has_obstacle(&plan, "add --isolate"));
     child_enter(0);
-    settings.look_inside = "nsenter";
+    settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
     CHECK(plan_make(&plan, &settings) == 0);
 }
 
@@ -474,7 +474,7 @@ static void what_is_to_overflow_may(void **state)
 {
     (void)state;
     struct run_settings settings = at_once("time-wait-overflow", 20000);
-    settings.look_inside = "nsenter";
+    settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.time_wait_most, 0);
     assert_int_equal(plan.time_wait_total, 0);
