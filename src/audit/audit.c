@@ -3,6 +3,7 @@
 #include "audit/findings.h"
 #include "audit/ghosts.h"
 #include "audit/probe.h"
+#include "audit/reference.h"
 #include "audit/server_process.h"
 #include "audit/server_side.h"
 #include "base/clock.h"
@@ -43,7 +44,8 @@ enum {
     TELL_EVERY_US = 250000,
 };
 
-const char *const audit_order_names[] = {"half-close", "client-first", "abort", "idle", "never-close", NULL};
+const char *const audit_order_names[] = {"half-close",  "client-first",     "abort", "idle",
+                                         "never-close", "eof-with-request", NULL};
 
 struct audit {
     const struct audit_settings *settings;
@@ -567,6 +569,8 @@ int audit_run(const struct audit_settings *settings, audit_progress *progress, v
                           .began_us = monotonic_us()};
     signal(SIGPIPE, SIG_IGN);
     int rc = make(&audit);
+    if (rc == 0 && settings->order == AUDIT_EOF_WITH_REQUEST) /* before anything of the server is counted */
+        result->reply_bytes = reference_reply(audit.base, settings);
     if (rc == 0)
         rc = begin(&audit);
     if (rc == 0) {

@@ -17,11 +17,12 @@
 
 /* What the client does to each connection, after a request where there is one. */
 enum audit_order {
-    AUDIT_HALF_CLOSE,   /* shutdown(SHUT_WR): it still hears the server close */
-    AUDIT_CLIENT_FIRST, /* close() */
-    AUDIT_ABORT,        /* close() with SO_LINGER 0: RST */
-    AUDIT_IDLE,         /* nothing, until the server's FIN: then close() */
-    AUDIT_NEVER_CLOSE,  /* nothing, not even then: the server's end must go without it */
+    AUDIT_HALF_CLOSE,       /* shutdown(SHUT_WR): it still hears the server close */
+    AUDIT_CLIENT_FIRST,     /* close() */
+    AUDIT_ABORT,            /* close() with SO_LINGER 0: RST */
+    AUDIT_IDLE,             /* nothing, until the server's FIN: then close() */
+    AUDIT_NEVER_CLOSE,      /* nothing, not even then: the server's end must go without it */
+    AUDIT_EOF_WITH_REQUEST, /* shutdown(SHUT_WR), and the FIN leaves with the last byte of the request */
     AUDIT_ORDER_COUNT,
 };
 
@@ -50,6 +51,7 @@ struct audit_settings {
 enum audit_class {
     CLASS_CLOSED,           /* the server closed: FIN */
     CLASS_RESET,            /* RST */
+    CLASS_REPLY_LOST,       /* AUDIT_EOF_WITH_REQUEST: it ended with less than a reply: see reply_bytes */
     CLASS_STILL_RESPONDING, /* the server still sends after the client's FIN: a legitimate streamer */
     CLASS_HELD,             /* not closed when the grace period is over */
     CLASS_NEVER_ACCEPTED,   /* likewise, and no process has the server's end */
@@ -131,6 +133,7 @@ struct audit_ending {
 enum audit_outcome {
     AUDIT_CLOSES,
     AUDIT_LEAKS,
+    AUDIT_LOSES,       /* replies, when the client's FIN comes with the request */
     AUDIT_ENDED,       /* the server did not survive it */
     AUDIT_NO_VERDICT,  /* too little was seen */
     AUDIT_INTERRUPTED, /* by a signal: nothing is said of the server */
@@ -144,8 +147,9 @@ struct audit_result {
     struct audit_connection *connections; /* count of them; audit_free */
     int rounds;                           /* that were begun */
     int64_t by_class[CLASS_COUNT];
-    int64_t by_group[GROUP_COUNT];             /* of those held */
-    int64_t reset_after_reply;                 /* of those reset: something had come before */
+    int64_t by_group[GROUP_COUNT]; /* of those held */
+    int64_t reply_bytes;           /* AUDIT_EOF_WITH_REQUEST: what a client gets that waits; 0: nothing */
+    int64_t reset_after_reply;     /* of those reset: something had come before */
     int64_t held_after[AUDIT_ROUNDS_MAX];      /* round by round: held when its grace period was over */
     int64_t held_to_the_end[AUDIT_ROUNDS_MAX]; /* of that round's */
     int64_t watched_ms[AUDIT_ROUNDS_MAX];   /* from that round's last act to the last look at what it left */

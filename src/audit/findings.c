@@ -7,6 +7,7 @@ const char *audit_class_name(enum audit_class class)
     static const char *const names[] = {
         [CLASS_CLOSED] = "closed",
         [CLASS_RESET] = "reset",
+        [CLASS_REPLY_LOST] = "reply_lost",
         [CLASS_STILL_RESPONDING] = "still_responding",
         [CLASS_HELD] = "held",
         [CLASS_NEVER_ACCEPTED] = "never_accepted",
@@ -33,9 +34,9 @@ const char *audit_group_name(enum audit_group group)
 const char *audit_outcome_name(enum audit_outcome outcome)
 {
     static const char *const names[] = {
-        [AUDIT_CLOSES] = "closes",           [AUDIT_LEAKS] = "leaks",
-        [AUDIT_ENDED] = "server_ended",      [AUDIT_NO_VERDICT] = "no_verdict",
-        [AUDIT_INTERRUPTED] = "interrupted",
+        [AUDIT_CLOSES] = "closes",         [AUDIT_LEAKS] = "leaks",
+        [AUDIT_LOSES] = "loses_replies",   [AUDIT_ENDED] = "server_ended",
+        [AUDIT_NO_VERDICT] = "no_verdict", [AUDIT_INTERRUPTED] = "interrupted",
     };
     return names[outcome];
 }
@@ -99,7 +100,7 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
         return class_of_aborted(sight);
     if (settings->order == AUDIT_NEVER_CLOSE)
         return class_of_kept_open(probe, sight, server_is_here);
-    if (settings->order == AUDIT_HALF_CLOSE && is_still_responding(probe, settings))
+    if (order_hears_on(settings->order) && is_still_responding(probe, settings))
         return CLASS_STILL_RESPONDING;
     if (is_servers_turn(sight))
         return sight->inode != 0 ? CLASS_HELD : CLASS_NEVER_ACCEPTED;
@@ -227,6 +228,14 @@ static void look_again(struct audit_result *result, const struct audit_settings 
     }
 }
 
+/* It is over, and the client that did not wait has less than one that did. */
+static bool has_lost_reply(const struct audit_result *result, const struct audit_settings *settings,
+                           const struct audit_connection *connection)
+{
+    return settings->order == AUDIT_EOF_WITH_REQUEST && connection->bytes < result->reply_bytes &&
+           (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET);
+}
+
 void findings_take(struct audit_result *result, const struct audit_settings *settings,
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look,
                    int64_t queued_before, int64_t now_us)
@@ -234,6 +243,8 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
     for (int64_t i = first; i < count; i++) {
         file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0,
              now_us);
+        if (has_lost_reply(result, settings, &result->connections[i]))
+            result->connections[i].class = CLASS_REPLY_LOST;
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
         result->to_itself += probes[i].to_itself;
@@ -334,6 +345,7 @@ static bool is_played(const struct audit_connection *connection)
 static bool is_audited(const struct audit_connection *connection)
 {
     return is_played(connection) && (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET ||
+                                     connection->class == CLASS_REPLY_LOST ||
                                      connection->class == CLASS_STILL_RESPONDING || is_held(connection));
 }
 
@@ -405,6 +417,10 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_ENDED;
     if (leaks(result, settings))
         return AUDIT_LEAKS;
+    if (result->by_class[CLASS_REPLY_LOST] > 0)
+        return AUDIT_LOSES;
+    if (settings->order == AUDIT_EOF_WITH_REQUEST && result->reply_bytes == 0)
+        return AUDIT_NO_VERDICT;
     return result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 || !audit_is_enough(result)
                ? AUDIT_NO_VERDICT
                : AUDIT_CLOSES;

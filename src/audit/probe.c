@@ -114,6 +114,7 @@ static int do_to(struct probe *probe)
     static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     switch (settings_of(probe)->order) {
     case AUDIT_HALF_CLOSE:
+    case AUDIT_EOF_WITH_REQUEST:
         return shutdown(probe->fd, SHUT_WR) == 0 ? 0 : errno;
     case AUDIT_ABORT:
         if (setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0)
@@ -204,12 +205,15 @@ static void drain(struct probe *probe)
         hear_to_the_end_of_reply(probe);
 }
 
+/* What MSG_MORE has held back leaves with the FIN. */
 static void talk(struct probe *probe)
 {
     const struct audit_settings *settings = settings_of(probe);
+    bool ends_with_fin = settings->order == AUDIT_EOF_WITH_REQUEST;
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (ends_with_fin ? MSG_MORE : 0);
     while (probe->sent < settings->request_length) {
-        ssize_t length = send(probe->fd, settings->request + probe->sent,
-                              settings->request_length - probe->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t length =
+            send(probe->fd, settings->request + probe->sent, settings->request_length - probe->sent, flags);
         if (length < 0 && errno == EAGAIN)
             return;
         if (length < 0 && errno != EINTR) {
@@ -218,6 +222,8 @@ static void talk(struct probe *probe)
         }
         probe->sent += length > 0 ? (size_t)length : 0;
     }
+    if (ends_with_fin)
+        act(probe);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *context);
@@ -290,7 +296,7 @@ static void connected(struct probe *probe)
         return;
     enter(probe, PROBE_TALKING);
     talk(probe);
-    if (probe->phase == PROBE_TALKING)
+    if (probe->phase == PROBE_TALKING || probe->phase == PROBE_ACTED)
         hear_from_now_on(probe);
 }
 
@@ -304,7 +310,7 @@ static void on_event(evutil_socket_t fd, short what, void *context)
     }
     if ((what & EV_WRITE) != 0 && probe->phase == PROBE_TALKING) {
         talk(probe);
-        if (probe->phase == PROBE_TALKING && probe->sent == settings_of(probe)->request_length)
+        if (probe->phase <= PROBE_ACTED && probe->sent == settings_of(probe)->request_length)
             hear_from_now_on(probe);
     }
     if ((what & EV_READ) != 0 && probe->fd >= 0)
@@ -319,7 +325,7 @@ static void end_grace(struct probe *probe)
 {
     int64_t grace_us = settings_of(probe)->grace_ms * 1000;
     bool is_late = probe->heard_us > probe->due_us - grace_us / 2;
-    if (settings_of(probe)->order != AUDIT_HALF_CLOSE || !is_late || probe->is_extended || probe->sends_on) {
+    if (!order_hears_on(settings_of(probe)->order) || !is_late || probe->is_extended || probe->sends_on) {
         enter(probe, PROBE_WAITED);
         return;
     }

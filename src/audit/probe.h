@@ -58,6 +58,12 @@ struct probe {
     int64_t due_us; /* when its reply, or its grace period, is over */
 };
 
+/* Whether the client hears what the server does after its FIN. */
+static inline bool order_hears_on(enum audit_order order)
+{
+    return order == AUDIT_HALF_CLOSE || order == AUDIT_EOF_WITH_REQUEST;
+}
+
 /* Starts to connect. Never fails: a failure is how the probe ends. */
 void probe_start(struct probe *probe, struct probe_crowd *crowd);
 

@@ -64,11 +64,13 @@ static const struct option_row rows[] = {
      .max = CONNS_MOST},
     {.name = "order",
      .value = "HOW",
-     .help = "half-close, client-first, abort, idle, never-close",
+     .help = "what the client does: half-close, idle, ... (see the man page)",
      .preset = "half-close",
      .more = "What the client does: half-close is shutdown(2), client-first close(2), abort an RST, idle "
              "nothing until the server closes, never-close nothing even then: it shows whether the server "
-             "keeps a descriptor after its own FIN.",
+             "keeps a descriptor after its own FIN. eof-with-request sends its FIN with the last byte of the "
+             "request, as nc and many health checks do, and compares the reply with that of a client that "
+             "waits.",
      .kind = OPTION_CHOICE,
      .target = OPTION(order),
      .choices = audit_order_names},
@@ -272,6 +274,12 @@ static int take_request(struct audit_options *options)
 {
     if (options->send != NULL)
         return read_request(options);
+    if (options->http == NULL && options->order == AUDIT_EOF_WITH_REQUEST) {
+        diag_error(
+            "--order eof-with-request needs --send FILE or --http PATH: its FIN leaves with the last byte of "
+            "a request");
+        return EXIT_USAGE;
+    }
     return options->http != NULL ? make_http_request(options) : EXIT_AS_EXPECTED;
 }
 
@@ -400,9 +408,9 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
 static int audit_and_tell(struct audit_options *options)
 {
     static const enum exit_code code_of[] = {
-        [AUDIT_CLOSES] = EXIT_AS_EXPECTED,      [AUDIT_LEAKS] = EXIT_DIFFERS,
-        [AUDIT_ENDED] = EXIT_DIFFERS,           [AUDIT_NO_VERDICT] = EXIT_MACHINE,
-        [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
+        [AUDIT_CLOSES] = EXIT_AS_EXPECTED, [AUDIT_LEAKS] = EXIT_DIFFERS,
+        [AUDIT_LOSES] = EXIT_DIFFERS,      [AUDIT_ENDED] = EXIT_DIFFERS,
+        [AUDIT_NO_VERDICT] = EXIT_MACHINE, [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
     };
     struct audit_result result;
     struct audit_report report = {.settings = &options->settings, .result = &result};

@@ -84,9 +84,12 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_counts(&w, report);
     put_times(&w, report->result);
     put_server(&w, report->result);
+    if (settings->order == AUDIT_EOF_WITH_REQUEST)
+        json_integer(&w, "reply_bytes", report->result->reply_bytes);
     json_integer(&w, "audited", report->result->audited);
     json_string(&w, "outcome", audit_outcome_name(report->outcome));
-    if (report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_CLOSES) /* else nothing is said of it */
+    if (report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES ||
+        report->outcome == AUDIT_CLOSES) /* else nothing is said of it */
         json_boolean(&w, "leaks", report->outcome == AUDIT_LEAKS);
     json_string(&w, "verdict", audit_verdict_of(report).text);
     json_close(&w, '}');

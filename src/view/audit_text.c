@@ -11,6 +11,7 @@ enum { TEXT_WIDTH = 78, NAME_WIDTH = 26 };
 static const char *const descriptions[] = {
     [CLASS_CLOSED] = "closed by the server",
     [CLASS_RESET] = "reset",
+    [CLASS_REPLY_LOST] = "reply lost",
     [CLASS_STILL_RESPONDING] = "still responding",
     [CLASS_HELD] = "held, or still busy",
     [CLASS_NEVER_ACCEPTED] = "never accepted",
@@ -101,7 +102,8 @@ static void put_xml(FILE *out, const char *text)
 int audit_print_junit(FILE *out, const struct audit_report *report)
 {
     struct audit_verdict verdict = audit_verdict_of(report);
-    bool fails = report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_ENDED;
+    bool fails =
+        report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES || report->outcome == AUDIT_ENDED;
     bool is_void = report->outcome == AUDIT_NO_VERDICT || report->outcome == AUDIT_INTERRUPTED;
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpstorm audit\" tests=\"1\" "

@@ -21,14 +21,14 @@ static void say(struct audit_verdict *verdict, const char *format, ...)
 static const char *const acts[] = {
     [AUDIT_HALF_CLOSE] = "the client's FIN", [AUDIT_CLIENT_FIRST] = "the client's FIN",
     [AUDIT_ABORT] = "the client's RST",      [AUDIT_IDLE] = "the last byte",
-    [AUDIT_NEVER_CLOSE] = "its own FIN",
+    [AUDIT_NEVER_CLOSE] = "its own FIN",     [AUDIT_EOF_WITH_REQUEST] = "the client's FIN",
 };
 
 static const char *const groups[] = {
     [GROUP_NONE] = "",
-    [GROUP_FROM_AFAR] = "from afar a server that holds them and one that is still busy look alike: to tell, "
-                        "run this where the "
-                        "server is",
+    [GROUP_FROM_AFAR] = ("from afar a server that holds them and one that is still busy look alike: to tell, "
+                         "run this where the "
+                         "server is"),
     [GROUP_NO_OWNER] = "no process has them: they were never accepted",
     [GROUP_EOF_UNREAD] = "EOF is unread (Recv-Q >= 1): the server is not reading",
     [GROUP_EOF_READ] = "everything is read (Recv-Q 0): only close() is missing",
@@ -161,6 +161,8 @@ static const char *headline(const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
     int64_t held = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED];
+    if (report->outcome == AUDIT_LOSES)
+        return "The server loses replies: it takes the client's FIN for its end.";
     if (report->outcome != AUDIT_LEAKS)
         return held == 0                           ? "The server holds nothing."
                : result->by_group[GROUP_GHOST] > 0 ? "The server closes, and keeps some descriptors."
@@ -257,6 +259,10 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             "as "
             "root, or as its user, to know which).\n",
             report->settings->target);
+    else if (report->settings->order == AUDIT_EOF_WITH_REQUEST && result->reply_bytes == 0 &&
+             result->audited > 0)
+        say(verdict, "The server does not reply to that request, not even to a client that waits: there is "
+                     "nothing to compare (see --send and --http).\n");
     else if (report->settings->order == AUDIT_ABORT && result->ghost_sight != GHOSTS_SEEN)
         say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
                      "looked into: run this as root, or as the server's user.\n");
@@ -308,6 +314,13 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
         say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
             grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
+    if (result->by_class[CLASS_REPLY_LOST] > 0)
+        say(verdict,
+            "%s of %s connections whose FIN came with the request got less than the %s bytes that a client "
+            "gets "
+            "which waits: EOF says that the client sends no more, not that it has gone.\n",
+            grouped(result->by_class[CLASS_REPLY_LOST]).text, grouped(result->count).text,
+            grouped(result->reply_bytes).text);
     say_resets(verdict, report);
     say_others(verdict, report);
     say_what_is_unseen(verdict, result);
@@ -319,6 +332,7 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
     switch (report->outcome) {
     case AUDIT_CLOSES:
     case AUDIT_LEAKS:
+    case AUDIT_LOSES:
         say_closes_or_leaks(&verdict, report);
         break;
     case AUDIT_ENDED:

@@ -71,3 +71,93 @@ serve_each(leave)'
   expect_in "$OUT" "The server did not close first: no FIN came within 500ms"
   expect_in "$OUT" "--grace"
 }
+
+# A handler that reads a request, and replies after a moment unless EOF has come: it takes that for "gone".
+EOF_IS_GONE='def answer(c):
+    data = c.recv(4096)
+    time.sleep(0.05)
+    c.setblocking(False)
+    try: gone = c.recv(1) == b""
+    except BlockingIOError: gone = False
+    c.setblocking(True)
+    if not gone: c.sendall(b"x" * 3000)
+    c.close()
+serve_each(answer)'
+
+@test "eof-with-request: a server that takes EOF for gone loses replies, and that is a finding of its own" {
+  serve_python "$EOF_IS_GONE"
+  audit --order eof-with-request --conns 20 --grace 1s --send "$(a_line)"
+  expect_code 1
+  expect_counts reply_lost=20
+  expect_in "$OUT" "The server loses replies: it takes the client's FIN for its end."
+  expect_in "$OUT" "less than the 3,000 bytes"
+  [[ $(jq -r '"\(.outcome) \(.reply_bytes) \(.leaks)"' "$JSON") == "loses_replies 3000 false" ]]
+  audit --order half-close --conns 20 --grace 1s --send "$(a_line)" # who waits gets it all
+  expect_code 0
+  expect_counts closed=20
+}
+
+@test "eof-with-request: a reply that is cut short is lost too" {
+  serve_python 'def answer(c):
+    c.recv(4096)
+    time.sleep(0.05)
+    c.sendall(b"x" * 1000)
+    c.setblocking(False)
+    try: gone = c.recv(1) == b""
+    except BlockingIOError: gone = False
+    c.setblocking(True)
+    if not gone: c.sendall(b"x" * 2000)
+    c.close()
+serve_each(answer)'
+  audit --order eof-with-request --conns 10 --grace 1s --send "$(a_line)"
+  expect_code 1
+  expect_counts reply_lost=10
+}
+
+@test "eof-with-request: a server that replies to the end and closes loses nothing" {
+  serve_python 'serve_each(lambda c: (c.recv(4096), time.sleep(0.05), c.sendall(b"x" * 3000), c.close()))'
+  audit --order eof-with-request --conns 20 --grace 1s --send "$(a_line)"
+  expect_code 0
+  expect_counts closed=20
+  expect_in "$OUT" "The server holds nothing."
+}
+
+@test "eof-with-request: the FIN leaves in the segment of the last byte" {
+  serve_python 'def note(c):
+    while True:
+        info = c.recv(4096)
+        tcp = c.getsockopt(socket.IPPROTO_TCP, 11, 256)
+        print("segments", int.from_bytes(tcp[140:144], "little"), flush=True) # tcpi_segs_in
+        if not info: break
+    c.sendall(b"reply")
+    c.close()
+serve_each(note)'
+  audit --order eof-with-request --conns 1 --grace 500ms --send "$(a_line)"
+  expect_code 0
+  local last
+  last=$(grep '^segments' "$BATS_TEST_TMPDIR/server" | tail -1)
+  [[ $last == "segments 3" ]] || { say "$last: SYN, ACK, and the request with its FIN are 3"; return 1; }
+}
+
+@test "eof-with-request: a server that never replies is no verdict, and one that then holds them leaks" {
+  serve_python 'serve_each(lambda c: (drain(c), c.close()))'
+  audit --order eof-with-request --conns 5 --grace 500ms --send "$(a_line)"
+  expect_code 3
+  expect_in "$OUT" "does not reply to that request"
+  end_server
+  serve_python 'kept = []
+def keep(c):
+    drain(c); kept.append(c); c.sendall(b"reply")
+serve_each(keep)'
+  audit --order eof-with-request --conns 5 --grace 500ms --send "$(a_line)"
+  expect_code 1
+  expect_in "$OUT" "The server leaks."
+}
+
+@test "eof-with-request needs a request: exit status 2 before any socket" {
+  code=0
+  "$STORM" audit 127.0.0.1:9 --order eof-with-request >"$OUT" 2>"$ERR" || code=$?
+  expect_code 2
+  expect_one_sentence
+  expect_in "$ERR" "--order eof-with-request needs --send FILE or --http PATH"
+}
