@@ -64,7 +64,7 @@ static const struct option_row rows[] = {
      .max = CONNS_MOST},
     {.name = "order",
      .value = "HOW",
-     .help = "what the client does: half-close, idle, ... (see the man page)",
+     .help = "what the client does, in six ways: see the man page",
      .preset = "half-close",
      .more = "What the client does: half-close is shutdown(2), client-first close(2), abort an RST, idle "
              "nothing until the server closes, never-close nothing even then: it shows whether the server "
