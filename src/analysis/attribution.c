@@ -18,7 +18,7 @@ struct wording {
     }
 #define SAME(text) WORDS(text, text)
 
-/* What a state says about the FINs, and who has to act; `unowned`: of ends that no process has. */
+/* What a state says about the FINs, and who has to act; `unowned`: of ends without a process. */
 struct reading {
     enum tcp_state state;
     struct {

@@ -34,7 +34,7 @@ struct outage {
     } drops;
 };
 
-/* Sockets that a process has, ghosts, and those in CLOSE_WAIT that no process has. */
+/* Sockets held by a process, ghosts, and CLOSE_WAIT that was never accepted. */
 int64_t outage_held(const struct histogram *histogram);
 
 /* Takes note of a look. Once something has broken, growth is no longer followed. */

@@ -169,7 +169,7 @@ static bool is_still_there(const struct audit_connection *connection, const stru
     return probe->end == END_NONE && sight->own_seen && sight->own_state != STATE_TIME_WAIT;
 }
 
-/* After an RST the tables have nothing of a connection that no process has accepted. The accept queue has it,
+/* After an RST the tables have nothing of a connection that was never accepted. The accept queue has it,
  * in the order in which they came: the newest are in it. What an earlier round did not find there is none. */
 static bool may_be_queued(const struct audit_connection *connection, const struct probe *probe, bool is_new)
 {

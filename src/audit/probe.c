@@ -296,7 +296,7 @@ static void connected(struct probe *probe)
         return;
     enter(probe, PROBE_TALKING);
     talk(probe);
-    if (probe->phase == PROBE_TALKING || probe->phase == PROBE_ACTED)
+    if (probe->phase <= PROBE_ACTED)
         hear_from_now_on(probe);
 }
 

@@ -3,11 +3,11 @@
 #include "base/diag.h"
 #include "base/memory.h"
 #include "base/output.h"
-#include "base/stop_signals.h"
 #include "base/terminal.h"
 #include "base/wrap.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
+#include "control/stop_events.h"
 #include "kernel/act.h"
 #include "kernel/connection.h"
 #include "view/connection_text.h"
@@ -27,13 +27,11 @@ enum {
     TEXT_WIDTH = 78,
 };
 
-static const int leave_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-enum { LEAVE_SIGNALS = sizeof leave_signals / sizeof leave_signals[0] };
-
 struct interactive {
     enum side side;
     struct event_base *base;
-    struct event *keys, *looks, *incoming, *pauses, *resumes, *signals[LEAVE_SIGNALS];
+    struct event *keys, *looks, *incoming, *pauses, *resumes, *quits;
+    struct stop_events stops;
     const struct witness_backend *witness;
     struct connection connection;
     struct end_sight ends[SIDE_COUNT]; /* as last shown */
@@ -363,17 +361,14 @@ struct interactive *interactive_new(enum side side)
         return NULL;
     }
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < LEAVE_SIGNALS; i++) {
-        if (stop_signal_stays_ignored(leave_signals[i]))
-            continue;
-        end->signals[i] = evsignal_new(end->base, leave_signals[i], on_stop_signal, end);
-        event_add(end->signals[i], NULL);
-    }
+    stop_events_open(&end->stops, end->base, on_stop_signal, end);
+    end->quits = evsignal_new(end->base, SIGQUIT, on_stop_signal, end);
     end->pauses = evsignal_new(end->base, SIGTSTP, on_pause, end);
     end->resumes = evsignal_new(end->base, SIGCONT, on_resume, end);
     end->keys = event_new(end->base, STDIN_FILENO, EV_READ | EV_PERSIST, on_key, end);
     end->looks = event_new(end->base, -1, EV_PERSIST, on_look, end);
     static const struct timeval every = {0, LOOK_EVERY_US};
+    event_add(end->quits, NULL);
     event_add(end->pauses, NULL);
     event_add(end->resumes, NULL);
     event_add(end->looks, &every);
@@ -429,13 +424,12 @@ void interactive_free(struct interactive *end)
 {
     if (end == NULL)
         return;
-    struct event *const events[] = {end->keys, end->looks, end->incoming, end->pauses, end->resumes};
+    struct event *const events[] = {end->keys,   end->looks,   end->incoming,
+                                    end->pauses, end->resumes, end->quits};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)
             event_free(events[i]);
-    for (int i = 0; i < LEAVE_SIGNALS; i++)
-        if (end->signals[i] != NULL)
-            event_free(end->signals[i]);
+    stop_events_close(&end->stops);
     if (end->fd >= 0)
         close(end->fd);
     if (end->base != NULL)

@@ -3,9 +3,9 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/output.h"
-#include "base/stop_signals.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
+#include "control/stop_events.h"
 #include "kernel/host_limits.h"
 
 #include <errno.h>
@@ -17,14 +17,12 @@
 
 enum { BACKLOG = 128 };
 
-static const int leave_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-enum { LEAVE_SIGNALS = sizeof leave_signals / sizeof leave_signals[0] };
-
 struct service {
     const struct fault_case *cause;
     struct endpoint endpoint;
     struct listener *listener;
-    struct event *signals[LEAVE_SIGNALS], *news;
+    struct stop_events stops;
+    struct event *quits, *news;
     int64_t told_begun, told_held; /* what the last news said */
 };
 
@@ -80,21 +78,17 @@ static void hear(struct service *service)
     static const struct timeval every = {1, 0};
     struct event_base *base = service->endpoint.base;
     signal(SIGPIPE, SIG_IGN);
-    for (int i = 0; i < LEAVE_SIGNALS; i++) {
-        if (stop_signal_stays_ignored(leave_signals[i]))
-            continue;
-        service->signals[i] = evsignal_new(base, leave_signals[i], on_stop_signal, service);
-        event_add(service->signals[i], NULL);
-    }
+    stop_events_open(&service->stops, base, on_stop_signal, service);
+    service->quits = evsignal_new(base, SIGQUIT, on_stop_signal, service);
+    event_add(service->quits, NULL);
     service->news = event_new(base, -1, EV_PERSIST, on_news_due, service);
     event_add(service->news, &every);
 }
 
 static void hear_no_more(struct service *service)
 {
-    for (int i = 0; i < LEAVE_SIGNALS; i++)
-        if (service->signals[i] != NULL)
-            event_free(service->signals[i]);
+    stop_events_close(&service->stops);
+    event_free(service->quits);
     event_free(service->news);
 }
 

@@ -5,17 +5,28 @@
 load ../storm
 load ../audit
 
+# It shuts down its half of each connection, and keeps the descriptor.
+SHUTS_DOWN='kept = []
+while True:
+    c = s.accept()[0]
+    c.shutdown(socket.SHUT_WR)
+    kept.append(c)'
+
+# For handlers: whether EOF has come behind what was read.
+IS_GONE='def is_gone(c):
+    c.setblocking(False)
+    try: return c.recv(1) == b""
+    except BlockingIOError: return False
+    finally: c.setblocking(True)
+'
+
 # ss_count STATE: sockets of the server's port in that state that a process has, by ss.
 ss_count() {
   within ss -tanpH state "$1" "sport = :$PORT" | grep -c 'users:' || true
 }
 
 @test "never-close: a server that shuts down and does not close keeps FIN_WAIT2 with a descriptor" {
-  serve_python 'kept = []
-while True:
-    c = s.accept()[0]
-    c.shutdown(socket.SHUT_WR)
-    kept.append(c)'
+  serve_python "$SHUTS_DOWN"
   audit --order never-close --conns 20 --grace 700ms
   expect_code 1
   expect_counts held=20 shut_down=20
@@ -26,11 +37,7 @@ while True:
 }
 
 @test "never-close: what ss shows while the client keeps its end is what the audit says" {
-  serve_python 'kept = []
-while True:
-    c = s.accept()[0]
-    c.shutdown(socket.SHUT_WR)
-    kept.append(c)'
+  serve_python "$SHUTS_DOWN"
   within "$STORM" audit "127.0.0.1:$PORT" --order never-close --conns 10 --grace 4s >"$OUT" 2>"$ERR" 3>&- &
   local auditor=$! seen=0 until=$((SECONDS + 10))
   while ((seen != 10 && SECONDS < until)); do
@@ -73,14 +80,10 @@ serve_each(leave)'
 }
 
 # A handler that reads a request, and replies after a moment unless EOF has come: it takes that for "gone".
-EOF_IS_GONE='def answer(c):
+EOF_IS_GONE=$IS_GONE'def answer(c):
     data = c.recv(4096)
     time.sleep(0.05)
-    c.setblocking(False)
-    try: gone = c.recv(1) == b""
-    except BlockingIOError: gone = False
-    c.setblocking(True)
-    if not gone: c.sendall(b"x" * 3000)
+    if not is_gone(c): c.sendall(b"x" * 3000)
     c.close()
 serve_each(answer)'
 
@@ -98,15 +101,11 @@ serve_each(answer)'
 }
 
 @test "eof-with-request: a reply that is cut short is lost too" {
-  serve_python 'def answer(c):
+  serve_python "$IS_GONE"'def answer(c):
     c.recv(4096)
     time.sleep(0.05)
     c.sendall(b"x" * 1000)
-    c.setblocking(False)
-    try: gone = c.recv(1) == b""
-    except BlockingIOError: gone = False
-    c.setblocking(True)
-    if not gone: c.sendall(b"x" * 2000)
+    if not is_gone(c): c.sendall(b"x" * 2000)
     c.close()
 serve_each(answer)'
   audit --order eof-with-request --conns 10 --grace 1s --send "$(a_line)"
