@@ -151,7 +151,7 @@ struct kernel_counters kernel_counters_moved(const struct kernel_counters *now,
                                              const struct kernel_counters *before)
 {
     struct kernel_counters moved;
-    for (int i = 0; i < COUNTER_COUNT; i++)
-        moved.value[i] = now->value[i] - before->value[i];
+    for (int i = 0; i < COUNTER_COUNT; i++) /* the kernel's counters are unsigned, and wrap */
+        moved.value[i] = (int64_t)((uint64_t)now->value[i] - (uint64_t)before->value[i]);
     return moved;
 }

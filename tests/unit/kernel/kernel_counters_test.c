@@ -57,6 +57,16 @@ static void moved_is_now_minus_before(void **state)
         assert_int_equal(moved.value[i], i * i);
 }
 
+/* The kernel's are unsigned and wrap; and a line that somebody else wrote may hold any number. */
+static void moved_wraps_as_the_kernels_counters_do(void **state)
+{
+    (void)state;
+    struct kernel_counters before = {.value = {INT64_MAX, INT64_MIN}}, now = {.value = {INT64_MIN, 0}};
+    struct kernel_counters moved = kernel_counters_moved(&now, &before);
+    assert_int_equal(moved.value[0], 1);
+    assert_int_equal(moved.value[1], INT64_MIN);
+}
+
 static void reading_finds_counts_that_do_not_fall(void **state)
 {
     (void)state;
@@ -93,6 +103,7 @@ int main(void)
         cmocka_unit_test(a_full_table_is_trouble),
         cmocka_unit_test(a_reset_that_an_order_asks_for_is_no_trouble),
         cmocka_unit_test(moved_is_now_minus_before),
+        cmocka_unit_test(moved_wraps_as_the_kernels_counters_do),
         cmocka_unit_test(reading_finds_counts_that_do_not_fall),
         cmocka_unit_test(without_a_descriptor_they_are_as_they_were),
     };
