@@ -22,12 +22,13 @@
 
 enum {
     KILL_EVERY_MS = 20,  /* who forks while he is killed leaves another one to be killed */
-    LAST_WORDS_MS = 500, /* for a reader of standard error who is slow, when all have ended */
+    LAST_WORDS_MS = 500, /* for a reader of their output who is slow, when all have ended */
 };
 
 struct keeper {
     bool has_own_pids;
     int stream, output, children; /* output: what they write; children: a signalfd. -1: none */
+    int out;                      /* where that goes */
     pid_t program;
     bool is_stopping, has_killed;
     int64_t kill_us; /* when SIGTERM has not been enough */
@@ -95,7 +96,7 @@ static bool takes_more(int fd, int wait_ms)
 static bool pass_on(struct keeper *keeper, int wait_ms)
 {
     char text[PIPE_BUF]; /* what poll() has room for is written without waiting */
-    if (keeper->output < 0 || !takes_more(STDERR_FILENO, wait_ms))
+    if (keeper->output < 0 || !takes_more(keeper->out, wait_ms))
         return false;
     ssize_t length = read(keeper->output, text, sizeof text);
     if (length < 0)
@@ -106,7 +107,7 @@ static bool pass_on(struct keeper *keeper, int wait_ms)
         return false;
     }
     remember(keeper, text, (size_t)length);
-    ssize_t written = write(STDERR_FILENO, text, (size_t)length);
+    ssize_t written = write(keeper->out, text, (size_t)length);
     (void)written; /* nobody reads it */
     return true;
 }
@@ -207,12 +208,12 @@ static void keep(struct keeper *keeper)
 {
     struct signalfd_siginfo taken;
     while (reap(keeper)) {
-        bool is_clogged = keeper->output >= 0 && !takes_more(STDERR_FILENO, 0);
+        bool is_clogged = keeper->output >= 0 && !takes_more(keeper->out, 0);
         struct pollfd waits[] = {
             {.fd = keeper->stream, .events = POLLIN},
             {.fd = keeper->children, .events = POLLIN},
             {.fd = is_clogged ? -1 : keeper->output, .events = POLLIN},
-            {.fd = is_clogged ? STDERR_FILENO : -1, .events = POLLOUT},
+            {.fd = is_clogged ? keeper->out : -1, .events = POLLOUT},
         };
         if (poll(waits, sizeof waits / sizeof waits[0], wait_ms(keeper)) < 0 && errno != EINTR)
             begin_to_stop(keeper, 0);
@@ -260,7 +261,8 @@ static int open_children(void)
 
 _Noreturn void keeper_live(const struct keeper_task *task)
 {
-    struct keeper keeper = {.has_own_pids = task->has_own_pids, .stream = task->stream};
+    struct keeper keeper = {
+        .has_own_pids = task->has_own_pids, .stream = task->stream, .out = task->place->output};
     int output[2];
     leave_signals_to_controller();
     setpgid(0, 0);

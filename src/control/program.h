@@ -28,8 +28,9 @@ struct program {
     char last_line[PROGRAM_LINE_SIZE]; /* that it wrote before it ended, printable; "": none */
 };
 
-/* Where it runs. Zero-initialised: as this process does. */
+/* Where it runs. */
 struct program_place {
+    int output;        /* a descriptor of ours: what it writes goes there, standard error too */
     bool has_own_pids; /* in a pid namespace of its own, where this system lets us: for the root of a user
                           namespace, or of the machine */
     bool is_user;      /* this process is the root of its own user namespace, and the program shall not be: */
@@ -38,7 +39,7 @@ struct program_place {
 };
 
 /* Executes words[0], found in PATH, with the words that a NULL ends: no shell, in a process group of its own,
- * with the default signals, nothing on standard input; what it writes goes to our standard error. Returns 0
+ * with the default signals, nothing on standard input. Returns 0
  * when it runs, or a negative errno: with is_refused that of execvp(). */
 int program_start(struct program *program, char *const words[], const struct program_place *place);
 
