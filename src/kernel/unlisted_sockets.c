@@ -112,8 +112,8 @@ static int is_tcp(const struct holding *holding)
     return rc <= 0 ? rc : strcmp(protocol.name, "TCP") == 0 || strcmp(protocol.name, "TCPv6") == 0;
 }
 
-/* A descriptor of ours for the same socket; negative where it may not be had (to borrow a descriptor takes the
- * right to trace its process) or is another one by now. */
+/* A descriptor of ours for the same socket; negative where it may not be had (to borrow a descriptor takes
+ * the right to trace its process) or is another one by now. */
 static int borrow(pid_t pid, int fd, uint64_t inode)
 {
     struct stat of_socket;
