@@ -100,7 +100,7 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
         return class_of_aborted(sight);
     if (settings->order == AUDIT_NEVER_CLOSE)
         return class_of_kept_open(probe, sight, server_is_here);
-    if (order_hears_on(settings->order) && is_still_responding(probe, settings))
+    if (audit_order_row(settings->order)->hears_on && is_still_responding(probe, settings))
         return CLASS_STILL_RESPONDING;
     if (is_servers_turn(sight))
         return sight->inode != 0 ? CLASS_HELD : CLASS_NEVER_ACCEPTED;

@@ -22,6 +22,11 @@ static const struct audit_settings *settings_of(const struct probe *probe)
     return probe->crowd->settings;
 }
 
+static const struct audit_order_row *order_of(const struct probe *probe)
+{
+    return audit_order_row(settings_of(probe)->order);
+}
+
 static void enter(struct probe *probe, enum probe_phase phase)
 {
     struct probe_crowd *crowd = probe->crowd;
@@ -108,38 +113,30 @@ bool probe_is_forgotten(const struct probe *probe, const struct audit_settings *
 
 /* ---- the client's act ---- */
 
-/* Returns 0 or an errno. */
-static int do_to(struct probe *probe)
+/* Returns whether it went well; else the probe has ended. */
+static bool do_to(struct probe *probe)
 {
-    static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    switch (settings_of(probe)->order) {
-    case AUDIT_HALF_CLOSE:
-    case AUDIT_EOF_WITH_REQUEST:
-        return shutdown(probe->fd, SHUT_WR) == 0 ? 0 : errno;
-    case AUDIT_ABORT:
-        if (setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) != 0)
-            return errno; /* close() would send a FIN */
-        close_own_end(probe);
-        return 0;
-    case AUDIT_CLIENT_FIRST:
-        close_own_end(probe);
-        return 0;
-    case AUDIT_IDLE:
-    case AUDIT_NEVER_CLOSE:
-    case AUDIT_ORDER_COUNT:
-        break;
+    enum act what = order_of(probe)->act;
+    int fd = probe->fd;
+    if (what == ACT_NONE)
+        return true;
+    if (act_releases(what)) {
+        event_del(&probe->io);
+        probe->fd = -1;
     }
-    return 0;
+    int rc = act_apply(what, fd);
+    if (rc != 0 && probe->fd < 0)
+        end(probe, END_FAILED, -rc);
+    else if (rc != 0)
+        end_by_error(probe, -rc);
+    return rc == 0;
 }
 
 static void act(struct probe *probe)
 {
     int64_t now_us = monotonic_us();
-    int error = do_to(probe);
-    if (error != 0) {
-        end_by_error(probe, error);
+    if (!do_to(probe))
         return;
-    }
     probe->acted_us = probe->crowd->acted_us = now_us;
     probe->due_us = now_us + settings_of(probe)->grace_ms * 1000;
     if (set_timer(probe, probe->due_us))
@@ -188,7 +185,7 @@ static void drain(struct probe *probe)
     for (int reads = 0; reads < READS_AT_ONCE && length == READ_SIZE && !probe->sends_on; reads++) {
         length = recv(probe->fd, buffer, sizeof buffer, MSG_DONTWAIT);
         if (length == 0) {
-            if (settings_of(probe)->order == AUDIT_NEVER_CLOSE)
+            if (order_of(probe)->keeps_open)
                 keep_open(probe);
             else
                 end(probe, END_FIN, 0);
@@ -209,7 +206,7 @@ static void drain(struct probe *probe)
 static void talk(struct probe *probe)
 {
     const struct audit_settings *settings = settings_of(probe);
-    bool ends_with_fin = settings->order == AUDIT_EOF_WITH_REQUEST;
+    bool ends_with_fin = order_of(probe)->fin_with_request;
     int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (ends_with_fin ? MSG_MORE : 0);
     while (probe->sent < settings->request_length) {
         ssize_t length =
@@ -325,7 +322,7 @@ static void end_grace(struct probe *probe)
 {
     int64_t grace_us = settings_of(probe)->grace_ms * 1000;
     bool is_late = probe->heard_us > probe->due_us - grace_us / 2;
-    if (!order_hears_on(settings_of(probe)->order) || !is_late || probe->is_extended || probe->sends_on) {
+    if (!order_of(probe)->hears_on || !is_late || probe->is_extended || probe->sends_on) {
         enter(probe, PROBE_WAITED);
         return;
     }

@@ -49,7 +49,7 @@ struct probe {
     bool is_extended; /* it sent something late, and had its grace period once more */
     bool to_itself;   /* END_REFUSED: connected to itself */
     bool not_opened;  /* END_TIMED_OUT: connect() was not called */
-    bool heard_fin; /* AUDIT_NEVER_CLOSE: the server's; ours stays open, and its grace period begins there */
+    bool heard_fin;   /* keeps_open: the server's; ours stays, and its grace period begins there */
     uint16_t port;
     struct address address; /* its own */
     size_t sent;
@@ -57,12 +57,6 @@ struct probe {
     int64_t connected_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */
 };
-
-/* Whether the client hears what the server does after its FIN. */
-static inline bool order_hears_on(enum audit_order order)
-{
-    return order == AUDIT_HALF_CLOSE || order == AUDIT_EOF_WITH_REQUEST;
-}
 
 /* Starts to connect. Never fails: a failure is how the probe ends. */
 void probe_start(struct probe *probe, struct probe_crowd *crowd);

@@ -308,6 +308,17 @@ static int take_option(const struct option_table *table, int argc, char *const a
     return take_value(row, text, (char *)target + row->target);
 }
 
+/* The words behind "--". */
+static int take_program(const struct option_table *table, char *const words[], void *target)
+{
+    if (words[0] == NULL) {
+        diag_error("behind -- must come the program to start and its words");
+        return -EINVAL;
+    }
+    *(char *const **)((char *)target + table->program_target) = words;
+    return 0;
+}
+
 int options_parse(const struct option_table *table, int argc, char *const argv[], void *target)
 {
     struct option_list list;
@@ -318,6 +329,10 @@ int options_parse(const struct option_table *table, int argc, char *const argv[]
     for (int i = 0; i < argc; i++) {
         const char *word = argv[i];
         if (!is_behind && strcmp(word, "--") == 0) {
+            if (table->takes_program && take_program(table, argv + i + 1, target) != 0)
+                return -EINVAL;
+            if (table->takes_program)
+                break;
             is_behind = true;
         } else if (!is_behind && strncmp(word, "--", 2) == 0) {
             int rc = take_option(table, argc, argv, &i, &given, target);

@@ -69,6 +69,8 @@ struct option_table {
     const char *operand;         /* the one word that is no option, in messages; NULL: there is none */
     size_t operand_target;       /* offset of a const char *: borrowed from argv */
     const char *operand_missing; /* the sentence when it is not given; NULL: it need not be */
+    bool takes_program;          /* behind "--" come the words of a program to start, and no operand */
+    size_t program_target; /* offset of a char *const *: those words, ended by NULL, borrowed from argv */
 };
 
 enum { OPTIONS_MAX = 64 };
@@ -93,6 +95,7 @@ void option_rule_text(const struct option_rule *rule, const struct option_list *
 void options_join(const char *const *words, const char *last, char *text, size_t text_size);
 
 /* Fills `target` from argv[0..argc): "--name value" or "--name=value"; behind "--" no word is an option.
+ * Where the table takes a program argv[argc] must be NULL.
  * Returns 0, or -EINVAL after telling why. */
 int options_parse(const struct option_table *table, int argc, char *const argv[], void *target);
 

@@ -18,12 +18,6 @@ static void say(struct audit_verdict *verdict, const char *format, ...)
     va_end(arguments);
 }
 
-static const char *const acts[] = {
-    [AUDIT_HALF_CLOSE] = "the client's FIN", [AUDIT_CLIENT_FIRST] = "the client's FIN",
-    [AUDIT_ABORT] = "the client's RST",      [AUDIT_IDLE] = "the last byte",
-    [AUDIT_NEVER_CLOSE] = "its own FIN",     [AUDIT_EOF_WITH_REQUEST] = "the client's FIN",
-};
-
 static const char *const groups[] = {
     [GROUP_NONE] = "",
     [GROUP_FROM_AFAR] = ("from afar a server that holds them and one that is still busy look alike: to tell, "
@@ -84,7 +78,7 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
             continue;
         say(verdict, "Holds %s of %s connections %s after %s; %s", grouped(result->by_group[group]).text,
             grouped(result->count).text, duration_text(report->settings->grace_ms).text,
-            acts[report->settings->order], groups[group]);
+            audit_order_row(report->settings->order)->since, groups[group]);
         say_owners(verdict, result, (enum audit_group)group);
         say(verdict, ".\n");
         if (names_bugs && report->causes[group][0] != '\0')

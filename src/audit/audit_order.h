@@ -1,0 +1,38 @@
+/* audit_order: what the client of an audit does to each connection, after a request where there is one. One
+ * row each: the probe, the findings, the views and the help read it. */
+#ifndef AUDIT_AUDIT_ORDER_H
+#define AUDIT_AUDIT_ORDER_H
+
+#include "kernel/act.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum audit_order {
+    AUDIT_HALF_CLOSE,
+    AUDIT_CLIENT_FIRST,
+    AUDIT_ABORT,
+    AUDIT_IDLE,
+    AUDIT_NEVER_CLOSE,
+    AUDIT_EOF_WITH_REQUEST,
+    AUDIT_ORDER_COUNT,
+};
+
+struct audit_order_row {
+    const char *means;     /* a sentence for the man page, that goes on after the name */
+    const char *since;     /* from what on the server has its grace period: "the client's FIN" */
+    enum act act;          /* ACT_NONE: it keeps its end as it is */
+    bool hears_on;         /* the client hears what the server does after its act */
+    bool tables_tell;      /* it has no descriptor that would tell: only the kernel's tables do */
+    bool needs_request;    /* --send or --http */
+    bool keeps_open;       /* not even the server's FIN makes it close: its grace period begins there */
+    bool fin_with_request; /* the FIN leaves in the segment of the request's last byte */
+};
+
+/* Never NULL for an order. */
+const struct audit_order_row *audit_order_row(enum audit_order order);
+
+/* "half-close"; NULL at the end. The index is an audit_order. */
+extern const char *const audit_order_names[];
+
+#endif

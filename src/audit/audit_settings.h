@@ -1,0 +1,29 @@
+/* audit_settings: what an audit is to do. */
+#ifndef AUDIT_AUDIT_SETTINGS_H
+#define AUDIT_AUDIT_SETTINGS_H
+
+#include "audit/audit_order.h"
+#include "kernel/address.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { AUDIT_ROUNDS_MAX = 64 };
+
+struct audit_settings {
+    const char *target; /* as typed, for sentences */
+    struct address address;
+    uint16_t port;
+    int64_t conns; /* a round */
+    int64_t repeat;
+    enum audit_order order;
+    const char *request; /* NULL: none; not ended by 0 */
+    size_t request_length;
+    int64_t rate; /* connections a second; 0: as the server takes them in */
+    int64_t grace_ms;
+    int64_t connect_timeout_ms;
+    int64_t
+        fin_timeout_ms; /* net.ipv4.tcp_fin_timeout: after it the kernel forgets an end that close() left */
+};
+
+#endif

@@ -1,0 +1,77 @@
+/* audit_state: what the parts of a running audit share: audit.c (rounds, looks), opener.c, server_fate.c. */
+#ifndef AUDIT_AUDIT_STATE_H
+#define AUDIT_AUDIT_STATE_H
+
+#include "audit/audit.h"
+#include "audit/ghosts.h"
+#include "audit/probe.h"
+#include "audit/server_process.h"
+#include "audit/server_side.h"
+#include "control/stop_events.h"
+
+#include <event2/event.h>
+
+enum {
+    AUDIT_LOOKS_TRIED = 3,    /* a dump may be interrupted, by the kernel's own account */
+    AUDIT_PAUSE_MIN_US = 1000 /* until the accept queue is looked at again where it had no room: twice as
+                                 long each time */
+};
+
+struct audit {
+    const struct audit_settings *settings;
+    const struct witness_backend *witness;
+    struct event_base *base;
+    struct event *opener, *looker, *teller, *pause;
+    struct stop_events stops;
+    struct probe *probes;
+    struct probe_crowd crowds[AUDIT_ROUNDS_MAX];
+    struct audit_look look;
+    int64_t started, count; /* probes of all rounds so far; and of all rounds */
+    int round;
+    int64_t round_first, round_began_us;
+    int64_t opened_us, room_us,
+        opener_pause_us; /* last opened; last room seen; the pause before the next look */
+    int64_t look_took_us, began_us;
+    int64_t queued_before;
+    uint64_t listeners_before[LISTENERS_MAX];
+    int listener_count_before;
+    struct server_life *life;
+    struct ghosts ghosts;
+    bool is_playing; /* a round's probes are on their way */
+    bool interrupted;
+    audit_progress *progress;
+    void *context;
+    struct audit_result *result;
+};
+
+/* ---- audit.c ---- */
+
+struct probe_crowd *audit_crowd(struct audit *audit);
+/* Whether a round may not go on: interrupted, or this machine has failed. */
+bool audit_is_called_off(const struct audit *audit);
+/* What this machine could not do makes every verdict void. `what`: a whole clause, static. */
+void audit_fail(struct audit *audit, const char *what, int error);
+void audit_start_timer(struct audit *audit, struct event *timer, int64_t wait_us);
+/* Lets the loop turn for so long. */
+void audit_let_pass(struct audit *audit, int64_t wait_us);
+
+/* ---- opener.c ---- */
+
+/* The timer of the opener. */
+void audit_on_open(evutil_socket_t fd, short what, void *context);
+/* The number of probes when this round has all of its own. */
+int64_t audit_last_of_round(const struct audit *audit);
+
+/* ---- server_fate.c ---- */
+
+/* Whether the server has ended, or crashed. */
+bool audit_has_no_future(const struct audit *audit);
+/* Looks, and fills in the result's fate and ending. */
+void audit_note_fate(struct audit *audit);
+void audit_note_crash(struct audit *audit);
+/* Fills in the ghosts of this round. */
+void audit_note_ghosts(struct audit *audit);
+/* Whether the error says that a process may not be looked into, or is none of this machine's. */
+bool audit_is_not_for_us(int64_t rc);
+
+#endif

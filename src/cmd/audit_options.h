@@ -1,0 +1,17 @@
+/* audit_options: the options of "tcpstorm audit" as they were given. */
+#ifndef CMD_AUDIT_OPTIONS_H
+#define CMD_AUDIT_OPTIONS_H
+
+#include "cmd/audit_results.h"
+
+struct audit_options {
+    const char *target; /* as typed: "127.0.0.1:8080" */
+    struct audit_settings settings;
+    int order;
+    const char *send, *http;
+    struct result_file results[RESULT_COUNT];
+    bool allow_remote, quiet;
+    char *request; /* owned */
+};
+
+#endif

@@ -1,0 +1,82 @@
+#include "cmd/audit_results.h"
+
+#include "base/diag.h"
+#include "base/output.h"
+#include "cmd/command.h"
+#include "cmd/outputs.h"
+
+#include <errno.h>
+#include <string.h>
+
+void audit_results_init(struct result_file *results)
+{
+    results[RESULT_CSV] = (struct result_file){.option = "csv", .print = audit_print_csv};
+    results[RESULT_JSON] = (struct result_file){.option = "json", .print = audit_print_json};
+    results[RESULT_JUNIT] = (struct result_file){.option = "junit", .print = audit_print_junit};
+}
+
+static int count_on_stdout(const struct result_file *results)
+{
+    int count = 0;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        count += output_is_stdout(results[i].path);
+    return count;
+}
+
+/* Before a connection is opened: an audit whose result cannot be kept is not begun. */
+int audit_results_open(struct result_file *results)
+{
+    struct output_path paths[RESULT_COUNT];
+    for (int i = 0; i < RESULT_COUNT; i++)
+        paths[i] = (struct output_path){results[i].option, results[i].path};
+    if (outputs_check_paths(paths, RESULT_COUNT) != 0)
+        return EXIT_USAGE;
+    for (int i = 0; i < RESULT_COUNT; i++) {
+        struct result_file *result = &results[i];
+        if (result->path == NULL)
+            continue;
+        snprintf(result->name, sizeof result->name, "--%s %s", result->option, result->path);
+        result->out = output_is_stdout(result->path) ? stdout : output_open(result->path, result->name);
+        if (result->out == NULL) {
+            diag_error("--%s \"%s\": %s", result->option, result->path, strerror(errno));
+            return EXIT_USAGE;
+        }
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+/* Of an audit that was not made. */
+void audit_results_close(struct result_file *results)
+{
+    for (int i = 0; i < RESULT_COUNT; i++)
+        if (results[i].out != NULL && results[i].out != stdout)
+            output_close(results[i].out);
+}
+
+/* Returns 0, or a negative errno after telling. */
+static int write_result(struct result_file *result, const struct audit_report *report)
+{
+    if (result->out == NULL)
+        return 0;
+    FILE *out = result->out;
+    int rc = result->print(out, report);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    if (rc != 0 || out == stdout)
+        return rc;
+    result->out = NULL;
+    return outputs_let_go_and_close(out);
+}
+
+/* Returns 0, or -1 after telling. */
+int audit_results_write(struct result_file *results, bool quiet, const struct audit_report *report)
+{
+    bool failed = false;
+    FILE *text = count_on_stdout(results) > 0 ? stderr : stdout;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        failed |= write_result(&results[i], report) != 0;
+    int rc = quiet ? 0 : audit_print_text(text, report);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(text), strerror(-rc));
+    return failed || rc != 0 ? -1 : 0;
+}

@@ -1,0 +1,35 @@
+/* audit_results: the files in which the result of an audit is asked for. */
+#ifndef CMD_AUDIT_RESULTS_H
+#define CMD_AUDIT_RESULTS_H
+
+#include "view/audit_view.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { RESULT_CSV, RESULT_JSON, RESULT_JUNIT, RESULT_COUNT };
+
+/* A form in which the result may be asked for. */
+struct result_file {
+    const char *option;
+    int (*print)(FILE *out, const struct audit_report *report);
+    const char *path; /* NULL: not asked for */
+    FILE *out;        /* NULL: not open */
+    char name[160];   /* of the output, for people */
+};
+
+/* RESULT_COUNT of them, with their option and print(). */
+void audit_results_init(struct result_file *results);
+
+/* Opens what is asked for, before a connection is: an audit whose result cannot be kept is not begun. Returns
+ * an exit code, not EXIT_AS_EXPECTED after telling. */
+int audit_results_open(struct result_file *results);
+
+/* Of an audit that was not made. */
+void audit_results_close(struct result_file *results);
+
+/* Writes all of them, and unless `quiet` the summary: on stderr where a result is on stdout. Returns 0, or -1
+ * after telling. */
+int audit_results_write(struct result_file *results, bool quiet, const struct audit_report *report);
+
+#endif

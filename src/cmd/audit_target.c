@@ -1,0 +1,88 @@
+#include "cmd/audit_target.h"
+
+#include "audit/server_side.h"
+#include "base/diag.h"
+#include "cmd/command.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int audit_target_refuse(const char *text, const char *why)
+{
+    diag_error("audit \"%s\": %s", text, why);
+    return EXIT_USAGE;
+}
+
+/* A name may stand for several addresses, as localhost does for ::1 and 127.0.0.1: the first that somebody
+ * listens on here, or else the first. Returns 0 or a negative errno. */
+static int choose_address(const struct addrinfo *found, struct audit_settings *settings)
+{
+    int error = 0, rc = -EAFNOSUPPORT, listens = 0;
+    const struct witness_backend *witness = found->ai_next != NULL ? witness_choose(0, &error) : NULL;
+    for (const struct addrinfo *one = found; one != NULL && listens == 0; one = one->ai_next) {
+        struct sockaddr_storage where;
+        struct address address;
+        memcpy(&where, one->ai_addr, one->ai_addrlen);
+        if (address_from_sockaddr(&where, &address, &settings->port) != 0)
+            continue;
+        address = address_unmapped(&address);
+        if (witness != NULL && address_is_loopback(&address))
+            listens = server_side_listens(witness, &address, settings->port);
+        if (rc != 0 || listens > 0)
+            settings->address = address;
+        rc = 0;
+    }
+    return listens < 0 ? listens : rc;
+}
+
+static int resolve(const char *text, struct audit_settings *settings)
+{
+    char host[256];
+    const char *colon = strrchr(text, ':');
+    snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
+    size_t length = strlen(host);
+    if (length > 1 && host[0] == '[' && host[length - 1] == ']') {
+        memmove(host, host + 1, length - 2);
+        host[length - 2] = '\0';
+    }
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo *found = NULL;
+    int rc = getaddrinfo(host, colon + 1, &hints, &found);
+    if (rc != 0) {
+        diag_error("audit \"%s\": the name does not resolve: %s", text, gai_strerror(rc));
+        return EXIT_USAGE;
+    }
+    rc = choose_address(found, settings);
+    freeaddrinfo(found);
+    if (rc == -EAFNOSUPPORT)
+        return audit_target_refuse(text, "must be an IPv4 or IPv6 server");
+    if (rc != 0) {
+        diag_error("audit \"%s\": who listens there cannot be read: %s", text, strerror(-rc));
+        return EXIT_MACHINE;
+    }
+    return address_is_wildcard(&settings->address)
+               ? audit_target_refuse(text, "must be one address of the server, not all of them")
+               : EXIT_AS_EXPECTED;
+}
+
+int audit_target_take(const char *text, struct audit_settings *settings)
+{
+    static const char allowed[] = "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+    const char *colon = strrchr(text, ':');
+    char *end = NULL;
+    settings->target = text;
+    if (strncmp(text, "unix:", 5) == 0 || text[0] == '/' || strncmp(text, "https:", 6) == 0)
+        return audit_target_refuse(
+            text, "Unix sockets and TLS are not audited yet: must be HOST:PORT of a plain TCP port");
+    if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
+        return audit_target_refuse(text, allowed);
+    long port = strtol(colon + 1, &end, 10);
+    if (*end != '\0' || port < 1 || port > 65535)
+        return audit_target_refuse(text, "the port must be from 1 to 65535");
+    if (memchr(text, ':', (size_t)(colon - text)) != NULL && text[0] != '[')
+        return audit_target_refuse(text, allowed);
+    return resolve(text, settings);
+}
