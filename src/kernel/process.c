@@ -3,6 +3,7 @@
 #include "base/printable.h"
 #include "kernel/descriptors.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
