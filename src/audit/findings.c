@@ -1,5 +1,6 @@
 #include "audit/findings.h"
 
+#include "audit/growth.h"
 #include "audit/tables_tell.h"
 
 #include <stdlib.h>
@@ -499,12 +500,12 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_NO_VERDICT;
     if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         return AUDIT_ENDED;
-    if (leaks(result, settings))
+    if (leaks(result, settings) || growth_is_leak(&result->growth))
         return AUDIT_LEAKS;
     if (result->by_class[CLASS_REPLY_LOST] > 0)
         return AUDIT_LOSES;
     if (has_no_reference(result, settings) || result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 ||
-        !audit_is_enough(result))
+        !audit_is_enough(result) || growth_is_open(&result->growth))
         return AUDIT_NO_VERDICT;
     return is_off_time(result, settings) ? AUDIT_OFF_TIME : AUDIT_CLOSES;
 }

@@ -109,6 +109,8 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_times(&w, report->result);
     put_server(&w, report->result);
     put_requests(&w, report);
+    if (report->result->growth.rounds > 0)
+        audit_put_stock(&w, &report->result->growth);
     json_integer(&w, "audited", report->result->audited);
     json_string(&w, "outcome", audit_outcome_name(report->outcome));
     if (report->outcome <= AUDIT_LOSES || report->outcome == AUDIT_OFF_TIME) /* else nothing is said of it */
