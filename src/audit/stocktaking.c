@@ -82,7 +82,8 @@ static bool has_grown(const struct audit *audit)
  * already, and two readings are enough. */
 static int settle(struct audit *audit)
 {
-    int64_t grace_us = audit->settings->order == AUDIT_ABORT ? 0 : audit->settings->grace_ms * 1000;
+    bool is_abort = audit_order_row(audit->settings->order)->act == ACT_ABORT;
+    int64_t grace_us = is_abort ? 0 : audit->settings->grace_ms * 1000;
     int64_t until_us = monotonic_us() + grace_us, pause_us = PAUSE_US;
     int rc = read_stock(audit);
     do {
