@@ -98,7 +98,7 @@ int64_t growth_ghosts(const struct growth *growth, pid_t *owner)
     int64_t count = 0;
     *owner = 0;
     for (size_t i = 0; i < stock->count; i++) {
-        if (stock->each[i].kind != STOCK_GHOST || !is_new(&stock->each[i]))
+        if (stock->each[i].kind != STOCK_GHOST || !stock->each[i].is_front || !is_new(&stock->each[i]))
             continue;
         *owner = count == 0 ? stock->each[i].pid : *owner;
         count++;
@@ -163,7 +163,7 @@ static void make_rows(const struct stock *stock, struct audit_growth *found)
     found->count = 0;
     for (size_t i = 0; i < stock->count; i++) {
         const struct stock_thing *thing = &stock->each[i];
-        if (!is_new(thing) || thing->is_front || thing->kind == STOCK_GHOST)
+        if (!is_new(thing) || thing->is_front)
             continue;
         struct growth_row *row = row_of(found, thing);
         if (row != NULL)

@@ -162,6 +162,8 @@ static const char *headline(const struct audit_report *report)
         return held == 0                           ? "The server holds nothing."
                : result->by_group[GROUP_GHOST] > 0 ? "The server closes, and keeps some descriptors."
                                                    : "The server closes, slowly.";
+    if (held == 0)
+        return "The server closes its connections, and leaks what it holds behind them.";
     if (report->settings->order == AUDIT_IDLE)
         return "The server keeps idle clients.";
     if (result->by_group[GROUP_FROM_AFAR] == held && result->rounds == 1)
