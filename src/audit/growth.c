@@ -9,7 +9,8 @@ enum {
     LEAST = 3,        /* fewer are no growth: a log file, a worker's pipe */
     LEAST_SHARE = 20, /* likewise less than one in so many connections */
     CHECK_MIN = 20,   /* connections of a check round, */
-    CHECK_WANTED = 8, /* or so many that this growth is to be expected of a leak */
+    CHECK_WANTED = 8, /* or so many that this growth is to be expected of a leak; */
+    AT_ONCE_MAX = 16, /* at a time */
 };
 
 const char *growth_verdict_name(enum growth_verdict verdict)
@@ -286,6 +287,15 @@ int64_t growth_check_conns(const struct audit_growth *found)
     }
     wanted = wanted < most ? wanted : most;
     return wanted >= LEAST ? wanted : 0;
+}
+
+int64_t growth_check_at_once(const struct audit_growth *found)
+{
+    int64_t grown = INT64_MAX;
+    for (int i = 0; i < found->count; i++)
+        if (is_open(found, &found->rows[i]) && found->rows[i].count < grown)
+            grown = found->rows[i].count;
+    return grown / 2 < AT_ONCE_MAX ? grown / 2 : AT_ONCE_MAX;
 }
 
 bool growth_is_leak(const struct audit_growth *found)

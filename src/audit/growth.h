@@ -40,6 +40,9 @@ bool growth_is_open(const struct audit_growth *found);
 /* So many connections a check round takes to tell; 0: the rounds had too few. */
 int64_t growth_check_conns(const struct audit_growth *found);
 
+/* And so many at a time: half of what the least of them grew to, so that a pool has idle entries for all. */
+int64_t growth_check_at_once(const struct audit_growth *found);
+
 /* Whether some row is a leak. */
 bool growth_is_leak(const struct audit_growth *found);
 
