@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "cause/audit_causes.h"
 #include "cmd/audit_options.h"
+#include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
 #include "cmd/command.h"
@@ -93,6 +94,26 @@ static const struct option_row rows[] = {
      .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
+    {.name = "run",
+     .help = "start the server: the program and its words behind --",
+     .more =
+         "Start the server, audit it and stop it: the program and its words are behind --, without a "
+         "shell. "
+         "The audit begins when the program listens, as the kernel's table of listeners tells: nothing "
+         "connects before. What it writes goes to standard error. In the end it is sent SIGTERM, with all "
+         "that it has started, and SIGKILL when some of it is there 5 seconds later; it is killed too when "
+         "tcpstorm is.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(runs)},
+    {.name = "until-ready",
+     .value = "TIME",
+     .help = "with --run: for the program to listen",
+     .preset = "30s",
+     .kind = OPTION_DURATION,
+     .target = OPTION(until_ready_ms),
+     .min = 10,
+     .max = HOUR_MS},
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "json",
      .value = "FILE",
      .help = "the result as JSON; - is stdout",
@@ -115,11 +136,19 @@ static const struct option_row rows[] = {
     {.name = NULL},
 };
 
+static const struct option_words words[] = {
+    {.name = "isolate", .help = "with --run: in a network namespace of its own, where nothing else is"},
+    {.name = NULL},
+};
+
 static const struct option_table table = {
     .command = "audit",
     .help = "tcpstorm audit --help",
     .rows = rows,
+    .words = words,
     .rules = option_rules,
+    .takes_program = true,
+    .program_target = OPTION(program),
     .operand = "server",
     .operand_target = OPTION(target),
     .operand_missing = "audit needs a server: \"tcpstorm audit 127.0.0.1:8080\"",
@@ -130,7 +159,7 @@ static const struct option_table table = {
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
-    if (address_is_loopback(&settings->address)) {
+    if (address_is_loopback(&settings->address) || options->runs) {
         settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
         return EXIT_AS_EXPECTED;
     }
@@ -222,7 +251,10 @@ static int audit_and_tell(struct audit_options *options)
 
 static int cmd_audit(int argc, char *argv[])
 {
+    struct program program = {.keeper = 0};
     struct audit_options options = {
+        .until_ready_ms = 30000,
+        .isolation = {.keeps_settings = true},
         .settings = {
             .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
     audit_results_init(options.results);
@@ -230,19 +262,26 @@ static int cmd_audit(int argc, char *argv[])
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
     options.settings.order = (enum audit_order)options.order;
-    int code = audit_target_take(options.target, &options.settings);
+    int code = audit_target_take(options.target, &options.settings, &options.addresses);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
         code = audit_request_take(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_program_check(&options);
+    if (code == EXIT_AS_EXPECTED)
+        code = isolation_enter(&options.isolation, 1);
+    if (code == EXIT_AS_EXPECTED)
         code = check_limits(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = audit_results_open(options.results);
+    if (code == EXIT_AS_EXPECTED)
+        code = audit_program_start(&options, &program);
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
         code = audit_and_tell(&options);
     }
+    audit_program_stop(&program);
     audit_results_close(options.results);
     free(options.request);
     return code;
@@ -251,12 +290,14 @@ static int cmd_audit(int argc, char *argv[])
 const struct command audit_command = {
     .name = "audit",
     .summary = "tell whether a server of your own closes when its clients do: HOST:PORT",
-    .usage = "audit HOST:PORT [--option value ...]",
+    .usage = "audit HOST:PORT [--option value ...] [--run -- COMMAND ...]",
     .examples =
         {
             {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
             {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
             {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
+            {"tcpstorm audit 127.0.0.1:8080 --run -- ./server --port 8080",
+             "a server that it starts and stops"},
         },
     .options = &table,
     .run = cmd_audit,

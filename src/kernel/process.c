@@ -3,6 +3,7 @@
 #include "base/printable.h"
 #include "kernel/descriptors.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -54,6 +55,36 @@ int process_stat_of(pid_t pid, struct process_stat *stat)
             stat->exit_code = (int)strtol(word, NULL, 10);
     }
     return i > PARENT ? 0 : -ESRCH;
+}
+
+bool process_descends_from(pid_t pid, pid_t ancestor)
+{
+    enum { DEEP = 256 }; /* parents change while they are read: there may be no end to find */
+    struct process_stat stat;
+    for (int i = 0; i < DEEP && pid > 1 && process_stat_of(pid, &stat) == 0; i++) {
+        if (stat.parent == ancestor)
+            return true;
+        pid = stat.parent;
+    }
+    return false;
+}
+
+int process_each_descendant(pid_t ancestor, int (*on_process)(void *context, pid_t pid), void *context)
+{
+    DIR *proc = opendir("/proc");
+    if (proc == NULL)
+        return -errno;
+    const struct dirent *entry;
+    int rc = 0;
+    while (rc == 0 && (errno = 0, entry = readdir(proc)) != NULL) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && process_descends_from(pid, ancestor))
+            rc = on_process(context, pid);
+    }
+    if (rc == 0 && entry == NULL)
+        rc = -errno;
+    closedir(proc);
+    return rc;
 }
 
 int process_facts_of(pid_t pid, struct process_facts *facts)
