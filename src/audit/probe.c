@@ -372,6 +372,7 @@ void probe_start(struct probe *probe, struct probe_crowd *crowd)
     }
     probe->fd = fd;
     event_assign(&probe->io, crowd->base, fd, EV_WRITE, on_event, probe);
+    probe->begun_us = monotonic_us();
     if (connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS) {
         end(probe, errno == ECONNREFUSED ? END_REFUSED : END_FAILED, errno);
         return;

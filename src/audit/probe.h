@@ -54,7 +54,7 @@ struct probe {
     struct address address; /* its own */
     size_t sent;
     int64_t bytes, bytes_since_act;
-    int64_t connected_us, heard_us, acted_us, ended_us;
+    int64_t begun_us, connected_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */
 };
 
