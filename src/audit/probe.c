@@ -453,6 +453,7 @@ void probe_start(struct probe *probe, struct probe_crowd *crowd)
     event_assign(&probe->io, crowd->base, fd, EV_WRITE, on_event, probe);
     if (audit_order_row(settings->order)->never_reads)
         take_little(fd);
+    probe->begun_us = monotonic_us();
     if (connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS) {
         end(probe, errno == ECONNREFUSED ? END_REFUSED : END_FAILED, errno);
         return;
