@@ -511,5 +511,6 @@ void probe_start(struct probe *probe, struct probe_crowd *crowd)
     event_assign(&probe->io, crowd->base, fd, EV_WRITE, on_event, probe);
     if (audit_order_row(settings->order)->never_reads)
         take_little(fd);
+    probe->begun_us = monotonic_us();
     try_to_connect(probe);
 }

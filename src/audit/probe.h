@@ -69,7 +69,7 @@ struct probe {
     size_t sent;   /* of the present request */
     int64_t asked; /* requests, the present one included */
     int64_t bytes, bytes_since_ask, bytes_since_act;
-    int64_t connected_us, asked_us, heard_us, acted_us, ended_us;
+    int64_t begun_us, connected_us, asked_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */
 };
 
