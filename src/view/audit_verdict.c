@@ -44,6 +44,19 @@ static const char *const groups[] = {
         "of its own has ended that",
 };
 
+static const char *group_text(const struct audit_report *report, int group)
+{
+    const char *of_unix =
+        audit_is_unix(report->settings) ? audit_unix_group_text((enum audit_group)group) : NULL;
+    return of_unix != NULL ? of_unix : groups[group];
+}
+
+/* Of a Unix socket's end of file nobody knows whether it was read, and so which bug it would be. */
+static bool is_ambiguous(const struct audit_report *report, int group)
+{
+    return audit_is_unix(report->settings) && group == GROUP_EOF_READ;
+}
+
 static const char *name_of(const char *command)
 {
     return command[0] != '\0' ? command : "a process";
@@ -114,10 +127,10 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
             continue;
         say(verdict, "Holds %s of %s connections %s after %s; %s", grouped(result->by_group[group]).text,
             grouped(result->count).text, duration_text(report->settings->grace_ms).text,
-            order_of(report)->since, groups[group]);
+            order_of(report)->since, group_text(report, group));
         say_owners(verdict, result, (enum audit_group)group);
         say(verdict, ".\n");
-        if (names_bugs && report->causes[group][0] != '\0')
+        if (names_bugs && !is_ambiguous(report, group) && report->causes[group][0] != '\0')
             say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
     }
 }
@@ -505,5 +518,7 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_interrupted(&verdict, report->result);
         break;
     }
+    if (audit_is_unix(report->settings))
+        audit_say_as_unix(verdict.text, sizeof verdict.text);
     return verdict;
 }
