@@ -7,6 +7,7 @@
 #include "cmd/audit_options.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
+#include "cmd/audit_through.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
@@ -93,6 +94,22 @@ static const struct option_row rows[] = {
      .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
+    {.name = "through",
+     .value = "HOST:PORT",
+     .help = "audit a proxy instead: what does it pass on, and keep?",
+     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
+             "end meets "
+             "each way in which a backend may end (close, half-close, RST, and staying open), with data in "
+             "flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, --json, "
+             "--csv, --junit and "
+             "--quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(through)},
+    {.name = "as-backend",
+     .value = "[ADDR:]PORT",
+     .help = "with --through: listen here, where the proxy forwards to",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_backend)},
     {.name = "json",
      .value = "FILE",
      .help = "the result as JSON; - is stdout",
@@ -222,6 +239,8 @@ static int audit_and_tell(struct audit_options *options)
 
 static int cmd_audit(int argc, char *argv[])
 {
+    if (audit_through_is_meant(argc, argv))
+        return audit_through(argc, argv);
     struct audit_options options = {
         .settings = {
             .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
