@@ -39,8 +39,8 @@ struct proxy_audit {
     struct proxy_backend *backend;
     struct proxy_crowd crowd;
     struct proxy_pair *pairs;
-    struct proxy_sight (*sights)[PROXY_SIDES];
-    int64_t started, wanted, room; /* pairs: begun, to be begun now, allocated */
+    struct link_sight *sights[PROXY_SIDES]; /* of all pairs */
+    int64_t started, wanted, room;          /* pairs: begun, to be begun now, allocated */
     struct server_life *life;
     struct unlisted_sockets ghosts; /* in the last reading */
     bool opens, ends;               /* what the loop is in for */
@@ -199,19 +199,39 @@ static void on_answer(void *context, const char *bytes, size_t length)
 
 /* ---- looks ---- */
 
+static const struct tcp_link *front_at(const void *context, int64_t i)
+{
+    const struct proxy_audit *audit = context;
+    return &audit->pairs[i].end[PROXY_FRONT].link;
+}
+
+/* One that a later request came on is that pair's. */
+static const struct tcp_link *back_at(const void *context, int64_t i)
+{
+    const struct proxy_audit *audit = context;
+    const struct proxy_pair *pair = &audit->pairs[i];
+    return pair->result->leg[PROXY_BACK].is_reused ? NULL : &pair->end[PROXY_BACK].link;
+}
+
 static int take_look(struct proxy_audit *audit)
 {
+    const struct proxy_settings *settings = audit->settings;
     int rc = -EINTR;
-    for (int i = 0; i < LOOKS_TRIED && rc != 0; i++)
-        rc = proxy_tables_look(audit->witness, audit->settings, audit->pairs, audit->started, audit->sights);
+    for (int i = 0; i < LOOKS_TRIED && rc != 0; i++) {
+        rc = links_look(audit->witness, settings->front_port, front_at, audit, audit->started,
+                        audit->sights[PROXY_FRONT]);
+        if (rc == 0)
+            rc = links_look(audit->witness, settings->back_port, back_at, audit, audit->started,
+                            audit->sights[PROXY_BACK]);
+    }
     if (rc != 0)
         fail(audit, "the kernel's tables of sockets could not be read", -rc);
     return rc;
 }
 
-static const struct proxy_sight (*sights_of(const struct proxy_audit *audit))[PROXY_SIDES]
+static const struct link_sight *const *sights_of(const struct proxy_audit *audit)
 {
-    return (const struct proxy_sight(*)[PROXY_SIDES])audit->sights;
+    return (const struct link_sight *const *)audit->sights;
 }
 
 static int find_listeners(struct proxy_audit *audit, struct audit_look *look)
@@ -305,7 +325,7 @@ static int64_t held_in_front(const struct proxy_audit *audit)
 {
     int64_t held = 0;
     for (int64_t i = 0; i < audit->started; i++)
-        held += proxy_sight_is_held(&audit->sights[i][PROXY_FRONT]);
+        held += link_sight_is_held(&audit->sights[PROXY_FRONT][i]);
     return held;
 }
 
@@ -465,9 +485,11 @@ static int make(struct proxy_audit *audit)
     audit->result->count = settings->conns * PROXY_CELLS;
     audit->room = audit->result->count + (settings->http_path != NULL ? settings->conns : 0);
     audit->pairs = calloc((size_t)audit->room, sizeof *audit->pairs);
-    audit->sights = calloc((size_t)audit->room, sizeof *audit->sights);
+    for (int side = 0; side < PROXY_SIDES; side++)
+        audit->sights[side] = calloc((size_t)audit->room, sizeof *audit->sights[side]);
     audit->result->pairs = calloc((size_t)audit->room, sizeof *audit->result->pairs);
-    if (audit->pairs == NULL || audit->sights == NULL || audit->result->pairs == NULL)
+    if (audit->pairs == NULL || audit->sights[PROXY_FRONT] == NULL || audit->sights[PROXY_BACK] == NULL ||
+        audit->result->pairs == NULL)
         return -ENOMEM;
     int rc = make_events(audit);
     if (rc != 0)
@@ -503,7 +525,8 @@ static void unmake(struct proxy_audit *audit)
     server_life_free(audit->life);
     unlisted_sockets_free(&audit->ghosts);
     free(audit->pairs);
-    free(audit->sights);
+    free(audit->sights[PROXY_FRONT]);
+    free(audit->sights[PROXY_BACK]);
 }
 
 int proxy_run(const struct proxy_settings *settings, proxy_progress *progress, void *context,

@@ -1,5 +1,6 @@
 #include "audit/proxy_findings.h"
 
+#include "kernel/process.h"
 #include "kernel/socket_owner.h"
 
 #include <errno.h>
@@ -59,14 +60,14 @@ const char *proxy_outcome_name(enum proxy_outcome outcome)
 /* ---- look by look ---- */
 
 void proxy_findings_take_open(struct proxy_pair_result *results, int64_t count,
-                              const struct proxy_sight (*sights)[PROXY_SIDES])
+                              const struct link_sight *const sights[PROXY_SIDES])
 {
     for (int64_t i = 0; i < count; i++)
         for (int side = 0; side < PROXY_SIDES; side++) {
             struct proxy_leg *leg = &results[i].leg[side];
-            leg->was_seen |= sights[i][side].seen;
+            leg->was_seen |= sights[side][i].seen;
             if (leg->inode == 0)
-                leg->inode = sights[i][side].inode;
+                leg->inode = sights[side][i].inode;
         }
 }
 
@@ -78,13 +79,13 @@ static bool has_first_gone(const struct proxy_pair_result *pair, enum proxy_side
 
 /* The end that is left could wait for ever, and no later byte can be of use: on a plain TCP connection nobody
  * else can go on with it. */
-static void note_one_sided(struct proxy_pair_result *pair, const struct proxy_sight sights[PROXY_SIDES])
+static void note_one_sided(struct proxy_pair_result *pair, const struct link_sight *const sight[PROXY_SIDES])
 {
     for (int side = 0; side < PROXY_SIDES; side++) {
         enum proxy_side other = proxy_side_other((enum proxy_side)side);
-        bool lets_go = pair->leg[side].was_seen && !proxy_sight_is_held(&sights[side]);
+        bool lets_go = pair->leg[side].was_seen && !link_sight_is_held(sight[side]);
         bool keeps =
-            sights[other].seen && sights[other].state == STATE_ESTABLISHED && sights[other].inode != 0;
+            sight[other]->seen && sight[other]->state == STATE_ESTABLISHED && sight[other]->inode != 0;
         if (!has_first_gone(pair, (enum proxy_side)side) || pair->leg[other].heard != HEARD_NOTHING ||
             !lets_go || !keeps)
             continue;
@@ -94,36 +95,37 @@ static void note_one_sided(struct proxy_pair_result *pair, const struct proxy_si
 }
 
 void proxy_findings_take_ended(struct proxy_pair_result *results, int64_t count,
-                               const struct proxy_sight (*sights)[PROXY_SIDES], bool is_http)
+                               const struct link_sight *const sights[PROXY_SIDES], bool is_http)
 {
     for (int64_t i = 0; i < count; i++) {
         if (results[i].class != PAIR_PASSED)
             continue;
         for (int side = 0; side < PROXY_SIDES; side++) {
-            results[i].leg[side].state = sights[i][side].seen ? sights[i][side].state : STATE_GONE;
-            results[i].leg[side].has_descriptor = sights[i][side].seen && sights[i][side].inode != 0;
+            results[i].leg[side].state = sights[side][i].seen ? sights[side][i].state : STATE_GONE;
+            results[i].leg[side].has_descriptor = sights[side][i].seen && sights[side][i].inode != 0;
         }
+        const struct link_sight *const both[] = {&sights[PROXY_FRONT][i], &sights[PROXY_BACK][i]};
         if (!is_http)
-            note_one_sided(&results[i], sights[i]);
+            note_one_sided(&results[i], both);
     }
 }
 
 int64_t proxy_findings_pooled(const struct proxy_pair *pairs, int64_t count,
-                              const struct proxy_sight (*sights)[PROXY_SIDES])
+                              const struct link_sight *const sights[PROXY_SIDES])
 {
     int64_t pooled = 0;
     for (int64_t i = 0; i < count; i++)
-        pooled += pairs[i].end[PROXY_BACK].fd >= 0 && sights[i][PROXY_BACK].seen &&
-                  sights[i][PROXY_BACK].state == STATE_ESTABLISHED && sights[i][PROXY_BACK].inode != 0 &&
+        pooled += pairs[i].end[PROXY_BACK].fd >= 0 && sights[PROXY_BACK][i].seen &&
+                  sights[PROXY_BACK][i].state == STATE_ESTABLISHED && sights[PROXY_BACK][i].inode != 0 &&
                   pairs[i].result->leg[PROXY_BACK].heard == HEARD_NOTHING &&
-                  !proxy_sight_is_held(&sights[i][PROXY_FRONT]);
+                  !link_sight_is_held(&sights[PROXY_FRONT][i]);
     return pooled;
 }
 
-static enum proxy_hold hold_of(const struct proxy_leg *leg, const struct proxy_sight *sight,
+static enum proxy_hold hold_of(const struct proxy_leg *leg, const struct link_sight *sight,
                                const struct unlisted_sockets *ghosts)
 {
-    if (proxy_sight_is_held(sight))
+    if (link_sight_is_held(sight))
         return sight->inode != 0 ? HOLD_SOCKET : HOLD_NEVER_ACCEPTED;
     if (leg->is_reused)
         return HOLD_NONE;
@@ -135,18 +137,18 @@ static enum proxy_hold hold_of(const struct proxy_leg *leg, const struct proxy_s
 }
 
 int64_t proxy_findings_take_held(struct proxy_pair_result *results, int64_t count,
-                                 const struct proxy_sight (*sights)[PROXY_SIDES],
+                                 const struct link_sight *const sights[PROXY_SIDES],
                                  const struct unlisted_sockets *ghosts)
 {
     int64_t held = 0;
     for (int64_t i = 0; i < count; i++)
         for (int side = 0; side < PROXY_SIDES; side++) {
             struct proxy_leg *leg = &results[i].leg[side];
-            leg->hold = hold_of(leg, &sights[i][side], ghosts);
-            leg->held_state = sights[i][side].seen ? sights[i][side].state : STATE_GONE;
-            leg->unread = sights[i][side].unread;
+            leg->hold = hold_of(leg, &sights[side][i], ghosts);
+            leg->held_state = sights[side][i].seen ? sights[side][i].state : STATE_GONE;
+            leg->unread = sights[side][i].unread;
             if (leg->hold == HOLD_SOCKET)
-                leg->inode = sights[i][side].inode;
+                leg->inode = sights[side][i].inode;
             held += leg->hold != HOLD_NONE;
         }
     return held;

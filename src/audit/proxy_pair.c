@@ -364,20 +364,6 @@ static void call(struct proxy_pair *pair)
     end->text_length = (size_t)length < sizeof end->text ? (size_t)length : sizeof end->text - 1;
 }
 
-static int note_addresses(struct proxy_own_end *end)
-{
-    struct sockaddr_storage own, remote;
-    socklen_t own_length = sizeof own, remote_length = sizeof remote;
-    if (getsockname(end->fd, (struct sockaddr *)&own, &own_length) != 0 ||
-        getpeername(end->fd, (struct sockaddr *)&remote, &remote_length) != 0)
-        return errno;
-    address_from_sockaddr(&own, &end->own, &end->own_port);
-    address_from_sockaddr(&remote, &end->remote, &end->remote_port);
-    end->own = address_unmapped(&end->own);
-    end->remote = address_unmapped(&end->remote);
-    return 0;
-}
-
 static enum proxy_pair_class class_of_connect(int error)
 {
     return error == ECONNREFUSED                                                 ? PAIR_REFUSED
@@ -389,7 +375,7 @@ static enum proxy_pair_class class_of_connect(int error)
 /* Where nobody listens and the port is one that the kernel hands out, connect() can meet itself. */
 static bool is_to_itself(const struct proxy_own_end *end)
 {
-    return end->own_port == end->remote_port && address_equal(&end->own, &end->remote);
+    return end->link.own_port == end->link.remote_port && address_equal(&end->link.own, &end->link.remote);
 }
 
 static void connected(struct proxy_own_end *end)
@@ -399,7 +385,7 @@ static void connected(struct proxy_own_end *end)
     if (getsockopt(end->fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0)
         error = errno;
     else if (error == 0)
-        error = note_addresses(end);
+        error = tcp_link_of(end->fd, &end->link);
     if (error != 0) {
         fail(end->pair, class_of_connect(error), error);
     } else if (is_to_itself(end)) {
@@ -433,7 +419,7 @@ void proxy_pair_adopt(struct proxy_pair *pair, int fd)
 {
     struct proxy_own_end *back = &pair->end[PROXY_BACK];
     back->fd = fd;
-    int error = note_addresses(back);
+    int error = tcp_link_of(fd, &back->link);
     if (error != 0) {
         fail(pair, error == ENOTCONN ? PAIR_ENDED_EARLY : PAIR_FAILED, error);
         return;

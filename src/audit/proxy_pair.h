@@ -8,6 +8,7 @@
 #ifndef AUDIT_PROXY_PAIR_H
 #define AUDIT_PROXY_PAIR_H
 
+#include "audit/links.h"
 #include "audit/proxy.h"
 
 #include <event2/event.h>
@@ -45,9 +46,8 @@ struct proxy_pair;
 struct proxy_own_end {
     struct proxy_pair *pair;
     struct event io;
-    int fd;                     /* -1: none */
-    struct address own, remote; /* remote: the proxy's */
-    uint16_t own_port, remote_port;
+    int fd;                          /* -1: none */
+    struct tcp_link link;            /* remote: the proxy's */
     char text[PROXY_PATH_MAX + 512]; /* what it sends before the block */
     size_t text_length, text_sent;
     int64_t block; /* bytes of it to send */

@@ -122,7 +122,8 @@ static void say_facts(struct proxy_verdict *verdict, const struct proxy_report *
         say(verdict,
             "It keeps %s connections to the backend open when their clients have gone (pooled); of %s later "
             "requests %s came on one of them.\n",
-            grouped(result->pooled).text, grouped(report->settings->conns).text, grouped(result->reused).text);
+            grouped(result->pooled).text, grouped(report->settings->conns).text,
+            grouped(result->reused).text);
     if (result->lost == 0)
         say(verdict, "Data in flight: all of it arrived.\n");
 }
