@@ -3,6 +3,7 @@
 #ifndef AUDIT_AUDIT_RESULT_H
 #define AUDIT_AUDIT_RESULT_H
 
+#include "audit/audit_growth.h"
 #include "audit/audit_settings.h"
 #include "kernel/tcp_state.h"
 
@@ -133,6 +134,7 @@ struct audit_result {
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */
+    struct audit_growth growth;             /* where ghost_sight is GHOSTS_SEEN; else all 0 */
     enum audit_fate fate;
     struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
     const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */

@@ -1,5 +1,7 @@
 #include "audit/findings.h"
 
+#include "audit/growth.h"
+
 #include <stdlib.h>
 
 const char *audit_class_name(enum audit_class class)
@@ -415,13 +417,14 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_NO_VERDICT;
     if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         return AUDIT_ENDED;
-    if (leaks(result, settings))
+    if (leaks(result, settings) || growth_is_leak(&result->growth))
         return AUDIT_LEAKS;
     if (result->by_class[CLASS_REPLY_LOST] > 0)
         return AUDIT_LOSES;
     if (settings->order == AUDIT_EOF_WITH_REQUEST && result->reply_bytes == 0)
         return AUDIT_NO_VERDICT;
-    return result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 || !audit_is_enough(result)
+    return result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 || !audit_is_enough(result) ||
+                   growth_is_open(&result->growth)
                ? AUDIT_NO_VERDICT
                : AUDIT_CLOSES;
 }

@@ -93,8 +93,11 @@ bool audit_through_is_meant(int argc, char *const argv[])
 static int take_front(struct through_options *options)
 {
     struct audit_settings target = {.target = NULL};
+    struct target_addresses addresses;
     struct proxy_settings *settings = &options->settings;
-    int code = audit_target_take(settings->front_text, &target);
+    int code = audit_target_take(settings->front_text, &target, &addresses);
+    if (code == EXIT_AS_EXPECTED && target.address.family != AF_INET && target.address.family != AF_INET6)
+        return audit_target_refuse(settings->front_text, "must be HOST:PORT of a proxy");
     settings->front = target.address;
     settings->front_port = target.port;
     if (code == EXIT_AS_EXPECTED && !address_is_loopback(&settings->front) && !options->allow_remote)

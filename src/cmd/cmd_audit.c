@@ -5,6 +5,7 @@
 #include "base/options.h"
 #include "cause/audit_causes.h"
 #include "cmd/audit_options.h"
+#include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
 #include "cmd/audit_through.h"
@@ -98,18 +99,37 @@ static const struct option_row rows[] = {
      .value = "HOST:PORT",
      .help = "audit a proxy instead: what does it pass on, and keep?",
      .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
-             "end meets "
-             "each way in which a backend may end (close, half-close, RST, and staying open), with data in "
-             "flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, --json, "
-             "--csv, --junit and "
-             "--quiet.",
+             "end meets each way in which a backend may end (close, half-close, RST, and staying open), with "
+             "data in flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, "
+             "--json, --csv, --junit and --quiet.",
      .kind = OPTION_TEXT,
      .target = OPTION(through)},
     {.name = "as-backend",
-     .value = "[ADDR:]PORT",
+     .value = "PORT",
      .help = "with --through: listen here, where the proxy forwards to",
+     .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
      .kind = OPTION_TEXT,
      .target = OPTION(as_backend)},
+    {.name = "run",
+     .help = "start the server: the program and its words behind --",
+     .more =
+         "Start the server, audit it and stop it: the program and its words are behind --, without a "
+         "shell. "
+         "The audit begins when the program listens, as the kernel's table of listeners tells: nothing "
+         "connects before. What it writes goes to standard error. In the end it is sent SIGTERM, with all "
+         "that it has started, and SIGKILL when some of it is there 5 seconds later; it is killed too when "
+         "tcpstorm is.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(runs)},
+    {.name = "until-ready",
+     .value = "TIME",
+     .help = "with --run: for the program to listen",
+     .preset = "30s",
+     .kind = OPTION_DURATION,
+     .target = OPTION(until_ready_ms),
+     .min = 10,
+     .max = HOUR_MS},
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "json",
      .value = "FILE",
      .help = "the result as JSON; - is stdout",
@@ -132,11 +152,19 @@ static const struct option_row rows[] = {
     {.name = NULL},
 };
 
+static const struct option_words words[] = {
+    {.name = "isolate", .help = "with --run: in a network namespace of its own, where nothing else is"},
+    {.name = NULL},
+};
+
 static const struct option_table table = {
     .command = "audit",
     .help = "tcpstorm audit --help",
     .rows = rows,
+    .words = words,
     .rules = option_rules,
+    .takes_program = true,
+    .program_target = OPTION(program),
     .operand = "server",
     .operand_target = OPTION(target),
     .operand_missing = "audit needs a server: \"tcpstorm audit 127.0.0.1:8080\"",
@@ -147,7 +175,7 @@ static const struct option_table table = {
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
-    if (address_is_loopback(&settings->address)) {
+    if (address_is_loopback(&settings->address) || options->runs) {
         settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
         return EXIT_AS_EXPECTED;
     }
@@ -241,7 +269,10 @@ static int cmd_audit(int argc, char *argv[])
 {
     if (audit_through_is_meant(argc, argv))
         return audit_through(argc, argv);
+    struct program program = {.keeper = 0};
     struct audit_options options = {
+        .until_ready_ms = 30000,
+        .isolation = {.keeps_settings = true},
         .settings = {
             .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
     audit_results_init(options.results);
@@ -249,19 +280,26 @@ static int cmd_audit(int argc, char *argv[])
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
     options.settings.order = (enum audit_order)options.order;
-    int code = audit_target_take(options.target, &options.settings);
+    int code = audit_target_take(options.target, &options.settings, &options.addresses);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
         code = audit_request_take(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_program_check(&options);
+    if (code == EXIT_AS_EXPECTED)
+        code = isolation_enter(&options.isolation, 1);
+    if (code == EXIT_AS_EXPECTED)
         code = check_limits(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = audit_results_open(options.results);
+    if (code == EXIT_AS_EXPECTED)
+        code = audit_program_start(&options, &program);
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
         code = audit_and_tell(&options);
     }
+    audit_program_stop(&program);
     audit_results_close(options.results);
     free(options.request);
     return code;
@@ -270,12 +308,14 @@ static int cmd_audit(int argc, char *argv[])
 const struct command audit_command = {
     .name = "audit",
     .summary = "tell whether a server of your own closes when its clients do: HOST:PORT",
-    .usage = "audit HOST:PORT [--option value ...]",
+    .usage = "audit HOST:PORT [--option value ...] [--run -- COMMAND ...]",
     .examples =
         {
             {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
             {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
             {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
+            {"tcpstorm audit 127.0.0.1:8080 --run -- ./server --port 8080",
+             "a server that it starts and stops"},
         },
     .options = &table,
     .run = cmd_audit,

@@ -18,6 +18,13 @@ struct process_stat {
 /* Returns 0 or a negative errno. */
 int process_stat_of(pid_t pid, struct process_stat *stat);
 
+/* Whether one is a child of the other, or a child of such a child. What cannot be read is none. */
+bool process_descends_from(pid_t pid, pid_t ancestor);
+
+/* Calls it for each process that descends from that one, in no order, until it returns anything but 0.
+ * Returns that, or a negative errno when /proc cannot be read. */
+int process_each_descendant(pid_t ancestor, int (*on_process)(void *context, pid_t pid), void *context);
+
 /* What tells a process, and its set of descriptors, from a later one. */
 struct process_facts {
     uint64_t started;    /* as in its stat */

@@ -84,6 +84,8 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_counts(&w, report);
     put_times(&w, report->result);
     put_server(&w, report->result);
+    if (report->result->growth.rounds > 0)
+        audit_put_stock(&w, &report->result->growth);
     if (settings->order == AUDIT_EOF_WITH_REQUEST)
         json_integer(&w, "reply_bytes", report->result->reply_bytes);
     json_integer(&w, "audited", report->result->audited);

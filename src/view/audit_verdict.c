@@ -1,4 +1,5 @@
 /* audit_verdict: what an audit means, in sentences. */
+#include "audit/growth.h"
 #include "base/number_text.h"
 #include "base/text.h"
 #include "kernel/process.h"
@@ -239,6 +240,15 @@ static void say_no_fin(struct audit_verdict *verdict, const struct audit_report 
             "What a server keeps after its own FIN shows on its own machine only: run this there.\n");
 }
 
+/* Too few connections to check it, or they said neither yes nor no. */
+static void say_open_growth(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    say(verdict,
+        "No verdict: the server closes, and whether what it holds more of than before is a leak is not "
+        "known.\n");
+    audit_say_growth(verdict->text, sizeof verdict->text, &report->result->growth, false);
+}
+
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -267,6 +277,8 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             grouped(result->forgotten).text, duration_text(report->settings->fin_timeout_ms).text);
     else if (report->settings->order == AUDIT_NEVER_CLOSE && result->by_class[CLASS_UNKNOWN] == result->count)
         say_no_fin(verdict, report);
+    else if (audit_is_enough(result) && growth_is_open(&result->growth))
+        say_open_growth(verdict, report);
     else if (result->audited == 0)
         say_why_nobody_answers(verdict, report);
     else
@@ -305,6 +317,8 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
     say(verdict, "%s\n", headline(report));
     say_held(verdict, report);
     say_rounds(verdict, report);
+    audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
+                     result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
         say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
             grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
