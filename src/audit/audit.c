@@ -237,7 +237,7 @@ static int note_processes(struct audit *audit)
 
 static int begin(struct audit *audit)
 {
-    int rc = server_side_is_here(&audit->settings->address);
+    int rc = audit_is_unix(audit->settings) ? 1 : server_side_is_here(&audit->settings->address);
     if (rc < 0)
         return rc;
     audit->look.elsewhere = rc == 0;

@@ -52,6 +52,9 @@ struct probe {
     bool heard_fin;   /* keeps_open: the server's; ours stays, and its grace period begins there */
     uint16_t port;
     struct address address; /* its own */
+    /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none
+     * yet. */
+    uint64_t inode, server_inode;
     size_t sent;
     int64_t bytes, bytes_since_act;
     int64_t connected_us, heard_us, acted_us, ended_us;

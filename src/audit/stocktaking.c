@@ -1,6 +1,7 @@
 /* When stock is taken of the server's processes: before the first connection and after each round; and the
  * rounds that are played to check what grew. */
 #include "audit/audit_state.h"
+#include "audit/unix_side.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -24,12 +25,26 @@ static void note_failure(struct audit *audit, int rc)
         audit_fail(audit, "the descriptors of the server's processes could not be read", -rc);
 }
 
+/* Returns as stock_take(). */
+static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
+{
+    int rc = stock_take(server, audit->witness, audit->settings->port, stock);
+    if (rc == 0 && audit_is_unix(audit->settings)) {
+        rc = -EINTR;
+        for (int i = 0; i < AUDIT_LOOKS_TRIED && rc == -EINTR; i++)
+            rc = unix_side_mark(audit->settings, audit->probes, audit->started, stock);
+    }
+    if (rc != 0)
+        stock_free(stock);
+    return rc;
+}
+
 /* ---- before ---- */
 
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = stock_take(server, audit->witness, audit->settings->port, &stock);
+    int rc = take_stock(audit, server, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
     return rc;
@@ -43,7 +58,7 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc = stock_take(&server, audit->witness, audit->settings->port, &stock);
+        rc = take_stock(audit, &server, &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
     server_processes_free(&server);

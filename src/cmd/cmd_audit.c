@@ -27,6 +27,7 @@ enum {
     NOT_GIVEN = -1,
     RESERVE = 32, /* descriptors that are no connections */
     HOUR_MS = 3600 * 1000,
+    NEVER_MS = INT32_MAX,
 };
 
 #define SETTING(member) offsetof(struct audit_options, settings.member)
@@ -172,10 +173,23 @@ static const struct option_table table = {
 
 /* ---- what goes together ---- */
 
+/* An order that is made of segments has none to make on a Unix socket. */
+static int check_unix(const struct audit_settings *settings)
+{
+    enum act act = audit_order_row(settings->order)->act;
+    if (!audit_is_unix(settings) || act == ACT_NONE || act == ACT_SHUTDOWN || act == ACT_CLOSE)
+        return EXIT_AS_EXPECTED;
+    diag_error(
+        "--order \"%s\": a Unix socket knows no RST, and drops nothing: must be half-close, client-first, "
+        "idle, never-close or eof-with-request",
+        audit_order_names[settings->order]);
+    return EXIT_USAGE;
+}
+
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
-    if (address_is_loopback(&settings->address) || options->runs) {
+    if (address_is_loopback(&settings->address) || options->runs || audit_is_unix(settings)) {
         settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
         return EXIT_AS_EXPECTED;
     }
@@ -200,8 +214,8 @@ static int check_limits(struct audit_settings *settings)
 {
     struct host_limits limits;
     host_limits_read(&limits);
-    settings->fin_timeout_ms = limits.fin_timeout_ms;
-    if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= limits.fin_timeout_ms) {
+    settings->fin_timeout_ms = audit_is_unix(settings) ? NEVER_MS : limits.fin_timeout_ms;
+    if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= settings->fin_timeout_ms) {
         diag_error(
             "--grace \"%s\": with client-first it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
             "kernel forgets the client's end: take --order half-close",
@@ -281,6 +295,8 @@ static int cmd_audit(int argc, char *argv[])
     diag_set_quiet(options.quiet);
     options.settings.order = (enum audit_order)options.order;
     int code = audit_target_take(options.target, &options.settings, &options.addresses);
+    if (code == EXIT_AS_EXPECTED)
+        code = check_unix(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
