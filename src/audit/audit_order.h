@@ -56,6 +56,13 @@ static inline bool audit_order_is_silent(const struct audit_order_row *row)
     return row->never_reads || row->act == ACT_DROP;
 }
 
+/* Whether the client's close_notify comes before its act, or is it, where there is TLS. */
+static inline bool audit_order_notifies(const struct audit_order_row *row)
+{
+    bool has_fin = row->act == ACT_SHUTDOWN || row->act == ACT_CLOSE;
+    return row->only_notifies || (has_fin && !row->skips_notify && !row->stops_in_handshake);
+}
+
 /* Never NULL for an order. */
 const struct audit_order_row *audit_order_row(enum audit_order order);
 

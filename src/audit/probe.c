@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -142,10 +141,7 @@ static bool note_server_end(struct probe *probe)
 /* The close_notify of TLS, before a FIN or alone. Returns 0 or a negative errno. */
 static int notify(struct probe *probe)
 {
-    const struct audit_order_row *order = order_of(probe);
-    bool has_fin = order->act == ACT_SHUTDOWN || order->act == ACT_CLOSE;
-    bool notifies = order->only_notifies || (has_fin && !order->skips_notify);
-    return probe->tls != NULL && notifies ? tls_notify(probe->tls) : 0;
+    return probe->tls != NULL && audit_order_notifies(order_of(probe)) ? tls_notify(probe->tls) : 0;
 }
 
 /* Returns whether it went well; else the probe has ended. */

@@ -8,6 +8,7 @@
 #include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
+#include "cmd/audit_through.h"
 #include "cmd/audit_tls.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
@@ -46,7 +47,7 @@ static const struct option_row rows[] = {
      .max = CONNS_MOST},
     {.name = "order",
      .value = "HOW",
-     .help = "what the client does, in six ways: see the man page",
+     .help = "what the client does: see the man page for all",
      .preset = "half-close",
      .more = "What the client does: half-close is shutdown(2), client-first close(2), abort an RST, idle "
              "nothing until the server closes, never-close nothing even then: it shows whether the server "
@@ -107,6 +108,21 @@ static const struct option_row rows[] = {
      .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
+    {.name = "through",
+     .value = "HOST:PORT",
+     .help = "audit a proxy instead: what does it pass on, and keep?",
+     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
+             "end meets each way in which a backend may end (close, half-close, RST, and staying open), with "
+             "data in flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, "
+             "--json, --csv, --junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(through)},
+    {.name = "as-backend",
+     .value = "PORT",
+     .help = "with --through: listen here, where the proxy forwards to",
+     .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_backend)},
     {.name = "run",
      .help = "start the server: the program and its words behind --",
      .more =
@@ -293,6 +309,8 @@ static int audit_and_tell(struct audit_options *options)
 
 static int cmd_audit(int argc, char *argv[])
 {
+    if (audit_through_is_meant(argc, argv))
+        return audit_through(argc, argv);
     struct program program = {.keeper = 0};
     struct audit_options options = {.until_ready_ms = 30000,
                                     .isolation = {.keeps_settings = true},

@@ -48,6 +48,8 @@ static const char *group_text(const struct audit_report *report, int group)
 {
     const char *of_unix =
         audit_is_unix(report->settings) ? audit_unix_group_text((enum audit_group)group) : NULL;
+    if (report->settings->tls != NULL && group == GROUP_EOF_READ)
+        return "everything is read, but for the FIN perhaps (Recv-Q 0 or 1): only close() is missing";
     return of_unix != NULL ? of_unix : groups[group];
 }
 
