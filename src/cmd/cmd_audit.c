@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
+#include "base/stop_signals.h"
 #include "cause/audit_causes.h"
 #include "cmd/audit_options.h"
 #include "cmd/audit_program.h"
@@ -275,6 +276,7 @@ static int audit_and_tell(struct audit_options *options)
     struct audit_report report = {.settings = &options->settings, .result = &result};
     struct cause_names names[GROUP_COUNT], resets = causes_of_resets();
     int rc = audit_run(&options->settings, diag_is_terminal() ? on_progress : NULL, NULL, &result);
+    stop_signals_release();
     diag_progress_clear();
     if (rc == -ENOENT) {
         diag_error("--order \"abort\": nobody listens on port %u in this network namespace, and what a "
@@ -337,14 +339,17 @@ static int cmd_audit(int argc, char *argv[])
         code = check_limits(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = audit_results_open(options.results);
-    if (code == EXIT_AS_EXPECTED)
+    if (code == EXIT_AS_EXPECTED) {
+        stop_signals_hold();
         code = audit_program_start(&options, &program);
+    }
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
         code = check_rights(&options.settings);
     }
     if (code == EXIT_AS_EXPECTED)
         code = audit_and_tell(&options);
+    stop_signals_release();
     audit_program_stop(&program);
     audit_results_close(options.results);
     free(options.request);
