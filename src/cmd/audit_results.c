@@ -10,9 +10,12 @@
 
 void audit_results_init(struct result_file *results)
 {
-    results[RESULT_CSV] = (struct result_file){.option = "csv", .print = audit_print_csv};
-    results[RESULT_JSON] = (struct result_file){.option = "json", .print = audit_print_json};
-    results[RESULT_JUNIT] = (struct result_file){.option = "junit", .print = audit_print_junit};
+    results[RESULT_CSV] =
+        (struct result_file){.option = "csv", .print = audit_print_csv, .print_all = audit_print_csv_of_all};
+    results[RESULT_JSON] = (struct result_file){
+        .option = "json", .print = audit_print_json, .print_all = audit_print_json_of_all};
+    results[RESULT_JUNIT] = (struct result_file){
+        .option = "junit", .print = audit_print_junit, .print_all = audit_print_junit_of_all};
 }
 
 static int count_on_stdout(const struct result_file *results)
@@ -53,13 +56,10 @@ void audit_results_close(struct result_file *results)
             output_close(results[i].out);
 }
 
-/* Returns 0, or a negative errno after telling. */
-static int write_result(struct result_file *result, const struct audit_report *report)
+/* It has been printed, with that result. Returns 0, or a negative errno after telling. */
+static int finish_result(struct result_file *result, int rc)
 {
-    if (result->out == NULL)
-        return 0;
     FILE *out = result->out;
-    int rc = result->print(out, report);
     if (rc != 0)
         diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
     if (rc != 0 || out == stdout)
@@ -74,8 +74,22 @@ int audit_results_write(struct result_file *results, bool quiet, const struct au
     bool failed = false;
     FILE *text = count_on_stdout(results) > 0 ? stderr : stdout;
     for (int i = 0; i < RESULT_COUNT; i++)
-        failed |= write_result(&results[i], report) != 0;
+        if (results[i].out != NULL)
+            failed |= finish_result(&results[i], results[i].print(results[i].out, report)) != 0;
     int rc = quiet ? 0 : audit_print_text(text, report);
+    if (rc != 0)
+        diag_error("cannot write %s: %s", output_name(text), strerror(-rc));
+    return failed || rc != 0 ? -1 : 0;
+}
+
+int audit_results_write_all(struct result_file *results, bool quiet, const struct audit_series *series)
+{
+    bool failed = false;
+    FILE *text = count_on_stdout(results) > 0 ? stderr : stdout;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        if (results[i].out != NULL)
+            failed |= finish_result(&results[i], results[i].print_all(results[i].out, series)) != 0;
+    int rc = quiet ? 0 : audit_print_text_of_all(text, series);
     if (rc != 0)
         diag_error("cannot write %s: %s", output_name(text), strerror(-rc));
     return failed || rc != 0 ? -1 : 0;
