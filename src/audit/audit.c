@@ -2,6 +2,7 @@
 
 #include "audit/audit_state.h"
 #include "audit/findings.h"
+#include "audit/owners.h"
 #include "audit/reference.h"
 #include "audit/tables_tell.h"
 #include "base/clock.h"
@@ -230,7 +231,7 @@ static int note_processes(struct audit *audit)
 
 static int begin(struct audit *audit)
 {
-    int rc = server_side_is_here(&audit->settings->address);
+    int rc = audit_is_unix(audit->settings) ? 1 : server_side_is_here(&audit->settings->address);
     if (rc < 0)
         return rc;
     audit->look.elsewhere = rc == 0;
@@ -251,8 +252,11 @@ static void finish(struct audit *audit)
     struct server_processes server;
     result->interrupted = audit->interrupted;
     server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
-    findings_conclude(result, audit->settings, &server);
+    int rc = owners_find(&server, audit->witness, result);
+    if (rc != 0)
+        audit_fail(audit, "who holds the server's ends could not be looked up", -rc);
     server_processes_free(&server);
+    findings_conclude(result, audit->settings);
     if (audit_outcome_of(result, audit->settings) == AUDIT_NO_VERDICT ||
         audit_outcome_of(result, audit->settings) == AUDIT_CLOSES)
         audit_check_growth(audit);

@@ -1,6 +1,7 @@
 /* When stock is taken of the server's processes: before the first connection and after each round; and the
  * rounds that are played to check what grew. */
 #include "audit/audit_state.h"
+#include "audit/unix_side.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 enum {
     PAUSE_US = 25000, /* between two readings of descriptors, twice as long each time */
     PAUSE_MAX_US = 800000,
-    CHECKED_AT_ONCE = 4, /* connections: what a pool grew to in the rounds has idle entries for so many */
 };
 
 bool audit_is_not_for_us(int64_t rc)
@@ -24,12 +24,26 @@ static void note_failure(struct audit *audit, int rc)
         audit_fail(audit, "the descriptors of the server's processes could not be read", -rc);
 }
 
+/* Returns as stock_take(). */
+static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
+{
+    int rc = stock_take(server, audit->witness, audit->settings->port, stock);
+    if (rc == 0 && audit_is_unix(audit->settings)) {
+        rc = -EINTR;
+        for (int i = 0; i < AUDIT_LOOKS_TRIED && rc == -EINTR; i++)
+            rc = unix_side_mark(audit->settings, audit->probes, audit->started, stock);
+    }
+    if (rc != 0)
+        stock_free(stock);
+    return rc;
+}
+
 /* ---- before ---- */
 
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = stock_take(server, audit->witness, audit->settings->port, &stock);
+    int rc = take_stock(audit, server, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
     return rc;
@@ -43,7 +57,7 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc = stock_take(&server, audit->witness, audit->settings->port, &stock);
+        rc = take_stock(audit, &server, &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
     server_processes_free(&server);
@@ -121,7 +135,6 @@ static bool is_told(const struct audit *audit)
 static bool play_check_round(struct audit *audit, int64_t conns)
 {
     struct audit_growth *growth = &audit->result->growth;
-    audit->at_once = CHECKED_AT_ONCE;
     audit_play(audit, conns);
     audit_note_fate(audit);
     if (audit_is_called_off(audit) || audit_has_no_future(audit) || !is_told(audit))
@@ -141,6 +154,7 @@ void audit_check_growth(struct audit *audit)
     int64_t conns = growth_check_conns(growth);
     if (audit_is_called_off(audit) || !growth_is_open(growth) || conns == 0)
         return;
+    audit->at_once = growth_check_at_once(growth);
     for (int i = 0; i < CHECK_ROUNDS && play_check_round(audit, conns); i++)
         continue;
 }

@@ -29,6 +29,7 @@ struct audit_options {
     struct audit_order_list orders;
     const char *send, *http, *method, *body;
     struct request_headers headers;
+    const char *through, *as_backend; /* a proxy: see audit_through.h */
     struct result_file results[RESULT_COUNT];
     bool allow_remote, quiet;
     char *request; /* owned */

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NEVER_MS = INT32_MAX };
+
 /* ---- which ones ---- */
 
 static int order_named(const char *name, size_t length)
@@ -66,10 +68,19 @@ int audit_orders_parse(const char *text, void *target, char *why, size_t why_siz
 
 /* ---- what they need ---- */
 
+/* What is made of segments has none to make on a Unix socket, and no window closes there. */
+static bool suits(const struct audit_order_row *row, const struct audit_settings *settings)
+{
+    bool is_of_tcp = row->act == ACT_ABORT || row->act == ACT_DROP || row->never_reads;
+    return !audit_is_unix(settings) || !is_of_tcp;
+}
+
 /* Returns why the order cannot be played, for a list of all; NULL: it can. */
 static const char *lack_of(enum audit_order order, const struct audit_settings *settings)
 {
     const struct audit_order_row *row = audit_order_row(order);
+    if (!suits(row, settings))
+        return "is of TCP";
     if (row->needs_request != NULL && settings->request == NULL)
         return "needs --http or --send";
     if (row->sends_half && settings->request_length < 2)
@@ -102,7 +113,11 @@ static int check_order(enum audit_order order, const struct audit_settings *sett
 {
     const struct audit_order_row *row = audit_order_row(order);
     const char *name = audit_order_names[order];
-    if (row->needs_request != NULL && settings->request == NULL)
+    if (!suits(row, settings))
+        diag_error("--order \"%s\": a Unix socket knows no RST and no window, and drops nothing: must be "
+                   "half-close, client-first, idle, never-close or eof-with-request",
+                   name);
+    else if (row->needs_request != NULL && settings->request == NULL)
         diag_error("--order %s needs --send FILE or --http PATH: %s", name, row->needs_request);
     else if (row->sends_half && settings->request_length < 2)
         diag_error("--order %s needs a request of two bytes or more: %s", name, row->needs_request);
@@ -148,7 +163,7 @@ int audit_orders_check(struct audit_options *options)
     struct audit_order_list *list = &options->orders;
     struct host_limits limits;
     host_limits_read(&limits);
-    options->settings.fin_timeout_ms = limits.fin_timeout_ms;
+    options->settings.fin_timeout_ms = audit_is_unix(&options->settings) ? NEVER_MS : limits.fin_timeout_ms;
     if (list->is_all)
         leave_out_what_lacks(list, &options->settings);
     for (int i = 0; i < list->count; i++) {

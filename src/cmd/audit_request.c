@@ -114,7 +114,8 @@ static void put_request(FILE *out, const struct audit_options *options, const ch
 {
     const struct request_headers *headers = &options->headers;
     fprintf(out, "%s %s HTTP/1.1\r\n", options->method != NULL ? options->method : "GET", options->http);
-    put_header(out, headers, "Host", options->settings.target);
+    put_header(out, headers, "Host",
+               audit_is_unix(&options->settings) ? "localhost" : options->settings.target);
     put_header(out, headers, "User-Agent", "tcpstorm");
     put_header(out, headers, "Accept", "*/*");
     for (int i = 0; i < headers->count; i++)

@@ -36,4 +36,13 @@ int audit_results_write(struct result_file *results, bool quiet, const struct au
 /* The same of several orders. */
 int audit_results_write_all(struct result_file *results, bool quiet, const struct audit_series *series);
 
+/* What audit_results_write() is made of, for a report of another kind. Whether a result is on stdout: */
+bool audit_results_use_stdout(const struct result_file *results);
+
+/* Something was printed, with that result. Returns 0, or -1 after telling. */
+int audit_result_told(FILE *out, int rc);
+
+/* The same of a result that is open, and closes it unless it is stdout. */
+int audit_result_close(struct result_file *result, int rc);
+
 #endif

@@ -8,6 +8,7 @@
 #include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
+#include "cmd/audit_through.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
@@ -136,6 +137,21 @@ static const struct option_row rows[] = {
      .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
+    {.name = "through",
+     .value = "HOST:PORT",
+     .help = "audit a proxy instead: what does it pass on, and keep?",
+     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
+             "end meets each way in which a backend may end (close, half-close, RST, and staying open), with "
+             "data in flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, "
+             "--json, --csv, --junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(through)},
+    {.name = "as-backend",
+     .value = "PORT",
+     .help = "with --through: listen here, where the proxy forwards to",
+     .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_backend)},
     {.name = "run",
      .help = "start the server: the program and its words behind --",
      .more =
@@ -201,7 +217,7 @@ static const struct option_table table = {
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
-    if (address_is_loopback(&settings->address) || options->runs) {
+    if (address_is_loopback(&settings->address) || options->runs || audit_is_unix(settings)) {
         settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
         return EXIT_AS_EXPECTED;
     }
@@ -239,6 +255,8 @@ static int check_limits(const struct audit_settings *settings)
 
 static int cmd_audit(int argc, char *argv[])
 {
+    if (audit_through_is_meant(argc, argv))
+        return audit_through(argc, argv);
     struct program program = {.keeper = 0};
     struct audit_options options = {.until_ready_ms = 30000,
                                     .isolation = {.keeps_settings = true},

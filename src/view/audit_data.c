@@ -124,15 +124,15 @@ int audit_print_json(FILE *out, const struct audit_report *report)
 const char audit_csv_header[] =
     "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n";
 
-void audit_put_csv_row(FILE *out, const struct audit_connection *connection)
+void audit_put_csv_row(FILE *out, const struct audit_connection *connection, bool has_states)
 {
     fprintf(out, "%d,%u,%s,%d,", connection->round + 1, connection->port, audit_class_name(connection->class),
             connection->before_act);
     if (connection->close_us >= 0)
         fprintf(out, "%.6f", (double)connection->close_us / 1e6);
     fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,", connection->bytes, audit_group_name(connection->group),
-            connection->server_seen ? tcp_state_name(connection->server_state) : "", connection->unread,
-            (int)connection->owner);
+            connection->server_seen && has_states ? tcp_state_name(connection->server_state) : "",
+            connection->unread, (int)connection->owner);
     printable_put_csv(out, connection->command);
     fprintf(out, ",%d\n", connection->held_to_the_end);
 }
@@ -141,6 +141,6 @@ int audit_print_csv(FILE *out, const struct audit_report *report)
 {
     fputs(audit_csv_header, out);
     for (int64_t i = 0; i < report->result->count; i++)
-        audit_put_csv_row(out, &report->result->connections[i]);
+        audit_put_csv_row(out, &report->result->connections[i], !audit_is_unix(report->settings));
     return view_flush(out);
 }

@@ -5,6 +5,7 @@
 #include "base/wrap.h"
 #include "view/audit_view.h"
 #include "view/view.h"
+#include "view/xml_text.h"
 
 #include <string.h>
 
@@ -164,7 +165,8 @@ int audit_print_csv_of_all(FILE *out, const struct audit_series *series)
     for (int i = 0; i < series->count; i++)
         for (int64_t k = 0; k < series->reports[i].result->count; k++) {
             fprintf(out, "%s,", audit_order_names[series->reports[i].settings->order]);
-            audit_put_csv_row(out, &series->reports[i].result->connections[k]);
+            audit_put_csv_row(out, &series->reports[i].result->connections[k],
+                              !audit_is_unix(series->reports[i].settings));
         }
     return view_flush(out);
 }
@@ -180,10 +182,10 @@ static int count_of(const struct audit_series *series, bool (*is)(enum audit_out
 static void put_skipped(FILE *out, const struct audit_series *series, const struct audit_untried *untried)
 {
     fputs("  <testcase classname=\"", out);
-    audit_put_xml(out, series->count > 0 ? series->reports[0].settings->target : "");
+    xml_put_text(out, series->count > 0 ? series->reports[0].settings->target : "");
     fprintf(out, "\" name=\"closes after %s\" time=\"0\">\n    <skipped message=\"",
             audit_order_names[untried->order]);
-    audit_put_xml(out, untried->why);
+    xml_put_text(out, untried->why);
     fputs("\"/>\n  </testcase>\n", out);
 }
 

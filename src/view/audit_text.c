@@ -3,6 +3,7 @@
 #include "base/wrap.h"
 #include "view/audit_view.h"
 #include "view/view.h"
+#include "view/xml_text.h"
 
 #include <string.h>
 
@@ -77,28 +78,6 @@ int audit_print_text(FILE *out, const struct audit_report *report)
 
 /* ---- JUnit ---- */
 
-void audit_put_xml(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            fputc((unsigned char)*text < ' ' && *text != '\n' ? '?' : *text, out);
-        }
-    }
-}
-
 bool audit_is_void(enum audit_outcome outcome)
 {
     return outcome == AUDIT_NO_VERDICT || outcome == AUDIT_INTERRUPTED;
@@ -116,11 +95,11 @@ void audit_put_testcase(FILE *out, const struct audit_report *report)
                           : audit_is_failure(report->outcome) ? "failure"
                                                               : "system-out";
     fputs("  <testcase classname=\"", out);
-    audit_put_xml(out, report->settings->target);
+    xml_put_text(out, report->settings->target);
     fprintf(out, "\" name=\"closes after %s\" time=\"%.3f\">\n", audit_order_names[report->settings->order],
             report->result->elapsed_s);
     fprintf(out, "    <%s>", element);
-    audit_put_xml(out, verdict.text);
+    xml_put_text(out, verdict.text);
     fprintf(out, "</%s>\n  </testcase>\n", element);
 }
 

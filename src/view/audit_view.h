@@ -21,6 +21,11 @@ struct audit_verdict {
 };
 struct audit_verdict audit_verdict_of(const struct audit_report *report);
 
+/* What ends of Unix sockets in that group have in common; NULL: what those of TCP have. */
+const char *audit_unix_group_text(enum audit_group group);
+/* Puts a verdict into the words of Unix sockets. */
+void audit_say_as_unix(char *text, size_t size);
+
 struct json_writer;
 
 /* Appends a sentence for each thing that grew. `holds_front`: the server holds connections of ours too. */
@@ -58,9 +63,8 @@ int audit_print_junit_of_all(FILE *out, const struct audit_series *series); /* a
 
 /* What the forms have in common. */
 extern const char audit_csv_header[];
-void audit_put_csv_row(FILE *out, const struct audit_connection *connection);
+void audit_put_csv_row(FILE *out, const struct audit_connection *connection, bool has_states);
 void audit_put_testcase(FILE *out, const struct audit_report *report);
-void audit_put_xml(FILE *out, const char *text);
 /* Whether the outcome says that something is wrong with the server, or nothing at all. */
 bool audit_is_failure(enum audit_outcome outcome);
 bool audit_is_void(enum audit_outcome outcome);
