@@ -20,7 +20,6 @@ enum {
     READS_AT_ONCE = 16,  /* then the others have their turn */
     RETRY_US = 10000,    /* of a connect() that found the accept queue full */
     BYTES_MAX = 1 << 20, /* of a server that sends for ever, so much is read after the act and no more */
-    SMALL_SEGMENT = 536, /* never_reads: the least that everybody takes (RFC 9293, 3.7.1) */
     LATE_STEPS = 10,     /* asks_late: so many moments before the end of the idle timeout, and behind it */
 };
 

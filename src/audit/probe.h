@@ -24,6 +24,8 @@ enum probe_phase {
     PROBE_PHASE_COUNT,
 };
 
+enum { SMALL_SEGMENT = 536 }; /* never_reads: the least that everybody takes (RFC 9293, 3.7.1) */
+
 enum probe_end { END_NONE, END_FIN, END_RESET, END_REFUSED, END_TIMED_OUT, END_FAILED };
 
 /* What the probes of one round share. */
@@ -57,10 +59,10 @@ struct probe {
     bool is_late;     /* asks_late: it waits for the moment of its second request, and hears nothing */
     bool is_deaf;     /* by a packet filter */
     /* Of a silent order, by looks at the tables: */
-    bool was_met;      /* the server's end has been there */
-    bool was_full;     /* never_reads: the server had data for it and no room */
-    bool left_orphan;  /* its process has closed, and the kernel still has data for the client */
-    int64_t let_go_us; /* 0: not seen */
+    bool was_met;     /* the server's end has been there */
+    bool was_full;    /* never_reads: the server had data for it and no room */
+    bool left_orphan; /* its process has closed, and the kernel still has data for the client */
+    int64_t stuck_since_us, let_go_us; /* 0: not seen */
     uint16_t port;
     struct address address; /* its own */
     /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none
