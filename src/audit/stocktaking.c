@@ -2,6 +2,7 @@
  * rounds that are played to check what grew. */
 #include "audit/audit_state.h"
 #include "base/clock.h"
+#include "kernel/process.h"
 
 #include <errno.h>
 
@@ -28,7 +29,7 @@ static void note_failure(struct audit *audit, int rc)
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = stock_take(server, audit->witness, audit->settings->port, &stock);
+    int rc = stock_take(server, audit->witness, audit->settings->port, NULL, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
     return rc;
@@ -36,15 +37,27 @@ int audit_take_first_stock(struct audit *audit, const struct server_processes *s
 
 /* ---- after a round ---- */
 
+static void note_room(struct audit_result *result, const struct server_processes *server)
+{
+    for (int i = 0; i < server->count; i++) {
+        int64_t left = process_descriptors_left(server->each[i]);
+        if (left >= 0 && (result->descriptors_left < 0 || left < result->descriptors_left))
+            result->descriptors_left = left;
+    }
+}
+
 static int read_stock(struct audit *audit)
 {
     struct server_processes server;
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc = stock_take(&server, audit->witness, audit->settings->port, &stock);
+        rc =
+            stock_take(&server, audit->witness, audit->settings->port, growth_newest(&audit->growth), &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
+    if (rc == 0)
+        note_room(audit->result, &server);
     server_processes_free(&server);
     return rc;
 }

@@ -235,7 +235,7 @@ static int audit_and_tell(struct audit_options *options)
         return EXIT_MACHINE;
     }
     for (int group = 0; group < GROUP_COUNT; group++) {
-        names[group] = causes_of_group((enum audit_group)group);
+        names[group] = causes_of_group((enum audit_group)group, &result);
         report.causes[group] = names[group].text;
     }
     report.reset_causes = resets.text;
