@@ -26,17 +26,6 @@ static void note_failure(struct audit *audit, int rc)
 
 /* ---- before ---- */
 
-int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
-{
-    struct stock stock;
-    int rc = stock_take(server, audit->witness, audit->settings->port, NULL, &stock);
-    if (rc == 0)
-        growth_begin(&audit->growth, &stock);
-    return rc;
-}
-
-/* ---- after a round ---- */
-
 static void note_room(struct audit_result *result, const struct server_processes *server)
 {
     for (int i = 0; i < server->count; i++) {
@@ -45,6 +34,19 @@ static void note_room(struct audit_result *result, const struct server_processes
             result->descriptors_left = left;
     }
 }
+
+int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
+{
+    struct stock stock;
+    int rc = stock_take(server, audit->witness, audit->settings->port, NULL, &stock);
+    if (rc == 0)
+        growth_begin(&audit->growth, &stock);
+    if (rc == 0)
+        note_room(audit->result, server);
+    return rc;
+}
+
+/* ---- after a round ---- */
 
 static int read_stock(struct audit *audit)
 {
@@ -56,8 +58,6 @@ static int read_stock(struct audit *audit)
             stock_take(&server, audit->witness, audit->settings->port, growth_newest(&audit->growth), &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
-    if (rc == 0)
-        note_room(audit->result, &server);
     server_processes_free(&server);
     return rc;
 }

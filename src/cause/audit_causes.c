@@ -35,12 +35,12 @@ static int64_t outgoing(const struct audit_growth *growth)
 /* What else of it there is to be seen, where it was looked for. */
 static bool fits(const struct fault_case *cause, enum audit_group group, const struct audit_result *result)
 {
-    enum { FULL = 2 }; /* descriptors left at most of a process for which accept() fails now and then */
+    enum { EACH = 2 }; /* descriptors at most that a connection takes */
     int64_t held = result->by_group[group];
     bool was_seen = result->ghost_sight == GHOSTS_SEEN && result->growth.rounds > 0;
     if (cause->descriptors_each > 1 && was_seen && outgoing(&result->growth) * 2 < held)
         return false;
-    if (cause->signature.fails_accept && result->descriptors_left > FULL)
+    if (cause->signature.fails_accept && result->descriptors_left > result->count * EACH)
         return false;
     return !cause->signature.on_one_path || held * 10 < result->audited * 9;
 }

@@ -20,14 +20,15 @@ static void each_group_has_the_causes_of_its_signature(void **state)
 static void a_cause_fits_all_that_was_seen(void **state)
 {
     (void)state;
-    struct audit_result result = {.audited = 100,
+    struct audit_result result = {.count = 100,
+                                  .audited = 100,
                                   .descriptors_left = 900,
                                   .ghost_sight = GHOSTS_SEEN,
                                   .by_group = {[GROUP_EOF_UNREAD] = 100, [GROUP_EOF_READ] = 100},
                                   .growth = {.rounds = 1}};
     expect_causes(GROUP_EOF_UNREAD, &result, "paused-read, bounded-pool");
     expect_causes(GROUP_EOF_READ, &result, "ignore-eof");
-    result.descriptors_left = 1;
+    result.descriptors_left = 20;
     result.growth.count = 1;
     result.growth.rows[0] = (struct growth_row){.kind = STOCK_TCP_OUTGOING, .count = 98};
     expect_causes(GROUP_EOF_UNREAD, &result, "paused-read, bounded-pool, emfile");
