@@ -339,7 +339,7 @@ static bool has_nothing_to_meet(const struct audit *audit)
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result)
 {
-    *result = (struct audit_result){.count = 0};
+    *result = (struct audit_result){.descriptors_left = -1};
     struct audit audit = {.settings = settings,
                           .progress = progress,
                           .context = context,

@@ -163,7 +163,9 @@ struct audit_result {
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */
-    struct audit_growth growth;             /* where ghost_sight is GHOSTS_SEEN; else all 0 */
+    int64_t descriptors_left; /* that the process might open, before the audit, which had the fewest left; -1:
+                                 not known */
+    struct audit_growth growth; /* where ghost_sight is GHOSTS_SEEN; else all 0 */
     bool sees_every_pid;  /* it is not in a PID namespace of its own, outside of which there may be owners */
     int64_t closed_calls; /* of threads that are in a call on a descriptor that is closed; at least */
     pid_t caller;         /* a process that has such threads */
