@@ -86,7 +86,8 @@ static int64_t read_ghosts(struct audit *audit)
 static int64_t wait_for_ghosts(struct audit *audit)
 {
     int64_t before = audit->round > 0 ? audit->result->ghosts_after[audit->round - 1] : 0;
-    int64_t grace_us = audit->settings->order == AUDIT_ABORT ? 0 : audit->settings->grace_ms * 1000;
+    bool is_abort = audit_order_row(audit->settings->order)->act == ACT_ABORT;
+    int64_t grace_us = is_abort ? 0 : audit->settings->grace_ms * 1000;
     int64_t until_us = monotonic_us() + grace_us, pause_us = GHOST_PAUSE_US, ghosts;
     ghosts_renew(&audit->ghosts);
     ghosts = read_ghosts(audit);

@@ -81,6 +81,8 @@ static int note_socket(void *context, const struct socket_entry *entry)
         sight->server_seen = true;
         sight->server_state = entry->state;
         sight->unread = entry->unread;
+        sight->unsent = entry->unsent;
+        sight->needs_window = entry->needs_window;
         sight->inode = entry->inode;
     }
     return 0;

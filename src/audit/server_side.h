@@ -11,7 +11,8 @@
 struct audit_sight {
     bool own_seen, server_seen;
     enum tcp_state own_state, server_state;
-    uint32_t unread;
+    uint32_t unread, unsent;
+    bool needs_window;
     uint64_t inode;
 };
 

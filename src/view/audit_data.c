@@ -68,6 +68,30 @@ static void put_server(struct json_writer *w, const struct audit_result *result)
     json_close(w, '}');
 }
 
+/* Of orders that compare, or ask again. */
+static void put_requests(struct json_writer *w, const struct audit_report *report)
+{
+    const struct audit_order_row *order = audit_order_row(report->settings->order);
+    const struct audit_result *result = report->result;
+    if (order->fin_with_request && result->reply_bytes >= 0)
+        json_integer(w, "reply_bytes", result->reply_bytes);
+    if (result->idle_us >= 0)
+        json_number(w, "idle_timeout_s", (double)result->idle_us / 1e6);
+    if (report->settings->expect_idle_ms > 0)
+        json_number(w, "expected_idle_timeout_s", (double)report->settings->expect_idle_ms / 1e3);
+    if (order->never_reads)
+        json_integer(w, "orphans", result->orphans);
+    if (!order->asks_again && !order->asks_late)
+        return;
+    json_open(w, "later_requests", '{');
+    json_integer(w, "sent", result->later.sent);
+    json_integer(w, "answered", result->later.answered);
+    json_integer(w, "lost", result->later.lost);
+    json_integer(w, "silent", result->later.silent);
+    json_integer(w, "not_kept_alive", result->later.not_kept);
+    json_close(w, '}');
+}
+
 int audit_print_json(FILE *out, const struct audit_report *report)
 {
     struct json_writer w = {.out = out};
@@ -84,12 +108,10 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_counts(&w, report);
     put_times(&w, report->result);
     put_server(&w, report->result);
-    if (settings->order == AUDIT_EOF_WITH_REQUEST)
-        json_integer(&w, "reply_bytes", report->result->reply_bytes);
+    put_requests(&w, report);
     json_integer(&w, "audited", report->result->audited);
     json_string(&w, "outcome", audit_outcome_name(report->outcome));
-    if (report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES ||
-        report->outcome == AUDIT_CLOSES) /* else nothing is said of it */
+    if (report->outcome <= AUDIT_LOSES || report->outcome == AUDIT_OFF_TIME) /* else nothing is said of it */
         json_boolean(&w, "leaks", report->outcome == AUDIT_LEAKS);
     json_string(&w, "verdict", audit_verdict_of(report).text);
     json_close(&w, '}');

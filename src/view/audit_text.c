@@ -102,9 +102,8 @@ static void put_xml(FILE *out, const char *text)
 int audit_print_junit(FILE *out, const struct audit_report *report)
 {
     struct audit_verdict verdict = audit_verdict_of(report);
-    bool fails =
-        report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES || report->outcome == AUDIT_ENDED;
     bool is_void = report->outcome == AUDIT_NO_VERDICT || report->outcome == AUDIT_INTERRUPTED;
+    bool fails = !is_void && report->outcome != AUDIT_CLOSES;
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpstorm audit\" tests=\"1\" "
             "failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n  <testcase classname=\"",
