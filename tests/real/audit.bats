@@ -165,7 +165,7 @@ serve_postgres() { # NAME TIMEOUT
   chown postgres "$dir/data"
   chmod 700 "$dir/data"
   setpriv --reuid postgres --regid postgres --clear-groups "${bin%/*}/initdb" -D "$dir/data" -A trust --no-sync >"$dir/initdb" 2>&1 3>&-
-  serve "$1" "$("$bin" -V | cut -d' ' -f3)" as_user postgres "$bin" -D "$dir/data" -c listen_addresses=127.0.0.1 -p "$port" \
+  serve "$1" "$("$bin" -V | cut -d' ' -f3)" setpriv --reuid postgres --regid postgres --clear-groups "$bin" -D "$dir/data" -c listen_addresses=127.0.0.1 -p "$port" \
     -c unix_socket_directories="$dir/data" -c fsync=off -c authentication_timeout="$2"
 }
 

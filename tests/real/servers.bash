@@ -18,6 +18,8 @@ setup() {
   mkdir -m 777 "$dir/data"
   server_pid='' backend_pid=''
   watcher=()
+  ordinary=()
+  ((EUID != 0)) || ordinary=(setpriv --reuid nobody --regid nogroup --clear-groups)
 }
 
 teardown() {
@@ -70,27 +72,21 @@ free_port() {
 }
 
 is_listening() {
-  [[ -n $(ss -Htln "sport = :$port") ]]
+  [[ -n $(ss -Htln "sport = :$port") ]] || is_over "$server_pid"
 }
 
-# serve NAME VERSION COMMAND...: in the background, until it listens on $port.
+# serve NAME VERSION COMMAND...: in the background, until it listens on $port. "${ordinary[@]}" before the command takes
+# root's rights from it.
 serve() {
   name=$1 version=$2
   shift 2
   "$@" >"$dir/server.log" 2>&1 3>&- </dev/null &
   server_pid=$!
-  if ! wait_until 20 is_listening; then
+  if ! wait_until 20 is_listening || is_over "$server_pid"; then
     say "$name does not listen:"
     tail -n 20 "$dir/server.log"
     return 1
   fi
-}
-
-# as_user NAME COMMAND...: with no rights but those of that user.
-as_user() {
-  local user=$1
-  shift
-  exec setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups "$@"
 }
 
 # A row of the table.
