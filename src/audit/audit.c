@@ -2,6 +2,7 @@
 
 #include "audit/audit_state.h"
 #include "audit/findings.h"
+#include "audit/owners.h"
 #include "audit/reference.h"
 #include "audit/tables_tell.h"
 #include "base/clock.h"
@@ -108,10 +109,10 @@ static void on_tell(evutil_socket_t fd, short what, void *context)
     struct audit *audit = context;
     const int64_t *in_phase = audit_crowd(audit)->in_phase;
     int64_t over = in_phase[PROBE_ENDED], acted = in_phase[PROBE_ACTED] + in_phase[PROBE_WAITED] + over;
-    if (acted < audit->settings->conns)
-        audit->progress(audit->context, "opening and closing", acted, audit->settings->conns);
+    if (acted < audit->round_conns)
+        audit->progress(audit->context, "opening and closing", acted, audit->round_conns);
     else
-        audit->progress(audit->context, "closed by the server", over, audit->settings->conns);
+        audit->progress(audit->context, "closed by the server", over, audit->round_conns);
     audit_start_timer(audit, audit->teller, TELL_EVERY_US);
 }
 
@@ -155,7 +156,7 @@ void audit_let_pass(struct audit *audit, int64_t wait_us)
 
 /* ---- a round ---- */
 
-static void play(struct audit *audit)
+void audit_play(struct audit *audit, int64_t conns)
 {
     *audit_crowd(audit) = (struct probe_crowd){.settings = audit->settings,
                                                .base = audit->base,
@@ -164,7 +165,8 @@ static void play(struct audit *audit)
                                                .late_span_us = audit->reference.idle_span_us,
                                                .on_change = on_change,
                                                .context = audit};
-    audit->round_first = (int64_t)audit->round * audit->settings->conns;
+    audit->round_first = audit->started;
+    audit->round_conns = conns;
     audit->round_began_us = audit->room_us = monotonic_us();
     audit->opened_us = 0;
     audit->opener_pause_us = AUDIT_PAUSE_MIN_US;
@@ -190,7 +192,7 @@ static void note_watched(struct audit *audit, int64_t now_us)
 
 static void play_round(struct audit *audit)
 {
-    play(audit);
+    audit_play(audit, audit->settings->conns);
     int64_t now_us = monotonic_us();
     int rc = take_look(audit);
     if (rc != 0)
@@ -203,7 +205,7 @@ static void play_round(struct audit *audit)
         return;
     audit_note_fate(audit);
     if (!audit_has_no_future(audit))
-        audit_note_ghosts(audit);
+        audit_take_stock(audit);
     audit_note_crash(audit); /* it takes a moment from the last socket of a process to its end */
 }
 
@@ -220,7 +222,7 @@ static int note_processes(struct audit *audit)
     memcpy(audit->result->listener_command, process_command(audit->result->listener).text,
            sizeof audit->result->listener_command);
     audit->life = server_life_new(&server);
-    rc = audit->life == NULL ? -ENOMEM : rc == 0 ? ghosts_begin(&audit->ghosts, &server) : rc;
+    rc = audit->life == NULL ? -ENOMEM : rc == 0 ? audit_take_first_stock(audit, &server) : rc;
     server_processes_free(&server);
     if (rc == 0)
         audit->result->ghost_sight = GHOSTS_SEEN;
@@ -229,7 +231,7 @@ static int note_processes(struct audit *audit)
 
 static int begin(struct audit *audit)
 {
-    int rc = server_side_is_here(&audit->settings->address);
+    int rc = audit_is_unix(audit->settings) ? 1 : server_side_is_here(&audit->settings->address);
     if (rc < 0)
         return rc;
     audit->look.elsewhere = rc == 0;
@@ -249,10 +251,17 @@ static void finish(struct audit *audit)
     struct audit_result *result = audit->result;
     struct server_processes server;
     result->interrupted = audit->interrupted;
-    result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;
     server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
-    findings_conclude(result, audit->settings, &server);
+    int rc = owners_find(&server, audit->witness, result);
+    if (rc != 0)
+        audit_fail(audit, "who holds the server's ends could not be looked up", -rc);
     server_processes_free(&server);
+    findings_conclude(result, audit->settings);
+    if (audit_outcome_of(result, audit->settings) == AUDIT_NO_VERDICT ||
+        audit_outcome_of(result, audit->settings) == AUDIT_CLOSES)
+        audit_check_growth(audit);
+    result->interrupted = audit->interrupted;
+    result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;
 }
 
 static bool make_events(struct audit *audit)
@@ -274,10 +283,11 @@ static int make(struct audit *audit)
     audit->witness = witness_choose(0, &error);
     if (audit->witness == NULL)
         return error < 0 ? error : -ENOTSUP;
-    audit->count = audit->settings->conns * audit->settings->repeat;
-    audit->probes = calloc((size_t)audit->count, sizeof *audit->probes);
-    audit->look.sights = calloc((size_t)audit->count, sizeof *audit->look.sights);
-    audit->result->connections = calloc((size_t)audit->count, sizeof *audit->result->connections);
+    size_t asked = (size_t)(audit->settings->conns * audit->settings->repeat);
+    size_t most = asked + (size_t)audit->settings->conns * CHECK_ROUNDS;
+    audit->probes = calloc(most, sizeof *audit->probes);
+    audit->look.sights = calloc(most, sizeof *audit->look.sights);
+    audit->result->connections = calloc(asked, sizeof *audit->result->connections);
     bool has_all = audit->probes != NULL && audit->look.sights != NULL && audit->result->connections != NULL;
     return has_all && make_events(audit) ? 0 : -ENOMEM;
 }
@@ -300,7 +310,7 @@ static void unmake(struct audit *audit)
     if (audit->base != NULL)
         event_base_free(audit->base);
     server_life_free(audit->life);
-    ghosts_end(&audit->ghosts);
+    growth_free(&audit->growth);
     free(audit->probes);
     free(audit->look.sights);
 }

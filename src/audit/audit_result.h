@@ -3,6 +3,7 @@
 #ifndef AUDIT_AUDIT_RESULT_H
 #define AUDIT_AUDIT_RESULT_H
 
+#include "audit/audit_growth.h"
 #include "audit/audit_settings.h"
 #include "kernel/tcp_state.h"
 
@@ -36,7 +37,9 @@ enum audit_group {
     GROUP_NO_OWNER,      /* never accepted */
     GROUP_EOF_UNREAD,    /* Recv-Q >= 1 */
     GROUP_EOF_READ,      /* everything read, only close() is missing */
-    GROUP_OTHER_PROCESS, /* CLOSE_WAIT, held by a process that does not listen */
+    GROUP_OTHER_PROCESS, /* CLOSE_WAIT, held by processes that inherited it and do not serve it */
+    GROUP_NO_DESCRIPTOR, /* in any state; no process has a descriptor: a call on it goes on, or it is on its
+                            way from one process to another */
     GROUP_GHOST,         /* descriptors of connections that are in no table */
     GROUP_OPEN,          /* ESTABLISHED: nobody has closed */
     GROUP_SHUT_DOWN,     /* FIN_WAIT2 with a descriptor: shutdown(SHUT_WR), and no close() */
@@ -47,17 +50,28 @@ enum audit_group {
 /* "eof_unread". */
 const char *audit_group_name(enum audit_group group);
 
+/* How a process came by a connection that it holds; of several that hold it, which one is its owner. */
+enum audit_owner_role {
+    OWNER_UNKNOWN,  /* not looked for, or it may not be looked into */
+    OWNER_ACCEPTED, /* it listens, or nobody is known to */
+    OWNER_GIVEN,  /* it does not listen, and was there before: it was handed over in a message (SCM_RIGHTS) */
+    OWNER_CHILD,  /* it was started later, and has this one only: the child that serves it, or an heir */
+    OWNER_HEIR,   /* it was started later, and inherited what was open at the time */
+    OWNER_NOBODY, /* every process was looked into, and none has it */
+};
+
 /* One connection, when all is over. */
 struct audit_connection {
     int round;
     enum audit_class class;
-    bool before_act;  /* it ended before the client did anything to it */
-    bool requested;   /* the server had been sent the whole request */
-    int64_t close_us; /* from the client's act to the server's; -1: not seen */
-    int64_t idle_us;  /* from the last byte, or the handshake, to the server's FIN; -1: not seen */
-    int64_t bytes;    /* received */
-    int error;        /* CLASS_FAILED: errno */
-    uint16_t port;    /* of the client's end; 0: it never had one */
+    bool before_act;                /* it ended before the client did anything to it */
+    bool requested;                 /* the server had been sent the whole request */
+    int64_t begun_us, connected_us; /* on the clock of monotonic_us(): when it was opened; 0: never */
+    int64_t close_us;               /* from the client's act to the server's; -1: not seen */
+    int64_t idle_us; /* from the last byte, or the handshake, to the server's FIN; -1: not seen */
+    int64_t bytes;   /* received */
+    int error;       /* CLASS_FAILED: errno */
+    uint16_t port;   /* of the client's end; 0: it never had one */
     /* The server's end, where it was held and is on this machine: */
     bool server_seen;
     enum tcp_state server_state;
@@ -65,7 +79,7 @@ struct audit_connection {
     uint64_t inode;
     pid_t owner;      /* 0: not known */
     char command[16]; /* of the owner; "" when not known */
-    bool owner_listens;
+    enum audit_owner_role role;
     enum audit_group group;
     bool held_to_the_end; /* it was still there when the last round was over */
 };
@@ -149,6 +163,10 @@ struct audit_result {
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */
+    struct audit_growth growth;             /* where ghost_sight is GHOSTS_SEEN; else all 0 */
+    bool sees_every_pid;  /* it is not in a PID namespace of its own, outside of which there may be owners */
+    int64_t closed_calls; /* of threads that are in a call on a descriptor that is closed; at least */
+    pid_t caller;         /* a process that has such threads */
     enum audit_fate fate;
     struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
     const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */

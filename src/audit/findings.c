@@ -1,5 +1,6 @@
 #include "audit/findings.h"
 
+#include "audit/growth.h"
 #include "audit/tables_tell.h"
 
 #include <stdlib.h>
@@ -24,11 +25,17 @@ const char *audit_class_name(enum audit_class class)
 const char *audit_group_name(enum audit_group group)
 {
     static const char *const names[] = {
-        [GROUP_NONE] = "none",           [GROUP_FROM_AFAR] = "from_afar",
-        [GROUP_NO_OWNER] = "no_owner",   [GROUP_EOF_UNREAD] = "eof_unread",
-        [GROUP_EOF_READ] = "eof_read",   [GROUP_OTHER_PROCESS] = "other_process",
-        [GROUP_GHOST] = "ghost",         [GROUP_OPEN] = "open",
-        [GROUP_SHUT_DOWN] = "shut_down", [GROUP_STALLED] = "stalled",
+        [GROUP_NONE] = "none",
+        [GROUP_FROM_AFAR] = "from_afar",
+        [GROUP_NO_OWNER] = "no_owner",
+        [GROUP_EOF_UNREAD] = "eof_unread",
+        [GROUP_EOF_READ] = "eof_read",
+        [GROUP_OTHER_PROCESS] = "other_process",
+        [GROUP_GHOST] = "ghost",
+        [GROUP_OPEN] = "open",
+        [GROUP_SHUT_DOWN] = "shut_down",
+        [GROUP_STALLED] = "stalled",
+        [GROUP_NO_DESCRIPTOR] = "no_descriptor",
     };
     return names[group];
 }
@@ -172,6 +179,8 @@ static void file(struct audit_connection *connection, const struct probe *probe,
         .class = class_of(probe, settings, sight, server_is_here, now_us),
         .before_act = probe->before_act,
         .requested = settings->request != NULL && probe->sent == settings->request_length,
+        .begun_us = probe->begun_us,
+        .connected_us = probe->connected_us,
         .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
         .idle_us = probe->end == END_FIN ? probe_idle_us(probe) : -1,
         .bytes = probe->bytes,
@@ -302,7 +311,7 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
 /* ---- all of them ---- */
 
 static enum audit_group group_of(const struct audit_connection *connection,
-                                 const struct audit_settings *settings, const struct server_processes *server)
+                                 const struct audit_settings *settings)
 {
     if (!is_held(connection))
         return GROUP_NONE;
@@ -310,11 +319,13 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_NO_OWNER;
     if (!connection->server_seen)
         return GROUP_FROM_AFAR;
+    if (connection->role == OWNER_NOBODY)
+        return GROUP_NO_DESCRIPTOR;
     if (audit_order_row(settings->order)->never_reads && connection->unsent > 0)
         return GROUP_STALLED;
     if (connection->server_state != STATE_CLOSE_WAIT)
         return connection->server_state == STATE_ESTABLISHED ? GROUP_OPEN : GROUP_SHUT_DOWN;
-    if (server->listening > 0 && connection->owner != 0 && !connection->owner_listens)
+    if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
     return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
@@ -429,16 +440,14 @@ static bool is_out_of_sight(const struct audit_result *result, const struct audi
            !connection->before_act && connection->class == CLASS_CLOSED;
 }
 
-void findings_conclude(struct audit_result *result, const struct audit_settings *settings,
-                       const struct server_processes *server)
+void findings_conclude(struct audit_result *result, const struct audit_settings *settings)
 {
     result->asked = settings->conns * settings->repeat;
-    server_side_owners(server, result->connections, result->count);
     for (int64_t i = 0; i < result->count; i++) {
         struct audit_connection *connection = &result->connections[i];
         if (is_out_of_sight(result, settings, connection))
             connection->class = CLASS_UNKNOWN;
-        connection->group = group_of(connection, settings, server);
+        connection->group = group_of(connection, settings);
         result->by_class[connection->class]++;
         if (connection->group != GROUP_NONE)
             result->by_group[connection->group]++;
@@ -499,12 +508,12 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_NO_VERDICT;
     if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         return AUDIT_ENDED;
-    if (leaks(result, settings))
+    if (leaks(result, settings) || growth_is_leak(&result->growth))
         return AUDIT_LEAKS;
     if (result->by_class[CLASS_REPLY_LOST] > 0)
         return AUDIT_LOSES;
     if (has_no_reference(result, settings) || result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 ||
-        !audit_is_enough(result))
+        !audit_is_enough(result) || growth_is_open(&result->growth))
         return AUDIT_NO_VERDICT;
     return is_off_time(result, settings) ? AUDIT_OFF_TIME : AUDIT_CLOSES;
 }

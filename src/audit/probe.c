@@ -3,11 +3,13 @@
 #include "base/clock.h"
 #include "kernel/act.h"
 #include "kernel/ghost.h"
+#include "kernel/unix_diag.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -16,6 +18,7 @@ enum {
     REPLY_US = 2000000, /* for the first byte of it; and for all of it: a stream has no end to wait for */
     READ_SIZE = 16384,
     READS_AT_ONCE = 16,  /* then the others have their turn */
+    RETRY_US = 10000,    /* of a connect() that found the accept queue full */
     BYTES_MAX = 1 << 20, /* of a server that sends for ever, so much is read after the act and no more */
     SMALL_SEGMENT = 536, /* never_reads: the least that everybody takes (RFC 9293, 3.7.1) */
     LATE_STEPS = 10,     /* asks_late: so many moments before the end of the idle timeout, and behind it */
@@ -71,7 +74,7 @@ static void end(struct probe *probe, enum probe_end how, int error)
  * came about here, and says nothing of the server. */
 static void end_by_error(struct probe *probe, int error)
 {
-    bool is_over = is_ghost(probe->fd);
+    bool is_over = audit_is_unix(settings_of(probe)) || is_ghost(probe->fd);
     bool says_reset = error == ECONNRESET || error == EPIPE || error == ENOTCONN;
     end(probe,
         is_over && says_reset           ? END_RESET
@@ -117,6 +120,18 @@ bool probe_is_forgotten(const struct probe *probe, const struct audit_settings *
 
 /* ---- the client's act ---- */
 
+/* Of a Unix socket: once the client's end is closed nothing leads to the server's any more. Returns likewise.
+ */
+static bool note_server_end(struct probe *probe)
+{
+    if (!audit_is_unix(settings_of(probe)) || !order_of(probe)->tables_tell)
+        return true;
+    int rc = unix_diag_peer(probe->inode, &probe->server_inode);
+    if (rc != 0)
+        end(probe, END_FAILED, -rc);
+    return rc == 0;
+}
+
 /* Returns whether it went well; else the probe has ended. */
 static bool do_to(struct probe *probe)
 {
@@ -140,7 +155,7 @@ static bool do_to(struct probe *probe)
 static void act(struct probe *probe)
 {
     int64_t now_us = monotonic_us();
-    if (!do_to(probe))
+    if (!note_server_end(probe) || !do_to(probe))
         return;
     probe->acted_us = probe->crowd->acted_us = now_us;
     probe->due_us = now_us + settings_of(probe)->grace_ms * 1000;
@@ -311,6 +326,12 @@ static int note_own_end(struct probe *probe)
 {
     struct sockaddr_storage own;
     socklen_t length = sizeof own;
+    struct stat socket;
+    if (audit_is_unix(settings_of(probe))) {
+        int rc = fstat(probe->fd, &socket);
+        probe->inode = rc == 0 ? socket.st_ino : 0;
+        return rc == 0 ? 0 : errno;
+    }
     if (getsockname(probe->fd, (struct sockaddr *)&own, &length) != 0)
         return errno;
     address_from_sockaddr(&own, &probe->address, &probe->port);
@@ -320,7 +341,7 @@ static int note_own_end(struct probe *probe)
 /* Where nobody listens and the port is one that the kernel hands out, connect() can meet itself. */
 static bool is_to_itself(const struct probe *probe)
 {
-    return probe->port == settings_of(probe)->port &&
+    return !audit_is_unix(settings_of(probe)) && probe->port == settings_of(probe)->port &&
            address_equal(&probe->address, &settings_of(probe)->address);
 }
 
@@ -334,7 +355,7 @@ static void end_to_itself(struct probe *probe)
 
 static enum probe_end end_of_connect(int error)
 {
-    return error == ECONNREFUSED                                                 ? END_REFUSED
+    return error == ECONNREFUSED || error == ENOENT                              ? END_REFUSED
            : error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH ? END_TIMED_OUT
            : error == ECONNRESET                                                 ? END_RESET
                                                                                  : END_FAILED;
@@ -383,6 +404,43 @@ static void on_event(evutil_socket_t fd, short what, void *context)
         drain(probe);
 }
 
+/* ---- connect ---- */
+
+static int call_connect(const struct probe *probe)
+{
+    const struct audit_settings *settings = settings_of(probe);
+    struct sockaddr_storage to;
+    if (audit_is_unix(settings))
+        return connect(probe->fd, (const struct sockaddr *)&settings->unix_place.address,
+                       settings->unix_place.length);
+    socklen_t length = address_to_sockaddr(&settings->address, settings->port, &to);
+    return connect(probe->fd, (struct sockaddr *)&to, length);
+}
+
+/* Where the accept queue of a Unix socket is full, connect() does not wait in the background: it is EAGAIN.
+ */
+static void try_to_connect(struct probe *probe)
+{
+    int error = call_connect(probe) == 0 ? 0 : errno;
+    bool is_full = error == EAGAIN && audit_is_unix(settings_of(probe));
+    int64_t retry_us = monotonic_us() + RETRY_US;
+    if (error != 0 && error != EINPROGRESS && !is_full) {
+        end(probe, error == ECONNREFUSED || error == ENOENT ? END_REFUSED : END_FAILED, error);
+        return;
+    }
+    if (set_timer(probe, is_full && retry_us < probe->due_us ? retry_us : probe->due_us) &&
+        (is_full || hear(probe, EV_WRITE, on_event)) && probe->phase == PROBE_NONE)
+        enter(probe, PROBE_CONNECTING);
+}
+
+static void end_connecting(struct probe *probe)
+{
+    if (audit_is_unix(settings_of(probe)) && monotonic_us() < probe->due_us)
+        try_to_connect(probe);
+    else
+        end(probe, END_TIMED_OUT, ETIMEDOUT);
+}
+
 /* ---- time ---- */
 
 /* Who sends in the latter half of the grace period is at work, and has it once more; but a byte now and then
@@ -406,7 +464,7 @@ static void on_timer(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct probe *probe = context;
     if (probe->phase == PROBE_CONNECTING)
-        end(probe, END_TIMED_OUT, ETIMEDOUT);
+        end_connecting(probe);
     else if (probe->phase == PROBE_TALKING)
         go_on(probe);
     else if (probe->phase == PROBE_ACTED)
@@ -441,10 +499,10 @@ static void take_little(int fd)
 void probe_start(struct probe *probe, struct probe_crowd *crowd)
 {
     const struct audit_settings *settings = crowd->settings;
-    struct sockaddr_storage to;
-    socklen_t length = address_to_sockaddr(&settings->address, settings->port, &to);
+    int family = audit_is_unix(settings) ? AF_UNIX : settings->address.family;
     begin(probe, crowd);
-    int fd = socket(settings->address.family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    probe->due_us = monotonic_us() + settings->connect_timeout_ms * 1000;
+    int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         end(probe, END_FAILED, errno);
         return;
@@ -453,11 +511,6 @@ void probe_start(struct probe *probe, struct probe_crowd *crowd)
     event_assign(&probe->io, crowd->base, fd, EV_WRITE, on_event, probe);
     if (audit_order_row(settings->order)->never_reads)
         take_little(fd);
-    if (connect(fd, (struct sockaddr *)&to, length) != 0 && errno != EINPROGRESS) {
-        end(probe, errno == ECONNREFUSED ? END_REFUSED : END_FAILED, errno);
-        return;
-    }
-    if (set_timer(probe, monotonic_us() + settings->connect_timeout_ms * 1000) &&
-        hear(probe, EV_WRITE, on_event))
-        enter(probe, PROBE_CONNECTING);
+    probe->begun_us = monotonic_us();
+    try_to_connect(probe);
 }

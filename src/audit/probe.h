@@ -63,10 +63,13 @@ struct probe {
     int64_t let_go_us; /* 0: not seen */
     uint16_t port;
     struct address address; /* its own */
-    size_t sent;            /* of the present request */
-    int64_t asked;          /* requests, the present one included */
+    /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none
+     * yet. */
+    uint64_t inode, server_inode;
+    size_t sent;   /* of the present request */
+    int64_t asked; /* requests, the present one included */
     int64_t bytes, bytes_since_ask, bytes_since_act;
-    int64_t connected_us, asked_us, heard_us, acted_us, ended_us;
+    int64_t begun_us, connected_us, asked_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */
 };
 

@@ -43,7 +43,7 @@ static int make_http_request(struct audit_options *options)
     }
     if (asprintf(&options->request,
                  "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tcpstorm\r\nAccept: */*\r\n\r\n", options->http,
-                 options->settings.target) < 0) {
+                 audit_is_unix(&options->settings) ? "localhost" : options->settings.target) < 0) {
         diag_error("out of memory");
         return EXIT_MACHINE;
     }

@@ -5,8 +5,10 @@
 #include "base/options.h"
 #include "cause/audit_causes.h"
 #include "cmd/audit_options.h"
+#include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
+#include "cmd/audit_through.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
@@ -27,6 +29,7 @@ enum {
     NOT_GIVEN = -1,
     RESERVE = 32, /* descriptors that are no connections */
     HOUR_MS = 3600 * 1000,
+    NEVER_MS = INT32_MAX,
 };
 
 #define SETTING(member) offsetof(struct audit_options, settings.member)
@@ -103,6 +106,41 @@ static const struct option_row rows[] = {
      .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
+    {.name = "through",
+     .value = "HOST:PORT",
+     .help = "audit a proxy instead: what does it pass on, and keep?",
+     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
+             "end meets each way in which a backend may end (close, half-close, RST, and staying open), with "
+             "data in flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, "
+             "--json, --csv, --junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(through)},
+    {.name = "as-backend",
+     .value = "PORT",
+     .help = "with --through: listen here, where the proxy forwards to",
+     .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_backend)},
+    {.name = "run",
+     .help = "start the server: the program and its words behind --",
+     .more =
+         "Start the server, audit it and stop it: the program and its words are behind --, without a "
+         "shell. "
+         "The audit begins when the program listens, as the kernel's table of listeners tells: nothing "
+         "connects before. What it writes goes to standard error. In the end it is sent SIGTERM, with all "
+         "that it has started, and SIGKILL when some of it is there 5 seconds later; it is killed too when "
+         "tcpstorm is.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(runs)},
+    {.name = "until-ready",
+     .value = "TIME",
+     .help = "with --run: for the program to listen",
+     .preset = "30s",
+     .kind = OPTION_DURATION,
+     .target = OPTION(until_ready_ms),
+     .min = 10,
+     .max = HOUR_MS},
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "json",
      .value = "FILE",
      .help = "the result as JSON; - is stdout",
@@ -125,11 +163,19 @@ static const struct option_row rows[] = {
     {.name = NULL},
 };
 
+static const struct option_words words[] = {
+    {.name = "isolate", .help = "with --run: in a network namespace of its own, where nothing else is"},
+    {.name = NULL},
+};
+
 static const struct option_table table = {
     .command = "audit",
     .help = "tcpstorm audit --help",
     .rows = rows,
+    .words = words,
     .rules = option_rules,
+    .takes_program = true,
+    .program_target = OPTION(program),
     .operand = "server",
     .operand_target = OPTION(target),
     .operand_missing = "audit needs a server: \"tcpstorm audit 127.0.0.1:8080\"",
@@ -137,10 +183,23 @@ static const struct option_table table = {
 
 /* ---- what goes together ---- */
 
+/* An order that is made of segments has none to make on a Unix socket. */
+static int check_unix(const struct audit_settings *settings)
+{
+    enum act act = audit_order_row(settings->order)->act;
+    if (!audit_is_unix(settings) || act == ACT_NONE || act == ACT_SHUTDOWN || act == ACT_CLOSE)
+        return EXIT_AS_EXPECTED;
+    diag_error(
+        "--order \"%s\": a Unix socket knows no RST, and drops nothing: must be half-close, client-first, "
+        "idle, never-close or eof-with-request",
+        audit_order_names[settings->order]);
+    return EXIT_USAGE;
+}
+
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
-    if (address_is_loopback(&settings->address)) {
+    if (address_is_loopback(&settings->address) || options->runs || audit_is_unix(settings)) {
         settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
         return EXIT_AS_EXPECTED;
     }
@@ -165,8 +224,9 @@ static int check_limits(struct audit_settings *settings)
 {
     struct host_limits limits;
     host_limits_read(&limits);
-    settings->fin_timeout_ms = limits.fin_timeout_ms;
-    if (audit_order_row(settings->order)->act == ACT_CLOSE && settings->grace_ms >= limits.fin_timeout_ms) {
+    settings->fin_timeout_ms = audit_is_unix(settings) ? NEVER_MS : limits.fin_timeout_ms;
+    if (audit_order_row(settings->order)->act == ACT_CLOSE &&
+        settings->grace_ms >= settings->fin_timeout_ms) {
         diag_error("--grace \"%s\": with %s it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
                    "kernel forgets the client's end: take --order half-close",
                    duration_text(settings->grace_ms).text, audit_order_names[settings->order],
@@ -246,7 +306,12 @@ static int audit_and_tell(struct audit_options *options)
 
 static int cmd_audit(int argc, char *argv[])
 {
-    struct audit_options options = {.settings = {.conns = 100,
+    if (audit_through_is_meant(argc, argv))
+        return audit_through(argc, argv);
+    struct program program = {.keeper = 0};
+    struct audit_options options = {.until_ready_ms = 30000,
+                                    .isolation = {.keeps_settings = true},
+                                    .settings = {.conns = 100,
                                                  .repeat = 1,
                                                  .rate = NOT_GIVEN,
                                                  .requests = 2,
@@ -257,21 +322,30 @@ static int cmd_audit(int argc, char *argv[])
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
     options.settings.order = (enum audit_order)options.order;
-    int code = audit_target_take(options.target, &options.settings);
+    int code = audit_target_take(options.target, &options.settings, &options.addresses);
+    if (code == EXIT_AS_EXPECTED)
+        code = check_unix(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
         code = audit_request_take(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_program_check(&options);
+    if (code == EXIT_AS_EXPECTED)
+        code = isolation_enter(&options.isolation, 1);
+    if (code == EXIT_AS_EXPECTED)
         code = check_limits(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = audit_results_open(options.results);
+    if (code == EXIT_AS_EXPECTED)
+        code = audit_program_start(&options, &program);
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
         code = check_rights(&options.settings);
     }
     if (code == EXIT_AS_EXPECTED)
         code = audit_and_tell(&options);
+    audit_program_stop(&program);
     audit_results_close(options.results);
     free(options.request);
     return code;
@@ -280,12 +354,14 @@ static int cmd_audit(int argc, char *argv[])
 const struct command audit_command = {
     .name = "audit",
     .summary = "tell whether a server of your own closes when its clients do: HOST:PORT",
-    .usage = "audit HOST:PORT [--option value ...]",
+    .usage = "audit HOST:PORT [--option value ...] [--run -- COMMAND ...]",
     .examples =
         {
             {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
             {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
             {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
+            {"tcpstorm audit 127.0.0.1:8080 --run -- ./server --port 8080",
+             "a server that it starts and stops"},
         },
     .options = &table,
     .run = cmd_audit,

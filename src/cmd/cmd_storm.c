@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/parse.h"
+#include "base/text.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
 #include "cmd/isolation.h"
@@ -238,7 +239,8 @@ static int refuse(const char *format, ...)
     char text[400];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
+    text[0] = '\0';
+    text_vadd(text, sizeof text, format, arguments);
     va_end(arguments);
     diag_error("%s", text);
     return -EINVAL;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/printable.h"
+#include "base/text.h"
 #include "base/version.h"
 #include "kernel/free_ports.h"
 
@@ -70,7 +71,8 @@ void host_lose(struct host *host, const char *format, ...)
         return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(host->fault, sizeof host->fault, format, arguments);
+    host->fault[0] = '\0';
+    text_vadd(host->fault, sizeof host->fault, format, arguments);
     va_end(arguments);
     process_kill(&host->process);
     for (int i = 0; i < host->channel_count; i++)

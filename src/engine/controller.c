@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/number_text.h"
+#include "base/text.h"
 #include "control/hosts.h"
 
 #include <errno.h>
@@ -162,7 +163,8 @@ void controller_fail(struct controller *c, const char *format, ...)
         return;
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(c->fault.text, sizeof c->fault.text, format, arguments);
+    c->fault.text[0] = '\0';
+    text_vadd(c->fault.text, sizeof c->fault.text, format, arguments);
     va_end(arguments);
     end_order(c, OUTCOME_FAULT);
 }

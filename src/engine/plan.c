@@ -1,6 +1,7 @@
 #include "engine/plan.h"
 
 #include "base/number_text.h"
+#include "base/text.h"
 #include "control/hosts.h"
 #include "kernel/free_ports.h"
 #include "kernel/packet_drop.h"
@@ -41,7 +42,8 @@ static void add(struct plan_sentences *sentences, const char *format, ...)
     struct plan_sentence *sentence = &sentences->each[sentences->count++];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(sentence->text, sizeof sentence->text, format, arguments);
+    sentence->text[0] = '\0';
+    text_vadd(sentence->text, sizeof sentence->text, format, arguments);
     va_end(arguments);
 }
 
@@ -49,7 +51,8 @@ static int refuse(struct plan_sentence *why, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(why->text, sizeof why->text, format, arguments);
+    why->text[0] = '\0';
+    text_vadd(why->text, sizeof why->text, format, arguments);
     va_end(arguments);
     return -1;
 }

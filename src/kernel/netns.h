@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Moves this process, which must have one thread, into a new network namespace, its loopback up; without root
  * into a new user namespace too, whose root it then is. With ehash_entries above 0 the namespace gets a table
@@ -12,5 +13,10 @@
  * that. *has_own_user: it has a user namespace of its own too. Returns 0 or a negative errno: EPERM, ENOSPC
  * and EUSERS when the system refuses. */
 int netns_enter(int64_t ehash_entries, bool *has_own_user);
+
+/* In a process that is the root of such a user namespace: it becomes the user that it was outside, in a user
+ * namespace nested in that one, and may then do no more than an ordinary user. Returns 0 or a negative errno.
+ */
+int netns_become_user(uid_t uid, gid_t gid);
 
 #endif

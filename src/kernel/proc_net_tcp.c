@@ -59,6 +59,7 @@ static bool take_rest(const char *p, struct socket_entry *entry)
         blank != ' ')
         return false;
     entry->needs_window = timer == 4;
+    entry->unsent = entry->state == STATE_LISTEN ? 0 : entry->unsent;
     entry->ends_in_ms = timer == 3 ? (int64_t)when * 1000 / sysconf(_SC_CLK_TCK) : -1;
     return true;
 }

@@ -1,8 +1,8 @@
 #include "kernel/process.h"
 
 #include "base/printable.h"
+#include "kernel/descriptors.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A process that is gone is missing from /proc; one that /proc hides (hidepid) is EPERM. */
@@ -57,6 +58,50 @@ int process_stat_of(pid_t pid, struct process_stat *stat)
     return i > PARENT ? 0 : -ESRCH;
 }
 
+bool process_descends_from(pid_t pid, pid_t ancestor)
+{
+    enum { DEEP = 256 }; /* parents change while they are read: there may be no end to find */
+    struct process_stat stat;
+    for (int i = 0; i < DEEP && pid > 1 && process_stat_of(pid, &stat) == 0; i++) {
+        if (stat.parent == ancestor)
+            return true;
+        pid = stat.parent;
+    }
+    return false;
+}
+
+int process_each_descendant(pid_t ancestor, int (*on_process)(void *context, pid_t pid), void *context)
+{
+    DIR *proc = opendir("/proc");
+    if (proc == NULL)
+        return -errno;
+    const struct dirent *entry;
+    int rc = 0;
+    while (rc == 0 && (errno = 0, entry = readdir(proc)) != NULL) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && process_descends_from(pid, ancestor))
+            rc = on_process(context, pid);
+    }
+    if (rc == 0 && entry == NULL)
+        rc = -errno;
+    closedir(proc);
+    return rc;
+}
+
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The kernel counts from the boot on, and counts the time that the machine was asleep. */
+int64_t process_started_us(const struct process_stat *stat)
+{
+    int64_t since_boot_us = (int64_t)stat->started * 1000000 / sysconf(_SC_CLK_TCK);
+    return since_boot_us - (clock_us(CLOCK_BOOTTIME) - clock_us(CLOCK_MONOTONIC));
+}
+
 int process_facts_of(pid_t pid, struct process_facts *facts)
 {
     char path[32];
@@ -85,6 +130,14 @@ int process_shares_network(pid_t pid)
     return its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ? 0 : -EXDEV;
 }
 
+/* The number of the first one is fixed (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
+bool process_sees_every_pid(void)
+{
+    char target[32] = "";
+    return readlink("/proc/self/ns/pid", target, sizeof target - 1) > 0 &&
+           strcmp(target, "pid:[4026531836]") == 0;
+}
+
 struct process_command process_command(pid_t pid)
 {
     struct process_command command = {{0}};
@@ -99,43 +152,22 @@ struct process_command process_command(pid_t pid)
     return command;
 }
 
-/* The socket that a descriptor in an open /proc/PID/fd is, by its inode: *inode is 0 when it is none, or was
- * closed meanwhile. */
-static int inode_of(int directory, const char *name, uint64_t *inode)
+struct socket_reading {
+    on_process_socket *on_socket;
+    void *context;
+};
+
+static int pass_on_socket(void *context, const struct descriptor *descriptor)
 {
-    static const char prefix[] = "socket:[";
-    char target[48];
-    *inode = 0;
-    ssize_t length = readlinkat(directory, name, target, sizeof target - 1);
-    if (length < 0)
-        return errno == ENOENT ? 0 : process_error(errno);
-    target[length] = '\0';
-    if (strncmp(target, prefix, sizeof prefix - 1) == 0)
-        *inode = strtoull(target + sizeof prefix - 1, NULL, 10);
-    return 0;
+    const struct socket_reading *reading = context;
+    bool is_socket = descriptor->kind == DESCRIPTOR_SOCKET && descriptor->inode != 0;
+    return is_socket ? reading->on_socket(reading->context, descriptor->fd, descriptor->inode) : 0;
 }
 
 int process_each_socket(pid_t pid, on_process_socket *on_socket, void *context)
 {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return process_error(errno);
-    const struct dirent *entry;
-    int rc = 0;
-    while (rc == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
-        uint64_t inode;
-        if (!isdigit((unsigned char)entry->d_name[0]))
-            continue;
-        rc = inode_of(dirfd(directory), entry->d_name, &inode);
-        if (rc == 0 && inode != 0)
-            rc = on_socket(context, (int)strtol(entry->d_name, NULL, 10), inode);
-    }
-    if (rc == 0 && entry == NULL && errno != 0)
-        rc = process_error(errno); /* it ended while it was read */
-    closedir(directory);
-    return rc;
+    struct socket_reading reading = {on_socket, context};
+    return descriptors_each(pid, pass_on_socket, &reading);
 }
 
 bool pid_is_among(pid_t pid, const pid_t *pids, int count)

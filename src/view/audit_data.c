@@ -109,6 +109,8 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_times(&w, report->result);
     put_server(&w, report->result);
     put_requests(&w, report);
+    if (report->result->growth.rounds > 0)
+        audit_put_stock(&w, &report->result->growth);
     json_integer(&w, "audited", report->result->audited);
     json_string(&w, "outcome", audit_outcome_name(report->outcome));
     if (report->outcome <= AUDIT_LOSES || report->outcome == AUDIT_OFF_TIME) /* else nothing is said of it */
@@ -119,15 +121,15 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     return view_flush(out);
 }
 
-static void put_connection(FILE *out, const struct audit_connection *connection)
+static void put_connection(FILE *out, const struct audit_connection *connection, bool has_states)
 {
     fprintf(out, "%d,%u,%s,%d,", connection->round + 1, connection->port, audit_class_name(connection->class),
             connection->before_act);
     if (connection->close_us >= 0)
         fprintf(out, "%.6f", (double)connection->close_us / 1e6);
     fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,", connection->bytes, audit_group_name(connection->group),
-            connection->server_seen ? tcp_state_name(connection->server_state) : "", connection->unread,
-            (int)connection->owner);
+            connection->server_seen && has_states ? tcp_state_name(connection->server_state) : "",
+            connection->unread, (int)connection->owner);
     printable_put_csv(out, connection->command);
     fprintf(out, ",%d\n", connection->held_to_the_end);
 }
@@ -138,6 +140,6 @@ int audit_print_csv(FILE *out, const struct audit_report *report)
         "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n",
         out);
     for (int64_t i = 0; i < report->result->count; i++)
-        put_connection(out, &report->result->connections[i]);
+        put_connection(out, &report->result->connections[i], !audit_is_unix(report->settings));
     return view_flush(out);
 }

@@ -1,4 +1,5 @@
 /* audit_verdict: what an audit means, in sentences. */
+#include "audit/growth.h"
 #include "base/number_text.h"
 #include "base/text.h"
 #include "kernel/process.h"
@@ -26,8 +27,12 @@ static const char *const groups[] = {
     [GROUP_NO_OWNER] = "no process has them: they were never accepted",
     [GROUP_EOF_UNREAD] = "EOF is unread (Recv-Q >= 1): the server is not reading",
     [GROUP_EOF_READ] = "everything is read (Recv-Q 0): only close() is missing",
-    [GROUP_OTHER_PROCESS] =
-        "held by a process that does not listen: one that was given them, or inherited them",
+    [GROUP_OTHER_PROCESS] = "held only by processes that were started later and inherited them: whatever "
+                            "serves them has closed its own descriptors",
+    [GROUP_NO_DESCRIPTOR] =
+        "no process has a descriptor of them: it was closed while a call on it goes on (a "
+        "thread in recv(), io_uring), or it is in a message to another process "
+        "(SCM_RIGHTS) that has not been read",
     [GROUP_GHOST] =
         "these are descriptors of connections that have left every table: no count of states shows them",
     [GROUP_OPEN] = "its ends are ESTABLISHED",
@@ -39,6 +44,19 @@ static const char *const groups[] = {
         "of its own has ended that",
 };
 
+static const char *group_text(const struct audit_report *report, int group)
+{
+    const char *of_unix =
+        audit_is_unix(report->settings) ? audit_unix_group_text((enum audit_group)group) : NULL;
+    return of_unix != NULL ? of_unix : groups[group];
+}
+
+/* Of a Unix socket's end of file nobody knows whether it was read, and so which bug it would be. */
+static bool is_ambiguous(const struct audit_report *report, int group)
+{
+    return audit_is_unix(report->settings) && group == GROUP_EOF_READ;
+}
+
 static const char *name_of(const char *command)
 {
     return command[0] != '\0' ? command : "a process";
@@ -47,6 +65,26 @@ static const char *name_of(const char *command)
 static const struct audit_order_row *order_of(const struct audit_report *report)
 {
     return audit_order_row(report->settings->order);
+}
+
+/* How the owner came by them, where it did not just accept them. */
+static const char *const roles[] = {
+    [OWNER_UNKNOWN] = "",
+    [OWNER_ACCEPTED] = "",
+    [OWNER_GIVEN] = ", which does not listen: they were handed to it",
+    [OWNER_CHILD] = ", each a process that was started for one connection, or inherited one",
+    [OWNER_HEIR] = "",
+    [OWNER_NOBODY] = "",
+};
+
+static void say_nobody(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    if (!result->sees_every_pid)
+        say(verdict, ", or it is in a process outside this PID namespace");
+    if (result->closed_calls > 0)
+        say(verdict, "; %s of %s pid %d in a call on a descriptor that is closed",
+            result->closed_calls == 1 ? "a thread" : "threads", name_of(process_command(result->caller).text),
+            (int)result->caller);
 }
 
 /* "; owner nginx pid 812 and others". */
@@ -67,10 +105,13 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
         first = first == NULL ? connection : first;
     }
     if (first != NULL)
-        say(verdict, "; owner %s pid %d%s", name_of(first->command), (int)first->owner,
-            has_others || has_hidden ? " and others" : "");
+        say(verdict, "; owner %s pid %d%s%s", name_of(first->command), (int)first->owner,
+            has_others || has_hidden ? " and others" : "", roles[first->role]);
+    else if (group == GROUP_NO_DESCRIPTOR)
+        say_nobody(verdict, result);
     else if (has_hidden)
-        say(verdict, "; the owner cannot be seen (run this as root, or as the server's user)");
+        say(verdict, "; the owner cannot be seen (run this as root, or as the server's user), or its "
+                     "descriptor is closed while a call on it goes on");
     else if (group == GROUP_GHOST && result->ghost_owner > 0)
         say(verdict, "; owner %s pid %d", name_of(process_command(result->ghost_owner).text),
             (int)result->ghost_owner);
@@ -86,10 +127,10 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
             continue;
         say(verdict, "Holds %s of %s connections %s after %s; %s", grouped(result->by_group[group]).text,
             grouped(result->count).text, duration_text(report->settings->grace_ms).text,
-            order_of(report)->since, groups[group]);
+            order_of(report)->since, group_text(report, group));
         say_owners(verdict, result, (enum audit_group)group);
         say(verdict, ".\n");
-        if (names_bugs && report->causes[group][0] != '\0')
+        if (names_bugs && !is_ambiguous(report, group) && report->causes[group][0] != '\0')
             say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
     }
 }
@@ -237,6 +278,8 @@ static const char *headline(const struct audit_report *report)
         return held == 0                           ? "The server holds nothing."
                : result->by_group[GROUP_GHOST] > 0 ? "The server closes, and keeps some descriptors."
                                                    : "The server closes, slowly.";
+    if (held == 0)
+        return "The server closes its connections, and leaks what it holds behind them.";
     if (result->by_group[GROUP_FROM_AFAR] == held && result->rounds == 1)
         return "The server holds connections, or is still busy.";
     return "The server leaks.";
@@ -353,6 +396,15 @@ static bool lacks_reference(const struct audit_report *report)
     return order_of(report)->fin_with_request && result->reply_bytes <= 0 && result->audited > 0;
 }
 
+/* Too few connections to check it, or they said neither yes nor no. */
+static void say_open_growth(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    say(verdict,
+        "No verdict: the server closes, and whether what it holds more of than before is a leak is not "
+        "known.\n");
+    audit_say_growth(verdict->text, sizeof verdict->text, &report->result->growth, false);
+}
+
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -382,6 +434,8 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
     else if (audit_order_is_silent(order_of(report)) && result->count > 0 &&
              result->by_class[CLASS_UNKNOWN] == result->count)
         say_unseen_silence(verdict, report);
+    else if (audit_is_enough(result) && growth_is_open(&result->growth))
+        say_open_growth(verdict, report);
     else if (result->audited == 0)
         say_why_nobody_answers(verdict, report);
     else
@@ -425,6 +479,8 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
         say(verdict, "%s\n", headline(report));
     say_held(verdict, report);
     say_rounds(verdict, report);
+    audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
+                     result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
         say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
             grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
@@ -462,5 +518,7 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_interrupted(&verdict, report->result);
         break;
     }
+    if (audit_is_unix(report->settings))
+        audit_say_as_unix(verdict.text, sizeof verdict.text);
     return verdict;
 }

@@ -217,7 +217,8 @@ static void append_debt(const struct frame *frame, char *line, const char *forma
     char debt[128];
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(debt, sizeof debt, format, arguments);
+    debt[0] = '\0';
+    text_vadd(debt, sizeof debt, format, arguments);
     va_end(arguments);
     const char *before = *line != '\0' ? ", " : "  ";
     if ((int)(strlen(line) + strlen(before) + strlen(debt)) <= frame->columns)

@@ -108,6 +108,7 @@ value_of() {
 @test "behind -- no word is an option" {
   local command words rows
   for command in "${commands[@]}"; do
+    [[ $command != audit ]] || continue # there it is the program that --run starts
     read_rows "$command"
     refused '"--help"' '--name value' -- "${words[@]}" -- --help
     refused '"-V"' '--name value' -- "${words[@]}" -- -V
@@ -118,7 +119,7 @@ value_of() {
   assert_status 0
   assert_stdout_has ' 5 on 127.0.0.1' CLOSE_WAIT
   refused 'state "--hold"' 'must be' -- state -- --hold
-  refused 'audit "--csv"' 'must be HOST:PORT' -- audit -- --csv
+  refused '"-- --csv"' 'is started with --run' -- audit 127.0.0.1:80 -- --csv
 }
 
 @test "what goes together is told by every command that has the options" {
