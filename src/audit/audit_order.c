@@ -33,6 +33,7 @@ static const struct audit_order_row rows[AUDIT_ORDER_COUNT] = {
     [AUDIT_NEVER_CLOSE] = {.means = "does nothing even then: it shows whether the server keeps a descriptor "
                                     "after its own FIN",
                            .since = "its own FIN",
+                           .keeps = "keeps its end after its own FIN",
                            .keeps_open = true},
     [AUDIT_EOF_WITH_REQUEST] = {.means = "sends its FIN with the last byte of the request, as nc and many "
                                          "health checks do, and compares the reply with that of a client "
