@@ -325,6 +325,7 @@ static void measure(struct audit *audit)
     audit->reference =
         reference_play(audit->base, audit->settings, order->asks_late ? AUDIT_IDLE : AUDIT_HALF_CLOSE);
     audit->result->reply_bytes = audit->reference.reply_bytes;
+    audit->result->reply_end = audit->reference.reply_end;
     audit->result->idle_us = audit->reference.idle_us;
 }
 
