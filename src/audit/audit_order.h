@@ -30,7 +30,7 @@ enum audit_order {
 };
 
 struct audit_order_row {
-    const char *means;         /* a sentence for the man page, that goes on after the name */
+    const char *means;         /* a sentence or two for the man page, name and all */
     const char *since;         /* from what on the server has its grace period: "the client's FIN" */
     const char *needs_request; /* why it needs one (--send or --http); NULL: it does not */
     const char *keeps;         /* what a server that holds them does: "keeps idle clients"; NULL: it leaks */
@@ -63,10 +63,13 @@ static inline bool audit_order_notifies(const struct audit_order_row *row)
     return row->only_notifies || (has_fin && !row->skips_notify && !row->stops_in_handshake);
 }
 
+/* As option_row.more_at: NULL behind the last one. */
+const char *audit_order_means(int order);
+
 /* Never NULL for an order. */
 const struct audit_order_row *audit_order_row(enum audit_order order);
 
-/* "half-close"; NULL at the end. The index is an audit_order. */
+/* "half-close"; behind the last one "all", and NULL. The index is an audit_order. */
 extern const char *const audit_order_names[];
 
 #endif

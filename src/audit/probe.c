@@ -200,8 +200,9 @@ static void hear_to_the_end_of_reply(struct probe *probe)
     probe_set_timer(probe, due_us);
 }
 
-static void take_bytes(struct probe *probe, int64_t length)
+static void take_bytes(struct probe *probe, const char *buffer, int64_t length)
 {
+    reply_end_take(&probe->last, buffer, (size_t)length);
     probe->bytes += length;
     probe->bytes_since_ask += length;
     probe->heard_us = monotonic_us();
@@ -251,7 +252,7 @@ static void drain(struct probe *probe)
             return;
         }
         if (length > 0)
-            take_bytes(probe, length);
+            take_bytes(probe, buffer, length);
     }
     if (probe->tls != NULL && tls_has_more(probe->tls) && !probe->sends_on)
         event_active(&probe->io, EV_READ, 1); /* the socket is not readable for that */

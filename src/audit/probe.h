@@ -10,6 +10,7 @@
 #define AUDIT_PROBE_H
 
 #include "audit/audit.h"
+#include "audit/reply_end.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -23,6 +24,8 @@ enum probe_phase {
     PROBE_ENDED,   /* closed, reset, refused: nothing more will come */
     PROBE_PHASE_COUNT,
 };
+
+enum { SMALL_SEGMENT = 536 }; /* never_reads: the least that everybody takes (RFC 9293, 3.7.1) */
 
 enum probe_end { END_NONE, END_FIN, END_RESET, END_REFUSED, END_TIMED_OUT, END_FAILED };
 
@@ -61,17 +64,18 @@ struct probe {
     bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
     bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
     /* Of a silent order, by looks at the tables: */
-    bool was_met;      /* the server's end has been there */
-    bool was_full;     /* never_reads: the server had data for it and no room */
-    bool left_orphan;  /* its process has closed, and the kernel still has data for the client */
-    int64_t let_go_us; /* 0: not seen */
+    bool was_met;     /* the server's end has been there */
+    bool was_full;    /* never_reads: the server had data for it and no room */
+    bool left_orphan; /* its process has closed, and the kernel still has data for the client */
+    int64_t stuck_since_us, let_go_us; /* 0: not seen */
     uint16_t port;
     struct address address; /* its own */
     /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none
      * yet. */
     uint64_t inode, server_inode;
-    size_t sent;   /* of the present request */
-    int64_t asked; /* requests, the present one included */
+    size_t sent;           /* of the present request */
+    int64_t asked;         /* requests, the present one included */
+    struct reply_end last; /* of what it received */
     int64_t bytes, bytes_since_ask, bytes_since_act;
     int64_t begun_us, connected_us, asked_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */

@@ -11,8 +11,7 @@
 #include <sys/stat.h>
 
 enum {
-    RETRY_US = 10000,    /* of a connect() that found the accept queue full */
-    SMALL_SEGMENT = 536, /* never_reads: the least that everybody takes (RFC 9293, 3.7.1) */
+    RETRY_US = 10000, /* of a connect() that found the accept queue full */
 };
 
 static const struct audit_settings *settings_of(const struct probe *probe)
@@ -128,7 +127,7 @@ void probe_shake(struct probe *probe)
 
 static void begin_handshake(struct probe *probe)
 {
-    probe->tls = tls_new(settings_of(probe)->tls, probe->fd);
+    probe->tls = tls_new(settings_of(probe)->tls, probe->fd, !order_of(probe)->stops_in_handshake);
     probe->is_shaking = true;
     if (probe->tls == NULL)
         probe_end(probe, END_FAILED, ENOMEM);

@@ -51,28 +51,11 @@ static void note_host(struct audit_options *options)
     options->tls.name = options->tls_host;
 }
 
-static int check_order(const struct audit_options *options)
-{
-    const struct audit_order_row *order = audit_order_row(options->settings.order);
-    const char *name = audit_order_names[options->settings.order];
-    if (order->needs_tls && !options->has_tls) {
-        diag_error("--order \"%s\" needs --tls: it is about what TLS adds to a FIN", name);
-        return EXIT_USAGE;
-    }
-    if (order->stops_in_handshake && options->settings.request != NULL) {
-        diag_error("--order \"%s\": it stops in the handshake, and cannot be used with --send or --http",
-                   name);
-        return EXIT_USAGE;
-    }
-    return EXIT_AS_EXPECTED;
-}
-
 int audit_tls_take(struct audit_options *options)
 {
     char why[TLS_WHY_SIZE];
-    int code = check_order(options);
-    if (code != EXIT_AS_EXPECTED || !options->has_tls)
-        return code;
+    if (!options->has_tls)
+        return EXIT_AS_EXPECTED;
     if (options->tls.name == NULL)
         note_host(options);
     options->settings.tls = tls_context_new(&options->tls, why);
