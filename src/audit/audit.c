@@ -325,6 +325,7 @@ static void measure(struct audit *audit)
     audit->reference =
         reference_play(audit->base, audit->settings, order->asks_late ? AUDIT_IDLE : AUDIT_HALF_CLOSE);
     audit->result->reply_bytes = audit->reference.reply_bytes;
+    audit->result->reply_end = audit->reference.reply_end;
     audit->result->idle_us = audit->reference.idle_us;
 }
 
@@ -339,7 +340,7 @@ static bool has_nothing_to_meet(const struct audit *audit)
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result)
 {
-    *result = (struct audit_result){.count = 0};
+    *result = (struct audit_result){.descriptors_left = -1};
     struct audit audit = {.settings = settings,
                           .progress = progress,
                           .context = context,

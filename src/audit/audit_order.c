@@ -37,6 +37,7 @@ static const struct audit_order_row rows[AUDIT_ORDER_COUNT] = {
     [AUDIT_NEVER_CLOSE] = {.means = "With never-close it does nothing even then: that shows whether the "
                                     "server keeps a descriptor after its own FIN.",
                            .since = "its own FIN",
+                           .keeps = "keeps its end after its own FIN",
                            .keeps_open = true},
     [AUDIT_EOF_WITH_REQUEST] =
         {.means = "With eof-with-request its FIN leaves with the last byte of the request, as that of nc and "

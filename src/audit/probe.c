@@ -184,8 +184,9 @@ static void hear_to_the_end_of_reply(struct probe *probe)
     set_timer(probe, due_us);
 }
 
-static void take_bytes(struct probe *probe, int64_t length)
+static void take_bytes(struct probe *probe, const char *buffer, int64_t length)
 {
+    reply_end_take(&probe->last, buffer, (size_t)length);
     probe->bytes += length;
     probe->bytes_since_ask += length;
     probe->heard_us = monotonic_us();
@@ -223,7 +224,7 @@ static void drain(struct probe *probe)
             return;
         }
         if (length > 0)
-            take_bytes(probe, length);
+            take_bytes(probe, buffer, length);
     }
     if (probe->phase == PROBE_TALKING && probe->bytes_since_ask > 0)
         hear_to_the_end_of_reply(probe);

@@ -10,6 +10,7 @@
 #define AUDIT_PROBE_H
 
 #include "audit/audit.h"
+#include "audit/reply_end.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -68,8 +69,9 @@ struct probe {
     /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none
      * yet. */
     uint64_t inode, server_inode;
-    size_t sent;   /* of the present request */
-    int64_t asked; /* requests, the present one included */
+    size_t sent;           /* of the present request */
+    int64_t asked;         /* requests, the present one included */
+    struct reply_end last; /* of what it received */
     int64_t bytes, bytes_since_ask, bytes_since_act;
     int64_t begun_us, connected_us, asked_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */

@@ -3,6 +3,7 @@
 #include "audit/audit_state.h"
 #include "audit/unix_side.h"
 #include "base/clock.h"
+#include "kernel/process.h"
 
 #include <errno.h>
 
@@ -25,9 +26,10 @@ static void note_failure(struct audit *audit, int rc)
 }
 
 /* Returns as stock_take(). */
-static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
+static int take_stock(const struct audit *audit, const struct server_processes *server,
+                      const struct stock *known, struct stock *stock)
 {
-    int rc = stock_take(server, audit->witness, audit->settings->port, stock);
+    int rc = stock_take(server, audit->witness, audit->settings->port, known, stock);
     if (rc == 0 && audit_is_unix(audit->settings)) {
         rc = -EINTR;
         for (int i = 0; i < AUDIT_LOOKS_TRIED && rc == -EINTR; i++)
@@ -40,12 +42,23 @@ static int take_stock(const struct audit *audit, const struct server_processes *
 
 /* ---- before ---- */
 
+static void note_room(struct audit_result *result, const struct server_processes *server)
+{
+    for (int i = 0; i < server->count; i++) {
+        int64_t left = process_descriptors_left(server->each[i]);
+        if (left >= 0 && (result->descriptors_left < 0 || left < result->descriptors_left))
+            result->descriptors_left = left;
+    }
+}
+
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = take_stock(audit, server, &stock);
+    int rc = take_stock(audit, server, NULL, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
+    if (rc == 0)
+        note_room(audit->result, server);
     return rc;
 }
 
@@ -57,11 +70,20 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc = take_stock(audit, &server, &stock);
+        rc = take_stock(audit, &server, growth_newest(&audit->growth), &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
     server_processes_free(&server);
     return rc;
+}
+
+/* Clients that are still there: what a server holds for them is no leak. */
+static bool has_clients(const struct audit *audit)
+{
+    for (int64_t i = 0; i < audit->started; i++)
+        if (audit->probes[i].fd >= 0)
+            return true;
+    return false;
 }
 
 /* Whether there is more than before that is to be a leak if it stays. */
@@ -73,7 +95,8 @@ static bool has_grown(const struct audit *audit)
                             : is_check        ? result->ghosts
                                               : result->ghosts_after[audit->round - 1];
     pid_t owner;
-    return growth_ghosts(&audit->growth, &owner) > ghosts_before || growth_is_open(&result->growth);
+    return growth_ghosts(&audit->growth, &owner) > ghosts_before ||
+           (growth_is_open(&result->growth) && !has_clients(audit));
 }
 
 /* A client that hears the last FIN may be sooner than the server's close() that follows its shutdown(), and
@@ -152,7 +175,7 @@ void audit_check_growth(struct audit *audit)
 {
     struct audit_growth *growth = &audit->result->growth;
     int64_t conns = growth_check_conns(growth);
-    if (audit_is_called_off(audit) || !growth_is_open(growth) || conns == 0)
+    if (audit_is_called_off(audit) || !growth_is_open(growth) || conns == 0 || has_clients(audit))
         return;
     audit->at_once = growth_check_at_once(growth);
     for (int i = 0; i < CHECK_ROUNDS && play_check_round(audit, conns); i++)

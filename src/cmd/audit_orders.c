@@ -4,6 +4,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
+#include "base/stop_signals.h"
 #include "cause/audit_causes.h"
 #include "cmd/command.h"
 #include "kernel/host_limits.h"
@@ -194,9 +195,6 @@ static int check_rights(const struct audit_order_list *list)
 struct played {
     struct audit_settings settings;
     struct audit_result result;
-};
-
-struct causes {
     struct cause_names of_group[GROUP_COUNT], of_resets;
 };
 
@@ -218,8 +216,8 @@ static void tell_failure(const struct audit_settings *settings, int rc)
 }
 
 /* Returns 0, or the negative errno of audit_run(). */
-static int play(enum audit_order order, const struct audit_settings *settings, const struct causes *causes,
-                struct played *played, struct audit_report *report)
+static int play(enum audit_order order, const struct audit_settings *settings, struct played *played,
+                struct audit_report *report)
 {
     played->settings = *settings;
     played->settings.order = order;
@@ -232,9 +230,12 @@ static int play(enum audit_order order, const struct audit_settings *settings, c
         audit_free(&played->result);
         return rc;
     }
-    for (int group = 0; group < GROUP_COUNT; group++)
-        report->causes[group] = causes->of_group[group].text;
-    report->reset_causes = causes->of_resets.text;
+    for (int group = 0; group < GROUP_COUNT; group++) {
+        played->of_group[group] = causes_of_group((enum audit_group)group, &played->result);
+        report->causes[group] = played->of_group[group].text;
+    }
+    played->of_resets = causes_of_resets();
+    report->reset_causes = played->of_resets.text;
     report->outcome = audit_outcome_of(&played->result, &played->settings);
     return 0;
 }
@@ -277,15 +278,15 @@ static void tell_no_verdict(const struct audit_report *report, bool is_one_of_se
 }
 
 /* Returns 0 or a negative errno: then one of several was not played, and why has been told. */
-static int play_each(struct audit_options *options, const struct causes *causes, struct played *played,
-                     struct audit_report *reports, struct audit_series *series)
+static int play_each(struct audit_options *options, struct played *played, struct audit_report *reports,
+                     struct audit_series *series)
 {
     struct audit_order_list *list = &options->orders;
     const char *over = NULL;
     int rc = 0;
     for (int at = 0; at < list->count;) {
         if (over == NULL)
-            rc = play(list->each[at], &options->settings, causes, &played[at], &reports[at]);
+            rc = play(list->each[at], &options->settings, &played[at], &reports[at]);
         if (over == NULL && rc == -ENOENT && list->is_all) {
             leave_out(list, at, "what a server does after an RST shows on its own machine only");
             rc = 0;
@@ -311,12 +312,10 @@ static int play_each(struct audit_options *options, const struct causes *causes,
 static int play_all(struct audit_options *options, struct played *played, struct audit_report *reports)
 {
     struct audit_series series = {.reports = reports, .outcome = AUDIT_CLOSES};
-    struct causes causes = {.of_resets = causes_of_resets()};
     bool is_series = options->orders.is_all || options->orders.count > 1;
-    for (int group = 0; group < GROUP_COUNT; group++)
-        causes.of_group[group] = causes_of_group((enum audit_group)group);
-    int rc = play_each(options, &causes, played, reports, &series);
+    int rc = play_each(options, played, reports, &series);
     int written = 0;
+    stop_signals_release(); /* a reader that does not read can be left */
     if (is_series)
         written = audit_results_write_all(options->results, options->quiet, &series);
     else if (series.count == 1)

@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
+#include "base/stop_signals.h"
 #include "cmd/audit_options.h"
 #include "cmd/audit_orders.h"
 #include "cmd/audit_program.h"
@@ -286,12 +287,15 @@ static int cmd_audit(int argc, char *argv[])
         code = check_limits(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = audit_results_open(options.results);
-    if (code == EXIT_AS_EXPECTED)
+    if (code == EXIT_AS_EXPECTED) {
+        stop_signals_hold();
         code = audit_program_start(&options, &program);
+    }
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
         code = audit_orders_play(&options);
     }
+    stop_signals_release();
     audit_program_stop(&program);
     audit_results_close(options.results);
     free(options.request);

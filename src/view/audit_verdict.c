@@ -38,7 +38,7 @@ static const char *const groups[] = {
     [GROUP_OPEN] = "its ends are ESTABLISHED",
     [GROUP_SHUT_DOWN] =
         "its ends are in FIN_WAIT2, or on their way there, and keep their descriptors (shutdown() without "
-        "close()): no timer ends that",
+        "close()): no timer of the kernel ends that",
     [GROUP_STALLED] =
         "its ends have data to send (Send-Q > 0) to a client that does not read, and no timeout "
         "of its own has ended that",
@@ -120,8 +120,9 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
 static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
+    const struct audit_order_row *order = order_of(report);
     bool names_bugs = report->outcome == AUDIT_LEAKS &&
-                      order_of(report)->keeps == NULL; /* those are of clients that left */
+                      (order->keeps == NULL || order->keeps_open); /* those are of ends that were left */
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
@@ -132,6 +133,10 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
         say(verdict, ".\n");
         if (names_bugs && !is_ambiguous(report, group) && report->causes[group][0] != '\0')
             say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
+        if (group == GROUP_SHUT_DOWN && order->keeps_open)
+            say(verdict,
+                "A server that lingers does this on purpose, and ends it: lighttpd after 5 s, Apache "
+                "after 30 s, haproxy after its timeout client. --grace, with more than that, tells.\n");
     }
 }
 
@@ -326,6 +331,11 @@ static void say_why_nobody_answers(struct audit_verdict *verdict, const struct a
         say(verdict, "Nobody listens on %s: connect() is refused.\n", target);
     else if (result->not_opened == result->count)
         say(verdict, "The accept queue of %s is full, and the server takes nobody in: nothing was tried.\n",
+            target);
+    else if (result->half_open == result->count)
+        say(verdict,
+            "The server's kernel hands over no connection of %s: it waits for their first byte "
+            "(TCP_DEFER_ACCEPT: send one, with --http or --send), or for room in the accept queue.\n",
             target);
     else if (result->by_class[CLASS_TIMED_OUT] == result->count)
         say(verdict, "No answer from %s: connect() timed out.\n", target);
