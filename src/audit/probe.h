@@ -41,12 +41,14 @@ struct probe_crowd {
     int64_t late_count;
     void (*on_change)(void *context, enum probe_phase from); /* a probe has left a phase */
     void *context;
+    char *tls_refusal; /* takes why the first handshake of TLS failed, TLS_WHY_SIZE; NULL: nobody asks */
 };
 
 struct probe {
     struct probe_crowd *crowd;
     struct event io, timer;
-    int fd; /* -1: none */
+    int fd;          /* -1: none */
+    struct tls *tls; /* NULL: none */
     enum probe_phase phase;
     enum probe_end end;
     int error;
@@ -59,6 +61,8 @@ struct probe {
     bool heard_fin;   /* keeps_open: the server's; ours stays, and its grace period begins there */
     bool is_late;     /* asks_late: it waits for the moment of its second request, and hears nothing */
     bool is_deaf;     /* by a packet filter */
+    bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
+    bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
     /* Of a silent order, by looks at the tables: */
     bool was_met;     /* the server's end has been there */
     bool was_full;    /* never_reads: the server had data for it and no room */

@@ -2,6 +2,7 @@
 #ifndef CMD_AUDIT_OPTIONS_H
 #define CMD_AUDIT_OPTIONS_H
 
+#include "audit/tls.h"
 #include "cmd/audit_results.h"
 #include "cmd/audit_target.h"
 #include "cmd/isolation.h"
@@ -38,6 +39,9 @@ struct audit_options {
     char *const *program; /* behind "--", NULL: none */
     int64_t until_ready_ms;
     struct isolation isolation;
+    bool has_tls;
+    struct tls_wish tls;
+    char tls_host[256]; /* of the target */
 };
 
 #endif

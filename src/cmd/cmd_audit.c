@@ -10,6 +10,7 @@
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
 #include "cmd/audit_through.h"
+#include "cmd/audit_tls.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
@@ -96,6 +97,7 @@ static const struct option_row rows[] = {
      .target = SETTING(requests),
      .min = 2,
      .max = REQUESTS_MOST},
+    {.name = "tls", .kind = OPTION_GROUP, .target = 0, .group = audit_tls_rows},
     {.name = "grace",
      .value = "TIME",
      .help = "for the server to close",
@@ -278,6 +280,8 @@ static int cmd_audit(int argc, char *argv[])
     if (code == EXIT_AS_EXPECTED)
         code = audit_request_take(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_tls_take(&options);
+    if (code == EXIT_AS_EXPECTED)
         code = audit_program_check(&options);
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options.isolation, 1);
@@ -298,6 +302,7 @@ static int cmd_audit(int argc, char *argv[])
     stop_signals_release();
     audit_program_stop(&program);
     audit_results_close(options.results);
+    tls_context_free(options.settings.tls);
     free(options.request);
     return code;
 }
