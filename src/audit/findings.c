@@ -55,8 +55,9 @@ static bool is_shut_down(const struct audit_sight *sight)
  * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
 static bool is_servers_turn(const struct audit_sight *sight)
 {
-    return sight->server_seen && (sight->server_state == STATE_CLOSE_WAIT ||
-                                  sight->server_state == STATE_ESTABLISHED || is_shut_down(sight));
+    return sight->server_seen &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED ||
+            sight->server_state == STATE_SYN_SENT || is_shut_down(sight)); /* SYN_SENT: see client_audit.h */
 }
 
 /* A server that sends in the latter half of the grace period is at work. */
