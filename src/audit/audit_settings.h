@@ -21,7 +21,9 @@ struct audit_settings {
     enum audit_order order;
     const char *request; /* NULL: none; not ended by 0 */
     size_t request_length;
-    int64_t rate; /* connections a second; 0: as the server takes them in */
+    int64_t requests;       /* on a connection: of orders that ask again */
+    int64_t expect_idle_ms; /* the idle timeout that the server ought to have; 0: any */
+    int64_t rate;           /* connections a second; 0: as the server takes them in */
     int64_t grace_ms;
     int64_t connect_timeout_ms;
     int64_t

@@ -9,7 +9,8 @@ enum {
     LEAST = 3,        /* fewer are no growth: a log file, a worker's pipe */
     LEAST_SHARE = 20, /* likewise less than one in so many connections */
     CHECK_MIN = 20,   /* connections of a check round, */
-    CHECK_WANTED = 8, /* or so many that this growth is to be expected of a leak */
+    CHECK_WANTED = 8, /* or so many that this growth is to be expected of a leak; */
+    AT_ONCE_MAX = 16, /* at a time */
 };
 
 const char *growth_verdict_name(enum growth_verdict verdict)
@@ -98,7 +99,7 @@ int64_t growth_ghosts(const struct growth *growth, pid_t *owner)
     int64_t count = 0;
     *owner = 0;
     for (size_t i = 0; i < stock->count; i++) {
-        if (stock->each[i].kind != STOCK_GHOST || !is_new(&stock->each[i]))
+        if (stock->each[i].kind != STOCK_GHOST || !stock->each[i].is_front || !is_new(&stock->each[i]))
             continue;
         *owner = count == 0 ? stock->each[i].pid : *owner;
         count++;
@@ -163,7 +164,7 @@ static void make_rows(const struct stock *stock, struct audit_growth *found)
     found->count = 0;
     for (size_t i = 0; i < stock->count; i++) {
         const struct stock_thing *thing = &stock->each[i];
-        if (!is_new(thing) || thing->is_front || thing->kind == STOCK_GHOST)
+        if (!is_new(thing) || thing->is_front)
             continue;
         struct growth_row *row = row_of(found, thing);
         if (row != NULL)
@@ -286,6 +287,15 @@ int64_t growth_check_conns(const struct audit_growth *found)
     }
     wanted = wanted < most ? wanted : most;
     return wanted >= LEAST ? wanted : 0;
+}
+
+int64_t growth_check_at_once(const struct audit_growth *found)
+{
+    int64_t grown = INT64_MAX;
+    for (int i = 0; i < found->count; i++)
+        if (is_open(found, &found->rows[i]) && found->rows[i].count < grown)
+            grown = found->rows[i].count;
+    return grown / 2 < AT_ONCE_MAX ? grown / 2 : AT_ONCE_MAX;
 }
 
 bool growth_is_leak(const struct audit_growth *found)

@@ -26,12 +26,13 @@ void growth_read(struct growth *growth, struct stock *stock, int round);
 /* The round is over: what is new from now on is of the next. */
 void growth_end_round(struct growth *growth);
 
-/* Ghosts that are new since the first connection, and in *owner a process that holds one (0: none). */
+/* Ghosts of connections to the audited port that are new since the first connection, and in *owner a process
+ * that holds one (0: none). */
 int64_t growth_ghosts(const struct growth *growth, pid_t *owner);
 
 /* Fills in what grew: rows, their verdicts, what is held before and after. `found->rounds`, `check_rounds`
- * and `conns` are the caller's. The server's ends of connections to the audited port, and ghosts, are judged
- * elsewhere (findings.h): they are in no row. */
+ * and `conns` are the caller's. The server's ends of connections to the audited port, their ghosts too, are
+ * judged elsewhere (findings.h): they are in no row. */
 void growth_conclude(const struct growth *growth, struct audit_growth *found);
 
 /* Whether a row grew with the last round so much that it is worth to wait for, or to check. */
@@ -39,6 +40,9 @@ bool growth_is_open(const struct audit_growth *found);
 
 /* So many connections a check round takes to tell; 0: the rounds had too few. */
 int64_t growth_check_conns(const struct audit_growth *found);
+
+/* And so many at a time: half of what the least of them grew to, so that a pool has idle entries for all. */
+int64_t growth_check_at_once(const struct audit_growth *found);
 
 /* Whether some row is a leak. */
 bool growth_is_leak(const struct audit_growth *found);

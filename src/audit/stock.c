@@ -180,7 +180,11 @@ static int tell_protocol(struct stock_thing *thing)
     if (rc <= 0)
         return rc;
     bool is_tcp = strcmp(protocol.name, "TCP") == 0 || strcmp(protocol.name, "TCPv6") == 0;
-    if (is_tcp && !unlisted_socket_is_unused(thing->pid, thing->fd, thing->identity))
+    struct unlisted_past past = {0};
+    if (is_tcp)
+        past = unlisted_socket_past(thing->pid, thing->fd, thing->identity);
+    thing->port = past.port;
+    if (is_tcp && !past.is_unused)
         return 1;
     thing->kind = STOCK_SOCKET;
     snprintf(thing->protocol, sizeof thing->protocol, "%.*s", STOCK_PROTOCOL_SIZE - 1,
@@ -199,7 +203,8 @@ static int tell_kinds(struct taking *taking, uint16_t port)
             return rc;
         if (thing->kind == STOCK_TCP_OUTGOING && is_listened_on(taking, thing->port))
             thing->kind = STOCK_TCP_ACCEPTED;
-        thing->is_front = thing->kind == STOCK_TCP_ACCEPTED && thing->port == port;
+        thing->is_front = (thing->kind == STOCK_TCP_ACCEPTED && thing->port == port) ||
+                          (thing->kind == STOCK_GHOST && (thing->port == port || thing->port == 0));
         if (rc > 0)
             stock->each[kept++] = *thing;
     }

@@ -24,8 +24,9 @@ struct stock_thing {
     enum tcp_state state;
     struct address peer;
     uint16_t port, peer_port;
-    uint32_t unread, unsent;            /* Recv-Q, Send-Q */
-    bool is_front;                      /* the server's end of a connection to the port that is audited */
+    uint32_t unread, unsent; /* Recv-Q, Send-Q */
+    bool is_front; /* the server's end of a connection to the port that is audited, or may be: of a ghost
+                      the port is not always known */
     char protocol[STOCK_PROTOCOL_SIZE]; /* STOCK_SOCKET: "UDP" */
     /* Filled in by growth.h: */
     int since;         /* the round that it is of, from 1 on; 0: from before the first one */

@@ -9,7 +9,6 @@
 enum {
     PAUSE_US = 25000, /* between two readings of descriptors, twice as long each time */
     PAUSE_MAX_US = 800000,
-    CHECKED_AT_ONCE = 4, /* connections: what a pool grew to in the rounds has idle entries for so many */
 };
 
 bool audit_is_not_for_us(int64_t rc)
@@ -82,7 +81,8 @@ static bool has_grown(const struct audit *audit)
  * already, and two readings are enough. */
 static int settle(struct audit *audit)
 {
-    int64_t grace_us = audit->settings->order == AUDIT_ABORT ? 0 : audit->settings->grace_ms * 1000;
+    bool is_abort = audit_order_row(audit->settings->order)->act == ACT_ABORT;
+    int64_t grace_us = is_abort ? 0 : audit->settings->grace_ms * 1000;
     int64_t until_us = monotonic_us() + grace_us, pause_us = PAUSE_US;
     int rc = read_stock(audit);
     do {
@@ -135,7 +135,6 @@ static bool is_told(const struct audit *audit)
 static bool play_check_round(struct audit *audit, int64_t conns)
 {
     struct audit_growth *growth = &audit->result->growth;
-    audit->at_once = CHECKED_AT_ONCE;
     audit_play(audit, conns);
     audit_note_fate(audit);
     if (audit_is_called_off(audit) || audit_has_no_future(audit) || !is_told(audit))
@@ -155,6 +154,7 @@ void audit_check_growth(struct audit *audit)
     int64_t conns = growth_check_conns(growth);
     if (audit_is_called_off(audit) || !growth_is_open(growth) || conns == 0)
         return;
+    audit->at_once = growth_check_at_once(growth);
     for (int i = 0; i < CHECK_ROUNDS && play_check_round(audit, conns); i++)
         continue;
 }

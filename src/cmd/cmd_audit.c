@@ -13,6 +13,7 @@
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
+#include "kernel/packet_drop.h"
 #include "view/audit_view.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 
 enum {
     CONNS_MOST = 1000000,
+    REQUESTS_MOST = 1000,
     REMOTE_CONNS = 1000,
     REMOTE_RATE = 200,
     NOT_GIVEN = -1,
@@ -65,6 +67,14 @@ static const struct option_row rows[] = {
      .help = "likewise a GET request for this path",
      .kind = OPTION_TEXT,
      .target = OPTION(http)},
+    {.name = "requests",
+     .value = "N",
+     .help = "on each connection, with --order second-request",
+     .preset = "2",
+     .kind = OPTION_COUNT,
+     .target = SETTING(requests),
+     .min = 2,
+     .max = REQUESTS_MOST},
     {.name = "grace",
      .value = "TIME",
      .help = "for the server to close",
@@ -250,11 +260,12 @@ static int check_limits(struct audit_settings *settings)
     struct host_limits limits;
     host_limits_read(&limits);
     settings->fin_timeout_ms = audit_is_unix(settings) ? NEVER_MS : limits.fin_timeout_ms;
-    if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= settings->fin_timeout_ms) {
-        diag_error(
-            "--grace \"%s\": with client-first it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
-            "kernel forgets the client's end: take --order half-close",
-            duration_text(settings->grace_ms).text, duration_text(limits.fin_timeout_ms).text);
+    if (audit_order_row(settings->order)->act == ACT_CLOSE &&
+        settings->grace_ms >= settings->fin_timeout_ms) {
+        diag_error("--grace \"%s\": with %s it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
+                   "kernel forgets the client's end: take --order half-close",
+                   duration_text(settings->grace_ms).text, audit_order_names[settings->order],
+                   duration_text(limits.fin_timeout_ms).text);
         return EXIT_USAGE;
     }
     int64_t wanted = settings->conns * settings->repeat;
@@ -274,12 +285,26 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
     diag_progress("audit: %s of %s %s", grouped(done).text, grouped(total).text, doing);
 }
 
+/* What an order needs of this machine. */
+static int check_rights(const struct audit_settings *settings)
+{
+    int rc = audit_order_row(settings->order)->act == ACT_DROP ? packet_drop_probe() : 0;
+    if (rc == 0)
+        return EXIT_AS_EXPECTED;
+    diag_error(
+        "--order %s needs the right to filter packets (%s): run this as root, or let it start the server "
+        "in a network of its own, with --isolate and --run",
+        audit_order_names[settings->order], strerror(-rc));
+    return EXIT_MACHINE;
+}
+
 static int audit_and_tell(struct audit_options *options)
 {
     static const enum exit_code code_of[] = {
-        [AUDIT_CLOSES] = EXIT_AS_EXPECTED, [AUDIT_LEAKS] = EXIT_DIFFERS,
-        [AUDIT_LOSES] = EXIT_DIFFERS,      [AUDIT_ENDED] = EXIT_DIFFERS,
-        [AUDIT_NO_VERDICT] = EXIT_MACHINE, [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
+        [AUDIT_CLOSES] = EXIT_AS_EXPECTED,      [AUDIT_LEAKS] = EXIT_DIFFERS,
+        [AUDIT_LOSES] = EXIT_DIFFERS,           [AUDIT_ENDED] = EXIT_DIFFERS,
+        [AUDIT_OFF_TIME] = EXIT_DIFFERS,        [AUDIT_NO_VERDICT] = EXIT_MACHINE,
+        [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
     };
     struct audit_result result;
     struct audit_report report = {.settings = &options->settings, .result = &result};
@@ -321,11 +346,14 @@ static int cmd_audit(int argc, char *argv[])
     if (audit_through_is_meant(argc, argv))
         return audit_through(argc, argv);
     struct program program = {.keeper = 0};
-    struct audit_options options = {
-        .until_ready_ms = 30000,
-        .isolation = {.keeps_settings = true},
-        .settings = {
-            .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
+    struct audit_options options = {.until_ready_ms = 30000,
+                                    .isolation = {.keeps_settings = true},
+                                    .settings = {.conns = 100,
+                                                 .repeat = 1,
+                                                 .rate = NOT_GIVEN,
+                                                 .requests = 2,
+                                                 .grace_ms = 5000,
+                                                 .connect_timeout_ms = 5000}};
     audit_results_init(options.results);
     if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
@@ -350,8 +378,10 @@ static int cmd_audit(int argc, char *argv[])
         code = audit_program_start(&options, &program);
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
-        code = audit_and_tell(&options);
+        code = check_rights(&options.settings);
     }
+    if (code == EXIT_AS_EXPECTED)
+        code = audit_and_tell(&options);
     audit_program_stop(&program);
     audit_results_close(options.results);
     free(options.request);

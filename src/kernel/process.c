@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A process that is gone is missing from /proc; one that /proc hides (hidepid) is EPERM. */
@@ -87,6 +88,20 @@ int process_each_descendant(pid_t ancestor, int (*on_process)(void *context, pid
     return rc;
 }
 
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The kernel counts from the boot on, and counts the time that the machine was asleep. */
+int64_t process_started_us(const struct process_stat *stat)
+{
+    int64_t since_boot_us = (int64_t)stat->started * 1000000 / sysconf(_SC_CLK_TCK);
+    return since_boot_us - (clock_us(CLOCK_BOOTTIME) - clock_us(CLOCK_MONOTONIC));
+}
+
 int process_facts_of(pid_t pid, struct process_facts *facts)
 {
     char path[32];
@@ -113,6 +128,14 @@ int process_shares_network(pid_t pid)
     if (stat(path, &its) != 0)
         return process_error(errno);
     return its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ? 0 : -EXDEV;
+}
+
+/* The number of the first one is fixed (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
+bool process_sees_every_pid(void)
+{
+    char target[32] = "";
+    return readlink("/proc/self/ns/pid", target, sizeof target - 1) > 0 &&
+           strcmp(target, "pid:[4026531836]") == 0;
 }
 
 struct process_command process_command(pid_t pid)

@@ -81,9 +81,8 @@ int audit_print_text(FILE *out, const struct audit_report *report)
 int audit_print_junit(FILE *out, const struct audit_report *report)
 {
     struct audit_verdict verdict = audit_verdict_of(report);
-    bool fails =
-        report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES || report->outcome == AUDIT_ENDED;
     bool is_void = report->outcome == AUDIT_NO_VERDICT || report->outcome == AUDIT_INTERRUPTED;
+    bool fails = !is_void && report->outcome != AUDIT_CLOSES;
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpstorm audit\" tests=\"1\" "
             "failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n  <testcase classname=\"",

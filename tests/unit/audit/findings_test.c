@@ -16,8 +16,6 @@ struct bench {
 
 enum { GRACE_US = 1000000, NOW_US = 2 * GRACE_US };
 
-static const struct server_processes nobody = {.count = 0};
-
 static struct bench *bench_of(enum audit_order order)
 {
     static struct bench bench;
@@ -57,7 +55,7 @@ static const struct audit_connection *found(struct bench *bench)
 {
     findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0, NOW_US);
     bench->result.rounds = 1;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     return &bench->connections[0];
 }
 
@@ -156,7 +154,7 @@ static void a_late_byte_does_not_acquit_for_ever(void **state)
     findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0,
                   bench->probes[0].due_us + 2 * GRACE_US);
     bench->result.rounds = 2;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     assert_int_equal(bench->connections[0].class, CLASS_HELD);
     assert_int_equal(bench->connections[0].group, GROUP_EOF_READ);
     assert_int_equal(bench->result.held_after[0], 1);
@@ -179,7 +177,7 @@ static void what_the_server_has_closed_since_is_not_held(void **state)
         bench->probes[1].end = END_FIN;
         findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, NOW_US);
         bench->result.rounds = 2;
-        findings_conclude(&bench->result, &bench->settings, &nobody);
+        findings_conclude(&bench->result, &bench->settings);
         assert_int_equal(bench->result.held_to_the_end[0], 0);
         assert_int_equal(outcome(bench), AUDIT_CLOSES);
     }
@@ -221,7 +219,7 @@ static void an_end_that_the_kernel_forgot_was_not_closed(void **state)
     bench->probes[1].end = END_FIN;
     findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, 61 * 1000000);
     bench->result.rounds = 2;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
 }
 
@@ -249,7 +247,7 @@ static void after_an_rst_the_accept_queue_tells(void **state)
         bench->probes[i].round = 0;
     findings_take(&bench->result, &bench->settings, bench->probes, 0, 4, &bench->look, 3, NOW_US);
     bench->result.rounds = 1;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     assert_int_equal(bench->connections[1].class, CLASS_CLOSED);
     assert_int_equal(bench->connections[2].class, CLASS_NEVER_ACCEPTED);
     assert_int_equal(bench->connections[3].group, GROUP_NO_OWNER);
@@ -327,7 +325,7 @@ static struct bench *rounds(const bool *held, const bool *to_the_end)
                       NOW_US);
         bench->result.rounds = round + 1;
     }
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     return bench;
 }
 
@@ -388,7 +386,7 @@ static void ghosts_are_a_leak_when_they_grow(void **state)
         bench->result.ghosts = cases[i].after[3];
         findings_take(&bench->result, &bench->settings, bench->probes, 0, 4, &bench->look, 0, NOW_US);
         bench->result.rounds = 4;
-        findings_conclude(&bench->result, &bench->settings, &nobody);
+        findings_conclude(&bench->result, &bench->settings);
         assert_int_equal(outcome(bench), cases[i].outcome);
         assert_int_equal(bench->result.by_group[GROUP_GHOST], cases[i].after[3]);
     }
