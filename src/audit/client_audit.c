@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ enum {
     LOOK_SHARE = 5,
     EXIT_US = 100000, /* what closes so shortly before its process ends may have been closed by that */
     STOP_MS = 5000,
+    GHOST_PAUSE_MS = 25,
     TELL_EVERY_US = 250000,
 };
 
@@ -189,7 +191,7 @@ static void note_closed(struct client_audit *audit, int64_t i, int64_t before_us
                      : sight->own_seen ? sight->own_state == STATE_TIME_WAIT
                                        : !probe_is_forgotten(probe, &audit->settings->audit, before_us);
     if (tells && is_closed && probe->acted_us != 0 && probe->acted_us < before_us)
-        probe_note_closed(probe, monotonic_us());
+        probe_note_closed(probe, END_FIN, monotonic_us());
 }
 
 static void note_held(struct client_audit *audit, int64_t i)
@@ -319,6 +321,15 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     event_base_loopbreak(audit->base);
 }
 
+/* What is in no table may be on its way into one: a moment later it is not. */
+static void take_last_look(struct client_audit *audit)
+{
+    if (is_there(audit))
+        poll(NULL, 0, GHOST_PAUSE_MS);
+    if (take_look(audit) && is_there(audit))
+        read_ghosts(audit);
+}
+
 static int finish(struct client_audit *audit)
 {
     struct audit_look *look = calloc(1, sizeof *look);
@@ -329,7 +340,7 @@ static int finish(struct client_audit *audit)
     if (rc == 0) {
         stop_accepting(audit);
         if (result->failure == NULL && audit->count > 0)
-            take_look(audit);
+            take_last_look(audit);
         result->interrupted = audit->is_stopped && (audit->has_program || audit->count == 0 ||
                                                     !are_all_decided(audit, monotonic_us()));
         for (int64_t i = 0; i < audit->count; i++)

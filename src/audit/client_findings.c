@@ -2,7 +2,9 @@
 #include "audit/client_audit_state.h"
 #include "audit/findings.h"
 #include "base/clock.h"
+#include "kernel/socket_owner.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { EXIT_US = 100000 }; /* what closes so shortly before its process ends may have been closed by that */
@@ -61,22 +63,55 @@ static void count_ghosts(struct client_audit *audit)
                                                            : GHOSTS_SEEN;
 }
 
-/* Of a process that has ended nobody can tell the owner any more. */
-static void name_owners(struct client_audit *audit)
+static bool is_held(const struct audit_connection *connection)
 {
-    for (int64_t i = 0; i < audit->count; i++) {
-        struct audit_connection *connection = &audit->result->audit.connections[i];
-        const struct client_trace *trace = &audit->traces.each[i];
-        if (connection->owner != 0 || connection->group == GROUP_NONE)
-            continue;
-        connection->owner = trace->owner;
-        memcpy(connection->command, trace->command, sizeof connection->command);
+    return connection->class == CLASS_HELD || connection->class == CLASS_NEVER_ACCEPTED;
+}
+
+static void note_owner(struct audit_connection *connection, const struct client_trace *trace)
+{
+    connection->owner = trace->owner;
+    memcpy(connection->command, trace->command, sizeof connection->command);
+}
+
+/* Who had it when it came may have closed its descriptor since, while a call on it goes on. */
+static void note_nobodys(struct client_audit *audit)
+{
+    struct audit_result *result = &audit->result->audit;
+    uint64_t *inodes = calloc((size_t)result->count + 1, sizeof *inodes);
+    size_t wanted = 0;
+    for (int64_t i = 0; inodes != NULL && i < result->count; i++)
+        if (is_held(&result->connections[i]) && result->connections[i].inode != 0)
+            inodes[wanted++] = result->connections[i].inode;
+    struct socket_owners *owners = wanted > 0 ? socket_owners_new(inodes, wanted) : NULL;
+    free(inodes);
+    if (owners == NULL)
+        return;
+    for (int i = 0; i < audit->traces.owner_count; i++)
+        socket_owners_read_pid(owners, audit->traces.owners[i]);
+    int rc = socket_owners_read_others(owners, audit->traces.owners, audit->traces.owner_count);
+    bool saw_all = rc >= 0 && socket_owners_refused(owners) == 0 && audit->traces.owner_count > 0;
+    for (int64_t i = 0; i < result->count; i++) {
+        struct audit_connection *connection = &result->connections[i];
+        if (saw_all && is_held(connection) && connection->inode != 0 &&
+            socket_owner_of(owners, connection->inode) == 0)
+            connection->role = OWNER_NOBODY;
     }
+    socket_owners_free(owners);
+}
+
+static void find_owners(struct client_audit *audit, bool has_ended)
+{
+    struct audit_result *result = &audit->result->audit;
+    for (int64_t i = 0; i < audit->count; i++)
+        if (is_held(&result->connections[i]))
+            note_owner(&result->connections[i], &audit->traces.each[i]);
+    if (!has_ended) /* of a process that has ended nobody can tell any more */
+        note_nobodys(audit);
 }
 
 void client_audit_conclude(struct client_audit *audit, struct audit_look *look)
 {
-    const struct server_processes none = {.count = 0};
     struct audit_result *result = &audit->result->audit;
     bool has_ended = audit->has_program && audit->program->is_over;
     for (int64_t i = 0; i < audit->count; i++) {
@@ -92,7 +127,7 @@ void client_audit_conclude(struct client_audit *audit, struct audit_look *look)
     count_ghosts(audit);
     findings_take(result, &audit->settings->audit, audit->probes, 0, audit->count, look, 0, monotonic_us());
     result->rounds = 1;
-    findings_conclude(result, &audit->settings->audit, &none);
+    find_owners(audit, has_ended);
+    findings_conclude(result, &audit->settings->audit);
     result->asked = audit->count;
-    name_owners(audit);
 }

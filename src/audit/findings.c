@@ -324,8 +324,10 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_NO_DESCRIPTOR;
     if (audit_order_row(settings->order)->never_reads && connection->unsent > 0)
         return GROUP_STALLED;
+    if (connection->server_state == STATE_ESTABLISHED || connection->server_state == STATE_SYN_SENT)
+        return GROUP_OPEN;
     if (connection->server_state != STATE_CLOSE_WAIT)
-        return connection->server_state == STATE_ESTABLISHED ? GROUP_OPEN : GROUP_SHUT_DOWN;
+        return GROUP_SHUT_DOWN;
     if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
     return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;

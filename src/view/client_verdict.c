@@ -24,6 +24,8 @@ static const char *const groups[] = {
     [GROUP_EOF_UNREAD] = "CLOSE_WAIT, and EOF is unread (Recv-Q >= 1): the client is not reading",
     [GROUP_EOF_READ] = "CLOSE_WAIT, everything is read: only close() is missing",
     [GROUP_OTHER_PROCESS] = "CLOSE_WAIT",
+    [GROUP_NO_DESCRIPTOR] = "no process has a descriptor: it was closed while a call on it goes on",
+    [GROUP_STALLED] = "they have data to send",
     [GROUP_GHOST] = "descriptors of connections that have left every table: no count of states shows them",
     [GROUP_OPEN] = "its ends are ESTABLISHED",
     [GROUP_SHUT_DOWN] =
@@ -71,7 +73,7 @@ static void say_owners(struct client_verdict *verdict, const struct client_repor
     if (first != NULL)
         say(verdict, "; owner %s pid %d%s", first->command[0] != '\0' ? first->command : "a process",
             (int)first->owner, has_others ? " and others" : "");
-    else if (group != GROUP_GHOST && group != GROUP_FROM_AFAR)
+    else if (group != GROUP_GHOST && group != GROUP_FROM_AFAR && group != GROUP_NO_DESCRIPTOR)
         say(verdict, "; the owner cannot be seen (run this as root, or as the client's user)");
     else if (group == GROUP_GHOST && result->ghost_owner > 0)
         say(verdict, "; owner %s pid %d",
