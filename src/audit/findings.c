@@ -62,8 +62,9 @@ static bool is_shut_down(const struct audit_sight *sight)
  * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
 static bool is_servers_turn(const struct audit_sight *sight)
 {
-    return sight->server_seen && (sight->server_state == STATE_CLOSE_WAIT ||
-                                  sight->server_state == STATE_ESTABLISHED || is_shut_down(sight));
+    return sight->server_seen &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED ||
+            sight->server_state == STATE_SYN_SENT || is_shut_down(sight)); /* SYN_SENT: see client_audit.h */
 }
 
 /* A server that sends in the latter half of the grace period is at work. */
@@ -350,8 +351,10 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_NO_DESCRIPTOR;
     if (audit_order_row(settings->order)->never_reads && connection->unsent > 0)
         return GROUP_STALLED;
+    if (connection->server_state == STATE_ESTABLISHED || connection->server_state == STATE_SYN_SENT)
+        return GROUP_OPEN;
     if (connection->server_state != STATE_CLOSE_WAIT)
-        return connection->server_state == STATE_ESTABLISHED ? GROUP_OPEN : GROUP_SHUT_DOWN;
+        return GROUP_SHUT_DOWN;
     if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
     return is_eof_unread(connection, settings) ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
