@@ -546,6 +546,28 @@ END
   refused '--send "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --send /dev/null
 }
 
+@test "audit refuses orders that are none, twice there, or lack what they need" {
+  refused '--order "idle,leak"' 'several with commas' -- audit 127.0.0.1:80 --order idle,leak
+  refused '--order "idle,"' -- audit 127.0.0.1:80 --order idle,
+  refused '--order "idle,all"' -- audit 127.0.0.1:80 --order idle,all
+  refused 'idle is in it twice' -- audit 127.0.0.1:80 --order idle,abort,idle
+  refused '--order stall needs --send FILE or --http PATH' -- audit 127.0.0.1:80 --order idle,stall
+  refused '--grace "1m"' 'client-first' -- audit 127.0.0.1:80 --order idle,client-first --grace 1m
+  refused '--requests "1"' -- audit 127.0.0.1:80 --requests 1
+  refused '--expect-idle-timeout "5s"' '--order idle or late-request' -- audit 127.0.0.1:80 --expect-idle-timeout 5s
+  refused '--expect-idle-timeout "5s"' '--grace must be longer' -- audit 127.0.0.1:80 --order idle --expect-idle-timeout 5s
+}
+
+@test "audit refuses what makes no HTTP request" {
+  refused '--method "GET /"' 'one word' -- audit 127.0.0.1:80 --http / --method 'GET /'
+  refused '--header "Accept"' 'a colon' -- audit 127.0.0.1:80 --http / --header Accept
+  refused '--header ": x"' -- audit 127.0.0.1:80 --http / --header ': x'
+  refused 'must be one line' -- audit 127.0.0.1:80 --http / --header $'A: b\r\nC: d'
+  refused '--header "A: b" needs --http' -- audit 127.0.0.1:80 --header 'A: b'
+  refused '--body "/nonexistent"' -- audit 127.0.0.1:80 --http / --body /nonexistent
+  refused '--body "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --http / --body /dev/null
+}
+
 @test "audit opens its files before a connection" {
   refused '--csv "/nonexistent/x"' -- audit 127.0.0.1:80 --csv /nonexistent/x
   refused '--junit "/nonexistent/x"' -- audit 127.0.0.1:80 --junit /nonexistent/x
