@@ -4,6 +4,7 @@
 #include "audit/findings.h"
 #include "audit/owners.h"
 #include "audit/reference.h"
+#include "audit/tables_tell.h"
 #include "base/clock.h"
 #include "kernel/process.h"
 
@@ -79,22 +80,11 @@ static int take_look(struct audit *audit)
     return rc;
 }
 
-/* An end that is gone without TIME_WAIT was reset, or the kernel has forgotten it, which says nothing. */
-static bool has_seen_close(const struct audit *audit, int64_t i, int64_t before_us)
+static bool is_worth_a_look(struct audit *audit)
 {
-    const struct audit_sight *sight = &audit->look.sights[i];
-    const struct probe *probe = &audit->probes[i];
-    if (probe->acted_us == 0 || probe->acted_us >= before_us)
-        return false;
-    return sight->own_seen ? sight->own_state == STATE_TIME_WAIT
-                           : !probe_is_forgotten(probe, audit->settings, before_us);
-}
-
-static void note_closed(struct audit *audit, int64_t before_us, int64_t now_us)
-{
-    for (int64_t i = 0; i < audit->started; i++)
-        if (has_seen_close(audit, i, before_us))
-            probe_note_closed(&audit->probes[i], now_us);
+    const int64_t *in_phase = audit_crowd(audit)->in_phase;
+    bool is_silent = audit_order_is_silent(audit_order_row(audit->settings->order));
+    return in_phase[PROBE_ACTED] > 0 || (is_silent && in_phase[PROBE_TALKING] > 0);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -103,8 +93,9 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct audit *audit = context;
     int64_t before_us = monotonic_us();
-    if (audit_crowd(audit)->in_phase[PROBE_ACTED] > 0 && take_look(audit) == 0)
-        note_closed(audit, before_us, monotonic_us());
+    if (is_worth_a_look(audit) && take_look(audit) == 0)
+        for (int64_t i = 0, now_us = monotonic_us(); i < audit->started; i++)
+            tables_tell(&audit->probes[i], &audit->look.sights[i], before_us, now_us);
     int64_t pause_us = (LOOK_SHARE - 1) * audit->look_took_us;
     audit_start_timer(audit, audit->looker, pause_us > LOOK_EVERY_US ? pause_us : LOOK_EVERY_US);
 }
@@ -170,6 +161,8 @@ void audit_play(struct audit *audit, int64_t conns)
     *audit_crowd(audit) = (struct probe_crowd){.settings = audit->settings,
                                                .base = audit->base,
                                                .round = audit->round,
+                                               .late_us = audit->reference.idle_us,
+                                               .late_span_us = audit->reference.idle_span_us,
                                                .on_change = on_change,
                                                .context = audit};
     audit->round_first = audit->started;
@@ -238,14 +231,14 @@ static int note_processes(struct audit *audit)
 
 static int begin(struct audit *audit)
 {
-    int rc = server_side_is_here(&audit->settings->address);
+    int rc = audit_is_unix(audit->settings) ? 1 : server_side_is_here(&audit->settings->address);
     if (rc < 0)
         return rc;
     audit->look.elsewhere = rc == 0;
     rc = take_look(audit);
     if (rc != 0)
         return rc;
-    if (audit->settings->order == AUDIT_ABORT && audit->look.listener_count == 0)
+    if (audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->look.listener_count == 0)
         return -ENOENT;
     audit->queued_before = audit->look.queued;
     audit->listener_count_before = audit->look.listener_count;
@@ -322,6 +315,27 @@ static void unmake(struct audit *audit)
     free(audit->look.sights);
 }
 
+/* What the order compares with. */
+static void measure(struct audit *audit)
+{
+    const struct audit_order_row *order = audit_order_row(audit->settings->order);
+    audit->result->idle_us = -1;
+    if (!order->fin_with_request && !order->asks_late)
+        return;
+    audit->reference =
+        reference_play(audit->base, audit->settings, order->asks_late ? AUDIT_IDLE : AUDIT_HALF_CLOSE);
+    audit->result->reply_bytes = audit->reference.reply_bytes;
+    audit->result->idle_us = audit->reference.idle_us;
+}
+
+/* A late request has no moment where the server closes no idle client. Where no client came through at all
+ * the round tells why. */
+static bool has_nothing_to_meet(const struct audit *audit)
+{
+    return audit_order_row(audit->settings->order)->asks_late && audit->reference.came_through > 0 &&
+           audit->reference.idle_us < 0;
+}
+
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result)
 {
@@ -333,13 +347,13 @@ int audit_run(const struct audit_settings *settings, audit_progress *progress, v
                           .began_us = monotonic_us()};
     signal(SIGPIPE, SIG_IGN);
     int rc = make(&audit);
-    if (rc == 0 && settings->order == AUDIT_EOF_WITH_REQUEST) /* before anything of the server is counted */
-        result->reply_bytes = reference_reply(audit.base, settings);
+    if (rc == 0) /* before anything of the server is counted */
+        measure(&audit);
     if (rc == 0)
         rc = begin(&audit);
     if (rc == 0) {
         while (audit.round < settings->repeat && !audit_is_called_off(&audit) &&
-               !audit_has_no_future(&audit)) {
+               !audit_has_no_future(&audit) && !has_nothing_to_meet(&audit)) {
             play_round(&audit);
             audit.round++;
         }

@@ -43,6 +43,7 @@ enum audit_group {
     GROUP_GHOST,         /* descriptors of connections that are in no table */
     GROUP_OPEN,          /* ESTABLISHED: nobody has closed */
     GROUP_SHUT_DOWN,     /* FIN_WAIT2 with a descriptor: shutdown(SHUT_WR), and no close() */
+    GROUP_STALLED,       /* it has data to send (Send-Q), and the client's window is closed */
     GROUP_COUNT,
 };
 
@@ -67,13 +68,14 @@ struct audit_connection {
     bool requested;                 /* the server had been sent the whole request */
     int64_t begun_us, connected_us; /* on the clock of monotonic_us(): when it was opened; 0: never */
     int64_t close_us;               /* from the client's act to the server's; -1: not seen */
-    int64_t bytes;                  /* received */
-    int error;                      /* CLASS_FAILED: errno */
-    uint16_t port;                  /* of the client's end; 0: it never had one */
+    int64_t idle_us; /* from the last byte, or the handshake, to the server's FIN; -1: not seen */
+    int64_t bytes;   /* received */
+    int error;       /* CLASS_FAILED: errno */
+    uint16_t port;   /* of the client's end; 0: it never had one */
     /* The server's end, where it was held and is on this machine: */
     bool server_seen;
     enum tcp_state server_state;
-    uint32_t unread;
+    uint32_t unread, unsent;
     uint64_t inode;
     pid_t owner;      /* 0: not known */
     char command[16]; /* of the owner; "" when not known */
@@ -112,6 +114,7 @@ enum audit_outcome {
     AUDIT_LEAKS,
     AUDIT_LOSES,       /* replies, when the client's FIN comes with the request */
     AUDIT_ENDED,       /* the server did not survive it */
+    AUDIT_OFF_TIME,    /* it closes idle clients, at another time than was expected */
     AUDIT_NO_VERDICT,  /* too little was seen */
     AUDIT_INTERRUPTED, /* by a signal: nothing is said of the server */
 };
@@ -119,14 +122,27 @@ enum audit_outcome {
 /* "no_verdict". */
 const char *audit_outcome_name(enum audit_outcome outcome);
 
+/* Connections on which more than one request was to be sent. */
+struct audit_requests {
+    int64_t sent;     /* it was */
+    int64_t answered; /* of those: bytes came after the last one, */
+    int64_t lost;     /* or the server closed or reset instead, */
+    int64_t silent;   /* or neither */
+    int64_t not_kept; /* the server closed after an earlier reply */
+};
+
 struct audit_result {
     int64_t count;
     struct audit_connection *connections; /* count of them; audit_free */
     int rounds;                           /* that were begun */
     int64_t by_class[CLASS_COUNT];
     int64_t by_group[GROUP_COUNT]; /* of those held */
-    int64_t reply_bytes;           /* AUDIT_EOF_WITH_REQUEST: what a client gets that waits; 0: nothing */
-    int64_t reset_after_reply;     /* of those reset: something had come before */
+    int64_t reply_bytes; /* AUDIT_EOF_WITH_REQUEST: what a client gets that waits; 0: nothing; -1: no such
+                            client came through */
+    int64_t idle_us;     /* after which the server closes an idle client: the median; -1: not seen */
+    struct audit_requests later;
+    int64_t orphans; /* AUDIT_STALL: closed by the server, while its kernel still has data for the client */
+    int64_t reset_after_reply;                 /* of those reset: something had come before */
     int64_t held_after[AUDIT_ROUNDS_MAX];      /* round by round: held when its grace period was over */
     int64_t held_to_the_end[AUDIT_ROUNDS_MAX]; /* of that round's */
     int64_t watched_ms[AUDIT_ROUNDS_MAX];   /* from that round's last act to the last look at what it left */

@@ -6,6 +6,7 @@
 #include "audit/audit.h"
 #include "audit/growth.h"
 #include "audit/probe.h"
+#include "audit/reference.h"
 #include "audit/server_process.h"
 #include "audit/server_side.h"
 #include "control/stop_events.h"
@@ -39,7 +40,8 @@ struct audit {
     int listener_count_before;
     struct server_life *life;
     struct growth growth;
-    bool is_playing; /* a round's probes are on their way */
+    struct reference reference; /* of orders that compare */
+    bool is_playing;            /* a round's probes are on their way */
     bool interrupted;
     audit_progress *progress;
     void *context;

@@ -4,7 +4,8 @@
  *       |                            |                     |                            |
  *       +----------------------------+-------- FIN, RST, an error: ENDED <--------------+
  *
- * Every phase but the last two has a timer of the probe's own. */
+ * Every phase but the last two has a timer of the probe's own. TALKING lasts for as many requests as the
+ * order has. */
 #ifndef AUDIT_PROBE_H
 #define AUDIT_PROBE_H
 
@@ -31,7 +32,10 @@ struct probe_crowd {
     struct event_base *base;
     int round;
     int64_t in_phase[PROBE_PHASE_COUNT];
-    int64_t acted_us;                                        /* the last act */
+    int64_t acted_us;              /* the last act */
+    int64_t late_us, late_span_us; /* asks_late: the second request comes so long after the reply, and up to
+                                      so much sooner or later */
+    int64_t late_count;
     void (*on_change)(void *context, enum probe_phase from); /* a probe has left a phase */
     void *context;
 };
@@ -50,11 +54,22 @@ struct probe {
     bool to_itself;   /* END_REFUSED: connected to itself */
     bool not_opened;  /* END_TIMED_OUT: connect() was not called */
     bool heard_fin;   /* keeps_open: the server's; ours stays, and its grace period begins there */
+    bool is_late;     /* asks_late: it waits for the moment of its second request, and hears nothing */
+    bool is_deaf;     /* by a packet filter */
+    /* Of a silent order, by looks at the tables: */
+    bool was_met;      /* the server's end has been there */
+    bool was_full;     /* never_reads: the server had data for it and no room */
+    bool left_orphan;  /* its process has closed, and the kernel still has data for the client */
+    int64_t let_go_us; /* 0: not seen */
     uint16_t port;
     struct address address; /* its own */
-    size_t sent;
-    int64_t bytes, bytes_since_act;
-    int64_t begun_us, connected_us, heard_us, acted_us, ended_us;
+    /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none
+     * yet. */
+    uint64_t inode, server_inode;
+    size_t sent;   /* of the present request */
+    int64_t asked; /* requests, the present one included */
+    int64_t bytes, bytes_since_ask, bytes_since_act;
+    int64_t begun_us, connected_us, asked_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */
 };
 
@@ -70,7 +85,16 @@ void probe_stop(struct probe *probe);
 /* Whether the kernel may have forgotten its own end, which close() left in FIN_WAIT2. */
 bool probe_is_forgotten(const struct probe *probe, const struct audit_settings *settings, int64_t now_us);
 
-/* The server's close was seen in the kernel's tables. */
-void probe_note_closed(struct probe *probe, int64_t now_us);
+/* The server's close was seen in the kernel's tables, as END_FIN or END_RESET, and happened at at_us. */
+void probe_note_closed(struct probe *probe, enum probe_end how, int64_t at_us);
+
+/* never_reads: the reply has no room. Its grace period begins. */
+void probe_note_full(struct probe *probe);
+
+/* From the last byte that it sent or heard, or from the handshake, to the end. Of one that has ended. */
+int64_t probe_idle_us(const struct probe *probe);
+
+/* For so many requests the order has room: 1, unless it asks again. */
+int64_t probe_requests(const struct audit_settings *settings);
 
 #endif

@@ -36,8 +36,9 @@ struct waiting {
 static int look_at(const struct witness_backend *witness, const struct readiness_wish *wish, int address,
                    struct audit_look *look)
 {
-    const struct audit_settings there = {.address = wish->addresses[address], .port = wish->port};
-    look->elsewhere = false;
+    struct audit_settings there = *wish->settings;
+    there.address = wish->addresses[address];
+    *look = (struct audit_look){.sights = NULL};
     return server_side_look_at_listeners(witness, &there, look);
 }
 

@@ -3,8 +3,8 @@
 #ifndef AUDIT_READINESS_H
 #define AUDIT_READINESS_H
 
+#include "audit/audit_settings.h"
 #include "control/program.h"
-#include "kernel/address.h"
 
 #include <stdint.h>
 
@@ -19,9 +19,9 @@ enum readiness {
 };
 
 struct readiness_wish {
-    const struct address *addresses; /* on any of them */
+    const struct audit_settings *settings; /* its port, or its Unix socket */
+    const struct address *addresses;       /* on any of them */
     int address_count;
-    uint16_t port;
     int64_t patience_ms;
 };
 

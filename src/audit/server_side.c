@@ -1,5 +1,6 @@
 #include "audit/server_side.h"
 
+#include "audit/unix_side.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,8 @@ static int note_socket(void *context, const struct socket_entry *entry)
         sight->server_seen = true;
         sight->server_state = entry->state;
         sight->unread = entry->unread;
+        sight->unsent = entry->unsent;
+        sight->needs_window = entry->needs_window;
         sight->inode = entry->inode;
     }
     return 0;
@@ -109,6 +112,8 @@ static int each_there(int (*each)(int, const struct port_range *, on_socket *, v
 int server_side_look(const struct witness_backend *witness, const struct audit_settings *settings,
                      const struct probe *probes, int64_t count, struct audit_look *look)
 {
+    if (audit_is_unix(settings))
+        return unix_side_look(settings, probes, count, look);
     struct port_map *map = malloc(sizeof *map);
     if (map == NULL)
         return -ENOMEM;
@@ -138,6 +143,8 @@ int server_side_look_at_listeners(const struct witness_backend *witness,
                                   const struct audit_settings *settings, struct audit_look *look)
 {
     struct wanted_listeners wanted = {.settings = settings, .look = look};
+    if (audit_is_unix(settings))
+        return unix_side_look(settings, NULL, 0, look);
     forget_listeners(look);
     return each_there(witness->each_listener, settings->address.family, settings->port, find_listeners,
                       &wanted);

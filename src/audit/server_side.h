@@ -9,7 +9,8 @@
 struct audit_sight {
     bool own_seen, server_seen;
     enum tcp_state own_state, server_state;
-    uint32_t unread;
+    uint32_t unread, unsent;
+    bool needs_window;
     uint64_t inode;
 };
 
@@ -21,7 +22,11 @@ struct audit_look {
     uint64_t listeners[LISTENERS_MAX]; /* their inodes */
     int64_t queued;                    /* connections in their accept queues */
     int64_t room;                      /* for so many more in the fullest of them; -1: not known */
-    struct audit_sight *sights;        /* one for each probe; the caller's */
+    /* Of Unix sockets, in the first look: ends of the server whose client has closed, and those of them that
+     * wait to be accepted. */
+    bool has_begun;
+    int64_t strays_before, orphans_before;
+    struct audit_sight *sights; /* one for each probe; the caller's */
 };
 
 /* Looks once. Returns 0, or the witness's negative errno: what was seen then counts for nothing. */

@@ -1,6 +1,7 @@
 /* When stock is taken of the server's processes: before the first connection and after each round; and the
  * rounds that are played to check what grew. */
 #include "audit/audit_state.h"
+#include "audit/unix_side.h"
 #include "base/clock.h"
 #include "kernel/process.h"
 
@@ -24,6 +25,20 @@ static void note_failure(struct audit *audit, int rc)
         audit_fail(audit, "the descriptors of the server's processes could not be read", -rc);
 }
 
+/* Returns as stock_take(). */
+static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
+{
+    int rc = stock_take(server, audit->witness, audit->settings->port, growth_newest(&audit->growth), stock);
+    if (rc == 0 && audit_is_unix(audit->settings)) {
+        rc = -EINTR;
+        for (int i = 0; i < AUDIT_LOOKS_TRIED && rc == -EINTR; i++)
+            rc = unix_side_mark(audit->settings, audit->probes, audit->started, stock);
+    }
+    if (rc != 0)
+        stock_free(stock);
+    return rc;
+}
+
 /* ---- before ---- */
 
 static void note_room(struct audit_result *result, const struct server_processes *server)
@@ -38,7 +53,7 @@ static void note_room(struct audit_result *result, const struct server_processes
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = stock_take(server, audit->witness, audit->settings->port, NULL, &stock);
+    int rc = take_stock(audit, server, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
     if (rc == 0)
@@ -54,8 +69,7 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc =
-            stock_take(&server, audit->witness, audit->settings->port, growth_newest(&audit->growth), &stock);
+        rc = take_stock(audit, &server, &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
     server_processes_free(&server);
@@ -79,7 +93,8 @@ static bool has_grown(const struct audit *audit)
  * already, and two readings are enough. */
 static int settle(struct audit *audit)
 {
-    int64_t grace_us = audit->settings->order == AUDIT_ABORT ? 0 : audit->settings->grace_ms * 1000;
+    bool is_abort = audit_order_row(audit->settings->order)->act == ACT_ABORT;
+    int64_t grace_us = is_abort ? 0 : audit->settings->grace_ms * 1000;
     int64_t until_us = monotonic_us() + grace_us, pause_us = PAUSE_US;
     int rc = read_stock(audit);
     do {

@@ -11,6 +11,7 @@ struct audit_options {
     struct audit_settings settings;
     int order;
     const char *send, *http;
+    const char *through, *as_backend; /* a proxy: see audit_through.h */
     struct result_file results[RESULT_COUNT];
     bool allow_remote, quiet;
     char *request; /* owned */

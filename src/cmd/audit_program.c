@@ -24,6 +24,8 @@ int audit_program_check(const struct audit_options *options)
         diag_error("\"-- %s\": a program behind -- is started with --run", options->program[0]);
         return EXIT_USAGE;
     }
+    if (audit_is_unix(&options->settings))
+        return EXIT_AS_EXPECTED;
     if (options->isolation.wanted && !address_is_loopback(address))
         return audit_target_refuse(options->target,
                                    "must be a loopback address: with --isolate there is no other");
@@ -115,9 +117,9 @@ int audit_program_start(struct audit_options *options, struct program *program)
                                         .is_user = isolation->has_own_user,
                                         .user = isolation->user,
                                         .group = isolation->group};
-    const struct readiness_wish wish = {.addresses = options->addresses.each,
+    const struct readiness_wish wish = {.settings = &options->settings,
+                                        .addresses = options->addresses.each,
                                         .address_count = options->addresses.count,
-                                        .port = options->settings.port,
                                         .patience_ms = options->until_ready_ms};
     struct readiness_found found = {.listener = 0};
     if (!options->runs)

@@ -43,7 +43,7 @@ static int make_http_request(struct audit_options *options)
     }
     if (asprintf(&options->request,
                  "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: tcpstorm\r\nAccept: */*\r\n\r\n", options->http,
-                 options->settings.target) < 0) {
+                 audit_is_unix(&options->settings) ? "localhost" : options->settings.target) < 0) {
         diag_error("out of memory");
         return EXIT_MACHINE;
     }
@@ -52,15 +52,23 @@ static int make_http_request(struct audit_options *options)
     return EXIT_AS_EXPECTED;
 }
 
+static int check_order(const struct audit_settings *settings)
+{
+    const struct audit_order_row *order = audit_order_row(settings->order);
+    const char *name = audit_order_names[settings->order];
+    if (order->needs_request != NULL && settings->request == NULL)
+        diag_error("--order %s needs --send FILE or --http PATH: %s", name, order->needs_request);
+    else if (order->sends_half && settings->request_length < 2)
+        diag_error("--order %s needs a request of two bytes or more: %s", name, order->needs_request);
+    else
+        return EXIT_AS_EXPECTED;
+    return EXIT_USAGE;
+}
+
 int audit_request_take(struct audit_options *options)
 {
-    if (options->send != NULL)
-        return read_request(options);
-    if (options->http == NULL && options->order == AUDIT_EOF_WITH_REQUEST) {
-        diag_error(
-            "--order eof-with-request needs --send FILE or --http PATH: its FIN leaves with the last byte of "
-            "a request");
-        return EXIT_USAGE;
-    }
-    return options->http != NULL ? make_http_request(options) : EXIT_AS_EXPECTED;
+    int code = options->send != NULL   ? read_request(options)
+               : options->http != NULL ? make_http_request(options)
+                                       : EXIT_AS_EXPECTED;
+    return code == EXIT_AS_EXPECTED ? check_order(&options->settings) : code;
 }

@@ -32,4 +32,13 @@ void audit_results_close(struct result_file *results);
  * after telling. */
 int audit_results_write(struct result_file *results, bool quiet, const struct audit_report *report);
 
+/* What audit_results_write() is made of, for a report of another kind. Whether a result is on stdout: */
+bool audit_results_use_stdout(const struct result_file *results);
+
+/* Something was printed, with that result. Returns 0, or -1 after telling. */
+int audit_result_told(FILE *out, int rc);
+
+/* The same of a result that is open, and closes it unless it is stdout. */
+int audit_result_close(struct result_file *result, int rc);
+
 #endif

@@ -74,15 +74,31 @@ static int resolve(const char *text, struct audit_settings *settings, struct tar
                : EXIT_AS_EXPECTED;
 }
 
+/* It has one place and no addresses. */
+static int take_unix(const char *text, struct audit_settings *settings, struct target_addresses *all)
+{
+    *all = (struct target_addresses){.count = 1};
+    int rc = unix_place_of(text + 5, &settings->unix_place);
+    if (rc == -ENAMETOOLONG)
+        return audit_target_refuse(text, "the path of a Unix socket can have 107 bytes");
+    return rc != 0
+               ? audit_target_refuse(text, "must be unix:/path, or unix:@name for a socket that no file is")
+               : EXIT_AS_EXPECTED;
+}
+
 int audit_target_take(const char *text, struct audit_settings *settings, struct target_addresses *all)
 {
-    static const char allowed[] = "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+    static const char allowed[] =
+        "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080, or unix:/path";
     const char *colon = strrchr(text, ':');
     char *end = NULL;
     settings->target = text;
-    if (strncmp(text, "unix:", 5) == 0 || text[0] == '/' || strncmp(text, "https:", 6) == 0)
-        return audit_target_refuse(
-            text, "Unix sockets and TLS are not audited yet: must be HOST:PORT of a plain TCP port");
+    if (strncmp(text, "unix:", 5) == 0)
+        return take_unix(text, settings, all);
+    if (text[0] == '/')
+        return audit_target_refuse(text, "must be unix:/path for a Unix socket, or HOST:PORT");
+    if (strncmp(text, "https:", 6) == 0)
+        return audit_target_refuse(text, "TLS is not audited yet: must be HOST:PORT of a plain TCP port");
     if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
         return audit_target_refuse(text, allowed);
     long port = strtol(colon + 1, &end, 10);

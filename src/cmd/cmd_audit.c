@@ -8,9 +8,11 @@
 #include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
+#include "cmd/audit_through.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
+#include "kernel/packet_drop.h"
 #include "view/audit_view.h"
 
 #include <errno.h>
@@ -21,11 +23,13 @@
 
 enum {
     CONNS_MOST = 1000000,
+    REQUESTS_MOST = 1000,
     REMOTE_CONNS = 1000,
     REMOTE_RATE = 200,
     NOT_GIVEN = -1,
     RESERVE = 32, /* descriptors that are no connections */
     HOUR_MS = 3600 * 1000,
+    NEVER_MS = INT32_MAX,
 };
 
 #define SETTING(member) offsetof(struct audit_options, settings.member)
@@ -62,6 +66,14 @@ static const struct option_row rows[] = {
      .help = "likewise a GET request for this path",
      .kind = OPTION_TEXT,
      .target = OPTION(http)},
+    {.name = "requests",
+     .value = "N",
+     .help = "on each connection, with --order second-request",
+     .preset = "2",
+     .kind = OPTION_COUNT,
+     .target = SETTING(requests),
+     .min = 2,
+     .max = REQUESTS_MOST},
     {.name = "grace",
      .value = "TIME",
      .help = "for the server to close",
@@ -94,6 +106,21 @@ static const struct option_row rows[] = {
      .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
+    {.name = "through",
+     .value = "HOST:PORT",
+     .help = "audit a proxy instead: what does it pass on, and keep?",
+     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
+             "end meets each way in which a backend may end (close, half-close, RST, and staying open), with "
+             "data in flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, "
+             "--json, --csv, --junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(through)},
+    {.name = "as-backend",
+     .value = "PORT",
+     .help = "with --through: listen here, where the proxy forwards to",
+     .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_backend)},
     {.name = "run",
      .help = "start the server: the program and its words behind --",
      .more =
@@ -156,10 +183,23 @@ static const struct option_table table = {
 
 /* ---- what goes together ---- */
 
+/* An order that is made of segments has none to make on a Unix socket. */
+static int check_unix(const struct audit_settings *settings)
+{
+    enum act act = audit_order_row(settings->order)->act;
+    if (!audit_is_unix(settings) || act == ACT_NONE || act == ACT_SHUTDOWN || act == ACT_CLOSE)
+        return EXIT_AS_EXPECTED;
+    diag_error(
+        "--order \"%s\": a Unix socket knows no RST, and drops nothing: must be half-close, client-first, "
+        "idle, never-close or eof-with-request",
+        audit_order_names[settings->order]);
+    return EXIT_USAGE;
+}
+
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
-    if (address_is_loopback(&settings->address) || options->runs) {
+    if (address_is_loopback(&settings->address) || options->runs || audit_is_unix(settings)) {
         settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
         return EXIT_AS_EXPECTED;
     }
@@ -184,12 +224,13 @@ static int check_limits(struct audit_settings *settings)
 {
     struct host_limits limits;
     host_limits_read(&limits);
-    settings->fin_timeout_ms = limits.fin_timeout_ms;
-    if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= limits.fin_timeout_ms) {
-        diag_error(
-            "--grace \"%s\": with client-first it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
-            "kernel forgets the client's end: take --order half-close",
-            duration_text(settings->grace_ms).text, duration_text(limits.fin_timeout_ms).text);
+    settings->fin_timeout_ms = audit_is_unix(settings) ? NEVER_MS : limits.fin_timeout_ms;
+    if (audit_order_row(settings->order)->act == ACT_CLOSE &&
+        settings->grace_ms >= settings->fin_timeout_ms) {
+        diag_error("--grace \"%s\": with %s it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
+                   "kernel forgets the client's end: take --order half-close",
+                   duration_text(settings->grace_ms).text, audit_order_names[settings->order],
+                   duration_text(limits.fin_timeout_ms).text);
         return EXIT_USAGE;
     }
     int64_t wanted = settings->conns * settings->repeat;
@@ -209,12 +250,26 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
     diag_progress("audit: %s of %s %s", grouped(done).text, grouped(total).text, doing);
 }
 
+/* What an order needs of this machine. */
+static int check_rights(const struct audit_settings *settings)
+{
+    int rc = audit_order_row(settings->order)->act == ACT_DROP ? packet_drop_probe() : 0;
+    if (rc == 0)
+        return EXIT_AS_EXPECTED;
+    diag_error(
+        "--order %s needs the right to filter packets (%s): run this as root, or let it start the server "
+        "in a network of its own, with --isolate and --run",
+        audit_order_names[settings->order], strerror(-rc));
+    return EXIT_MACHINE;
+}
+
 static int audit_and_tell(struct audit_options *options)
 {
     static const enum exit_code code_of[] = {
-        [AUDIT_CLOSES] = EXIT_AS_EXPECTED, [AUDIT_LEAKS] = EXIT_DIFFERS,
-        [AUDIT_LOSES] = EXIT_DIFFERS,      [AUDIT_ENDED] = EXIT_DIFFERS,
-        [AUDIT_NO_VERDICT] = EXIT_MACHINE, [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
+        [AUDIT_CLOSES] = EXIT_AS_EXPECTED,      [AUDIT_LEAKS] = EXIT_DIFFERS,
+        [AUDIT_LOSES] = EXIT_DIFFERS,           [AUDIT_ENDED] = EXIT_DIFFERS,
+        [AUDIT_OFF_TIME] = EXIT_DIFFERS,        [AUDIT_NO_VERDICT] = EXIT_MACHINE,
+        [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
     };
     struct audit_result result;
     struct audit_report report = {.settings = &options->settings, .result = &result};
@@ -251,18 +306,25 @@ static int audit_and_tell(struct audit_options *options)
 
 static int cmd_audit(int argc, char *argv[])
 {
+    if (audit_through_is_meant(argc, argv))
+        return audit_through(argc, argv);
     struct program program = {.keeper = 0};
-    struct audit_options options = {
-        .until_ready_ms = 30000,
-        .isolation = {.keeps_settings = true},
-        .settings = {
-            .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
+    struct audit_options options = {.until_ready_ms = 30000,
+                                    .isolation = {.keeps_settings = true},
+                                    .settings = {.conns = 100,
+                                                 .repeat = 1,
+                                                 .rate = NOT_GIVEN,
+                                                 .requests = 2,
+                                                 .grace_ms = 5000,
+                                                 .connect_timeout_ms = 5000}};
     audit_results_init(options.results);
     if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
     options.settings.order = (enum audit_order)options.order;
     int code = audit_target_take(options.target, &options.settings, &options.addresses);
+    if (code == EXIT_AS_EXPECTED)
+        code = check_unix(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
@@ -279,8 +341,10 @@ static int cmd_audit(int argc, char *argv[])
         code = audit_program_start(&options, &program);
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
-        code = audit_and_tell(&options);
+        code = check_rights(&options.settings);
     }
+    if (code == EXIT_AS_EXPECTED)
+        code = audit_and_tell(&options);
     audit_program_stop(&program);
     audit_results_close(options.results);
     free(options.request);

@@ -81,5 +81,10 @@ const struct option_rule option_rules[] = {
      .others = {"fail-on growth"},
      .why = "one look shows no growth"},
     {.option = "names", .relation = OPTION_EXCLUDES, .others = {"json"}, .why = "there is one list"},
+    {.command = "audit",
+     .option = "as-backend",
+     .relation = OPTION_NEEDS,
+     .others = {"through"},
+     .why = "it is where that proxy forwards to"},
     {.option = NULL},
 };

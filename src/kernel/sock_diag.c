@@ -15,7 +15,8 @@
 enum {
     RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message, whatever the detail */
     REQUEST_SIZE = 256,
-    TIMER_TIME_WAIT = 3,     /* idiag_timer of a timewait socket (net/ipv4/inet_diag.c) */
+    TIMER_TIME_WAIT = 3,     /* idiag_timer of a timewait socket (net/ipv4/inet_diag.c), */
+    TIMER_PERSIST = 4,       /* and of one that waits for window */
     STATE_NEW_SYN_RECV = 12, /* how a SYN_RECV that is only a request is known inside the kernel */
 };
 /* States 1 to 12. Bit 13 would add sockets that are bound and nothing else (Linux 6.8). */
@@ -110,6 +111,7 @@ static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *co
         .inode = body->idiag_inode,
         .unread = body->idiag_rqueue,
         .unsent = state == STATE_LISTEN ? 0 : body->idiag_wqueue,
+        .needs_window = body->idiag_timer == TIMER_PERSIST,
         .heard_ms = -1,
         .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
     };

@@ -3,6 +3,7 @@
 #include "base/wrap.h"
 #include "view/audit_view.h"
 #include "view/view.h"
+#include "view/xml_text.h"
 
 #include <string.h>
 
@@ -77,44 +78,21 @@ int audit_print_text(FILE *out, const struct audit_report *report)
 
 /* ---- JUnit ---- */
 
-static void put_xml(FILE *out, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            fputc((unsigned char)*text < ' ' && *text != '\n' ? '?' : *text, out);
-        }
-    }
-}
-
 int audit_print_junit(FILE *out, const struct audit_report *report)
 {
     struct audit_verdict verdict = audit_verdict_of(report);
-    bool fails =
-        report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES || report->outcome == AUDIT_ENDED;
     bool is_void = report->outcome == AUDIT_NO_VERDICT || report->outcome == AUDIT_INTERRUPTED;
+    bool fails = !is_void && report->outcome != AUDIT_CLOSES;
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpstorm audit\" tests=\"1\" "
             "failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n  <testcase classname=\"",
             fails, is_void, report->result->elapsed_s);
-    put_xml(out, report->settings->target);
+    xml_put_text(out, report->settings->target);
     fprintf(out, "\" name=\"closes after %s\" time=\"%.3f\">\n", audit_order_names[report->settings->order],
             report->result->elapsed_s);
     const char *element = is_void ? "error" : fails ? "failure" : "system-out";
     fprintf(out, "    <%s>", element);
-    put_xml(out, verdict.text);
+    xml_put_text(out, verdict.text);
     fprintf(out, "</%s>\n  </testcase>\n</testsuite>\n", element);
     return view_flush(out);
 }

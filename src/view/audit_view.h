@@ -20,6 +20,11 @@ struct audit_verdict {
 };
 struct audit_verdict audit_verdict_of(const struct audit_report *report);
 
+/* What ends of Unix sockets in that group have in common; NULL: what those of TCP have. */
+const char *audit_unix_group_text(enum audit_group group);
+/* Puts a verdict into the words of Unix sockets. */
+void audit_say_as_unix(char *text, size_t size);
+
 struct json_writer;
 
 /* Appends a sentence for each thing that grew. `holds_front`: the server holds connections of ours too. */

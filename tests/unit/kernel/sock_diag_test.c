@@ -205,13 +205,17 @@ static void the_send_queue_is_that_of_its_message_and_a_listener_has_a_backlog_t
     struct inet_diag_msg *last = socket_at(&changed, SOCKETS_RECORDED - 1);
     last->idiag_state = STATE_ESTABLISHED;
     last->idiag_wqueue = 1393;
+    last->idiag_timer = 4;
     assert_int_equal(parse_changed(&changed), 0);
     assert_int_equal(changed.seen.last.unsent, 1393);
+    assert_true(changed.seen.last.needs_window);
     changed = change(&recordings[0]);
     last = socket_at(&changed, SOCKETS_RECORDED - 1);
     last->idiag_state = STATE_LISTEN;
     last->idiag_wqueue = 128;
+    last->idiag_timer = 1; /* a retransmission */
     assert_int_equal(parse_changed(&changed), 0);
+    assert_false(changed.seen.last.needs_window);
     assert_int_equal(changed.seen.last.unsent, 0);
     assert_int_equal(changed.seen.last.backlog, 128);
 }
