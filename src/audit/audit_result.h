@@ -6,6 +6,7 @@
 #include "audit/audit_growth.h"
 #include "audit/audit_settings.h"
 #include "audit/reply_end.h"
+#include "audit/tls.h"
 #include "kernel/tcp_state.h"
 
 #include <stdbool.h>
@@ -166,14 +167,17 @@ struct audit_result {
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */
-    struct audit_growth growth;             /* where ghost_sight is GHOSTS_SEEN; else all 0 */
+    int64_t descriptors_left; /* that the process might open, before the audit, which had the fewest left; -1:
+                                 not known */
+    struct audit_growth growth; /* where ghost_sight is GHOSTS_SEEN; else all 0 */
     bool sees_every_pid;  /* it is not in a PID namespace of its own, outside of which there may be owners */
     int64_t closed_calls; /* of threads that are in a call on a descriptor that is closed; at least */
     pid_t caller;         /* a process that has such threads */
     enum audit_fate fate;
-    struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
-    const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */
-    int failure_error;          /* errno */
+    struct audit_ending ending;     /* FATE_ENDED, FATE_CRASHED */
+    char tls_refusal[TLS_WHY_SIZE]; /* why the first handshake of TLS failed, in words; "": none did */
+    const char *failure;            /* what this machine could not do: a whole clause; NULL: nothing */
+    int failure_error;              /* errno */
     bool interrupted;
     double elapsed_s;
 };

@@ -330,6 +330,13 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
 
 /* ---- all of them ---- */
 
+/* Behind a close_notify, which has told the end of file, nobody need read the FIN: it counts 1. */
+static bool is_eof_unread(const struct audit_connection *connection, const struct audit_settings *settings)
+{
+    bool has_notified = settings->tls != NULL && audit_order_notifies(audit_order_row(settings->order));
+    return connection->unread > (has_notified ? 1U : 0U);
+}
+
 static enum audit_group group_of(const struct audit_connection *connection,
                                  const struct audit_settings *settings)
 {
@@ -347,7 +354,7 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return connection->server_state == STATE_ESTABLISHED ? GROUP_OPEN : GROUP_SHUT_DOWN;
     if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
-    return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
+    return is_eof_unread(connection, settings) ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
 
 static int by_time(const void *a, const void *b)

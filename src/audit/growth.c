@@ -83,7 +83,7 @@ void growth_free(struct growth *growth)
     *growth = (struct growth){.before = {0}};
 }
 
-static const struct stock *newest(const struct growth *growth)
+const struct stock *growth_newest(const struct growth *growth)
 {
     return growth->reading.processes != NULL ? &growth->reading : &growth->last;
 }
@@ -95,7 +95,7 @@ static bool is_new(const struct stock_thing *thing)
 
 int64_t growth_ghosts(const struct growth *growth, pid_t *owner)
 {
-    const struct stock *stock = newest(growth);
+    const struct stock *stock = growth_newest(growth);
     int64_t count = 0;
     *owner = 0;
     for (size_t i = 0; i < stock->count; i++) {
@@ -251,8 +251,8 @@ static void keep_growth(struct audit_growth *found)
 void growth_conclude(const struct growth *growth, struct audit_growth *found)
 {
     memcpy(found->before, growth->before, sizeof found->before);
-    count_kinds(newest(growth), found->after);
-    make_rows(newest(growth), found);
+    count_kinds(growth_newest(growth), found->after);
+    make_rows(growth_newest(growth), found);
     keep_growth(found);
     for (int i = 0; i < found->count; i++) {
         struct growth_row *row = &found->rows[i];

@@ -23,6 +23,9 @@ void growth_begin(struct growth *growth, struct stock *stock);
  * before, too, is not taken for growth yet. */
 void growth_read(struct growth *growth, struct stock *stock, int round);
 
+/* The last reading of all. */
+const struct stock *growth_newest(const struct growth *growth);
+
 /* The round is over: what is new from now on is of the next. */
 void growth_end_round(struct growth *growth);
 

@@ -25,6 +25,8 @@ enum probe_phase {
     PROBE_PHASE_COUNT,
 };
 
+enum { SMALL_SEGMENT = 536 }; /* never_reads: the least that everybody takes (RFC 9293, 3.7.1) */
+
 enum probe_end { END_NONE, END_FIN, END_RESET, END_REFUSED, END_TIMED_OUT, END_FAILED };
 
 /* What the probes of one round share. */
@@ -39,12 +41,14 @@ struct probe_crowd {
     int64_t late_count;
     void (*on_change)(void *context, enum probe_phase from); /* a probe has left a phase */
     void *context;
+    char *tls_refusal; /* takes why the first handshake of TLS failed, TLS_WHY_SIZE; NULL: nobody asks */
 };
 
 struct probe {
     struct probe_crowd *crowd;
     struct event io, timer;
-    int fd; /* -1: none */
+    int fd;          /* -1: none */
+    struct tls *tls; /* NULL: none */
     enum probe_phase phase;
     enum probe_end end;
     int error;
@@ -57,11 +61,13 @@ struct probe {
     bool heard_fin;   /* keeps_open: the server's; ours stays, and its grace period begins there */
     bool is_late;     /* asks_late: it waits for the moment of its second request, and hears nothing */
     bool is_deaf;     /* by a packet filter */
+    bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
+    bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
     /* Of a silent order, by looks at the tables: */
-    bool was_met;      /* the server's end has been there */
-    bool was_full;     /* never_reads: the server had data for it and no room */
-    bool left_orphan;  /* its process has closed, and the kernel still has data for the client */
-    int64_t let_go_us; /* 0: not seen */
+    bool was_met;     /* the server's end has been there */
+    bool was_full;    /* never_reads: the server had data for it and no room */
+    bool left_orphan; /* its process has closed, and the kernel still has data for the client */
+    int64_t stuck_since_us, let_go_us; /* 0: not seen */
     uint16_t port;
     struct address address; /* its own */
     /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none

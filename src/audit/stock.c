@@ -172,9 +172,27 @@ bool stock_is_numbered(const struct stock_thing *thing)
     return thing->identity >> 63 != 0;
 }
 
-/* Of a socket that no table has. Returns 1, or 0 when it is closed by now, or a negative errno. */
-static int tell_protocol(struct stock_thing *thing)
+static const char unused_tcp[] = "unused TCP";
+
+/* What a socket is that no table had before either does not change, unless it is connected. */
+static bool is_known(struct stock_thing *thing, const struct stock *known)
 {
+    const struct stock_thing *before = known != NULL ? stock_find(known, thing->identity) : NULL;
+    bool is_final = before != NULL && (before->kind == STOCK_GHOST || before->kind == STOCK_SOCKET) &&
+                    strcmp(before->protocol, unused_tcp) != 0;
+    if (!is_final)
+        return false;
+    thing->kind = before->kind;
+    thing->port = before->port;
+    memcpy(thing->protocol, before->protocol, sizeof thing->protocol);
+    return true;
+}
+
+/* Of a socket that no table has. Returns 1, or 0 when it is closed by now, or a negative errno. */
+static int tell_protocol(struct stock_thing *thing, const struct stock *known)
+{
+    if (is_known(thing, known))
+        return 1;
     struct socket_protocol protocol;
     int rc = descriptor_protocol(thing->pid, thing->fd, &protocol);
     if (rc <= 0)
@@ -188,17 +206,17 @@ static int tell_protocol(struct stock_thing *thing)
         return 1;
     thing->kind = STOCK_SOCKET;
     snprintf(thing->protocol, sizeof thing->protocol, "%.*s", STOCK_PROTOCOL_SIZE - 1,
-             is_tcp ? "unused TCP" : protocol.name);
+             is_tcp ? unused_tcp : protocol.name);
     return 1;
 }
 
-static int tell_kinds(struct taking *taking, uint16_t port)
+static int tell_kinds(struct taking *taking, uint16_t port, const struct stock *known)
 {
     struct stock *stock = taking->stock;
     size_t kept = 0;
     for (size_t i = 0; i < stock->count; i++) {
         struct stock_thing *thing = &stock->each[i];
-        int rc = is_socket(thing) && thing->kind == STOCK_GHOST ? tell_protocol(thing) : 1;
+        int rc = is_socket(thing) && thing->kind == STOCK_GHOST ? tell_protocol(thing, known) : 1;
         if (rc < 0)
             return rc;
         if (thing->kind == STOCK_TCP_OUTGOING && is_listened_on(taking, thing->port))
@@ -221,7 +239,7 @@ static int by_identity(const void *a, const void *b)
 }
 
 int stock_take(const struct server_processes *server, const struct witness_backend *witness, uint16_t port,
-               struct stock *stock)
+               const struct stock *known, struct stock *stock)
 {
     struct taking *taking = calloc(1, sizeof *taking);
     *stock = (struct stock){0};
@@ -232,7 +250,7 @@ int stock_take(const struct server_processes *server, const struct witness_backe
     if (rc == 0)
         rc = read_tables(witness, taking);
     if (rc == 0)
-        rc = tell_kinds(taking, port);
+        rc = tell_kinds(taking, port, known);
     number_set_free(&taking->identities);
     free(taking->thing);
     free(taking);

@@ -48,10 +48,11 @@ struct stock {
 
 /* Takes stock of these processes, which share this network namespace. `port`: the one that is audited. A
  * process that has ended holds nothing, unless all have. What opens or closes meanwhile may be missing, or be
- * taken for what it is not, but not in two readings. Returns 0 after filling *stock, or a negative errno:
- * ESRCH, EACCES as in process.h; any other, and something failed here; *stock then is empty. */
+ * taken for what it is not, but not in two readings. `known`: an earlier stock, whose sockets are not asked
+ * for their protocol again; NULL: none. Returns 0 after filling *stock, or a negative errno: ESRCH, EACCES as
+ * in process.h; any other, and something failed here; *stock then is empty. */
 int stock_take(const struct server_processes *server, const struct witness_backend *witness, uint16_t port,
-               struct stock *stock);
+               const struct stock *known, struct stock *stock);
 void stock_free(struct stock *stock);
 
 /* Whether it has no inode of its own: it is known by its process and number. */

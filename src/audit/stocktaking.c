@@ -3,6 +3,7 @@
 #include "audit/audit_state.h"
 #include "audit/unix_side.h"
 #include "base/clock.h"
+#include "kernel/process.h"
 
 #include <errno.h>
 
@@ -25,9 +26,10 @@ static void note_failure(struct audit *audit, int rc)
 }
 
 /* Returns as stock_take(). */
-static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
+static int take_stock(const struct audit *audit, const struct server_processes *server,
+                      const struct stock *known, struct stock *stock)
 {
-    int rc = stock_take(server, audit->witness, audit->settings->port, stock);
+    int rc = stock_take(server, audit->witness, audit->settings->port, known, stock);
     if (rc == 0 && audit_is_unix(audit->settings)) {
         rc = -EINTR;
         for (int i = 0; i < AUDIT_LOOKS_TRIED && rc == -EINTR; i++)
@@ -40,12 +42,23 @@ static int take_stock(const struct audit *audit, const struct server_processes *
 
 /* ---- before ---- */
 
+static void note_room(struct audit_result *result, const struct server_processes *server)
+{
+    for (int i = 0; i < server->count; i++) {
+        int64_t left = process_descriptors_left(server->each[i]);
+        if (left >= 0 && (result->descriptors_left < 0 || left < result->descriptors_left))
+            result->descriptors_left = left;
+    }
+}
+
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = take_stock(audit, server, &stock);
+    int rc = take_stock(audit, server, NULL, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
+    if (rc == 0)
+        note_room(audit->result, server);
     return rc;
 }
 
@@ -57,7 +70,7 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc = take_stock(audit, &server, &stock);
+        rc = take_stock(audit, &server, growth_newest(&audit->growth), &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
     server_processes_free(&server);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -116,6 +117,17 @@ int process_facts_of(pid_t pid, struct process_facts *facts)
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     facts->descriptors = stat(path, &directory) == 0 && directory.st_size > 0 ? directory.st_size : -1;
     return 0;
+}
+
+int64_t process_descriptors_left(pid_t pid)
+{
+    struct process_facts facts;
+    struct rlimit limit;
+    if (process_facts_of(pid, &facts) != 0 || facts.descriptors < 0 ||
+        prlimit(pid, RLIMIT_NOFILE, NULL, &limit) != 0)
+        return -1;
+    int64_t most = limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
+    return most > facts.descriptors ? most - facts.descriptors : 0;
 }
 
 int process_shares_network(pid_t pid)

@@ -38,6 +38,9 @@ struct process_facts {
 /* Returns 0 or a negative errno: ESRCH of a zombie too. */
 int process_facts_of(pid_t pid, struct process_facts *facts);
 
+/* How many more descriptors it may open (RLIMIT_NOFILE); -1: not known. */
+int64_t process_descriptors_left(pid_t pid);
+
 /* Whether a process is in our network namespace. Returns 0 or a negative errno: EXDEV, it is in another one.
  */
 int process_shares_network(pid_t pid);

@@ -28,6 +28,7 @@ value_of() {
     *,TIME) echo 20s ;;
     *,ADDR) echo 127.0.0.1 ;;
     *,ADDR:PORT) echo 127.0.0.1:9464 ;;
+    *,NAME:VALUE) echo 'Accept: text/html' ;;
     *,KEY=VAL) echo net.ipv4.tcp_fin_timeout=5 ;;
     *'|'*[a-z]*) echo "${2%%|*}" ;;
     *) echo 20 ;;

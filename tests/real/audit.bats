@@ -197,6 +197,6 @@ serve_socat() { # NAME OPTION... PROGRAM
   local order
   for order in half-close client-first; do
     audit "$order"
-    expect 1 "held=$CONNS" "other_process=$CONNS" # a child of its own for each, which does not listen
+    expect 1 "held=$CONNS" "eof_read=$CONNS" # a child of its own for each, which serves it
   done
 }

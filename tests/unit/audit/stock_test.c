@@ -20,7 +20,7 @@ static struct stock stock_of(pid_t pid, uint16_t port)
     int error = 0;
     const struct witness_backend *witness = witness_choose(0, &error);
     assert_non_null(witness);
-    assert_int_equal(stock_take(&server, witness, port, &stock), 0);
+    assert_int_equal(stock_take(&server, witness, port, NULL, &stock), 0);
     return stock;
 }
 
@@ -122,10 +122,10 @@ static void a_process_that_has_ended_holds_nothing(void **state)
     const struct server_processes server = {.each = both, .listening = 1, .count = 2};
     const struct server_processes only = {.each = &child, .listening = 1, .count = 1};
     struct stock stock;
-    assert_int_equal(stock_take(&server, witness_choose(0, &error), 1, &stock), 0);
+    assert_int_equal(stock_take(&server, witness_choose(0, &error), 1, NULL, &stock), 0);
     assert_int_equal(stock.process_count, 1);
     stock_free(&stock);
-    assert_int_equal(stock_take(&only, witness_choose(0, &error), 1, &stock), -ESRCH);
+    assert_int_equal(stock_take(&only, witness_choose(0, &error), 1, NULL, &stock), -ESRCH);
     assert_int_equal(stock.count, 0);
 }
 
