@@ -21,7 +21,8 @@ enum {
     LOOK_SHARE = 5,
     EXIT_US = 100000, /* what closes so shortly before its process ends may have been closed by that */
     STOP_MS = 5000,
-    GHOST_PAUSE_MS = 25,
+    LAST_PAUSE_MS = 25,
+    CALM_LOOKS = 3,
     TELL_EVERY_US = 250000,
 };
 
@@ -77,6 +78,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *context)
             return;
         }
         audit->came_us = monotonic_us();
+        audit->happened++;
         client_visit_begin(&audit->visits[audit->count++], &audit->house, accepted);
     }
     if (audit->count == audit->room)
@@ -197,7 +199,11 @@ static void note_closed(struct client_audit *audit, int64_t i, int64_t before_us
 static void note_held(struct client_audit *audit, int64_t i)
 {
     struct client_trace *trace = &audit->traces.each[i];
-    trace->was_held = audit->probes[i].phase == PROBE_WAITED &&
+    const struct probe *probe = &audit->probes[i];
+    if (trace->has_ended)
+        return;
+    trace->looks_closed += probe->phase == PROBE_ENDED;
+    trace->was_held = probe->phase == PROBE_WAITED &&
                       (link_sight_is_held(&audit->sights[i]) || audit->sights[i].state == STATE_SYN_SENT);
     if (trace->was_held)
         trace->held = client_sight_of(&audit->sights[i]);
@@ -208,16 +214,27 @@ static bool is_there(const struct client_audit *audit)
     return !audit->has_program || !audit->program->is_over;
 }
 
-static void read_ghosts(struct client_audit *audit)
+/* Of a look that began then. */
+static void take_note(struct client_audit *audit, int64_t before_us)
 {
-    if (audit->crowd.in_phase[PROBE_WAITED] + audit->crowd.in_phase[PROBE_ENDED] == 0)
-        return;
-    int rc = client_traces_read_ghosts(&audit->traces, audit->sights, audit->count);
+    for (int64_t i = 0; i < audit->count; i++)
+        note_closed(audit, i, before_us);
+    int rc = client_traces_read(&audit->traces, audit->sights, audit->count);
     if (rc != 0)
         fail(audit, "the descriptors of the client's processes could not be read", -rc);
+    for (int64_t i = 0; i < audit->count; i++)
+        note_held(audit, i);
 }
 
 /* ---- when it is over ---- */
+
+/* A look may take longer than a grace period: meanwhile nobody hears what the clients do. */
+static void count_calm(struct client_audit *audit)
+{
+    int64_t happened = audit->happened + audit->house.happened;
+    audit->calm_looks = happened == audit->happened_before ? audit->calm_looks + 1 : 0;
+    audit->happened_before = happened;
+}
 
 /* Its moment may come yet: the client may send something. */
 static bool is_undecided(const struct client_audit *audit, int64_t i, int64_t now_us)
@@ -247,7 +264,7 @@ static bool is_over(const struct client_audit *audit)
         return audit->has_program && now_us - audit->began_us > settings->until_ready_ms * 1000;
     if (audit->count < audit->room && (!audit->has_program || now_us - audit->came_us < grace_us))
         return false;
-    return are_all_decided(audit, now_us);
+    return audit->calm_looks >= CALM_LOOKS && are_all_decided(audit, now_us);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -257,14 +274,11 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     struct client_audit *audit = context;
     int64_t before_us = monotonic_us();
     if ((audit->count > 0 || manner_of(audit)->never_accepts) && is_there(audit) && take_look(audit)) {
-        for (int64_t i = 0; i < audit->count; i++) {
-            note_closed(audit, i, before_us);
-            note_held(audit, i);
-        }
-        read_ghosts(audit);
+        take_note(audit, before_us);
         for (int64_t i = 0; i < audit->count; i++) /* after the look: then it is known whose they are */
             act_on(audit, i);
     }
+    count_calm(audit);
     if (is_over(audit))
         event_base_loopbreak(audit->base);
     audit->looked_us = monotonic_us();
@@ -285,8 +299,8 @@ static void on_visit_change(void *context)
 
 static void on_probe_change(void *context, enum probe_phase from)
 {
-    (void)context;
     (void)from;
+    ((struct client_audit *)context)->happened++;
 }
 
 static void on_program(evutil_socket_t fd, short what, void *context)
@@ -297,7 +311,6 @@ static void on_program(evutil_socket_t fd, short what, void *context)
     program_hear(audit->program);
     if (!audit->program->is_over)
         return;
-    audit->ended_us = monotonic_us();
     event_del(audit->heard);
     event_base_loopbreak(audit->base);
 }
@@ -321,13 +334,14 @@ static void on_stop(evutil_socket_t fd, short what, void *context)
     event_base_loopbreak(audit->base);
 }
 
-/* What is in no table may be on its way into one: a moment later it is not. */
+/* What is in no table may be on its way into one, and a process on its way out: a moment later it is not. */
 static void take_last_look(struct client_audit *audit)
 {
     if (is_there(audit))
-        poll(NULL, 0, GHOST_PAUSE_MS);
-    if (take_look(audit) && is_there(audit))
-        read_ghosts(audit);
+        poll(NULL, 0, LAST_PAUSE_MS);
+    int64_t before_us = monotonic_us();
+    if (take_look(audit))
+        take_note(audit, before_us);
 }
 
 static int finish(struct client_audit *audit)
@@ -379,6 +393,7 @@ static int start_program(struct client_audit *audit)
     if (rc != 0)
         return rc;
     audit->has_program = true;
+    audit->traces.ancestor = audit->program->keeper;
     audit->heard = event_new(audit->base, audit->program->stream, EV_READ | EV_PERSIST, on_program, audit);
     return audit->heard != NULL && event_add(audit->heard, NULL) == 0 ? 0 : -ENOMEM;
 }

@@ -28,8 +28,10 @@ struct client_audit {
     struct link_sight *sights;
     struct client_traces traces;
     int64_t count, room; /* of them that have come, and may come */
-    int64_t came_us, began_us, looked_us, look_took_us, ended_us;
-    bool is_stopped; /* by a signal */
+    int64_t came_us, began_us, looked_us, look_took_us;
+    int64_t happened, happened_before; /* events so far, and by the last look */
+    int calm_looks;                    /* in a row, before which nothing happened */
+    bool is_stopped;                   /* by a signal */
     audit_progress *progress;
     void *context;
     struct client_result *result;

@@ -7,18 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_US = 100000 }; /* what closes so shortly before its process ends may have been closed by that */
-
 /* After an RST only its descriptor tells: of one that was read and was none, that it was closed. */
-static bool is_by_exit(const struct client_audit *audit, const struct probe *probe,
-                       const struct client_trace *trace)
+static bool is_told(const struct client_audit *audit, const struct probe *probe,
+                    const struct client_trace *trace)
 {
     if (probe->phase == PROBE_ENDED)
-        return probe->ended_us > audit->ended_us - EXIT_US &&
-               (probe->end == END_FIN || probe->end == END_RESET);
-    bool is_told = trace->is_ghost ||
-                   (audit->settings->audit.order == AUDIT_ABORT && trace->owner != 0 && !trace->is_unlisted);
-    return probe->phase != PROBE_WAITED || !is_told;
+        return trace->looks_closed > 1 || (probe->end != END_FIN && probe->end != END_RESET);
+    return probe->phase == PROBE_WAITED &&
+           (trace->is_ghost || (audit->settings->audit.order == AUDIT_ABORT && trace->is_gone));
 }
 
 /* What the end of its process may have closed tells nothing; but what was held when its grace period was over
@@ -27,7 +23,7 @@ static void undo_exit(struct client_audit *audit, int64_t i, struct audit_sight 
 {
     const struct client_trace *trace = &audit->traces.each[i];
     struct probe *probe = &audit->probes[i];
-    if (probe->phase == PROBE_NONE || !is_by_exit(audit, probe, trace))
+    if (probe->phase == PROBE_NONE || is_told(audit, probe, trace))
         return;
     probe->end = END_NONE;
     probe->error = 0;
@@ -48,19 +44,18 @@ static void note_client(struct client_audit *audit)
 static void count_ghosts(struct client_audit *audit)
 {
     struct audit_result *result = &audit->result->audit;
-    bool is_seen = false;
+    bool is_seen = false, is_known = false;
     for (int64_t i = 0; i < audit->count; i++) {
         const struct client_trace *trace = &audit->traces.each[i];
         is_seen |= trace->inode != 0;
+        is_known |= trace->owner != 0;
         if (!trace->is_ghost || trace->was_held)
             continue;
         result->ghosts++;
         result->ghost_owner = trace->owner;
     }
     result->ghosts_after[0] = result->ghosts;
-    result->ghost_sight = !is_seen                         ? GHOSTS_FROM_AFAR
-                          : audit->traces.owner_count == 0 ? GHOSTS_NOT_OURS
-                                                           : GHOSTS_SEEN;
+    result->ghost_sight = !is_seen ? GHOSTS_FROM_AFAR : is_known ? GHOSTS_SEEN : GHOSTS_NOT_OURS;
 }
 
 static bool is_held(const struct audit_connection *connection)
@@ -93,7 +88,7 @@ static void note_nobodys(struct client_audit *audit)
     bool saw_all = rc >= 0 && socket_owners_refused(owners) == 0 && audit->traces.owner_count > 0;
     for (int64_t i = 0; i < result->count; i++) {
         struct audit_connection *connection = &result->connections[i];
-        if (saw_all && is_held(connection) && connection->inode != 0 &&
+        if (saw_all && is_held(connection) && connection->inode != 0 && !audit->traces.each[i].has_ended &&
             socket_owner_of(owners, connection->inode) == 0)
             connection->role = OWNER_NOBODY;
     }
@@ -106,7 +101,7 @@ static void find_owners(struct client_audit *audit, bool has_ended)
     for (int64_t i = 0; i < audit->count; i++)
         if (is_held(&result->connections[i]))
             note_owner(&result->connections[i], &audit->traces.each[i]);
-    if (!has_ended) /* of a process that has ended nobody can tell any more */
+    if (!has_ended)
         note_nobodys(audit);
 }
 
@@ -115,11 +110,12 @@ void client_audit_conclude(struct client_audit *audit, struct audit_look *look)
     struct audit_result *result = &audit->result->audit;
     bool has_ended = audit->has_program && audit->program->is_over;
     for (int64_t i = 0; i < audit->count; i++) {
+        const struct client_trace *trace = &audit->traces.each[i];
         look->sights[i] = client_sight_of(&audit->sights[i]);
-        look->listener_count |= audit->traces.each[i].inode != 0; /* that is: its ends are in our tables */
+        look->listener_count |= trace->inode != 0; /* that is: its ends are in our tables */
         audit->probes[i].port = audit->visits[i].link.remote_port;
         audit->result->unplayed += audit->visits[i].stage != VISIT_ADOPTED;
-        if (has_ended)
+        if (trace->has_ended || (trace->owner == 0 && has_ended))
             undo_exit(audit, i, &look->sights[i]);
     }
     audit->result->has_ended = has_ended;

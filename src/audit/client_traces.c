@@ -26,22 +26,46 @@ static void note_owner(struct client_traces *traces, struct client_trace *trace,
         traces->owners[traces->owner_count++] = owner;
 }
 
+struct owner_search {
+    struct socket_owners *owners;
+    int64_t missing; /* inodes */
+};
+
+static int read_one(void *context, pid_t pid)
+{
+    struct owner_search *search = context;
+    int found = socket_owners_read_pid(search->owners, pid);
+    search->missing -= found > 0 ? found : 0;
+    return search->missing == 0;
+}
+
+/* Those of a command are soon found; to look into every process of a machine takes a while. */
+static int search_owners(struct client_traces *traces, struct owner_search *search)
+{
+    for (int i = 0; i < traces->owner_count && search->missing > 0; i++)
+        read_one(search, traces->owners[i]);
+    if (search->missing > 0 && traces->ancestor != 0)
+        process_each_descendant(traces->ancestor, read_one, search);
+    return search->missing > 0
+               ? socket_owners_read_others(search->owners, traces->owners, traces->owner_count)
+               : 0;
+}
+
 static int find_owners(struct client_traces *traces, const uint64_t *inodes, size_t wanted, int64_t count)
 {
-    struct socket_owners *owners = socket_owners_new(inodes, wanted);
-    if (owners == NULL)
+    struct owner_search search = {.owners = socket_owners_new(inodes, wanted), .missing = (int64_t)wanted};
+    if (search.owners == NULL)
         return -ENOMEM;
-    for (int i = 0; i < traces->owner_count; i++)
-        socket_owners_read_pid(owners, traces->owners[i]);
-    int rc = socket_owners_read_others(owners, traces->owners, traces->owner_count);
-    traces->is_hidden |= socket_owners_refused(owners) > 0;
+    int rc = search_owners(traces, &search);
+    traces->is_hidden |= socket_owners_refused(search.owners) > 0;
     for (int64_t i = 0; i < count; i++) {
         struct client_trace *trace = &traces->each[i];
-        pid_t owner = trace->owner == 0 && trace->inode != 0 ? socket_owner_of(owners, trace->inode) : 0;
+        bool is_new = trace->owner == 0 && trace->inode != 0;
+        pid_t owner = is_new ? socket_owner_of(search.owners, trace->inode) : 0;
         if (owner != 0)
             note_owner(traces, trace, owner);
     }
-    socket_owners_free(owners);
+    socket_owners_free(search.owners);
     return rc < 0 ? rc : 0;
 }
 
@@ -59,25 +83,56 @@ int client_traces_take(struct client_traces *traces, const struct link_sight *si
     return rc;
 }
 
-static void note_unlisted(struct client_trace *trace, bool is_unlisted)
+static bool may_be_ghost(const struct client_trace *trace, const struct link_sight *sight)
+{
+    bool is_listed = sight->seen && sight->inode != 0;
+    return trace->inode != 0 && !trace->is_gone && !is_listed;
+}
+
+static void note_reading(struct client_trace *trace, bool is_unlisted)
 {
     trace->is_ghost = trace->is_unlisted && is_unlisted;
     trace->is_unlisted = is_unlisted;
+    trace->is_gone = !is_unlisted && trace->owner != 0;
 }
 
-int client_traces_read_ghosts(struct client_traces *traces, const struct link_sight *sights, int64_t count)
+static bool is_alive(pid_t pid)
+{
+    struct process_stat stat;
+    int rc = process_stat_of(pid, &stat);
+    return rc == -EACCES || (rc == 0 && stat.state != 'Z' && stat.state != 'X');
+}
+
+static void drop_ended(struct client_traces *traces, int64_t count)
+{
+    for (int k = traces->owner_count - 1; k >= 0; k--) {
+        pid_t owner = traces->owners[k];
+        if (is_alive(owner))
+            continue;
+        for (int64_t i = 0; i < count; i++)
+            traces->each[i].has_ended |= traces->each[i].owner == owner;
+        traces->owners[k] = traces->owners[--traces->owner_count];
+    }
+}
+
+static bool is_any_wanted(const struct client_traces *traces, const struct link_sight *sights, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (may_be_ghost(&traces->each[i], &sights[i]))
+            return true;
+    return false;
+}
+
+int client_traces_read(struct client_traces *traces, const struct link_sight *sights, int64_t count)
 {
     struct unlisted_sockets unlisted = {.count = 0};
-    bool is_wanted = false;
-    for (int64_t i = 0; i < count; i++)
-        is_wanted |= traces->each[i].inode != 0 && !link_sight_is_held(&sights[i]);
-    int rc = is_wanted && traces->owner_count > 0
-                 ? unlisted_sockets_read(traces->owners, traces->owner_count, &unlisted)
-                 : 0;
+    bool is_wanted = traces->owner_count > 0 && is_any_wanted(traces, sights, count);
+    int rc = is_wanted ? unlisted_sockets_read(traces->owners, traces->owner_count, &unlisted) : 0;
+    drop_ended(traces, count); /* after the reading: who is there now was there then */
     traces->is_hidden |= rc == -EACCES || rc == -EPERM;
-    for (int64_t i = 0; rc == 0 && i < count; i++)
-        note_unlisted(&traces->each[i], traces->each[i].inode != 0 && !link_sight_is_held(&sights[i]) &&
-                                            unlisted_sockets_have(&unlisted, traces->each[i].inode));
+    for (int64_t i = 0; is_wanted && rc == 0 && i < count; i++)
+        if (may_be_ghost(&traces->each[i], &sights[i]) && !traces->each[i].has_ended)
+            note_reading(&traces->each[i], unlisted_sockets_have(&unlisted, traces->each[i].inode));
     unlisted_sockets_free(&unlisted);
     return rc == -ESRCH || rc == -EACCES || rc == -EPERM ? 0 : rc;
 }

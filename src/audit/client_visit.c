@@ -19,6 +19,7 @@ static void change(struct client_visit *visit, enum visit_stage stage)
     event_del(&visit->io);
     event_del(&visit->timer);
     visit->stage = stage;
+    visit->house->happened++;
     visit->house->on_change(visit->house->context);
 }
 
@@ -101,6 +102,7 @@ static void answer(struct client_visit *visit)
 static void take_bytes(struct client_visit *visit, const char *bytes, size_t length)
 {
     visit->bytes += (int64_t)length;
+    visit->house->happened++;
     if (visit->house->manner->moment == WHEN_BEGUN) {
         change(visit, VISIT_READY);
     } else if (visit->house->is_http) {

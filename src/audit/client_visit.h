@@ -20,6 +20,7 @@ struct visit_house {
     size_t reply_length;
     bool is_http;     /* requests end where HTTP says so; else where nothing more comes for a moment */
     int64_t requests; /* WHEN_REPLIED: to so many */
+    int64_t happened; /* bytes, changes: it grows */
     void (*on_change)(void *context); /* a visit is READY or OVER */
     void *context;
 };
