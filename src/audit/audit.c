@@ -164,7 +164,8 @@ void audit_play(struct audit *audit, int64_t conns)
                                                .late_us = audit->reference.idle_us,
                                                .late_span_us = audit->reference.idle_span_us,
                                                .on_change = on_change,
-                                               .context = audit};
+                                               .context = audit,
+                                               .tls_refusal = audit->result->tls_refusal};
     audit->round_first = audit->started;
     audit->round_conns = conns;
     audit->round_began_us = audit->room_us = monotonic_us();

@@ -22,6 +22,10 @@ enum audit_order {
     AUDIT_SHORT_REQUEST_ABORT,
     AUDIT_SECOND_REQUEST,
     AUDIT_LATE_REQUEST,
+    AUDIT_TLS_NO_NOTIFY,
+    AUDIT_TLS_NOTIFY_ONLY,
+    AUDIT_TLS_HALF_HANDSHAKE,
+    AUDIT_TLS_STALLED_HANDSHAKE,
     AUDIT_ORDER_COUNT,
 };
 
@@ -39,12 +43,24 @@ struct audit_order_row {
     bool never_reads;          /* so that a reply fills the buffers: its grace period begins there */
     bool asks_again;           /* it sends the request settings.requests times, each after a reply, */
     bool asks_late;            /* or twice: the second time as the server's idle timeout ends */
+    /* Of TLS, where an act that is a FIN comes behind a close_notify: */
+    bool needs_tls;
+    bool skips_notify;       /* no close_notify */
+    bool only_notifies;      /* a close_notify, and no FIN */
+    bool stops_in_handshake; /* when its ClientHello is sent: no request, and no TLS any more */
 };
 
 /* Whether the client lives on and hears nothing: the tables must have shown the server's end before. */
 static inline bool audit_order_is_silent(const struct audit_order_row *row)
 {
     return row->never_reads || row->act == ACT_DROP;
+}
+
+/* Whether the client's close_notify comes before its act, or is it, where there is TLS. */
+static inline bool audit_order_notifies(const struct audit_order_row *row)
+{
+    bool has_fin = row->act == ACT_SHUTDOWN || row->act == ACT_CLOSE;
+    return row->only_notifies || (has_fin && !row->skips_notify && !row->stops_in_handshake);
 }
 
 /* As option_row.more_at: NULL behind the last one. */

@@ -6,6 +6,7 @@
 #include "audit/audit_growth.h"
 #include "audit/audit_settings.h"
 #include "audit/reply_end.h"
+#include "audit/tls.h"
 #include "kernel/tcp_state.h"
 
 #include <stdbool.h>
@@ -173,9 +174,10 @@ struct audit_result {
     int64_t closed_calls; /* of threads that are in a call on a descriptor that is closed; at least */
     pid_t caller;         /* a process that has such threads */
     enum audit_fate fate;
-    struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
-    const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */
-    int failure_error;          /* errno */
+    struct audit_ending ending;     /* FATE_ENDED, FATE_CRASHED */
+    char tls_refusal[TLS_WHY_SIZE]; /* why the first handshake of TLS failed, in words; "": none did */
+    const char *failure;            /* what this machine could not do: a whole clause; NULL: nothing */
+    int failure_error;              /* errno */
     bool interrupted;
     double elapsed_s;
 };

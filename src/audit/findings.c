@@ -62,8 +62,9 @@ static bool is_shut_down(const struct audit_sight *sight)
  * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
 static bool is_servers_turn(const struct audit_sight *sight)
 {
-    return sight->server_seen && (sight->server_state == STATE_CLOSE_WAIT ||
-                                  sight->server_state == STATE_ESTABLISHED || is_shut_down(sight));
+    return sight->server_seen &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED ||
+            sight->server_state == STATE_SYN_SENT || is_shut_down(sight)); /* SYN_SENT: see client_audit.h */
 }
 
 /* A server that sends in the latter half of the grace period is at work. */
@@ -331,6 +332,13 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
 
 /* ---- all of them ---- */
 
+/* Behind a close_notify, which has told the end of file, nobody need read the FIN: it counts 1. */
+static bool is_eof_unread(const struct audit_connection *connection, const struct audit_settings *settings)
+{
+    bool has_notified = settings->tls != NULL && audit_order_notifies(audit_order_row(settings->order));
+    return connection->unread > (has_notified ? 1U : 0U);
+}
+
 static enum audit_group group_of(const struct audit_connection *connection,
                                  const struct audit_settings *settings)
 {
@@ -344,11 +352,13 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_NO_DESCRIPTOR;
     if (audit_order_row(settings->order)->never_reads && connection->unsent > 0)
         return GROUP_STALLED;
+    if (connection->server_state == STATE_ESTABLISHED || connection->server_state == STATE_SYN_SENT)
+        return GROUP_OPEN;
     if (connection->server_state != STATE_CLOSE_WAIT)
-        return connection->server_state == STATE_ESTABLISHED ? GROUP_OPEN : GROUP_SHUT_DOWN;
+        return GROUP_SHUT_DOWN;
     if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
-    return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
+    return is_eof_unread(connection, settings) ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
 
 static int by_time(const void *a, const void *b)

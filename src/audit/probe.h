@@ -41,12 +41,14 @@ struct probe_crowd {
     int64_t late_count;
     void (*on_change)(void *context, enum probe_phase from); /* a probe has left a phase */
     void *context;
+    char *tls_refusal; /* takes why the first handshake of TLS failed, TLS_WHY_SIZE; NULL: nobody asks */
 };
 
 struct probe {
     struct probe_crowd *crowd;
     struct event io, timer;
-    int fd; /* -1: none */
+    int fd;          /* -1: none */
+    struct tls *tls; /* NULL: none */
     enum probe_phase phase;
     enum probe_end end;
     int error;
@@ -59,6 +61,8 @@ struct probe {
     bool heard_fin;   /* keeps_open: the server's; ours stays, and its grace period begins there */
     bool is_late;     /* asks_late: it waits for the moment of its second request, and hears nothing */
     bool is_deaf;     /* by a packet filter */
+    bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
+    bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
     /* Of a silent order, by looks at the tables: */
     bool was_met;     /* the server's end has been there */
     bool was_full;    /* never_reads: the server had data for it and no room */
@@ -79,6 +83,15 @@ struct probe {
 
 /* Starts to connect. Never fails: a failure is how the probe ends. */
 void probe_start(struct probe *probe, struct probe_crowd *crowd);
+
+/* Where we play the server: a connection of a client that came to us from there. Plays the order on it, and
+ * waits for what the client does. `fd` is taken over; -1: nobody has accepted it. `bytes` came before. */
+void probe_adopt(struct probe *probe, struct probe_crowd *crowd, int fd, const struct address *client,
+                 uint16_t port, int64_t bytes);
+
+/* The same of one that the client, or with `error` this machine, has ended before: nothing is played. */
+void probe_adopt_ended(struct probe *probe, struct probe_crowd *crowd, enum probe_end how, int error,
+                       const struct address *client, uint16_t port, int64_t bytes);
 
 /* Ends as one that timed out, without an attempt. */
 void probe_give_up(struct probe *probe, struct probe_crowd *crowd);

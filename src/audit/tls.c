@@ -25,6 +25,11 @@ struct tls {
     bool is_over; /* what comes now is for TCP alone */
 };
 
+bool tls_is_there(void)
+{
+    return true;
+}
+
 /* ---- what all share ---- */
 
 /* The innermost reason that OpenSSL has, and forgets all of them. */
@@ -121,10 +126,11 @@ static void say_why_refused(const struct tls *tls, char why[TLS_WHY_SIZE])
 {
     long verdict = SSL_get_verify_result(tls->ssl);
     if (verdict == X509_V_OK) {
-        say_why("", why);
+        bool is_plain = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_WRONG_VERSION_NUMBER;
+        say_why(is_plain ? "it does not speak TLS" : "", why);
         return;
     }
-    snprintf(why, TLS_WHY_SIZE, "the server's certificate is not trusted: %s",
+    snprintf(why, TLS_WHY_SIZE, "its certificate is not trusted: %s (see --ca, --servername and --insecure)",
              X509_verify_cert_error_string(verdict));
     ERR_clear_error();
 }
@@ -214,10 +220,11 @@ ssize_t tls_send(struct tls *tls, const void *data, size_t length)
     if (sent > 0)
         return sent;
     int kind = SSL_get_error(tls->ssl, sent);
-    errno = kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE ? EAGAIN
-            : kind == SSL_ERROR_SYSCALL && error != 0                   ? error
-                                                                        : EPIPE;
+    bool is_later = kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE;
+    bool is_of_tcp = kind == SSL_ERROR_SYSCALL && error != 0;
+    tls->is_over |= !is_later && !is_of_tcp;
     ERR_clear_error();
+    errno = is_later ? EAGAIN : is_of_tcp ? error : EPROTO;
     return -1;
 }
 
@@ -232,6 +239,11 @@ int tls_notify(struct tls *tls)
 }
 
 #else
+
+bool tls_is_there(void)
+{
+    return false;
+}
 
 struct tls_context *tls_context_new(const struct tls_wish *wish, char why[TLS_WHY_SIZE])
 {

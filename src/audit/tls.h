@@ -18,6 +18,9 @@ struct tls_wish {
     bool is_insecure; /* any certificate will do */
 };
 
+/* Whether this build has it. */
+bool tls_is_there(void);
+
 /* What all connections share. */
 struct tls_context;
 
@@ -49,7 +52,7 @@ ssize_t tls_receive(struct tls *tls, void *buffer, size_t size);
 /* Whether there is more that has been taken off the socket: it is not readable for that. */
 bool tls_has_more(const struct tls *tls);
 
-/* As send(2). */
+/* As send(2); EPROTO: the TLS is over, and only the peer's FIN or RST is to come. */
 ssize_t tls_send(struct tls *tls, const void *data, size_t length);
 
 /* Sends close_notify. Returns 0 or a negative errno. */

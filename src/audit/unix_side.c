@@ -240,10 +240,9 @@ static int mark(void *context, const struct unix_entry *entry)
     if (found == NULL)
         return 0;
     struct stock_thing *thing = &marking->stock->each[found - marking->stock->each];
+    thing->is_front = true;
     if (entry->peer == 0 && probe_of(&marking->servers, entry->inode) < 0)
         thing->kind = STOCK_GHOST;
-    else
-        thing->is_front = true;
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CMD_AUDIT_OPTIONS_H
 #define CMD_AUDIT_OPTIONS_H
 
+#include "audit/tls.h"
 #include "cmd/audit_results.h"
 #include "cmd/audit_target.h"
 #include "cmd/isolation.h"
@@ -30,6 +31,9 @@ struct audit_options {
     const char *send, *http, *method, *body;
     struct request_headers headers;
     const char *through, *as_backend; /* a proxy: see audit_through.h */
+    const char *as_server, *reply;    /* a client: see audit_as_server.h */
+    int64_t status;
+    bool keep_alive;
     struct result_file results[RESULT_COUNT];
     bool allow_remote, quiet;
     char *request; /* owned */
@@ -38,6 +42,9 @@ struct audit_options {
     char *const *program; /* behind "--", NULL: none */
     int64_t until_ready_ms;
     struct isolation isolation;
+    bool has_tls;
+    struct tls_wish tls;
+    char tls_host[256]; /* of the target */
 };
 
 #endif

@@ -82,6 +82,10 @@ static const char *lack_of(enum audit_order order, const struct audit_settings *
     const struct audit_order_row *row = audit_order_row(order);
     if (!suits(row, settings))
         return "is of TCP";
+    if (row->needs_tls && settings->tls == NULL)
+        return "needs --tls";
+    if (row->stops_in_handshake && settings->request != NULL)
+        return "stops in the handshake, before a request";
     if (row->needs_request != NULL && settings->request == NULL)
         return "needs --http or --send";
     if (row->sends_half && settings->request_length < 2)
@@ -117,6 +121,11 @@ static int check_order(enum audit_order order, const struct audit_settings *sett
     if (!suits(row, settings))
         diag_error("--order \"%s\": a Unix socket knows no RST and no window, and drops nothing: must be "
                    "half-close, client-first, idle, never-close or eof-with-request",
+                   name);
+    else if (row->needs_tls && settings->tls == NULL)
+        diag_error("--order \"%s\" needs --tls: it is about what TLS adds to a FIN", name);
+    else if (row->stops_in_handshake && settings->request != NULL)
+        diag_error("--order \"%s\": it stops in the handshake, and cannot be used with --send or --http",
                    name);
     else if (row->needs_request != NULL && settings->request == NULL)
         diag_error("--order %s needs --send FILE or --http PATH: %s", name, row->needs_request);

@@ -4,12 +4,14 @@
 #include "base/number_text.h"
 #include "base/options.h"
 #include "base/stop_signals.h"
+#include "cmd/audit_as_server.h"
 #include "cmd/audit_options.h"
 #include "cmd/audit_orders.h"
 #include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
 #include "cmd/audit_through.h"
+#include "cmd/audit_tls.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
@@ -96,6 +98,7 @@ static const struct option_row rows[] = {
      .target = SETTING(requests),
      .min = 2,
      .max = REQUESTS_MOST},
+    {.name = "tls", .kind = OPTION_GROUP, .target = 0, .group = audit_tls_rows},
     {.name = "grace",
      .value = "TIME",
      .help = "for the server to close",
@@ -153,6 +156,40 @@ static const struct option_row rows[] = {
      .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
      .kind = OPTION_TEXT,
      .target = OPTION(as_backend)},
+    {.name = "as-server",
+     .value = "PORT",
+     .help = "audit a client instead, the command behind --: does it close?",
+     .more =
+         "Audit a client: listen there, on loopback or on ADDRESS:PORT, as its server, and tell whether the "
+         "client "
+         "closes when the server does. The command behind -- is started for it; without one it is whoever "
+         "comes, "
+         "until --conns have come, or Ctrl-C. --order is then what the server does: close-idle (it replies, "
+         "and "
+         "closes when the connection is quiet), close-after-reply, half-reply, abort (RST), never-answer, "
+         "never-accept, close-after-requests (N of --requests), fin-while-sending. It takes --http without a "
+         "path, "
+         "--reply, --status, --keep-alive, --conns, --grace, --until-ready, --allow-remote, --json, --csv, "
+         "--junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_server)},
+    {.name = "reply",
+     .value = "FILE",
+     .help = "with --as-server: the reply to each request",
+     .kind = OPTION_TEXT,
+     .target = OPTION(reply)},
+    {.name = "status",
+     .value = "N",
+     .help = "with --as-server --http: the status of the reply",
+     .preset = "200",
+     .kind = OPTION_COUNT,
+     .target = OPTION(status),
+     .min = 200,
+     .max = 599},
+    {.name = "keep-alive",
+     .help = "with --as-server --http: the reply promises to keep the connection",
+     .kind = OPTION_FLAG,
+     .target = OPTION(keep_alive)},
     {.name = "run",
      .help = "start the server: the program and its words behind --",
      .more =
@@ -256,6 +293,8 @@ static int check_limits(const struct audit_settings *settings)
 
 static int cmd_audit(int argc, char *argv[])
 {
+    if (audit_as_server_is_meant(argc, argv))
+        return audit_as_server(argc, argv);
     if (audit_through_is_meant(argc, argv))
         return audit_through(argc, argv);
     struct program program = {.keeper = 0};
@@ -278,6 +317,8 @@ static int cmd_audit(int argc, char *argv[])
     if (code == EXIT_AS_EXPECTED)
         code = audit_request_take(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_tls_take(&options);
+    if (code == EXIT_AS_EXPECTED)
         code = audit_program_check(&options);
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options.isolation, 1);
@@ -298,6 +339,7 @@ static int cmd_audit(int argc, char *argv[])
     stop_signals_release();
     audit_program_stop(&program);
     audit_results_close(options.results);
+    tls_context_free(options.settings.tls);
     free(options.request);
     return code;
 }

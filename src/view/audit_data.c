@@ -101,6 +101,7 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "target", settings->target);
     json_string(&w, "order", audit_order_names[settings->order]);
+    json_boolean(&w, "tls", settings->tls != NULL);
     json_integer(&w, "conns", settings->conns);
     json_integer(&w, "repeat", settings->repeat);
     json_number(&w, "grace_s", (double)settings->grace_ms / 1e3);

@@ -48,6 +48,8 @@ static const char *group_text(const struct audit_report *report, int group)
 {
     const char *of_unix =
         audit_is_unix(report->settings) ? audit_unix_group_text((enum audit_group)group) : NULL;
+    if (report->settings->tls != NULL && group == GROUP_EOF_READ)
+        return "everything is read, but for the FIN perhaps (Recv-Q 0 or 1): only close() is missing";
     return of_unix != NULL ? of_unix : groups[group];
 }
 
@@ -327,7 +329,9 @@ static void say_why_nobody_answers(struct audit_verdict *verdict, const struct a
 {
     const struct audit_result *result = report->result;
     const char *target = report->settings->target;
-    if (result->by_class[CLASS_REFUSED] == result->count)
+    if (result->tls_refusal[0] != '\0')
+        say(verdict, "The handshake of TLS with %s fails: %s.\n", target, result->tls_refusal);
+    else if (result->by_class[CLASS_REFUSED] == result->count)
         say(verdict, "Nobody listens on %s: connect() is refused.\n", target);
     else if (result->not_opened == result->count)
         say(verdict, "The accept queue of %s is full, and the server takes nobody in: nothing was tried.\n",

@@ -514,11 +514,14 @@ END
   refused 'must be one address' -- audit 0.0.0.0:80
 }
 
-@test "audit says that it does not know Unix sockets and TLS" {
+@test "audit refuses a place that no Unix socket has" {
   local target
-  for target in unix:/run/x /run/x https://localhost:443; do
-    refused "audit \"$target\"" 'Unix sockets and TLS are not audited yet' -- audit "$target"
+  for target in unix: unix:@ "unix:/$(printf '%0120d' 0)"; do
+    refused "audit \"$target\"" -- audit "$target"
   done
+  refused 'audit "/run/x"' 'must be unix:/path' -- audit /run/x
+  refused 'audit "https://localhost:443"' -- audit https://localhost:443
+  refused '--order "abort"' 'a Unix socket knows no RST' -- audit unix:/run/x --order abort
 }
 
 @test "audit refuses a name that does not resolve" {

@@ -25,6 +25,7 @@ value_of() {
   case $1,$2 in
     order,NAME) echo leak ;;
     cause,NAME) echo emfile ;;
+    status,*) echo 200 ;;
     *,TIME) echo 20s ;;
     *,ADDR) echo 127.0.0.1 ;;
     *,ADDR:PORT) echo 127.0.0.1:9464 ;;
