@@ -26,10 +26,9 @@ static void note_failure(struct audit *audit, int rc)
 }
 
 /* Returns as stock_take(). */
-static int take_stock(const struct audit *audit, const struct server_processes *server,
-                      const struct stock *known, struct stock *stock)
+static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
 {
-    int rc = stock_take(server, audit->witness, audit->settings->port, known, stock);
+    int rc = stock_take(server, audit->witness, audit->settings->port, growth_newest(&audit->growth), stock);
     if (rc == 0 && audit_is_unix(audit->settings)) {
         rc = -EINTR;
         for (int i = 0; i < AUDIT_LOOKS_TRIED && rc == -EINTR; i++)
@@ -54,7 +53,7 @@ static void note_room(struct audit_result *result, const struct server_processes
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = take_stock(audit, server, NULL, &stock);
+    int rc = take_stock(audit, server, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
     if (rc == 0)
@@ -70,18 +69,19 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc = take_stock(audit, &server, growth_newest(&audit->growth), &stock);
+        rc = take_stock(audit, &server, &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
     server_processes_free(&server);
     return rc;
 }
 
-/* Clients that are still there: what a server holds for them is no leak. */
-static bool has_clients(const struct audit *audit)
+/* Whether the server has clients that are still there, or whose ends it holds: what it keeps for them is no
+ * leak beside that one. */
+static bool has_clients(const struct audit_result *result)
 {
-    for (int64_t i = 0; i < audit->started; i++)
-        if (audit->probes[i].fd >= 0)
+    for (int64_t i = 0; i < result->count; i++)
+        if (result->connections[i].class == CLASS_HELD || result->connections[i].class == CLASS_UNKNOWN)
             return true;
     return false;
 }
@@ -96,7 +96,7 @@ static bool has_grown(const struct audit *audit)
                                               : result->ghosts_after[audit->round - 1];
     pid_t owner;
     return growth_ghosts(&audit->growth, &owner) > ghosts_before ||
-           (growth_is_open(&result->growth) && !has_clients(audit));
+           (growth_is_open(&result->growth) && !has_clients(audit->result));
 }
 
 /* A client that hears the last FIN may be sooner than the server's close() that follows its shutdown(), and
@@ -175,7 +175,7 @@ void audit_check_growth(struct audit *audit)
 {
     struct audit_growth *growth = &audit->result->growth;
     int64_t conns = growth_check_conns(growth);
-    if (audit_is_called_off(audit) || !growth_is_open(growth) || conns == 0 || has_clients(audit))
+    if (audit_is_called_off(audit) || !growth_is_open(growth) || conns == 0 || has_clients(audit->result))
         return;
     audit->at_once = growth_check_at_once(growth);
     for (int i = 0; i < CHECK_ROUNDS && play_check_round(audit, conns); i++)

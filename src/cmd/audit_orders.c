@@ -123,9 +123,10 @@ static int check_order(enum audit_order order, const struct audit_settings *sett
                    "half-close, client-first, idle, never-close or eof-with-request",
                    name);
     else if (row->needs_tls && settings->tls == NULL)
-        diag_error("--order %s needs --tls: it is about what TLS adds to a FIN", name);
+        diag_error("--order \"%s\" needs --tls: it is about what TLS adds to a FIN", name);
     else if (row->stops_in_handshake && settings->request != NULL)
-        diag_error("--order %s: it stops in the handshake, and cannot be used with --send or --http", name);
+        diag_error("--order \"%s\": it stops in the handshake, and cannot be used with --send or --http",
+                   name);
     else if (row->needs_request != NULL && settings->request == NULL)
         diag_error("--order %s needs --send FILE or --http PATH: %s", name, row->needs_request);
     else if (row->sends_half && settings->request_length < 2)

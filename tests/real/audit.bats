@@ -16,14 +16,7 @@ load servers
   port=$(free_port)
   write_nginx_config ""
   serve nginx "$(nginx_version)" nginx -c "$dir/nginx.conf"
-  closes_when_left
-  closes_when_left --http /
-  closes eof-with-request -- --http /
-  keeps_idle
-  keeps_idle --http /
-  waits_for_client --http /
-  closes_when_left --send "$(http_1_0)"
-  closes idle never-close eof-with-request -- --send "$(http_1_0)"
+  is_http_server
 }
 
 @test "nginx with keepalive_timeout 1s closes idle clients after a request" {
@@ -31,10 +24,11 @@ load servers
   port=$(free_port)
   write_nginx_config "keepalive_timeout 1s; client_header_timeout 1s;"
   serve "nginx, keepalive_timeout 1s" "$(nginx_version)" nginx -c "$dir/nginx.conf"
-  closes idle -- --http /
+  closes idle -- --http /hello
   jq -e '.close_s.p50 > 0.5 and .close_s.p50 < 1.5' "$JSON"
   closes idle -- --grace 3s
-  closes never-close -- --http /
+  closes never-close -- --http /hello
+  closes late-request -- --http /hello
 }
 
 haproxy_version() {
@@ -65,28 +59,25 @@ END
 # Its option abortonclose is off: it replies to a client whose FIN came with the request.
 @test "haproxy (http) closes at the client's FIN and RST, and keeps idle clients for timeout client" {
   serve_haproxy "haproxy, mode http" http 30s "timeout http-request 30s"
-  closes_when_left
-  closes_when_left --http /
-  closes eof-with-request -- --http /
-  keeps_idle
-  keeps_idle --http /
-  waits_for_client --http /
-  closes idle never-close eof-with-request -- --send "$(http_1_0)"
+  is_http_server
 }
 
 @test "haproxy closes idle clients at timeout client and timeout http-request" {
   serve_haproxy "haproxy, mode http, timeout client 1s" http 1s "timeout http-request 1s"
   closes idle
-  closes idle never-close -- --http /
+  closes idle never-close -- --http /hello
 }
 
+# "timeout client-fin" is "timeout client" where it is not given: it lingers for so long.
 @test "haproxy (tcp) passes the FIN on to nginx" {
   serve_haproxy "haproxy, mode tcp" tcp 30s ""
-  closes_when_left
-  closes_when_left --http /
-  closes eof-with-request -- --http /
-  keeps_idle
-  closes idle never-close eof-with-request -- --send "$(http_1_0)"
+  is_http_server_but_for never-close
+  lingers --send "$(http_1_0)"
+}
+
+@test "haproxy (tcp) with timeout client-fin closes a client that does not" {
+  serve_haproxy "haproxy, mode tcp, timeout client-fin 1s" tcp 30s "timeout client-fin 1s"
+  closes never-close -- --grace 4s --send "$(http_1_0)"
 }
 
 # Its accept queue has room for 5 (socketserver.TCPServer.request_queue_size): clients that come at once may have to come again.
@@ -94,10 +85,13 @@ END
   need python3 python3
   port=$(free_port)
   serve "python3 -m http.server" "$(python3 -V | cut -d' ' -f2)" python3 -m http.server --bind 127.0.0.1 --directory "$dir/data" "$port"
+  write_pages
   closes_when_left --rate 100
-  closes_when_left --http / --rate 100
-  closes idle never-close eof-with-request -- --http / --rate 100
+  closes_when_left --http /hello --rate 100
+  closes_when_half_asked --http /hello --rate 100
+  closes idle never-close eof-with-request -- --http /hello --rate 100
   keeps_idle --rate 100
+  keeps_stalled --http /big --rate 100
 }
 
 @test "a single-threaded http.server has one idle client, and nobody has the others" {
@@ -131,15 +125,8 @@ serve_redis() { # NAME OPTION...
 @test "redis closes at the client's FIN and RST, and keeps idle clients (timeout 0)" {
   serve_redis redis
   request ping 'PING\r\n'
-  closes_when_left
-  closes_when_left --send "$dir/ping"
-  closes eof-with-request -- --send "$dir/ping"
-  keeps_idle
-  keeps_idle --send "$dir/ping"
-  waits_for_client --send "$dir/ping"
   request quit 'QUIT\r\n'
-  closes_when_left --send "$dir/quit"
-  closes idle never-close eof-with-request -- --send "$dir/quit"
+  talks "$dir/ping" "$dir/quit"
 }
 
 @test "memcached closes at the client's FIN and RST, and keeps idle clients" {
@@ -147,12 +134,7 @@ serve_redis() { # NAME OPTION...
   port=$(free_port)
   serve memcached "$(memcached -V | cut -d' ' -f2)" memcached -u nobody -l 127.0.0.1 -p "$port" -U 0
   request version 'version\r\n'
-  closes_when_left
-  closes_when_left --send "$dir/version"
-  closes eof-with-request -- --send "$dir/version"
-  keeps_idle
-  keeps_idle --send "$dir/version"
-  waits_for_client --send "$dir/version"
+  talks "$dir/version" ""
 }
 
 serve_postgres() { # NAME TIMEOUT
@@ -175,18 +157,12 @@ serve_postgres() { # NAME TIMEOUT
   serve_postgres postgresql 60s
   request tls '\0\0\0\x08\x04\xd2\x16\x2f'
   request no-database '\0\0\0\x21\0\x03\0\0user\0postgres\0database\0no\0\0'
-  closes_when_left
-  closes_when_left --send "$dir/tls"
-  closes eof-with-request -- --send "$dir/tls"
-  closes_when_left --send "$dir/no-database"
-  closes idle never-close eof-with-request -- --send "$dir/no-database"
-  keeps_idle
-  keeps_idle --send "$dir/tls"
+  talks "$dir/tls" "$dir/no-database"
 }
 
 @test "postgresql with authentication_timeout 1s closes an idle client" {
   serve_postgres "postgresql, authentication_timeout 1s" 1s
-  closes idle never-close
+  closes idle never-close -- --grace 4s
 }
 
 # ---- socat ----

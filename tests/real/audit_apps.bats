@@ -7,17 +7,7 @@
 load ../net/storm
 load servers
 
-# A server that takes keep-alive, and closes it after some seconds: idle clients are kept before the first request for longer.
-is_http_server() {
-  closes_when_left
-  closes_when_left --http /
-  closes eof-with-request -- --http /
-  keeps_idle
-  keeps_idle --http /
-  waits_for_client --http /
-  closes_when_left --send "$(http_1_0)"
-  closes idle never-close eof-with-request -- --send "$(http_1_0)"
-}
+BIG='"x".repeat(4e6)' # for Node.js
 
 serve_node() { # NAME SCRIPT
   need node nodejs
@@ -28,21 +18,21 @@ serve_node() { # NAME SCRIPT
 
 # keepAliveTimeout 5 s, headersTimeout 60 s, which connectionsCheckingInterval looks at every 30 s.
 @test "Node.js closes at the client's FIN and RST, and keeps idle clients for keepAliveTimeout" {
-  serve_node node 'require("http").createServer((q, r) => r.end("hello\n")).listen(+process.argv[2], "127.0.0.1");'
+  serve_node node 'require("http").createServer((q, r) => r.end(q.url == "/big" ? '"$BIG"' : "hello\n")).listen(+process.argv[2], "127.0.0.1");'
   is_http_server
 }
 
 @test "Node.js with keepAliveTimeout 1000 closes idle clients after a request" {
-  serve_node "node, keepAliveTimeout 1000" 'require("http").createServer({ keepAliveTimeout: 1000 }, (q, r) => r.end("hello\n"))
+  serve_node "node, keepAliveTimeout 1000" 'require("http").createServer({ keepAliveTimeout: 1000 }, (q, r) => r.end(q.url == "/big" ? '"$BIG"' : "hello\n"))
     .listen(+process.argv[2], "127.0.0.1");'
-  closes idle -- --grace 4s --http /
+  closes idle -- --grace 4s --http /hello
 }
 
 # The primary listens, accepts, and hands each connection to a worker (SCM_RIGHTS), which does not listen: it serves them.
 @test "a cluster of Node.js hands its connections to workers, and these close as one process does" {
   serve_node "node, cluster" 'const cluster = require("cluster");
     if (cluster.isPrimary) { cluster.fork(); cluster.fork(); }
-    else require("http").createServer((q, r) => r.end("hello\n")).listen(+process.argv[2], "127.0.0.1");'
+    else require("http").createServer((q, r) => r.end(q.url == "/big" ? '"$BIG"' : "hello\n")).listen(+process.argv[2], "127.0.0.1");'
   is_http_server
 }
 
@@ -65,12 +55,20 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
 func main() {
-	hello := func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello\n") }
-	server := http.Server{Addr: "127.0.0.1:" + os.Args[1], Handler: http.HandlerFunc(hello), $2}
+	big := strings.Repeat("x", 4000000)
+	pages := func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/big" {
+			io.WriteString(w, big)
+		} else {
+			io.WriteString(w, "hello\n")
+		}
+	}
+	server := http.Server{Addr: "127.0.0.1:" + os.Args[1], Handler: http.HandlerFunc(pages), $2}
 	server.ListenAndServe()
 }
 END
@@ -87,20 +85,27 @@ END
 @test "Go's net/http with IdleTimeout and ReadHeaderTimeout closes idle clients" {
   serve_go "Go net/http, IdleTimeout 1 s" "IdleTimeout: time.Second, ReadHeaderTimeout: time.Second"
   closes idle
-  closes idle never-close -- --http /
+  closes idle never-close -- --http /hello
 }
 
 write_python_app() {
   cat >"$dir/app.py" <<'END'
+def page(path):
+    return b"x" * 4000000 if path == "/big" else b"hello\n"
+
+
 async def asgi(scope, receive, send):
     if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
-        await send({"type": "http.response.body", "body": b"hello\n"})
+        body = page(scope["path"])
+        length = (b"content-length", str(len(body)).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": body})
 
 
 def wsgi(environ, start):
-    start("200 OK", [("Content-Length", "6")])
-    return [b"hello\n"]
+    body = page(environ["PATH_INFO"])
+    start("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
 END
 }
 
@@ -123,7 +128,7 @@ serve_uvicorn() { # NAME OPTION...
 
 @test "uvicorn with --timeout-keep-alive 1 closes idle clients after a request" {
   serve_uvicorn "uvicorn, --timeout-keep-alive 1" --timeout-keep-alive 1
-  closes idle never-close -- --http /
+  closes idle never-close -- --http /hello
 }
 
 serve_gunicorn() { # NAME OPTION...
@@ -138,20 +143,16 @@ serve_gunicorn() { # NAME OPTION...
 @test "gunicorn (sync) closes after each reply; two workers have two idle clients, and nobody has the others" {
   serve_gunicorn "gunicorn, sync"
   closes_when_left
-  closes_when_left --http /
-  closes idle never-close eof-with-request -- --http /
+  closes_when_left --http /hello
+  closes_when_half_asked --http /hello
+  closes idle never-close eof-with-request -- --http /hello
   audit idle --grace 1s
   expect 1 held=2 never_accepted=18 no_owner=18 open=2
 }
 
 # --keep-alive 2.
 @test "gunicorn (gthread) closes at the client's FIN and RST, and keeps idle clients for --keep-alive" {
-  serve_gunicorn "gunicorn, gthread" -k gthread --threads 10
-  closes_when_left
-  closes_when_left --http /
-  closes eof-with-request -- --http /
-  keeps_idle
-  keeps_idle --http /
-  closes idle never-close -- --grace 4s --http /
-  closes idle never-close eof-with-request -- --send "$(http_1_0)"
+  serve_gunicorn "gunicorn, gthread" -k gthread --threads 20
+  is_http_server
+  closes idle never-close late-request -- --grace 5s --http /hello
 }

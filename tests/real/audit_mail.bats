@@ -12,18 +12,6 @@ version_of_package() {
   dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/[-+].*//'
 }
 
-# greets REQUEST FAREWELL: it greets, answers both, and closes after the farewell.
-greets() {
-  closes_when_left
-  closes_when_left --send "$1"
-  closes eof-with-request -- --send "$1"
-  keeps_idle
-  keeps_idle --send "$1"
-  waits_for_client --send "$1"
-  closes_when_left --send "$2"
-  closes idle never-close eof-with-request -- --send "$2"
-}
-
 # ---- mail ----
 
 # serve_dovecot NAME MORE: imap alone. MORE is for its service imap-login.
@@ -69,7 +57,7 @@ END
 @test "Dovecot closes at the client's FIN and RST, and keeps idle clients" {
   serve_dovecot "dovecot, service_count 0" $'service_count = 0\n  process_min_avail = 2'
   closes_when_left # each process has met the one that knows the passwords
-  greets "$dir/capability" "$dir/logout"
+  talks "$dir/capability" "$dir/logout"
 }
 
 # As Debian has it a client has a process of its own (service_count = 1). Where EOF comes before that process has met the one
@@ -78,9 +66,12 @@ END
   serve_dovecot dovecot ""
   closes_when_left
   closes_when_left --send "$dir/capability"
+  closes_when_half_asked --send "$dir/capability"
+  closes second-request -- --send "$dir/capability"
   keeps_idle
   keeps_idle --send "$dir/capability"
   waits_for_client --send "$dir/capability"
+  keeps_vanished --send "$dir/capability"
   closes_when_left --send "$dir/logout"
   closes idle never-close -- --send "$dir/logout"
 }
@@ -126,13 +117,13 @@ END
 # smtpd_timeout 300 s. Its master listens, and so do its smtpd, which inherit that, and of which each serves one client.
 @test "Postfix closes at the client's FIN and RST, and keeps idle clients for smtpd_timeout" {
   serve_postfix postfix ""
-  greets "$dir/hello" "$dir/quit"
+  talks "$dir/hello" "$dir/quit"
 }
 
 @test "Postfix with smtpd_timeout 1s closes idle clients" {
   serve_postfix "postfix, smtpd_timeout 1s" "smtpd_timeout = 1s"
-  closes idle never-close
-  closes idle never-close -- --send "$dir/hello"
+  closes idle never-close -- --grace 4s
+  closes idle never-close -- --grace 4s --send "$dir/hello"
 }
 
 # ---- files and shells ----
@@ -164,7 +155,7 @@ END
 # the connection too.
 @test "vsftpd closes at the client's FIN and RST, and keeps idle clients for idle_session_timeout" {
   serve_vsftpd vsftpd ""
-  greets "$dir/features" "$dir/quit"
+  talks "$dir/features" "$dir/quit"
   closes_when_left --send "$dir/login"
   closes eof-with-request -- --send "$dir/login"
   keeps_idle --send "$dir/login"
@@ -172,8 +163,8 @@ END
 
 @test "vsftpd with idle_session_timeout 1 closes idle clients" {
   serve_vsftpd "vsftpd, idle_session_timeout 1" "idle_session_timeout=1"
-  closes idle never-close
-  closes idle never-close -- --send "$dir/login"
+  closes idle never-close -- --grace 4s
+  closes idle never-close -- --grace 4s --send "$dir/login"
 }
 
 serve_sshd() { # NAME OPTION...
@@ -191,20 +182,13 @@ serve_sshd() { # NAME OPTION...
 # LoginGraceTime 120. Each client has two processes, of which one has no rights (privilege separation), and neither listens.
 @test "sshd closes at the client's FIN and RST, and keeps idle clients for LoginGraceTime" {
   serve_sshd sshd
-  closes_when_left
-  closes_when_left --send "$dir/hello"
-  closes eof-with-request -- --send "$dir/hello"
-  keeps_idle
-  keeps_idle --send "$dir/hello"
-  waits_for_client --send "$dir/hello"
-  closes_when_left --send "$dir/nonsense"
-  closes idle never-close eof-with-request -- --send "$dir/nonsense"
+  talks "$dir/hello" "$dir/nonsense"
 }
 
 @test "sshd with LoginGraceTime 1 closes clients that do not log in" {
   serve_sshd "sshd, LoginGraceTime 1" -o LoginGraceTime=1
-  closes idle
-  closes idle never-close -- --send "$dir/hello"
+  closes idle -- --grace 4s
+  closes idle never-close -- --grace 4s --send "$dir/hello"
 }
 
 # ---- pools and queues ----
@@ -231,7 +215,7 @@ END
 # client_login_timeout 60.
 @test "PgBouncer closes at the client's FIN and RST, and keeps clients that do not log in" {
   serve_pgbouncer pgbouncer ""
-  greets "$dir/tls" "$dir/no-database"
+  talks "$dir/tls" "$dir/no-database"
 }
 
 @test "PgBouncer with client_login_timeout 1 closes clients that do not log in" {
@@ -250,7 +234,7 @@ END
   request connect-1 '\x10\x0c\0\x04MQTT\x04\x02\0\x01\0\0'
   request disconnect '\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0\xe0\0'
   serve mosquitto "$(version_of_package mosquitto)" "${ordinary[@]}" mosquitto -c "$dir/mosquitto.conf"
-  greets "$dir/connect" "$dir/disconnect"
+  talks "$dir/connect" "$dir/disconnect"
   closes idle -- --grace 8s --send "$dir/connect-1"
 }
 
@@ -262,13 +246,9 @@ END
   request reserve 'reserve\r\n'
   request quit 'quit\r\n'
   serve beanstalkd "$(version_of_package beanstalkd)" "${ordinary[@]}" beanstalkd -l 127.0.0.1 -p "$port"
-  closes_when_left
-  closes_when_left --send "$dir/stats"
-  closes eof-with-request -- --send "$dir/stats"
+  talks "$dir/stats" ""
   closes_when_left --send "$dir/reserve"
-  keeps_idle
   keeps_idle --send "$dir/reserve"
-  waits_for_client --send "$dir/stats"
   closes_when_left --send "$dir/quit"
   closes idle never-close -- --send "$dir/quit"
 }

@@ -12,7 +12,7 @@ serve_apache() {
   need apache2 apache2
   need_root "Apache's change of user"
   port=$(free_port)
-  echo hello >"$dir/data/hello"
+  write_pages
   cat >"$dir/apache.conf" <<END
 ServerRoot $dir
 ServerName localhost
@@ -36,22 +36,21 @@ END
 @test "Apache closes at the client's FIN and RST, and keeps idle clients for KeepAliveTimeout" {
   serve_apache apache2 ""
   closes half-close client-first
-  closes_when_left --http /hello
-  closes eof-with-request -- --http /hello
-  keeps_idle --http /hello
-  waits_for_client --http /hello
-  closes_when_left --send "$(http_1_0)"
-  closes idle eof-with-request -- --send "$(http_1_0)"
+  is_http_server_but_for half-close idle never-close
+  lingers --send "$(http_1_0)"
+  audit idle
+  expect 3 "timed_out=$CONNS"
+  grep -q TCP_DEFER_ACCEPT "$OUT"
 }
 
 @test "Apache with short timeouts closes idle clients, after a request and before it" {
   serve_apache "apache2, KeepAliveTimeout 1" "KeepAliveTimeout 1"$'\n'"AcceptFilter http none"$'\n'"RequestReadTimeout header=1"
-  closes half-close client-first abort
-  closes idle -- --http /hello
-  closes idle -- --grace 3s
+  closes_when_left
+  closes idle late-request -- --grace 4s --http /hello
+  closes idle -- --grace 4s
 }
 
-# KeepAliveTimeout and the FIN's answer: what is left of a client that does not close is ended by Apache after 30 s.
+# MAX_SECS_TO_LINGER.
 @test "Apache's lingering close ends after 30 s" {
   serve_apache apache2 ""
   closes never-close -- --grace 35s --send "$(http_1_0)"
@@ -60,7 +59,7 @@ END
 serve_lighttpd() { # NAME MORE
   need lighttpd lighttpd
   port=$(free_port)
-  echo hello >"$dir/data/hello"
+  write_pages
   cat >"$dir/lighttpd.conf" <<END
 server.document-root = "$dir/data"
 server.bind = "127.0.0.1"
@@ -73,14 +72,8 @@ END
 # server.max-keep-alive-idle 5, server.max-read-idle 60. It lingers for 5 s after its own FIN.
 @test "lighttpd closes at the client's FIN and RST, and keeps idle clients" {
   serve_lighttpd lighttpd ""
-  closes_when_left
-  closes_when_left --http /hello
-  closes eof-with-request -- --http /hello
-  keeps_idle
-  keeps_idle --http /hello
-  waits_for_client --http /hello
-  closes_when_left --send "$(http_1_0)"
-  closes idle eof-with-request -- --send "$(http_1_0)"
+  is_http_server_but_for never-close
+  lingers --send "$(http_1_0)"
   closes never-close -- --grace 8s --send "$(http_1_0)"
 }
 
@@ -101,20 +94,14 @@ serve_varnish() { # NAME OPTION...
 # timeout_idle 5. The lengths of its replies differ: X-Varnish has the request's number, and in a hit the first one's too.
 @test "Varnish closes at the client's FIN and RST, and keeps idle clients for timeout_idle" {
   serve_varnish varnish
-  closes_when_left
-  closes_when_left --http /
-  closes eof-with-request -- --http /
-  keeps_idle
-  keeps_idle --http /
-  waits_for_client --http /
-  closes_when_left --send "$(http_1_0)"
-  closes idle never-close eof-with-request -- --send "$(http_1_0)"
+  is_http_server
 }
 
 @test "Varnish with timeout_idle 1 closes idle clients" {
   serve_varnish "varnish, timeout_idle 1" -p timeout_idle=1
   closes idle
-  closes idle never-close -- --http /
+  closes idle never-close -- --http /hello
+  closes late-request -- --grace 4s --http /hello
 }
 
 serve_squid() { # NAME MORE
@@ -128,7 +115,7 @@ pid_filename $dir/data/squid.pid
 cache_log $dir/data/cache.log
 access_log none
 coredump_dir $dir/data
-cache_mem 8 MB
+cache deny all
 max_filedescriptors 1024
 visible_hostname localhost
 pinger_enable off
@@ -142,19 +129,14 @@ END
 # immediately close client connections when read(2) returns "no more data to read"", and so their replies are lost.
 @test "Squid closes at the client's FIN and RST, keeps idle clients, and drops the reply where the FIN comes with the request" {
   serve_squid squid ""
-  closes_when_left
-  closes_when_left --http /
-  keeps_idle
-  keeps_idle --http /
-  waits_for_client --http /
-  closes_when_left --send "$(http_1_0)"
-  closes idle never-close -- --send "$(http_1_0)"
-  audit eof-with-request --http /
+  is_http_server_but_for eof-with-request
+  closes never-close -- --send "$(http_1_0)"
+  audit eof-with-request --http /hello
   expect 1 "reply_lost=$CONNS"
 }
 
 @test "Squid with short timeouts closes idle clients" {
   serve_squid "squid, client_idle_pconn_timeout 1 second" $'client_idle_pconn_timeout 1 second\nrequest_start_timeout 1 second'
   closes idle -- --grace 4s
-  closes idle -- --grace 4s --http /
+  closes idle -- --grace 4s --http /hello
 }

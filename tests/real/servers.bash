@@ -148,6 +148,31 @@ waits_for_client() {
   expect 3 "unknown=$CONNS"
 }
 
+# lingers [OPTION...]: it shuts down after its reply, and waits a while for the client's FIN before it closes.
+lingers() {
+  audit never-close --grace 1s "$@"
+  expect 1 "held=$CONNS" "shut_down=$CONNS"
+  grep -q 'keeps its end after its own FIN' "$OUT"
+}
+
+# keeps_stalled [OPTION...]: clients that do not read its reply, for longer than a second.
+keeps_stalled() {
+  audit stall --grace 1s "$@"
+  expect 1 "held=$CONNS" "stalled=$CONNS"
+}
+
+# keeps_vanished [OPTION...]: clients whose machine has gone, for longer than a second. Nobody but root may play one.
+keeps_vanished() {
+  ((EUID == 0)) || return 0
+  audit vanish --grace 1s "$@"
+  expect 1 "held=$CONNS" "open=$CONNS"
+}
+
+# closes_when_half_asked [OPTION...]: whichever way a client leaves that has sent the first half of its request.
+closes_when_half_asked() {
+  closes short-request short-request-close short-request-abort -- "$@"
+}
+
 # request NAME TEXT: a file with that in it, for printf(1).
 request() {
   # shellcheck disable=SC2059 # it is a format
@@ -155,13 +180,63 @@ request() {
   say "$dir/$1"
 }
 
-# Takes no keep-alive: the server closes after its reply.
+# It takes no keep-alive: the server closes after its reply.
 http_1_0() {
   request http-1.0 'GET /hello HTTP/1.0\r\n\r\n'
 }
 
+# A server of HTTP/1.1 with keep-alive, which has /hello and /big. It keeps idle clients, those that have gone without a word, and
+# those that do not read, for some seconds at least; it closes when others leave, and replies to one whose FIN comes with its
+# request. To HTTP/1.0 it closes after its reply.
+is_http_server() {
+  is_http_server_but_for never-close
+  closes never-close -- --send "$(http_1_0)"
+}
+
+# is_http_server_but_for ORDER...: what is left out is another test's.
+is_http_server_but_for() {
+  skips "$@" half-close || closes_when_left
+  closes_when_left --http /hello
+  closes_when_half_asked --http /hello
+  closes second-request -- --http /hello
+  skips "$@" eof-with-request || closes eof-with-request -- --http /hello
+  skips "$@" idle || keeps_idle
+  keeps_idle --http /hello
+  waits_for_client --http /hello
+  keeps_stalled --http /big
+  keeps_vanished --http /hello
+  closes_when_left --send "$(http_1_0)"
+  closes idle -- --send "$(http_1_0)"
+  skips "$@" eof-with-request || closes eof-with-request -- --send "$(http_1_0)"
+}
+
+# skips ORDER... THIS: whether it is among them.
+skips() {
+  [[ " ${*:1:$#-1} " == *" ${*: -1} "* ]]
+}
+
+# talks REQUEST FAREWELL: a server of another protocol that answers both, and closes after the farewell.
+talks() {
+  closes_when_left
+  closes_when_left --send "$1"
+  closes_when_half_asked --send "$1"
+  closes second-request eof-with-request -- --send "$1"
+  keeps_idle
+  keeps_idle --send "$1"
+  waits_for_client --send "$1"
+  keeps_vanished --send "$1"
+  [[ -z $2 ]] || closes_when_left --send "$2"
+  [[ -z $2 ]] || closes idle never-close eof-with-request -- --send "$2"
+}
+
+write_pages() {
+  echo hello >"$dir/data/hello"
+  head -c 4000000 /dev/zero >"$dir/data/big"
+}
+
 # write_nginx_config MORE
 write_nginx_config() {
+  write_pages
   cat >"$dir/nginx.conf" <<END
 daemon off;
 pid $dir/nginx.pid;
@@ -176,7 +251,7 @@ http {
   uwsgi_temp_path $dir/data/uwsgi;
   scgi_temp_path $dir/data/scgi;
   $1
-  server { listen 127.0.0.1:$port; location / { return 200 "hello\n"; } }
+  server { listen 127.0.0.1:$port; root $dir/data; }
 }
 END
 }
