@@ -164,7 +164,8 @@ void audit_play(struct audit *audit, int64_t conns)
                                                .late_us = audit->reference.idle_us,
                                                .late_span_us = audit->reference.idle_span_us,
                                                .on_change = on_change,
-                                               .context = audit};
+                                               .context = audit,
+                                               .tls_refusal = audit->result->tls_refusal};
     audit->round_first = audit->started;
     audit->round_conns = conns;
     audit->round_began_us = audit->room_us = monotonic_us();
@@ -322,9 +323,12 @@ static void measure(struct audit *audit)
     audit->result->idle_us = -1;
     if (!order->fin_with_request && !order->asks_late)
         return;
+    if (audit->progress != NULL)
+        audit->progress(audit->context, "clients to compare with are through", 0, REFERENCES);
     audit->reference =
         reference_play(audit->base, audit->settings, order->asks_late ? AUDIT_IDLE : AUDIT_HALF_CLOSE);
     audit->result->reply_bytes = audit->reference.reply_bytes;
+    audit->result->reply_end = audit->reference.reply_end;
     audit->result->idle_us = audit->reference.idle_us;
 }
 

@@ -5,6 +5,8 @@
 
 #include "audit/audit_growth.h"
 #include "audit/audit_settings.h"
+#include "audit/reply_end.h"
+#include "audit/tls.h"
 #include "kernel/tcp_state.h"
 
 #include <stdbool.h>
@@ -139,7 +141,8 @@ struct audit_result {
     int64_t by_group[GROUP_COUNT]; /* of those held */
     int64_t reply_bytes; /* AUDIT_EOF_WITH_REQUEST: what a client gets that waits; 0: nothing; -1: no such
                             client came through */
-    int64_t idle_us;     /* after which the server closes an idle client: the median; -1: not seen */
+    struct reply_end reply_end; /* what all of those end with; of length 0: they do not end alike */
+    int64_t idle_us;            /* after which the server closes an idle client: the median; -1: not seen */
     struct audit_requests later;
     int64_t orphans; /* AUDIT_STALL: closed by the server, while its kernel still has data for the client */
     int64_t reset_after_reply;                 /* of those reset: something had come before */
@@ -153,6 +156,7 @@ struct audit_result {
      * answered: that is a conversation, and it is over. */
     int64_t audited;
     int64_t not_played; /* the others that the server ended before the client did anything */
+    int64_t half_open;  /* those of which the server's kernel knows, and waits to hand them over */
     int64_t not_opened; /* those for which the accept queue had no room in connect_timeout_ms */
     int64_t forgotten; /* AUDIT_CLIENT_FIRST: our kernel has forgotten their ends, and cannot tell any more */
     int64_t to_itself; /* the kernel connected the client to itself: nobody listens there */
@@ -170,9 +174,10 @@ struct audit_result {
     int64_t closed_calls; /* of threads that are in a call on a descriptor that is closed; at least */
     pid_t caller;         /* a process that has such threads */
     enum audit_fate fate;
-    struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
-    const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */
-    int failure_error;          /* errno */
+    struct audit_ending ending;     /* FATE_ENDED, FATE_CRASHED */
+    char tls_refusal[TLS_WHY_SIZE]; /* why the first handshake of TLS failed, in words; "": none did */
+    const char *failure;            /* what this machine could not do: a whole clause; NULL: nothing */
+    int failure_error;              /* errno */
     bool interrupted;
     double elapsed_s;
 };

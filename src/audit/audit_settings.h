@@ -11,6 +11,8 @@
 
 enum { AUDIT_ROUNDS_MAX = 64 };
 
+struct tls_context;
+
 struct audit_settings {
     const char *target;           /* as typed, for sentences */
     struct unix_place unix_place; /* the server's, if it is one of Unix sockets; else it has */
@@ -19,7 +21,8 @@ struct audit_settings {
     int64_t conns; /* a round */
     int64_t repeat;
     enum audit_order order;
-    const char *request; /* NULL: none; not ended by 0 */
+    struct tls_context *tls; /* borrowed; NULL: none */
+    const char *request;     /* NULL: none; not ended by 0 */
     size_t request_length;
     int64_t requests;       /* on a connection: of orders that ask again */
     int64_t expect_idle_ms; /* the idle timeout that the server ought to have; 0: any */

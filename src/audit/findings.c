@@ -62,8 +62,9 @@ static bool is_shut_down(const struct audit_sight *sight)
  * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
 static bool is_servers_turn(const struct audit_sight *sight)
 {
-    return sight->server_seen && (sight->server_state == STATE_CLOSE_WAIT ||
-                                  sight->server_state == STATE_ESTABLISHED || is_shut_down(sight));
+    return sight->server_seen &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED ||
+            sight->server_state == STATE_SYN_SENT || is_shut_down(sight)); /* SYN_SENT: see client_audit.h */
 }
 
 /* A server that sends in the latter half of the grace period is at work. */
@@ -72,13 +73,21 @@ static bool is_still_responding(const struct probe *probe, const struct audit_se
     return probe->sends_on || probe->heard_us > probe->due_us - settings->grace_ms * 500;
 }
 
+/* The client has its connection, and the server's kernel waits on: for a first byte (TCP_DEFER_ACCEPT), or
+ * for room in the accept queue. */
+static bool is_half_open(const struct audit_sight *sight)
+{
+    return sight->own_seen && sight->own_state == STATE_ESTABLISHED && sight->server_seen &&
+           sight->server_state == STATE_SYN_RECV;
+}
+
 /* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to nobody,
  * and nobody has acknowledged its FIN. */
 static bool is_taken_in_by_nobody(const struct audit_sight *sight, bool server_is_here)
 {
     if (!sight->own_seen || is_servers_turn(sight))
         return false;
-    return sight->own_state == STATE_FIN_WAIT1 ||
+    return sight->own_state == STATE_FIN_WAIT1 || is_half_open(sight) ||
            (server_is_here && !sight->server_seen && sight->own_state == STATE_ESTABLISHED);
 }
 
@@ -261,11 +270,22 @@ static void look_again(struct audit_result *result, const struct audit_settings 
     }
 }
 
+/* Of replies that differ in length one may be a little shorter and whole: then it ends as the others do.
+ * Where no two of those that were waited for end alike, only much less than they have is less. */
+static bool is_less(const struct audit_result *result, const struct probe *probe)
+{
+    if (probe->bytes >= result->reply_bytes)
+        return false;
+    if (probe->bytes * 4 < result->reply_bytes * 3)
+        return true;
+    return result->reply_end.length > 0 && !reply_end_equal(&probe->last, &result->reply_end);
+}
+
 /* It is over, and the client that did not wait has less than one that did. */
 static bool has_lost_reply(const struct audit_result *result, const struct audit_settings *settings,
-                           const struct audit_connection *connection)
+                           const struct probe *probe, const struct audit_connection *connection)
 {
-    return audit_order_row(settings->order)->fin_with_request && connection->bytes < result->reply_bytes &&
+    return audit_order_row(settings->order)->fin_with_request && is_less(result, probe) &&
            (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET);
 }
 
@@ -289,26 +309,35 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look,
                    int64_t queued_before, int64_t now_us)
 {
+    const struct audit_order_row *order = audit_order_row(settings->order);
     for (int64_t i = first; i < count; i++) {
         file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0,
              now_us);
-        if (has_lost_reply(result, settings, &result->connections[i]))
+        if (has_lost_reply(result, settings, &probes[i], &result->connections[i]))
             result->connections[i].class = CLASS_REPLY_LOST;
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
         note_requests(&result->later, &probes[i], settings);
-        result->orphans += probes[i].end == END_FIN && probes[i].left_orphan;
+        result->orphans += order->never_reads && probes[i].end == END_FIN && probes[i].left_orphan;
+        result->half_open += probes[i].end == END_NONE && is_half_open(&look->sights[i]);
         result->to_itself += probes[i].to_itself;
         result->not_opened += probes[i].not_opened;
     }
     look_again(result, settings, probes, count, look, now_us);
-    if (audit_order_row(settings->order)->act == ACT_ABORT)
+    if (order->act == ACT_ABORT)
         note_queued(result, probes, first, count, look->queued - queued_before);
     result->server_is_here |= look->listener_count > 0;
     result->count = count;
 }
 
 /* ---- all of them ---- */
+
+/* Behind a close_notify, which has told the end of file, nobody need read the FIN: it counts 1. */
+static bool is_eof_unread(const struct audit_connection *connection, const struct audit_settings *settings)
+{
+    bool has_notified = settings->tls != NULL && audit_order_notifies(audit_order_row(settings->order));
+    return connection->unread > (has_notified ? 1U : 0U);
+}
 
 static enum audit_group group_of(const struct audit_connection *connection,
                                  const struct audit_settings *settings)
@@ -323,11 +352,13 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_NO_DESCRIPTOR;
     if (audit_order_row(settings->order)->never_reads && connection->unsent > 0)
         return GROUP_STALLED;
+    if (connection->server_state == STATE_ESTABLISHED || connection->server_state == STATE_SYN_SENT)
+        return GROUP_OPEN;
     if (connection->server_state != STATE_CLOSE_WAIT)
-        return connection->server_state == STATE_ESTABLISHED ? GROUP_OPEN : GROUP_SHUT_DOWN;
+        return GROUP_SHUT_DOWN;
     if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
-    return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
+    return is_eof_unread(connection, settings) ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
 
 static int by_time(const void *a, const void *b)

@@ -10,6 +10,7 @@
 #define AUDIT_PROBE_H
 
 #include "audit/audit.h"
+#include "audit/reply_end.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -23,6 +24,8 @@ enum probe_phase {
     PROBE_ENDED,   /* closed, reset, refused: nothing more will come */
     PROBE_PHASE_COUNT,
 };
+
+enum { SMALL_SEGMENT = 536 }; /* never_reads: the least that everybody takes (RFC 9293, 3.7.1) */
 
 enum probe_end { END_NONE, END_FIN, END_RESET, END_REFUSED, END_TIMED_OUT, END_FAILED };
 
@@ -38,12 +41,14 @@ struct probe_crowd {
     int64_t late_count;
     void (*on_change)(void *context, enum probe_phase from); /* a probe has left a phase */
     void *context;
+    char *tls_refusal; /* takes why the first handshake of TLS failed, TLS_WHY_SIZE; NULL: nobody asks */
 };
 
 struct probe {
     struct probe_crowd *crowd;
     struct event io, timer;
-    int fd; /* -1: none */
+    int fd;          /* -1: none */
+    struct tls *tls; /* NULL: none */
     enum probe_phase phase;
     enum probe_end end;
     int error;
@@ -56,18 +61,21 @@ struct probe {
     bool heard_fin;   /* keeps_open: the server's; ours stays, and its grace period begins there */
     bool is_late;     /* asks_late: it waits for the moment of its second request, and hears nothing */
     bool is_deaf;     /* by a packet filter */
+    bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
+    bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
     /* Of a silent order, by looks at the tables: */
-    bool was_met;      /* the server's end has been there */
-    bool was_full;     /* never_reads: the server had data for it and no room */
-    bool left_orphan;  /* its process has closed, and the kernel still has data for the client */
-    int64_t let_go_us; /* 0: not seen */
+    bool was_met;     /* the server's end has been there */
+    bool was_full;    /* never_reads: the server had data for it and no room */
+    bool left_orphan; /* its process has closed, and the kernel still has data for the client */
+    int64_t stuck_since_us, let_go_us; /* 0: not seen */
     uint16_t port;
     struct address address; /* its own */
     /* Of a Unix socket: the inodes of its own end, and, where it was needed, of the server's; 0: it had none
      * yet. */
     uint64_t inode, server_inode;
-    size_t sent;   /* of the present request */
-    int64_t asked; /* requests, the present one included */
+    size_t sent;           /* of the present request */
+    int64_t asked;         /* requests, the present one included */
+    struct reply_end last; /* of what it received */
     int64_t bytes, bytes_since_ask, bytes_since_act;
     int64_t begun_us, connected_us, asked_us, heard_us, acted_us, ended_us;
     int64_t due_us; /* when its reply, or its grace period, is over */
@@ -75,6 +83,15 @@ struct probe {
 
 /* Starts to connect. Never fails: a failure is how the probe ends. */
 void probe_start(struct probe *probe, struct probe_crowd *crowd);
+
+/* Where we play the server: a connection of a client that came to us from there. Plays the order on it, and
+ * waits for what the client does. `fd` is taken over; -1: nobody has accepted it. `bytes` came before. */
+void probe_adopt(struct probe *probe, struct probe_crowd *crowd, int fd, const struct address *client,
+                 uint16_t port, int64_t bytes);
+
+/* The same of one that the client, or with `error` this machine, has ended before: nothing is played. */
+void probe_adopt_ended(struct probe *probe, struct probe_crowd *crowd, enum probe_end how, int error,
+                       const struct address *client, uint16_t port, int64_t bytes);
 
 /* Ends as one that timed out, without an attempt. */
 void probe_give_up(struct probe *probe, struct probe_crowd *crowd);

@@ -4,10 +4,7 @@
 
 #include <stdlib.h>
 
-enum {
-    REFERENCES = 3,
-    SPAN_LEAST_US = 10000, /* a server's timers are late by some milliseconds too */
-};
+enum { SPAN_LEAST_US = 10000 }; /* a server's timers are late by some milliseconds too */
 
 /* Some servers reply when they have read EOF: all that comes after the client's own FIN is of the reply too.
  */
@@ -47,6 +44,14 @@ static void sum_up_idle(struct reference *reference, int64_t *times, int count)
     reference->idle_span_us = span_us > SPAN_LEAST_US ? span_us : SPAN_LEAST_US;
 }
 
+static void note_end(struct reference *reference, const struct probe *probe)
+{
+    if (reference->came_through == 1)
+        reference->reply_end = probe->last;
+    else if (!reply_end_equal(&reference->reply_end, &probe->last))
+        reference->reply_end.length = 0;
+}
+
 static struct reference sum_up(const struct probe *probes)
 {
     struct reference reference = {.reply_bytes = -1};
@@ -58,6 +63,7 @@ static struct reference sum_up(const struct probe *probes)
             continue;
         if (reference.came_through++ == 0 || probe->bytes < reference.reply_bytes)
             reference.reply_bytes = probe->bytes;
+        note_end(&reference, probe);
         if (probe->end == END_FIN)
             times[closed++] = probe_idle_us(probe);
     }

@@ -6,10 +6,13 @@
 
 struct event_base;
 
+enum { REFERENCES = 3 }; /* clients */
+
 struct reference {
     int came_through;    /* of some clients so many connected, and this machine did not fail them: the rest */
     int64_t reply_bytes; /* of the shortest reply, as replies may differ a little; 0: one had none; -1: no
                             client came through */
+    struct reply_end reply_end; /* of all replies; of length 0: they do not end alike, or there is none */
     int64_t idle_us; /* from the last byte, or the handshake, to the server's FIN: the median of those that
                         heard one; -1: none did */
     int64_t

@@ -1,6 +1,7 @@
 #include "audit/server_side.h"
 
 #include "audit/unix_side.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

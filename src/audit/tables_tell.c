@@ -1,8 +1,9 @@
 #include "audit/tables_tell.h"
 
 enum {
-    FULL_US = 300000
-}; /* longer than any delayed ACK (200 ms): what is in flight is not what has no room */
+    STUCK_BYTES = 2 * SMALL_SEGMENT, /* more than a delayed ACK leaves unacknowledged, */
+    STUCK_US = 250000,               /* and for longer */
+};
 
 /* After close() the state of the client's own end tells. One that is gone without TIME_WAIT was reset, or the
  * kernel has forgotten it, which says nothing. */
@@ -32,6 +33,18 @@ static void note_let_go(struct probe *probe, const struct audit_sight *sight, in
     probe->left_orphan = sight->server_seen && sight->server_state == STATE_FIN_WAIT1 && sight->unsent > 0;
 }
 
+/* The server's kernel waits for window, or what it has sent does not come in: a segment for which there is no
+ * room is dropped, and then it is the retransmission that it waits for. */
+static bool has_no_room(struct probe *probe, const struct audit_sight *sight, int64_t now_us)
+{
+    if (!sight->server_seen || sight->unsent <= STUCK_BYTES)
+        probe->stuck_since_us = 0;
+    else if (probe->stuck_since_us == 0)
+        probe->stuck_since_us = now_us;
+    return sight->server_seen &&
+           (sight->needs_window || (probe->stuck_since_us > 0 && now_us - probe->stuck_since_us >= STUCK_US));
+}
+
 /* The client is there and does nothing: the server's end tells. */
 static void tell_of_silent(struct probe *probe, const struct audit_sight *sight, int64_t before_us,
                            int64_t now_us)
@@ -40,7 +53,7 @@ static void tell_of_silent(struct probe *probe, const struct audit_sight *sight,
     if (probe->connected_us == 0 || probe->connected_us >= before_us || probe->phase == PROBE_ENDED)
         return;
     probe->was_met |= sight->server_seen && sight->server_state != STATE_SYN_RECV;
-    if (never_reads && sight->server_seen && sight->needs_window && !probe->was_full)
+    if (never_reads && !probe->was_full && has_no_room(probe, sight, now_us))
         probe_note_full(probe);
     if (!probe->was_met || !sight_is_let_go(sight))
         return;

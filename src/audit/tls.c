@@ -25,6 +25,11 @@ struct tls {
     bool is_over; /* what comes now is for TCP alone */
 };
 
+bool tls_is_there(void)
+{
+    return true;
+}
+
 /* ---- what all share ---- */
 
 /* The innermost reason that OpenSSL has, and forgets all of them. */
@@ -95,11 +100,23 @@ static bool name_server(SSL *ssl, const struct tls_context *context)
                                : SSL_set1_host(ssl, context->name) == 1;
 }
 
-struct tls *tls_new(const struct tls_context *context, int fd)
+/* The server may answer between our write and our read. */
+static bool set_deaf(SSL *ssl, int fd)
+{
+    BIO *nothing = BIO_new(BIO_s_mem());
+    if (nothing == NULL)
+        return false;
+    BIO_set_mem_eof_return(nothing, -1);
+    SSL_set0_rbio(ssl, nothing);
+    return SSL_set_wfd(ssl, fd) == 1;
+}
+
+struct tls *tls_new(const struct tls_context *context, int fd, bool hears)
 {
     struct tls *tls = calloc(1, sizeof *tls);
     SSL *ssl = tls != NULL ? SSL_new(context->shared) : NULL;
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || !name_server(ssl, context)) {
+    bool is_made = ssl != NULL && (hears ? SSL_set_fd(ssl, fd) == 1 : set_deaf(ssl, fd));
+    if (!is_made || !name_server(ssl, context)) {
         SSL_free(ssl);
         free(tls);
         ERR_clear_error();
@@ -121,10 +138,11 @@ static void say_why_refused(const struct tls *tls, char why[TLS_WHY_SIZE])
 {
     long verdict = SSL_get_verify_result(tls->ssl);
     if (verdict == X509_V_OK) {
-        say_why("", why);
+        bool is_plain = ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_WRONG_VERSION_NUMBER;
+        say_why(is_plain ? "it does not speak TLS" : "", why);
         return;
     }
-    snprintf(why, TLS_WHY_SIZE, "the server's certificate is not trusted: %s",
+    snprintf(why, TLS_WHY_SIZE, "its certificate is not trusted: %s (see --ca, --servername and --insecure)",
              X509_verify_cert_error_string(verdict));
     ERR_clear_error();
 }
@@ -214,10 +232,11 @@ ssize_t tls_send(struct tls *tls, const void *data, size_t length)
     if (sent > 0)
         return sent;
     int kind = SSL_get_error(tls->ssl, sent);
-    errno = kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE ? EAGAIN
-            : kind == SSL_ERROR_SYSCALL && error != 0                   ? error
-                                                                        : EPIPE;
+    bool is_later = kind == SSL_ERROR_WANT_READ || kind == SSL_ERROR_WANT_WRITE;
+    bool is_of_tcp = kind == SSL_ERROR_SYSCALL && error != 0;
+    tls->is_over |= !is_later && !is_of_tcp;
     ERR_clear_error();
+    errno = is_later ? EAGAIN : is_of_tcp ? error : EPROTO;
     return -1;
 }
 
@@ -233,6 +252,11 @@ int tls_notify(struct tls *tls)
 
 #else
 
+bool tls_is_there(void)
+{
+    return false;
+}
+
 struct tls_context *tls_context_new(const struct tls_wish *wish, char why[TLS_WHY_SIZE])
 {
     (void)wish;
@@ -245,10 +269,11 @@ void tls_context_free(struct tls_context *context)
     (void)context;
 }
 
-struct tls *tls_new(const struct tls_context *context, int fd)
+struct tls *tls_new(const struct tls_context *context, int fd, bool hears)
 {
     (void)context;
     (void)fd;
+    (void)hears;
     return NULL;
 }
 

@@ -18,6 +18,9 @@ struct tls_wish {
     bool is_insecure; /* any certificate will do */
 };
 
+/* Whether this build has it. */
+bool tls_is_there(void);
+
 /* What all connections share. */
 struct tls_context;
 
@@ -28,8 +31,9 @@ void tls_context_free(struct tls_context *context);
 /* A connection. */
 struct tls;
 
-/* On a connected socket, which the caller keeps. NULL without memory. */
-struct tls *tls_new(const struct tls_context *context, int fd);
+/* On a connected socket, which the caller keeps. `hears`: else it is deaf to the server, and its handshake
+ * wants to read when the ClientHello is sent. NULL without memory. */
+struct tls *tls_new(const struct tls_context *context, int fd, bool hears);
 void tls_free(struct tls *tls);
 
 enum tls_step {
@@ -49,7 +53,7 @@ ssize_t tls_receive(struct tls *tls, void *buffer, size_t size);
 /* Whether there is more that has been taken off the socket: it is not readable for that. */
 bool tls_has_more(const struct tls *tls);
 
-/* As send(2). */
+/* As send(2); EPROTO: the TLS is over, and only the peer's FIN or RST is to come. */
 ssize_t tls_send(struct tls *tls, const void *data, size_t length);
 
 /* Sends close_notify. Returns 0 or a negative errno. */

@@ -10,9 +10,12 @@
 
 void audit_results_init(struct result_file *results)
 {
-    results[RESULT_CSV] = (struct result_file){.option = "csv", .print = audit_print_csv};
-    results[RESULT_JSON] = (struct result_file){.option = "json", .print = audit_print_json};
-    results[RESULT_JUNIT] = (struct result_file){.option = "junit", .print = audit_print_junit};
+    results[RESULT_CSV] =
+        (struct result_file){.option = "csv", .print = audit_print_csv, .print_all = audit_print_csv_of_all};
+    results[RESULT_JSON] = (struct result_file){
+        .option = "json", .print = audit_print_json, .print_all = audit_print_json_of_all};
+    results[RESULT_JUNIT] = (struct result_file){
+        .option = "junit", .print = audit_print_junit, .print_all = audit_print_junit_of_all};
 }
 
 bool audit_results_use_stdout(const struct result_file *results)
@@ -80,5 +83,16 @@ int audit_results_write(struct result_file *results, bool quiet, const struct au
         if (results[i].out != NULL)
             failed |= audit_result_close(&results[i], results[i].print(results[i].out, report)) != 0;
     int rc = quiet ? 0 : audit_print_text(text, report);
+    return audit_result_told(text, rc) != 0 || failed ? -1 : 0;
+}
+
+int audit_results_write_all(struct result_file *results, bool quiet, const struct audit_series *series)
+{
+    bool failed = false;
+    FILE *text = audit_results_use_stdout(results) ? stderr : stdout;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        if (results[i].out != NULL)
+            failed |= audit_result_close(&results[i], results[i].print_all(results[i].out, series)) != 0;
+    int rc = quiet ? 0 : audit_print_text_of_all(text, series);
     return audit_result_told(text, rc) != 0 || failed ? -1 : 0;
 }

@@ -98,7 +98,7 @@ int audit_target_take(const char *text, struct audit_settings *settings, struct 
     if (text[0] == '/')
         return audit_target_refuse(text, "must be unix:/path for a Unix socket, or HOST:PORT");
     if (strncmp(text, "https:", 6) == 0)
-        return audit_target_refuse(text, "TLS is not audited yet: must be HOST:PORT of a plain TCP port");
+        return audit_target_refuse(text, "must be HOST:PORT, with --tls");
     if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
         return audit_target_refuse(text, allowed);
     long port = strtol(colon + 1, &end, 10);

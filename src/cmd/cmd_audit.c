@@ -3,16 +3,18 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
-#include "cause/audit_causes.h"
+#include "base/stop_signals.h"
+#include "cmd/audit_as_server.h"
 #include "cmd/audit_options.h"
+#include "cmd/audit_orders.h"
 #include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
 #include "cmd/audit_through.h"
+#include "cmd/audit_tls.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
-#include "kernel/packet_drop.h"
 #include "view/audit_view.h"
 
 #include <errno.h>
@@ -29,7 +31,6 @@ enum {
     NOT_GIVEN = -1,
     RESERVE = 32, /* descriptors that are no connections */
     HOUR_MS = 3600 * 1000,
-    NEVER_MS = INT32_MAX,
 };
 
 #define SETTING(member) offsetof(struct audit_options, settings.member)
@@ -46,16 +47,17 @@ static const struct option_row rows[] = {
      .max = CONNS_MOST},
     {.name = "order",
      .value = "HOW",
-     .help = "what the client does, in six ways: see the man page",
+     .help = "what the client does, or several: see the man page",
      .preset = "half-close",
-     .more = "What the client does: half-close is shutdown(2), client-first close(2), abort an RST, idle "
-             "nothing until the server closes, never-close nothing even then: it shows whether the server "
-             "keeps a descriptor after its own FIN. eof-with-request sends its FIN with the last byte of the "
-             "request, as nc and many health checks do, and compares the reply with that of a client that "
-             "waits.",
-     .kind = OPTION_CHOICE,
-     .target = OPTION(order),
-     .choices = audit_order_names},
+     .more =
+         "What the client does to each connection: a name, several with commas between them, or all, which "
+         "leaves out what needs a right, or a request where none is given. Several are played one after the "
+         "other on the same server; the summary is a table, and the exit status that of the worst.",
+     .more_at = audit_order_means,
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(orders),
+     .choices = audit_order_names,
+     .parse = audit_orders_parse},
     {.name = "send",
      .value = "FILE",
      .help = "send this first, and read what comes",
@@ -63,9 +65,31 @@ static const struct option_row rows[] = {
      .target = OPTION(send)},
     {.name = "http",
      .value = "PATH",
-     .help = "likewise a GET request for this path",
+     .help = "likewise an HTTP request for this path",
      .kind = OPTION_TEXT,
      .target = OPTION(http)},
+    {.name = "method",
+     .value = "NAME",
+     .help = "of that request",
+     .preset = "GET",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(method),
+     .parse = audit_request_parse_method},
+    {.name = "header",
+     .value = "NAME:VALUE",
+     .help = "of that request, such as 'Accept: text/html'",
+     .more =
+         "A header line of that request, such as 'Accept: text/html'; Host, Accept and User-Agent take the "
+         "place of those that would be sent.",
+     .is_list = true,
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(headers),
+     .parse = audit_request_parse_header},
+    {.name = "body",
+     .value = "FILE",
+     .help = "of that request, with its Content-Length",
+     .kind = OPTION_TEXT,
+     .target = OPTION(body)},
     {.name = "requests",
      .value = "N",
      .help = "on each connection, with --order second-request",
@@ -74,6 +98,7 @@ static const struct option_row rows[] = {
      .target = SETTING(requests),
      .min = 2,
      .max = REQUESTS_MOST},
+    {.name = "tls", .kind = OPTION_GROUP, .target = 0, .group = audit_tls_rows},
     {.name = "grace",
      .value = "TIME",
      .help = "for the server to close",
@@ -82,6 +107,16 @@ static const struct option_row rows[] = {
      .kind = OPTION_DURATION,
      .target = SETTING(grace_ms),
      .min = 100,
+     .max = HOUR_MS},
+    {.name = "expect-idle-timeout",
+     .value = "TIME",
+     .help = "with --order idle or late-request: when the server ought to close",
+     .more = "When the server ought to close idle clients, with --order idle or late-request: the median is "
+             "compared, and the exit status is 1 where it is off by more than a tenth, or 200ms if that is "
+             "more.",
+     .kind = OPTION_DURATION,
+     .target = SETTING(expect_idle_ms),
+     .min = 500,
      .max = HOUR_MS},
     {.name = "repeat",
      .value = "K",
@@ -121,6 +156,40 @@ static const struct option_row rows[] = {
      .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
      .kind = OPTION_TEXT,
      .target = OPTION(as_backend)},
+    {.name = "as-server",
+     .value = "PORT",
+     .help = "audit a client instead, the command behind --: does it close?",
+     .more =
+         "Audit a client: listen there, on loopback or on ADDRESS:PORT, as its server, and tell whether the "
+         "client "
+         "closes when the server does. The command behind -- is started for it; without one it is whoever "
+         "comes, "
+         "until --conns have come, or Ctrl-C. --order is then what the server does: close-idle (it replies, "
+         "and "
+         "closes when the connection is quiet), close-after-reply, half-reply, abort (RST), never-answer, "
+         "never-accept, close-after-requests (N of --requests), fin-while-sending. It takes --http without a "
+         "path, "
+         "--reply, --status, --keep-alive, --conns, --grace, --until-ready, --allow-remote, --json, --csv, "
+         "--junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_server)},
+    {.name = "reply",
+     .value = "FILE",
+     .help = "with --as-server: the reply to each request",
+     .kind = OPTION_TEXT,
+     .target = OPTION(reply)},
+    {.name = "status",
+     .value = "CODE",
+     .help = "with --as-server --http: the status of the reply",
+     .preset = "200",
+     .kind = OPTION_COUNT,
+     .target = OPTION(status),
+     .min = 200,
+     .max = 599},
+    {.name = "keep-alive",
+     .help = "with --as-server --http: the reply promises to keep the connection",
+     .kind = OPTION_FLAG,
+     .target = OPTION(keep_alive)},
     {.name = "run",
      .help = "start the server: the program and its words behind --",
      .more =
@@ -183,19 +252,6 @@ static const struct option_table table = {
 
 /* ---- what goes together ---- */
 
-/* An order that is made of segments has none to make on a Unix socket. */
-static int check_unix(const struct audit_settings *settings)
-{
-    enum act act = audit_order_row(settings->order)->act;
-    if (!audit_is_unix(settings) || act == ACT_NONE || act == ACT_SHUTDOWN || act == ACT_CLOSE)
-        return EXIT_AS_EXPECTED;
-    diag_error(
-        "--order \"%s\": a Unix socket knows no RST, and drops nothing: must be half-close, client-first, "
-        "idle, never-close or eof-with-request",
-        audit_order_names[settings->order]);
-    return EXIT_USAGE;
-}
-
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
@@ -220,19 +276,10 @@ static int check_remote(struct audit_options *options)
     return EXIT_AS_EXPECTED;
 }
 
-static int check_limits(struct audit_settings *settings)
+static int check_limits(const struct audit_settings *settings)
 {
     struct host_limits limits;
     host_limits_read(&limits);
-    settings->fin_timeout_ms = audit_is_unix(settings) ? NEVER_MS : limits.fin_timeout_ms;
-    if (audit_order_row(settings->order)->act == ACT_CLOSE &&
-        settings->grace_ms >= settings->fin_timeout_ms) {
-        diag_error("--grace \"%s\": with %s it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
-                   "kernel forgets the client's end: take --order half-close",
-                   duration_text(settings->grace_ms).text, audit_order_names[settings->order],
-                   duration_text(limits.fin_timeout_ms).text);
-        return EXIT_USAGE;
-    }
     int64_t wanted = settings->conns * settings->repeat;
     if (wanted > limits.nofile_hard - RESERVE) {
         diag_error(
@@ -244,73 +291,16 @@ static int check_limits(struct audit_settings *settings)
     return EXIT_AS_EXPECTED;
 }
 
-static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
-{
-    (void)context;
-    diag_progress("audit: %s of %s %s", grouped(done).text, grouped(total).text, doing);
-}
-
-/* What an order needs of this machine. */
-static int check_rights(const struct audit_settings *settings)
-{
-    int rc = audit_order_row(settings->order)->act == ACT_DROP ? packet_drop_probe() : 0;
-    if (rc == 0)
-        return EXIT_AS_EXPECTED;
-    diag_error(
-        "--order %s needs the right to filter packets (%s): run this as root, or let it start the server "
-        "in a network of its own, with --isolate and --run",
-        audit_order_names[settings->order], strerror(-rc));
-    return EXIT_MACHINE;
-}
-
-static int audit_and_tell(struct audit_options *options)
-{
-    static const enum exit_code code_of[] = {
-        [AUDIT_CLOSES] = EXIT_AS_EXPECTED,      [AUDIT_LEAKS] = EXIT_DIFFERS,
-        [AUDIT_LOSES] = EXIT_DIFFERS,           [AUDIT_ENDED] = EXIT_DIFFERS,
-        [AUDIT_OFF_TIME] = EXIT_DIFFERS,        [AUDIT_NO_VERDICT] = EXIT_MACHINE,
-        [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
-    };
-    struct audit_result result;
-    struct audit_report report = {.settings = &options->settings, .result = &result};
-    struct cause_names names[GROUP_COUNT], resets = causes_of_resets();
-    int rc = audit_run(&options->settings, diag_is_terminal() ? on_progress : NULL, NULL, &result);
-    diag_progress_clear();
-    if (rc == -ENOENT) {
-        diag_error("--order \"abort\": nobody listens on port %u in this network namespace, and what a "
-                   "server does after an "
-                   "RST only its own machine can tell: must be half-close, client-first or idle",
-                   options->settings.port);
-        audit_free(&result);
-        return EXIT_USAGE;
-    }
-    if (rc != 0) {
-        diag_error("the audit could not be made: %s", strerror(-rc));
-        audit_free(&result);
-        return EXIT_MACHINE;
-    }
-    for (int group = 0; group < GROUP_COUNT; group++) {
-        names[group] = causes_of_group((enum audit_group)group, &result);
-        report.causes[group] = names[group].text;
-    }
-    report.reset_causes = resets.text;
-    report.outcome = audit_outcome_of(&result, &options->settings);
-    int written = audit_results_write(options->results, options->quiet, &report);
-    if (report.outcome == AUDIT_NO_VERDICT) {
-        struct audit_verdict verdict = audit_verdict_of(&report);
-        diag_error("%.*s", (int)strcspn(verdict.text, "\n"), verdict.text);
-    }
-    audit_free(&result);
-    return written != 0 && report.outcome != AUDIT_INTERRUPTED ? EXIT_MACHINE : code_of[report.outcome];
-}
-
 static int cmd_audit(int argc, char *argv[])
 {
+    if (audit_as_server_is_meant(argc, argv))
+        return audit_as_server(argc, argv);
     if (audit_through_is_meant(argc, argv))
         return audit_through(argc, argv);
     struct program program = {.keeper = 0};
     struct audit_options options = {.until_ready_ms = 30000,
                                     .isolation = {.keeps_settings = true},
+                                    .orders = {.each = {AUDIT_HALF_CLOSE}, .count = 1},
                                     .settings = {.conns = 100,
                                                  .repeat = 1,
                                                  .rate = NOT_GIVEN,
@@ -321,32 +311,35 @@ static int cmd_audit(int argc, char *argv[])
     if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
-    options.settings.order = (enum audit_order)options.order;
     int code = audit_target_take(options.target, &options.settings, &options.addresses);
-    if (code == EXIT_AS_EXPECTED)
-        code = check_unix(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
         code = audit_request_take(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_tls_take(&options);
+    if (code == EXIT_AS_EXPECTED)
         code = audit_program_check(&options);
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options.isolation, 1);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_orders_check(&options);
+    if (code == EXIT_AS_EXPECTED)
         code = check_limits(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = audit_results_open(options.results);
-    if (code == EXIT_AS_EXPECTED)
+    if (code == EXIT_AS_EXPECTED) {
+        stop_signals_hold();
         code = audit_program_start(&options, &program);
+    }
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
-        code = check_rights(&options.settings);
+        code = audit_orders_play(&options);
     }
-    if (code == EXIT_AS_EXPECTED)
-        code = audit_and_tell(&options);
+    stop_signals_release();
     audit_program_stop(&program);
     audit_results_close(options.results);
+    tls_context_free(options.settings.tls);
     free(options.request);
     return code;
 }
@@ -360,6 +353,8 @@ const struct command audit_command = {
             {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
             {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
             {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
+            {"tcpstorm audit --through 127.0.0.1:8080 --as-backend 9000", "a proxy that forwards to 9000"},
+            {"tcpstorm audit --as-server 9000 --http -- ./client", "a client: does it close?"},
             {"tcpstorm audit 127.0.0.1:8080 --run -- ./server --port 8080",
              "a server that it starts and stops"},
         },

@@ -101,6 +101,7 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "target", settings->target);
     json_string(&w, "order", audit_order_names[settings->order]);
+    json_boolean(&w, "tls", settings->tls != NULL);
     json_integer(&w, "conns", settings->conns);
     json_integer(&w, "repeat", settings->repeat);
     json_number(&w, "grace_s", (double)settings->grace_ms / 1e3);
@@ -121,7 +122,10 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     return view_flush(out);
 }
 
-static void put_connection(FILE *out, const struct audit_connection *connection, bool has_states)
+const char audit_csv_header[] =
+    "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n";
+
+void audit_put_csv_row(FILE *out, const struct audit_connection *connection, bool has_states)
 {
     fprintf(out, "%d,%u,%s,%d,", connection->round + 1, connection->port, audit_class_name(connection->class),
             connection->before_act);
@@ -136,10 +140,8 @@ static void put_connection(FILE *out, const struct audit_connection *connection,
 
 int audit_print_csv(FILE *out, const struct audit_report *report)
 {
-    fputs(
-        "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n",
-        out);
+    fputs(audit_csv_header, out);
     for (int64_t i = 0; i < report->result->count; i++)
-        put_connection(out, &report->result->connections[i], !audit_is_unix(report->settings));
+        audit_put_csv_row(out, &report->result->connections[i], !audit_is_unix(report->settings));
     return view_flush(out);
 }

@@ -38,7 +38,7 @@ static const char *const groups[] = {
     [GROUP_OPEN] = "its ends are ESTABLISHED",
     [GROUP_SHUT_DOWN] =
         "its ends are in FIN_WAIT2, or on their way there, and keep their descriptors (shutdown() without "
-        "close()): no timer ends that",
+        "close()): no timer of the kernel ends that",
     [GROUP_STALLED] =
         "its ends have data to send (Send-Q > 0) to a client that does not read, and no timeout "
         "of its own has ended that",
@@ -48,6 +48,8 @@ static const char *group_text(const struct audit_report *report, int group)
 {
     const char *of_unix =
         audit_is_unix(report->settings) ? audit_unix_group_text((enum audit_group)group) : NULL;
+    if (report->settings->tls != NULL && group == GROUP_EOF_READ)
+        return "everything is read, but for the FIN perhaps (Recv-Q 0 or 1): only close() is missing";
     return of_unix != NULL ? of_unix : groups[group];
 }
 
@@ -120,8 +122,9 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
 static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
+    const struct audit_order_row *order = order_of(report);
     bool names_bugs = report->outcome == AUDIT_LEAKS &&
-                      order_of(report)->keeps == NULL; /* those are of clients that left */
+                      (order->keeps == NULL || order->keeps_open); /* those are of ends that were left */
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
@@ -132,6 +135,10 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
         say(verdict, ".\n");
         if (names_bugs && !is_ambiguous(report, group) && report->causes[group][0] != '\0')
             say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
+        if (group == GROUP_SHUT_DOWN && order->keeps_open)
+            say(verdict,
+                "A server that lingers does this on purpose, and ends it: lighttpd after 5 s, Apache "
+                "after 30 s, haproxy after its timeout client. --grace, with more than that, tells.\n");
     }
 }
 
@@ -212,6 +219,8 @@ static void say_late(struct audit_verdict *verdict, const struct audit_report *r
             "closing. That race is TCP's, and no bug; a proxy in front answers 502: make the proxy's idle "
             "timeout shorter than %.2f s.\n",
             grouped(later->lost).text, sent.text, idle_s, idle_s);
+    if (later->sent > 0 && later->not_kept > 0)
+        say(verdict, "%s connections were closed before that moment.\n", grouped(later->not_kept).text);
 }
 
 static void say_again(struct audit_verdict *verdict, const struct audit_report *report)
@@ -322,10 +331,17 @@ static void say_why_nobody_answers(struct audit_verdict *verdict, const struct a
 {
     const struct audit_result *result = report->result;
     const char *target = report->settings->target;
-    if (result->by_class[CLASS_REFUSED] == result->count)
+    if (result->tls_refusal[0] != '\0')
+        say(verdict, "The handshake of TLS with %s fails: %s.\n", target, result->tls_refusal);
+    else if (result->by_class[CLASS_REFUSED] == result->count)
         say(verdict, "Nobody listens on %s: connect() is refused.\n", target);
     else if (result->not_opened == result->count)
         say(verdict, "The accept queue of %s is full, and the server takes nobody in: nothing was tried.\n",
+            target);
+    else if (result->half_open == result->count)
+        say(verdict,
+            "The server's kernel hands over no connection of %s: it waits for their first byte "
+            "(TCP_DEFER_ACCEPT: send one, with --http or --send), or for room in the accept queue.\n",
             target);
     else if (result->by_class[CLASS_TIMED_OUT] == result->count)
         say(verdict, "No answer from %s: connect() timed out.\n", target);
@@ -442,9 +458,11 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
         say_too_few(verdict, report);
 }
 
-static void say_interrupted(struct audit_verdict *verdict, const struct audit_result *result)
+static void say_interrupted(struct audit_verdict *verdict, const struct audit_report *report)
 {
-    if (result->count == 0)
+    const struct audit_result *result = report->result;
+    bool compares = order_of(report)->fin_with_request || order_of(report)->asks_late;
+    if (result->count == 0 && !compares)
         say(verdict, "Interrupted before a connection was made.\n");
     else
         say(verdict, "Interrupted after %.1f s: no verdict.\n", result->elapsed_s);
@@ -515,7 +533,7 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_no_verdict(&verdict, report);
         break;
     case AUDIT_INTERRUPTED:
-        say_interrupted(&verdict, report->result);
+        say_interrupted(&verdict, report);
         break;
     }
     if (audit_is_unix(report->settings))

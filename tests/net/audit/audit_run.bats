@@ -130,7 +130,7 @@ serve(s, close)'
   expect_in "$ERR" "after 300ms it does not listen on 127.0.0.1:$PORT: give it longer with --until-ready"
   expect_no_server
   python 'serve(listen(15001), close)'
-  run_audit --until-ready 600ms -- "${program[@]}"
+  run_audit --until-ready 3s -- "${program[@]}"
   expect_code 3
   expect_in "$ERR" "it listens on port 15001"
   expect_no_server

@@ -39,25 +39,25 @@ serve_each(serve)'
 }
 
 @test "stall: a server that gives up writing after a while closes, and what its kernel keeps is no leak" {
-  serve_replies 1000000 'c.settimeout(0.4)
+  serve_replies 1000000 'c.settimeout(0.8)
     try: c.sendall(b"x" * 1000000)
     except TimeoutError: pass
     c.close()'
-  audit --order stall --conns 20 --grace 2s --send "$(a_line)"
+  audit --order stall --conns 20 --grace 8s --send "$(a_line)"
   expect_code 0
   expect_counts closed=20
   expect_in "$OUT" "The server holds nothing."
   expect_in "$OUT" "Closed 20 connections with data that the client has not read"
-  jq -e '.orphans == 20 and .close_s.p50 > 0.2 and .close_s.max < 1' "$JSON"
+  jq -e '.orphans == 20 and .close_s.p50 > 0.3 and .close_s.max < 4' "$JSON"
   [[ $(within ss -Htan "sport = :$PORT" | grep -vc LISTEN) == 0 ]] # the client's last word ends them
 }
 
 @test "stall: a server that resets such a client lets go of it" {
-  serve_replies 1000000 'c.settimeout(0.6)
+  serve_replies 1000000 'c.settimeout(1.2)
     try: c.sendall(b"x" * 1000000)
     except TimeoutError: pass
     reset(c)'
-  audit --order stall --conns 10 --grace 2s --send "$(a_line)"
+  audit --order stall --conns 10 --grace 8s --send "$(a_line)"
   expect_code 0
   expect_counts reset=10
 }
@@ -70,20 +70,11 @@ serve_each(serve)'
 }
 
 @test "stall: a reply that fits into the buffers, or none, is no verdict" {
-  local bytes
-  for bytes in 500 0; do
-    serve_replies "$bytes"
-    audit --order stall --conns 10 --grace 300ms --send "$(a_line)"
-    expect_code 3
-    expect_counts unknown=10
-    expect_in "$OUT" "The reply fits into the buffers, or none came"
-    expect_one_line_in_err
-    end_server
-  done
-}
-
-expect_one_line_in_err() {
-  [[ $(wc -l <"$ERR") == 1 ]] || { say "more than a sentence"; show_output; return 1; }
+  serve_replies 500
+  audit --order stall --conns 10 --grace 300ms --send "$(a_line)"
+  expect_code 3
+  expect_counts unknown=10
+  expect_in "$OUT" "The reply fits into the buffers, or none came"
 }
 
 @test "stall: a server that accepts nobody has never accepted" {
@@ -108,14 +99,15 @@ expect_one_line_in_err() {
 
 @test "vanish: a server that times out lets go, after how long is said, and nothing is left" {
   serve_python 'def serve(c):
-    c.settimeout(0.6)
+    c.settimeout(0.8)
     drain(c)
     c.close()
 serve_each(serve)'
-  audit --order vanish --conns 20 --grace 2s
+  audit --order vanish --conns 20 --grace 8s
   expect_code 0
   expect_counts closed=20
-  jq -e '.close_s.p50 > 0.25 and .close_s.max < 1' "$JSON"
+  expect_not_in "$OUT" "data that the client has not read"
+  jq -e '.close_s.p50 > 0.4 and .close_s.max < 4' "$JSON"
   [[ $(within ss -Htan "( sport = :$PORT or dport = :$PORT )" | grep -vc LISTEN) == 0 ]]
 }
 
@@ -126,12 +118,12 @@ serve_each(serve)'
     c.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 1)
     c.sendall(b"reply")'
   serve_replies 0 "$handler"'; drain(c); c.close()'
-  audit --order vanish --conns 10 --grace 4s --send "$(a_line)"
+  audit --order vanish --conns 10 --grace 8s --send "$(a_line)"
   expect_code 0
   expect_counts closed=10
   end_server
   serve_replies 0 "$handler"'; kept.append(c)'
-  audit --order vanish --conns 10 --grace 3s --send "$(a_line)"
+  audit --order vanish --conns 10 --grace 2500ms --send "$(a_line)"
   expect_code 1
   expect_counts held=10 ghost=10
   expect_in "$OUT" "The server leaks."
