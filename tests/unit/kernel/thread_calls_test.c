@@ -3,19 +3,14 @@
 #include "kernel/thread_calls.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-
-static void *read_from(void *fd)
-{
-    char byte;
-    return recv(*(int *)fd, &byte, 1, 0) == 0 ? fd : NULL;
-}
 
 static pid_t child_that(void (*waits)(void))
 {
@@ -28,18 +23,21 @@ static pid_t child_that(void (*waits)(void))
     return pid;
 }
 
-/* Closes what a thread is about to read from, or reads from. */
+/* Reads from a socket which another process, that shares its descriptors, closes meanwhile. */
 static void reads_what_is_closed(void)
 {
-    static int pair[2];
-    pthread_t thread;
+    int pair[2];
+    char byte;
     const struct timespec moment = {.tv_nsec = 300000000};
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 ||
-        pthread_create(&thread, NULL, read_from, &pair[0]) != 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
         _exit(1);
-    nanosleep(&moment, NULL);
-    close(pair[0]);
-    pause();
+    if (syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0UL) == 0) {
+        nanosleep(&moment, NULL);
+        close(pair[0]);
+        _exit(0);
+    }
+    if (recv(pair[0], &byte, 1, 0) < 0)
+        _exit(1);
 }
 
 static void a_thread_that_reads_what_is_closed_is_found(void **state)
