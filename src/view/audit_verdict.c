@@ -269,8 +269,9 @@ static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit
             "The descriptors of its processes may not be looked into: what it keeps of connections that "
             "are over, and behind them, is not known (run this as root, or as its user).\n");
     else if (result->ghost_sight == GHOSTS_FROM_AFAR)
-        say(verdict, "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
-                     "behind them, is not known.\n");
+        say(verdict,
+            "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
+            "behind them, is not known.\n");
     if (result->fate == FATE_STOPPED)
         say(verdict, "It has closed its listening socket meanwhile.\n");
 }
