@@ -62,8 +62,9 @@ static bool is_shut_down(const struct audit_sight *sight)
  * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
 static bool is_servers_turn(const struct audit_sight *sight)
 {
-    return sight->server_seen && (sight->server_state == STATE_CLOSE_WAIT ||
-                                  sight->server_state == STATE_ESTABLISHED || is_shut_down(sight));
+    return sight->server_seen &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED ||
+            sight->server_state == STATE_SYN_SENT || is_shut_down(sight)); /* SYN_SENT: see client_audit.h */
 }
 
 /* A server that sends in the latter half of the grace period is at work. */
@@ -308,6 +309,7 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look,
                    int64_t queued_before, int64_t now_us)
 {
+    const struct audit_order_row *order = audit_order_row(settings->order);
     for (int64_t i = first; i < count; i++) {
         file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0,
              now_us);
@@ -316,13 +318,13 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
         note_requests(&result->later, &probes[i], settings);
-        result->orphans += probes[i].end == END_FIN && probes[i].left_orphan;
+        result->orphans += order->never_reads && probes[i].end == END_FIN && probes[i].left_orphan;
         result->half_open += probes[i].end == END_NONE && is_half_open(&look->sights[i]);
         result->to_itself += probes[i].to_itself;
         result->not_opened += probes[i].not_opened;
     }
     look_again(result, settings, probes, count, look, now_us);
-    if (audit_order_row(settings->order)->act == ACT_ABORT)
+    if (order->act == ACT_ABORT)
         note_queued(result, probes, first, count, look->queued - queued_before);
     result->server_is_here |= look->listener_count > 0;
     result->count = count;
@@ -350,8 +352,10 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_NO_DESCRIPTOR;
     if (audit_order_row(settings->order)->never_reads && connection->unsent > 0)
         return GROUP_STALLED;
+    if (connection->server_state == STATE_ESTABLISHED || connection->server_state == STATE_SYN_SENT)
+        return GROUP_OPEN;
     if (connection->server_state != STATE_CLOSE_WAIT)
-        return connection->server_state == STATE_ESTABLISHED ? GROUP_OPEN : GROUP_SHUT_DOWN;
+        return GROUP_SHUT_DOWN;
     if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
     return is_eof_unread(connection, settings) ? GROUP_EOF_UNREAD : GROUP_EOF_READ;

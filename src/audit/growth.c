@@ -6,11 +6,12 @@
 #include <string.h>
 
 enum {
-    LEAST = 3,        /* fewer are no growth: a log file, a worker's pipe */
-    LEAST_SHARE = 20, /* likewise less than one in so many connections */
-    CHECK_MIN = 20,   /* connections of a check round, */
-    CHECK_WANTED = 8, /* or so many that this growth is to be expected of a leak; */
-    AT_ONCE_MAX = 16, /* at a time */
+    LEAST = 3,                       /* fewer are no growth: a log file, a worker's pipe */
+    LEAST_SHARE = 20,                /* likewise less than one in so many connections */
+    CHECK_MIN = 20,                  /* connections of a check round, */
+    CHECK_WANTED = 8,                /* or so many that this growth is to be expected of a leak; */
+    AT_ONCE_MAX = 16,                /* at a time */
+    PEERS_MAX = GROWTH_ROWS_MAX / 2, /* rows; then those of other peers share one */
 };
 
 const char *growth_verdict_name(enum growth_verdict verdict)
@@ -18,6 +19,7 @@ const char *growth_verdict_name(enum growth_verdict verdict)
     static const char *const names[] = {[GROWTH_UNDECIDED] = "undecided",
                                         [GROWTH_STOPS] = "stops",
                                         [GROWTH_PASSES] = "passes",
+                                        [GROWTH_OF_OTHERS] = "of_others",
                                         [GROWTH_GOES_ON] = "goes_on"};
     return names[verdict];
 }
@@ -34,9 +36,14 @@ static void count_kinds(const struct stock *stock, int64_t counts[STOCK_KIND_COU
 void growth_begin(struct growth *growth, struct stock *stock)
 {
     growth_free(growth);
-    growth->last = *stock;
+    growth->first = *stock;
     *stock = (struct stock){0};
-    count_kinds(&growth->last, growth->before);
+}
+
+/* What the next reading is held against. */
+static const struct stock *last_of(const struct growth *growth)
+{
+    return growth->last.processes != NULL ? &growth->last : &growth->first;
 }
 
 /* Descriptors without an inode of their own look new in every process that is forked: they are what it begins
@@ -48,16 +55,16 @@ static bool is_inherited(const struct growth *growth, const struct stock *stock,
         return false;
     for (int i = 0; i < stock->process_count; i++)
         if (stock->processes[i].pid == thing->pid)
-            return !stock_has_process(&growth->last, &stock->processes[i]);
+            return !stock_has_process(last_of(growth), &stock->processes[i]);
     return false;
 }
 
 void growth_read(struct growth *growth, struct stock *stock, int round)
 {
-    const struct stock *previous = growth->reading.processes != NULL ? &growth->reading : &growth->last;
+    const struct stock *previous = growth_newest(growth);
     for (size_t i = 0; i < stock->count; i++) {
         struct stock_thing *thing = &stock->each[i];
-        const struct stock_thing *at_last = stock_find(&growth->last, thing->identity);
+        const struct stock_thing *at_last = stock_find(last_of(growth), thing->identity);
         const struct stock_thing *just_now = stock_find(previous, thing->identity);
         thing->since = at_last != NULL ? at_last->since : is_inherited(growth, stock, thing) ? 0 : round;
         thing->is_confirmed = just_now != NULL && just_now->kind == thing->kind;
@@ -78,14 +85,15 @@ void growth_end_round(struct growth *growth)
 
 void growth_free(struct growth *growth)
 {
+    stock_free(&growth->first);
     stock_free(&growth->last);
     stock_free(&growth->reading);
-    *growth = (struct growth){.before = {0}};
+    *growth = (struct growth){.first = {0}};
 }
 
 const struct stock *growth_newest(const struct growth *growth)
 {
-    return growth->reading.processes != NULL ? &growth->reading : &growth->last;
+    return growth->reading.processes != NULL ? &growth->reading : last_of(growth);
 }
 
 static bool is_new(const struct stock_thing *thing)
@@ -118,6 +126,17 @@ static bool is_of_row(const struct growth_row *row, const struct stock_thing *th
     return thing->kind != STOCK_TCP_ACCEPTED || row->port == thing->port;
 }
 
+/* Of those whose peers have no row of their own. */
+static struct growth_row *row_of_many_peers(struct audit_growth *found, const struct stock_thing *thing)
+{
+    for (int i = 0; i < found->count; i++)
+        if (found->rows[i].kind == STOCK_TCP_OUTGOING && found->rows[i].port == 0)
+            return &found->rows[i];
+    struct growth_row *row = &found->rows[found->count++];
+    *row = (struct growth_row){.kind = STOCK_TCP_OUTGOING, .pid = thing->pid};
+    return row;
+}
+
 static struct growth_row *row_of(struct audit_growth *found, const struct stock_thing *thing)
 {
     for (int i = 0; i < found->count; i++)
@@ -125,6 +144,8 @@ static struct growth_row *row_of(struct audit_growth *found, const struct stock_
             return &found->rows[i];
     if (found->count == GROWTH_ROWS_MAX)
         return NULL;
+    if (thing->kind == STOCK_TCP_OUTGOING && found->count >= PEERS_MAX)
+        return row_of_many_peers(found, thing);
     struct growth_row *row = &found->rows[found->count++];
     *row = (struct growth_row){.kind = thing->kind, .pid = thing->pid};
     memcpy(row->protocol, thing->protocol, sizeof row->protocol);
@@ -235,25 +256,52 @@ static enum growth_verdict verdict_of(const struct audit_growth *found, const st
         return GROWTH_PASSES;
     if (stops(found, row))
         return GROWTH_STOPS;
+    if (found->others * 2 >= row->count)
+        return GROWTH_OF_OTHERS;
     return is_growth(found, row) && goes_on(found, row) ? GROWTH_GOES_ON : GROWTH_UNDECIDED;
+}
+
+/* What was there before the first connection and is not any more: what is new may have taken its place. */
+static void count_gone(const struct growth *growth, struct audit_growth *found)
+{
+    for (size_t i = 0; i < growth->first.count; i++) {
+        const struct stock_thing *thing = &growth->first.each[i];
+        if (stock_find(growth_newest(growth), thing->identity) != NULL)
+            continue;
+        for (int k = 0; k < found->count; k++)
+            found->rows[k].gone += is_of_row(&found->rows[k], thing);
+    }
 }
 
 /* Those that are worth a word. */
 static void keep_growth(struct audit_growth *found)
 {
     int kept = 0;
-    for (int i = 0; i < found->count; i++)
-        if (found->rows[i].count >= LEAST)
-            found->rows[kept++] = found->rows[i];
+    for (int i = 0; i < found->count; i++) {
+        const struct growth_row *row = &found->rows[i];
+        if (row->count - row->gone >= LEAST && row->gone * 2 <= row->count)
+            found->rows[kept++] = *row;
+    }
     found->count = kept;
+}
+
+/* Connections to the audited port: of our own the server has closed all, where growth is judged. */
+static int64_t count_fronts(const struct stock *stock)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < stock->count; i++)
+        count += stock->each[i].is_front && stock->each[i].kind != STOCK_GHOST;
+    return count;
 }
 
 void growth_conclude(const struct growth *growth, struct audit_growth *found)
 {
-    memcpy(found->before, growth->before, sizeof found->before);
+    count_kinds(&growth->first, found->before);
     count_kinds(growth_newest(growth), found->after);
     make_rows(growth_newest(growth), found);
+    count_gone(growth, found);
     keep_growth(found);
+    found->others = count_fronts(growth_newest(growth)) - count_fronts(&growth->first);
     for (int i = 0; i < found->count; i++) {
         struct growth_row *row = &found->rows[i];
         row->verdict = verdict_of(found, row);

@@ -3,7 +3,10 @@
  * A pool grows too, and log files and worker's pipes are opened once: to grow is no leak. A leak goes on:
  * each round adds as many for its connections as the rounds before, and what they have left is still there at
  * the end. So where something grew with the last round, the audit plays two rounds more by itself, of few
- * connections at a time: a pool has idle entries for those. Only what grew with both is a leak. */
+ * connections at a time: a pool has idle entries for those. Only what grew with both is a leak.
+ *
+ * A server has other clients too. What is new and takes the place of what was there is no growth; and what
+ * grew no more than the others' connections did is theirs, for all that is known. */
 #ifndef AUDIT_GROWTH_H
 #define AUDIT_GROWTH_H
 
@@ -11,7 +14,7 @@
 
 /* Zero-initialised: nothing is known. */
 struct growth {
-    int64_t before[STOCK_KIND_COUNT];
+    struct stock first;   /* before the first connection */
     struct stock last;    /* of the round before, when it was over */
     struct stock reading; /* the last one of this round; empty: none yet */
 };

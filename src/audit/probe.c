@@ -423,6 +423,34 @@ static void begin(struct probe *probe, struct probe_crowd *crowd)
     evtimer_assign(&probe->timer, crowd->base, on_timer, probe);
 }
 
+static void begin_from(struct probe *probe, struct probe_crowd *crowd, const struct address *client,
+                       uint16_t port, int64_t bytes)
+{
+    begin(probe, crowd);
+    probe->address = *client;
+    probe->port = port;
+    probe->bytes = bytes;
+    probe->connected_us = monotonic_us();
+}
+
+void probe_adopt(struct probe *probe, struct probe_crowd *crowd, int fd, const struct address *client,
+                 uint16_t port, int64_t bytes)
+{
+    begin_from(probe, crowd, client, port, bytes);
+    probe->fd = fd;
+    event_assign(&probe->io, crowd->base, fd, EV_READ | EV_PERSIST, probe_on_event, probe);
+    act(probe);
+    if (probe->phase == PROBE_ACTED && probe->fd >= 0)
+        probe_hear(probe, EV_READ | EV_PERSIST, probe_on_event);
+}
+
+void probe_adopt_ended(struct probe *probe, struct probe_crowd *crowd, enum probe_end how, int error,
+                       const struct address *client, uint16_t port, int64_t bytes)
+{
+    begin_from(probe, crowd, client, port, bytes);
+    probe_end(probe, how, error);
+}
+
 void probe_give_up(struct probe *probe, struct probe_crowd *crowd)
 {
     begin(probe, crowd);

@@ -84,6 +84,15 @@ struct probe {
 /* Starts to connect. Never fails: a failure is how the probe ends. */
 void probe_start(struct probe *probe, struct probe_crowd *crowd);
 
+/* Where we play the server: a connection of a client that came to us from there. Plays the order on it, and
+ * waits for what the client does. `fd` is taken over; -1: nobody has accepted it. `bytes` came before. */
+void probe_adopt(struct probe *probe, struct probe_crowd *crowd, int fd, const struct address *client,
+                 uint16_t port, int64_t bytes);
+
+/* The same of one that the client, or with `error` this machine, has ended before: nothing is played. */
+void probe_adopt_ended(struct probe *probe, struct probe_crowd *crowd, enum probe_end how, int error,
+                       const struct address *client, uint16_t port, int64_t bytes);
+
 /* Ends as one that timed out, without an attempt. */
 void probe_give_up(struct probe *probe, struct probe_crowd *crowd);
 

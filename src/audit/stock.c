@@ -182,7 +182,7 @@ static bool is_known(struct stock_thing *thing, const struct stock *known)
                     strcmp(before->protocol, unused_tcp) != 0;
     if (!is_final)
         return false;
-    thing->kind = before->kind;
+    thing->kind = before->protocol[0] != '\0' ? STOCK_SOCKET : STOCK_GHOST;
     thing->port = before->port;
     memcpy(thing->protocol, before->protocol, sizeof thing->protocol);
     return true;

@@ -26,10 +26,9 @@ static void note_failure(struct audit *audit, int rc)
 }
 
 /* Returns as stock_take(). */
-static int take_stock(const struct audit *audit, const struct server_processes *server,
-                      const struct stock *known, struct stock *stock)
+static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
 {
-    int rc = stock_take(server, audit->witness, audit->settings->port, known, stock);
+    int rc = stock_take(server, audit->witness, audit->settings->port, growth_newest(&audit->growth), stock);
     if (rc == 0 && audit_is_unix(audit->settings)) {
         rc = -EINTR;
         for (int i = 0; i < AUDIT_LOOKS_TRIED && rc == -EINTR; i++)
@@ -54,7 +53,7 @@ static void note_room(struct audit_result *result, const struct server_processes
 int audit_take_first_stock(struct audit *audit, const struct server_processes *server)
 {
     struct stock stock;
-    int rc = take_stock(audit, server, NULL, &stock);
+    int rc = take_stock(audit, server, &stock);
     if (rc == 0)
         growth_begin(&audit->growth, &stock);
     if (rc == 0)
@@ -70,7 +69,7 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
-        rc = take_stock(audit, &server, growth_newest(&audit->growth), &stock);
+        rc = take_stock(audit, &server, &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);
     server_processes_free(&server);

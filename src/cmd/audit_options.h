@@ -31,6 +31,9 @@ struct audit_options {
     const char *send, *http, *method, *body;
     struct request_headers headers;
     const char *through, *as_backend; /* a proxy: see audit_through.h */
+    const char *as_server, *reply;    /* a client: see audit_as_server.h */
+    int64_t status;
+    bool keep_alive;
     struct result_file results[RESULT_COUNT];
     bool allow_remote, quiet;
     char *request; /* owned */

@@ -3,7 +3,7 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
-#include "base/parse.h"
+#include "cmd/audit_listen.h"
 #include "cmd/audit_results.h"
 #include "cmd/audit_target.h"
 #include "cmd/command.h"
@@ -110,28 +110,17 @@ static int take_front(struct through_options *options)
 static int take_back(struct through_options *options)
 {
     struct proxy_settings *settings = &options->settings;
-    int64_t port = 0;
     if (settings->back_text == NULL) {
         diag_error(
             "--through \"%s\" needs --as-backend PORT: the proxy forwards to there, and tcpstorm listens",
             settings->front_text);
         return EXIT_USAGE;
     }
-    if (parse_count(settings->back_text, 1, 65535, &port) == 0) {
-        address_parse(settings->front.family == AF_INET6 ? "::1" : "127.0.0.1", &settings->back);
-        settings->back_port = (uint16_t)port;
-    } else if (!address_parse_with_port(settings->back_text, &settings->back, &settings->back_port)) {
-        diag_error("--as-backend \"%s\": must be a port from 1 to 65535, or ADDRESS:PORT, such as 9000 or "
-                   "127.0.0.1:9000",
-                   settings->back_text);
-        return EXIT_USAGE;
-    }
-    if (!address_is_loopback(&settings->back) && !options->allow_remote) {
-        diag_error("--as-backend \"%s\": it is outside loopback: add --allow-remote to listen there",
-                   settings->back_text);
-        return EXIT_USAGE;
-    }
-    return EXIT_AS_EXPECTED;
+    const struct audit_listen wish = {.option = "as-backend",
+                                      .text = settings->back_text,
+                                      .family = settings->front.family,
+                                      .allow_remote = options->allow_remote};
+    return audit_listen_take(&wish, &settings->back, &settings->back_port);
 }
 
 static int check(struct through_options *options)
@@ -200,11 +189,8 @@ static int write_results(struct through_options *options, const struct proxy_rep
 
 static int refuse_run(const struct proxy_settings *settings, int rc)
 {
-    bool is_port = rc == -EADDRINUSE || rc == -EADDRNOTAVAIL || rc == -EACCES;
-    if (is_port)
-        diag_error("--as-backend \"%s\": %s", settings->back_text,
-                   rc == -EADDRINUSE ? "somebody listens there already: the proxy must forward to a free port"
-                                     : strerror(-rc));
+    if (audit_listen_is_refusal(rc))
+        audit_listen_tell("as-backend", settings->back_text, rc);
     else
         diag_error("the audit could not be made: %s", strerror(-rc));
     return EXIT_MACHINE;

@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "base/options.h"
 #include "base/stop_signals.h"
+#include "cmd/audit_as_server.h"
 #include "cmd/audit_options.h"
 #include "cmd/audit_orders.h"
 #include "cmd/audit_program.h"
@@ -155,6 +156,40 @@ static const struct option_row rows[] = {
      .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
      .kind = OPTION_TEXT,
      .target = OPTION(as_backend)},
+    {.name = "as-server",
+     .value = "PORT",
+     .help = "audit a client instead, the command behind --: does it close?",
+     .more =
+         "Audit a client: listen there, on loopback or on ADDRESS:PORT, as its server, and tell whether the "
+         "client "
+         "closes when the server does. The command behind -- is started for it; without one it is whoever "
+         "comes, "
+         "until --conns have come, or Ctrl-C. --order is then what the server does: close-idle (it replies, "
+         "and "
+         "closes when the connection is quiet), close-after-reply, half-reply, abort (RST), never-answer, "
+         "never-accept, close-after-requests (N of --requests), fin-while-sending. It takes --http without a "
+         "path, "
+         "--reply, --status, --keep-alive, --conns, --grace, --until-ready, --allow-remote, --json, --csv, "
+         "--junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_server)},
+    {.name = "reply",
+     .value = "FILE",
+     .help = "with --as-server: the reply to each request",
+     .kind = OPTION_TEXT,
+     .target = OPTION(reply)},
+    {.name = "status",
+     .value = "CODE",
+     .help = "with --as-server --http: the status of the reply",
+     .preset = "200",
+     .kind = OPTION_COUNT,
+     .target = OPTION(status),
+     .min = 200,
+     .max = 599},
+    {.name = "keep-alive",
+     .help = "with --as-server --http: the reply promises to keep the connection",
+     .kind = OPTION_FLAG,
+     .target = OPTION(keep_alive)},
     {.name = "run",
      .help = "start the server: the program and its words behind --",
      .more =
@@ -258,6 +293,8 @@ static int check_limits(const struct audit_settings *settings)
 
 static int cmd_audit(int argc, char *argv[])
 {
+    if (audit_as_server_is_meant(argc, argv))
+        return audit_as_server(argc, argv);
     if (audit_through_is_meant(argc, argv))
         return audit_through(argc, argv);
     struct program program = {.keeper = 0};
@@ -316,6 +353,8 @@ const struct command audit_command = {
             {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
             {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
             {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
+            {"tcpstorm audit --through 127.0.0.1:8080 --as-backend 9000", "a proxy that forwards to 9000"},
+            {"tcpstorm audit --as-server 9000 --http -- ./client", "a client: does it close?"},
             {"tcpstorm audit 127.0.0.1:8080 --run -- ./server --port 8080",
              "a server that it starts and stops"},
         },

@@ -27,7 +27,9 @@ static struct phrase things_of(const struct growth_row *row)
         [STOCK_FILE] = "open files",
     };
     struct phrase phrase = {""};
-    if (row->kind == STOCK_TCP_OUTGOING)
+    if (row->kind == STOCK_TCP_OUTGOING && row->port == 0)
+        TEXT_ADD(phrase.text, "%s other peers", names[row->kind]);
+    else if (row->kind == STOCK_TCP_OUTGOING)
         TEXT_ADD(phrase.text, "%s %s:%u", names[row->kind], address_text(&row->peer).text, row->port);
     else if (row->kind == STOCK_TCP_ACCEPTED)
         TEXT_ADD(phrase.text, "%s %u", names[row->kind], row->port);
@@ -72,6 +74,7 @@ static const char *meaning_of(const struct growth_row *row, bool holds_front)
         [GROWTH_STOPS] = ", and later connections added none: a pool or something that is opened once, and "
                          "no leak",
         [GROWTH_PASSES] = ", but those of the first connections are gone: slow, and no leak",
+        [GROWTH_OF_OTHERS] = "; but other clients came meanwhile, whose they may be",
         [GROWTH_GOES_ON] = "; each round added its share, and none of them is gone",
     };
     return holds_front && row->verdict == GROWTH_UNDECIDED ? "" : meanings[row->verdict];
@@ -82,7 +85,7 @@ static void say_row(char *text, size_t size, const struct audit_growth *growth, 
 {
     bool is_leak = row->verdict == GROWTH_GOES_ON;
     text_add(text, size, "%s %s more %s than before%s",
-             is_leak ? "Grew with the connections: holds" : "Holds", grouped(row->count).text,
+             is_leak ? "Grew with the connections: holds" : "Holds", grouped(row->count - row->gone).text,
              things_of(row).text, states_of(row).text);
     if (is_leak)
         text_add(text, size, ", of %s connections", grouped(conns_of(growth)).text);
@@ -117,7 +120,7 @@ static void put_place(struct json_writer *w, const struct growth_row *row)
 {
     if (row->protocol[0] != '\0')
         json_string(w, "protocol", row->protocol);
-    if (row->kind == STOCK_TCP_OUTGOING)
+    if (row->kind == STOCK_TCP_OUTGOING && row->port != 0)
         json_string(w, "peer", address_text(&row->peer).text);
     if (row->kind == STOCK_TCP_OUTGOING || row->kind == STOCK_TCP_ACCEPTED)
         json_integer(w, "port", row->port);
@@ -140,6 +143,7 @@ static void put_row(struct json_writer *w, const struct audit_growth *growth, co
     json_string(w, "kind", stock_kind_name(row->kind));
     put_place(w, row);
     json_integer(w, "count", row->count);
+    json_integer(w, "gone", row->gone);
     json_open(w, "rounds", '[');
     for (int i = 0; i < growth->rounds + growth->check_rounds; i++)
         json_integer(w, NULL, row->of_round[i]);
@@ -162,6 +166,7 @@ void audit_put_stock(struct json_writer *w, const struct audit_growth *growth)
         json_integer(w, NULL, growth->conns[i]);
     json_close(w, ']');
     json_integer(w, "check_rounds", growth->check_rounds);
+    json_integer(w, "others", growth->others);
     json_open(w, "grew", '[');
     for (int i = 0; i < growth->count; i++)
         put_row(w, growth, &growth->rows[i]);

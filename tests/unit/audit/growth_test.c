@@ -112,6 +112,46 @@ static void what_is_gone_at_the_end_was_slow(void **state)
     assert_int_equal(verdict_after(rounds, 3, 2), GROWTH_PASSES);
 }
 
+/* As many go as come: other clients' connections to the backend. */
+static void what_takes_the_place_of_others_is_no_growth(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct stock old = stock_of(1, 201, STOCK_TCP_OUTGOING);
+    bench = (struct bench){.found = {.rounds = 0}};
+    growth_begin(&bench.growth, &old);
+    for (int round = 1; round <= 3; round++) {
+        play(&bench, round, round == 1 ? 100 : 20, 1 + 60 * (uint64_t)round, 201 + 60 * (uint64_t)round);
+        conclude(&bench, 1, round - 1);
+    }
+    assert_int_equal(bench.found.count, 0);
+    assert_false(growth_is_leak(&bench.found));
+    growth_free(&bench.growth);
+}
+
+static void what_grows_with_other_clients_may_be_theirs(void **state)
+{
+    (void)state;
+    struct bench bench;
+    begin(&bench);
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < 2; i++) {
+            struct stock stock = stock_of(1, 91 + 20 * (uint64_t)round, STOCK_TCP_OUTGOING);
+            for (size_t k = 0; k < stock.count; k += 2) {
+                stock.each[k].kind = STOCK_TCP_ACCEPTED;
+                stock.each[k].is_front = true;
+            }
+            growth_read(&bench.growth, &stock, round);
+        }
+        bench.found.conns[round - 1] = round == 1 ? 100 : 20;
+        conclude(&bench, 1, round - 1);
+    }
+    assert_int_equal(bench.found.rows[0].verdict, GROWTH_OF_OTHERS);
+    assert_false(growth_is_leak(&bench.found));
+    assert_false(growth_is_open(&bench.found));
+    growth_free(&bench.growth);
+}
+
 static void a_few_are_no_growth(void **state)
 {
     (void)state;
@@ -182,6 +222,8 @@ int main(void)
         cmocka_unit_test(a_pool_stops_however_large_it_is),
         cmocka_unit_test(one_round_does_not_tell),
         cmocka_unit_test(what_is_gone_at_the_end_was_slow),
+        cmocka_unit_test(what_takes_the_place_of_others_is_no_growth),
+        cmocka_unit_test(what_grows_with_other_clients_may_be_theirs),
         cmocka_unit_test(a_few_are_no_growth),
         cmocka_unit_test(a_check_has_enough_connections_to_tell),
         cmocka_unit_test(what_is_in_one_reading_only_is_none),

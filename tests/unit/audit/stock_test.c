@@ -134,7 +134,7 @@ static void ghosts_are_new_and_stay(void **state)
 {
     (void)state;
     pid_t owner;
-    struct growth growth = {.before = {0}};
+    struct growth growth = {.first = {0}};
     int old = loopback_ghost();
     struct stock stock = stock_of(getpid(), 0);
     growth_begin(&growth, &stock);
