@@ -174,9 +174,10 @@ static void say_no_verdict(struct client_verdict *verdict, const struct client_r
     else if (result->count == 0)
         say_nobody_came(verdict, report);
     else if (report->settings->manner == MANNER_RESETS && result->ghost_sight != GHOSTS_SEEN)
-        say(verdict, "What a client does after an RST shows in its descriptors only, and these may not be "
-                     "looked into: "
-                     "run this as root, or as the client's user.\n");
+        say(verdict, "What a client does after an RST shows in its descriptors only, and these %s.\n",
+            result->ghost_sight == GHOSTS_NOT_OURS
+                ? "may not be looked into: run this as root, or as the client's user"
+                : "cannot be seen from here: run this on the client's machine, in its network namespace");
     else if (result->forgotten > 0)
         say(verdict, "What became of %s connections is not known: the kernel has forgotten our ends.\n",
             grouped(result->forgotten).text);
