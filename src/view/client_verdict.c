@@ -94,6 +94,10 @@ static void say_held(struct client_verdict *verdict, const struct client_report 
         say_owners(verdict, report, (enum audit_group)group);
         say(verdict, ".\n");
     }
+    if (report->settings->manner == MANNER_CLOSES_IDLE && result->by_group[GROUP_EOF_UNREAD] > 0)
+        say(verdict, "A pool that looks at a connection only when it takes it out again holds it until then: "
+                     "as many as "
+                     "it has room for.\n");
 }
 
 static void say_others(struct client_verdict *verdict, const struct client_report *report)

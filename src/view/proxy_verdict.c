@@ -371,7 +371,10 @@ struct proxy_verdict proxy_verdict_of(const struct proxy_report *report)
         say_no_verdict(&verdict, report);
         break;
     case PROXY_INTERRUPTED:
-        say(&verdict, "Interrupted after %.1f s: no verdict.\n", report->result->elapsed_s);
+        say(&verdict,
+            "Interrupted after %.1f s, when %s of %s connections had reached the backend: no verdict.\n",
+            report->result->elapsed_s, grouped(report->result->by_class[PAIR_PASSED]).text,
+            grouped(report->result->count).text);
         break;
     }
     return verdict;
