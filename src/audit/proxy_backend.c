@@ -45,7 +45,7 @@ static int64_t number_of_token(const char *said, size_t length, uint32_t run)
     if (sscanf(said, "tcpstorm %8" SCNx32 " %13" SCNd64 "%n", &said_run, &number, &end) != 2 ||
         end != PROXY_TOKEN - 1 || said[end] != '\n' || said_run != run)
         return NOT_OURS;
-    return number;
+    return number < 0 ? NOT_OURS : number;
 }
 
 static int64_t number_of_header(const char *value, uint32_t run)
@@ -54,7 +54,7 @@ static int64_t number_of_header(const char *value, uint32_t run)
     int64_t number;
     if (sscanf(value, " %8" SCNx32 "-%" SCNd64, &said_run, &number) != 2 || said_run != run)
         return NOT_OURS;
-    return number;
+    return number < 0 ? NOT_OURS : number;
 }
 
 static int64_t number_of_request(const char *said, uint32_t run)
@@ -72,8 +72,7 @@ static int64_t number_of_request(const char *said, uint32_t run)
 
 int64_t proxy_caller_number(const char *said, size_t length, bool is_http, uint32_t run)
 {
-    int64_t number = is_http ? number_of_request(said, run) : number_of_token(said, length, run);
-    return number < NOT_OURS ? INCOMPLETE : number;
+    return is_http ? number_of_request(said, run) : number_of_token(said, length, run);
 }
 
 /* ---- who calls ---- */

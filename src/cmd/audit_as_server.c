@@ -52,7 +52,7 @@ static const struct option_row rows[] = {
     {.name = "reply", .value = "FILE", .help = "", .kind = OPTION_TEXT, .target = OPTION(reply)},
     {.name = "http", .help = "", .kind = OPTION_FLAG, .target = SETTING(is_http)},
     {.name = "status",
-     .value = "N",
+     .value = "CODE",
      .help = "",
      .kind = OPTION_COUNT,
      .target = OPTION(status),

@@ -266,11 +266,12 @@ static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit
 {
     if (result->ghost_sight == GHOSTS_NOT_OURS)
         say(verdict,
-            "The descriptors of its processes may not be looked into: whether it keeps some of connections "
-            "that are over is not known (run this as root, or as its user).\n");
+            "The descriptors of its processes may not be looked into: what it keeps of connections that "
+            "are over, and behind them, is not known (run this as root, or as its user).\n");
     else if (result->ghost_sight == GHOSTS_FROM_AFAR)
-        say(verdict, "Its descriptors cannot be seen from here: whether it keeps some of connections that "
-                     "are over is not known.\n");
+        say(verdict,
+            "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
+            "behind them, is not known.\n");
     if (result->fate == FATE_STOPPED)
         say(verdict, "It has closed its listening socket meanwhile.\n");
 }
@@ -437,7 +438,8 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             report->settings->target);
     else if (lacks_reference(report))
         say_no_reference(verdict, report);
-    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN)
+    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN &&
+             result->by_class[CLASS_UNKNOWN] > 0)
         say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
                      "looked into: run this as root, or as the server's user.\n");
     else if (result->forgotten > 0)

@@ -568,6 +568,28 @@ END
   refused '--body "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --http / --body /dev/null
 }
 
+@test "audit --through and --as-server refuse what they cannot use, one sentence each" {
+  local through=(audit --through 127.0.0.1:80)
+  refused '--through "127.0.0.1:80" needs --as-backend PORT' -- "${through[@]}"
+  refused '--as-backend "9000" needs --through' -- audit 127.0.0.1:80 --as-backend 9000
+  refused '--as-backend "x"' 'must be a port from 1 to 65535' -- "${through[@]}" --as-backend x
+  refused '--as-backend "10.0.0.1:9000"' 'outside loopback' -- "${through[@]}" --as-backend 10.0.0.1:9000
+  refused '"10.0.0.1:80"' 'outside loopback' '--allow-remote' -- audit --through 10.0.0.1:80 --as-backend 9000
+  refused '"nonsense"' 'must be HOST:PORT' -- audit --through nonsense --as-backend 9000
+  refused '"unix:/run/x"' 'must be HOST:PORT' -- audit --through unix:/run/x --as-backend 9000
+  refused 'no server goes with it' -- audit 127.0.0.1:80 --through 127.0.0.1:80 --as-backend 9000
+  refused '--http "x"' 'begins with /' -- "${through[@]}" --as-backend 9000 --http x
+  refused '--conns "1001"' -- "${through[@]}" --as-backend 9000 --conns 1001
+  refused '--grace "2m"' 'tcp_fin_timeout' -- "${through[@]}" --as-backend 9000 --grace 2m
+  refused '--order' -- "${through[@]}" --as-backend 9000 --order idle
+  refused 'needs --as-server' -- audit 127.0.0.1:80 --reply /etc/hostname
+  refused '--order "idle"' 'close-idle' -- audit --as-server 9000 --order idle
+  refused '--order half-reply needs --http or --reply FILE' -- audit --as-server 9000 --order half-reply
+  refused '--reply "/etc/hostname" cannot be used with --http' -- audit --as-server 9000 --http --reply /etc/hostname
+  refused '--status "99"' -- audit --as-server 9000 --http --status 99
+  refused '--repeat' -- audit --as-server 9000 --repeat 2
+}
+
 @test "audit opens its files before a connection" {
   refused '--csv "/nonexistent/x"' -- audit 127.0.0.1:80 --csv /nonexistent/x
   refused '--junit "/nonexistent/x"' -- audit 127.0.0.1:80 --junit /nonexistent/x

@@ -30,6 +30,7 @@ value_of() {
     *,ADDR) echo 127.0.0.1 ;;
     *,ADDR:PORT) echo 127.0.0.1:9464 ;;
     *,NAME:VALUE) echo 'Accept: text/html' ;;
+    *,CODE) echo 404 ;;
     *,KEY=VAL) echo net.ipv4.tcp_fin_timeout=5 ;;
     *'|'*[a-z]*) echo "${2%%|*}" ;;
     *) echo 20 ;;

@@ -6,13 +6,9 @@
 # the results is appended to, in Markdown.
 
 load ../net/storm
+load servers
 
 GRACE=600ms
-
-# need COMMAND PACKAGE
-need() {
-  command -v "$1" >/dev/null || skip "there is no $1 (apt-get install $2)"
-}
 
 need_module() {
   need python3 python3
@@ -22,23 +18,13 @@ need_module() {
 # as_server ORDER [OPTION...] -- COMMAND...: $code, and "closed=20 ..." in $counts.
 as_server() {
   in_fresh_namespace
-  code=0
+  name=$BATS_TEST_DESCRIPTION version='' code=0
   "${launcher[@]}" "$STORM" audit --as-server 9000 --http --grace "$GRACE" --json "$JSON" --order "$@" >"$OUT" 2>"$ERR" 3>&- || code=$?
   counts=$(jq -r '[.classes, .groups] | map(to_entries[] | select(.value > 0) | "\(.key)=\(.value)") | join(" ")' "$JSON")
-  [[ -z ${TCPSTORM_AUDIT_TABLE-} ]] || say "| $BATS_TEST_DESCRIPTION | $1 | $counts | $code | $(jq -r .verdict "$JSON" |
-    sed "s/pid [0-9]*/pid N/" | paste -sd' ') |" >>"$TCPSTORM_AUDIT_TABLE"
+  note_row "$@"
 }
 
-# expect CODE NAME=N...: the exit code, and all the counts that are not 0.
-expect() {
-  if [[ $code != "$1" || $counts != "${*:2}" ]]; then
-    say "exit code $code, $counts, where $1, ${*:2} was expected"
-    show_output
-    return 1
-  fi
-}
-
-# expect_held CODE N: so many are in CLOSE_WAIT. Whether EOF is unread depends on how the kernel has cut what came.
+# expect_held N: exit status 1, and so many are in CLOSE_WAIT. Whether EOF is unread depends on how the kernel has cut what came.
 expect_held() {
   [[ $code == 1 && $counts == *"held=$1"* && $counts != *closed=* && $counts != *open=* ]] || { say "$counts"; show_output; return 1; }
 }
