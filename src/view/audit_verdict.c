@@ -450,6 +450,7 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
     else if (order_of(report)->keeps_open && result->by_class[CLASS_UNKNOWN] == result->count)
         say_no_fin(verdict, report);
     else if (audit_order_is_silent(order_of(report)) && result->count > 0 &&
+             (order_of(report)->never_reads || !result->server_is_here) &&
              result->by_class[CLASS_UNKNOWN] == result->count)
         say_unseen_silence(verdict, report);
     else if (audit_is_enough(result) && growth_is_open(&result->growth))
