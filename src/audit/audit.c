@@ -239,7 +239,7 @@ static int begin(struct audit *audit)
     rc = take_look(audit);
     if (rc != 0)
         return rc;
-    if (audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->look.listener_count == 0)
+    if (audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->look.elsewhere)
         return -ENOENT;
     audit->queued_before = audit->look.queued;
     audit->listener_count_before = audit->look.listener_count;
