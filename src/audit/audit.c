@@ -258,8 +258,8 @@ static void finish(struct audit *audit)
         audit_fail(audit, "who holds the server's ends could not be looked up", -rc);
     server_processes_free(&server);
     findings_conclude(result, audit->settings);
-    if (audit_outcome_of(result, audit->settings) == AUDIT_NO_VERDICT ||
-        audit_outcome_of(result, audit->settings) == AUDIT_CLOSES)
+    enum audit_outcome outcome = audit_outcome_of(result, audit->settings);
+    if (audit_is_enough(result) && (outcome == AUDIT_CLOSES || outcome == AUDIT_NO_VERDICT))
         audit_check_growth(audit);
     result->interrupted = audit->interrupted;
     result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;
