@@ -285,7 +285,7 @@ static int make(struct audit *audit)
     if (audit->witness == NULL)
         return error < 0 ? error : -ENOTSUP;
     size_t asked = (size_t)(audit->settings->conns * audit->settings->repeat);
-    size_t most = asked + (size_t)audit->settings->conns * CHECK_ROUNDS;
+    size_t most = asked + (size_t)CHECK_CONNS_MAX * CHECK_ROUNDS;
     audit->probes = calloc(most, sizeof *audit->probes);
     audit->look.sights = calloc(most, sizeof *audit->look.sights);
     audit->result->connections = calloc(asked, sizeof *audit->result->connections);

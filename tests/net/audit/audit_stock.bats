@@ -170,6 +170,20 @@ serve_each(handler)'
   [[ $(grew kind):$(grew growth) == tcp_outgoing:goes_on ]]
 }
 
+@test "what cannot be told from a pool is no verdict" {
+  serve_proxy '
+count = [0]
+def handler(c):
+    o = b(); drain(c); c.close(); count[0] += 1
+    kept.append(o) if count[0] <= 20 or count[0] % 3 == 0 else o.close()
+serve_each(handler)'
+  audit --conns 20 --grace 300ms
+  expect_code 3
+  expect_in "$ERR" "whether what it holds more of than before is a leak is not known"
+  expect_in "$OUT" "a pool, or a leak on some paths, which more rounds tell (--repeat)"
+  jq -e '.outcome == "no_verdict" and .leaks == null and .stock.check_rounds == 2 and .stock.grew[0].growth == "undecided"' "$JSON"
+}
+
 @test "a proxy that is slow to close its backend passes" {
   serve_proxy '
 def handler(c):
