@@ -99,8 +99,8 @@ static const struct audit_order_row rows[AUDIT_ORDER_COUNT] = {
                             .hears_on = true,
                             .needs_request = "it is sent again as the server's idle timeout ends",
                             .asks_late = true},
-    [AUDIT_TLS_NO_NOTIFY] = {.means = "With --tls all of them send a close_notify before their FIN; with "
-                                      "tls-no-notify it calls shutdown(2) without one.",
+    [AUDIT_TLS_NO_NOTIFY] = {.means = "With tls-no-notify it calls shutdown(2) without the close_notify that "
+                                      "all other orders send before it with --tls.",
                              .since = "the client's FIN",
                              .act = ACT_SHUTDOWN,
                              .hears_on = true,
@@ -111,19 +111,19 @@ static const struct audit_order_row rows[AUDIT_ORDER_COUNT] = {
                                .hears_on = true,
                                .needs_tls = true,
                                .only_notifies = true},
-    [AUDIT_TLS_HALF_HANDSHAKE] = {.means = "With tls-half-handshake it calls shutdown(2) after its "
+    [AUDIT_TLS_HALF_HANDSHAKE] = {.means = "With tls-half-handshake it calls shutdown(2) after the "
                                            "ClientHello, in the middle of the handshake.",
                                   .since = "the client's FIN",
                                   .act = ACT_SHUTDOWN,
                                   .hears_on = true,
                                   .needs_tls = true,
                                   .stops_in_handshake = true},
-    [AUDIT_TLS_STALLED_HANDSHAKE] = {.means = "With tls-stalled-handshake it does nothing after its "
-                                              "ClientHello, until the server closes.",
-                                     .since = "the ClientHello",
-                                     .keeps = "keeps clients that stop in the handshake",
-                                     .needs_tls = true,
-                                     .stops_in_handshake = true},
+    [AUDIT_TLS_STALLED_HANDSHAKE] =
+        {.means = "With tls-stalled-handshake it does nothing after the ClientHello until the server closes.",
+         .since = "the ClientHello",
+         .keeps = "keeps clients that stop in the handshake",
+         .needs_tls = true,
+         .stops_in_handshake = true},
 };
 
 const struct audit_order_row *audit_order_row(enum audit_order order)

@@ -94,6 +94,10 @@ static void say_held(struct client_verdict *verdict, const struct client_report 
         say_owners(verdict, report, (enum audit_group)group);
         say(verdict, ".\n");
     }
+    if (report->settings->manner == MANNER_CLOSES_IDLE && result->by_group[GROUP_EOF_UNREAD] > 0)
+        say(verdict, "A pool that looks at a connection only when it takes it out again holds it until then: "
+                     "as many as "
+                     "it has room for.\n");
 }
 
 static void say_others(struct client_verdict *verdict, const struct client_report *report)
@@ -174,9 +178,10 @@ static void say_no_verdict(struct client_verdict *verdict, const struct client_r
     else if (result->count == 0)
         say_nobody_came(verdict, report);
     else if (report->settings->manner == MANNER_RESETS && result->ghost_sight != GHOSTS_SEEN)
-        say(verdict, "What a client does after an RST shows in its descriptors only, and these may not be "
-                     "looked into: "
-                     "run this as root, or as the client's user.\n");
+        say(verdict, "What a client does after an RST shows in its descriptors only, and these %s.\n",
+            result->ghost_sight == GHOSTS_NOT_OURS
+                ? "may not be looked into: run this as root, or as the client's user"
+                : "cannot be seen from here: run this on the client's machine, in its network namespace");
     else if (result->forgotten > 0)
         say(verdict, "What became of %s connections is not known: the kernel has forgotten our ends.\n",
             grouped(result->forgotten).text);

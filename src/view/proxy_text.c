@@ -163,7 +163,7 @@ int proxy_print_text(FILE *out, const struct proxy_report *report)
         TEXT_ADD(title, "; %s pid %d listens", result->listener_command, (int)result->listener);
     wrap_print(out, title, 0, TEXT_WIDTH);
     fputc('\n', out);
-    if (result->by_class[PAIR_PASSED] > 0)
+    if (result->by_class[PAIR_PASSED] > 0 && report->outcome != PROXY_INTERRUPTED)
         print_matrix(out, report);
     wrap_print(out, verdict.text, 2, TEXT_WIDTH);
     return view_flush(out);

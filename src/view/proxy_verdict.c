@@ -132,7 +132,7 @@ static void say_facts(struct proxy_verdict *verdict, const struct proxy_report *
 
 static const char *const holds[] = {
     [HOLD_SOCKET] = "",
-    [HOLD_NEVER_ACCEPTED] = "never accepted",
+    [HOLD_NEVER_ACCEPTED] = "no process has them: they were never accepted",
     [HOLD_GHOST] = "descriptors of connections that have left every table",
     [HOLD_FROM_AFAR] = "it has not closed them: our ends wait for its FIN",
 };
@@ -181,9 +181,10 @@ static void say_held_in(struct proxy_verdict *verdict, const struct proxy_report
             unread == count ? "EOF is unread"
             : unread == 0   ? "everything is read: only close() is missing"
                             : "EOF is unread on some");
+    else if (hold == HOLD_SOCKET)
+        say(verdict, "%s", tcp_state_name(state));
     else
-        say(verdict, "%s%s%s", hold == HOLD_GHOST ? "" : tcp_state_name(state),
-            holds[hold][0] != '\0' && hold != HOLD_GHOST ? ", " : "", holds[hold]);
+        say(verdict, "%s", holds[hold]);
     if (hold == HOLD_SOCKET || hold == HOLD_GHOST)
         say_owner(verdict, first, has_others);
     say(verdict, ".\n");
@@ -370,7 +371,10 @@ struct proxy_verdict proxy_verdict_of(const struct proxy_report *report)
         say_no_verdict(&verdict, report);
         break;
     case PROXY_INTERRUPTED:
-        say(&verdict, "Interrupted after %.1f s: no verdict.\n", report->result->elapsed_s);
+        say(&verdict,
+            "Interrupted after %.1f s, when %s of %s connections had reached the backend: no verdict.\n",
+            report->result->elapsed_s, grouped(report->result->by_class[PAIR_PASSED]).text,
+            grouped(report->result->count).text);
         break;
     }
     return verdict;

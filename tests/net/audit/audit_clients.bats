@@ -295,10 +295,15 @@ join() {
   expect_leak eof_unread 3
 }
 
+four_wait() {
+  [[ $(within ss -Htn state close-wait "dport = :9000" | wc -l) == 4 ]]
+}
+
 @test "as-server without a command: Ctrl-C ends it, and those that came are judged" {
   start_as_server --order close-idle
   join 'each(lambda: kept.append(connect()), 4)'
-  sleep 1.5
+  wait_until 20 four_wait
+  sleep 2 # their grace period
   kill -INT "$server_pid"
   code=0
   wait "$server_pid" || code=$?

@@ -322,6 +322,67 @@ threading.Thread(target=sweep, daemon=True).start()
   expect_in "$OUT" "CLOSE_WAIT, EOF is unread"
 }
 
+# ---- other tables ----
+
+@test "through: a proxy of IPv6 that has IPv4 clients is seen on both sides" {
+  proxy 's.close(); s = socket.create_server(("::", '"$PORT"'), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+def relay(c):
+    b = backend()
+    kept.append(b)
+    try: pump(c, b); close(c)
+    except OSError: abort(c)
+print("Listening on both")
+'
+  wait_until 10 grep -q 'on both' "$BATS_TEST_TMPDIR/server"
+  through
+  expect_code 1
+  [[ $(sum .held_back) == 48 && $(sum .held_front) == 0 ]]
+  [[ $(jq .proxy.is_here "$JSON") == true ]]
+}
+
+in_another_namespace() {
+  [[ $(readlink "/proc/$1/ns/net") != $(readlink /proc/self/ns/net) ]]
+}
+
+# through_from_afar BODY: the proxy and we are in two namespaces, with a cable between them.
+through_from_afar() {
+  serve_python "${RELAY//127.0.0.1/10.9.0.2}$1"'
+s.close(); s = socket.create_server(("0.0.0.0", '"$PORT"'), backlog=1024)
+print("Listening on all")
+serve_each(relay)'
+  wait_until 10 grep -q 'on all' "$BATS_TEST_TMPDIR/server"
+  unshare -n sleep 1000 3>&- &
+  others+=("$!")
+  local afar=$!
+  wait_until 5 in_another_namespace "$afar"
+  ip link add va netns "$server_pid" type veth peer name vb netns "$afar"
+  within sh -c 'ip addr add 10.9.0.1/24 dev va; ip link set va up'
+  nsenter -t "$afar" -n sh -c 'ip link set lo up; ip addr add 10.9.0.2/24 dev vb; ip link set vb up'
+  code=0
+  nsenter -t "$afar" -n "$STORM" audit --through "10.9.0.1:$PORT" --as-backend 10.9.0.2:9000 --allow-remote --grace 400ms --conns 2 \
+    --json "$JSON" >"$OUT" 2>"$ERR" 3>&- || code=$?
+}
+
+@test "through: from afar our own ends tell what is held" {
+  through_from_afar 'def relay(c):
+    b = backend()
+    kept.append(b)
+    try: pump(c, b); close(c)
+    except OSError: abort(c)
+'
+  expect_code 1
+  (($(jq .held.from_afar "$JSON") > 0))
+  expect_in "$OUT" "it has not closed them: our ends wait for its FIN"
+}
+
+@test "through: from afar what only descriptors tell is not known: no verdict" {
+  through_from_afar "$CLEAN"
+  expect_code 3
+  [[ $(jq .classes.passed "$JSON") == 32 ]]
+  expect_in "$OUT" "Its descriptors cannot be seen from here"
+  expect_in "$OUT" "The backend hears the client's close() as FIN, half-close as FIN, RST as RST."
+}
+
 # ---- what is no verdict ----
 
 @test "through: nobody listens in front: exit status 3, and why" {
