@@ -161,6 +161,7 @@ void audit_play(struct audit *audit, int64_t conns)
     *audit_crowd(audit) = (struct probe_crowd){.settings = audit->settings,
                                                .base = audit->base,
                                                .round = audit->round,
+                                               .reply_bytes = audit->reference.reply_bytes,
                                                .late_us = audit->reference.idle_us,
                                                .late_span_us = audit->reference.idle_span_us,
                                                .on_change = on_change,

@@ -35,7 +35,8 @@ struct probe_crowd {
     struct event_base *base;
     int round;
     int64_t in_phase[PROBE_PHASE_COUNT];
-    int64_t acted_us;              /* the last act */
+    int64_t acted_us;    /* the last act */
+    int64_t reply_bytes; /* of a client that waits, where that is known: so much is to be read in any case */
     int64_t late_us, late_span_us; /* asks_late: the second request comes so long after the reply, and up to
                                       so much sooner or later */
     int64_t late_count;
