@@ -115,6 +115,10 @@ void client_audit_conclude(struct client_audit *audit, struct audit_look *look)
         look->listener_count |= trace->inode != 0; /* that is: its ends are in our tables */
         audit->probes[i].port = audit->visits[i].link.remote_port;
         audit->result->unplayed += audit->visits[i].stage != VISIT_ADOPTED;
+        bool is_dark = audit->settings->audit.order == AUDIT_ABORT &&
+                       audit->probes[i].phase == PROBE_WAITED && !is_told(audit, &audit->probes[i], trace);
+        if (is_dark) /* nobody knows what became of its descriptor */
+            audit->probes[i].phase = PROBE_ACTED;
         if (trace->has_ended || (trace->owner == 0 && has_ended))
             undo_exit(audit, i, &look->sights[i]);
     }
