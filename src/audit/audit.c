@@ -323,6 +323,8 @@ static void measure(struct audit *audit)
     audit->result->idle_us = -1;
     if (!order->fin_with_request && !order->asks_late)
         return;
+    if (audit->progress != NULL)
+        audit->progress(audit->context, "clients to compare with are through", 0, REFERENCES);
     audit->reference =
         reference_play(audit->base, audit->settings, order->asks_late ? AUDIT_IDLE : AUDIT_HALF_CLOSE);
     audit->result->reply_bytes = audit->reference.reply_bytes;

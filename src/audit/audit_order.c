@@ -99,30 +99,31 @@ static const struct audit_order_row rows[AUDIT_ORDER_COUNT] = {
                             .hears_on = true,
                             .needs_request = "it is sent again as the server's idle timeout ends",
                             .asks_late = true},
-    [AUDIT_TLS_NO_NOTIFY] = {.means = "is shutdown(2) without the close_notify that all other orders send "
-                                      "before it with --tls",
+    [AUDIT_TLS_NO_NOTIFY] = {.means = "With tls-no-notify it calls shutdown(2) without the close_notify that "
+                                      "all other orders send before it with --tls.",
                              .since = "the client's FIN",
                              .act = ACT_SHUTDOWN,
                              .hears_on = true,
                              .needs_tls = true,
                              .skips_notify = true},
-    [AUDIT_TLS_NOTIFY_ONLY] = {.means = "is that close_notify, and no FIN",
+    [AUDIT_TLS_NOTIFY_ONLY] = {.means = "With tls-notify-only it sends that close_notify, and no FIN.",
                                .since = "the client's close_notify",
                                .hears_on = true,
                                .needs_tls = true,
                                .only_notifies = true},
-    [AUDIT_TLS_HALF_HANDSHAKE] = {.means = "is shutdown(2) after the ClientHello, in the middle of the "
-                                           "handshake",
+    [AUDIT_TLS_HALF_HANDSHAKE] = {.means = "With tls-half-handshake it calls shutdown(2) after the "
+                                           "ClientHello, in the middle of the handshake.",
                                   .since = "the client's FIN",
                                   .act = ACT_SHUTDOWN,
                                   .hears_on = true,
                                   .needs_tls = true,
                                   .stops_in_handshake = true},
-    [AUDIT_TLS_STALLED_HANDSHAKE] = {.means = "does nothing after the ClientHello until the server closes",
-                                     .since = "the ClientHello",
-                                     .keeps = "keeps clients that stop in the handshake",
-                                     .needs_tls = true,
-                                     .stops_in_handshake = true},
+    [AUDIT_TLS_STALLED_HANDSHAKE] =
+        {.means = "With tls-stalled-handshake it does nothing after the ClientHello until the server closes.",
+         .since = "the ClientHello",
+         .keeps = "keeps clients that stop in the handshake",
+         .needs_tls = true,
+         .stops_in_handshake = true},
 };
 
 const struct audit_order_row *audit_order_row(enum audit_order order)

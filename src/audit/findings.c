@@ -309,6 +309,7 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look,
                    int64_t queued_before, int64_t now_us)
 {
+    const struct audit_order_row *order = audit_order_row(settings->order);
     for (int64_t i = first; i < count; i++) {
         file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0,
              now_us);
@@ -317,13 +318,13 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
         note_requests(&result->later, &probes[i], settings);
-        result->orphans += probes[i].end == END_FIN && probes[i].left_orphan;
+        result->orphans += order->never_reads && probes[i].end == END_FIN && probes[i].left_orphan;
         result->half_open += probes[i].end == END_NONE && is_half_open(&look->sights[i]);
         result->to_itself += probes[i].to_itself;
         result->not_opened += probes[i].not_opened;
     }
     look_again(result, settings, probes, count, look, now_us);
-    if (audit_order_row(settings->order)->act == ACT_ABORT)
+    if (order->act == ACT_ABORT)
         note_queued(result, probes, first, count, look->queued - queued_before);
     result->server_is_here |= look->listener_count > 0;
     result->count = count;

@@ -244,7 +244,18 @@ static void count_closed_calls(struct audit_result *result, const struct server_
     }
 }
 
-/* A socket that was closed since its owner was looked for is in no table any more. */
+/* Neither a process has them nor a table: they were closed since they were last seen. (Unix sockets, which
+ * have no port, are in other tables.) */
+static void note_gone(struct audit_result *result)
+{
+    for (int64_t i = 0; i < result->count; i++) {
+        struct audit_connection *connection = &result->connections[i];
+        if (connection->port != 0 && connection->inode != 0 && connection->owner == 0 &&
+            connection->role == OWNER_UNKNOWN)
+            connection->held_to_the_end = false;
+    }
+}
+
 static int tell_nobodys(struct search *search, const struct server_processes *server,
                         const struct witness_backend *witness)
 {
@@ -254,9 +265,11 @@ static int tell_nobodys(struct search *search, const struct server_processes *se
     if (rc == 0)
         rc = witness->each(AF_INET6, NULL, note_still_there, search);
     rc = rc == -ENOENT ? 0 : rc; /* a kernel without IPv6 */
-    if (rc == 0)
-        count_closed_calls(search->result, server);
-    return rc;
+    if (rc != 0)
+        return rc;
+    note_gone(search->result);
+    count_closed_calls(search->result, server);
+    return 0;
 }
 
 int owners_find(const struct server_processes *server, const struct witness_backend *witness,

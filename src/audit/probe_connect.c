@@ -127,7 +127,7 @@ void probe_shake(struct probe *probe)
 
 static void begin_handshake(struct probe *probe)
 {
-    probe->tls = tls_new(settings_of(probe)->tls, probe->fd);
+    probe->tls = tls_new(settings_of(probe)->tls, probe->fd, !order_of(probe)->stops_in_handshake);
     probe->is_shaking = true;
     if (probe->tls == NULL)
         probe_end(probe, END_FAILED, ENOMEM);

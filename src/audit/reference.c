@@ -4,10 +4,7 @@
 
 #include <stdlib.h>
 
-enum {
-    REFERENCES = 3,
-    SPAN_LEAST_US = 10000, /* a server's timers are late by some milliseconds too */
-};
+enum { SPAN_LEAST_US = 10000 }; /* a server's timers are late by some milliseconds too */
 
 /* Some servers reply when they have read EOF: all that comes after the client's own FIN is of the reply too.
  */

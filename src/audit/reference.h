@@ -6,6 +6,8 @@
 
 struct event_base;
 
+enum { REFERENCES = 3 }; /* clients */
+
 struct reference {
     int came_through;    /* of some clients so many connected, and this machine did not fail them: the rest */
     int64_t reply_bytes; /* of the shortest reply, as replies may differ a little; 0: one had none; -1: no

@@ -100,11 +100,23 @@ static bool name_server(SSL *ssl, const struct tls_context *context)
                                : SSL_set1_host(ssl, context->name) == 1;
 }
 
-struct tls *tls_new(const struct tls_context *context, int fd)
+/* The server may answer between our write and our read. */
+static bool set_deaf(SSL *ssl, int fd)
+{
+    BIO *nothing = BIO_new(BIO_s_mem());
+    if (nothing == NULL)
+        return false;
+    BIO_set_mem_eof_return(nothing, -1);
+    SSL_set0_rbio(ssl, nothing);
+    return SSL_set_wfd(ssl, fd) == 1;
+}
+
+struct tls *tls_new(const struct tls_context *context, int fd, bool hears)
 {
     struct tls *tls = calloc(1, sizeof *tls);
     SSL *ssl = tls != NULL ? SSL_new(context->shared) : NULL;
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1 || !name_server(ssl, context)) {
+    bool is_made = ssl != NULL && (hears ? SSL_set_fd(ssl, fd) == 1 : set_deaf(ssl, fd));
+    if (!is_made || !name_server(ssl, context)) {
         SSL_free(ssl);
         free(tls);
         ERR_clear_error();
@@ -257,10 +269,11 @@ void tls_context_free(struct tls_context *context)
     (void)context;
 }
 
-struct tls *tls_new(const struct tls_context *context, int fd)
+struct tls *tls_new(const struct tls_context *context, int fd, bool hears)
 {
     (void)context;
     (void)fd;
+    (void)hears;
     return NULL;
 }
 

@@ -31,8 +31,9 @@ void tls_context_free(struct tls_context *context);
 /* A connection. */
 struct tls;
 
-/* On a connected socket, which the caller keeps. NULL without memory. */
-struct tls *tls_new(const struct tls_context *context, int fd);
+/* On a connected socket, which the caller keeps. `hears`: else it is deaf to the server, and its handshake
+ * wants to read when the ClientHello is sent. NULL without memory. */
+struct tls *tls_new(const struct tls_context *context, int fd, bool hears);
 void tls_free(struct tls *tls);
 
 enum tls_step {

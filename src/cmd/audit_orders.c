@@ -2,6 +2,7 @@
 
 #include "audit/audit.h"
 #include "base/diag.h"
+#include "base/nearest.h"
 #include "base/number_text.h"
 #include "base/options.h"
 #include "base/stop_signals.h"
@@ -35,11 +36,25 @@ static bool has_order(const struct audit_order_list *list, enum audit_order orde
     return false;
 }
 
-static int refuse(char *why, size_t why_size)
+static const char *order_at(const void *names, size_t i)
 {
-    char names[512];
-    options_join(audit_order_names, " or ", names, sizeof names);
-    snprintf(why, why_size, "must be %s; several with commas between them", names);
+    return ((const char *const *)names)[i];
+}
+
+/* A sentence has no room for all of their names. */
+static int refuse(const char *name, size_t length, char *why, size_t why_size)
+{
+    char word[32];
+    snprintf(word, sizeof word, "%.*s", (int)length, name);
+    const char *meant = nearest_word(word, order_at, audit_order_names);
+    if (meant != NULL)
+        snprintf(why, why_size, "there is no order \"%s\": did you mean %s? (several with commas)", word,
+                 meant);
+    else
+        snprintf(why, why_size,
+                 "there is no order \"%s\": must be half-close, idle or another that the man page lists, "
+                 "several with commas, or all",
+                 word);
     return -EINVAL;
 }
 
@@ -54,7 +69,7 @@ int audit_orders_parse(const char *text, void *target, char *why, size_t why_siz
         size_t length = strcspn(text, ",");
         int order = order_named(text, length);
         if (order < 0)
-            return refuse(why, why_size);
+            return refuse(text, length, why, why_size);
         if (has_order(list, (enum audit_order)order)) {
             snprintf(why, why_size, "%s is in it twice", audit_order_names[order]);
             return -EINVAL;

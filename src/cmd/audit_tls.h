@@ -7,8 +7,8 @@
 /* --tls, --ca, --servername, --insecure: for a struct audit_options. */
 extern const struct option_row audit_tls_rows[];
 
-/* Whether the order and TLS go together; and makes settings.tls, which the caller frees. The target has been
- * taken. Returns an exit code, not EXIT_AS_EXPECTED after telling. */
+/* Makes settings.tls, which the caller frees, where TLS is asked for. The target has been taken. Returns an
+ * exit code, not EXIT_AS_EXPECTED after telling. */
 int audit_tls_take(struct audit_options *options);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "control/keeper.h"
-#include "kernel/process.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -54,12 +53,6 @@ static struct birth wait_for_birth(int birth)
     return told;
 }
 
-static int note_pid(void *program, pid_t pid)
-{
-    ((struct program *)program)->pid = pid;
-    return 1;
-}
-
 static void collect(struct program *program)
 {
     while (waitpid(program->keeper, NULL, 0) < 0 && errno == EINTR)
@@ -109,8 +102,6 @@ int program_start(struct program *program, char *const words[], const struct pro
         rc = start(program, &task, &told);
     }
     program->is_refused = rc != 0 && told.stage == BIRTH_EXECUTION;
-    if (rc == 0)
-        process_each_descendant(program->keeper, note_pid, program); /* it is the only one, or the first */
     return rc;
 }
 

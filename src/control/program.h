@@ -17,7 +17,6 @@ enum { PROGRAM_LINE_SIZE = 240 };
 /* Zero-initialised: none. */
 struct program {
     pid_t keeper;     /* 0: not started */
-    pid_t pid;        /* its own; 0: not known */
     int stream;       /* from the keeper; readable: program_hear() has news */
     bool is_refused;  /* program_start: the command cannot be executed */
     bool has_left;    /* the program has ended: wait_status. What it has started may be there */

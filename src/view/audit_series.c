@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { TEXT_WIDTH = 78, ORDER_WIDTH = 20, COLUMN_LEAST = 7 };
+enum { TEXT_WIDTH = 78, ORDER_WIDTH = 21, COLUMN_LEAST = 7, TIME_WIDTH = 9 };
 
 static double elapsed_s(const struct audit_series *series)
 {
@@ -56,6 +56,17 @@ static const char *word_of(const struct audit_report *report)
     return report->outcome == AUDIT_LEAKS && keeps != NULL ? "keeps them" : words[report->outcome];
 }
 
+/* To close, of those whose close was seen: the median. */
+static struct number_text time_of(const struct audit_result *result)
+{
+    struct number_text text = {"-"};
+    if (result->max_us >= 1000000)
+        snprintf(text.text, sizeof text.text, "%.2f s", (double)result->p50_us / 1e6);
+    else if (result->max_us >= 0)
+        snprintf(text.text, sizeof text.text, "%.1f ms", (double)result->p50_us / 1e3);
+    return text;
+}
+
 static void print_titles(FILE *out, const struct audit_series *series)
 {
     fprintf(out, "  %-*s", ORDER_WIDTH, "order");
@@ -63,7 +74,7 @@ static void print_titles(FILE *out, const struct audit_series *series)
         if (has_class(series, (enum audit_class) class))
             fprintf(out, "  %*s", width_of((enum audit_class) class),
                     title_of((enum audit_class) class).text);
-    fprintf(out, "  %s\n", "the server");
+    fprintf(out, "  %*s  %s\n", TIME_WIDTH, "p50", "the server");
 }
 
 static void print_order(FILE *out, const struct audit_series *series, const struct audit_report *report)
@@ -73,7 +84,7 @@ static void print_order(FILE *out, const struct audit_series *series, const stru
         if (has_class(series, (enum audit_class) class))
             fprintf(out, "  %*s", width_of((enum audit_class) class),
                     grouped(report->result->by_class[class]).text);
-    fprintf(out, "  %s\n", word_of(report));
+    fprintf(out, "  %*s  %s\n", TIME_WIDTH, time_of(report->result).text, word_of(report));
 }
 
 /* More than a headline that all is well. */

@@ -219,6 +219,8 @@ static void say_late(struct audit_verdict *verdict, const struct audit_report *r
             "closing. That race is TCP's, and no bug; a proxy in front answers 502: make the proxy's idle "
             "timeout shorter than %.2f s.\n",
             grouped(later->lost).text, sent.text, idle_s, idle_s);
+    if (later->sent > 0 && later->not_kept > 0)
+        say(verdict, "%s connections were closed before that moment.\n", grouped(later->not_kept).text);
 }
 
 static void say_again(struct audit_verdict *verdict, const struct audit_report *report)
@@ -264,11 +266,12 @@ static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit
 {
     if (result->ghost_sight == GHOSTS_NOT_OURS)
         say(verdict,
-            "The descriptors of its processes may not be looked into: whether it keeps some of connections "
-            "that are over is not known (run this as root, or as its user).\n");
+            "The descriptors of its processes may not be looked into: what it keeps of connections that "
+            "are over, and behind them, is not known (run this as root, or as its user).\n");
     else if (result->ghost_sight == GHOSTS_FROM_AFAR)
-        say(verdict, "Its descriptors cannot be seen from here: whether it keeps some of connections that "
-                     "are over is not known.\n");
+        say(verdict,
+            "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
+            "behind them, is not known.\n");
     if (result->fate == FATE_STOPPED)
         say(verdict, "It has closed its listening socket meanwhile.\n");
 }
@@ -456,9 +459,11 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
         say_too_few(verdict, report);
 }
 
-static void say_interrupted(struct audit_verdict *verdict, const struct audit_result *result)
+static void say_interrupted(struct audit_verdict *verdict, const struct audit_report *report)
 {
-    if (result->count == 0)
+    const struct audit_result *result = report->result;
+    bool compares = order_of(report)->fin_with_request || order_of(report)->asks_late;
+    if (result->count == 0 && !compares)
         say(verdict, "Interrupted before a connection was made.\n");
     else
         say(verdict, "Interrupted after %.1f s: no verdict.\n", result->elapsed_s);
@@ -529,7 +534,7 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_no_verdict(&verdict, report);
         break;
     case AUDIT_INTERRUPTED:
-        say_interrupted(&verdict, report->result);
+        say_interrupted(&verdict, report);
         break;
     }
     if (audit_is_unix(report->settings))

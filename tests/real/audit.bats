@@ -28,7 +28,24 @@ load servers
   jq -e '.close_s.p50 > 0.5 and .close_s.p50 < 1.5' "$JSON"
   closes idle -- --grace 3s
   closes never-close -- --http /hello
-  closes late-request -- --http /hello
+  meets_late_requests --http /hello
+}
+
+# Another user sees the sockets' states, and not whose they are.
+@test "nginx, audited by an ordinary user who may not look into it" {
+  need nginx nginx-light
+  need_root "to be another user"
+  port=$(free_port)
+  write_nginx_config ""
+  serve "nginx, audited by another user" "$(nginx_version)" nginx -c "$dir/nginx.conf"
+  watcher=(setpriv --reuid daemon --regid daemon --clear-groups) # nginx serves as nobody
+  JSON=$dir/data/result.json
+  closes half-close client-first -- --http /hello
+  says 'may not be looked into'
+  keeps_idle
+  says 'the owner cannot be seen'
+  audit abort --http /hello
+  expect 3 "unknown=$CONNS"
 }
 
 haproxy_version() {

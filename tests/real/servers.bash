@@ -118,6 +118,11 @@ expect() {
   fi
 }
 
+# says TEXT: the verdict does.
+says() {
+  jq -r .verdict "$JSON" | paste -sd' ' | grep -qF -- "$1" || { show_output; return 1; }
+}
+
 # closes ORDER... [-- OPTION...]: in each of these orders the server closes.
 closes() {
   local order orders=()
@@ -152,7 +157,7 @@ waits_for_client() {
 lingers() {
   audit never-close --grace 1s "$@"
   expect 1 "held=$CONNS" "shut_down=$CONNS"
-  grep -q 'keeps its end after its own FIN' "$OUT"
+  says 'keeps its end after its own FIN'
 }
 
 # keeps_stalled [OPTION...]: clients that do not read its reply, for longer than a second.
@@ -171,6 +176,13 @@ keeps_vanished() {
 # closes_when_half_asked [OPTION...]: whichever way a client leaves that has sent the first half of its request.
 closes_when_half_asked() {
   closes short-request short-request-close short-request-abort -- "$@"
+}
+
+# meets_late_requests [OPTION...]: those that come as its idle timeout ends it answers, closes or resets, and holds none.
+meets_late_requests() {
+  audit late-request "$@"
+  [[ $code == 0 && $counts =~ ^(closed=[0-9]+)?\ ?(reset=[0-9]+)?$ ]] || { show_output; return 1; }
+  says 'idle timeout'
 }
 
 # request NAME TEXT: a file with that in it, for printf(1).

@@ -106,6 +106,7 @@ serve_each(serve)'
   audit --order vanish --conns 20 --grace 8s
   expect_code 0
   expect_counts closed=20
+  expect_not_in "$OUT" "data that the client has not read"
   jq -e '.close_s.p50 > 0.4 and .close_s.max < 4' "$JSON"
   [[ $(within ss -Htan "( sport = :$PORT or dport = :$PORT )" | grep -vc LISTEN) == 0 ]]
 }

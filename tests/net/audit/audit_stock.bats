@@ -195,3 +195,23 @@ serve_each(handler)'
   expect_code 0
   jq -e '.server.ghosts == 0' "$JSON"
 }
+
+@test "a look at the descriptors that fails is told, and is no verdict" {
+  serve_python 'kept = []
+serve_each(lambda c: (kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)), drain(c), c.close()))'
+  local call error after
+  while read -r call error after; do
+    code=0
+    FAIL_CALL=$call FAIL_ERRNO=$error FAIL_IN=audit FAIL_AFTER=$after LD_PRELOAD=$FAIL_CALL_SO within "$STORM" audit \
+      "127.0.0.1:$PORT" --conns 4 --grace 200ms --quiet >"$OUT" 2>"$ERR" || code=$?
+    [[ $code == 3 ]] || { say "$call $error after $after:"; show_output; return 1; }
+    expect_one_sentence
+  done <<'CALLS'
+opendir EMFILE 0
+opendir EMFILE 30
+readlinkat ENOMEM 100
+readlinkat ENOMEM 300
+getxattr ENOMEM 0
+getxattr ENOMEM 3
+CALLS
+}
