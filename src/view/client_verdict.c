@@ -71,9 +71,8 @@ static void say_owners(struct client_verdict *verdict, const struct client_repor
         first = first == NULL ? connection : first;
     }
     if (first != NULL)
-        say(verdict, "; %s %s pid %d%s", group == GROUP_NO_DESCRIPTOR ? "it was one of" : "owner",
-            first->command[0] != '\0' ? first->command : "a process", (int)first->owner,
-            has_others ? " and others" : "");
+        say(verdict, "; owner %s pid %d%s", first->command[0] != '\0' ? first->command : "a process",
+            (int)first->owner, has_others ? " and others" : "");
     else if (group != GROUP_GHOST && group != GROUP_FROM_AFAR && group != GROUP_NO_DESCRIPTOR)
         say(verdict, "; the owner cannot be seen (run this as root, or as the client's user)");
     else if (group == GROUP_GHOST && result->ghost_owner > 0)

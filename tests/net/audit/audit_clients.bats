@@ -266,8 +266,15 @@ while True: os.wait(); time.sleep(0.2)' --http
     threading.Thread(target=c.recv, args=(1,), daemon=True).start()
     time.sleep(0.15); c.close()
 each(visit)' --http
-  expect_leak no_descriptor 5
-  expect_in "$OUT" "no process has a descriptor: it was closed while a call on it goes on; it was one of python3 pid"
+  expect_code 1
+  expect_not_in "$OUT" "owner python3"
+  if (($(count_of no_descriptor) > 0)); then
+    expect_leak no_descriptor 5
+    expect_in "$OUT" "no process has a descriptor: it was closed while a call on it goes on."
+  else # some process of this machine may not be looked into
+    expect_leak open 5
+    expect_in "$OUT" "the owner cannot be seen"
+  fi
 }
 
 @test "as-server: a command that does not connect, that ends before, that is not there: exit status 3, one sentence" {
