@@ -207,7 +207,7 @@ static void take_bytes(struct probe *probe, const char *buffer, int64_t length)
     probe->bytes_since_ask += length;
     probe->heard_us = monotonic_us();
     probe->bytes_since_act += probe->phase >= PROBE_ACTED ? length : 0;
-    if (probe->bytes_since_act > BYTES_MAX) {
+    if (probe->bytes_since_act > BYTES_MAX + probe->crowd->reply_bytes) {
         probe->sends_on = true;
         event_del(&probe->io);
     }

@@ -35,7 +35,8 @@ struct probe_crowd {
     struct event_base *base;
     int round;
     int64_t in_phase[PROBE_PHASE_COUNT];
-    int64_t acted_us;              /* the last act */
+    int64_t acted_us;    /* the last act */
+    int64_t reply_bytes; /* of a client that waits, where that is known: so much is to be read in any case */
     int64_t late_us, late_span_us; /* asks_late: the second request comes so long after the reply, and up to
                                       so much sooner or later */
     int64_t late_count;
@@ -64,7 +65,7 @@ struct probe {
     bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
     bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
     /* Of a silent order, by looks at the tables: */
-    bool was_met;     /* the server's end has been there */
+    bool was_met;     /* the server's end has been there, or has sent something */
     bool was_full;    /* never_reads: the server had data for it and no room */
     bool left_orphan; /* its process has closed, and the kernel still has data for the client */
     int64_t stuck_since_us, let_go_us; /* 0: not seen */

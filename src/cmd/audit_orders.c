@@ -233,10 +233,9 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
 static void tell_failure(const struct audit_settings *settings, int rc)
 {
     if (rc == -ENOENT)
-        diag_error(
-            "--order \"%s\": nobody listens on port %u in this network namespace, and what a server "
-            "does after an RST only its own machine can tell: must be half-close, client-first or idle",
-            audit_order_names[settings->order], settings->port);
+        diag_error("--order \"%s\": %s is no address of this network namespace, and what a server does after "
+                   "an RST only its own machine can tell: must be half-close, client-first or idle",
+                   audit_order_names[settings->order], address_text(&settings->address).text);
     else
         diag_error("the audit could not be made: %s", strerror(-rc));
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash and servers.bash; every test is a subshell
 #
-# "tcpstorm audit" of real servers (servers.bash): nginx, haproxy, Python's http.server, redis, memcached, PostgreSQL and socat.
-# What it says must be what the server's manual lets one expect.
+# "tcpstorm audit" of real servers (servers.bash): nginx, haproxy, Python's http.server and socat. What it says must be
+# what the server's manual lets one expect.
 
 load ../net/storm
 load servers
@@ -123,63 +123,6 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()' "$po
   closes_when_left
   audit idle --grace 1s
   expect 1 held=1 never_accepted=19 no_owner=19 open=1
-}
-
-# ---- databases ----
-
-serve_redis() { # NAME OPTION...
-  need redis-server redis-server
-  port=$(free_port)
-  serve "$1" "$(redis-server --version | sed 's/.*v=\([^ ]*\).*/\1/')" redis-server --bind 127.0.0.1 --port "$port" \
-    --dir "$dir/data" --save "" --appendonly no "${@:2}"
-}
-
-@test "redis with timeout 1 closes idle clients" {
-  serve_redis "redis, timeout 1" --timeout 1
-  closes idle never-close -- --grace 5s
-}
-
-@test "redis closes at the client's FIN and RST, and keeps idle clients (timeout 0)" {
-  serve_redis redis
-  request ping 'PING\r\n'
-  request quit 'QUIT\r\n'
-  talks "$dir/ping" "$dir/quit"
-}
-
-@test "memcached closes at the client's FIN and RST, and keeps idle clients" {
-  need memcached memcached
-  port=$(free_port)
-  serve memcached "$(memcached -V | cut -d' ' -f2)" memcached -u nobody -l 127.0.0.1 -p "$port" -U 0
-  request version 'version\r\n'
-  talks "$dir/version" ""
-}
-
-serve_postgres() { # NAME TIMEOUT
-  local bin
-  bin=$(find /usr/lib/postgresql -name postgres -path '*/bin/*' 2>/dev/null | sort | tail -n 1)
-  [[ -n $bin ]] || skip "there is no postgres (apt-get install postgresql)"
-  getent passwd postgres >/dev/null || skip "there is no user postgres"
-  need_root "another user's server"
-  port=$(free_port)
-  chown postgres "$dir/data"
-  chmod 700 "$dir/data"
-  setpriv --reuid postgres --regid postgres --clear-groups "${bin%/*}/initdb" -D "$dir/data" -A trust --no-sync >"$dir/initdb" 2>&1 3>&-
-  serve "$1" "$("$bin" -V | cut -d' ' -f3)" setpriv --reuid postgres --regid postgres --clear-groups "$bin" -D "$dir/data" -c listen_addresses=127.0.0.1 -p "$port" \
-    -c unix_socket_directories="$dir/data" -c fsync=off -c authentication_timeout="$2"
-}
-
-# A process for each client, which does not listen. To a client that asks for TLS it says "N" and goes on; it ends one that
-# asks for a database that does not exist, after an error message.
-@test "postgresql closes at the client's FIN and RST, and an idle client at authentication_timeout" {
-  serve_postgres postgresql 60s
-  request tls '\0\0\0\x08\x04\xd2\x16\x2f'
-  request no-database '\0\0\0\x21\0\x03\0\0user\0postgres\0database\0no\0\0'
-  talks "$dir/tls" "$dir/no-database"
-}
-
-@test "postgresql with authentication_timeout 1s closes an idle client" {
-  serve_postgres "postgresql, authentication_timeout 1s" 1s
-  closes idle never-close -- --grace 4s
 }
 
 # ---- socat ----

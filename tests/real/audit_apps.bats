@@ -110,10 +110,6 @@ def wsgi(environ, start):
 END
 }
 
-version_of_package() {
-  dpkg-query -W -f '${Version}' "$1" | sed 's/-.*//'
-}
-
 serve_uvicorn() { # NAME OPTION...
   need uvicorn uvicorn
   port=$(free_port)

@@ -185,6 +185,11 @@ meets_late_requests() {
   says 'idle timeout'
 }
 
+# version_of_package NAME: of the program, as far as its package tells.
+version_of_package() {
+  dpkg-query -W -f '${Version}' "$1" | sed 's/^[0-9]*://; s/[-+].*//'
+}
+
 # request NAME TEXT: a file with that in it, for printf(1).
 request() {
   # shellcheck disable=SC2059 # it is a format

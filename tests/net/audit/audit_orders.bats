@@ -113,6 +113,24 @@ serve_each(answer)'
   expect_counts reply_lost=10
 }
 
+@test "eof-with-request: a reply of megabytes is compared to its end" {
+  serve_python "$IS_GONE"'def answer(c):
+    c.recv(4096)
+    time.sleep(0.05)
+    c.sendall(b"x" * 2000000)
+    if not is_gone(c): c.sendall(b"x" * 2000000)
+    c.close()
+serve_each(answer)'
+  audit --order eof-with-request --conns 5 --grace 2s --send "$(a_line)"
+  expect_code 1
+  expect_counts reply_lost=5
+  end_server
+  serve_python 'serve_each(lambda c: (c.recv(4096), time.sleep(0.05), c.sendall(b"x" * 4000000), c.close()))'
+  audit --order eof-with-request --conns 5 --grace 2s --send "$(a_line)"
+  expect_code 0
+  expect_counts closed=5
+}
+
 @test "eof-with-request: a server that replies to the end and closes loses nothing" {
   serve_python 'serve_each(lambda c: (c.recv(4096), time.sleep(0.05), c.sendall(b"x" * 3000), c.close()))'
   audit --order eof-with-request --conns 20 --grace 1s --send "$(a_line)"
