@@ -240,7 +240,7 @@ static int begin(struct audit *audit)
     rc = take_look(audit);
     if (rc != 0)
         return rc;
-    if (audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->look.listener_count == 0)
+    if (audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->look.elsewhere)
         return -ENOENT;
     audit->queued_before = audit->look.queued;
     audit->listener_count_before = audit->look.listener_count;
@@ -259,8 +259,8 @@ static void finish(struct audit *audit)
         audit_fail(audit, "who holds the server's ends could not be looked up", -rc);
     server_processes_free(&server);
     findings_conclude(result, audit->settings);
-    if (audit_outcome_of(result, audit->settings) == AUDIT_NO_VERDICT ||
-        audit_outcome_of(result, audit->settings) == AUDIT_CLOSES)
+    enum audit_outcome outcome = audit_outcome_of(result, audit->settings);
+    if (audit_is_enough(result) && (outcome == AUDIT_CLOSES || outcome == AUDIT_NO_VERDICT))
         audit_check_growth(audit);
     result->interrupted = audit->interrupted;
     result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;
@@ -286,7 +286,7 @@ static int make(struct audit *audit)
     if (audit->witness == NULL)
         return error < 0 ? error : -ENOTSUP;
     size_t asked = (size_t)(audit->settings->conns * audit->settings->repeat);
-    size_t most = asked + (size_t)audit->settings->conns * CHECK_ROUNDS;
+    size_t most = asked + (size_t)CHECK_CONNS_MAX * CHECK_ROUNDS;
     audit->probes = calloc(most, sizeof *audit->probes);
     audit->look.sights = calloc(most, sizeof *audit->look.sights);
     audit->result->connections = calloc(asked, sizeof *audit->result->connections);

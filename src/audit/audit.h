@@ -14,7 +14,7 @@
 typedef void audit_progress(void *context, const char *doing, int64_t done, int64_t total);
 
 /* Returns 0, or a negative errno when this machine could not begin it; ENOENT: the order is an RST, and
- * nobody listens there in this network namespace. Without a `rate` no more connections are opened at a time
+ * the address is none of this network namespace. Without a `rate` no more connections are opened at a time
  * than the listener's accept queue has room for. SIGINT, SIGTERM and SIGHUP (unless it is ignored) end it. */
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result);

@@ -2,6 +2,7 @@
 #include "audit/client_audit_state.h"
 #include "audit/findings.h"
 #include "base/clock.h"
+#include "kernel/process.h"
 #include "kernel/socket_owner.h"
 
 #include <stdlib.h>
@@ -69,28 +70,42 @@ static void note_owner(struct audit_connection *connection, const struct client_
     memcpy(connection->command, trace->command, sizeof connection->command);
 }
 
-/* Who had it when it came may have closed its descriptor since, while a call on it goes on. */
-static void note_nobodys(struct client_audit *audit)
+static struct socket_owners *read_owners(const struct client_audit *audit, const uint64_t *inodes,
+                                         size_t wanted, bool *saw_all)
+{
+    const struct client_traces *traces = &audit->traces;
+    struct socket_owners *owners = socket_owners_new(inodes, wanted);
+    if (owners == NULL)
+        return NULL;
+    for (int i = 0; i < traces->owner_count; i++)
+        socket_owners_read_pid(owners, traces->owners[i]);
+    int rc = socket_owners_read_others(owners, traces->owners, traces->owner_count);
+    *saw_all = rc >= 0 && socket_owners_refused(owners) == 0;
+    return owners;
+}
+
+/* Who had it when it came may have given it to another process since, or closed its descriptor while a call
+ * on it goes on. */
+static void look_for_owners(struct client_audit *audit)
 {
     struct audit_result *result = &audit->result->audit;
     uint64_t *inodes = calloc((size_t)result->count + 1, sizeof *inodes);
     size_t wanted = 0;
+    bool saw_all = false;
     for (int64_t i = 0; inodes != NULL && i < result->count; i++)
         if (is_held(&result->connections[i]) && result->connections[i].inode != 0)
             inodes[wanted++] = result->connections[i].inode;
-    struct socket_owners *owners = wanted > 0 ? socket_owners_new(inodes, wanted) : NULL;
+    struct socket_owners *owners = wanted > 0 ? read_owners(audit, inodes, wanted, &saw_all) : NULL;
     free(inodes);
-    if (owners == NULL)
-        return;
-    for (int i = 0; i < audit->traces.owner_count; i++)
-        socket_owners_read_pid(owners, audit->traces.owners[i]);
-    int rc = socket_owners_read_others(owners, audit->traces.owners, audit->traces.owner_count);
-    bool saw_all = rc >= 0 && socket_owners_refused(owners) == 0 && audit->traces.owner_count > 0;
-    for (int64_t i = 0; i < result->count; i++) {
+    for (int64_t i = 0; owners != NULL && i < result->count; i++) {
         struct audit_connection *connection = &result->connections[i];
-        if (saw_all && is_held(connection) && connection->inode != 0 && !audit->traces.each[i].has_ended &&
-            socket_owner_of(owners, connection->inode) == 0)
-            connection->role = OWNER_NOBODY;
+        const struct client_trace *trace = &audit->traces.each[i];
+        pid_t owner = connection->inode != 0 ? socket_owner_of(owners, connection->inode) : 0;
+        if (!is_held(connection) || trace->has_ended || owner == trace->owner)
+            continue;
+        connection->owner = owner;
+        memcpy(connection->command, process_command(owner).text, sizeof connection->command);
+        connection->role = owner == 0 && saw_all ? OWNER_NOBODY : OWNER_UNKNOWN;
     }
     socket_owners_free(owners);
 }
@@ -102,7 +117,7 @@ static void find_owners(struct client_audit *audit, bool has_ended)
         if (is_held(&result->connections[i]))
             note_owner(&result->connections[i], &audit->traces.each[i]);
     if (!has_ended)
-        note_nobodys(audit);
+        look_for_owners(audit);
 }
 
 void client_audit_conclude(struct client_audit *audit, struct audit_look *look)
@@ -115,6 +130,10 @@ void client_audit_conclude(struct client_audit *audit, struct audit_look *look)
         look->listener_count |= trace->inode != 0; /* that is: its ends are in our tables */
         audit->probes[i].port = audit->visits[i].link.remote_port;
         audit->result->unplayed += audit->visits[i].stage != VISIT_ADOPTED;
+        bool is_dark = audit->settings->audit.order == AUDIT_ABORT &&
+                       audit->probes[i].phase == PROBE_WAITED && !is_told(audit, &audit->probes[i], trace);
+        if (is_dark) /* nobody knows what became of its descriptor */
+            audit->probes[i].phase = PROBE_ACTED;
         if (trace->has_ended || (trace->owner == 0 && has_ended))
             undo_exit(audit, i, &look->sights[i]);
     }

@@ -109,7 +109,7 @@ static enum audit_class class_of_kept_open(const struct probe *probe, const stru
 }
 
 /* Of a client that hears nothing: the server's end alone tells. One whose reply had room has not stalled, and
- * nothing is to be judged. */
+ * nothing is to be judged; nor is it where no look has met the server's end, which may never have been. */
 static enum audit_class class_of_silent(const struct probe *probe, const struct audit_sight *sight,
                                         bool never_reads, bool server_is_here)
 {
@@ -121,7 +121,7 @@ static enum audit_class class_of_silent(const struct probe *probe, const struct 
         return CLASS_UNKNOWN;
     if (!sight_is_let_go(sight))
         return sight->inode != 0 ? CLASS_HELD : CLASS_TIMED_OUT;
-    return probe->was_met ? CLASS_CLOSED : CLASS_TIMED_OUT;
+    return probe->was_met || probe->bytes > 0 ? CLASS_CLOSED : CLASS_UNKNOWN;
 }
 
 /* Of one that the client has acted on and that has not ended. */

@@ -323,6 +323,10 @@ bool growth_is_open(const struct audit_growth *found)
     return false;
 }
 
+_Static_assert((int)CHECK_WANTED *(int)LEAST_SHARE <= (int)CHECK_CONNS_MAX &&
+                   (int)CHECK_MIN <= (int)CHECK_CONNS_MAX,
+               "what grows least is one in LEAST_SHARE connections");
+
 /* For the row that grew least among those that are to be told of. */
 int64_t growth_check_conns(const struct audit_growth *found)
 {

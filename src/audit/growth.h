@@ -12,6 +12,8 @@
 
 #include "audit/stock.h"
 
+enum { CHECK_CONNS_MAX = 160 };
+
 /* Zero-initialised: nothing is known. */
 struct growth {
     struct stock first;   /* before the first connection */
@@ -44,7 +46,7 @@ void growth_conclude(const struct growth *growth, struct audit_growth *found);
 /* Whether a row grew with the last round so much that it is worth to wait for, or to check. */
 bool growth_is_open(const struct audit_growth *found);
 
-/* So many connections a check round takes to tell; 0: the rounds had too few. */
+/* So many connections a check round takes to tell, at most CHECK_CONNS_MAX; 0: the rounds had too few. */
 int64_t growth_check_conns(const struct audit_growth *found);
 
 /* And so many at a time: half of what the least of them grew to, so that a pool has idle entries for all. */

@@ -65,7 +65,7 @@ struct probe {
     bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
     bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
     /* Of a silent order, by looks at the tables: */
-    bool was_met;     /* the server's end has been there */
+    bool was_met;     /* the server's end has been there, or has sent something */
     bool was_full;    /* never_reads: the server had data for it and no room */
     bool left_orphan; /* its process has closed, and the kernel still has data for the client */
     int64_t stuck_since_us, let_go_us; /* 0: not seen */

@@ -148,11 +148,12 @@ struct proxy_result {
     int64_t held;                /* pairs */
     int64_t lost, one_sided;     /* likewise */
     int64_t strangers;           /* connections to the backend that were not of our clients */
-    int64_t retried;             /* requests that came to the backend once more */
-    int64_t pooled;              /* back: kept open by the proxy when their client had gone, HTTP only */
-    int64_t reused;              /* requests that came on a connection of an earlier one */
-    char answer[96];             /* the first line that the proxy itself has answered a client; "": none */
-    pid_t listener;              /* of the proxy; 0: not known */
+    int64_t unseen;  /* pairs of which an end of the proxy was not in our tables when it was open */
+    int64_t retried; /* requests that came to the backend once more */
+    int64_t pooled;  /* back: kept open by the proxy when their client had gone, HTTP only */
+    int64_t reused;  /* requests that came on a connection of an earlier one */
+    char answer[96]; /* the first line that the proxy itself has answered a client; "": none */
+    pid_t listener;  /* of the proxy; 0: not known */
     char listener_command[16];
     bool is_here; /* the proxy's ends are in our tables */
     enum audit_ghost_sight ghost_sight;

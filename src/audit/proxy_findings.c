@@ -144,7 +144,8 @@ int64_t proxy_findings_take_held(struct proxy_pair_result *results, int64_t coun
     for (int64_t i = 0; i < count; i++)
         for (int side = 0; side < PROXY_SIDES; side++) {
             struct proxy_leg *leg = &results[i].leg[side];
-            leg->hold = hold_of(leg, &sights[side][i], ghosts);
+            /* what it does with a client for whom it has no backend has its own timeouts */
+            leg->hold = results[i].class == PAIR_PASSED ? hold_of(leg, &sights[side][i], ghosts) : HOLD_NONE;
             leg->held_state = sights[side][i].seen ? sights[side][i].state : STATE_GONE;
             leg->unread = sights[side][i].unread;
             if (leg->hold == HOLD_SOCKET)
@@ -286,7 +287,9 @@ static void sum_up(struct proxy_result *result, int64_t with_others)
             result->by_hold[pair->leg[side].hold]++;
         result->lost += pair->is_lost[PROXY_FRONT] || pair->is_lost[PROXY_BACK];
         result->one_sided += pair->is_one_sided;
-        result->is_here |= pair->leg[PROXY_FRONT].was_seen && pair->leg[PROXY_BACK].was_seen;
+        bool is_seen = pair->leg[PROXY_FRONT].was_seen && pair->leg[PROXY_BACK].was_seen;
+        result->is_here |= is_seen;
+        result->unseen += pair->class == PAIR_PASSED && !is_seen;
         result->reused += pair->leg[PROXY_BACK].is_reused;
     }
 }
@@ -332,5 +335,6 @@ enum proxy_outcome proxy_outcome_of(const struct proxy_result *result)
         return PROXY_LEAKS;
     if (result->lost > 0)
         return PROXY_LOSES;
-    return is_enough(result) && result->ghost_sight == GHOSTS_SEEN ? PROXY_LETS_GO : PROXY_NO_VERDICT;
+    bool has_seen_all = result->ghost_sight == GHOSTS_SEEN && result->unseen == 0;
+    return is_enough(result) && has_seen_all ? PROXY_LETS_GO : PROXY_NO_VERDICT;
 }

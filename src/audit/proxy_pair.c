@@ -274,6 +274,8 @@ static bool has_something_to_say(const struct proxy_own_end *end)
 {
     const struct proxy_pair *pair = end->pair;
     bool is_first = side_of(end) == pair->first;
+    if (is_first && end->is_over) /* the proxy has ended it by itself, before anything was done */
+        return false;
     if (is_http(pair))
         return side_of(end) == PROXY_BACK &&
                (is_first || other_of(end)->fd >= 0 || leg_of(end)->heard == HEARD_NOTHING);

@@ -52,7 +52,7 @@ static void tell_of_silent(struct probe *probe, const struct audit_sight *sight,
     bool never_reads = audit_order_row(probe->crowd->settings->order)->never_reads;
     if (probe->connected_us == 0 || probe->connected_us >= before_us || probe->phase == PROBE_ENDED)
         return;
-    probe->was_met |= sight->server_seen && sight->server_state != STATE_SYN_RECV;
+    probe->was_met |= probe->bytes > 0 || (sight->server_seen && sight->server_state != STATE_SYN_RECV);
     if (never_reads && !probe->was_full && has_no_room(probe, sight, now_us))
         probe_note_full(probe);
     if (!probe->was_met || !sight_is_let_go(sight))

@@ -98,7 +98,7 @@ static int take_choice(const struct option_row *row, const char *text, int *targ
 
 static int take_custom(const struct option_row *row, const char *text, void *target)
 {
-    char why[256] = "";
+    char why[640] = "";
     int rc = row->parse(text, target, why, sizeof why);
     if (rc != 0)
         diag_error("--%s \"%s\": %s", row->name, text, why);

@@ -92,7 +92,8 @@ static bool suits(const struct audit_order_row *row, const struct audit_settings
 }
 
 /* Returns why the order cannot be played, for a list of all; NULL: it can. */
-static const char *lack_of(enum audit_order order, const struct audit_settings *settings)
+static const char *lack_of(enum audit_order order, const struct audit_settings *settings,
+                           bool has_every_right)
 {
     const struct audit_order_row *row = audit_order_row(order);
     if (!suits(row, settings))
@@ -105,7 +106,7 @@ static const char *lack_of(enum audit_order order, const struct audit_settings *
         return "needs --http or --send";
     if (row->sends_half && settings->request_length < 2)
         return "needs a request of two bytes or more";
-    if (row->act == ACT_DROP)
+    if (row->act == ACT_DROP && !has_every_right)
         return "needs the right to filter packets: --order vanish";
     if (row->act == ACT_CLOSE && settings->grace_ms >= settings->fin_timeout_ms)
         return "needs a --grace that is less than net.ipv4.tcp_fin_timeout";
@@ -119,11 +120,12 @@ static void leave_out(struct audit_order_list *list, int at, const char *why)
     list->count--;
 }
 
-static void leave_out_what_lacks(struct audit_order_list *list, const struct audit_settings *settings)
+static void leave_out_what_lacks(struct audit_order_list *list, const struct audit_settings *settings,
+                                 bool has_every_right)
 {
     for (int i = 0; i < list->count;)
-        if (lack_of(list->each[i], settings) != NULL)
-            leave_out(list, i, lack_of(list->each[i], settings));
+        if (lack_of(list->each[i], settings, has_every_right) != NULL)
+            leave_out(list, i, lack_of(list->each[i], settings, has_every_right));
         else
             i++;
 }
@@ -190,7 +192,7 @@ int audit_orders_check(struct audit_options *options)
     host_limits_read(&limits);
     options->settings.fin_timeout_ms = audit_is_unix(&options->settings) ? NEVER_MS : limits.fin_timeout_ms;
     if (list->is_all)
-        leave_out_what_lacks(list, &options->settings);
+        leave_out_what_lacks(list, &options->settings, options->isolation.wanted);
     for (int i = 0; i < list->count; i++) {
         int code = check_order(list->each[i], &options->settings);
         if (code != EXIT_AS_EXPECTED)
@@ -231,10 +233,9 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
 static void tell_failure(const struct audit_settings *settings, int rc)
 {
     if (rc == -ENOENT)
-        diag_error(
-            "--order \"%s\": nobody listens on port %u in this network namespace, and what a server "
-            "does after an RST only its own machine can tell: must be half-close, client-first or idle",
-            audit_order_names[settings->order], settings->port);
+        diag_error("--order \"%s\": %s is no address of this network namespace, and what a server does after "
+                   "an RST only its own machine can tell: must be half-close, client-first or idle",
+                   audit_order_names[settings->order], address_text(&settings->address).text);
     else
         diag_error("the audit could not be made: %s", strerror(-rc));
 }

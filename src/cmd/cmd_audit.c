@@ -51,7 +51,8 @@ static const struct option_row rows[] = {
      .preset = "half-close",
      .more =
          "What the client does to each connection: a name, several with commas between them, or all, which "
-         "leaves out what needs a right, or a request where none is given. Several are played one after the "
+         "leaves out what needs a right that --isolate would give, or a request where none is given. Several "
+         "are played one after the "
          "other on the same server; the summary is a table, and the exit status that of the worst.",
      .more_at = audit_order_means,
      .kind = OPTION_CUSTOM,

@@ -438,7 +438,8 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             report->settings->target);
     else if (lacks_reference(report))
         say_no_reference(verdict, report);
-    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN)
+    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN &&
+             result->by_class[CLASS_UNKNOWN] > 0)
         say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
                      "looked into: run this as root, or as the server's user.\n");
     else if (result->forgotten > 0)
@@ -449,6 +450,7 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
     else if (order_of(report)->keeps_open && result->by_class[CLASS_UNKNOWN] == result->count)
         say_no_fin(verdict, report);
     else if (audit_order_is_silent(order_of(report)) && result->count > 0 &&
+             (order_of(report)->never_reads || !result->server_is_here) &&
              result->by_class[CLASS_UNKNOWN] == result->count)
         say_unseen_silence(verdict, report);
     else if (audit_is_enough(result) && growth_is_open(&result->growth))

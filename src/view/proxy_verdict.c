@@ -244,6 +244,12 @@ static void say_lost(struct proxy_verdict *verdict, const struct proxy_report *r
 
 static void say_what_is_unseen(struct proxy_verdict *verdict, const struct proxy_result *result)
 {
+    if (result->unseen > 0 && result->ghost_sight == GHOSTS_SEEN)
+        say(verdict,
+            "The proxy's ends of %s connections were not in our tables: another process has them, elsewhere "
+            "(a "
+            "container?).\n",
+            grouped(result->unseen).text);
     if (result->ghost_sight == GHOSTS_NOT_OURS)
         say(verdict, "The descriptors of its processes may not be looked into: whether it keeps some of "
                      "connections that were reset is "

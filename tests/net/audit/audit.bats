@@ -50,14 +50,6 @@ in_another_namespace() {
   expect_in "$ERR" "Nobody listens on 127.0.0.1:9"
 }
 
-@test "--order abort is refused where nobody listens" {
-  in_fresh_namespace
-  code=0
-  "${launcher[@]}" "$STORM" audit 127.0.0.1:9 --order abort --quiet >"$OUT" 2>"$ERR" || code=$?
-  expect_code 2
-  expect_one_sentence
-}
-
 @test "IPv6, names, and IPv4 that is mapped into IPv6" {
   serve ignore-eof --address ::1
   audit_of "[::1]:$PORT" --conns 5 --grace 300ms

@@ -236,6 +236,15 @@ signal.signal(signal.SIGTERM, lambda *_: (print("asked to leave"), os._exit(0)))
   expect_no_server
 }
 
+@test "--run --isolate: all orders are all, those that need a right too" {
+  as_nobody
+  python 'serve(listen(), close)'
+  run_audit --isolate --order all -- "${program[@]}"
+  expect_code 1
+  grep -qE '^  vanish +0 +20 .*keeps them' "$OUT" || { show_output; return 1; }
+  expect_no_server
+}
+
 @test "--run: bad input is told before anything is started" {
   local word
   for word in "--run" "--until-ready 3s" "--isolate" "-- true" "--run --allow-remote -- true" "--run --"; do

@@ -141,12 +141,14 @@ serve_each(serve)'
 
 # ---- nobody there ----
 
+ORDERS=(half-close client-first abort idle never-close eof-with-request stall vanish short-request short-request-close
+  short-request-abort second-request late-request)
+
 @test "nobody listens: exit status 3 for every order, and that is what is said" {
   in_fresh_namespace
   local order line
   line=$(a_line)
-  for order in half-close client-first idle never-close eof-with-request stall vanish short-request short-request-close \
-    second-request late-request; do
+  for order in "${ORDERS[@]}"; do
     code=0
     "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --conns 3 --grace 100ms --send "$line" --order "$order" --quiet \
       >"$OUT" 2>"$ERR" || code=$?
@@ -160,8 +162,7 @@ serve_each(serve)'
   in_fresh_namespace net.ipv4.ip_local_port_range="$PORT $PORT"
   local order line
   line=$(a_line)
-  for order in half-close client-first idle never-close eof-with-request stall vanish short-request short-request-close \
-    second-request late-request; do
+  for order in "${ORDERS[@]}"; do
     code=0
     "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --conns 1 --grace 100ms --send "$line" --order "$order" --quiet \
       >"$OUT" 2>"$ERR" || code=$?

@@ -3,6 +3,7 @@
 # audit: clients that are there and hear nothing (stall, vanish), each with a server that fails under it and a clean twin.
 
 load ../storm
+load ../isolation
 load ../audit
 
 # serve_replies BYTES HANDLER: reads a request, writes a reply of so many bytes and goes on as the handler says: a body
@@ -139,4 +140,16 @@ serve_each(serve)'
   expect_one_sentence
   expect_in "$ERR" "--order vanish needs the right to filter packets"
   expect_in "$ERR" "--isolate and --run"
+}
+
+@test "vanish: with --isolate and --run an ordinary user may" {
+  command -v python3 >/dev/null || skip "no python3 to make a server with"
+  as_nobody
+  code=0
+  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --order vanish --conns 5 --grace 300ms --json "$JSON" --run --isolate -- \
+    python3 -c 'import socket, sys
+s = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=100); kept = []
+while True: kept.append(s.accept()[0])' "$PORT" >"$OUT" 2>"$ERR" 3>&- || code=$?
+  expect_code 1
+  expect_counts held=5 open=5
 }

@@ -170,6 +170,20 @@ serve_each(handler)'
   [[ $(grew kind):$(grew growth) == tcp_outgoing:goes_on ]]
 }
 
+@test "what cannot be told from a pool is no verdict" {
+  serve_proxy '
+count = [0]
+def handler(c):
+    o = b(); drain(c); c.close(); count[0] += 1
+    kept.append(o) if count[0] <= 20 or count[0] % 3 == 0 else o.close()
+serve_each(handler)'
+  audit --conns 20 --grace 300ms
+  expect_code 3
+  expect_in "$ERR" "whether what it holds more of than before is a leak is not known"
+  expect_in "$OUT" "a pool, or a leak on some paths, which more rounds tell (--repeat)"
+  jq -e '.outcome == "no_verdict" and .leaks == null and .stock.check_rounds == 2 and .stock.grew[0].growth == "undecided"' "$JSON"
+}
+
 @test "a proxy that is slow to close its backend passes" {
   serve_proxy '
 def handler(c):
@@ -180,7 +194,7 @@ serve_each(handler)'
   expect_in "$OUT" "those of the first connections are gone: slow, and no leak"
 }
 
-@test "ghosts of a grandchild behind another port, and MPTCP descriptors, are no ghosts of ours" {
+@test "MPTCP descriptors and ghosts of another port are no ghosts of ours" {
   serve_python '
 kept = []
 try: m = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262); m.bind(("127.0.0.1", 9001)); m.listen(9)
@@ -194,6 +208,50 @@ serve_each(handler)'
   audit --conns 8 --grace 300ms
   expect_code 0
   jq -e '.server.ghosts == 0' "$JSON"
+}
+
+@test "a server that listens with MPTCP: one that closes, and one that keeps descriptors of connections that were reset" {
+  local close
+  for close in 'c.close()' 'kept.append(c)'; do
+    serve_python '
+s.close(); kept = []
+try: s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+except OSError: print("none"); time.sleep(600)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", '"$PORT"')); s.listen(1024); print("MPTCP")
+serve_each(lambda c: (drain(c), '"$close"'))'
+    wait_until 10 grep -qE '^(none|MPTCP)' "$BATS_TEST_TMPDIR/server"
+    grep -q '^MPTCP' "$BATS_TEST_TMPDIR/server" || skip "this kernel has no MPTCP"
+    audit --conns 8 --grace 300ms --order abort
+    end_server
+    if [[ $close == c.close* ]]; then
+      expect_code 0
+    else
+      expect_growth other_socket 24
+      [[ $(grew protocol) == MPTCP ]]
+    fi
+  done
+}
+
+@test "ghosts that a grandchild keeps behind are found, with their owner" {
+  serve_python '
+import struct
+if os.fork() == 0:
+    if os.fork() == 0:
+        b = socket.create_server(("127.0.0.1", 9001)); kept = []
+        print("grandchild", os.getpid())
+        def handler(c):
+            o = socket.create_connection(("127.0.0.1", 9001)); kept.append(b.accept()[0])
+            o.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)); o.close()
+            drain(c); c.close()
+        serve_each(handler)
+    time.sleep(600)
+time.sleep(600)'
+  wait_until 10 grep -q '^grandchild' "$BATS_TEST_TMPDIR/server"
+  audit --conns 8 --grace 300ms
+  end_server
+  expect_growth ghost 24
+  [[ $(grew pid) == "$(awk '/^grandchild/ { print $2 }' "$BATS_TEST_TMPDIR/server")" ]]
 }
 
 @test "a look at the descriptors that fails is told, and is no verdict" {

@@ -409,7 +409,7 @@ static void a_silent_client_is_judged_by_the_end_of_the_server(void **state)
         {AUDIT_VANISH, true, false, true, STATE_FIN_WAIT1, 0, CLASS_CLOSED, GROUP_NONE},
         {AUDIT_VANISH, true, false, true, STATE_GONE, 0, CLASS_CLOSED, GROUP_NONE},
         {AUDIT_VANISH, true, false, true, STATE_ESTABLISHED, 0, CLASS_NEVER_ACCEPTED, GROUP_NO_OWNER},
-        {AUDIT_VANISH, false, false, true, STATE_GONE, 0, CLASS_TIMED_OUT, GROUP_NONE},
+        {AUDIT_VANISH, false, false, true, STATE_GONE, 0, CLASS_UNKNOWN, GROUP_NONE},
         {AUDIT_VANISH, false, false, true, STATE_SYN_RECV, 0, CLASS_TIMED_OUT, GROUP_NONE},
         {AUDIT_VANISH, false, false, false, STATE_GONE, 0, CLASS_UNKNOWN, GROUP_NONE},
         {AUDIT_STALL, true, true, true, STATE_ESTABLISHED, 7, CLASS_HELD, GROUP_STALLED},

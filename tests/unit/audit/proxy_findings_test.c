@@ -134,6 +134,15 @@ static void what_is_held_is_a_leak(void **state)
     }
 }
 
+static void a_client_without_a_backend_is_not_judged(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of_all();
+    bench->pairs[3].class = PAIR_NO_BACKEND;
+    see(&bench->front[3], STATE_CLOSE_WAIT, 7);
+    assert_int_equal(proxy_findings_take_held(bench->pairs, PROXY_CELLS, sights_of(bench), NULL), 0);
+}
+
 static void a_descriptor_of_nothing_is_known_by_its_inode(void **state)
 {
     (void)state;
@@ -187,6 +196,9 @@ static void too_little_is_no_verdict(void **state)
     bench->result.ghost_sight = GHOSTS_NOT_OURS;
     assert_int_equal(conclude(bench), PROXY_NO_VERDICT);
     bench = bench_of_all();
+    bench->pairs[7].leg[PROXY_BACK].was_seen = false;
+    assert_int_equal(conclude(bench), PROXY_NO_VERDICT);
+    bench = bench_of_all();
     bench->result.failure = "the moon was full";
     pair_of(bench, MANNER_CLOSE, MANNER_STAYS)->leg[PROXY_BACK].received = 0;
     assert_int_equal(conclude(bench), PROXY_NO_VERDICT);
@@ -213,6 +225,7 @@ int main(void)
         cmocka_unit_test(an_rst_takes_back_what_came_before),
         cmocka_unit_test(a_half_close_may_be_the_end_but_then_always),
         cmocka_unit_test(what_is_held_is_a_leak),
+        cmocka_unit_test(a_client_without_a_backend_is_not_judged),
         cmocka_unit_test(a_descriptor_of_nothing_is_known_by_its_inode),
         cmocka_unit_test(from_afar_our_own_end_tells),
         cmocka_unit_test(one_side_that_is_kept_is_a_leak_unless_it_can_be_used_again),
