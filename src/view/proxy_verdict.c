@@ -49,18 +49,29 @@ static struct passage passage_of(const struct proxy_result *result, enum proxy_s
     return passage;
 }
 
-/* "as FIN", "not at all", "as RST (3) or FIN (2)" */
-static void say_passage(struct proxy_verdict *verdict, const struct passage *passage)
+/* Over HTTP a backend replies to a client of whose end it has not heard, and a client is kept for another
+ * request.
+ */
+static const char *heard_words(enum proxy_heard heard, bool http, enum proxy_side ends)
 {
     static const char *const names[] = {
         [HEARD_NOTHING] = "not at all", [HEARD_FIN] = "as FIN", [HEARD_RST] = "as RST"};
+    if (heard != HEARD_NOTHING || !http)
+        return names[heard];
+    return ends == PROXY_FRONT ? "not before it replies" : "not at all (it is kept alive)";
+}
+
+/* "as FIN", "not at all", "as RST (3) or FIN (2)" */
+static void say_passage(struct proxy_verdict *verdict, const struct passage *passage, bool http,
+                        enum proxy_side ends)
+{
     bool is_first = true;
     if (passage->passed == 0)
         say(verdict, "(not tried)");
     for (int heard = HEARD_COUNT - 1; heard >= 0; heard--) {
         if (passage->heard[heard] == 0)
             continue;
-        say(verdict, "%s%s", is_first ? "" : " or ", names[heard]);
+        say(verdict, "%s%s", is_first ? "" : " or ", heard_words((enum proxy_heard)heard, http, ends));
         if (passage->heard[heard] < passage->passed)
             say(verdict, " (%s)", grouped(passage->heard[heard]).text);
         is_first = false;
@@ -77,7 +88,7 @@ static void say_passed_on(struct proxy_verdict *verdict, const struct proxy_repo
     for (int manner = MANNER_CLOSE; manner <= MANNER_ABORT; manner++) {
         struct passage passage = passage_of(report->result, ends, (enum proxy_manner)manner);
         say(verdict, "%s%s ", manner > MANNER_CLOSE ? ", " : "", acts[manner]);
-        say_passage(verdict, &passage);
+        say_passage(verdict, &passage, is_http(report), ends);
     }
     say(verdict, ".\n");
 }
