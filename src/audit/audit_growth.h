@@ -31,7 +31,8 @@ const char *stock_kind_name(enum stock_kind kind);
 
 enum {
     STOCK_PROTOCOL_SIZE = 14, /* "UNIX-STREAM" */
-    CHECK_ROUNDS = 2, /* rounds more that the audit plays by itself where something grew: see growth.h */
+    CHECK_ROUNDS =
+        4, /* rounds more, at most, that the audit plays by itself where something grew: see growth.h */
     GROWTH_ROUNDS_MAX = AUDIT_ROUNDS_MAX + CHECK_ROUNDS,
     GROWTH_ROWS_MAX = 32,
 };
@@ -42,7 +43,7 @@ enum growth_verdict {
     GROWTH_STOPS,     /* later connections added none: a pool, or something that is opened once */
     GROWTH_PASSES,    /* what earlier connections had left is gone: slow, and no leak */
     GROWTH_OF_OTHERS, /* other clients came meanwhile, half as many or more: it may be theirs */
-    GROWTH_GOES_ON    /* each round adds as many for its connections, and none of them goes: a leak */
+    GROWTH_GOES_ON,   /* each round adds as many for its connections, and none of them goes: a leak */
 };
 
 /* "goes_on". */

@@ -6,8 +6,9 @@
 #include <string.h>
 
 enum {
-    LEAST = 3,                       /* fewer are no growth: a log file, a worker's pipe */
-    LEAST_SHARE = 20,                /* likewise less than one in so many connections */
+    LEAST = 3,        /* fewer are no growth: a log file, a worker's pipe */
+    LEAST_SHARE = 20, /* likewise less than one in so many connections */
+    ROUNDS_TO_TELL = 2,
     CHECK_MIN = 20,                  /* connections of a check round, */
     CHECK_WANTED = 8,                /* or so many that this growth is to be expected of a leak; */
     AT_ONCE_MAX = 16,                /* at a time */
@@ -242,12 +243,16 @@ static bool passes(const struct audit_growth *found, const struct growth_row *ro
     return left * check_conns * 2 < added * conns;
 }
 
+/* With each of the last two check rounds. */
 static bool goes_on(const struct audit_growth *found, const struct growth_row *row)
 {
-    for (int i = found->rounds; i < found->rounds + found->check_rounds; i++)
+    int rounds = found->rounds + found->check_rounds;
+    if (found->check_rounds < ROUNDS_TO_TELL)
+        return false;
+    for (int i = rounds - ROUNDS_TO_TELL; i < rounds; i++)
         if (row->of_round[i] < LEAST || adds_at_most(found, row, i, 2))
             return false;
-    return found->check_rounds == CHECK_ROUNDS;
+    return true;
 }
 
 static enum growth_verdict verdict_of(const struct audit_growth *found, const struct growth_row *row)

@@ -2,8 +2,9 @@
  *
  * A pool grows too, and log files and worker's pipes are opened once: to grow is no leak. A leak goes on:
  * each round adds as many for its connections as the rounds before, and what they have left is still there at
- * the end. So where something grew with the last round, the audit plays two rounds more by itself, of few
- * connections at a time: a pool has idle entries for those. Only what grew with both is a leak.
+ * the end. So where something grew with the last round, the audit plays rounds more by itself, of few
+ * connections at a time: a pool has idle entries for those. What grew with two in a row is a leak; what did
+ * not with the last is none; in between another round is played, CHECK_ROUNDS in all.
  *
  * A server has other clients too. What is new and takes the place of what was there is no growth; and what
  * grew no more than the others' connections did is theirs, for all that is known. */

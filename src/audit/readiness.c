@@ -14,6 +14,7 @@
 
 enum {
     LOOK_EVERY_US = 15000,
+    LOOKS_TRIED = 3,          /* a dump may be interrupted, by the kernel's own account */
     SETTLED_US = 200000,      /* so long nothing has been started or opened */
     SETTLE_MOST_US = 3000000, /* who goes on for longer is audited as he is */
 };
@@ -29,6 +30,7 @@ struct waiting {
     int64_t began_us, listens_us, same_us; /* since when it listens; since when its sizes are the same */
     int64_t processes, descriptors;
     enum readiness outcome;
+    bool has_ended;
 };
 
 /* ---- who listens ---- */
@@ -54,7 +56,9 @@ enum readiness readiness_is_free(const struct readiness_wish *wish, struct readi
     struct server_processes processes;
     const struct witness_backend *witness = witness_choose(0, &found->error);
     for (int i = 0; witness != NULL && i < wish->address_count; i++) {
-        found->error = look_at(witness, wish, i, &look);
+        found->error = -EINTR;
+        for (int k = 0; k < LOOKS_TRIED && found->error == -EINTR; k++)
+            found->error = look_at(witness, wish, i, &look);
         if (found->error != 0)
             return READY_FAILED;
         if (look.listener_count == 0)
@@ -158,6 +162,7 @@ static bool has_settled(struct waiting *waiting, int64_t now_us)
 static void end(struct waiting *waiting, enum readiness outcome)
 {
     waiting->outcome = outcome;
+    waiting->has_ended = true; /* to break the loop means nothing before it turns */
     event_base_loopbreak(waiting->base);
 }
 
@@ -193,7 +198,10 @@ static void on_news(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct waiting *waiting = context;
     program_hear(waiting->program);
-    if (waiting->program->is_over)
+    waiting->found->error = -waiting->program->error;
+    if (waiting->program->error != 0)
+        end(waiting, READY_FAILED);
+    else if (waiting->program->is_over)
         end(waiting, READY_ENDED);
 }
 
@@ -239,7 +247,8 @@ enum readiness readiness_wait(struct program *program, const struct readiness_wi
     waiting.witness = witness_choose(0, &found->error);
     if (waiting.witness != NULL && make_events(&waiting)) {
         on_look(-1, 0, &waiting);
-        event_base_dispatch(waiting.base);
+        if (!waiting.has_ended)
+            event_base_dispatch(waiting.base);
     }
     free_events(&waiting);
     return waiting.outcome;

@@ -178,6 +178,7 @@ void audit_check_growth(struct audit *audit)
     if (audit_is_called_off(audit) || !growth_is_open(growth) || conns == 0 || has_clients(audit->result))
         return;
     audit->at_once = growth_check_at_once(growth);
-    for (int i = 0; i < CHECK_ROUNDS && play_check_round(audit, conns); i++)
-        continue;
+    for (int i = 0; i < CHECK_ROUNDS && growth_is_open(growth); i++)
+        if (!play_check_round(audit, conns))
+            return;
 }

@@ -80,6 +80,12 @@ static int tell_late(const struct audit_options *options, const struct readiness
     return EXIT_MACHINE;
 }
 
+static int tell_unread(const struct audit_options *options, const struct readiness_found *found)
+{
+    diag_error("--run: who listens on %s cannot be read: %s", options->target, strerror(-found->error));
+    return EXIT_MACHINE;
+}
+
 static int wait_until_ready(struct audit_options *options, struct program *program,
                             const struct readiness_wish *wish)
 {
@@ -105,8 +111,7 @@ static int wait_until_ready(struct audit_options *options, struct program *progr
     case READY_FAILED:
         break;
     }
-    diag_error("--run: who listens on %s cannot be read: %s", options->target, strerror(-found.error));
-    return EXIT_MACHINE;
+    return tell_unread(options, &found);
 }
 
 int audit_program_start(struct audit_options *options, struct program *program)
@@ -124,8 +129,11 @@ int audit_program_start(struct audit_options *options, struct program *program)
     struct readiness_found found = {.listener = 0};
     if (!options->runs)
         return EXIT_AS_EXPECTED;
-    if (readiness_is_free(&wish, &found) == READY_TAKEN)
+    enum readiness before = readiness_is_free(&wish, &found);
+    if (before == READY_TAKEN)
         return tell_taken(options, &found, "already: it is not what --run would start");
+    if (before != READY)
+        return tell_unread(options, &found);
     int rc = program_start(program, options->program, &place);
     if (rc != 0 && program->is_refused)
         return tell_refused(options->program[0], rc);

@@ -55,9 +55,9 @@ static struct birth wait_for_birth(int birth)
 
 static void collect(struct program *program)
 {
+    close(program->stream); /* a keeper that is there ends all of them at once, and itself */
     while (waitpid(program->keeper, NULL, 0) < 0 && errno == EINTR)
         continue;
-    close(program->stream);
     program->keeper = 0;
     program->stream = -1;
 }
@@ -110,13 +110,15 @@ int program_start(struct program *program, char *const words[], const struct pro
 void program_hear(struct program *program)
 {
     struct keeper_news news;
-    while (program->stream >= 0 && !program->is_over) {
+    while (program->stream >= 0 && !program->is_over && program->error == 0) {
         ssize_t length = recv(program->stream, &news, sizeof news, MSG_DONTWAIT);
         if (length < 0 && errno == EINTR)
             continue;
         if (length < 0 && errno == EAGAIN)
             return;
-        if (length < (ssize_t)sizeof news) {
+        if (length < 0 && errno != ECONNRESET) {
+            program->error = errno;
+        } else if (length < (ssize_t)sizeof news) {
             program->is_over = true;
         } else if (news.was_killed) {
             program->was_killed = true;
@@ -143,15 +145,17 @@ int program_stop(struct program *program, int64_t patience_ms)
         return 0;
     program_hear(program);
     program->is_stopping = true;
-    send(program->stream, &order, sizeof order, MSG_NOSIGNAL);
-    while (!program->is_over && monotonic_us() < until_us) {
+    if (!program->is_over && send(program->stream, &order, sizeof order, MSG_NOSIGNAL) < 0 && errno != EPIPE)
+        program->error = errno;
+    while (!program->is_over && program->error == 0 && monotonic_us() < until_us) {
         wait_for_news(program, until_us);
         program_hear(program);
     }
-    if (!program->is_over)
+    bool cannot_end = !program->is_over && program->error == 0;
+    if (cannot_end)
         kill(program->keeper, SIGKILL);
     collect(program);
-    return program->is_over ? 0 : -EBUSY;
+    return cannot_end ? -EBUSY : 0;
 }
 
 struct program_end program_end_text(const struct program *program)

@@ -24,6 +24,7 @@ struct program {
     bool is_stopping; /* program_stop has been called: from then on its end says nothing */
     bool was_killed;  /* it has not left at SIGTERM */
     int wait_status;
+    int error; /* errno: what the keeper tells cannot be heard any more, and nothing is known; 0 */
     char last_line[PROGRAM_LINE_SIZE]; /* that it wrote before it ended, printable; "": none */
 };
 

@@ -101,8 +101,9 @@ void audit_say_growth(char *text, size_t size, const struct audit_growth *growth
         text_add(text, size, "%d other kinds of descriptors grew too (see --json).\n",
                  growth->count - SENTENCES_MAX);
     if (growth->check_rounds > 0)
-        text_add(text, size, "To tell, %d rounds more were played, of %s connections, a few at a time.\n",
-                 growth->check_rounds, grouped(growth->conns[growth->rounds]).text);
+        text_add(text, size, "To tell, %d %s played, of %s connections, a few at a time.\n",
+                 growth->check_rounds, growth->check_rounds == 1 ? "round more was" : "rounds more were",
+                 grouped(growth->conns[growth->rounds]).text);
 }
 
 /* ---- JSON ---- */

@@ -192,8 +192,9 @@ static void say_others(struct audit_verdict *verdict, const struct audit_report 
         say(verdict, "%s connections failed on this machine, which says nothing of the server.\n",
             grouped(failed).text);
     if (result->before_act > 0 && !order_of(report)->asks_again && !order_of(report)->asks_late)
-        say(verdict, "%s of %s connections ended before the client did anything.\n",
-            grouped(result->before_act).text, grouped(result->count).text);
+        say(verdict, "%s of %s connections ended before the client did %s.\n",
+            grouped(result->before_act).text, grouped(result->count).text,
+            report->settings->request != NULL ? "more than ask" : "anything");
 }
 
 static double seconds(int64_t us)

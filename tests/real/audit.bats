@@ -22,12 +22,13 @@ load servers
 @test "nginx with keepalive_timeout 1s closes idle clients after a request" {
   need nginx nginx-light
   port=$(free_port)
-  write_nginx_config "keepalive_timeout 1s; client_header_timeout 1s;"
+  write_nginx_config "keepalive_timeout 1s; client_header_timeout 1s; send_timeout 1s;"
   serve "nginx, keepalive_timeout 1s" "$(nginx_version)" nginx -c "$dir/nginx.conf"
   closes idle -- --http /hello
   jq -e '.close_s.p50 > 0.5 and .close_s.p50 < 1.5' "$JSON"
   closes idle -- --grace 3s
   closes never-close -- --http /hello
+  closes stall -- --grace 4s --http /big
   meets_late_requests --http /hello
 }
 

@@ -245,6 +245,23 @@ signal.signal(signal.SIGTERM, lambda *_: (print("asked to leave"), os._exit(0)))
   expect_no_server
 }
 
+@test "--run: tables that cannot be read are exit code 3, and nothing is left" {
+  local call after
+  while read -r call after; do
+    python 'serve(listen(), close)'
+    launcher=(env FAIL_CALL="$call" FAIL_ERRNO=ENOMEM FAIL_IN=audit FAIL_AFTER="$after" LD_PRELOAD="$FAIL_CALL_SO")
+    code=0
+    "${launcher[@]}" "$STORM" audit "unix:$BATS_TEST_TMPDIR/mark.sock" --run -- "${program[@]}" >"$OUT" 2>"$ERR" || code=$?
+    expect_code 3
+    expect_in "$ERR" "cannot be read: Cannot allocate memory"
+    expect_no_server
+  done <<'CALLS'
+socket 0
+socket 2
+socket 6
+CALLS
+}
+
 @test "--run: bad input is told before anything is started" {
   local word
   for word in "--run" "--until-ready 3s" "--isolate" "-- true" "--run --allow-remote -- true" "--run --"; do

@@ -181,7 +181,7 @@ serve_each(handler)'
   expect_code 3
   expect_in "$ERR" "whether what it holds more of than before is a leak is not known"
   expect_in "$OUT" "a pool, or a leak on some paths, which more rounds tell (--repeat)"
-  jq -e '.outcome == "no_verdict" and .leaks == null and .stock.check_rounds == 2 and .stock.grew[0].growth == "undecided"' "$JSON"
+  jq -e '.outcome == "no_verdict" and .leaks == null and .stock.check_rounds == 4 and .stock.grew[0].growth == "undecided"' "$JSON"
 }
 
 @test "a proxy that is slow to close its backend passes" {

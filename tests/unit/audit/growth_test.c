@@ -98,6 +98,18 @@ static void a_pool_stops_however_large_it_is(void **state)
     assert_int_equal(verdict_after(as_large_as_the_round, 3, 2), GROWTH_STOPS);
 }
 
+/* Several processes may have a pool each, and one of them is yet to fill. */
+static void what_is_neither_takes_another_round(void **state)
+{
+    (void)state;
+    static const struct round rounds[] = {
+        {100, 1, 111}, {20, 1, 131}, {20, 1, 138}, {20, 1, 158}, {20, 1, 178}};
+    assert_int_equal(verdict_after(rounds, 2, 1), GROWTH_UNDECIDED);
+    assert_int_equal(verdict_after(rounds, 3, 2), GROWTH_UNDECIDED);
+    assert_int_equal(verdict_after(rounds, 4, 3), GROWTH_UNDECIDED);
+    assert_int_equal(verdict_after(rounds, 5, 4), GROWTH_GOES_ON);
+}
+
 static void one_round_does_not_tell(void **state)
 {
     (void)state;
@@ -220,6 +232,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_goes_on_in_both_check_rounds_is_a_leak),
         cmocka_unit_test(a_pool_stops_however_large_it_is),
+        cmocka_unit_test(what_is_neither_takes_another_round),
         cmocka_unit_test(one_round_does_not_tell),
         cmocka_unit_test(what_is_gone_at_the_end_was_slow),
         cmocka_unit_test(what_takes_the_place_of_others_is_no_growth),
