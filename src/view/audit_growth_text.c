@@ -71,8 +71,8 @@ static const char *meaning_of(const struct growth_row *row, bool holds_front)
 {
     static const char *const meanings[] = {
         [GROWTH_UNDECIDED] = ": a pool, or a leak on some paths, which more rounds tell (--repeat)",
-        [GROWTH_STOPS] = ", and later connections added none: a pool or something that is opened once, and "
-                         "no leak",
+        [GROWTH_STOPS] = (", and later connections added none: a pool or something that is opened once, and "
+                          "no leak"),
         [GROWTH_PASSES] = ", but those of the first connections are gone: slow, and no leak",
         [GROWTH_OF_OTHERS] = "; but other clients came meanwhile, whose they may be",
         [GROWTH_GOES_ON] = "; each round added its share, and none of them is gone",
