@@ -5,6 +5,7 @@
 #include "audit/owners.h"
 #include "audit/reference.h"
 #include "audit/tables_tell.h"
+#include "audit/unix_side.h"
 #include "base/clock.h"
 #include "kernel/process.h"
 
@@ -84,7 +85,8 @@ static bool is_worth_a_look(struct audit *audit)
 {
     const int64_t *in_phase = audit_crowd(audit)->in_phase;
     bool is_silent = audit_order_is_silent(audit_order_row(audit->settings->order));
-    return in_phase[PROBE_ACTED] > 0 || (is_silent && in_phase[PROBE_TALKING] > 0);
+    bool pairs = audit_is_unix(audit->settings); /* the ends, before one of them is closed */
+    return in_phase[PROBE_ACTED] > 0 || ((is_silent || pairs) && in_phase[PROBE_TALKING] > 0);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -93,7 +95,10 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct audit *audit = context;
     int64_t before_us = monotonic_us();
-    if (is_worth_a_look(audit) && take_look(audit) == 0)
+    bool has_looked = is_worth_a_look(audit) && take_look(audit) == 0;
+    if (has_looked && audit_is_unix(audit->settings))
+        unix_side_note_peers(audit->probes, audit->started, &audit->look);
+    if (has_looked)
         for (int64_t i = 0, now_us = monotonic_us(); i < audit->started; i++)
             tables_tell(&audit->probes[i], &audit->look.sights[i], before_us, now_us);
     int64_t pause_us = (LOOK_SHARE - 1) * audit->look_took_us;

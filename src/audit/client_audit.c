@@ -309,9 +309,11 @@ static void on_program(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct client_audit *audit = context;
     program_hear(audit->program);
-    if (!audit->program->is_over)
+    if (!audit->program->is_over && audit->program->error == 0)
         return;
     event_del(audit->heard);
+    if (audit->program->error != 0)
+        fail(audit, "what becomes of the program cannot be heard", audit->program->error);
     event_base_loopbreak(audit->base);
 }
 

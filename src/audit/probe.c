@@ -130,7 +130,7 @@ bool probe_is_forgotten(const struct probe *probe, const struct audit_settings *
  */
 static bool note_server_end(struct probe *probe)
 {
-    if (!audit_is_unix(settings_of(probe)) || !order_of(probe)->tables_tell)
+    if (!audit_is_unix(settings_of(probe)) || !order_of(probe)->tables_tell || probe->server_inode != 0)
         return true;
     int rc = unix_diag_peer(probe->inode, &probe->server_inode);
     if (rc != 0)

@@ -166,12 +166,32 @@ static void pair_strays(struct unix_look *unix_look, int64_t count)
     }
 }
 
-/* A dump can miss one where others come and go: what seems to be gone is asked for by itself. */
-static bool was_missed(const struct probe *probe)
+static bool has_left(const struct probe *probe)
 {
-    uint64_t peer;
-    return probe->end == END_NONE && probe->server_inode != 0 &&
-           unix_diag_peer(probe->server_inode, &peer) != -ENOENT;
+    return probe->acted_us > 0 && probe->fd < 0;
+}
+
+/* A dump can miss one where others come and go: what seems to be gone is looked for in a second one. */
+static bool seems_gone(const struct probe *probe, const struct audit_sight *sight)
+{
+    return has_left(probe) && probe->end == END_NONE && probe->server_inode != 0 && !sight->server_seen;
+}
+
+static int note_missed(void *context, const struct unix_entry *entry)
+{
+    struct unix_look *unix_look = context;
+    int64_t i = probe_of(&unix_look->servers, entry->inode);
+    if (i >= 0 && seems_gone(&unix_look->probes[i], &unix_look->look->sights[i]))
+        note_server_end(&unix_look->look->sights[i], state_of(entry), entry->inode, entry->unread);
+    return 0;
+}
+
+static int look_for_missed(struct unix_look *unix_look, const struct unix_place *place, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (seems_gone(&unix_look->probes[i], &unix_look->look->sights[i]))
+            return unix_diag_each(place, note_missed, unix_look);
+    return 0;
 }
 
 /* Our own end, as that of TCP: one that is closed is in no table, but the server's end is or is not. */
@@ -180,11 +200,8 @@ static void note_own_ends(const struct unix_look *unix_look, int64_t count)
     for (int64_t i = 0; i < count; i++) {
         const struct probe *probe = &unix_look->probes[i];
         struct audit_sight *sight = &unix_look->look->sights[i];
-        bool has_left = probe->acted_us > 0 && probe->fd < 0;
-        if (has_left && !sight->server_seen && was_missed(probe))
-            note_server_end(sight, STATE_CLOSE_WAIT, probe->server_inode, 0);
-        sight->own_seen |= has_left;
-        sight->own_state = !has_left            ? sight->server_seen ? STATE_ESTABLISHED : STATE_CLOSE_WAIT
+        sight->own_seen |= has_left(probe);
+        sight->own_state = !has_left(probe)     ? sight->server_seen ? STATE_ESTABLISHED : STATE_CLOSE_WAIT
                            : sight->server_seen ? STATE_FIN_WAIT2
                                                 : STATE_TIME_WAIT;
     }
@@ -215,6 +232,8 @@ int unix_side_look(const struct audit_settings *settings, const struct probe *pr
         look->orphans_before = unix_look.orphans;
     }
     if (rc == 0)
+        rc = look_for_missed(&unix_look, &settings->unix_place, count);
+    if (rc == 0)
         pair_strays(&unix_look, count);
     if (rc == 0)
         note_own_ends(&unix_look, count);
@@ -222,6 +241,13 @@ int unix_side_look(const struct audit_settings *settings, const struct probe *pr
     free_map(&unix_look.servers);
     free(unix_look.strays);
     return rc;
+}
+
+void unix_side_note_peers(struct probe *probes, int64_t count, const struct audit_look *look)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (probes[i].fd >= 0 && look->sights[i].inode != 0)
+            probes[i].server_inode = look->sights[i].inode;
 }
 
 /* ---- in the stock ---- */

@@ -11,6 +11,9 @@
 int unix_side_look(const struct audit_settings *settings, const struct probe *probes, int64_t count,
                    struct audit_look *look);
 
+/* After a look: the server's ends of the clients that are open, for when they are not. */
+void unix_side_note_peers(struct probe *probes, int64_t count, const struct audit_look *look);
+
 /* In the stock of the server's processes: its ends of connections to the place are looked for by their own
  * (is_front), and those whose client has gone, as far as the probes tell, are ghosts. Returns as
  * unix_diag_each(). */
