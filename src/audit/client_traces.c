@@ -1,5 +1,6 @@
 #include "audit/client_traces.h"
 
+#include "base/clock.h"
 #include "kernel/process.h"
 #include "kernel/socket_owner.h"
 
@@ -7,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { LOOK_SHARE = 20 }; /* one part of so many of the time */
 
 struct audit_sight client_sight_of(const struct link_sight *sight)
 {
@@ -39,15 +42,30 @@ static int read_one(void *context, pid_t pid)
     return search->missing == 0;
 }
 
-/* Those of a command are soon found; to look into every process of a machine takes a while. */
+/* To look into every process of a machine takes a while. Where the client is a command of ours it is seldom
+ * another process, and one that has closed already is found nowhere. */
+static bool may_look_everywhere(const struct client_traces *traces, int64_t now_us)
+{
+    return traces->ancestor == 0 || now_us - traces->looked_us > LOOK_SHARE * traces->look_took_us;
+}
+
+static int look_everywhere(struct client_traces *traces, struct owner_search *search)
+{
+    int64_t before_us = monotonic_us();
+    int rc = socket_owners_read_others(search->owners, traces->owners, traces->owner_count);
+    traces->looked_us = monotonic_us();
+    traces->look_took_us = traces->looked_us - before_us;
+    return rc;
+}
+
 static int search_owners(struct client_traces *traces, struct owner_search *search)
 {
     for (int i = 0; i < traces->owner_count && search->missing > 0; i++)
         read_one(search, traces->owners[i]);
     if (search->missing > 0 && traces->ancestor != 0)
         process_each_descendant(traces->ancestor, read_one, search);
-    return search->missing > 0
-               ? socket_owners_read_others(search->owners, traces->owners, traces->owner_count)
+    return search->missing > 0 && may_look_everywhere(traces, monotonic_us())
+               ? look_everywhere(traces, search)
                : 0;
 }
 

@@ -26,8 +26,9 @@ struct client_traces {
     struct client_trace *each; /* the caller's: one for each connection */
     pid_t owners[CLIENT_OWNERS_MAX];
     int owner_count;
-    pid_t ancestor; /* of the processes that are looked into first; 0: none */
-    bool is_hidden; /* some may not be looked into */
+    pid_t ancestor;                  /* of the processes that are looked into first; 0: none */
+    int64_t looked_us, look_took_us; /* the last look into all processes: its end, how long it took */
+    bool is_hidden;                  /* some may not be looked into */
 };
 
 /* New inodes of these sights, and their owners. Returns 0 or a negative errno. */
