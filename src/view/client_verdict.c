@@ -29,8 +29,8 @@ static const char *const groups[] = {
     [GROUP_GHOST] = "descriptors of connections that have left every table: no count of states shows them",
     [GROUP_OPEN] = "its ends are ESTABLISHED",
     [GROUP_SHUT_DOWN] =
-        "its ends are in FIN_WAIT2 and keep their descriptors (shutdown() without close()): no timer "
-        "ends that",
+        ("its ends are in FIN_WAIT2 and keep their descriptors (shutdown() without close()): no timer "
+         "ends that"),
 };
 
 /* Connections of the group that are in SYN_SENT. */
