@@ -383,21 +383,21 @@ bool accepted_ones_match(const struct evidence *evidence)
 
 bool most_leak(const struct evidence *evidence)
 {
-    const struct leak_share *share = &evidence->share;
+    const struct lingering_share *share = &evidence->share;
     return share->all >= SHARE_LEAST && share->lingering >= MOST_LEAK * share->all;
 }
 
 bool few_leak(const struct evidence *evidence)
 {
-    const struct leak_share *share = &evidence->share;
+    const struct lingering_share *share = &evidence->share;
     return share->all >= SHARE_LEAST && share->high < MOST_LEAK;
 }
 
 /* Only what began in the window counts on both sides, so that neither old leaks nor connections that were
  * kept open for long distort it. */
-struct leak_share leak_share_of(const struct facts *facts, int64_t grace_ms, int listener)
+struct lingering_share lingering_share_of(const struct facts *facts, int64_t grace_ms, int listener)
 {
-    struct leak_share share = {0};
+    struct lingering_share share = {0};
     if (facts->window_ms <= 0)
         return share;
     for (int i = 0; i < facts->socket_count; i++) {
@@ -483,6 +483,6 @@ int evidence_of(const struct facts *facts, const struct groups *groups, const st
 {
     *evidence = (struct evidence){.facts = facts, .groups = groups, .group = group};
     find_culprit(evidence);
-    evidence->share = leak_share_of(facts, grace_ms, group->listener);
+    evidence->share = lingering_share_of(facts, grace_ms, group->listener);
     return something_is_unread(evidence) ? match_threads(evidence) : 0;
 }

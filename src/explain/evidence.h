@@ -8,7 +8,7 @@
 #include "explain/loop.h"
 
 /* How many of a listener's connections linger, of those whose end a window has seen. */
-struct leak_share {
+struct lingering_share {
     int lingering, all;
     double low, high; /* 95 % (Wilson) */
 };
@@ -17,18 +17,18 @@ struct evidence {
     const struct facts *facts;
     const struct groups *groups;
     const struct group *group;
-    struct loop_culprit culprit; /* of its holders, or of those that could accept; thread -1: none */
-    int culprit_count;           /* threads like it, that wait outside */
-    struct leak_share share;     /* all 0: there was no window */
-    int matched_threads;         /* asleep since the sockets' last data, one each */
-    bool matched_outside;        /* most of them wait for another server, not for a lock */
+    struct loop_culprit culprit;  /* of its holders, or of those that could accept; thread -1: none */
+    int culprit_count;            /* threads like it, that wait outside */
+    struct lingering_share share; /* all 0: there was no window */
+    int matched_threads;          /* asleep since the sockets' last data, one each */
+    bool matched_outside;         /* most of them wait for another server, not for a lock */
 };
 
 /* Collects what takes a search. Returns 0 or -ENOMEM. */
 int evidence_of(const struct facts *facts, const struct groups *groups, const struct group *group,
                 int64_t grace_ms, struct evidence *evidence);
 
-struct leak_share leak_share_of(const struct facts *facts, int64_t grace_ms, int listener);
+struct lingering_share lingering_share_of(const struct facts *facts, int64_t grace_ms, int listener);
 
 typedef bool question(const struct evidence *evidence);
 

@@ -18,11 +18,11 @@ struct finding {
     const struct rule *rule;
     enum certainty certainty; /* the rule's, or less where it is not sure which thread it is */
     struct life life;
-    int thread;              /* that the sentences name; -1 */
-    struct leak_share share; /* all 0: there was no window */
-    struct words heading;    /* what they are; "" without a group */
-    struct words verdict;    /* why they linger */
-    struct words act;        /* what to do about it */
+    int thread;                   /* that the sentences name; -1 */
+    struct lingering_share share; /* all 0: there was no window */
+    struct words heading;         /* what they are; "" without a group */
+    struct words verdict;         /* why they linger */
+    struct words act;             /* what to do about it */
 };
 
 struct explanation {

@@ -48,8 +48,9 @@ struct forecast forecast_of_ages(double *ages_ms, int count, double grace_ms)
     if (span_ms <= 0)
         return forecast;
     double gap_ms = (ages_ms[count - 1] - ages_ms[0]) / (count - 1);
-    set_rate(&forecast, count, fano_of(ages_ms, count, grace_ms, span_ms), span_ms);
-    if (youngest_ms > fmax(STOPPED_MS, STOPPED_GAPS * gap_ms)) {
+    double clump = fano_of(ages_ms, count, grace_ms, span_ms); /* so many come at a time */
+    set_rate(&forecast, count, clump, span_ms);
+    if (youngest_ms > fmax(STOPPED_MS, STOPPED_GAPS * gap_ms * clump)) {
         forecast.kind = FORECAST_STOPPED;
         return forecast;
     }

@@ -93,9 +93,7 @@ static const struct rule rules[] = {
     {.name = "hidden",
      .when = {is_hidden},
      .certainty = CERTAIN_NOT,
-     .words =
-         "They have an owner, which none of the processes that may be looked into is ({refused}): it belongs "
-         "to another user or is in another namespace of processes.",
+     .words = "They have an owner that was not found: {refused}, or it is in another namespace of processes.",
      .act = "run it as root"},
 
     /* ---- what is in the way before anything is read ---- */
@@ -157,8 +155,8 @@ static const struct rule rules[] = {
     {.name = "handler-blocked",
      .when = {something_is_unread, threads_match_outside},
      .certainty = CERTAIN_SHOWN,
-     .words = "Each has a handler that is blocked: {matched} have been asleep since the sockets' last data; "
-              "{thread}.",
+     .words = "Each has a handler that is blocked: {matched} have been asleep since the sockets' last "
+              "data.{outside}",
      .causes = {"bounded-pool"},
      .act = "a time-out on that call",
      .needs_dump = true},

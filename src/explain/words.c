@@ -133,8 +133,8 @@ static void add_queue(struct words *words, const struct evidence *evidence)
 static void add_reading(struct words *words, const struct group *group, const struct life *life)
 {
     static const char *const names[READING_COUNT] = {
-        [READING_ALL] = "all read, EOF too",
-        [READING_PERHAPS] = "all read, EOF perhaps",
+        [READING_ALL] = "EOF read",
+        [READING_PERHAPS] = "nothing unread, EOF perhaps not seen",
         [READING_PART] = "request read, the rest and EOF unread",
         [READING_NOTHING] = "never read",
         [READING_UNKNOWN] = "something is unread",
@@ -348,7 +348,12 @@ static void add_fin(struct words *words, const struct evidence *evidence)
 
 static void add_refused(struct words *words, const struct evidence *evidence)
 {
-    ADD(words, "%d may not", evidence->facts->refused);
+    int refused = evidence->facts->refused;
+    if (refused > 0)
+        ADD(words, "%s process%s may not be looked into by this user", grouped(refused).text,
+            refused == 1 ? "" : "es");
+    else
+        ADD(words, "it ended meanwhile");
 }
 
 static const struct {
