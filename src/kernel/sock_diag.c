@@ -109,6 +109,7 @@ static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *co
         .ends_in_ms = body->idiag_timer == TIMER_TIME_WAIT ? (int64_t)body->idiag_expires : -1,
         .inode = body->idiag_inode,
         .unread = body->idiag_rqueue,
+        .unsent = state == STATE_LISTEN ? 0 : body->idiag_wqueue,
         .heard_ms = -1,
         .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
     };
