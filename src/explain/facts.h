@@ -91,7 +91,7 @@ enum fact_way { WAY_UNKNOWN, WAY_ACCEPTED, WAY_OUTGOING };
 
 struct fact_socket {
     uint64_t cookie;
-    uint64_t inode; /* 0: none */
+    uint64_t inode;       /* 0: none */
     enum tcp_state state; /* STATE_CLOSE: a ghost: it is in no table, its descriptor told of it */
     enum fact_way way; /* accepted: its local port is that of a listener here, which need not be open now */
     int listener;      /* -1: outgoing, or its listener is gone */
@@ -229,8 +229,9 @@ struct facts {
 
     /* Of a window; with one look window_ms is 0. Sockets are those at its end. */
     int64_t window_ms;
-    struct fact_socket *ended; /* those that ended meanwhile, as the kernel told; state: the last one
-                                 seen; age and fin count until this look as well, the last_..._ms are the event's */
+    struct fact_socket
+        *ended; /* those that ended meanwhile, as the kernel told; state: the last one
+                  seen; age and fin count until this look as well, the last_..._ms are the event's */
     int ended_count;
     int64_t opened;          /* connections of the listeners that began in the window and were seen, or told
                                 to have ended; -1 */
