@@ -53,10 +53,11 @@ static bool take_rest(const char *p, struct socket_entry *entry)
     unsigned timer;
     unsigned long when;
     char blank;
-    if (sscanf(p, " %*8x:%8" SCNx32 " %2x:%8lx %*8x %*u %*d %" SCNu64 "%c", &entry->unread, &timer, &when,
-               &entry->inode, &blank) != 5 ||
+    if (sscanf(p, " %8" SCNx32 ":%8" SCNx32 " %2x:%8lx %*8x %*u %*d %" SCNu64 "%c", &entry->unsent,
+               &entry->unread, &timer, &when, &entry->inode, &blank) != 6 ||
         blank != ' ')
         return false;
+    entry->unsent = entry->state == STATE_LISTEN ? 0 : entry->unsent;
     entry->ends_in_ms = timer == 3 ? (int64_t)when * 1000 / sysconf(_SC_CLK_TCK) : -1;
     return true;
 }

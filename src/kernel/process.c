@@ -1,9 +1,8 @@
 #include "kernel/process.h"
 
 #include "base/printable.h"
+#include "kernel/descriptors.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -85,11 +84,10 @@ int process_shares_network(pid_t pid)
     return its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ? 0 : -EXDEV;
 }
 
-struct process_command process_command(pid_t pid)
+static struct process_command command_in(const char *path)
 {
     struct process_command command = {{0}};
-    char path[32], text[64];
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    char text[64];
     if (read_text(path, text, sizeof text) != 0)
         return command;
     size_t length = strlen(text);
@@ -99,43 +97,36 @@ struct process_command process_command(pid_t pid)
     return command;
 }
 
-/* The socket that a descriptor in an open /proc/PID/fd is, by its inode: *inode is 0 when it is none, or was
- * closed meanwhile. */
-static int inode_of(int directory, const char *name, uint64_t *inode)
+struct process_command process_command(pid_t pid)
 {
-    static const char prefix[] = "socket:[";
-    char target[48];
-    *inode = 0;
-    ssize_t length = readlinkat(directory, name, target, sizeof target - 1);
-    if (length < 0)
-        return errno == ENOENT ? 0 : process_error(errno);
-    target[length] = '\0';
-    if (strncmp(target, prefix, sizeof prefix - 1) == 0)
-        *inode = strtoull(target + sizeof prefix - 1, NULL, 10);
-    return 0;
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    return command_in(path);
+}
+
+struct process_command thread_command(pid_t pid, pid_t tid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+    return command_in(path);
+}
+
+struct socket_reading {
+    on_process_socket *on_socket;
+    void *context;
+};
+
+static int pass_on_socket(void *context, const struct descriptor *descriptor)
+{
+    const struct socket_reading *reading = context;
+    bool is_socket = descriptor->kind == DESCRIPTOR_SOCKET && descriptor->inode != 0;
+    return is_socket ? reading->on_socket(reading->context, descriptor->fd, descriptor->inode) : 0;
 }
 
 int process_each_socket(pid_t pid, on_process_socket *on_socket, void *context)
 {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *directory = opendir(path);
-    if (directory == NULL)
-        return process_error(errno);
-    const struct dirent *entry;
-    int rc = 0;
-    while (rc == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
-        uint64_t inode;
-        if (!isdigit((unsigned char)entry->d_name[0]))
-            continue;
-        rc = inode_of(dirfd(directory), entry->d_name, &inode);
-        if (rc == 0 && inode != 0)
-            rc = on_socket(context, (int)strtol(entry->d_name, NULL, 10), inode);
-    }
-    if (rc == 0 && entry == NULL && errno != 0)
-        rc = process_error(errno); /* it ended while it was read */
-    closedir(directory);
-    return rc;
+    struct socket_reading reading = {on_socket, context};
+    return descriptors_each(pid, pass_on_socket, &reading);
 }
 
 bool pid_is_among(pid_t pid, const pid_t *pids, int count)

@@ -2,17 +2,19 @@
 
 #include "base/array.h"
 #include "base/number_set.h"
-#include "kernel/address.h"
+#include "kernel/descriptors.h"
 #include "kernel/process.h"
 
 #include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 /* A descriptor that is a socket. */
@@ -105,33 +107,38 @@ static int read_tables(pid_t pid, struct number_set *listed)
 /* 1, or 0 when it is another protocol or is closed by now, or a negative errno. */
 static int is_tcp(const struct holding *holding)
 {
-    char path[64], name[32] = "";
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)holding->pid, holding->fd);
-    ssize_t length = getxattr(path, "system.sockprotoname", name, sizeof name - 1);
-    if (length < 0)
-        return errno == ENOENT || errno == ESRCH || errno == ERANGE ? 0 : -errno;
-    return strcmp(name, "TCP") == 0 || strcmp(name, "TCPv6") == 0;
+    struct socket_protocol protocol;
+    int rc = descriptor_protocol(holding->pid, holding->fd, &protocol);
+    return rc <= 0 ? rc : strcmp(protocol.name, "TCP") == 0 || strcmp(protocol.name, "TCPv6") == 0;
 }
 
-/* Whether the socket has no address yet, so that it cannot have been a connection. What may not be known (to
- * borrow a descriptor takes the right to trace its process) is not so. */
-static bool is_unused(const struct holding *holding)
+/* A descriptor of ours for the same socket; negative where it may not be had (to borrow a descriptor takes the
+ * right to trace its process) or is another one by now. */
+static int borrow(pid_t pid, int fd, uint64_t inode)
 {
-    struct sockaddr_storage own = {0};
     struct stat of_socket;
-    struct address address;
-    socklen_t length = sizeof own;
-    uint16_t port = 0;
-    int process = (int)syscall(SYS_pidfd_open, holding->pid, 0);
-    int fd = process >= 0 ? (int)syscall(SYS_pidfd_getfd, process, holding->fd, 0) : -1;
-    bool is_it = fd >= 0 && fstat(fd, &of_socket) == 0 && of_socket.st_ino == holding->inode;
-    bool is_known = is_it && getsockname(fd, (struct sockaddr *)&own, &length) == 0 &&
-                    address_from_sockaddr(&own, &address, &port) == 0;
-    if (fd >= 0)
-        close(fd);
+    int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    int borrowed = process >= 0 ? (int)syscall(SYS_pidfd_getfd, process, fd, 0) : -1;
     if (process >= 0)
         close(process);
-    return is_known && port == 0;
+    if (borrowed >= 0 && (fstat(borrowed, &of_socket) != 0 || of_socket.st_ino != inode)) {
+        close(borrowed);
+        return -1;
+    }
+    return borrowed;
+}
+
+bool unlisted_socket_is_unused(pid_t pid, int fd, uint64_t inode)
+{
+    struct tcp_info info = {0};
+    const size_t needed = offsetof(struct tcp_info, tcpi_segs_in) + sizeof info.tcpi_segs_in;
+    socklen_t length = sizeof info;
+    int borrowed = borrow(pid, fd, inode);
+    if (borrowed < 0)
+        return false;
+    bool is_known = getsockopt(borrowed, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && length >= needed;
+    close(borrowed);
+    return is_known && info.tcpi_segs_in == 0 && info.tcpi_segs_out == 0;
 }
 
 static int take_unlisted(const struct holdings *held, const struct number_set *listed,
@@ -144,7 +151,7 @@ static int take_unlisted(const struct holdings *held, const struct number_set *l
         if (number_set_has(listed, holding->inode))
             continue;
         rc = is_tcp(holding);
-        if (rc <= 0 || is_unused(holding))
+        if (rc <= 0 || unlisted_socket_is_unused(holding->pid, holding->fd, holding->inode))
             continue;
         rc = ARRAY_RESERVE(found->each, room, found->count + 1);
         if (rc == 0)

@@ -21,7 +21,7 @@ struct unlisted_sockets {
 
 /* Those of several processes of one network namespace. Only what the kernel calls TCP counts (the attribute
  * system.sockprotoname): a socket of UDP, or one of a family without a table, is none. Neither is one that
- * has never had an address, where that may be known: where this process may trace that one. A socket that
+ * was never connected, where that may be known. A socket that
  * opens or closes meanwhile may be among them for a moment, but not in two readings. A process that has ended
  * meanwhile holds none, unless all have. Returns 0 after filling *found, or a negative errno: ESRCH, there is
  * no such process; EACCES, one of them is not ours to look into; any other, /proc could not be read. */
@@ -29,6 +29,10 @@ int unlisted_sockets_read(const pid_t *pids, int count, struct unlisted_sockets 
 void unlisted_sockets_free(struct unlisted_sockets *sockets);
 
 bool unlisted_sockets_have(const struct unlisted_sockets *sockets, uint64_t inode);
+
+/* Whether a TCP socket in no table was never connected: no segment came or went. False where that may not be
+ * known: it takes the right to trace the process. */
+bool unlisted_socket_is_unused(pid_t pid, int fd, uint64_t inode);
 
 /* How many one process has, or a negative errno as above. */
 int64_t unlisted_sockets(pid_t pid);

@@ -23,6 +23,7 @@ struct socket_entry {
     uint64_t inode;     /* 0: no process has a descriptor: TIME_WAIT, an orphan, or never accepted */
     uint32_t unread;    /* Recv-Q: bytes received and not read, plus 1 for a FIN not read; of a LISTEN socket
                            the connections in its accept queue */
+    uint32_t unsent;    /* Send-Q: bytes that the peer has not acknowledged; of a LISTEN socket 0 */
     int64_t heard_ms;   /* since the peer's last segment was processed; -1: not known, or not asked for */
     int64_t backlog;    /* of a LISTEN socket: what listen() was given; -1: not known */
 };
