@@ -92,6 +92,16 @@ bool descriptors_are_used_up(const struct evidence *evidence)
            of->descriptors + DESCRIPTORS_SPARE >= of->descriptor_limit;
 }
 
+bool descriptors_were_used_up(const struct evidence *evidence)
+{
+    int process = process_asked(evidence);
+    if (process < 0)
+        return false;
+    const struct fact_process *of = &evidence->facts->processes[process];
+    return descriptors_are_used_up(evidence) ||
+           (of->descriptor_limit >= 0 && of->descriptor_table >= of->descriptor_limit);
+}
+
 /* ---- what was read ---- */
 
 bool all_is_read(const struct evidence *evidence)

@@ -71,17 +71,16 @@ static const struct rule rules[] = {
     {.name = "heir-blocked",
      .when = {is_with_heirs, heir_waits_for_another},
      .certainty = CERTAIN_LIKELY,
-     .words = "Only {heirs} has them, a process of its own for them: {thread}.",
+     .words = "They are held by {heirs} alone, each a process of its own: {thread}.",
      .causes = {"bounded-pool"},
      .act = "a time-out on that call"},
     {.name = "fork-inherit",
      .when = {is_with_heirs},
      .certainty = CERTAIN_SHOWN,
-     .words =
-         "Only {heirs} has them, inherited or passed on, and not the process that listens: its close() sends "
-         "no FIN until the last copy is closed.",
+     .words = "They are held by {heirs} alone, inherited or passed on, and not by the process that listens: "
+              "its close() sends no FIN until the last copy is closed.",
      .causes = {"fork-inherit"},
-     .act = "SOCK_CLOEXEC on accept4(), or close them in the child; ending {heirs} frees them now"},
+     .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
     {.name = "in-flight",
      .when = {is_in_flight},
      .certainty = CERTAIN_SHOWN,
@@ -268,11 +267,10 @@ static const struct rule rules[] = {
      .words = stuck_words,
      .act = stuck_act},
     {.name = "never-read",
-     .when = {nothing_is_read, descriptors_are_used_up},
+     .when = {nothing_is_read, descriptors_were_used_up},
      .certainty = CERTAIN_ONE_OF,
-     .words =
-         "Accepted and never read, and {descriptors} are in use: they are left over from an accept() that "
-         "failed, or they queue for handlers.{outside}",
+     .words = "Accepted and never read, and {used-up}: they are left over from an accept() that failed, or "
+              "they queue for handlers.{outside}",
      .causes = {"emfile", "bounded-pool"},
      .act = "on EMFILE pause accept(), and close what it returned; bound the queue of connections",
      .needs_dump = true},
@@ -358,10 +356,10 @@ const struct rule *rule_for(const struct evidence *evidence)
     return &rules[i];
 }
 
-/* Its last unread byte is a FIN's where one had come. */
+/* One unread byte may be its FIN. */
 static bool was_closed_unread(const struct fact_socket *socket)
 {
-    return socket->way == WAY_ACCEPTED && socket->unread > (fact_age_is_known(socket->fin) ? 1U : 0U);
+    return socket->way == WAY_ACCEPTED && socket->unread > 1;
 }
 
 /* The counter is of the whole namespace, and clients abort too: the sockets themselves must tell the same. */

@@ -276,6 +276,16 @@ static void add_descriptors(struct words *words, const struct evidence *evidence
             grouped(facts->processes[process].descriptor_limit).text);
 }
 
+static void add_used_up(struct words *words, const struct evidence *evidence)
+{
+    if (descriptors_are_used_up(evidence)) {
+        add_descriptors(words, evidence);
+        ADD(words, " are in use");
+    } else {
+        ADD(words, "the limit of descriptors may have been reached when they came");
+    }
+}
+
 static void add_listener_mask(struct words *words, const struct evidence *evidence)
 {
     if (evidence->group->listener < 0)
@@ -365,6 +375,7 @@ static const struct {
     {"{busy}", add_busy},
     {"{heirs}", add_heirs},
     {"{descriptors}", add_descriptors},
+    {"{used-up}", add_used_up},
     {"{listener-mask}", add_listener_mask},
     {"{listener-set}", add_listener_set},
     {"{set}", add_own_set},

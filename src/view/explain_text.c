@@ -255,7 +255,7 @@ static void print_decides(FILE *out, const struct explain_report *report, const 
     if (line.text[0] == '\0')
         return;
     struct line sentence = {""};
-    ADD(&sentence, "To be sure: %s.", line.text);
+    ADD(&sentence, "Next: %s.", line.text);
     wrap_print(out, sentence.text, GROUP_INDENT, WIDTH);
 }
 

@@ -369,6 +369,12 @@ static void never_read_at_limit(void)
     use_up_descriptors();
 }
 
+static void never_read_since_the_limit(void)
+{
+    add_many(read_nothing, nobody);
+    made.processes[0].descriptor_table = 1024;
+}
+
 static void never_read(void)
 {
     add_many(read_nothing, nobody);
@@ -461,6 +467,8 @@ static const struct {
     {oneshot, "oneshot-spent", "bounded-pool paused-read", CERTAIN_ONE_OF, NULL},
     {unread_behind_stuck_poll, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {never_read_at_limit, "never-read", "emfile bounded-pool", CERTAIN_ONE_OF, NULL},
+    {never_read_since_the_limit, "never-read", "emfile bounded-pool", CERTAIN_ONE_OF,
+     "the limit of descriptors may have been reached"},
     {never_read_few, "never-read", "lost-reference", CERTAIN_LIKELY, "20 of 320"},
     {never_read, "never-read", "bounded-pool", CERTAIN_LIKELY, NULL},
     {edge, "no-longer-read", "bounded-pool paused-read lost-reference", CERTAIN_ONE_OF, "EPOLLET"},
