@@ -55,6 +55,7 @@ question loop_is_stuck, loop_rests, no_loop_rests; /* the third: it is not seen 
 question not_in_epoll;
 question somebody_is_outside; /* there is a culprit */
 question somebody_is_busy;
+question loop_runs; /* it was not seen at rest, and nothing holds it up: it runs, or waits for a CPU */
 question heir_waits_for_another; /* the heirs are in a call on another connection */
 question threads_match;          /* a thread each, asleep since their last data, for 70 % of them */
 question threads_match_outside;

@@ -84,7 +84,7 @@ static void add_mark(struct line *line, const struct finding *finding)
 
 static bool is_same_verdict(const struct finding *a, const struct finding *b)
 {
-    return a->rule == b->rule && a->certainty == b->certainty &&
+    return strcmp(a->rule->name, b->rule->name) == 0 && a->certainty == b->certainty &&
            strcmp(a->verdict.text, b->verdict.text) == 0;
 }
 
@@ -230,6 +230,15 @@ static struct open_questions questions_of(const struct explanation *explanation)
     return open;
 }
 
+/* That of the largest group, or the first. */
+static const struct fact_listener *listener_to_audit(const struct explanation *explanation)
+{
+    for (int i = 0; i < explanation->groups.count; i++)
+        if (explanation->groups.each[i].listener >= 0)
+            return &explanation->facts->listeners[explanation->groups.each[i].listener];
+    return explanation->facts->listener_count > 0 ? &explanation->facts->listeners[0] : NULL;
+}
+
 /* The address that a client of a listener would use. */
 static void add_audit(struct line *line, const struct fact_listener *listener)
 {
@@ -242,15 +251,16 @@ static void add_audit(struct line *line, const struct fact_listener *listener)
 static void print_decides(FILE *out, const struct explain_report *report, const struct open_questions *open)
 {
     const struct facts *facts = report->explanation->facts;
+    const struct fact_listener *listener = listener_to_audit(report->explanation);
     struct line line = {""};
     if (open->window)
         ADD(&line, "\"tcpstorm explain %s --for 10s\", under traffic", report->target);
     if (open->dump && open->process >= 0)
         ADD(&line, "%s%s", line.text[0] != '\0' ? "; " : "",
             words_of_dump(&facts->processes[open->process]).text);
-    if (open->audit && facts->listener_count > 0) {
+    if (open->audit && listener != NULL) {
         ADD(&line, "%s", line.text[0] != '\0' ? "; " : "");
-        add_audit(&line, &facts->listeners[0]);
+        add_audit(&line, listener);
     }
     if (line.text[0] == '\0')
         return;
@@ -263,12 +273,13 @@ static void print_next(FILE *out, const struct explain_report *report)
 {
     const struct explanation *explanation = report->explanation;
     struct open_questions open = questions_of(explanation);
+    const struct fact_listener *listener = listener_to_audit(explanation);
     struct line line = {"Then: "};
     print_acts(out, explanation);
     print_decides(out, report, &open);
-    if (explanation->finding_count == 0 || explanation->facts->listener_count == 0 || open.audit)
+    if (explanation->finding_count == 0 || listener == NULL || open.audit)
         return;
-    add_audit(&line, &explanation->facts->listeners[0]);
+    add_audit(&line, listener);
     ADD(&line, " shows whether it is mended.");
     wrap_print(out, line.text, GROUP_INDENT, WIDTH);
 }

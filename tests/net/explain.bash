@@ -24,9 +24,7 @@ start_causes() {
     start_cause "$name"
     start_cause "$name" --fixed
   done
-  for name in "${!server_pids[@]}"; do
-    wait_until 20 grep -qs '^Listening on ' "$BATS_TEST_TMPDIR/$name.server"
-  done
+  await_servers
 }
 
 # start_python NAME BODY: a server of python's; the listener is s, on a port of its own, and b is a backend that accepts and
@@ -41,19 +39,29 @@ start_python() {
   python3 "$BATS_TEST_TMPDIR/$key.py" >"$BATS_TEST_TMPDIR/$key.server" 2>&1 3>&- &
   server_pids[$key]=$! server_ports[$key]=$port
   others+=("$!")
-  wait_until 20 grep -qs '^Listening' "$BATS_TEST_TMPDIR/$key.server"
 }
 
-# start_c NAME SOURCE: likewise of C, which gets its port as its argument.
-start_c() {
-  local key=$1 port=$((next_port++))
+# compile_c PROGRAM SOURCE
+compile_c() {
   command -v cc >/dev/null || skip "no C compiler to make a server with"
-  printf '%s\n' "$2" >"$BATS_TEST_TMPDIR/$key.c"
-  cc -std=gnu11 -w -o "$BATS_TEST_TMPDIR/$key" "$BATS_TEST_TMPDIR/$key.c" -pthread
-  "$BATS_TEST_TMPDIR/$key" "$port" >"$BATS_TEST_TMPDIR/$key.server" 2>&1 3>&- &
+  printf '%s\n' "$2" >"$BATS_TEST_TMPDIR/$1.c"
+  cc -std=gnu11 -w -o "$BATS_TEST_TMPDIR/$1" "$BATS_TEST_TMPDIR/$1.c" -pthread
+}
+
+# start_compiled NAME PROGRAM [ARGUMENT...]: a server that gets its port and these.
+start_compiled() {
+  local key=$1 port=$((next_port++))
+  "$BATS_TEST_TMPDIR/$2" "$port" "${@:3}" >"$BATS_TEST_TMPDIR/$key.server" 2>&1 3>&- &
   server_pids[$key]=$! server_ports[$key]=$port
   others+=("$!")
-  wait_until 20 grep -qs '^Listening' "$BATS_TEST_TMPDIR/$key.server"
+}
+
+# All that were started.
+await_servers() {
+  local name
+  for name in "${!server_pids[@]}"; do
+    wait_until 20 grep -qs '^Listening' "$BATS_TEST_TMPDIR/$name.server"
+  done
 }
 
 # ---- clients ----

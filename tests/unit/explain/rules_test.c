@@ -250,6 +250,20 @@ static void spins_in_poll(void)
     made.threads[0].busy_percent = 99;
 }
 
+static void spins_for_a_cpu(void)
+{
+    add_many(read_all, made_epoll(EPOLLIN, false));
+    made.threads[0].call = CALL_NONE;
+    made.threads[0].asleep_ms = 0;
+    made.threads[0].busy_percent = 40;
+}
+
+static void spins_in_poll_for_a_cpu(void)
+{
+    spins_in_poll();
+    made.threads[0].busy_percent = 40;
+}
+
 static void proxy(void)
 {
     add_many(read_all, nobody);
@@ -448,6 +462,8 @@ static const struct {
     {spins, "eof-spins", "ignore-eof", CERTAIN_SHOWN, "99% busy"},
     {spins_perhaps, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
     {spins_in_poll, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
+    {spins_for_a_cpu, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "never rests"},
+    {spins_in_poll_for_a_cpu, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "never rests"},
     {proxy, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {handlers_outside, "handler-blocked", "bounded-pool", CERTAIN_SHOWN, "20 threads are in recv()"},
     {handlers_on_lock, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads, for 20 sockets"},
