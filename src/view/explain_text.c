@@ -139,7 +139,8 @@ static void print_nothing(FILE *out, const struct explain_report *report)
 {
     const struct explanation *explanation = report->explanation;
     struct line line = {""};
-    ADD(&line, "Nothing lingers: %s open connections", grouped(count_open(explanation->facts)).text);
+    int open = count_open(explanation->facts);
+    ADD(&line, "Nothing lingers: %s open connection%s", grouped(open).text, open == 1 ? "" : "s");
     if (explanation->groups.young > 0)
         ADD(&line, ", and %s closed by their peer less than %s ago, or at a time that is not known",
             grouped(explanation->groups.young).text, duration_text(report->grace_ms).text);

@@ -75,7 +75,7 @@ visit() {
 manner, count, ports = sys.argv[1], int(sys.argv[2]), [int(p) for p in sys.argv[3:]]
 kept = []
 # In two waves: a server that stops accepting after some needs a second chance to.
-for port, i in [(p, i) for p in ports for i in range(15)] + [(p, i) for p in ports for i in range(15, count)]:
+for port, i in [(p, i) for p in ports for i in range(min(15, count))] + [(p, i) for p in ports for i in range(15, count)]:
     c = socket.create_connection(("127.0.0.1", port))
     try:
         if manner != "silent": c.sendall(b"hello\n")
