@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/clock.h"
+#include "explain/look_window.h"
 #include "explain/runtime.h"
 #include "kernel/descriptor_table.h"
 #include "kernel/in_flight.h"
@@ -434,15 +435,20 @@ static int take_table(struct look *look, enum table which)
     return rc;
 }
 
+/* Who is there, and what they hold. */
+static int take_stock(struct look *look)
+{
+    int rc = look_targets(look);
+    if (rc == 0)
+        rc = take_table(look, FIRST_TABLE);
+    return rc == 0 ? look_holders(look) : rc;
+}
+
 static int take_look(struct look *look)
 {
     int rc = cpu_clocks_open(&look->clocks);
     if (rc == 0)
-        rc = look_targets(look);
-    if (rc == 0)
-        rc = take_table(look, FIRST_TABLE);
-    if (rc == 0)
-        rc = look_holders(look);
+        rc = take_stock(look);
     if (rc == 0)
         rc = look_find_sets(look);
     if (rc == 0)
@@ -457,7 +463,10 @@ static int take_look(struct look *look)
         rc = take_table(look, SECOND_TABLE);
     if (rc == 0)
         rc = look_ghosts(look);
-    return rc == 0 ? look_join(look) : rc;
+    if (rc == 0)
+        rc = look_join(look);
+    look->facts->gap_ms = (look->second_table_us - look->first_table_us) / 1000;
+    return rc;
 }
 
 void look_free(struct look *look)
@@ -477,14 +486,43 @@ void look_free(struct look *look)
     cpu_clocks_close(&look->clocks);
 }
 
+/* Cut short by *stop, a window still ends in a look. */
+static int take_window(const struct facts_request *request, struct facts *facts)
+{
+    struct facts unused = {0};
+    struct facts_request to_the_end = *request;
+    struct look before = {.request = request, .facts = &unused};
+    struct look look = {.request = &to_the_end, .facts = facts};
+    struct window window;
+    to_the_end.stop = NULL;
+    int rc = take_stock(&before);
+    if (rc == 0) {
+        rc = window_watch(&window, &before);
+        if (rc == 0)
+            rc = take_look(&look);
+        if (rc == 0)
+            rc = window_join(&window, &look);
+        window_free(&window);
+    }
+    look_free(&look);
+    look_free(&before);
+    return rc;
+}
+
+static int take_one_look(const struct facts_request *request, struct facts *facts)
+{
+    struct look look = {.request = request, .facts = facts};
+    int rc = take_look(&look);
+    look_free(&look);
+    return rc;
+}
+
 int facts_take(const struct facts_request *request, struct facts *facts)
 {
+    int64_t began_us = monotonic_us();
     *facts = (struct facts){.opened = -1, .aborts_on_close = -1, .events_lost = -1};
-    struct look look = {.request = request, .facts = facts, .began_us = monotonic_us()};
-    int rc = take_look(&look);
-    facts->gap_ms = (look.second_table_us - look.first_table_us) / 1000;
-    facts->took_ms = (monotonic_us() - look.began_us) / 1000;
-    look_free(&look);
+    int rc = request->window_ms > 0 ? take_window(request, facts) : take_one_look(request, facts);
+    facts->took_ms = (monotonic_us() - began_us) / 1000;
     if (rc != 0)
         facts_free(facts);
     return rc;

@@ -75,6 +75,7 @@ struct look_process {
     bool is_blind_to_sets;          /* so may an entry be of a set */
     struct descriptor *descriptors; /* by fd */
     size_t descriptor_count;
+    int64_t read_us;        /* when they were read */
     uint64_t *ring_sockets; /* inodes */
     size_t ring_count;
     size_t first_thread;                    /* its first one in look->threads */
@@ -112,7 +113,7 @@ struct port_use {
 struct look {
     const struct facts_request *request;
     struct facts *facts;
-    int64_t began_us, first_table_us, second_table_us;
+    int64_t first_table_us, second_table_us;
     uint32_t socket_device; /* of the inodes of sockets, as epoll sets name it */
 
     struct look_process

@@ -1,6 +1,7 @@
 #include "explain/look.h"
 
 #include "base/array.h"
+#include "base/clock.h"
 #include "kernel/proc_file.h"
 #include "kernel/process.h"
 #include "kernel/ring_files.h"
@@ -277,6 +278,7 @@ static int read_any_process(struct look *look, pid_t pid, void *context)
     process->unseen[UNSEEN_DESCRIPTORS] = rc == -EACCES ? EACCES : 0;
     process->unseen[UNSEEN_RINGS] = reading->ring_refusal;
     process->is_seen = rc == 0;
+    process->read_us = monotonic_us();
     process->has_ring = reading->has_ring;
     process->descriptors = reading->descriptors;
     process->descriptor_count = reading->count;
