@@ -184,6 +184,7 @@ static struct fact_socket fact_of_end(const struct window *window, const struct 
     fact.fin = later(fact.fin, since_ms);
     if (sight != NULL) {
         fact.state = sight->state;
+        fact.bytes_received = tcp_life_data_received(&end->socket.life, sight->state);
         if (sight->fin_us >= 0) {
             fact.fin = fact_age_exact((now_us - sight->fin_us) / 1000);
             fact.closing_ms = (end->ended_us - sight->fin_us) / 1000;
