@@ -436,9 +436,7 @@ static int take_table(struct look *look, enum table which)
 /* Who is there, and what they hold. */
 static int take_stock(struct look *look)
 {
-    int rc = look_targets(look);
-    if (rc == 0)
-        rc = take_table(look, FIRST_TABLE);
+    int rc = take_table(look, FIRST_TABLE);
     return rc == 0 ? look_holders(look) : rc;
 }
 

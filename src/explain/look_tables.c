@@ -34,6 +34,12 @@ int look_listener_of(const struct look *look, const struct socket_entry *entry)
     return found;
 }
 
+bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier)
+{
+    const struct socket_entry entry = {.local = earlier->local, .local_port = earlier->local_port};
+    return look_listener_of(look, &entry) >= 0;
+}
+
 static int take_first(struct look *look, const struct socket_life *socket)
 {
     int rc = ARRAY_RESERVE(look->earlier, look->earlier_room, look->earlier_count + 1);
@@ -42,7 +48,8 @@ static int take_first(struct look *look, const struct socket_life *socket)
             .cookie = socket->cookie,
             .inode = socket->entry.inode,
             .state = socket->entry.state,
-            .is_of_listener = look_listener_of(look, &socket->entry) >= 0,
+            .local = socket->entry.local,
+            .local_port = socket->entry.local_port,
         };
     return rc;
 }

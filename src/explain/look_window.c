@@ -119,7 +119,8 @@ static int remember(struct window *window)
     const struct look *before = window->before;
     int rc = 0;
     for (size_t i = 0; i < before->earlier_count && rc >= 0; i++)
-        if (before->earlier[i].is_of_listener || number_set_has(&before->own, before->earlier[i].inode))
+        if (look_is_of_listener(before, &before->earlier[i]) ||
+            number_set_has(&before->own, before->earlier[i].inode))
             rc = number_set_add(&window->old, before->earlier[i].cookie);
     window->processes = calloc(before->process_count + 1, sizeof *window->processes);
     if (rc < 0 || window->processes == NULL)
