@@ -144,6 +144,8 @@ static void take_holder(const struct look *look, struct fact_socket *fact)
         fact->holder = process->is_asked || process->is_sibling ? HOLDER_PROCESS : HOLDER_HEIR;
         fact->process = look->holdings[first].process;
         fact->fd = look->holdings[first].fd;
+        if (fact->listener >= 0)
+            fact->listener = look_shared_listener_of(look, fact->listener, fact->process);
     } else if (fact->inode != 0)
         fact->holder = HOLDER_HIDDEN;
     else

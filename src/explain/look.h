@@ -168,6 +168,10 @@ void look_free(struct look *look);
 /* The listener whose connections have that end as their local one; -1: none. */
 int look_listener_of(const struct look *look, const struct socket_entry *entry);
 
+/* Of several listeners on one address and port (SO_REUSEPORT) the one that this process has; else `listener`.
+ */
+int look_shared_listener_of(const struct look *look, int listener, int process);
+
 /* Whether one of the listeners has made it. */
 bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier);
 

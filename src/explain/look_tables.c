@@ -20,18 +20,36 @@ static bool serves(const struct socket_entry *listener, const struct socket_entr
            (address_is_wildcard(&at) || address_equal(&at, &local));
 }
 
+/* The kernel prefers an address to any address, and a listener of the connection's own family. */
+static int fitness(const struct socket_entry *listener, const struct socket_entry *entry)
+{
+    return 1 + 2 * !address_is_wildcard(&listener->local) + (listener->local.family == entry->local.family);
+}
+
 int look_listener_of(const struct look *look, const struct socket_entry *entry)
 {
-    int found = -1;
+    int found = -1, best = 0;
     for (size_t i = 0; i < look->listener_count; i++) {
         const struct socket_entry *listener = &look->listeners[i].entry;
-        if (!serves(listener, entry))
-            continue;
-        if (!address_is_wildcard(&listener->local))
-            return (int)i; /* the kernel prefers it too */
-        found = found < 0 ? (int)i : found;
+        int fit = serves(listener, entry) ? fitness(listener, entry) : 0;
+        if (fit > best) {
+            best = fit;
+            found = (int)i;
+        }
     }
     return found;
+}
+
+int look_shared_listener_of(const struct look *look, int listener, int process)
+{
+    const struct socket_entry *one = &look->listeners[listener].entry;
+    for (size_t i = 0; i < look->listener_count; i++) {
+        const struct socket_entry *other = &look->listeners[i].entry;
+        if (other->local_port == one->local_port && address_equal(&other->local, &one->local) &&
+            look_holds(look, process, other->inode))
+            return (int)i;
+    }
+    return listener;
 }
 
 bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier)
@@ -181,7 +199,8 @@ void look_take_life(struct fact_socket *fact, const struct tcp_life *life, enum 
     fact->last_data_recv_ms = life->last_data_recv_ms;
     fact->last_data_sent_ms = life->last_data_sent_ms;
     fact->last_ack_recv_ms = life->last_ack_recv_ms;
-    fact->is_fin_swallowed = state == STATE_CLOSE_WAIT && fact->unread == 0 && tcp_life_fin_with_data(life);
+    fact->is_fin_swallowed =
+        state == STATE_CLOSE_WAIT && fact->unread == 0 && tcp_life_fin_with_data(life, keeps_alive);
 }
 
 static bool is_in_both(const struct look *look, const struct socket_life *socket)
