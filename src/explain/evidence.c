@@ -9,7 +9,8 @@
 enum {
     DESCRIPTORS_SPARE = 2, /* so few are left where accept() fails, and then some are closed again */
     MATCH_PERCENT = 70,
-    MATCH_MS = 60,       /* between the last data of a socket and a thread that fell asleep over it */
+    MATCH_MS = 60,       /* clocks of sockets and of threads differ by less */
+    MATCH_LATE_MS = 250, /* a busy server takes so long from a socket's last data to the call that blocks */
     PAIR_LATE_MS = 1000, /* a proxy opens its other half within that time */
     PAIR_EARLY_MS = 50,
     PAIR_ADDRESSES = 4,
@@ -90,6 +91,16 @@ bool descriptors_are_used_up(const struct evidence *evidence)
     const struct fact_process *of = &evidence->facts->processes[process];
     return of->descriptors >= 0 && of->descriptor_limit >= 0 &&
            of->descriptors + DESCRIPTORS_SPARE >= of->descriptor_limit;
+}
+
+bool descriptors_were_used_up(const struct evidence *evidence)
+{
+    int process = process_asked(evidence);
+    if (process < 0)
+        return false;
+    const struct fact_process *of = &evidence->facts->processes[process];
+    return descriptors_are_used_up(evidence) ||
+           (of->descriptor_limit >= 0 && of->descriptor_table >= of->descriptor_limit);
 }
 
 /* ---- what was read ---- */
@@ -226,6 +237,18 @@ bool somebody_is_busy(const struct evidence *evidence)
     int process = process_asked(evidence);
     for (int i = 0; i < facts->thread_count; i++)
         if (facts->threads[i].process == process && thread_is_busy(&facts->threads[i]))
+            return true;
+    return false;
+}
+
+bool loop_runs(const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    if (evidence->group->loop != LOOP_UNKNOWN || evidence->culprit.thread >= 0)
+        return false;
+    int process = process_asked(evidence);
+    for (int i = 0; i < facts->thread_count; i++)
+        if (facts->threads[i].process == process && facts->threads[i].call == CALL_NONE)
             return true;
     return false;
 }
@@ -453,7 +476,7 @@ static int match_threads(struct evidence *evidence)
     }
     qsort(data, (size_t)data_count, sizeof *data, by_number);
     qsort(asleep, (size_t)asleep_count, sizeof *asleep, by_number);
-    evidence->matched_threads = count_pairs(data, data_count, asleep, asleep_count, MATCH_MS, MATCH_MS);
+    evidence->matched_threads = count_pairs(data, data_count, asleep, asleep_count, MATCH_LATE_MS, MATCH_MS);
     evidence->matched_outside = 2 * outside > asleep_count;
     rc = 0;
 out:

@@ -35,6 +35,8 @@ typedef bool question(const struct evidence *evidence);
 /* ---- who holds them, what state are they in ---- */
 question is_queued, is_held, is_with_heirs, is_hidden, is_in_flight, is_ghost_group, is_outgoing, is_accepted;
 question descriptors_are_used_up; /* of the process that holds them, or that could accept */
+/* ... or may have been once: its table has had room for as many as the limit. */
+question descriptors_were_used_up;
 
 /* ---- what was read ---- */
 question all_is_read, perhaps_all_is_read, recv_queue_is_empty; /* the third: either of them */
@@ -53,6 +55,7 @@ question loop_is_stuck, loop_rests, no_loop_rests; /* the third: it is not seen 
 question not_in_epoll;
 question somebody_is_outside; /* there is a culprit */
 question somebody_is_busy;
+question loop_runs; /* it was not seen at rest, and nothing holds it up: it runs, or waits for a CPU */
 question heir_waits_for_another; /* the heirs are in a call on another connection */
 question threads_match;          /* a thread each, asleep since their last data, for 70 % of them */
 question threads_match_outside;

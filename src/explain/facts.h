@@ -202,6 +202,8 @@ struct fact_process {
     bool is_heir;     /* it was not asked about: it holds sockets, without the listener */
     enum fact_runtime runtime;
     int64_t descriptors, descriptor_limit; /* open now, the soft limit */
+    int64_t descriptor_table;              /* for so many there has been room: fewer than the limit were ever
+                                              open at once where it is below that */
     int64_t descriptors_before;            /* at the first of two readings, before_ms before this one; -1 */
     int64_t before_ms;                     /* -1: there was one reading */
     int64_t ghosts;                        /* descriptors of TCP sockets that are in no table */

@@ -64,6 +64,8 @@ struct forecast forecast_of_ages(double *ages_ms, int count, double grace_ms)
     if (forecast.kind == FORECAST_UNEVEN)
         set_rate(&forecast, newer, fano_of(ages_ms, newer > 0 ? newer : 1, grace_ms, span_ms / 2),
                  span_ms / 2);
+    if (forecast.low_per_s <= 0) /* they came at once */
+        forecast.kind = FORECAST_NONE;
     return forecast;
 }
 
@@ -142,7 +144,8 @@ static void consider_process(const struct facts *facts, const struct groups *gro
         forecast = forecast_of_descriptors(of->descriptors_before, of->descriptors, of->before_ms);
     if (forecast.kind == FORECAST_NONE)
         return;
-    bool is_known = of->descriptors >= 0 && of->descriptor_limit >= 0;
+    bool is_known =
+        of->descriptors >= 0 && of->descriptor_limit >= 0 && !of->is_heir; /* it accepts nothing */
     struct outlook other =
         outlook_with(forecast, ROOM_DESCRIPTORS, is_known ? of->descriptor_limit - of->descriptors : -1);
     other.process = process;

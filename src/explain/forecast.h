@@ -16,7 +16,7 @@ enum {
 };
 
 enum forecast_kind {
-    FORECAST_NONE,    /* too few, or ages that are not known */
+    FORECAST_NONE,    /* too few, all at once, or ages that are not known */
     FORECAST_STOPPED, /* none came lately */
     FORECAST_STEADY,
     FORECAST_UNEVEN, /* the newer half came at another rate than the older: the rate is that of the newer */

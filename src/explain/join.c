@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "explain/look_window.h"
 #include "explain/runtime.h"
+#include "kernel/descriptor_table.h"
 #include "kernel/in_flight.h"
 #include "kernel/process.h"
 #include "kernel/process_limits.h"
@@ -354,6 +355,7 @@ static struct fact_process fact_process_of(const struct look_process *process)
         .is_heir = !process->is_asked && !process->is_sibling,
         .runtime = runtime_of(process->pid),
         .descriptors = process->is_seen ? (int64_t)process->descriptor_count : -1,
+        .descriptor_table = descriptor_table_size(process->pid),
         .descriptors_before = -1,
         .before_ms = -1,
         .ghosts = process->ghosts,

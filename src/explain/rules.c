@@ -31,13 +31,11 @@ static const struct rule rules[] = {
      .when = {is_queued, listener_would_be_heard, somebody_is_outside},
      .certainty = CERTAIN_SHOWN,
      .words = stuck_words,
-     .causes = {"bounded-pool"},
      .act = stuck_act},
     {.name = stuck_name,
      .when = {is_queued, loop_is_stuck},
      .certainty = CERTAIN_SHOWN,
      .words = stuck_words,
-     .causes = {"bounded-pool"},
      .act = stuck_act},
     {.name = "never-accept",
      .when = {is_queued, listener_is_unserved, loop_rests},
@@ -73,17 +71,16 @@ static const struct rule rules[] = {
     {.name = "heir-blocked",
      .when = {is_with_heirs, heir_waits_for_another},
      .certainty = CERTAIN_LIKELY,
-     .words = "Only {heirs} has them, a process of its own for them: {thread}.",
+     .words = "They are held by {heirs} alone, each a process of its own: {thread}.",
      .causes = {"bounded-pool"},
      .act = "a time-out on that call"},
     {.name = "fork-inherit",
      .when = {is_with_heirs},
      .certainty = CERTAIN_SHOWN,
-     .words =
-         "Only {heirs} has them, inherited or passed on, and not the process that listens: its close() sends "
-         "no FIN until the last copy is closed.",
+     .words = "They are held by {heirs} alone, inherited or passed on, and not by the process that listens: "
+              "its close() sends no FIN until the last copy is closed.",
      .causes = {"fork-inherit"},
-     .act = "SOCK_CLOEXEC on accept4(), or close them in the child; ending {heirs} frees them now"},
+     .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
     {.name = "in-flight",
      .when = {is_in_flight},
      .certainty = CERTAIN_SHOWN,
@@ -106,7 +103,6 @@ static const struct rule rules[] = {
      .when = {is_outgoing, something_is_unread, nobody_turns_it, somebody_is_outside},
      .certainty = CERTAIN_SHOWN,
      .words = stuck_words,
-     .causes = {"bounded-pool"},
      .act = stuck_act},
     {.name = "no-half-close",
      .when = {is_outgoing, all_is_read, accepted_ones_match},
@@ -145,6 +141,18 @@ static const struct rule rules[] = {
      .words = "EOF is probably read again and again: {busy}.",
      .causes = {"ignore-eof"},
      .act = "close the descriptor when read() returns 0"},
+    {.name = "eof-spins",
+     .when = {all_is_read, nobody_turns_it, loop_runs},
+     .certainty = CERTAIN_LIKELY,
+     .words = "EOF is probably read again and again: {set} tells it each time, and its loop never rests.",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0"},
+    {.name = "eof-spins",
+     .when = {all_is_read, not_in_epoll, loop_runs},
+     .certainty = CERTAIN_LIKELY,
+     .words = "EOF is probably read again and again: the loop never rests.",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0"},
     {.name = "no-half-close",
      .when = {is_accepted, recv_queue_is_empty, outgoing_ones_match},
      .certainty = CERTAIN_LIKELY,
@@ -153,7 +161,7 @@ static const struct rule rules[] = {
      .causes = {"no-half-close"},
      .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
     {.name = "handler-blocked",
-     .when = {something_is_unread, threads_match_outside},
+     .when = {something_is_unread, loop_rests, threads_match_outside},
      .certainty = CERTAIN_SHOWN,
      .words = "Each has a handler that is blocked: {matched} have been asleep since the sockets' last "
               "data.{outside}",
@@ -161,7 +169,7 @@ static const struct rule rules[] = {
      .act = "a time-out on that call",
      .needs_dump = true},
     {.name = "handler-blocked",
-     .when = {something_is_unread, threads_match},
+     .when = {something_is_unread, loop_rests, threads_match},
      .certainty = CERTAIN_LIKELY,
      .words = "Each has a handler that waits for a lock: {matched} have been asleep since the sockets' last "
               "data.",
@@ -172,13 +180,11 @@ static const struct rule rules[] = {
      .when = {perhaps_all_is_read, nobody_turns_it, somebody_is_outside},
      .certainty = CERTAIN_SHOWN,
      .words = stuck_words,
-     .causes = {"bounded-pool"},
      .act = stuck_act},
     {.name = stuck_name,
      .when = {perhaps_all_is_read, loop_is_stuck},
      .certainty = CERTAIN_LIKELY,
      .words = stuck_words,
-     .causes = {"bounded-pool"},
      .act = stuck_act},
     {.name = "eof-swallowed",
      .when = {perhaps_all_is_read, is_beside_unread, most_leak},
@@ -253,7 +259,6 @@ static const struct rule rules[] = {
      .when = {nobody_turns_it, somebody_is_outside},
      .certainty = CERTAIN_SHOWN,
      .words = stuck_words,
-     .causes = {"bounded-pool"},
      .act = stuck_act},
     {.name = "paused-read",
      .when = {is_deaf},
@@ -272,14 +277,12 @@ static const struct rule rules[] = {
      .when = {loop_is_stuck},
      .certainty = CERTAIN_SHOWN,
      .words = stuck_words,
-     .causes = {"bounded-pool"},
      .act = stuck_act},
     {.name = "never-read",
-     .when = {nothing_is_read, descriptors_are_used_up},
+     .when = {nothing_is_read, descriptors_were_used_up},
      .certainty = CERTAIN_ONE_OF,
-     .words =
-         "Accepted and never read, and {descriptors} are in use: they are left over from an accept() that "
-         "failed, or they queue for handlers.{outside}",
+     .words = "Accepted and never read, and {used-up}: they are left over from an accept() that failed, or "
+              "they queue for handlers.{outside}",
      .causes = {"emfile", "bounded-pool"},
      .act = "on EMFILE pause accept(), and close what it returned; bound the queue of connections",
      .needs_dump = true},
@@ -365,10 +368,10 @@ const struct rule *rule_for(const struct evidence *evidence)
     return &rules[i];
 }
 
-/* Its last unread byte is a FIN's where one had come. */
+/* One unread byte may be its FIN. */
 static bool was_closed_unread(const struct fact_socket *socket)
 {
-    return socket->way == WAY_ACCEPTED && socket->unread > (fact_age_is_known(socket->fin) ? 1U : 0U);
+    return socket->way == WAY_ACCEPTED && socket->unread > 1;
 }
 
 /* The counter is of the whole namespace, and clients abort too: the sockets themselves must tell the same. */

@@ -276,6 +276,16 @@ static void add_descriptors(struct words *words, const struct evidence *evidence
             grouped(facts->processes[process].descriptor_limit).text);
 }
 
+static void add_used_up(struct words *words, const struct evidence *evidence)
+{
+    if (descriptors_are_used_up(evidence)) {
+        add_descriptors(words, evidence);
+        ADD(words, " are in use");
+    } else {
+        ADD(words, "the limit of descriptors may have been reached when they came");
+    }
+}
+
 static void add_listener_mask(struct words *words, const struct evidence *evidence)
 {
     if (evidence->group->listener < 0)
@@ -336,7 +346,8 @@ static void add_share(struct words *words, const struct evidence *evidence)
 
 static void add_matched(struct words *words, const struct evidence *evidence)
 {
-    ADD(words, "%d threads, for %d sockets,", evidence->matched_threads, evidence->group->count);
+    int threads = evidence->matched_threads, sockets = evidence->group->count;
+    ADD(words, "%d thread%s, for %d socket%s,", threads, plural(threads), sockets, plural(sockets));
 }
 
 /* The oldest. */
@@ -365,6 +376,7 @@ static const struct {
     {"{busy}", add_busy},
     {"{heirs}", add_heirs},
     {"{descriptors}", add_descriptors},
+    {"{used-up}", add_used_up},
     {"{listener-mask}", add_listener_mask},
     {"{listener-set}", add_listener_set},
     {"{set}", add_own_set},

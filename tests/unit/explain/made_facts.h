@@ -48,6 +48,7 @@ static inline struct fact_process *made_process(struct made *made, bool is_heir)
                                      .is_heir = is_heir,
                                      .descriptors = 50,
                                      .descriptor_limit = 1024,
+                                     .descriptor_table = 256,
                                      .descriptors_before = -1,
                                      .before_ms = -1};
     made->facts.process_count++;

@@ -250,6 +250,20 @@ static void spins_in_poll(void)
     made.threads[0].busy_percent = 99;
 }
 
+static void spins_for_a_cpu(void)
+{
+    add_many(read_all, made_epoll(EPOLLIN, false));
+    made.threads[0].call = CALL_NONE;
+    made.threads[0].asleep_ms = 0;
+    made.threads[0].busy_percent = 40;
+}
+
+static void spins_in_poll_for_a_cpu(void)
+{
+    spins_in_poll();
+    made.threads[0].busy_percent = 40;
+}
+
 static void proxy(void)
 {
     add_many(read_all, nobody);
@@ -369,6 +383,12 @@ static void never_read_at_limit(void)
     use_up_descriptors();
 }
 
+static void never_read_since_the_limit(void)
+{
+    add_many(read_nothing, nobody);
+    made.processes[0].descriptor_table = 1024;
+}
+
 static void never_read(void)
 {
     add_many(read_nothing, nobody);
@@ -423,9 +443,9 @@ static const struct {
 } rows[] = {
     {ghosts, "ghosts", "", CERTAIN_SHOWN, NULL},
     {accept_fails, "accept-fails", "", CERTAIN_SHOWN, "1,024 of 1,024 descriptors"},
-    {queue_behind_armed_loop, "loop-stuck", "bounded-pool", CERTAIN_SHOWN,
+    {queue_behind_armed_loop, "loop-stuck", "", CERTAIN_SHOWN,
      "thread 100 has been in recvfrom(fd 12 -> 127.0.0.1:34157) for 3.1 s"},
-    {queue_behind_stuck_threads, "loop-stuck", "bounded-pool", CERTAIN_SHOWN, "127.0.0.1:34157"},
+    {queue_behind_stuck_threads, "loop-stuck", "", CERTAIN_SHOWN, "127.0.0.1:34157"},
     {listener_in_no_set, "never-accept", "never-accept", CERTAIN_SHOWN, NULL},
     {listener_not_to_be_read, "never-accept", "never-accept", CERTAIN_SHOWN, "epoll set 4"},
     {listener_on_edge, "accept-edge", "never-accept", CERTAIN_LIKELY, "EPOLLIN|EPOLLET"},
@@ -437,16 +457,18 @@ static const struct {
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
     {unsent, "peer-does-not-read", "", CERTAIN_SHOWN, "2,000,000 bytes"},
     {outgoing_closed, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
-    {outgoing_behind_stuck_loop, "loop-stuck", "bounded-pool", CERTAIN_SHOWN, NULL},
+    {outgoing_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {backend_closed_first, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {spins, "eof-spins", "ignore-eof", CERTAIN_SHOWN, "99% busy"},
     {spins_perhaps, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
     {spins_in_poll, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
+    {spins_for_a_cpu, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "never rests"},
+    {spins_in_poll_for_a_cpu, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "never rests"},
     {proxy, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {handlers_outside, "handler-blocked", "bounded-pool", CERTAIN_SHOWN, "20 threads are in recv()"},
     {handlers_on_lock, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads, for 20 sockets"},
-    {swallowed_behind_stuck_loop, "loop-stuck", "bounded-pool", CERTAIN_SHOWN, NULL},
-    {swallowed_behind_stuck_poll, "loop-stuck", "bounded-pool", CERTAIN_LIKELY, NULL},
+    {swallowed_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
+    {swallowed_behind_stuck_poll, "loop-stuck", "", CERTAIN_LIKELY, NULL},
     {swallowed_beside_unread_most, "eof-swallowed", "paused-read", CERTAIN_LIKELY, "25 of 26"},
     {swallowed_beside_unread_few, "eof-swallowed", "lost-reference", CERTAIN_LIKELY, "25 of 325"},
     {swallowed_beside_unread, "eof-swallowed", "paused-read lost-reference", CERTAIN_ONE_OF, NULL},
@@ -455,12 +477,14 @@ static const struct {
     {swallowed_alone, "eof-swallowed", "paused-read lost-reference ignore-eof", CERTAIN_ONE_OF, NULL},
     {eof_read_few, "ignore-eof", "ignore-eof", CERTAIN_SHOWN, "20 of 320"},
     {eof_read, "ignore-eof", "ignore-eof", CERTAIN_SHOWN, "for 3.9 s"},
-    {unread_behind_stuck_loop, "loop-stuck", "bounded-pool", CERTAIN_SHOWN, NULL},
+    {unread_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {mask_without_reading, "paused-read", "paused-read", CERTAIN_SHOWN, "no events"},
     {poll_without_events, "paused-read", "paused-read", CERTAIN_SHOWN, "poll()"},
     {oneshot, "oneshot-spent", "bounded-pool paused-read", CERTAIN_ONE_OF, NULL},
-    {unread_behind_stuck_poll, "loop-stuck", "bounded-pool", CERTAIN_SHOWN, NULL},
+    {unread_behind_stuck_poll, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {never_read_at_limit, "never-read", "emfile bounded-pool", CERTAIN_ONE_OF, NULL},
+    {never_read_since_the_limit, "never-read", "emfile bounded-pool", CERTAIN_ONE_OF,
+     "the limit of descriptors may have been reached"},
     {never_read_few, "never-read", "lost-reference", CERTAIN_LIKELY, "20 of 320"},
     {never_read, "never-read", "bounded-pool", CERTAIN_LIKELY, NULL},
     {edge, "no-longer-read", "bounded-pool paused-read lost-reference", CERTAIN_ONE_OF, "EPOLLET"},
