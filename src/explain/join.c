@@ -444,6 +444,13 @@ static int take_stock(struct look *look)
     return rc == 0 ? look_holders(look) : rc;
 }
 
+/* Half of a process that ended is nothing to judge by. */
+static int check_still_there(pid_t pid)
+{
+    struct process_facts facts;
+    return pid != 0 && process_facts_of(pid, &facts) == -ESRCH ? -ESRCH : 0;
+}
+
 static int take_look(struct look *look)
 {
     int rc = cpu_clocks_open(&look->clocks);
@@ -463,6 +470,8 @@ static int take_look(struct look *look)
         rc = take_table(look, SECOND_TABLE);
     if (rc == 0)
         rc = look_ghosts(look);
+    if (rc == 0)
+        rc = check_still_there(look->request->pid);
     if (rc == 0)
         rc = look_join(look);
     look->facts->gap_ms = (look->second_table_us - look->first_table_us) / 1000;

@@ -123,7 +123,7 @@ struct look {
     size_t holding_count, holding_room;
     struct number_set own; /* inodes that the processes asked about and their siblings hold */
 
-    struct socket_life *listeners;
+    struct socket_life *listeners; /* by port */
     size_t listener_count, listener_room;
 
     struct earlier_socket *earlier; /* by cookie */

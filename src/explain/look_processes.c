@@ -162,6 +162,14 @@ static int search_listeners(struct listener_search *search)
     return rc;
 }
 
+static int by_port(const void *a, const void *b)
+{
+    const struct socket_life *one = a, *other = b;
+    if (one->entry.local_port != other->entry.local_port)
+        return one->entry.local_port - other->entry.local_port;
+    return (one->cookie > other->cookie) - (one->cookie < other->cookie);
+}
+
 /* Those held, or on the port, and then those that share an endpoint with them. */
 static int find_listeners(struct look *look, const struct number_set *held, uint16_t port)
 {
@@ -169,7 +177,11 @@ static int find_listeners(struct look *look, const struct number_set *held, uint
     int rc = search_listeners(&search);
     search.held = NULL;
     search.port = 0;
-    return rc == 0 ? search_listeners(&search) : rc;
+    if (rc == 0)
+        rc = search_listeners(&search);
+    if (look->listener_count > 0)
+        qsort(look->listeners, look->listener_count, sizeof *look->listeners, by_port);
+    return rc;
 }
 
 static int add_listener_inodes(const struct look *look, struct number_set *inodes)

@@ -26,10 +26,29 @@ static int fitness(const struct socket_entry *listener, const struct socket_entr
     return 1 + 2 * !address_is_wildcard(&listener->local) + (listener->local.family == entry->local.family);
 }
 
+/* The first listener on that port, or where it would be. */
+static size_t first_listener(const struct look *look, uint16_t port)
+{
+    size_t low = 0, high = look->listener_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (look->listeners[middle].entry.local_port < port)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_on_port(const struct look *look, size_t listener, uint16_t port)
+{
+    return listener < look->listener_count && look->listeners[listener].entry.local_port == port;
+}
+
 int look_listener_of(const struct look *look, const struct socket_entry *entry)
 {
     int found = -1, best = 0;
-    for (size_t i = 0; i < look->listener_count; i++) {
+    for (size_t i = first_listener(look, entry->local_port); is_on_port(look, i, entry->local_port); i++) {
         const struct socket_entry *listener = &look->listeners[i].entry;
         int fit = serves(listener, entry) ? fitness(listener, entry) : 0;
         if (fit > best) {
@@ -43,12 +62,10 @@ int look_listener_of(const struct look *look, const struct socket_entry *entry)
 int look_shared_listener_of(const struct look *look, int listener, int process)
 {
     const struct socket_entry *one = &look->listeners[listener].entry;
-    for (size_t i = 0; i < look->listener_count; i++) {
-        const struct socket_entry *other = &look->listeners[i].entry;
-        if (other->local_port == one->local_port && address_equal(&other->local, &one->local) &&
-            look_holds(look, process, other->inode))
+    for (size_t i = first_listener(look, one->local_port); is_on_port(look, i, one->local_port); i++)
+        if (address_equal(&look->listeners[i].entry.local, &one->local) &&
+            look_holds(look, process, look->listeners[i].entry.inode))
             return (int)i;
-    }
     return listener;
 }
 
