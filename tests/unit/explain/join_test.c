@@ -434,6 +434,81 @@ static void a_port_means_all_who_hold_its_listener(void **state)
     assert_soon(take_error(&request) == -ESRCH); /* the worker ends with its parent */
 }
 
+/* It listens twice; the connection of the other port is none of this one's. */
+static int other_port;
+
+static void listen_twice(void)
+{
+    struct loopback other = loopback_close_wait();
+    char port[8];
+    snprintf(port, sizeof port, "%d", other.target.ports.first);
+    prctl(PR_SET_NAME, port);
+    say_ready();
+    sleep(60);
+}
+
+static void who_asks_about_a_port_does_not_ask_about_others(void **state)
+{
+    (void)state;
+    make_close_wait();
+    pid_t pid = start(listen_twice);
+    struct facts facts = look_at(pid);
+    int all = facts.socket_count;
+    other_port = (int)strtol(facts.processes[0].command, NULL, 10);
+    assert_int_equal(facts.listener_count, 2);
+    facts_free(&facts);
+    const struct facts_request request = {.port = here.target.ports.first, .max_epoll = 20000};
+    assert_int_equal(facts_take(&request, &facts), 0);
+    assert_int_equal(facts.listener_count, 1);
+    assert_true(facts.socket_count < all);
+    connection_in(&facts);
+    for (int i = 0; i < facts.socket_count; i++)
+        assert_int_not_equal(facts.sockets[i].local.port, other_port);
+    facts_free(&facts);
+    finish(pid);
+}
+
+/* SO_REUSEPORT: each process has a listener of its own. */
+static void share_the_port(void)
+{
+    int second = listen_socket_open_shared(&here.target.address, here.target.ports.first, 8);
+    if (second < 0)
+        abort();
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close(here.listener);
+        for (;;)
+            pause();
+    }
+    close(second);
+    close(here.server);
+    say_ready();
+}
+
+static void listeners_that_share_a_port_are_of_one_server(void **state)
+{
+    (void)state;
+    here = (struct loopback){.client = -1, .server = -1};
+    assert_true(address_parse("127.0.0.1", &here.target.address));
+    here.listener = listen_socket_open_shared(&here.target.address, 0, 8);
+    assert_true(here.listener >= 0);
+    uint16_t port = listen_socket_port(here.listener);
+    here.target.ports = (struct port_range){port, port};
+    here.client = loopback_connect(&here);
+    here.server = loopback_accept(&here);
+    pid_t pid = start(share_the_port);
+    struct facts facts = look_at(pid);
+    assert_int_equal(facts.listener_count, 2);
+    assert_int_equal(facts.process_count, 2);
+    assert_false(facts.processes[1].is_heir);
+    const struct fact_socket *socket = connection_in(&facts);
+    assert_int_equal(socket->holder, HOLDER_PROCESS);
+    assert_int_equal(socket->process, 1); /* and its listener is that process's */
+    assert_int_equal(facts.listeners[socket->listener].processes, 1);
+    facts_free(&facts);
+    finish(pid);
+}
+
 static void hand_it_to_a_ring(void)
 {
     struct io_uring_params params = {0};
@@ -768,6 +843,8 @@ int main(void)
         cmocka_unit_test(heirs_hold_what_their_parent_has_closed),
         cmocka_unit_test(a_process_with_the_listener_is_a_sibling),
         cmocka_unit_test(a_port_means_all_who_hold_its_listener),
+        cmocka_unit_test(who_asks_about_a_port_does_not_ask_about_others),
+        cmocka_unit_test(listeners_that_share_a_port_are_of_one_server),
         cmocka_unit_test(a_ring_holds_sockets_without_a_descriptor),
         cmocka_unit_test(what_was_sent_and_not_received_is_in_flight),
         cmocka_unit_test(ghosts_tell_their_port_and_their_age),
