@@ -145,6 +145,8 @@ static void take_holder(const struct look *look, struct fact_socket *fact)
         fact->holder = process->is_asked || process->is_sibling ? HOLDER_PROCESS : HOLDER_HEIR;
         fact->process = look->holdings[first].process;
         fact->fd = look->holdings[first].fd;
+        if (fact->listener >= 0)
+            fact->listener = look_shared_listener_of(look, fact->listener, fact->process);
     } else if (fact->inode != 0)
         fact->holder = HOLDER_HIDDEN;
     else
@@ -152,10 +154,13 @@ static void take_holder(const struct look *look, struct fact_socket *fact)
                                                                                            : HOLDER_KERNEL;
 }
 
-/* What was accepted after the descriptors had been read is not hidden. */
-static bool is_too_young(const struct fact_socket *fact)
+/* What was accepted after the descriptors had been read is not hidden; and who asks about a port does not ask
+ * about other ports of the same processes. */
+static bool is_wanted(const struct look *look, const struct fact_socket *fact)
 {
-    return fact->holder == HOLDER_HIDDEN && !fact->in_both;
+    bool is_too_young = fact->holder == HOLDER_HIDDEN && !fact->in_both;
+    bool is_of_other_port = look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
+    return !is_too_young && !is_of_other_port;
 }
 
 static int join_sockets(struct look *look)
@@ -170,7 +175,7 @@ static int join_sockets(struct look *look)
                                                          : look->ghosts[i - look->socket_count];
         take_holder(look, &fact);
         fact.wait = wait_for(look, fact.inode, fact.state);
-        if (!is_too_young(&fact))
+        if (is_wanted(look, &fact))
             facts->sockets[facts->socket_count++] = fact;
     }
     return 0;
@@ -438,10 +443,15 @@ static int take_table(struct look *look, enum table which)
 /* Who is there, and what they hold. */
 static int take_stock(struct look *look)
 {
-    int rc = look_targets(look);
-    if (rc == 0)
-        rc = take_table(look, FIRST_TABLE);
+    int rc = take_table(look, FIRST_TABLE);
     return rc == 0 ? look_holders(look) : rc;
+}
+
+/* Half of a process that ended is nothing to judge by. */
+static int check_still_there(pid_t pid)
+{
+    struct process_facts facts;
+    return pid != 0 && process_facts_of(pid, &facts) == -ESRCH ? -ESRCH : 0;
 }
 
 static int take_look(struct look *look)
@@ -463,6 +473,8 @@ static int take_look(struct look *look)
         rc = take_table(look, SECOND_TABLE);
     if (rc == 0)
         rc = look_ghosts(look);
+    if (rc == 0)
+        rc = check_still_there(look->request->pid);
     if (rc == 0)
         rc = look_join(look);
     look->facts->gap_ms = (look->second_table_us - look->first_table_us) / 1000;

@@ -2,9 +2,8 @@
  * read. A table of sockets comes before the descriptors and another one after them, so that what opens or
  * closes meanwhile is told from what lingers:
  *
- *   look_targets    who was asked about, their descriptors, their listeners       look_processes.c
  *   look_table      all sockets, the first time                                   look_tables.c
- *   look_holders    every process's descriptors: siblings, heirs, rings           look_processes.c
+ *   look_holders    every process's descriptors: listeners, siblings, heirs       look_processes.c
  *   look_find_sets  which epoll sets there are                                    look_sets.c
  *   look_threads    calls of all threads, and the sets of poll() and select()     look_threads.c
  *   look_sets       epoll sets, once                                              look_sets.c
@@ -100,7 +99,8 @@ struct look_thread {
 struct earlier_socket {
     uint64_t cookie, inode;
     enum tcp_state state;
-    bool is_of_listener; /* of one that belongs to the look */
+    struct address local;
+    uint16_t local_port;
 };
 
 /* What the second table says of a local port. */
@@ -123,7 +123,7 @@ struct look {
     size_t holding_count, holding_room;
     struct number_set own; /* inodes that the processes asked about and their siblings hold */
 
-    struct socket_life *listeners;
+    struct socket_life *listeners; /* by port */
     size_t listener_count, listener_room;
 
     struct earlier_socket *earlier; /* by cookie */
@@ -150,11 +150,10 @@ struct look {
 
 /* ---- the parts ---- */
 
-int look_targets(struct look *look);
-int look_holders(struct look *look);
-
 enum table { FIRST_TABLE, SECOND_TABLE };
 int look_table(struct look *look, enum table which);
+
+int look_holders(struct look *look);
 
 int look_threads(struct look *look, enum reading_of_threads which);
 int look_find_sets(struct look *look);
@@ -168,6 +167,13 @@ void look_free(struct look *look);
 
 /* The listener whose connections have that end as their local one; -1: none. */
 int look_listener_of(const struct look *look, const struct socket_entry *entry);
+
+/* Of several listeners on one address and port (SO_REUSEPORT) the one that this process has; else `listener`.
+ */
+int look_shared_listener_of(const struct look *look, int listener, int process);
+
+/* Whether one of the listeners has made it. */
+bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier);
 
 /* The holdings of an inode: how many, and in *first the place of the first. */
 size_t look_holdings_of(const struct look *look, uint64_t inode, size_t *first);

@@ -75,9 +75,11 @@ static int ghost_of(const struct look *look, int process, const struct descripto
         handle >= 0 ? borrowed_socket_read(handle, descriptor->fd, descriptor->inode, &borrowed) : -EACCES;
     if (rc == 0 && (borrowed.state != STATE_CLOSE || is_unused(&borrowed)))
         return 0;
+    if (rc == -EBADF || rc == -ESRCH || rc == -EOPNOTSUPP)
+        return 0;
     if (rc == 0)
         take_borrowed(look, &borrowed, fact);
-    return rc == 0 || (rc == -EACCES && is_still(&look->processes[process], descriptor));
+    return rc == 0 || is_still(&look->processes[process], descriptor);
 }
 
 static int add_ghost(struct look *look, const struct fact_socket *fact)

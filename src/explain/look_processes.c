@@ -162,6 +162,14 @@ static int search_listeners(struct listener_search *search)
     return rc;
 }
 
+static int by_port(const void *a, const void *b)
+{
+    const struct socket_life *one = a, *other = b;
+    if (one->entry.local_port != other->entry.local_port)
+        return one->entry.local_port - other->entry.local_port;
+    return (one->cookie > other->cookie) - (one->cookie < other->cookie);
+}
+
 /* Those held, or on the port, and then those that share an endpoint with them. */
 static int find_listeners(struct look *look, const struct number_set *held, uint16_t port)
 {
@@ -169,7 +177,11 @@ static int find_listeners(struct look *look, const struct number_set *held, uint
     int rc = search_listeners(&search);
     search.held = NULL;
     search.port = 0;
-    return rc == 0 ? search_listeners(&search) : rc;
+    if (rc == 0)
+        rc = search_listeners(&search);
+    if (look->listener_count > 0)
+        qsort(look->listeners, look->listener_count, sizeof *look->listeners, by_port);
+    return rc;
 }
 
 static int add_listener_inodes(const struct look *look, struct number_set *inodes)
@@ -221,40 +233,6 @@ static struct look_process *add_process(struct look *look, pid_t pid)
     return process;
 }
 
-/* ---- who was asked about ---- */
-
-static int target_port(struct look *look)
-{
-    int rc = find_listeners(look, NULL, look->request->port);
-    return rc == 0 && look->listener_count == 0 ? -ESRCH : rc;
-}
-
-static int target_pid(struct look *look)
-{
-    pid_t pid = look->request->pid;
-    struct process_facts facts;
-    struct reading reading = {0};
-    struct number_set held = {0};
-    int rc = process_facts_of(pid, &facts);
-    if (rc == 0)
-        rc = process_shares_network(pid);
-    if (rc != 0 && rc != -EACCES)
-        return rc;
-    rc = read_process(pid, &reading);
-    if (rc == 0)
-        rc = add_sockets(&reading, &held);
-    if (rc == 0 && held.count > 0)
-        rc = find_listeners(look, &held, 0);
-    number_set_free(&held);
-    free_reading(&reading);
-    return rc == -EACCES ? 0 : rc;
-}
-
-int look_targets(struct look *look)
-{
-    return look->request->pid != 0 ? target_pid(look) : target_port(look);
-}
-
 /* ---- who holds what ---- */
 
 /* All processes that may be looked into are kept, until it is known who of them matters. */
@@ -304,6 +282,44 @@ static struct reading reading_of(const struct look_process *process)
     };
 }
 
+/* ---- who was asked about ---- */
+
+static int check_pid(pid_t pid)
+{
+    struct process_facts facts;
+    int rc = process_facts_of(pid, &facts);
+    if (rc == 0)
+        rc = process_shares_network(pid);
+    return rc == -EACCES ? 0 : rc;
+}
+
+/* The listeners of the process that was asked about. */
+static int find_listeners_of_process(struct look *look)
+{
+    struct number_set held = {0};
+    bool is_there = false;
+    int rc = 0;
+    for (size_t i = 0; i < look->process_count && rc == 0; i++) {
+        struct reading reading = reading_of(&look->processes[i]);
+        if (look->processes[i].is_asked) {
+            is_there = true;
+            rc = add_sockets(&reading, &held);
+        }
+    }
+    if (rc == 0 && !is_there)
+        rc = -ESRCH; /* it ended meanwhile */
+    if (rc == 0 && held.count > 0)
+        rc = find_listeners(look, &held, 0);
+    number_set_free(&held);
+    return rc;
+}
+
+static int find_listeners_on_port(struct look *look)
+{
+    int rc = find_listeners(look, NULL, look->request->port);
+    return rc == 0 && look->listener_count == 0 ? -ESRCH : rc;
+}
+
 /* Marks those with a listener, and collects what they and those asked about hold. */
 static int mark_siblings(struct look *look)
 {
@@ -329,8 +345,8 @@ static int keep_heirs(struct look *look)
     size_t kept = 0;
     int rc = 0;
     for (size_t i = 0; i < look->earlier_count && rc >= 0; i++)
-        if (look->earlier[i].inode != 0 &&
-            (look->earlier[i].is_of_listener || number_set_has(&look->own, look->earlier[i].inode)))
+        if (look->earlier[i].inode != 0 && (look_is_of_listener(look, &look->earlier[i]) ||
+                                            number_set_has(&look->own, look->earlier[i].inode)))
             rc = number_set_add(&wanted, look->earlier[i].inode);
     for (size_t i = 0; i < look->process_count; i++) {
         struct look_process *process = &look->processes[i];
@@ -394,16 +410,19 @@ static int by_inode_and_process(const void *a, const void *b)
 int look_holders(struct look *look)
 {
     struct reading reading = {0};
-    int rc = look_each_pid(look, read_any_process, &reading);
+    bool is_by_pid = look->request->pid != 0;
+    int rc = is_by_pid ? check_pid(look->request->pid) : find_listeners_on_port(look);
+    if (rc == 0)
+        rc = look_each_pid(look, read_any_process, &reading);
     free_reading(&reading);
+    if (rc == 0 && is_by_pid)
+        rc = find_listeners_of_process(look);
     if (rc == 0)
         rc = mark_siblings(look);
     if (rc == 0)
         rc = keep_heirs(look);
     if (rc == 0 && look->process_count > 0)
         qsort(look->processes, look->process_count, sizeof *look->processes, by_rank);
-    if (rc == 0 && look->request->pid != 0 && (look->process_count == 0 || !look->processes[0].is_asked))
-        rc = -ESRCH; /* it ended meanwhile */
     for (size_t i = 0; i < look->process_count && rc == 0; i++)
         rc = hold_all(look, (int)i);
     if (rc == 0 && look->holding_count > 0)

@@ -20,18 +20,59 @@ static bool serves(const struct socket_entry *listener, const struct socket_entr
            (address_is_wildcard(&at) || address_equal(&at, &local));
 }
 
+/* The kernel prefers an address to any address, and a listener of the connection's own family. */
+static int fitness(const struct socket_entry *listener, const struct socket_entry *entry)
+{
+    return 1 + 2 * !address_is_wildcard(&listener->local) + (listener->local.family == entry->local.family);
+}
+
+/* The first listener on that port, or where it would be. */
+static size_t first_listener(const struct look *look, uint16_t port)
+{
+    size_t low = 0, high = look->listener_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (look->listeners[middle].entry.local_port < port)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_on_port(const struct look *look, size_t listener, uint16_t port)
+{
+    return listener < look->listener_count && look->listeners[listener].entry.local_port == port;
+}
+
 int look_listener_of(const struct look *look, const struct socket_entry *entry)
 {
-    int found = -1;
-    for (size_t i = 0; i < look->listener_count; i++) {
+    int found = -1, best = 0;
+    for (size_t i = first_listener(look, entry->local_port); is_on_port(look, i, entry->local_port); i++) {
         const struct socket_entry *listener = &look->listeners[i].entry;
-        if (!serves(listener, entry))
-            continue;
-        if (!address_is_wildcard(&listener->local))
-            return (int)i; /* the kernel prefers it too */
-        found = found < 0 ? (int)i : found;
+        int fit = serves(listener, entry) ? fitness(listener, entry) : 0;
+        if (fit > best) {
+            best = fit;
+            found = (int)i;
+        }
     }
     return found;
+}
+
+int look_shared_listener_of(const struct look *look, int listener, int process)
+{
+    const struct socket_entry *one = &look->listeners[listener].entry;
+    for (size_t i = first_listener(look, one->local_port); is_on_port(look, i, one->local_port); i++)
+        if (address_equal(&look->listeners[i].entry.local, &one->local) &&
+            look_holds(look, process, look->listeners[i].entry.inode))
+            return (int)i;
+    return listener;
+}
+
+bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier)
+{
+    const struct socket_entry entry = {.local = earlier->local, .local_port = earlier->local_port};
+    return look_listener_of(look, &entry) >= 0;
 }
 
 static int take_first(struct look *look, const struct socket_life *socket)
@@ -42,7 +83,8 @@ static int take_first(struct look *look, const struct socket_life *socket)
             .cookie = socket->cookie,
             .inode = socket->entry.inode,
             .state = socket->entry.state,
-            .is_of_listener = look_listener_of(look, &socket->entry) >= 0,
+            .local = socket->entry.local,
+            .local_port = socket->entry.local_port,
         };
     return rc;
 }
@@ -174,7 +216,8 @@ void look_take_life(struct fact_socket *fact, const struct tcp_life *life, enum 
     fact->last_data_recv_ms = life->last_data_recv_ms;
     fact->last_data_sent_ms = life->last_data_sent_ms;
     fact->last_ack_recv_ms = life->last_ack_recv_ms;
-    fact->is_fin_swallowed = state == STATE_CLOSE_WAIT && fact->unread == 0 && tcp_life_fin_with_data(life);
+    fact->is_fin_swallowed =
+        state == STATE_CLOSE_WAIT && fact->unread == 0 && tcp_life_fin_with_data(life, keeps_alive);
 }
 
 static bool is_in_both(const struct look *look, const struct socket_life *socket)

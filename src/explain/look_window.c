@@ -119,7 +119,8 @@ static int remember(struct window *window)
     const struct look *before = window->before;
     int rc = 0;
     for (size_t i = 0; i < before->earlier_count && rc >= 0; i++)
-        if (before->earlier[i].is_of_listener || number_set_has(&before->own, before->earlier[i].inode))
+        if (look_is_of_listener(before, &before->earlier[i]) ||
+            number_set_has(&before->own, before->earlier[i].inode))
             rc = number_set_add(&window->old, before->earlier[i].cookie);
     window->processes = calloc(before->process_count + 1, sizeof *window->processes);
     if (rc < 0 || window->processes == NULL)
@@ -184,6 +185,7 @@ static struct fact_socket fact_of_end(const struct window *window, const struct 
     fact.fin = later(fact.fin, since_ms);
     if (sight != NULL) {
         fact.state = sight->state;
+        fact.bytes_received = tcp_life_data_received(&end->socket.life, sight->state);
         if (sight->fin_us >= 0) {
             fact.fin = fact_age_exact((now_us - sight->fin_us) / 1000);
             fact.closing_ms = (end->ended_us - sight->fin_us) / 1000;

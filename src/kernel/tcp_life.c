@@ -4,6 +4,9 @@
 #include <string.h>
 
 enum {
+    /* Keep-alive asks a peer that has been silent for so long at least (TCP_KEEPIDLE is in seconds). */
+    KEEP_IDLE_LEAST_MS = 1000,
+    ACK_DELAY_USUAL_MS = 60,
     /* A peer may keep an ACK back that long (TCP_DELACK_MAX in include/net/tcp.h, with two ticks of HZ 100).
      */
     ACK_DELAY_MAX_MS = 220,
@@ -73,11 +76,17 @@ struct tcp_age tcp_life_age(const struct tcp_life *life)
 /* Whether the last ACK can be the answer to data that we have sent. It comes a round trip after the data,
  * and as much later as the peer keeps it back; data that is sent again moves last_data_sent too. A peer that
  * reads a lot of it slowly announces its window at any time. */
-static bool may_be_answer(const struct tcp_life *life)
+static bool may_be_answer(const struct tcp_life *life, int64_t delay_ms)
 {
-    int64_t round_trip_ms = life->rtt_us / 1000 + ACK_DELAY_MAX_MS;
+    int64_t round_trip_ms = life->rtt_us / 1000 + delay_ms;
     bool is_recent = life->last_data_sent_ms - life->last_ack_recv_ms <= round_trip_ms;
     return life->data_segs_out > 0 && (is_recent || life->bytes_acked > WITHOUT_WINDOW_UPDATE);
+}
+
+/* Whether the last ACK can be the answer to a probe: those begin when the last data is old enough. */
+static bool may_be_probed(const struct tcp_life *life, bool keeps_alive)
+{
+    return keeps_alive && life->last_data_recv_ms - life->last_ack_recv_ms >= KEEP_IDLE_LEAST_MS;
 }
 
 struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state state, bool keeps_alive)
@@ -87,15 +96,18 @@ struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state stat
     int64_t least = life->last_ack_recv_ms;
     int64_t most = larger(least, life->last_data_recv_ms);
     /* Where we have sent a FIN too, its ACK may be what came last. */
-    bool is_exact = !keeps_alive && !may_be_answer(life) &&
+    bool is_exact = !may_be_probed(life, keeps_alive) && !may_be_answer(life, ACK_DELAY_MAX_MS) &&
                     (state == STATE_CLOSE_WAIT || (state == STATE_CLOSE && life->bytes_received > 0));
     return (struct tcp_age){least, is_exact ? least : most};
 }
 
-bool tcp_life_fin_with_data(const struct tcp_life *life)
+bool tcp_life_fin_with_data(const struct tcp_life *life, bool keeps_alive)
 {
     int64_t apart = life->last_data_recv_ms - life->last_ack_recv_ms;
-    return life->is_known && life->data_segs_in > 0 && apart <= MERGED_MS && apart >= -MERGED_MS;
+    if (!life->is_known || life->data_segs_in == 0)
+        return false;
+    return (apart <= MERGED_MS && apart >= -MERGED_MS) || may_be_probed(life, keeps_alive) ||
+           may_be_answer(life, ACK_DELAY_USUAL_MS);
 }
 
 uint64_t tcp_life_data_received(const struct tcp_life *life, enum tcp_state state)

@@ -41,13 +41,13 @@ struct tcp_age tcp_life_age(const struct tcp_life *life);
 
 /* Since the peer's FIN came, for a socket whose peer has sent one; in CLOSE, the state of a ghost, if it sent
  * one. Exact where nothing can have touched last_ack_recv since. `keeps_alive`: its keep-alive timer runs or
- * did, so that each answered probe has reset that clock. Unknown in the states before a FIN. */
+ * did, so that each answered probe may have reset that clock. Unknown in the states before a FIN. */
 struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state state, bool keeps_alive);
 
 /* Whether the FIN can have come with the last data, or so close to it that the kernel merged both: then one
  * recv() that takes the data steps over the FIN (tcp_try_coalesce), and Recv-Q 0 does not say that anybody
- * has read EOF. */
-bool tcp_life_fin_with_data(const struct tcp_life *life);
+ * has read EOF. True also where something else may have come since, so that its time is not known. */
+bool tcp_life_fin_with_data(const struct tcp_life *life, bool keeps_alive);
 
 /* The data in bytes_received, of a socket in that state (in CLOSE it is not known whether a FIN is in it,
  * so 1 too many with some), and in bytes_acked, `is_outgoing`: of one that called connect(). */

@@ -27,7 +27,7 @@ static int check_life(void *context, const struct socket_life *socket)
         tcp_life_data_received(&socket->life, socket->entry.state) > socket->life.bytes_received ||
         tcp_life_data_acked(&socket->life, socket->entry.state, true) > socket->life.bytes_acked)
         abort();
-    (void)tcp_life_fin_with_data(&socket->life);
+    (void)tcp_life_fin_with_data(&socket->life, true);
     return ++*count > 10000 ? -1 : 0;
 }
 

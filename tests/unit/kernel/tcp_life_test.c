@@ -64,6 +64,11 @@ static void keep_alive_leaves_an_interval(void **state)
     struct tcp_life life = a_life();
     life.last_ack_recv_ms = 12;
     assert_age(tcp_life_fin_age(&life, STATE_CLOSE_WAIT, true), 12, 5000);
+    assert_true(tcp_life_fin_with_data(&life, true));
+    assert_false(tcp_life_fin_with_data(&life, false));
+    life.last_data_recv_ms = 1000; /* no probe is sent within a second of data */
+    assert_age(tcp_life_fin_age(&life, STATE_CLOSE_WAIT, true), 12, 12);
+    assert_false(tcp_life_fin_with_data(&life, true));
 }
 
 static void an_answer_to_our_own_data_may_have_come_after_the_fin(void **state)
@@ -95,13 +100,13 @@ static void a_fin_close_to_the_last_data_may_be_merged_with_it(void **state)
 {
     (void)state;
     struct tcp_life life = a_life();
-    assert_false(tcp_life_fin_with_data(&life));
+    assert_false(tcp_life_fin_with_data(&life, false));
     life.last_data_recv_ms = 3008;
-    assert_true(tcp_life_fin_with_data(&life));
+    assert_true(tcp_life_fin_with_data(&life, false));
     life.last_data_recv_ms = 3000;
-    assert_true(tcp_life_fin_with_data(&life));
+    assert_true(tcp_life_fin_with_data(&life, false));
     life.data_segs_in = 0; /* then both count since the handshake */
-    assert_false(tcp_life_fin_with_data(&life));
+    assert_false(tcp_life_fin_with_data(&life, false));
 }
 
 static void fins_and_syns_are_no_data(void **state)
@@ -180,7 +185,7 @@ static void the_kernels_clocks_are_as_described(void **state)
     struct tcp_age age = tcp_life_age(&life), fin = tcp_life_fin_age(&life, STATE_CLOSE_WAIT, false);
     assert_true(age.least_ms == age.most_ms && is_about(age.least_ms, 400));
     assert_true(fin.least_ms == fin.most_ms && is_about(fin.least_ms, 100));
-    assert_false(tcp_life_fin_with_data(&life));
+    assert_false(tcp_life_fin_with_data(&life, false));
     assert_int_equal(tcp_life_data_received(&life, STATE_CLOSE_WAIT), 5);
     loopback_close(&loopback);
 }
@@ -193,7 +198,7 @@ static void a_fin_right_behind_the_data_is_seen_as_such(void **state)
     assert_int_equal(shutdown(loopback.client, SHUT_WR), 0);
     assert_soon(state_of(loopback.server) == STATE_CLOSE_WAIT);
     struct tcp_life life = life_of(loopback.server);
-    assert_true(tcp_life_fin_with_data(&life));
+    assert_true(tcp_life_fin_with_data(&life, false));
     loopback_close(&loopback);
 }
 
