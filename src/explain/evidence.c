@@ -9,10 +9,11 @@
 enum {
     DESCRIPTORS_SPARE = 2, /* so few are left where accept() fails, and then some are closed again */
     MATCH_PERCENT = 70,
-    MATCH_MS = 60,        /* clocks of sockets and of threads differ by less */
-    MATCH_LATE_MS = 250,  /* a busy server takes so long from a socket's last data to the call that blocks */
-    PAIR_LATE_MS = 10000, /* a proxy under load opens its other half within that time */
-    PAIR_EARLY_MS = 300,  /* a table that is read for so long tells ages of different moments */
+    MATCH_MS = 60,       /* clocks of sockets and of threads differ by less */
+    MATCH_LATE_MS = 250, /* a busy server takes so long from a socket's last data to the call that blocks */
+    OUTSIDE_LATE_MS = 1000, /* ... one that is no lock: it connects and sends first */
+    PAIR_LATE_MS = 10000,   /* a proxy under load opens its other half within that time */
+    PAIR_EARLY_MS = 300,    /* a table that is read for so long tells ages of different moments */
     PAIR_ADDRESSES = 4,
     SHARE_LEAST = 8,
 };
@@ -281,15 +282,19 @@ bool heir_waits_for_another(const struct evidence *evidence)
     return evidence->facts->threads[evidence->culprit.thread].peer.address.family != 0;
 }
 
+static bool is_matched(const struct evidence *evidence, int threads)
+{
+    return threads > 0 && 100 * threads >= MATCH_PERCENT * evidence->group->count;
+}
+
 bool threads_match(const struct evidence *evidence)
 {
-    return evidence->matched_threads > 0 &&
-           100 * evidence->matched_threads >= MATCH_PERCENT * evidence->group->count;
+    return is_matched(evidence, evidence->matched_threads);
 }
 
 bool threads_match_outside(const struct evidence *evidence)
 {
-    return threads_match(evidence) && evidence->matched_outside;
+    return is_matched(evidence, evidence->matched_outside);
 }
 
 /* ---- the listener of a queue ---- */
@@ -489,30 +494,48 @@ static bool is_involved(const struct evidence *evidence, const struct fact_threa
            (evidence->group->processes > 1 && !evidence->facts->processes[thread->process].is_heir);
 }
 
-/* Only where something is unread: a thread that has read EOF may just have gone back to its pool. */
-static int match_threads(struct evidence *evidence)
+/* Threads of Go and of Node that wait for a lock are idle: what is blocked there is no thread. */
+static bool may_be_blocked(const struct facts *facts, const struct fact_thread *thread, bool by_locks)
+{
+    enum fact_runtime runtime = facts->processes[thread->process].runtime;
+    if (thread->call != CALL_FUTEX)
+        return true;
+    return by_locks && runtime != RUNTIME_GO && runtime != RUNTIME_NODE;
+}
+
+/* Ages of sleep, sorted; without locks where these are not wanted. */
+static int gather_asleep(const struct evidence *evidence, bool with_locks, int64_t *asleep)
 {
     const struct facts *facts = evidence->facts;
+    int count = 0;
+    for (int i = 0; i < facts->thread_count; i++) {
+        const struct fact_thread *thread = &facts->threads[i];
+        if (is_involved(evidence, thread) && thread->asleep_ms >= 0 && thread_is_outside(thread) &&
+            may_be_blocked(facts, thread, with_locks))
+            asleep[count++] = thread->asleep_ms;
+    }
+    qsort(asleep, (size_t)count, sizeof *asleep, by_number);
+    return count;
+}
+
+/* Only where something is unread: a thread that has read EOF may just have gone back to its pool. Idle
+ * threads wait for locks, so that a match with those must be closer. */
+static int match_threads(struct evidence *evidence)
+{
     const struct group *group = evidence->group;
     int64_t *data = calloc((size_t)group->count + 1, sizeof *data);
-    int64_t *asleep = calloc((size_t)facts->thread_count + 1, sizeof *asleep);
-    int data_count = 0, asleep_count = 0, outside = 0, rc = -ENOMEM;
+    int64_t *asleep = calloc((size_t)evidence->facts->thread_count + 1, sizeof *asleep);
+    int data_count = 0, rc = -ENOMEM;
     if (data == NULL || asleep == NULL)
         goto out;
     for (int i = 0; i < group->count; i++)
         if (member(evidence, i)->last_data_recv_ms >= 0)
             data[data_count++] = member(evidence, i)->last_data_recv_ms;
-    for (int i = 0; i < facts->thread_count; i++) {
-        const struct fact_thread *thread = &facts->threads[i];
-        if (!is_involved(evidence, thread) || thread->asleep_ms < 0 || !thread_is_outside(thread))
-            continue;
-        asleep[asleep_count++] = thread->asleep_ms;
-        outside += thread->call != CALL_FUTEX;
-    }
     qsort(data, (size_t)data_count, sizeof *data, by_number);
-    qsort(asleep, (size_t)asleep_count, sizeof *asleep, by_number);
-    evidence->matched_threads = count_pairs(data, data_count, asleep, asleep_count, MATCH_LATE_MS, MATCH_MS);
-    evidence->matched_outside = 2 * outside > asleep_count;
+    int count = gather_asleep(evidence, false, asleep);
+    evidence->matched_outside = count_pairs(data, data_count, asleep, count, OUTSIDE_LATE_MS, MATCH_MS);
+    count = gather_asleep(evidence, true, asleep);
+    evidence->matched_threads = count_pairs(data, data_count, asleep, count, MATCH_LATE_MS, MATCH_MS);
     rc = 0;
 out:
     free(data);

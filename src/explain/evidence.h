@@ -21,7 +21,7 @@ struct evidence {
     int culprit_count;            /* threads like it, that wait outside */
     struct lingering_share share; /* all 0: there was no window */
     int matched_threads;          /* asleep since the sockets' last data, one each */
-    bool matched_outside;         /* most of them wait for another server, not for a lock */
+    int matched_outside;          /* likewise, of those that do not wait for a lock */
 };
 
 /* Collects what takes a search. Returns 0 or -ENOMEM. */

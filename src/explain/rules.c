@@ -154,6 +154,11 @@ static const struct rule rules[] = {
               "{backend}, opened for them, are still open.",
      .causes = {"no-half-close"},
      .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
+    {.name = stuck_name,
+     .when = {something_is_unread, nobody_turns_it, somebody_is_outside},
+     .certainty = CERTAIN_SHOWN,
+     .words = stuck_words,
+     .act = stuck_act},
     {.name = "handler-blocked",
      .when = {something_is_unread, loop_rests, threads_match_outside},
      .certainty = CERTAIN_SHOWN,
@@ -163,12 +168,21 @@ static const struct rule rules[] = {
      .act = "a time-out on that call",
      .needs_dump = true},
     {.name = "handler-blocked",
-     .when = {something_is_unread, loop_rests, threads_match},
+     .when = {something_is_unread, loop_rests, threads_match, polls_without_epoll},
      .certainty = CERTAIN_LIKELY,
-     .words = "Each has a handler that waits for a lock: {matched} have been asleep since the sockets' last "
-              "data.",
+     .words =
+         "Each has a handler that waits for a lock: {matched} have been asleep since the sockets' last data.",
      .causes = {"bounded-pool"},
      .act = "find who holds that lock",
+     .needs_dump = true},
+    {.name = "handler-blocked",
+     .when = {something_is_unread, nobody_hears, loop_rests, threads_match},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "Each may have a handler that waits for a lock: {matched} have been asleep since the sockets' "
+              "last data. "
+              "Or these are idle threads of a pool, and nobody listens to the sockets any more.",
+     .causes = {"bounded-pool", "paused-read", "lost-reference"},
+     .act = "find who holds that lock, or resume reading",
      .needs_dump = true},
     {.name = stuck_name,
      .when = {perhaps_all_is_read, nobody_turns_it, somebody_is_outside},
@@ -256,11 +270,6 @@ static const struct rule rules[] = {
      .needs_dump = true},
 
     /* ---- something is unread ---- */
-    {.name = stuck_name,
-     .when = {nobody_turns_it, somebody_is_outside},
-     .certainty = CERTAIN_SHOWN,
-     .words = stuck_words,
-     .act = stuck_act},
     {.name = "paused-read",
      .when = {is_deaf},
      .certainty = CERTAIN_SHOWN,
