@@ -297,6 +297,27 @@ bool threads_match_outside(const struct evidence *evidence)
     return is_matched(evidence, evidence->matched_outside);
 }
 
+bool handler_may_be_blocked(const struct evidence *evidence)
+{
+    int process = process_asked(evidence);
+    return evidence->culprit.thread >= 0 ||
+           (process >= 0 && evidence->facts->processes[process].runtime == RUNTIME_GO);
+}
+
+bool others_are_held_up(const struct evidence *evidence)
+{
+    for (int i = 0; i < evidence->groups->count; i++) {
+        const struct group *other = &evidence->groups->each[i];
+        bool would_hear = other->waiter == WAITER_EPOLL && other->is_mask_known &&
+                          is_level_triggered(other->events) && !other->at_rest;
+        bool is_unread = other->reading != READING_ALL && other->reading != READING_PERHAPS;
+        if (other->holder == HOLDER_QUEUE ||
+            (would_hear && is_unread && other->first_process == evidence->group->first_process))
+            return true;
+    }
+    return false;
+}
+
 /* ---- the listener of a queue ---- */
 
 bool listener_would_be_heard(const struct evidence *evidence)
@@ -565,5 +586,5 @@ int evidence_of(const struct facts *facts, const struct groups *groups, const st
     *evidence = (struct evidence){.facts = facts, .groups = groups, .group = group};
     find_culprit(evidence);
     evidence->share = lingering_share_of(facts, grace_ms, group->listener);
-    return something_is_unread(evidence) ? match_threads(evidence) : 0;
+    return all_is_read(evidence) ? 0 : match_threads(evidence);
 }

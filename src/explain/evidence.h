@@ -60,6 +60,8 @@ question loop_runs; /* it was not seen at rest, and nothing holds it up: it runs
 question heir_waits_for_another; /* the heirs are in a call on another connection */
 question threads_match;          /* a thread each, asleep since their last data, for 70 % of them */
 question threads_match_outside;
+question handler_may_be_blocked; /* a thread waits outside, or handlers are no threads (Go) */
+question others_are_held_up;     /* of the same loop: a queue, or something unread of which it would hear */
 
 /* ---- the listener of a queue ---- */
 question listener_would_be_heard, listener_is_unserved, listener_is_deaf, listener_is_edge_triggered;

@@ -236,6 +236,16 @@ static void spins(void)
     made.threads[0].busy_percent = 99;
 }
 
+static void stuck_after_eof(void)
+{
+    add_many(read_all, made_epoll(EPOLLIN, false));
+    for (int i = 0; i < 5; i++)
+        made_add(&made, read_part(i + SOCKETS))->wait = made_epoll(EPOLLIN, false);
+    made.threads[0].call = CALL_NONE;
+    made.threads[0].asleep_ms = 0;
+    made.threads[0].busy_percent = 99;
+}
+
 static void spins_perhaps(void)
 {
     add_many(swallowed, made_epoll(EPOLLIN, true));
@@ -289,6 +299,39 @@ static void handlers_on_lock(void)
 static void handlers_outside(void)
 {
     block_handlers(CALL_RECV);
+}
+
+static void handlers_that_swallowed(void)
+{
+    add_many(swallowed, nobody);
+    for (int i = 0; i < SOCKETS; i++)
+        made_thread(&made, CALL_RECV, made.sockets[i].last_data_recv_ms - 3);
+}
+
+static void handlers_that_swallowed_with_backends(void)
+{
+    handlers_that_swallowed();
+    for (int i = 0; i < SOCKETS; i++)
+        made_add(&made, outgoing(i));
+}
+
+static void swallowed_beside_a_thread_outside(void)
+{
+    add_many(swallowed, nobody);
+    made_thread(&made, CALL_SLEEP, 400);
+}
+
+static void swallowed_on_edges_beside_unread(void)
+{
+    add_many(swallowed, made_epoll(EPOLLIN | EPOLLET, true));
+    for (int i = 0; i < 5; i++)
+        made_add(&made, read_part(i + SOCKETS))->wait = made_epoll(EPOLLIN | EPOLLET, true);
+}
+
+static void unread_beside_a_thread_outside(void)
+{
+    add_many(read_part, nobody);
+    made_thread(&made, CALL_SLEEP, 400);
 }
 
 static void swallowed_behind_stuck_loop(void)
@@ -469,12 +512,22 @@ static const struct {
     {outgoing_closed, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {outgoing_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {backend_closed_first, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
-    {spins, "eof-spins", "ignore-eof", CERTAIN_SHOWN, "99% busy"},
+    {spins, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
+    {stuck_after_eof, "loop-stuck", "", CERTAIN_LIKELY, "computes"},
     {spins_perhaps, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
     {spins_in_poll, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
     {spins_for_a_cpu, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "never rests"},
     {proxy, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {handlers_outside, "handler-blocked", "bounded-pool", CERTAIN_SHOWN, "20 threads are in recv()"},
+    {handlers_that_swallowed, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads are in recv()"},
+    {handlers_that_swallowed_with_backends, "handler-blocked", "bounded-pool no-half-close", CERTAIN_ONE_OF,
+     "127.0.0.1:9000"},
+    {swallowed_beside_a_thread_outside, "eof-swallowed", "bounded-pool paused-read lost-reference ignore-eof",
+     CERTAIN_ONE_OF, "nanosleep"},
+    {swallowed_on_edges_beside_unread, "eof-swallowed", "bounded-pool paused-read lost-reference",
+     CERTAIN_ONE_OF, NULL},
+    {unread_beside_a_thread_outside, "no-longer-read", "bounded-pool paused-read lost-reference",
+     CERTAIN_ONE_OF, "nanosleep"},
     {handlers_of_a_loop_on_lock, "handler-blocked", "bounded-pool paused-read lost-reference", CERTAIN_ONE_OF,
      "idle threads of a pool"},
     {handlers_on_lock, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads, for 20 sockets"},
