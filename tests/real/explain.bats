@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
+# shellcheck disable=SC2004,SC2016,SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
 #
 # "tcpstorm explain" of programs of Go, Node.js and Java with a bug and without, and of real servers under load, in which
 # nothing lingers.
