@@ -9,10 +9,10 @@
 enum {
     DESCRIPTORS_SPARE = 2, /* so few are left where accept() fails, and then some are closed again */
     MATCH_PERCENT = 70,
-    MATCH_MS = 60,       /* clocks of sockets and of threads differ by less */
-    MATCH_LATE_MS = 250, /* a busy server takes so long from a socket's last data to the call that blocks */
-    PAIR_LATE_MS = 1000, /* a proxy opens its other half within that time */
-    PAIR_EARLY_MS = 50,
+    MATCH_MS = 60,        /* clocks of sockets and of threads differ by less */
+    MATCH_LATE_MS = 250,  /* a busy server takes so long from a socket's last data to the call that blocks */
+    PAIR_LATE_MS = 10000, /* a proxy under load opens its other half within that time */
+    PAIR_EARLY_MS = 300,  /* a table that is read for so long tells ages of different moments */
     PAIR_ADDRESSES = 4,
     SHARE_LEAST = 8,
 };
@@ -135,16 +135,28 @@ bool rest_is_unread(const struct evidence *evidence)
     return evidence->group->reading == READING_PART;
 }
 
-bool is_beside_unread(const struct evidence *evidence)
+/* Another group of at least so many that differs in nothing but that. */
+static bool is_beside(const struct evidence *evidence, enum reading reading, int least)
 {
+    const struct group *group = evidence->group;
     for (int i = 0; i < evidence->groups->count; i++) {
         const struct group *other = &evidence->groups->each[i];
-        if (other->reading == READING_PART && other->holder == evidence->group->holder &&
-            other->way == evidence->group->way && other->waiter == evidence->group->waiter &&
-            other->events == evidence->group->events)
+        if (other->reading == reading && other->count >= least && other->state == group->state &&
+            other->holder == group->holder && other->way == group->way && other->waiter == group->waiter &&
+            other->events == group->events)
             return true;
     }
     return false;
+}
+
+bool is_beside_unread(const struct evidence *evidence)
+{
+    return is_beside(evidence, READING_PART, 1);
+}
+
+bool is_beside_read(const struct evidence *evidence)
+{
+    return is_beside(evidence, READING_ALL, (evidence->group->count + 1) / 2);
 }
 
 bool most_are_unsent(const struct evidence *evidence)
@@ -221,9 +233,18 @@ bool no_loop_rests(const struct evidence *evidence)
     return evidence->group->loop != LOOP_RESTS;
 }
 
-bool not_in_epoll(const struct evidence *evidence)
+/* Neither the listener nor any connection of the process is in an epoll set. */
+bool polls_without_epoll(const struct evidence *evidence)
 {
-    return evidence->group->waiter != WAITER_EPOLL;
+    const struct facts *facts = evidence->facts;
+    int process = process_asked(evidence);
+    for (int i = 0; i < facts->listener_count; i++)
+        if (facts->listeners[i].wait.kind == WAITER_EPOLL)
+            return false;
+    for (int i = 0; i < facts->socket_count; i++)
+        if (facts->sockets[i].process == process && facts->sockets[i].wait.kind == WAITER_EPOLL)
+            return false;
+    return true;
 }
 
 bool somebody_is_outside(const struct evidence *evidence)
@@ -350,6 +371,19 @@ static int open_ages(const struct evidence *evidence, enum fact_way way, int64_t
     return count;
 }
 
+/* All that linger alike, whatever their group. */
+static int count_alike(const struct evidence *evidence)
+{
+    int count = 0;
+    for (int i = 0; i < evidence->groups->count; i++) {
+        const struct group *group = &evidence->groups->each[i];
+        if (group->way == evidence->group->way && group->holder == evidence->group->holder &&
+            (group->reading == READING_ALL || group->reading == READING_PERHAPS))
+            count += group->count;
+    }
+    return count;
+}
+
 static bool is_about(int a, int b)
 {
     return b > 0 && a >= PAIR_LEAST * b && a <= PAIR_MOST * b;
@@ -366,12 +400,13 @@ static bool others_match(const struct evidence *evidence, enum fact_way way)
     bool is_match = false;
     if (others == NULL || own == NULL)
         goto out;
-    int addresses, still_open = 0, known = 0;
+    int addresses, all = 0, known = 0;
     int count = open_ages(evidence, way, others, &addresses);
     for (int i = 0; i < facts->socket_count; i++)
-        still_open += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].way == group->way &&
-                      facts->sockets[i].holder == HOLDER_PROCESS;
-    is_match = count > 0 && (is_about(count, group->count) || is_about(count, group->count + still_open));
+        all += facts->sockets[i].way == group->way && facts->sockets[i].holder == HOLDER_PROCESS &&
+               (facts->sockets[i].state == STATE_ESTABLISHED || facts->sockets[i].state == STATE_CLOSE_WAIT);
+    int alike = count_alike(evidence);
+    is_match = count > 0 && (is_about(count, alike) || is_about(count, all));
     if (way == WAY_OUTGOING)
         is_match = is_match && addresses <= PAIR_ADDRESSES;
     for (int i = 0; i < group->count; i++) {

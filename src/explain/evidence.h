@@ -41,7 +41,8 @@ question descriptors_were_used_up;
 /* ---- what was read ---- */
 question all_is_read, perhaps_all_is_read, recv_queue_is_empty; /* the third: either of them */
 question something_is_unread, nothing_is_read, rest_is_unread;
-question is_beside_unread; /* others, with the same waiter, have been read in part */
+question is_beside_unread; /* others, alike but for that, have been read in part */
+question is_beside_read;   /* at least half as many others, alike but for that, have read EOF */
 question most_are_unsent;  /* Send-Q > 0 in most */
 
 /* ---- who waits ---- */
@@ -52,7 +53,7 @@ question is_spent;          /* EPOLLONESHOT, used up */
 question is_edge_triggered; /* EPOLLIN with EPOLLET, or a set of which the mask could not be read */
 question nobody_hears; /* in no set; or that could not be seen, but it would have woken a thread that rests */
 question loop_is_stuck, loop_rests, no_loop_rests; /* the third: it is not seen at rest */
-question not_in_epoll;
+question polls_without_epoll;
 question somebody_is_outside; /* there is a culprit */
 question somebody_is_busy;
 question loop_runs; /* it was not seen at rest, and nothing holds it up: it runs, or waits for a CPU */

@@ -136,7 +136,7 @@ static const struct rule rules[] = {
      .causes = {"ignore-eof"},
      .act = "close the descriptor when read() returns 0"},
     {.name = "eof-spins",
-     .when = {all_is_read, not_in_epoll, no_loop_rests, somebody_is_busy},
+     .when = {all_is_read, polls_without_epoll, no_loop_rests, somebody_is_busy},
      .certainty = CERTAIN_LIKELY,
      .words = "EOF is probably read again and again: {busy}.",
      .causes = {"ignore-eof"},
@@ -145,12 +145,6 @@ static const struct rule rules[] = {
      .when = {all_is_read, nobody_turns_it, loop_runs},
      .certainty = CERTAIN_LIKELY,
      .words = "EOF is probably read again and again: {set} tells it each time, and its loop never rests.",
-     .causes = {"ignore-eof"},
-     .act = "close the descriptor when read() returns 0"},
-    {.name = "eof-spins",
-     .when = {all_is_read, not_in_epoll, loop_runs},
-     .certainty = CERTAIN_LIKELY,
-     .words = "EOF is probably read again and again: the loop never rests.",
      .causes = {"ignore-eof"},
      .act = "close the descriptor when read() returns 0"},
     {.name = "no-half-close",
@@ -212,6 +206,13 @@ static const struct rule rules[] = {
      .causes = {"paused-read", "lost-reference"},
      .act = "resume reading or watch for EPOLLRDHUP; close on every path",
      .needs_window = true},
+    {.name = "eof-swallowed",
+     .when = {perhaps_all_is_read, is_beside_read},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The FIN may have come with the last data. As from those beside them, EOF was probably read.",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0; if a handler still works on it, it needs a time-out",
+     .needs_dump = true},
     {.name = "eof-swallowed",
      .when = {perhaps_all_is_read, most_leak},
      .certainty = CERTAIN_ONE_OF,
@@ -337,13 +338,15 @@ static const struct rule rules[] = {
      .needs_audit = true},
 };
 
-static const struct rule losses = {.name = "reply-before-read",
-                                   .certainty = CERTAIN_LIKELY,
-                                   .words = "Connections are closed with data unread, so the client gets a "
-                                            "reset and may lose the reply: {aborts}.",
-                                   .causes = {"reply-before-read"},
-                                   .act = "read the request to its end before close()",
-                                   .needs_audit = true};
+static const struct rule losses = {
+    .name = "reply-before-read",
+    .certainty = CERTAIN_LIKELY,
+    .words =
+        "Connections are answered and closed with data unread, so the client gets a reset and may lose the "
+        "answer: {aborts}.",
+    .causes = {"reply-before-read"},
+    .act = "read the request to its end before close()",
+    .needs_audit = true};
 
 enum { RULES = sizeof rules / sizeof rules[0] };
 
@@ -368,10 +371,10 @@ const struct rule *rule_for(const struct evidence *evidence)
     return &rules[i];
 }
 
-/* One unread byte may be its FIN. */
+/* Answered, and closed with more unread than its FIN: who is refused without an answer loses none. */
 static bool was_closed_unread(const struct fact_socket *socket)
 {
-    return socket->way == WAY_ACCEPTED && socket->unread > 1;
+    return socket->way == WAY_ACCEPTED && socket->unread > 1 && socket->data_segs_out > 0;
 }
 
 /* The counter is of the whole namespace, and clients abort too: the sockets themselves must tell the same. */

@@ -44,7 +44,7 @@ ignore-eof         ignore-eof|ignore-eof,lost-reference,paused-read
 paused-read        lost-reference,paused-read|ignore-eof,lost-reference,paused-read
 lost-reference     lost-reference,paused-read|ignore-eof,lost-reference,paused-read
 bounded-pool       bounded-pool
-emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|
+emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|nothing
 never-accept       never-accept
 fork-inherit       fork-inherit
 no-half-close      no-half-close
@@ -57,7 +57,7 @@ ignore-eof         ignore-eof|ignore-eof,lost-reference,paused-read
 paused-read        lost-reference,paused-read|ignore-eof,lost-reference,paused-read
 lost-reference     lost-reference,paused-read|ignore-eof,lost-reference,paused-read
 bounded-pool       bounded-pool
-emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|
+emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|nothing
 never-accept       never-accept
 fork-inherit       fork-inherit
 no-half-close      no-half-close
@@ -68,11 +68,44 @@ MATRIX
 @test "one look, clients that send nothing" {
   manner_is silent <<'MATRIX'
 ignore-eof         ignore-eof
-paused-read        |
+paused-read        nothing
 lost-reference     ignore-eof
 bounded-pool       bounded-pool
 never-accept       never-accept
 fork-inherit       fork-inherit
 no-half-close      no-half-close
 MATRIX
+}
+
+# window_says SECONDS: which share stays splits what looks alike, and what leaves no socket is seen.
+window_says() {
+  local name lists failed=0
+  explain_all --for "$1"
+  while read -r name lists; do
+    IFS='|' read -ra lists <<<"$lists"
+    expect_causes "$name" "${lists[@]}" || failed=1
+  done <<'MATRIX'
+ignore-eof         ignore-eof
+paused-read        paused-read
+lost-reference     lost-reference
+bounded-pool       bounded-pool
+emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|nothing
+never-accept       never-accept
+fork-inherit       fork-inherit
+no-half-close      no-half-close
+reply-before-read  reply-before-read
+MATRIX
+  for name in "${SERVER_CAUSES[@]}"; do
+    expect_nothing "$name--fixed" || failed=1
+  done
+  return "$failed"
+}
+
+# On a busy machine a look takes so long that a short window shows no share.
+@test "a window, under traffic" {
+  start_causes
+  visit_for 60 50 "${server_ports[@]}" 3>&- &
+  others+=("$!")
+  rest_for_grace
+  window_says 3s || window_says 8s
 }

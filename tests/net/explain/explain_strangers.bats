@@ -130,7 +130,7 @@ while True:
   says poll_dropped no-longer-read '[one of: paused-read, lost-reference]'
   says poll_masked paused-read 'poll() (no events)' '[shown: paused-read]'
   says poll_stuck loop-stuck '-> 127.0.0.1:'
-  says select_spins eof-spins 'again and again'
+  says select_spins eof-spins 'again and again' || says select_spins ignore-eof # it was not given a CPU
   says select_at_eof ignore-eof 'EOF read'
 }
 

@@ -245,6 +245,7 @@ static void spins_perhaps(void)
 static void spins_in_poll(void)
 {
     add_many(read_all, nobody);
+    made.listeners[0].wait = nobody;
     made.threads[0].call = CALL_NONE;
     made.threads[0].asleep_ms = 0;
     made.threads[0].busy_percent = 99;
@@ -255,12 +256,6 @@ static void spins_for_a_cpu(void)
     add_many(read_all, made_epoll(EPOLLIN, false));
     made.threads[0].call = CALL_NONE;
     made.threads[0].asleep_ms = 0;
-    made.threads[0].busy_percent = 40;
-}
-
-static void spins_in_poll_for_a_cpu(void)
-{
-    spins_in_poll();
     made.threads[0].busy_percent = 40;
 }
 
@@ -318,6 +313,14 @@ static void swallowed_beside_unread_few(void)
 {
     swallowed_beside_unread();
     watch_for(10000, 300);
+}
+
+static void swallowed_beside_read(void)
+{
+    for (int i = 0; i < 6; i++)
+        made_add(&made, swallowed(i));
+    for (int i = 0; i < 4; i++)
+        made_add(&made, read_all(i + 6));
 }
 
 static void swallowed_alone(void)
@@ -463,7 +466,6 @@ static const struct {
     {spins_perhaps, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
     {spins_in_poll, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
     {spins_for_a_cpu, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "never rests"},
-    {spins_in_poll_for_a_cpu, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "never rests"},
     {proxy, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {handlers_outside, "handler-blocked", "bounded-pool", CERTAIN_SHOWN, "20 threads are in recv()"},
     {handlers_on_lock, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads, for 20 sockets"},
@@ -472,6 +474,7 @@ static const struct {
     {swallowed_beside_unread_most, "eof-swallowed", "paused-read", CERTAIN_LIKELY, "25 of 26"},
     {swallowed_beside_unread_few, "eof-swallowed", "lost-reference", CERTAIN_LIKELY, "25 of 325"},
     {swallowed_beside_unread, "eof-swallowed", "paused-read lost-reference", CERTAIN_ONE_OF, NULL},
+    {swallowed_beside_read, "eof-swallowed", "ignore-eof", CERTAIN_LIKELY, NULL},
     {swallowed_most, "eof-swallowed", "paused-read ignore-eof", CERTAIN_ONE_OF, "20 of 21"},
     {swallowed_few, "eof-swallowed", "lost-reference ignore-eof", CERTAIN_ONE_OF, "20 of 320"},
     {swallowed_alone, "eof-swallowed", "paused-read lost-reference ignore-eof", CERTAIN_ONE_OF, NULL},
@@ -742,6 +745,18 @@ static void a_fin_that_keepalive_makes_uncertain_is_taken_at_its_least_age(void 
     expect_nothing();
 }
 
+/* A busy loop with an epoll set spins over what is in it, not over what it has taken out. */
+static void a_loop_that_is_busy_with_others_does_not_spin_over_these(void **state)
+{
+    (void)state;
+    made_server(&made);
+    eof_read();
+    made.threads[0].call = CALL_NONE;
+    made.threads[0].asleep_ms = 0;
+    made.threads[0].busy_percent = 95;
+    expect_rule("ignore-eof");
+}
+
 /* Every leak ends at the limit: it makes no cause certain. */
 static void used_up_descriptors_alone_name_no_cause(void **state)
 {
@@ -763,6 +778,19 @@ static void an_edge_triggered_entry_is_no_proof_of_a_pause(void **state)
     made_server(&made);
     edge();
     assert_int_equal(explain(&explanation)->certainty, CERTAIN_ONE_OF);
+    explanation_free(&explanation);
+}
+
+static void a_proxys_few_that_were_read_otherwise_are_its_too(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    made_server(&made);
+    proxy();
+    made.sockets[3] = swallowed(3);
+    explain(&explanation);
+    assert_int_equal(explanation.finding_count, 2);
+    assert_string_equal(explanation.findings[1].rule->name, "no-half-close");
     explanation_free(&explanation);
 }
 
@@ -820,6 +848,7 @@ static void resets_of_what_was_unread_are_told(void **state)
     made.facts.aborts_on_close = 90;
     for (int i = 0; i < 90; i++) {
         made.ended[i].unread = 6;
+        made.ended[i].data_segs_out = 1;
         made.ended[i].fin = fact_age_unknown();
     }
     assert_string_equal(explain(&explanation)->name, "reply-before-read");
@@ -836,6 +865,18 @@ static void aborts_of_clients_are_not_the_servers(void **state)
     made.facts.aborts_on_close = 90;
     for (int i = 0; i < 90; i++)
         made.ended[i].unread = 1; /* the FIN */
+    expect_nothing();
+}
+
+/* A bounded queue refuses whom it has no room for: no answer is lost. */
+static void the_refused_lose_no_answer(void **state)
+{
+    (void)state;
+    made_server(&made);
+    watch_for(4000, 100);
+    made.facts.aborts_on_close = 90;
+    for (int i = 0; i < 90; i++)
+        made.ended[i].unread = 6;
     expect_nothing();
 }
 
@@ -871,14 +912,17 @@ int main(void)
         cmocka_unit_test(what_was_in_one_table_only_is_not_accused),
         cmocka_unit_test(open_connections_are_not_accused),
         cmocka_unit_test(a_fin_that_keepalive_makes_uncertain_is_taken_at_its_least_age),
+        cmocka_unit_test(a_loop_that_is_busy_with_others_does_not_spin_over_these),
         cmocka_unit_test(used_up_descriptors_alone_name_no_cause),
         cmocka_unit_test(an_edge_triggered_entry_is_no_proof_of_a_pause),
         cmocka_unit_test(a_pool_of_the_same_size_makes_no_proxy),
+        cmocka_unit_test(a_proxys_few_that_were_read_otherwise_are_its_too),
         cmocka_unit_test(idle_threads_of_a_pool_are_not_blocked_handlers),
         cmocka_unit_test(a_level_triggered_loop_that_rests_beside_unread_data_is_not_explained),
         cmocka_unit_test(a_thread_that_is_one_of_several_is_only_likely),
         cmocka_unit_test(resets_of_what_was_unread_are_told),
         cmocka_unit_test(aborts_of_clients_are_not_the_servers),
+        cmocka_unit_test(the_refused_lose_no_answer),
         cmocka_unit_test(a_share_needs_a_window_and_eight_connections),
     };
     return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
