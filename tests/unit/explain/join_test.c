@@ -682,37 +682,96 @@ static void an_ordinary_user_sees_all_of_his_own_processes(void **state)
     in_child(look_at_ourselves_as_nobody);
 }
 
-static void sleep_in_another_namespace(void)
+/* A server in a network of its own, with a connection that its client has closed. */
+static void serve_in_another_network(void)
 {
     bool has_own_user;
     int rc = netns_enter(0, &has_own_user);
+    if (rc == 0) {
+        here = loopback_close_wait();
+        prctl(PR_SET_DUMPABLE, 1);
+    }
     (void)!write(ready[1], rc == 0 ? "x" : "-", 1);
+    for (;;)
+        pause();
 }
 
-static void a_process_in_another_network_is_told_apart(void **state)
+static pid_t fork_elsewhere(void)
 {
-    (void)state;
-    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    char byte = '-';
+    CHECK(pipe2(ready, O_CLOEXEC) == 0);
     pid_t pid = fork();
+    CHECK(pid >= 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sleep_in_another_namespace();
-        for (;;)
-            pause();
+        serve_in_another_network();
     }
-    char byte;
-    assert_int_equal(read(ready[0], &byte, 1), 1);
+    CHECK(read(ready[0], &byte, 1) == 1);
+    if (byte != 'x')
+        child_is_refused("a network namespace", EPERM);
+    return pid;
+}
+
+/* By that the looking process has moved: a child's child looks. */
+static void look_elsewhere(void)
+{
+    pid_t pid = fork_elsewhere();
     struct facts facts;
     const struct facts_request request = {.pid = pid, .max_epoll = 20000};
     int rc = facts_take(&request, &facts);
+    CHECK(rc == 0);
+    CHECK(facts.is_elsewhere);
+    CHECK(facts.listener_count == 1);
+    int close_waits = 0;
+    for (int i = 0; i < facts.socket_count; i++)
+        close_waits +=
+            facts.sockets[i].state == STATE_CLOSE_WAIT && facts.sockets[i].holder == HOLDER_PROCESS;
+    CHECK(close_waits == 1);
+    facts_free(&facts);
     end_holder(pid);
-    close(ready[0]);
-    close(ready[1]);
-    if (byte != 'x') {
-        facts_free(&facts);
+}
+
+static void a_process_in_another_network_is_looked_at_from_there(void **state)
+{
+    (void)state;
+    in_child(look_elsewhere);
+}
+
+static void look_elsewhere_as_nobody(void)
+{
+    child_become_nobody();
+    look_elsewhere();
+}
+
+static void an_ordinary_user_may_enter_his_own_network(void **state)
+{
+    (void)state;
+    in_child(look_elsewhere_as_nobody);
+}
+
+static void look_at_the_network_of_others(void)
+{
+    struct facts facts;
+    const struct facts_request request = {.pid = looked_at, .max_epoll = 20000};
+    child_become_nobody();
+    int rc = facts_take(&request, &facts);
+    CHECK(rc == -EXDEV || (rc == 0 && facts.processes[0].unseen[UNSEEN_DESCRIPTORS] == EACCES));
+    facts_free(&facts);
+}
+
+static void leave_the_network_of_others_alone(void)
+{
+    looked_at = fork_elsewhere();
+    in_child(look_at_the_network_of_others);
+    end_holder(looked_at);
+}
+
+static void the_network_of_others_is_not_ours_to_enter(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
         skip();
-    }
-    assert_int_equal(rc, -EXDEV);
+    in_child(leave_the_network_of_others_alone);
 }
 
 static void nobody_is_said(void **state)
@@ -882,7 +941,9 @@ int main(void)
         look_test(ghosts_tell_their_port_and_their_age),
         look_test(of_a_process_of_others_little_is_seen_and_that_is_said),
         look_test(an_ordinary_user_sees_all_of_his_own_processes),
-        look_test(a_process_in_another_network_is_told_apart),
+        look_test(a_process_in_another_network_is_looked_at_from_there),
+        look_test(an_ordinary_user_may_enter_his_own_network),
+        look_test(the_network_of_others_is_not_ours_to_enter),
         look_test(nobody_is_said),
         look_test(a_large_set_is_sampled),
         look_test(a_window_tells_who_came_who_ended_and_how_late),
