@@ -128,6 +128,20 @@ while True: kept.append(s.accept()[0])'
   done
 }
 
+@test "--peek shows what nobody has read, and the program reads it all the same" {
+  start_python reader 'signal.signal(signal.SIGUSR1, lambda *a: print("read", kept[0].recv(100), flush=True))
+while True: kept.append(s.accept()[0])'
+  await_servers
+  visit late 5 "${server_ports[reader]}"
+  rest_for_grace
+  explain reader --peek
+  expect_code 1
+  expect_in "$OUT" 'The first unread bytes of one: "hello\n".'
+  [[ $(jq -r '.findings[0].unread_bytes' "$JSON") == 'hello\n' ]]
+  kill -USR1 "${server_pids[reader]}"
+  wait_until 5 grep -qF "read b'hello" "$BATS_TEST_TMPDIR/reader.server"
+}
+
 @test "a client's pool: dead-pool-entry, and its fix" {
   local how
   for how in '' --fixed; do
