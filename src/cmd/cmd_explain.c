@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ enum {
 struct explain_options {
     struct facts_request request;
     const char *target, *json;
+    bool peek;
 };
 
 #define OPTION(member)  offsetof(struct explain_options, member)
@@ -57,6 +59,13 @@ static const struct option_row rows[] = {
          "descriptors. Masks of poll() and the descriptors that threads wait for are not seen then.",
      .kind = OPTION_FLAG,
      .target = REQUEST(no_attach)},
+    {.name = "peek",
+     .help = "show the first bytes that nobody has read, of one socket of each group",
+     .more =
+         "Show the first bytes that nobody has read, of one socket of each group: which request it was. They "
+         "stay where they are; a copy of the descriptor is open for some microseconds.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(peek)},
     {.name = "max-epoll",
      .value = "N",
      .help = "read epoll sets of at most so many entries whole",
@@ -208,6 +217,8 @@ static int explain(const struct explain_options *options, const struct facts *fa
     int rc = explanation_of(facts, EXPLAIN_GRACE_MS, &explanation);
     if (rc != 0)
         return tell_blind(options, -rc);
+    if (options->peek)
+        explanation_peek(&explanation);
     const struct explain_report report = {
         .explanation = &explanation, .target = options->target, .grace_ms = EXPLAIN_GRACE_MS};
     int code = print(options, &report);

@@ -69,6 +69,16 @@ int explanation_of(const struct facts *facts, int64_t grace_ms, struct explanati
     return 0;
 }
 
+void explanation_peek(struct explanation *explanation)
+{
+    for (int i = 0; i < explanation->finding_count; i++) {
+        struct finding *finding = &explanation->findings[i];
+        finding->is_peeked = finding->group != NULL;
+        if (finding->is_peeked)
+            finding->peeked = peek_group(explanation->facts, finding->group);
+    }
+}
+
 void explanation_free(struct explanation *explanation)
 {
     free(explanation->findings);

@@ -8,6 +8,7 @@
 #include "explain/forecast.h"
 #include "explain/group.h"
 #include "explain/life.h"
+#include "explain/peek.h"
 #include "explain/rules.h"
 #include "explain/words.h"
 
@@ -23,6 +24,8 @@ struct finding {
     struct words heading;         /* what they are; "" without a group */
     struct words verdict;         /* why they linger */
     struct words act;             /* what to do about it */
+    bool is_peeked;               /* explanation_peek() was asked for, and it has a group */
+    struct peeked peeked;
 };
 
 struct explanation {
@@ -38,6 +41,9 @@ struct explanation {
 /* `facts` must stay until explanation_free(). Returns 0 or -ENOMEM with nothing to free. */
 int explanation_of(const struct facts *facts, int64_t grace_ms, struct explanation *explanation);
 void explanation_free(struct explanation *explanation);
+
+/* Looks at the first bytes that nobody has read, of one socket of each group. */
+void explanation_peek(struct explanation *explanation);
 
 /* Something lingers, or is lost. */
 bool explanation_has_something(const struct explanation *explanation);

@@ -225,9 +225,10 @@ struct facts {
     struct fact_thread *threads;
     int thread_count;
 
-    int refused;     /* other processes that may not be looked into: one of them may hold what is hidden */
-    int64_t gap_ms;  /* between the two tables of the sockets */
-    int64_t took_ms; /* all of the look */
+    bool is_elsewhere; /* the process is in another network namespace, and so is this one since */
+    int refused;       /* other processes that may not be looked into: one of them may hold what is hidden */
+    int64_t gap_ms;    /* between the two tables of the sockets */
+    int64_t took_ms;   /* all of the look */
 
     /* Of a window; with one look window_ms is 0. Sockets are those at its end. */
     int64_t window_ms;
@@ -255,7 +256,8 @@ struct facts_request {
 
 /* Looks. Returns 0, also when much was refused (`unseen`), or a negative errno with `facts` empty: ESRCH,
  * there is no such process, or nobody listens on that port; EXDEV, the process is in another network
- * namespace; EINTR, stopped before anything was seen; ENOMEM; why the kernel cannot be asked. */
+ * namespace, which we may not enter; EINTR, stopped before anything was seen; ENOMEM; why the kernel cannot
+ * be asked. */
 int facts_take(const struct facts_request *request, struct facts *facts);
 
 /* Frees what facts_take() filled, and empties it. */

@@ -6,6 +6,7 @@
 #include "explain/runtime.h"
 #include "kernel/descriptor_table.h"
 #include "kernel/in_flight.h"
+#include "kernel/netns.h"
 #include "kernel/process.h"
 #include "kernel/process_limits.h"
 
@@ -529,11 +530,25 @@ static int take_one_look(const struct facts_request *request, struct facts *fact
     return rc;
 }
 
+/* A process in another network namespace is looked at from there: this process ends with its report. */
+static int go_where_it_is(pid_t pid, bool *is_elsewhere)
+{
+    if (pid == 0 || process_shares_network(pid) != -EXDEV)
+        return 0;
+    int rc = netns_join(pid);
+    *is_elsewhere = rc == 0;
+    return rc == 0 || rc == -ESRCH ? rc : -EXDEV;
+}
+
 int facts_take(const struct facts_request *request, struct facts *facts)
 {
     int64_t began_us = monotonic_us();
     *facts = (struct facts){.opened = -1, .aborts_on_close = -1, .events_lost = -1};
-    int rc = request->window_ms > 0 ? take_window(request, facts) : take_one_look(request, facts);
+    bool is_elsewhere = false;
+    int rc = go_where_it_is(request->pid, &is_elsewhere);
+    if (rc == 0)
+        rc = request->window_ms > 0 ? take_window(request, facts) : take_one_look(request, facts);
+    facts->is_elsewhere = is_elsewhere;
     facts->took_ms = (monotonic_us() - began_us) / 1000;
     if (rc != 0)
         facts_free(facts);

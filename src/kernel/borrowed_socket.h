@@ -11,6 +11,7 @@
 #include "kernel/tcp_life.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -30,5 +31,10 @@ int borrowed_socket_process(pid_t pid);
  * more; EACCES, we may not attach; ENOSYS, the kernel (before 5.6) cannot; EOPNOTSUPP, it is no TCP socket.
  */
 int borrowed_socket_read(int process, int fd, uint64_t inode, struct borrowed_socket *borrowed);
+
+/* Copies the first bytes that nobody has read, and leaves them to the owner. Only of a connection that has
+ * some: there is then no pending error, such as a reset, that this could take away from the owner. Returns
+ * how many, or a negative errno as above; EAGAIN, there are none; ENOTCONN, the connection is over. */
+int borrowed_socket_peek(int process, int fd, uint64_t inode, void *bytes, size_t size);
 
 #endif

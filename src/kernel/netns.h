@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Moves this process, which must have one thread, into a new network namespace, its loopback up; without root
  * into a new user namespace too, whose root it then is. With ehash_entries above 0 the namespace gets a table
@@ -12,5 +13,11 @@
  * that. *has_own_user: it has a user namespace of its own too. Returns 0 or a negative errno: EPERM, ENOSPC
  * and EUSERS when the system refuses. */
 int netns_enter(int64_t ehash_entries, bool *has_own_user);
+
+/* Moves the calling thread into the network namespace of another process, for good; what it reads of
+ * /proc/PID stays as it was, /proc/net shows the other one. Where only that takes the right, into its user
+ * namespace first, which this process must then have one thread for. Returns 0 or a negative errno: EPERM,
+ * not ours to enter; ESRCH, there is no such process. */
+int netns_join(pid_t pid);
 
 #endif

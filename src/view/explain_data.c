@@ -157,6 +157,8 @@ static void put_finding(struct json_writer *w, const struct facts *facts, const 
     if (finding->thread >= 0)
         put_thread(w, &facts->threads[finding->thread]);
     put_share(w, &finding->share);
+    if (finding->is_peeked && finding->peeked.error == 0)
+        json_string(w, "unread_bytes", finding->peeked.text);
     json_string(w, "what", finding->heading.text);
     json_string(w, "why", finding->verdict.text);
     json_string(w, "do", finding->act.text);

@@ -5,6 +5,7 @@
 #include "view/explain_view.h"
 #include "view/view.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -96,6 +97,19 @@ static bool is_first_of_its_verdict(const struct explanation *explanation, int f
     return true;
 }
 
+/* An example of the bytes that nobody has read. */
+static void print_peeked(FILE *out, const struct finding *finding)
+{
+    struct line line = {""};
+    if (!finding->is_peeked || finding->peeked.error == EAGAIN)
+        return;
+    if (finding->peeked.error == 0)
+        ADD(&line, "The first unread bytes of one: \"%s\".", finding->peeked.text);
+    else
+        ADD(&line, "Their unread bytes cannot be seen: %s.", strerror(finding->peeked.error));
+    wrap_print(out, line.text, VERDICT_INDENT, WIDTH);
+}
+
 /* The groups of which the same is said, and then what is said. */
 static void print_finding(FILE *out, const struct explanation *explanation, int first)
 {
@@ -103,8 +117,10 @@ static void print_finding(FILE *out, const struct explanation *explanation, int 
     struct line line = {""};
     for (int i = first; i < explanation->finding_count; i++)
         if (explanation->findings[i].heading.text[0] != '\0' &&
-            is_same_verdict(finding, &explanation->findings[i]))
+            is_same_verdict(finding, &explanation->findings[i])) {
             wrap_print(out, explanation->findings[i].heading.text, GROUP_INDENT, WIDTH);
+            print_peeked(out, &explanation->findings[i]);
+        }
     ADD(&line, "%s", finding->verdict.text);
     add_mark(&line, finding);
     wrap_print(out, line.text, finding->heading.text[0] != '\0' ? VERDICT_INDENT : GROUP_INDENT, WIDTH);

@@ -67,11 +67,22 @@ while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start
   done
 }
 
-@test "a process in another network namespace: how to look at it" {
+@test "a process in another network namespace is looked at from there; how to, where it may not be entered" {
   start_cause ignore-eof
   await_servers
+  visit late 10 "${server_ports[ignore-eof]}"
+  rest_for_grace
   code=0
   unshare -n "$STORM" explain "${server_pids[ignore-eof]}" >"$OUT" 2>"$ERR" || code=$?
+  expect_code 1
+  expect_in "$OUT" "10 CLOSE_WAIT"
+  command -v setpriv >/dev/null || skip "no setpriv to give rights away with"
+  setpriv --bounding-set=-all --inh-caps=-all python3 -c 'import time; print("Listening", flush=True); time.sleep(60)' 3>&- >/dev/null &
+  others+=("$!")
+  server_pids[ignore-eof]=$!
+  wait_until 5 grep -q python3 "/proc/$!/comm"
+  code=0
+  unshare -n setpriv --bounding-set=-all --inh-caps=-all "$STORM" explain "${server_pids[ignore-eof]}" >"$OUT" 2>"$ERR" || code=$?
   expect_code 3
   expect_in "$ERR" "nsenter -t ${server_pids[ignore-eof]} -n tcpstorm explain ${server_pids[ignore-eof]}"
 }
@@ -115,6 +126,20 @@ while True: kept.append(s.accept()[0])'
   for name in "${SERVER_CAUSES[@]}"; do
     expect_nothing "$name--fixed"
   done
+}
+
+@test "--peek shows what nobody has read, and the program reads it all the same" {
+  start_python reader 'signal.signal(signal.SIGUSR1, lambda *a: print("read", kept[0].recv(100), flush=True))
+while True: kept.append(s.accept()[0])'
+  await_servers
+  visit late 5 "${server_ports[reader]}"
+  rest_for_grace
+  explain reader --peek
+  expect_code 1
+  expect_in "$OUT" 'The first unread bytes of one: "hello\n".'
+  [[ $(jq -r '.findings[0].unread_bytes' "$JSON") == 'hello\n' ]]
+  kill -USR1 "${server_pids[reader]}"
+  wait_until 5 grep -qF "read b'hello" "$BATS_TEST_TMPDIR/reader.server"
 }
 
 @test "a client's pool: dead-pool-entry, and its fix" {

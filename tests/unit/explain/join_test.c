@@ -17,6 +17,7 @@
 /* ---- children ---- */
 
 static struct loopback here; /* what a child inherits */
+static pid_t child;          /* 0: none */
 static int ready[2];         /* it says when it waits */
 
 static void say_ready(void)
@@ -37,6 +38,7 @@ static pid_t start(void (*body)(void))
         for (;;)
             pause();
     }
+    child = pid;
     char byte;
     assert_int_equal(read(ready[0], &byte, 1), 1);
     close(ready[0]);
@@ -51,8 +53,18 @@ static pid_t start(void (*body)(void))
 static void finish(pid_t pid)
 {
     end_holder(pid);
+    child = 0;
     if (here.client >= 0)
         reset_connection(&here.client);
+}
+
+/* Of a test that failed nothing is left to the next one. */
+static int clean_up(void **state)
+{
+    (void)state;
+    if (child != 0)
+        finish(child);
+    return 0;
 }
 
 /* A connection with five bytes unread and a FIN, as in every leak. */
@@ -307,15 +319,23 @@ static void spin(void)
         epoll_wait(set, &event, 1, -1);
 }
 
+/* How long it has waited for a CPU is known when it gets one: on a machine that is busy one look may be
+ * early. */
+static bool is_seen_busy(pid_t pid)
+{
+    struct facts facts = look_at(pid);
+    assert_int_equal(facts.thread_count, 1);
+    int percent = facts.threads[0].busy_percent;
+    facts_free(&facts);
+    return percent == -1 || percent > 60;
+}
+
 static void a_thread_that_spins_is_busy(void **state)
 {
     (void)state;
     make_close_wait();
     pid_t pid = start(spin);
-    struct facts facts = look_at(pid);
-    assert_int_equal(facts.thread_count, 1);
-    assert_true(facts.threads[0].busy_percent == -1 || facts.threads[0].busy_percent > 60);
-    facts_free(&facts);
+    assert_soon(is_seen_busy(pid));
     finish(pid);
 }
 
@@ -662,37 +682,96 @@ static void an_ordinary_user_sees_all_of_his_own_processes(void **state)
     in_child(look_at_ourselves_as_nobody);
 }
 
-static void sleep_in_another_namespace(void)
+/* A server in a network of its own, with a connection that its client has closed. */
+static void serve_in_another_network(void)
 {
     bool has_own_user;
     int rc = netns_enter(0, &has_own_user);
+    if (rc == 0) {
+        here = loopback_close_wait();
+        prctl(PR_SET_DUMPABLE, 1);
+    }
     (void)!write(ready[1], rc == 0 ? "x" : "-", 1);
+    for (;;)
+        pause();
 }
 
-static void a_process_in_another_network_is_told_apart(void **state)
+static pid_t fork_elsewhere(void)
 {
-    (void)state;
-    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    char byte = '-';
+    CHECK(pipe2(ready, O_CLOEXEC) == 0);
     pid_t pid = fork();
+    CHECK(pid >= 0);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sleep_in_another_namespace();
-        for (;;)
-            pause();
+        serve_in_another_network();
     }
-    char byte;
-    assert_int_equal(read(ready[0], &byte, 1), 1);
+    CHECK(read(ready[0], &byte, 1) == 1);
+    if (byte != 'x')
+        child_is_refused("a network namespace", EPERM);
+    return pid;
+}
+
+/* By that the looking process has moved: a child's child looks. */
+static void look_elsewhere(void)
+{
+    pid_t pid = fork_elsewhere();
     struct facts facts;
     const struct facts_request request = {.pid = pid, .max_epoll = 20000};
     int rc = facts_take(&request, &facts);
+    CHECK(rc == 0);
+    CHECK(facts.is_elsewhere);
+    CHECK(facts.listener_count == 1);
+    int close_waits = 0;
+    for (int i = 0; i < facts.socket_count; i++)
+        close_waits +=
+            facts.sockets[i].state == STATE_CLOSE_WAIT && facts.sockets[i].holder == HOLDER_PROCESS;
+    CHECK(close_waits == 1);
+    facts_free(&facts);
     end_holder(pid);
-    close(ready[0]);
-    close(ready[1]);
-    if (byte != 'x') {
-        facts_free(&facts);
+}
+
+static void a_process_in_another_network_is_looked_at_from_there(void **state)
+{
+    (void)state;
+    in_child(look_elsewhere);
+}
+
+static void look_elsewhere_as_nobody(void)
+{
+    child_become_nobody();
+    look_elsewhere();
+}
+
+static void an_ordinary_user_may_enter_his_own_network(void **state)
+{
+    (void)state;
+    in_child(look_elsewhere_as_nobody);
+}
+
+static void look_at_the_network_of_others(void)
+{
+    struct facts facts;
+    const struct facts_request request = {.pid = looked_at, .max_epoll = 20000};
+    child_become_nobody();
+    int rc = facts_take(&request, &facts);
+    CHECK(rc == -EXDEV || (rc == 0 && facts.processes[0].unseen[UNSEEN_DESCRIPTORS] == EACCES));
+    facts_free(&facts);
+}
+
+static void leave_the_network_of_others_alone(void)
+{
+    looked_at = fork_elsewhere();
+    in_child(look_at_the_network_of_others);
+    end_holder(looked_at);
+}
+
+static void the_network_of_others_is_not_ours_to_enter(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
         skip();
-    }
-    assert_int_equal(rc, -EXDEV);
+    in_child(leave_the_network_of_others_alone);
 }
 
 static void nobody_is_said(void **state)
@@ -726,7 +805,7 @@ static void a_large_set_is_sampled(void **state)
 
 /* ---- windows ---- */
 
-/* Closes each connection 150 ms after its FIN, but not the first. */
+/* Closes each connection 300 ms after its FIN, but not the first. */
 static void serve_late(void)
 {
     bool is_first = true;
@@ -736,7 +815,7 @@ static void serve_late(void)
         int fd = accept(here.listener, NULL, NULL);
         while (recv(fd, bytes, sizeof bytes, 0) > 0)
             ;
-        usleep(150000);
+        usleep(300000);
         if (!is_first)
             close(fd);
         is_first = false;
@@ -774,13 +853,13 @@ static void a_window_tells_who_came_who_ended_and_how_late(void **state)
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, connect_and_close, &client), 0);
     struct facts facts;
-    const struct facts_request request = {.pid = pid, .max_epoll = 20000, .window_ms = 2500};
+    const struct facts_request request = {.pid = pid, .max_epoll = 20000, .window_ms = 3500};
     assert_int_equal(facts_take(&request, &facts), 0);
     pthread_join(thread, NULL);
     assert_int_equal(facts.opened, 4);
     assert_int_equal(facts.ended_count, 3);
     assert_int_equal(facts.events_lost, 0);
-    assert_true(facts.window_ms >= 2500 && !facts.is_interrupted);
+    assert_true(facts.window_ms >= 3500 && !facts.is_interrupted);
     assert_true(facts.aborts_on_close >= 0);
     for (int i = 0; i < facts.ended_count; i++) {
         const struct fact_socket *socket = &facts.ended[i];
@@ -788,12 +867,12 @@ static void a_window_tells_who_came_who_ended_and_how_late(void **state)
         assert_int_equal(socket->way, WAY_ACCEPTED);
         assert_int_equal(socket->state, STATE_CLOSE_WAIT);
         assert_int_equal(socket->bytes_received, 5);
-        assert_true(socket->closing_ms >= 120 && socket->closing_ms < 1000);
+        assert_true(socket->closing_ms >= 250 && socket->closing_ms < 3000);
         assert_true(socket->age.least_ms >= socket->closing_ms);
     }
     assert_int_equal(connection_in(&facts)->state, STATE_CLOSE_WAIT);
     assert_int_equal(facts.processes[0].descriptors - facts.processes[0].descriptors_before, 1);
-    assert_true(facts.processes[0].before_ms >= 2500);
+    assert_true(facts.processes[0].before_ms >= 3500);
     facts_free(&facts);
     here.client = -1;
     finish(pid);
@@ -803,9 +882,23 @@ static volatile sig_atomic_t stopped;
 
 static void *stop_soon(void *context)
 {
-    usleep(600000);
+    usleep(*(const unsigned *)context);
     stopped = 1;
-    return context;
+    return NULL;
+}
+
+/* Stopped while it only begins to look, it has seen nothing: on a machine that is busy that takes longer. */
+static int take_until_stopped(const struct facts_request *request, struct facts *facts)
+{
+    int rc = -EINTR;
+    for (unsigned after_us = 600000; rc == -EINTR && after_us <= 5000000; after_us *= 2) {
+        pthread_t thread;
+        stopped = 0;
+        assert_int_equal(pthread_create(&thread, NULL, stop_soon, &after_us), 0);
+        rc = facts_take(request, facts);
+        pthread_join(thread, NULL);
+    }
+    return rc;
 }
 
 static void a_window_that_is_cut_short_still_ends_in_a_look(void **state)
@@ -815,13 +908,9 @@ static void a_window_that_is_cut_short_still_ends_in_a_look(void **state)
     pid_t pid = start(sleep_on);
     struct facts facts;
     struct facts_request request = {.pid = pid, .max_epoll = 20000, .window_ms = 60000, .stop = &stopped};
-    pthread_t thread;
-    stopped = 0;
-    assert_int_equal(pthread_create(&thread, NULL, stop_soon, NULL), 0);
-    assert_int_equal(facts_take(&request, &facts), 0);
-    pthread_join(thread, NULL);
+    assert_int_equal(take_until_stopped(&request, &facts), 0);
     assert_true(facts.is_interrupted);
-    assert_true(facts.window_ms >= 100 && facts.window_ms < 5000);
+    assert_true(facts.window_ms < 10000);
     assert_int_equal(connection_in(&facts)->state, STATE_CLOSE_WAIT);
     facts_free(&facts);
     request.window_ms = 0;
@@ -829,32 +918,36 @@ static void a_window_that_is_cut_short_still_ends_in_a_look(void **state)
     finish(pid);
 }
 
+#define look_test(name) cmocka_unit_test_teardown(name, clean_up)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_set_and_the_thread_that_waits_on_one_around_it),
-        cmocka_unit_test(a_pollfd_without_events_is_no_good_waiter),
-        cmocka_unit_test(without_attaching_it_is_not_known_who_waits),
-        cmocka_unit_test(a_socket_in_no_set_has_nobody),
-        cmocka_unit_test(accept_is_seen_with_and_without_attaching),
-        cmocka_unit_test(a_thread_that_is_stuck_is_told_with_its_peer_and_since_when),
-        cmocka_unit_test(a_thread_that_spins_is_busy),
-        cmocka_unit_test(what_nobody_accepted_waits_in_the_queue),
-        cmocka_unit_test(heirs_hold_what_their_parent_has_closed),
-        cmocka_unit_test(a_process_with_the_listener_is_a_sibling),
-        cmocka_unit_test(a_port_means_all_who_hold_its_listener),
-        cmocka_unit_test(who_asks_about_a_port_does_not_ask_about_others),
-        cmocka_unit_test(listeners_that_share_a_port_are_of_one_server),
-        cmocka_unit_test(a_ring_holds_sockets_without_a_descriptor),
-        cmocka_unit_test(what_was_sent_and_not_received_is_in_flight),
-        cmocka_unit_test(ghosts_tell_their_port_and_their_age),
-        cmocka_unit_test(of_a_process_of_others_little_is_seen_and_that_is_said),
-        cmocka_unit_test(an_ordinary_user_sees_all_of_his_own_processes),
-        cmocka_unit_test(a_process_in_another_network_is_told_apart),
-        cmocka_unit_test(nobody_is_said),
-        cmocka_unit_test(a_large_set_is_sampled),
-        cmocka_unit_test(a_window_tells_who_came_who_ended_and_how_late),
-        cmocka_unit_test(a_window_that_is_cut_short_still_ends_in_a_look),
+        look_test(a_set_and_the_thread_that_waits_on_one_around_it),
+        look_test(a_pollfd_without_events_is_no_good_waiter),
+        look_test(without_attaching_it_is_not_known_who_waits),
+        look_test(a_socket_in_no_set_has_nobody),
+        look_test(accept_is_seen_with_and_without_attaching),
+        look_test(a_thread_that_is_stuck_is_told_with_its_peer_and_since_when),
+        look_test(a_thread_that_spins_is_busy),
+        look_test(what_nobody_accepted_waits_in_the_queue),
+        look_test(heirs_hold_what_their_parent_has_closed),
+        look_test(a_process_with_the_listener_is_a_sibling),
+        look_test(a_port_means_all_who_hold_its_listener),
+        look_test(who_asks_about_a_port_does_not_ask_about_others),
+        look_test(listeners_that_share_a_port_are_of_one_server),
+        look_test(a_ring_holds_sockets_without_a_descriptor),
+        look_test(what_was_sent_and_not_received_is_in_flight),
+        look_test(ghosts_tell_their_port_and_their_age),
+        look_test(of_a_process_of_others_little_is_seen_and_that_is_said),
+        look_test(an_ordinary_user_sees_all_of_his_own_processes),
+        look_test(a_process_in_another_network_is_looked_at_from_there),
+        look_test(an_ordinary_user_may_enter_his_own_network),
+        look_test(the_network_of_others_is_not_ours_to_enter),
+        look_test(nobody_is_said),
+        look_test(a_large_set_is_sampled),
+        look_test(a_window_tells_who_came_who_ended_and_how_late),
+        look_test(a_window_that_is_cut_short_still_ends_in_a_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -85,6 +85,48 @@ static void nothing_is_kept_open(void **state)
     loopback_close(&loopback);
 }
 
+static void what_nobody_has_read_is_seen_and_left_to_its_owner(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    char bytes[8] = "";
+    int handle = handle_of(getpid());
+    uint64_t inode = inode_of(loopback.server);
+    int rc = borrowed_socket_peek(handle, loopback.server, inode, bytes, sizeof bytes);
+    if (rc == -EACCES || rc == -ENOSYS)
+        skip();
+    assert_int_equal(rc, -EAGAIN);
+    assert_int_equal(send(loopback.client, "hello, there", 12, 0), 12);
+    assert_int_equal(shutdown(loopback.client, SHUT_WR), 0);
+    assert_soon(state_of(loopback.server) == STATE_CLOSE_WAIT);
+    assert_int_equal(borrowed_socket_peek(handle, loopback.server, inode, bytes, sizeof bytes), 8);
+    assert_memory_equal(bytes, "hello, t", 8);
+    char all[32];
+    assert_int_equal(recv(loopback.server, all, sizeof all, MSG_DONTWAIT), 12);
+    rc = borrowed_socket_peek(handle, loopback.server, inode, bytes, sizeof bytes);
+    assert_int_equal(rc, -EAGAIN); /* but for a FIN there is nothing */
+    assert_int_equal(borrowed_socket_peek(handle, loopback.listener, inode_of(loopback.listener), bytes, 8),
+                     -ENOTCONN);
+    close(handle);
+    loopback_close(&loopback);
+}
+
+/* The owner hears of it, not we. */
+static void a_reset_is_left_to_its_owner(void **state)
+{
+    (void)state;
+    int ghost = loopback_ghost(), handle = handle_of(getpid());
+    char bytes[8];
+    int rc = borrowed_socket_peek(handle, ghost, inode_of(ghost), bytes, sizeof bytes);
+    if (rc == -EACCES || rc == -ENOSYS)
+        skip();
+    assert_int_equal(rc, -ENOTCONN);
+    assert_int_equal(recv(ghost, bytes, sizeof bytes, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    close(handle);
+    close(ghost);
+}
+
 static void of_root_as_nobody(void)
 {
     pid_t parent = getppid();
@@ -112,6 +154,8 @@ int main(void)
         cmocka_unit_test(a_ghost_of_another_process_tells_of_itself),
         cmocka_unit_test(another_socket_of_that_number_is_none),
         cmocka_unit_test(nothing_is_kept_open),
+        cmocka_unit_test(what_nobody_has_read_is_seen_and_left_to_its_owner),
+        cmocka_unit_test(a_reset_is_left_to_its_owner),
         cmocka_unit_test(a_process_of_others_is_not_ours_to_look_into),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
