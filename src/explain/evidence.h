@@ -6,6 +6,7 @@
 #include "explain/facts.h"
 #include "explain/group.h"
 #include "explain/loop.h"
+#include "explain/pairs.h"
 
 /* How many of a listener's connections linger, of those whose end a window has seen. */
 struct lingering_share {
@@ -20,8 +21,7 @@ struct evidence {
     struct loop_culprit culprit;  /* of its holders, or of those that could accept; thread -1: none */
     int culprit_count;            /* threads like it, that wait outside */
     struct lingering_share share; /* all 0: there was no window */
-    int matched_threads;          /* asleep since the sockets' last data, one each */
-    int matched_outside;          /* likewise, of those that do not wait for a lock */
+    struct pairs pairs;
 };
 
 /* Collects what takes a search. Returns 0 or -ENOMEM. */

@@ -346,7 +346,7 @@ static void add_share(struct words *words, const struct evidence *evidence)
 
 static void add_matched(struct words *words, const struct evidence *evidence)
 {
-    int threads = threads_match_outside(evidence) ? evidence->matched_outside : evidence->matched_threads,
+    int threads = threads_match_outside(evidence) ? evidence->pairs.outside : evidence->pairs.threads,
         sockets = evidence->group->count;
     ADD(words, "%d thread%s, for %d socket%s,", threads, plural(threads), sockets, plural(sockets));
 }
