@@ -290,8 +290,8 @@ bool threads_match_outside(const struct evidence *evidence)
 
 bool handler_may_be_blocked(const struct evidence *evidence)
 {
-    int process = process_asked(evidence);
-    return evidence->culprit.thread >= 0 ||
+    int process = process_asked(evidence), thread = evidence->culprit.thread;
+    return (thread >= 0 && thread_is_outside(&evidence->facts->threads[thread])) ||
            (process >= 0 && evidence->facts->processes[process].runtime == RUNTIME_GO);
 }
 

@@ -59,6 +59,8 @@ int explanation_of(const struct facts *facts, int64_t grace_ms, struct explanati
         rc = contrast_of(facts, &explanation->groups, &explanation->contrast);
     if (rc == 0)
         rc = outlook_of(facts, &explanation->groups, grace_ms, &explanation->outlook);
+    if (rc == 0)
+        rc = closing_of(facts, &explanation->closing);
     if (rc != 0) {
         explanation_free(explanation);
         return rc;

@@ -3,6 +3,7 @@
 #ifndef EXPLAIN_EXPLANATION_H
 #define EXPLAIN_EXPLANATION_H
 
+#include "explain/closing.h"
 #include "explain/contrast.h"
 #include "explain/facts.h"
 #include "explain/forecast.h"
@@ -36,6 +37,7 @@ struct explanation {
     int64_t ghosts; /* descriptors of all processes that are in no table */
     struct contrast contrast;
     struct outlook outlook;
+    struct closing closing; /* of a window */
 };
 
 /* `facts` must stay until explanation_free(). Returns 0 or -ENOMEM with nothing to free. */

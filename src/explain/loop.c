@@ -38,6 +38,8 @@ static bool serves_a_client(const struct fact_thread *thread)
 
 static enum rank rank_of(const struct fact_thread *thread)
 {
+    if (thread_rests(thread))
+        return RANK_NONE;
     if (thread_is_busy(thread))
         return RANK_BUSY;
     if (!thread_is_outside(thread))

@@ -526,6 +526,38 @@ struct words words_of_outlook(const struct facts *facts, const struct outlook *o
     return words;
 }
 
+/* ---- a window ---- */
+
+static void add_closing_time(struct words *words, int64_t ms, const char *name)
+{
+    if (ms < CLOSING_QUICK_MS)
+        ADD(words, "below %d ms (%s)", CLOSING_QUICK_MS, name);
+    else
+        ADD(words, "%s (%s)", life_time(ms).text, name);
+}
+
+struct words words_of_window(const struct facts *facts, const struct closing *closing)
+{
+    struct words words = {""};
+    if (facts->window_ms <= 0)
+        return words;
+    ADD(&words, "%satched for %s: ", facts->is_interrupted ? "Interrupted; w" : "W",
+        life_time(facts->window_ms).text);
+    if (facts->opened >= 0)
+        ADD(&words, "%s connections opened, ", grouped(facts->opened).text);
+    ADD(&words, "%s ended", grouped(closing->ended).text);
+    if (closing->ended >= CLOSING_LEAST) {
+        ADD(&words, ", after their peer's FIN ");
+        add_closing_time(&words, closing->p50_ms, "p50");
+        ADD(&words, ", ");
+        add_closing_time(&words, closing->p90_ms, "p90");
+        ADD(&words, ", ");
+        add_closing_time(&words, closing->most_ms, "max");
+    }
+    ADD(&words, ".");
+    return words;
+}
+
 /* ---- dumps ---- */
 
 struct words words_of_dump(const struct fact_process *process)

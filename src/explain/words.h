@@ -2,6 +2,7 @@
 #ifndef EXPLAIN_WORDS_H
 #define EXPLAIN_WORDS_H
 
+#include "explain/closing.h"
 #include "explain/contrast.h"
 #include "explain/evidence.h"
 #include "explain/forecast.h"
@@ -33,6 +34,9 @@ struct words words_of_trait(const struct shared_trait *trait);
 
 /* "Grows 19.5/s (14.8 to 24.9): ..."; empty when nothing can be said. */
 struct words words_of_outlook(const struct facts *facts, const struct outlook *outlook);
+
+/* "Watched for 4.0 s: 203 connections opened and 170 ended, ..."; empty without a window. */
+struct words words_of_window(const struct facts *facts, const struct closing *closing);
 
 /* The command that dumps what a process's tasks do. */
 struct words words_of_dump(const struct fact_process *process);

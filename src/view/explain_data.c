@@ -210,6 +210,28 @@ static void put_outlook(struct json_writer *w, const struct outlook *outlook)
     json_close(w, '}');
 }
 
+static void put_window(struct json_writer *w, const struct facts *facts, const struct closing *closing)
+{
+    if (facts->window_ms <= 0)
+        return;
+    json_open(w, "window", '{');
+    json_number(w, "s", (double)facts->window_ms / 1e3);
+    json_boolean(w, "interrupted", facts->is_interrupted);
+    put_known(w, "opened", facts->opened);
+    json_integer(w, "ended", closing->ended);
+    put_known(w, "aborts_on_close", facts->aborts_on_close);
+    put_known(w, "events_lost", facts->events_lost);
+    if (closing->ended > 0) {
+        json_open(w, "closing_ms", '{');
+        json_integer(w, "p50", closing->p50_ms);
+        json_integer(w, "p90", closing->p90_ms);
+        json_integer(w, "p99", closing->p99_ms);
+        json_integer(w, "max", closing->most_ms);
+        json_close(w, '}');
+    }
+    json_close(w, '}');
+}
+
 int explain_print_json(FILE *out, const struct explain_report *report)
 {
     struct json_writer w = {.out = out};
@@ -220,7 +242,7 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "target", report->target);
     json_number(&w, "took_s", (double)facts->took_ms / 1e3);
-    json_number(&w, "window_s", (double)facts->window_ms / 1e3);
+    put_window(&w, facts, &explanation->closing);
     put_facts(&w, facts);
     json_boolean(&w, "lingers", explanation_has_something(explanation));
     json_integer(&w, "lingering", explanation->groups.lingering);

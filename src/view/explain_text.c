@@ -197,6 +197,13 @@ static void print_contrast(FILE *out, const struct explanation *explanation)
     wrap_print(out, line.text, GROUP_INDENT, WIDTH);
 }
 
+static void print_window(FILE *out, const struct explanation *explanation)
+{
+    struct words words = words_of_window(explanation->facts, &explanation->closing);
+    if (words.text[0] != '\0')
+        wrap_print(out, words.text, GROUP_INDENT, WIDTH);
+}
+
 static void print_outlook(FILE *out, const struct explanation *explanation)
 {
     struct words words = words_of_outlook(explanation->facts, &explanation->outlook);
@@ -352,6 +359,7 @@ int explain_print_text(FILE *out, const struct explain_report *report)
         print_nothing(out, report);
     print_findings(out, explanation);
     print_ghosts(out, explanation);
+    print_window(out, explanation);
     print_contrast(out, explanation);
     print_outlook(out, explanation);
     print_next(out, report);

@@ -88,9 +88,8 @@ time.sleep(.2)
 for c in kept: c.close()' "$@"
 }
 
-# visit_for SECONDS RATE PORT...: so many clients of each server a second, each for 200 ms.
-visit_for() {
-  python3 -c 'import socket, sys, time, select
+# So many clients of each server a second, each for 200 ms.
+STEADY_CLIENTS='import socket, sys, time
 seconds, rate, ports = float(sys.argv[1]), float(sys.argv[2]), [int(p) for p in sys.argv[3:]]
 began, kept, n = time.monotonic(), [], 0
 while time.monotonic() < began + seconds:
@@ -105,7 +104,19 @@ while time.monotonic() < began + seconds:
             kept.append((now + .2, c))
         n += 1
     else: time.sleep(.004)
-for at, c in kept: c.close()' "$@"
+for at, c in kept: c.close()'
+
+# visit_for SECONDS RATE PORT...
+visit_for() {
+  command -v python3 >/dev/null || skip "no python3 to make clients with"
+  python3 -c "$STEADY_CLIENTS" "$@"
+}
+
+# start_visits RATE PORT...: likewise, until the test ends.
+start_visits() {
+  command -v python3 >/dev/null || skip "no python3 to make clients with"
+  python3 -c "$STEADY_CLIENTS" 300 "$@" 3>&- &
+  others+=("$!")
 }
 
 # ---- explaining ----
@@ -118,10 +129,13 @@ explain() {
   "$STORM" explain "${server_pids[$1]}" "${@:2}" --json "$JSON" >"$OUT" 2>"$ERR" 3>&- || code=$?
 }
 
-# explain_all [OPTION...]: all servers at a time; to NAME.json, NAME.text and NAME.code.
+# explain_all [OPTION...]: all servers at a time; to NAME.json, NAME.text and NAME.code, and the causes to said[NAME]: rules that
+# name none by their own name.
+declare -gA said=()
 explain_all() {
-  local name pids=() at=$BATS_TEST_TMPDIR
+  local name causes pids=() files=() at=$BATS_TEST_TMPDIR
   for name in "${!server_pids[@]}"; do
+    files+=("$name.json")
     {
       status=0
       "$STORM" explain "${server_pids[$name]}" "$@" --json "$at/$name.json" >"$at/$name.text" 2>&1 3>&- || status=$?
@@ -130,19 +144,19 @@ explain_all() {
     pids+=("$!")
   done
   wait "${pids[@]}"
+  said=()
+  while read -r name causes; do
+    said[$name]=$causes
+  done < <(cd "$at" && jq -r '"\(input_filename | rtrimstr(".json")) \([.findings[] | if (.causes | length) > 0 then .causes[] else .rule end] | unique | join(","))"' \
+    "${files[@]}")
 }
 
-# old_enough PORT: sockets linger on that port for longer than the grace, or there are none that young.
+# Until what lingers does so for longer than the grace.
 rest_for_grace() {
   local until=$((${EPOCHREALTIME/[.,]/} / 1000 + GRACE_MS + 150))
   while ((${EPOCHREALTIME/[.,]/} / 1000 < until)); do
     rest 100
   done
-}
-
-# The findings of a file: "20 paused-read,lost-reference" a line; rules that name no cause by their own name.
-findings_in() {
-  jq -r '.findings[] | "\(.sockets) \(if (.causes | length) > 0 then .causes | join(",") else .rule end)"' "$1"
 }
 
 causes_in() {
@@ -157,7 +171,7 @@ show_explanation() {
 # "nothing" is one.
 expect_causes() {
   local there list
-  there=$(causes_in "$BATS_TEST_TMPDIR/$1.json")
+  there=${said[$1]-}
   for list in "${@:2}"; do
     [[ ${there:-nothing} != "$list" ]] || return 0
   done

@@ -178,13 +178,37 @@ while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start
   visit silent 20 "${server_ports[partly]}"
   python3 -c 'import socket, sys, time
 c = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for i in range(12)]
-for x in c: x.sendall(b"hello\n")
-time.sleep(60)' "${server_ports[partly]}" 3>&- &
+for x in c: x.sendall(b"hello\n"); x.recv(10)
+print("answered", flush=True); time.sleep(60)' "${server_ports[partly]}" >"$BATS_TEST_TMPDIR/clients" 3>&- &
   others+=("$!")
+  wait_until 10 grep -q answered "$BATS_TEST_TMPDIR/clients"
   rest_for_grace
   explain partly
   expect_code 1
   expect_in "$OUT" "In common: never sent a byte: 20 of 20 lingering, 0 of 12 healthy."
+}
+
+@test "a window tells how fast connections are closed; interrupted, what it has seen" {
+  start_python slow 'def f(c):
+    while c.recv(4096): pass
+    time.sleep(.3)
+    c.close()
+while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start()'
+  await_servers
+  start_visits 20 "${server_ports[slow]}"
+  "$STORM" explain "${server_pids[slow]}" --for 60s --json "$JSON" >"$OUT" 2>"$ERR" 3>&- &
+  storm_pid=$!
+  rest_for_grace
+  rest_for_grace
+  kill -INT "$storm_pid"
+  code=0
+  wait "$storm_pid" || code=$?
+  expect_code 130
+  expect_in "$OUT" "Interrupted; watched for"
+  [[ $(jq '.window | .interrupted and .closing_ms.p50 >= 250' "$JSON") == true ]] || {
+    jq -c .window "$JSON"
+    return 1
+  }
 }
 
 @test "a steady leak: its rate holds the truth, and when the descriptors are used up" {

@@ -104,8 +104,7 @@ MATRIX
 # On a busy machine a look takes so long that a short window shows no share.
 @test "a window, under traffic" {
   start_causes
-  visit_for 60 50 "${server_ports[@]}" 3>&- &
-  others+=("$!")
+  start_visits 50 "${server_ports[@]}"
   rest_for_grace
   window_says 3s || window_says 8s
 }

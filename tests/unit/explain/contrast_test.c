@@ -139,6 +139,31 @@ static void times_are_told_as_people_say_them(void **state)
     assert_string_equal(life_span((struct life_range){2100, 65000}).text, "2.1 s to 1 min 5 s");
 }
 
+static void closing_times_are_told_of_those_that_ended(void **state)
+{
+    (void)state;
+    struct closing closing;
+    made_server(&made);
+    assert_int_equal(closing_of(&made.facts, &closing), 0);
+    assert_int_equal(closing.ended, 0);
+    assert_string_equal(words_of_window(&made.facts, &closing).text, "");
+    made.facts.window_ms = 4000;
+    made.facts.opened = 120;
+    made.facts.ended_count = 100;
+    for (int i = 0; i < 100; i++) {
+        made.ended[i] = made_close_wait(i);
+        made.ended[i].closing_ms = i < 85 ? -1 : i < 95 ? 500 : 3000;
+    }
+    assert_int_equal(closing_of(&made.facts, &closing), 0);
+    assert_int_equal(closing.p50_ms, 0);
+    assert_int_equal(closing.p90_ms, 500);
+    assert_int_equal(closing.most_ms, 3000);
+    assert_string_equal(
+        words_of_window(&made.facts, &closing).text,
+        "Watched for 4.0 s: 120 connections opened, 100 ended, after their peer's FIN below 100 ms "
+        "(p50), 500 ms (p90), 3.0 s (max).");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +174,7 @@ int main(void)
         cmocka_unit_test(a_lift_below_three_is_not_told),
         cmocka_unit_test(few_sockets_prove_nothing),
         cmocka_unit_test(those_that_ended_in_the_window_are_healthy),
+        cmocka_unit_test(closing_times_are_told_of_those_that_ended),
         cmocka_unit_test(times_are_told_as_people_say_them),
     };
     return cmocka_run_group_tests_name("contrast", tests, NULL, NULL);

@@ -735,6 +735,18 @@ static void idle_threads_on_locks_do_not_make_a_running_loop_stuck(void **state)
     assert_int_equal(loop_state_of(&made.facts, 0), LOOP_STUCK);
 }
 
+static void a_busy_loop_that_is_seen_at_rest_holds_nothing_up(void **state)
+{
+    (void)state;
+    made_server(&made);
+    unread_nobody();
+    made.threads[0].busy_percent = 90;
+    expect_rule("no-longer-read");
+    struct explanation explanation;
+    assert_null(explain(&explanation)->causes[2]); /* the loop is no blocked handler */
+    explanation_free(&explanation);
+}
+
 static void a_thread_in_poll_on_its_own_backend_does_not_rest(void **state)
 {
     (void)state;
@@ -992,6 +1004,7 @@ int main(void)
         cmocka_unit_test(a_queue_behind_a_stuck_loop_is_not_never_accept),
         cmocka_unit_test(a_loop_that_runs_at_this_moment_is_not_stuck),
         cmocka_unit_test(idle_threads_on_locks_do_not_make_a_running_loop_stuck),
+        cmocka_unit_test(a_busy_loop_that_is_seen_at_rest_holds_nothing_up),
         cmocka_unit_test(a_thread_in_poll_on_its_own_backend_does_not_rest),
         cmocka_unit_test(siblings_are_no_heirs),
         cmocka_unit_test(the_young_are_not_accused),
