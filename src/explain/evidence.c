@@ -1,23 +1,15 @@
 #include "explain/evidence.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/poll.h>
 
 enum {
     DESCRIPTORS_SPARE = 2, /* so few are left where accept() fails, and then some are closed again */
-    MATCH_PERCENT = 70,
-    MATCH_MS = 60,        /* clocks of sockets and of threads differ by less */
-    MATCH_LATE_MS = 250,  /* a busy server takes so long from a socket's last data to the call that blocks */
-    PAIR_LATE_MS = 10000, /* a proxy under load opens its other half within that time */
-    PAIR_EARLY_MS = 300,  /* a table that is read for so long tells ages of different moments */
-    PAIR_ADDRESSES = 4,
     SHARE_LEAST = 8,
 };
 
-static const double PAIR_LEAST = 0.8, PAIR_MOST = 1.25, MOST_LEAK = 0.9;
+static const double MOST_LEAK = 0.9;
 
 static const struct fact_socket *member(const struct evidence *evidence, int i)
 {
@@ -281,15 +273,40 @@ bool heir_waits_for_another(const struct evidence *evidence)
     return evidence->facts->threads[evidence->culprit.thread].peer.address.family != 0;
 }
 
+static bool is_matched(const struct evidence *evidence, int threads)
+{
+    return threads > 0 && 100 * threads >= PAIRS_PERCENT * evidence->group->count;
+}
+
 bool threads_match(const struct evidence *evidence)
 {
-    return evidence->matched_threads > 0 &&
-           100 * evidence->matched_threads >= MATCH_PERCENT * evidence->group->count;
+    return is_matched(evidence, evidence->pairs.threads);
 }
 
 bool threads_match_outside(const struct evidence *evidence)
 {
-    return threads_match(evidence) && evidence->matched_outside;
+    return is_matched(evidence, evidence->pairs.outside);
+}
+
+bool handler_may_be_blocked(const struct evidence *evidence)
+{
+    int process = process_asked(evidence);
+    return evidence->culprit.thread >= 0 ||
+           (process >= 0 && evidence->facts->processes[process].runtime == RUNTIME_GO);
+}
+
+bool others_are_held_up(const struct evidence *evidence)
+{
+    for (int i = 0; i < evidence->groups->count; i++) {
+        const struct group *other = &evidence->groups->each[i];
+        bool would_hear = other->waiter == WAITER_EPOLL && other->is_mask_known &&
+                          is_level_triggered(other->events) && !other->at_rest;
+        bool is_unread = other->reading != READING_ALL && other->reading != READING_PERHAPS;
+        if (other->holder == HOLDER_QUEUE ||
+            (would_hear && is_unread && other->first_process == evidence->group->first_process))
+            return true;
+    }
+    return false;
 }
 
 /* ---- the listener of a queue ---- */
@@ -322,119 +339,16 @@ bool listener_is_edge_triggered(const struct evidence *evidence)
            (listener->wait.events & EPOLLET) != 0;
 }
 
-/* ---- one for each ---- */
-
-static int by_number(const void *a, const void *b)
-{
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return left < right ? -1 : left > right;
-}
-
-/* How many of `a` have one of `b` of their own, from `early` below to `late` above; both sorted. */
-static int count_pairs(const int64_t *a, int a_count, const int64_t *b, int b_count, int64_t early,
-                       int64_t late)
-{
-    int pairs = 0;
-    for (int i = 0, k = 0; i < a_count && k < b_count;) {
-        if (b[k] < a[i] - early)
-            k++;
-        else if (b[k] > a[i] + late)
-            i++;
-        else {
-            pairs++;
-            i++;
-            k++;
-        }
-    }
-    return pairs;
-}
-
-/* Ages of open connections of one way. Returns how many; *addresses: different peers, PAIR_ADDRESSES + 1 at
- * most. */
-static int open_ages(const struct evidence *evidence, enum fact_way way, int64_t *ages, int *addresses)
-{
-    const struct facts *facts = evidence->facts;
-    const struct fact_socket *seen[PAIR_ADDRESSES + 1];
-    int count = 0;
-    *addresses = 0;
-    for (int i = 0; i < facts->socket_count; i++) {
-        const struct fact_socket *socket = &facts->sockets[i];
-        if (socket->state != STATE_ESTABLISHED || socket->way != way || socket->process < 0)
-            continue;
-        ages[count++] = socket->age.least_ms;
-        int k = 0;
-        while (k < *addresses && !address_equal(&seen[k]->peer.address, &socket->peer.address))
-            k++;
-        if (k == *addresses && *addresses <= PAIR_ADDRESSES)
-            seen[(*addresses)++] = socket;
-    }
-    return count;
-}
-
-/* All that linger alike, whatever their group. */
-static int count_alike(const struct evidence *evidence)
-{
-    int count = 0;
-    for (int i = 0; i < evidence->groups->count; i++) {
-        const struct group *group = &evidence->groups->each[i];
-        if (group->way == evidence->group->way && group->holder == evidence->group->holder &&
-            (group->reading == READING_ALL || group->reading == READING_PERHAPS))
-            count += group->count;
-    }
-    return count;
-}
-
-static bool is_about(int a, int b)
-{
-    return b > 0 && a >= PAIR_LEAST * b && a <= PAIR_MOST * b;
-}
-
-/* Whether open connections of the other way were opened with these: after them where they are outgoing. Where
- * no ages are known their numbers decide. */
-static bool others_match(const struct evidence *evidence, enum fact_way way)
-{
-    const struct facts *facts = evidence->facts;
-    const struct group *group = evidence->group;
-    int64_t *others = calloc((size_t)facts->socket_count + 1, sizeof *others);
-    int64_t *own = calloc((size_t)group->count + 1, sizeof *own);
-    bool is_match = false;
-    if (others == NULL || own == NULL)
-        goto out;
-    int addresses, all = 0, known = 0;
-    int count = open_ages(evidence, way, others, &addresses);
-    for (int i = 0; i < facts->socket_count; i++)
-        all += facts->sockets[i].way == group->way && facts->sockets[i].holder == HOLDER_PROCESS &&
-               (facts->sockets[i].state == STATE_ESTABLISHED || facts->sockets[i].state == STATE_CLOSE_WAIT);
-    int alike = count_alike(evidence);
-    is_match = count > 0 && (is_about(count, alike) || is_about(count, all));
-    if (way == WAY_OUTGOING)
-        is_match = is_match && addresses <= PAIR_ADDRESSES;
-    for (int i = 0; i < group->count; i++) {
-        own[i] = member(evidence, i)->age.least_ms;
-        known += own[i] >= 0;
-    }
-    if (!is_match || known < group->count)
-        goto out;
-    qsort(own, (size_t)group->count, sizeof *own, by_number);
-    qsort(others, (size_t)count, sizeof *others, by_number);
-    int64_t older = way == WAY_OUTGOING ? PAIR_EARLY_MS : PAIR_LATE_MS;
-    int64_t younger = way == WAY_OUTGOING ? PAIR_LATE_MS : PAIR_EARLY_MS;
-    is_match =
-        100 * count_pairs(own, group->count, others, count, younger, older) >= MATCH_PERCENT * group->count;
-out:
-    free(others);
-    free(own);
-    return is_match;
-}
+/* ---- others ---- */
 
 bool outgoing_ones_match(const struct evidence *evidence)
 {
-    return others_match(evidence, WAY_OUTGOING);
+    return is_accepted(evidence) && evidence->pairs.halves;
 }
 
 bool accepted_ones_match(const struct evidence *evidence)
 {
-    return others_match(evidence, WAY_ACCEPTED);
+    return is_outgoing(evidence) && evidence->pairs.halves;
 }
 
 /* ---- the window ---- */
@@ -481,44 +395,7 @@ struct lingering_share lingering_share_of(const struct facts *facts, int64_t gra
     return share;
 }
 
-/* ---- threads that fell asleep over the sockets ---- */
-
-static bool is_involved(const struct evidence *evidence, const struct fact_thread *thread)
-{
-    return thread->process == process_asked(evidence) ||
-           (evidence->group->processes > 1 && !evidence->facts->processes[thread->process].is_heir);
-}
-
-/* Only where something is unread: a thread that has read EOF may just have gone back to its pool. */
-static int match_threads(struct evidence *evidence)
-{
-    const struct facts *facts = evidence->facts;
-    const struct group *group = evidence->group;
-    int64_t *data = calloc((size_t)group->count + 1, sizeof *data);
-    int64_t *asleep = calloc((size_t)facts->thread_count + 1, sizeof *asleep);
-    int data_count = 0, asleep_count = 0, outside = 0, rc = -ENOMEM;
-    if (data == NULL || asleep == NULL)
-        goto out;
-    for (int i = 0; i < group->count; i++)
-        if (member(evidence, i)->last_data_recv_ms >= 0)
-            data[data_count++] = member(evidence, i)->last_data_recv_ms;
-    for (int i = 0; i < facts->thread_count; i++) {
-        const struct fact_thread *thread = &facts->threads[i];
-        if (!is_involved(evidence, thread) || thread->asleep_ms < 0 || !thread_is_outside(thread))
-            continue;
-        asleep[asleep_count++] = thread->asleep_ms;
-        outside += thread->call != CALL_FUTEX;
-    }
-    qsort(data, (size_t)data_count, sizeof *data, by_number);
-    qsort(asleep, (size_t)asleep_count, sizeof *asleep, by_number);
-    evidence->matched_threads = count_pairs(data, data_count, asleep, asleep_count, MATCH_LATE_MS, MATCH_MS);
-    evidence->matched_outside = 2 * outside > asleep_count;
-    rc = 0;
-out:
-    free(data);
-    free(asleep);
-    return rc;
-}
+/* ---- all of it ---- */
 
 static void find_culprit(struct evidence *evidence)
 {
@@ -542,5 +419,5 @@ int evidence_of(const struct facts *facts, const struct groups *groups, const st
     *evidence = (struct evidence){.facts = facts, .groups = groups, .group = group};
     find_culprit(evidence);
     evidence->share = lingering_share_of(facts, grace_ms, group->listener);
-    return something_is_unread(evidence) ? match_threads(evidence) : 0;
+    return pairs_of(facts, groups, group, &evidence->pairs);
 }

@@ -6,6 +6,7 @@
 #include "explain/facts.h"
 #include "explain/group.h"
 #include "explain/loop.h"
+#include "explain/pairs.h"
 
 /* How many of a listener's connections linger, of those whose end a window has seen. */
 struct lingering_share {
@@ -20,8 +21,7 @@ struct evidence {
     struct loop_culprit culprit;  /* of its holders, or of those that could accept; thread -1: none */
     int culprit_count;            /* threads like it, that wait outside */
     struct lingering_share share; /* all 0: there was no window */
-    int matched_threads;          /* asleep since the sockets' last data, one each */
-    bool matched_outside;         /* most of them wait for another server, not for a lock */
+    struct pairs pairs;
 };
 
 /* Collects what takes a search. Returns 0 or -ENOMEM. */
@@ -60,6 +60,8 @@ question loop_runs; /* it was not seen at rest, and nothing holds it up: it runs
 question heir_waits_for_another; /* the heirs are in a call on another connection */
 question threads_match;          /* a thread each, asleep since their last data, for 70 % of them */
 question threads_match_outside;
+question handler_may_be_blocked; /* a thread waits outside, or handlers are no threads (Go) */
+question others_are_held_up;     /* of the same loop: a queue, or something unread of which it would hear */
 
 /* ---- the listener of a queue ---- */
 question listener_would_be_heard, listener_is_unserved, listener_is_deaf, listener_is_edge_triggered;

@@ -161,6 +161,7 @@ struct fact_thread {
     char call_name[24];        /* "recvfrom"; where only wchan is known the kernel's function; "" */
     int fd;                    /* that the call is on; -1: none, or not known */
     uint64_t inode;            /* of that socket; 0 */
+    enum fact_way way;         /* of that socket */
     struct fact_endpoint peer; /* of that socket; of poll() and select(), where they wait for one socket */
     unsigned hears;            /* enum fact_hears; 0: its call is no such wait */
     int64_t asleep_ms;         /* since it last ran; -1: not known. 0: it runs */

@@ -266,6 +266,8 @@ static void finish_thread(const struct look *look, struct look_thread *thread)
     else if (!is_poll)
         fact->hears = 0;
     fact->peer = peer_of(look, fact->inode);
+    const struct socket_life *socket = look_socket(look, fact->inode);
+    fact->way = socket != NULL ? look_fact_socket(look, socket).way : WAY_UNKNOWN;
 }
 
 static int join_threads(struct look *look)

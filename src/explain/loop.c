@@ -31,17 +31,12 @@ bool thread_is_busy(const struct fact_thread *thread)
 
 enum rank { RANK_OUTSIDE, RANK_LOCK, RANK_BUSY, RANK_CLIENT, RANK_IDLE, RANK_NONE };
 
-static bool serves_a_client(const struct facts *facts, const struct fact_thread *thread)
+static bool serves_a_client(const struct fact_thread *thread)
 {
-    if (thread->call != CALL_RECV || thread->inode == 0)
-        return false;
-    for (int i = 0; i < facts->socket_count; i++)
-        if (facts->sockets[i].inode == thread->inode)
-            return facts->sockets[i].way == WAY_ACCEPTED;
-    return false;
+    return thread->call == CALL_RECV && thread->way == WAY_ACCEPTED;
 }
 
-static enum rank rank_of(const struct facts *facts, const struct fact_thread *thread)
+static enum rank rank_of(const struct fact_thread *thread)
 {
     if (thread_is_busy(thread))
         return RANK_BUSY;
@@ -51,7 +46,7 @@ static enum rank rank_of(const struct facts *facts, const struct fact_thread *th
         return RANK_LOCK;
     if (thread->call == CALL_SIGNAL)
         return RANK_IDLE;
-    return serves_a_client(facts, thread) ? RANK_CLIENT : RANK_OUTSIDE;
+    return serves_a_client(thread) ? RANK_CLIENT : RANK_OUTSIDE;
 }
 
 static bool is_main(const struct facts *facts, const struct fact_thread *thread)
@@ -68,7 +63,7 @@ struct loop_culprit loop_culprit_of(const struct facts *facts, int process)
         const struct fact_thread *thread = &facts->threads[i];
         if (thread->process != process)
             continue;
-        enum rank rank = rank_of(facts, thread);
+        enum rank rank = rank_of(thread);
         threads++;
         of_rank[rank]++;
         if (rank < best || (rank == best && rank != RANK_NONE && is_main(facts, thread))) {

@@ -16,7 +16,7 @@ enum certainty {
     CERTAIN_COUNT,
 };
 
-enum { RULE_QUESTIONS = 5, RULE_CAUSES = 3 };
+enum { RULE_QUESTIONS = 5, RULE_CAUSES = 4 };
 
 struct rule {
     const char *name;               /* for scripts: "loop-stuck" */

@@ -346,7 +346,8 @@ static void add_share(struct words *words, const struct evidence *evidence)
 
 static void add_matched(struct words *words, const struct evidence *evidence)
 {
-    int threads = evidence->matched_threads, sockets = evidence->group->count;
+    int threads = threads_match_outside(evidence) ? evidence->pairs.outside : evidence->pairs.threads,
+        sockets = evidence->group->count;
     ADD(words, "%d thread%s, for %d socket%s,", threads, plural(threads), sockets, plural(sockets));
 }
 
