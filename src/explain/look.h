@@ -46,6 +46,7 @@ struct membership {
 
 struct epoll_set {
     int process, fd;
+    int same_as;    /* a set before it that this one is, inherited by fork(): it is read once; -1 */
     bool is_unread; /* what is in it is not known, or of a sample only */
     bool at_rest;   /* a thread was in epoll_wait() on it, or on a set that it is in */
     int thread;     /* that one, or -1 */

@@ -40,7 +40,7 @@ int look_find_sets(struct look *look)
             rc = ARRAY_RESERVE(look->sets, look->set_room, look->set_count + 1);
             if (rc == 0)
                 look->sets[look->set_count++] =
-                    (struct epoll_set){.process = (int)i, .fd = descriptor->fd, .thread = -1};
+                    (struct epoll_set){.process = (int)i, .fd = descriptor->fd, .same_as = -1, .thread = -1};
         }
     return rc;
 }
@@ -151,6 +151,20 @@ static int read_set(struct look *look, int set)
     return 0;
 }
 
+/* The set before it that it is: children have it by the same number. -1: none. */
+static int same_set(const struct look *look, int set)
+{
+    const struct epoll_set *one = &look->sets[set];
+    for (int i = 0; i < set; i++) {
+        const struct epoll_set *other = &look->sets[i];
+        if (other->fd == one->fd && other->same_as < 0 && other->process != one->process &&
+            epoll_set_is_same(look->processes[other->process].pid, other->fd,
+                              look->processes[one->process].pid, one->fd) == 1)
+            return i;
+    }
+    return -1;
+}
+
 static int by_inode(const void *a, const void *b)
 {
     const struct membership *one = a, *other = b;
@@ -163,7 +177,11 @@ int look_sets(struct look *look)
 {
     int rc = 0;
     for (size_t i = 0; i < look->set_count && rc == 0; i++) {
-        rc = read_set(look, (int)i);
+        look->sets[i].same_as = same_set(look, (int)i);
+        if (look->sets[i].same_as < 0)
+            rc = read_set(look, (int)i);
+        else if (look->sets[look->sets[i].same_as].is_unread)
+            look->processes[look->sets[i].process].is_blind_to_sets = true;
         if (rc == 0 && look_is_stopped(look))
             rc = -EINTR;
     }
@@ -184,10 +202,30 @@ int look_nested_set(const struct look *look, const struct membership *member)
     return -1;
 }
 
+/* Whoever waits on a set that is another one waits on that. */
+static void share_rest(struct look *look)
+{
+    for (size_t i = 0; i < look->set_count; i++) {
+        const struct epoll_set *set = &look->sets[i];
+        if (set->same_as < 0 || !set->at_rest || look->sets[set->same_as].at_rest)
+            continue;
+        look->sets[set->same_as].at_rest = true;
+        look->sets[set->same_as].thread = set->thread;
+    }
+}
+
+static void share_hears(struct look *look)
+{
+    for (size_t i = 0; i < look->set_count; i++)
+        if (look->sets[i].same_as >= 0)
+            look->sets[i].hears = look->sets[look->sets[i].same_as].hears;
+}
+
 /* The kernel allows five levels (EP_MAX_NESTS). What is no socket comes first. */
 void look_nest_sets(struct look *look)
 {
     enum { LEVELS = 5 };
+    share_rest(look);
     for (int level = 0; level < LEVELS; level++)
         for (size_t i = 0; i < look->membership_count && look->memberships[i].inode == 0; i++) {
             int inner = look_nested_set(look, &look->memberships[i]);
@@ -200,4 +238,5 @@ void look_nest_sets(struct look *look)
             }
             outer->hears |= look->sets[inner].hears;
         }
+    share_hears(look);
 }

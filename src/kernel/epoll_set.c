@@ -59,3 +59,9 @@ int epoll_set_has(pid_t pid, int set, int fd)
     }
     return 0;
 }
+
+int epoll_set_is_same(pid_t pid, int set, pid_t other_pid, int other_set)
+{
+    long rc = syscall(SYS_kcmp, pid, other_pid, KCMP_FILE, (unsigned long)set, (unsigned long)other_set);
+    return rc < 0 ? -errno : rc == 0;
+}

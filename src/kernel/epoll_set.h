@@ -33,4 +33,8 @@ int epoll_set_read(pid_t pid, int set, on_epoll_entry *each, void *context);
  * not ours; ENOSYS or EOPNOTSUPP, the kernel has no kcmp. */
 int epoll_set_has(pid_t pid, int set, int fd);
 
+/* Whether two descriptors are one set: a process that forks shares it with its children. Returns 1 or 0, or a
+ * negative errno as above. */
+int epoll_set_is_same(pid_t pid, int set, pid_t other_pid, int other_set);
+
 #endif

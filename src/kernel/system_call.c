@@ -75,11 +75,11 @@ static const struct system_call calls[] = {
     CALL(fallocate, IN_FILE, 0),
     CALL(ioctl, IN_OTHER, 0),
     CALL(shutdown, IN_OTHER, 0),
-    CALL(splice, IN_OTHER, -1),
-    CALL(tee, IN_OTHER, -1),
-    CALL(io_getevents, IN_OTHER, -1),
+    CALL(splice, IN_SOCKET, -1), /* of its two descriptors either may be it */
+    CALL(tee, IN_SOCKET, -1),
+    CALL(io_getevents, IN_UNKNOWN, -1), /* of what, only its requests know */
 #ifdef SYS_io_pgetevents
-    CALL(io_pgetevents, IN_OTHER, -1),
+    CALL(io_pgetevents, IN_UNKNOWN, -1),
 #endif
     CALL(msgrcv, IN_OTHER, -1),
     CALL(msgsnd, IN_OTHER, -1),
@@ -91,8 +91,7 @@ static const struct system_call calls[] = {
 #ifdef SYS_vfork
     CALL(vfork, IN_OTHER, -1),
 #endif
-    /* What a call that a signal has stopped goes on as: its arguments are those of the first one. */
-    CALL(restart_syscall, IN_UNKNOWN, -1),
+    CALL(restart_syscall, IN_UNKNOWN, -1), /* see thread_call.c */
 };
 
 const struct system_call *system_call_of(long number)
@@ -156,6 +155,7 @@ static const struct {
     {"folio_wait_bit_common", IN_FILE},
     {"flock_lock_inode_wait", IN_FILE},
     {"locks_lock_inode_wait", IN_FILE},
+    {"read_events", IN_UNKNOWN},
     {"io_wq_worker", IN_NOTHING}, /* a ring's own threads, with nothing to do */
     {"io_wqe_worker", IN_NOTHING},
     {"io_sq_thread", IN_NOTHING},

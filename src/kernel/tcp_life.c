@@ -2,6 +2,7 @@
 
 #include <linux/tcp.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     /* Keep-alive asks a peer that has been silent for so long at least (TCP_KEEPIDLE is in seconds). */
@@ -12,7 +13,7 @@ enum {
     ACK_DELAY_MAX_MS = 220,
     /* With less in its buffer a peer that reads it later has no window to announce: that takes half of it. */
     WITHOUT_WINDOW_UPDATE = 16384,
-    MERGED_MS = 8, /* two ticks of HZ 250 */
+    MERGED_LEAST_MS = 8, /* no program is trusted to have read the data sooner */
 };
 
 /* States whose peer has sent a FIN that was taken. */
@@ -101,12 +102,22 @@ struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state stat
     return (struct tcp_age){least, is_exact ? least : most};
 }
 
+/* Two ticks of the kernel's clock, which that of CLOCK_MONOTONIC_COARSE is. */
+static int64_t merged_ms(void)
+{
+    struct timespec tick = {0};
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0)
+        return MERGED_LEAST_MS;
+    return larger(MERGED_LEAST_MS, 2 * (tick.tv_nsec / 1000000));
+}
+
 bool tcp_life_fin_with_data(const struct tcp_life *life, bool keeps_alive)
 {
     int64_t apart = life->last_data_recv_ms - life->last_ack_recv_ms;
     if (!life->is_known || life->data_segs_in == 0)
         return false;
-    return (apart <= MERGED_MS && apart >= -MERGED_MS) || may_be_probed(life, keeps_alive) ||
+    int64_t near = merged_ms();
+    return (apart <= near && apart >= -near) || may_be_probed(life, keeps_alive) ||
            may_be_answer(life, ACK_DELAY_USUAL_MS);
 }
 

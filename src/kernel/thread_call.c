@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 static void name_call(struct thread_call *call, const char *name)
 {
@@ -66,6 +67,36 @@ bool thread_call_parse_wchan(const char *text, struct thread_call *call)
     return true;
 }
 
+/* What poll(), nanosleep() and futex() go on as after a stop, or after the machine has slept: the arguments
+ * are still those of the first call, which where it sleeps tells. select() begins anew instead. */
+static void take_restarted(const char *wchan, struct thread_call *call)
+{
+    switch (call_kind_of_wchan(wchan)) {
+    case IN_POLL:
+    case IN_POLL_OR_SELECT:
+        call->kind = IN_POLL;
+        name_call(call, "poll");
+        break;
+    case IN_SLEEP:
+        call->kind = IN_SLEEP;
+        name_call(call, "nanosleep");
+        break;
+    case IN_FUTEX:
+        call->kind = IN_FUTEX;
+        name_call(call, "futex");
+        break;
+    default:
+        break;
+    }
+}
+
+static int read_wchan(pid_t pid, pid_t tid, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/wchan", (int)pid, (int)tid);
+    return proc_file_read(path, text, size);
+}
+
 int thread_call_read(pid_t pid, pid_t tid, bool may_attach, struct thread_call *call)
 {
     char path[64], text[512];
@@ -74,14 +105,16 @@ int thread_call_read(pid_t pid, pid_t tid, bool may_attach, struct thread_call *
     if (may_attach) {
         snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
         rc = proc_file_read(path, text, sizeof text);
-        if (rc >= 0 && thread_call_parse(text, call))
+        if (rc >= 0 && thread_call_parse(text, call)) {
+            if (call->number == SYS_restart_syscall && read_wchan(pid, tid, text, sizeof text) >= 0)
+                take_restarted(text, call);
             return CALL_FROM_SYSCALL;
+        }
     }
     bool is_refused = rc == -EACCES || rc == -ESRCH; /* ESRCH: or a kernel without that file */
     if (rc < 0 && !is_refused)
         return rc;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/wchan", (int)pid, (int)tid);
-    rc = proc_file_read(path, text, sizeof text);
+    rc = read_wchan(pid, tid, text, sizeof text);
     if (rc >= 0 && thread_call_parse_wchan(text, call))
         return CALL_FROM_WCHAN;
     return rc == -ESRCH || (rc < 0 && rc != -EACCES) ? rc : CALL_FROM_NOWHERE;

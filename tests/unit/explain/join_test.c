@@ -454,6 +454,41 @@ static void a_port_means_all_who_hold_its_listener(void **state)
     assert_soon(take_error(&request) == -ESRCH); /* the worker ends with its parent */
 }
 
+/* The child waits on the set; its parent, which made it, does something else. */
+static void let_a_child_wait(void)
+{
+    struct epoll_event event;
+    int set = epoll_create1(0);
+    watch(set, here.listener, EPOLLIN);
+    watch(set, here.server, EPOLLIN | EPOLLET);
+    epoll_wait(set, &event, 1, -1);
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            epoll_wait(set, &event, 1, -1);
+    }
+    say_ready();
+}
+
+static void a_set_that_was_inherited_is_one(void **state)
+{
+    (void)state;
+    make_close_wait();
+    pid_t pid = start(let_a_child_wait);
+    usleep(50000);
+    struct facts facts = look_at(pid);
+    assert_int_equal(facts.process_count, 2);
+    const struct fact_socket *socket = connection_in(&facts);
+    assert_int_equal(socket->holders, 2);
+    assert_int_equal(socket->wait.kind, WAITER_EPOLL);
+    assert_true(socket->wait.at_rest);
+    const struct fact_thread *thread = thread_in(&facts, CALL_EPOLL_WAIT);
+    assert_int_not_equal(thread->tid, pid);
+    assert_int_equal(thread->hears, HEARS_LISTENER | HEARS_ACCEPTED);
+    facts_free(&facts);
+    finish(pid);
+}
+
 /* It listens twice; the connection of the other port is none of this one's. */
 static int other_port;
 
@@ -934,6 +969,7 @@ int main(void)
         look_test(heirs_hold_what_their_parent_has_closed),
         look_test(a_process_with_the_listener_is_a_sibling),
         look_test(a_port_means_all_who_hold_its_listener),
+        look_test(a_set_that_was_inherited_is_one),
         look_test(who_asks_about_a_port_does_not_ask_about_others),
         look_test(listeners_that_share_a_port_are_of_one_server),
         look_test(a_ring_holds_sockets_without_a_descriptor),

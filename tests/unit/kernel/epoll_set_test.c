@@ -141,6 +141,22 @@ static void kcmp_tells_members_from_others(void **state)
     loopback_close(&loopback);
 }
 
+static void a_child_shares_the_sets_of_its_parent(void **state)
+{
+    (void)state;
+    int set = epoll_create1(0), other = epoll_create1(0);
+    pid_t holder = fork_holder("holder");
+    int is_same = epoll_set_is_same(getpid(), set, holder, set);
+    if (is_same == 1)
+        assert_int_equal(epoll_set_is_same(getpid(), set, holder, other), 0);
+    end_holder(holder);
+    close(set);
+    close(other);
+    if (is_same == -ENOSYS || is_same == -EPERM)
+        skip();
+    assert_int_equal(is_same, 1);
+}
+
 static void what_is_not_there_is_said(void **state)
 {
     (void)state;
@@ -159,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_set_of_another_process_is_read),
         cmocka_unit_test(a_spent_oneshot_shows),
         cmocka_unit_test(kcmp_tells_members_from_others),
+        cmocka_unit_test(a_child_shares_the_sets_of_its_parent),
         cmocka_unit_test(what_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

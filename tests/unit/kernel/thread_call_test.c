@@ -331,6 +331,33 @@ static void the_sets_of_a_child_are_read_out_of_its_memory(void **state)
     tear_down();
 }
 
+static bool has_restarted(pid_t pid, struct thread_call *call)
+{
+    assert_true(thread_call_read(pid, pid, true, call) >= 0);
+    return call->number == SYS_restart_syscall && call->kind == IN_POLL;
+}
+
+/* As a laptop's programs after a night, or a container's that was paused. */
+static void after_a_stop_poll_is_still_poll_with_its_array(void **state)
+{
+    (void)state;
+    set_up();
+    struct thread_call call;
+    struct seen seen = {0};
+    pid_t pid = fork_waiting(wait_in_poll);
+    assert_soon(is_in(pid, true, IN_POLL, &call));
+    kill(pid, SIGSTOP);
+    assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+    kill(pid, SIGCONT);
+    assert_soon(has_restarted(pid, &call));
+    assert_string_equal(call.name, "poll");
+    assert_int_equal(wait_set_read(pid, &call, note, &seen), 0);
+    assert_int_equal(seen.count, 2);
+    assert_int_equal(seen.fd[0], waited.listener);
+    end_holder(pid);
+    tear_down();
+}
+
 static void memory_that_is_not_there_is_said(void **state)
 {
     (void)state;
@@ -370,6 +397,7 @@ int main(void)
         cmocka_unit_test(a_child_is_seen_in_its_call),
         cmocka_unit_test(without_attaching_its_sleep_says_the_same_without_a_descriptor),
         cmocka_unit_test(the_sets_of_a_child_are_read_out_of_its_memory),
+        cmocka_unit_test(after_a_stop_poll_is_still_poll_with_its_array),
         cmocka_unit_test(memory_that_is_not_there_is_said),
         cmocka_unit_test(this_program_makes_native_calls),
     };
