@@ -127,6 +127,14 @@ bool rest_is_unread(const struct evidence *evidence)
     return evidence->group->reading == READING_PART;
 }
 
+bool eof_is_proven(const struct evidence *evidence)
+{
+    for (int i = 0; i < evidence->group->count; i++)
+        if (!socket_proves_eof(member(evidence, i)))
+            return false;
+    return true;
+}
+
 /* Another group of at least so many that differs in nothing but that. */
 static bool is_beside(const struct evidence *evidence, enum reading reading, int least)
 {
@@ -286,6 +294,11 @@ bool threads_match(const struct evidence *evidence)
 bool threads_match_outside(const struct evidence *evidence)
 {
     return is_matched(evidence, evidence->pairs.outside);
+}
+
+bool late_threads_match(const struct evidence *evidence)
+{
+    return is_matched(evidence, evidence->pairs.late);
 }
 
 bool handler_may_be_blocked(const struct evidence *evidence)

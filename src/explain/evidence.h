@@ -41,6 +41,7 @@ question descriptors_were_used_up;
 /* ---- what was read ---- */
 question all_is_read, perhaps_all_is_read, recv_queue_is_empty; /* the third: either of them */
 question something_is_unread, nothing_is_read, rest_is_unread;
+question eof_is_proven;    /* of all */
 question is_beside_unread; /* others, alike but for that, have been read in part */
 question is_beside_read;   /* at least half as many others, alike but for that, have read EOF */
 question most_are_unsent;  /* Send-Q > 0 in most */
@@ -60,6 +61,7 @@ question loop_runs; /* it was not seen at rest, and nothing holds it up: it runs
 question heir_waits_for_another; /* the heirs are in a call on another connection */
 question threads_match;          /* a thread each, asleep since their last data, for 70 % of them */
 question threads_match_outside;
+question late_threads_match;     /* where all was read: ... asleep since any time after their last data */
 question handler_may_be_blocked; /* a thread waits outside, or handlers are no threads (Go) */
 question others_are_held_up;     /* of the same loop: a queue, or something unread of which it would hear */
 

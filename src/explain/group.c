@@ -16,6 +16,17 @@ enum reading reading_of(const struct fact_socket *socket)
     return socket->unread >= socket->bytes_received + fin ? READING_NOTHING : READING_PART;
 }
 
+bool socket_proves_eof(const struct fact_socket *socket)
+{
+    if (!socket->has_info || socket->unread > 0)
+        return false;
+    if (socket->bytes_received == 0)
+        return true;
+    return socket->data_segs_out > 0 && fact_age_is_exact(socket->fin) &&
+           socket->last_data_sent_ms > socket->fin.most_ms &&
+           socket->last_data_sent_ms <= socket->last_data_recv_ms;
+}
+
 static bool is_waiting_to_go(const struct fact_socket *socket)
 {
     return socket->state == STATE_CLOSE_WAIT || socket->holder == HOLDER_QUEUE;

@@ -11,7 +11,7 @@
 
 /* How much of what came has been taken out of the socket. */
 enum reading {
-    READING_ALL,     /* all, and the FIN came later: whoever took the last byte has read EOF since */
+    READING_ALL,     /* all, and the FIN came later: unless it was read late, EOF has been read */
     READING_PERHAPS, /* all, but one recv() may have stepped over the FIN, or that is not known */
     READING_PART,    /* some, not the rest */
     READING_NOTHING,
@@ -49,6 +49,11 @@ int groups_of(const struct facts *facts, int64_t grace_ms, struct groups *groups
 void groups_free(struct groups *groups);
 
 enum reading reading_of(const struct fact_socket *socket);
+
+/* Whether somebody must have read EOF: nothing else was to be read, or the answer went out before the FIN
+ * came. That all is read does not prove it: a FIN is merged into data that is still unread, however much
+ * earlier that came, and one recv() takes both and returns the data (tcp_try_coalesce() of the kernel). */
+bool socket_proves_eof(const struct fact_socket *socket);
 
 /* Whether a socket lingers, by these rules. */
 bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms);

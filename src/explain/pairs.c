@@ -91,11 +91,17 @@ static void gather_asleep(struct pairing *pairing, bool with_locks)
 
 static void pair_threads(struct pairing *pairing, struct pairs *pairs)
 {
+    bool is_read = pairing->group->reading == READING_ALL;
     pairing->own_count = 0;
     for (int i = 0; i < pairing->group->count; i++)
         if (member(pairing, i)->last_data_recv_ms >= 0)
             pairing->own[pairing->own_count++] = member(pairing, i)->last_data_recv_ms;
     sort(pairing->own, pairing->own_count);
+    if (is_read) {
+        gather_asleep(pairing, true);
+        pairs->late = count_pairs(pairing, INT32_MAX, THREAD_EARLY_MS);
+        return;
+    }
     gather_asleep(pairing, false);
     pairs->outside = count_pairs(pairing, OUTSIDE_LATE_MS, THREAD_EARLY_MS);
     gather_asleep(pairing, true);
@@ -181,7 +187,7 @@ int pairs_of(const struct facts *facts, const struct groups *groups, const struc
     pairing.own = calloc((size_t)group->count + 1, sizeof *pairing.own);
     pairing.others = calloc(others + 1, sizeof *pairing.others);
     int rc = pairing.own != NULL && pairing.others != NULL ? 0 : -ENOMEM;
-    if (rc == 0 && group->reading != READING_ALL)
+    if (rc == 0)
         pair_threads(&pairing, pairs);
     if (rc == 0 && (group->reading == READING_ALL || group->reading == READING_PERHAPS))
         pairs->halves = pair_halves(&pairing);

@@ -13,6 +13,8 @@ struct pairs {
     int threads; /* asleep since the sockets' last data, one each; 0 where EOF was read: a thread that has
                     read it may just have gone back to its pool */
     int outside; /* likewise, of those that do not wait for a lock: idle threads do */
+    int late; /* where all was read: asleep since any time after the last data. They may be blocked over it,
+                 or idle */
     bool halves; /* about as many connections of the other way are open, to few addresses where they are
                     outgoing, and were opened with these */
 };

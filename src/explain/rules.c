@@ -285,20 +285,28 @@ static const struct rule rules[] = {
      .act = "see whether the program goes on reading after its last request",
      .needs_audit = true},
     {.name = "ignore-eof",
-     .when = {all_is_read, few_leak},
+     .when = {all_is_read, eof_is_proven},
      .certainty = CERTAIN_SHOWN,
-     .words =
-         "The program, or the runtime under it, has read EOF, and has not closed for {fin}. {share} stay: on "
-         "one path only.",
+     .words = "The program, or the runtime under it, has read EOF, and has not closed for "
+              "{fin}.{share-that-stays}",
      .causes = {"ignore-eof"},
-     .act = "close the descriptor when read() returns 0, on every path; if a handler still works on it, it "
-            "needs a "
-            "time-out",
+     .act = "close the descriptor when read() returns 0; if a handler still works on it, it needs a time-out",
+     .needs_dump = true},
+    {.name = "eof-read-late",
+     .when = {all_is_read, late_threads_match},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "The program, or the runtime under it, has probably read EOF, and has not closed for {fin}. Or "
+              "handlers "
+              "read late, took EOF with the data, and are blocked: as many threads have been asleep "
+              "since.{outside}",
+     .causes = {"ignore-eof", "bounded-pool"},
+     .act = "close the descriptor when read() returns 0; give handlers a time-out",
      .needs_dump = true},
     {.name = "ignore-eof",
      .when = {all_is_read},
-     .certainty = CERTAIN_SHOWN,
-     .words = "The program, or the runtime under it, has read EOF, and has not closed for {fin}.",
+     .certainty = CERTAIN_LIKELY,
+     .words = "The program, or the runtime under it, has probably read EOF, and has not closed for "
+              "{fin}.{share-that-stays}",
      .causes = {"ignore-eof"},
      .act = "close the descriptor when read() returns 0; if a handler still works on it, it needs a time-out",
      .needs_dump = true},

@@ -395,6 +395,30 @@ static void eof_read(void)
     add_many(read_all, nobody);
 }
 
+/* Answered before the FIN came. */
+static void eof_proven(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].data_segs_out = 1;
+        made.sockets[i].last_data_sent_ms = made.sockets[i].last_data_recv_ms - 10;
+    }
+}
+
+static void eof_read_without_data(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].bytes_received = 0;
+}
+
+static void eof_read_late(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++)
+        made_thread(&made, CALL_FUTEX, 500);
+}
+
 static void eof_read_few(void)
 {
     add_many(read_all, nobody);
@@ -540,8 +564,11 @@ static const struct {
     {swallowed_most, "eof-swallowed", "paused-read ignore-eof", CERTAIN_ONE_OF, "20 of 21"},
     {swallowed_few, "eof-swallowed", "lost-reference ignore-eof", CERTAIN_ONE_OF, "20 of 320"},
     {swallowed_alone, "eof-swallowed", "paused-read lost-reference ignore-eof", CERTAIN_ONE_OF, NULL},
-    {eof_read_few, "ignore-eof", "ignore-eof", CERTAIN_SHOWN, "20 of 320"},
-    {eof_read, "ignore-eof", "ignore-eof", CERTAIN_SHOWN, "for 3.9 s"},
+    {eof_proven, "ignore-eof", "ignore-eof", CERTAIN_SHOWN, "has read EOF, and has not closed for 3.9 s"},
+    {eof_read_without_data, "ignore-eof", "ignore-eof", CERTAIN_SHOWN, "has read EOF"},
+    {eof_read_late, "eof-read-late", "ignore-eof bounded-pool", CERTAIN_ONE_OF, "20 threads are in futex()"},
+    {eof_read_few, "ignore-eof", "ignore-eof", CERTAIN_LIKELY, "20 of 320"},
+    {eof_read, "ignore-eof", "ignore-eof", CERTAIN_LIKELY, "probably read EOF, and has not closed for 3.9 s"},
     {unread_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {mask_without_reading, "paused-read", "paused-read", CERTAIN_SHOWN, "no events"},
     {poll_without_events, "paused-read", "paused-read", CERTAIN_SHOWN, "poll()"},
@@ -676,6 +703,22 @@ static void a_fin_that_came_with_the_data_is_not_called_read(void **state)
     made_server(&made);
     swallowed_alone();
     expect_rule("eof-swallowed");
+}
+
+/* The FIN came long after the data: but a recv() that came later still takes both. */
+static void a_fin_long_after_the_data_is_not_proven_read(void **state)
+{
+    (void)state;
+    struct fact_socket socket = made_close_wait(0);
+    assert_int_equal(reading_of(&socket), READING_ALL);
+    assert_false(socket_proves_eof(&socket));
+    socket.data_segs_out = 1;
+    socket.last_data_sent_ms = socket.last_ack_recv_ms - 1; /* answered after the FIN */
+    assert_false(socket_proves_eof(&socket));
+    socket.last_data_sent_ms = socket.last_ack_recv_ms + 1; /* before */
+    assert_true(socket_proves_eof(&socket));
+    socket.fin = (struct fact_age){10, 90000};
+    assert_false(socket_proves_eof(&socket));
 }
 
 static void sockets_of_an_unknown_life_are_not_called_read(void **state)
@@ -881,7 +924,7 @@ static void a_pool_of_the_same_size_makes_no_proxy(void **state)
     expect_rule("ignore-eof");
 }
 
-/* A thread that has read EOF and went back to its pool is not blocked over it. */
+/* A thread that has read EOF and went back to its pool looks like one that is blocked over it. */
 static void idle_threads_of_a_pool_are_not_blocked_handlers(void **state)
 {
     (void)state;
@@ -889,7 +932,7 @@ static void idle_threads_of_a_pool_are_not_blocked_handlers(void **state)
     add_many(read_all, nobody);
     for (int i = 0; i < SOCKETS; i++)
         made_thread(&made, CALL_FUTEX, made.sockets[i].last_ack_recv_ms);
-    expect_rule("ignore-eof");
+    expect_rule("eof-read-late"); /* one of two */
 }
 
 /* Goroutines are no threads: Go's are idle. */
@@ -999,6 +1042,7 @@ int main(void)
         cmocka_unit_test(no_rule_accuses_the_code_of_reading),
         cmocka_unit_test(a_runtime_that_reads_ahead_is_named_beside_the_program),
         cmocka_unit_test(a_fin_that_came_with_the_data_is_not_called_read),
+        cmocka_unit_test(a_fin_long_after_the_data_is_not_proven_read),
         cmocka_unit_test(sockets_of_an_unknown_life_are_not_called_read),
         cmocka_unit_test(nobody_counts_only_where_a_thread_rests),
         cmocka_unit_test(a_queue_behind_a_stuck_loop_is_not_never_accept),
