@@ -224,6 +224,26 @@ static void join_descriptors(const struct window *window, const struct look *loo
         }
 }
 
+/* What was in CLOSE_WAIT when it was first seen is so much older now: keep-alive, which resets its clock,
+ * tells less.
+ */
+static void age_sockets(const struct window *window, const struct look *look)
+{
+    for (int i = 0; i < look->facts->socket_count; i++) {
+        struct fact_socket *fact = &look->facts->sockets[i];
+        const struct window_sight *sight =
+            fact->state == STATE_CLOSE_WAIT ? sight_of(window, fact->cookie) : NULL;
+        if (sight == NULL || sight->fin_us < 0)
+            continue;
+        int64_t least_ms = (look->second_table_us - sight->fin_us) / 1000;
+        if (fact_age_is_exact(fact->fin) || fact->fin.least_ms >= least_ms)
+            continue;
+        fact->fin.least_ms = least_ms;
+        if (fact->fin.most_ms < least_ms)
+            fact->fin.most_ms = least_ms;
+    }
+}
+
 int window_join(const struct window *window, const struct look *look)
 {
     struct facts *facts = look->facts;
@@ -232,6 +252,7 @@ int window_join(const struct window *window, const struct look *look)
         return -ENOMEM;
     for (size_t i = 0; i < window->end_count; i++)
         facts->ended[facts->ended_count++] = fact_of_end(window, &window->ends[i], look);
+    age_sockets(window, look);
     facts->window_ms = (window->ended_us - window->began_us) / 1000;
     facts->aborts_on_close = window->aborts;
     facts->events_lost = window->has_news ? window->deaths.dropped : -1;

@@ -181,8 +181,13 @@ static void add_waiter(struct words *words, const struct evidence *evidence)
 
 static void add_ages(struct words *words, const struct life *life)
 {
-    if (life->fin_ms.least >= 0)
-        ADD(words, ", FIN %s%s ago", life->are_fins_exact ? "" : "between ", life_span(life->fin_ms).text);
+    struct life_text least = life_time(life->fin_ms.least), most = life_time(life->fin_ms.most);
+    if (life->fin_ms.least >= 0 && life->are_fins_exact)
+        ADD(words, ", FIN %s ago", life_span(life->fin_ms).text);
+    else if (life->fin_ms.least >= 0 && strcmp(least.text, most.text) != 0)
+        ADD(words, ", FIN at some time between %s and %s ago", least.text, most.text);
+    else if (life->fin_ms.least >= 0)
+        ADD(words, ", FIN at least %s ago", least.text);
     else if (life->age_ms.least >= 0)
         ADD(words, ", opened %s ago", life_span(life->age_ms).text);
 }
@@ -361,7 +366,8 @@ static void add_matched(struct words *words, const struct evidence *evidence)
 static void add_fin(struct words *words, const struct evidence *evidence)
 {
     struct life life = life_of(evidence->facts, evidence->group);
-    ADD(words, "%s", life_time(life.are_fins_exact ? life.fin_ms.most : life.fin_ms.least).text);
+    ADD(words, "%s%s", life.are_fins_exact ? "" : "at least ",
+        life_time(life.are_fins_exact ? life.fin_ms.most : life.fin_ms.least).text);
 }
 
 static void add_refused(struct words *words, const struct evidence *evidence)

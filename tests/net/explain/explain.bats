@@ -205,6 +205,26 @@ while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start
   }
 }
 
+# Each answered probe resets the clock that tells when the FIN came: one look cannot know more than that it is young.
+@test "under keep-alive of a second a window tells what one look cannot" {
+  start_python probed 'while True:
+    c = s.accept()[0]
+    c.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL: c.setsockopt(socket.IPPROTO_TCP, option, 1)
+    kept.append(c)
+    while c.recv(4096): pass'
+  await_servers
+  visit now 10 "${server_ports[probed]}"
+  rest_for_grace
+  rest_for_grace
+  explain probed --for 3s
+  expect_code 1
+  [[ $(jq -r '.findings[0] | "\(.state) \(.fin_ms.least >= 2000) \(.fin_is_exact)"' "$JSON") == 'CLOSE_WAIT true false' ]] || {
+    jq -c . "$JSON"
+    return 1
+  }
+}
+
 @test "interrupted, a window tells what it has seen" {
   start_python clean "$CLEAN"
   await_servers
