@@ -387,7 +387,7 @@ static int join_processes(struct look *look)
         return -ENOMEM;
     for (size_t i = 0; i < look->process_count; i++)
         facts->processes[facts->process_count++] = fact_process_of(&look->processes[i]);
-    return 0;
+    return look_keepers(look);
 }
 
 static int by_call_inode(const void *a, const void *b)
