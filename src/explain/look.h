@@ -68,6 +68,7 @@ struct look_process {
     pid_t pid;
     bool is_asked, is_sibling; /* neither: it may be an heir */
     bool is_seen;              /* its descriptors were read */
+    int fact_index;            /* in facts->processes; -1: it has ended since, and counts for nothing */
     bool is_foreign;           /* its calls have other numbers than ours */
     bool has_ring;
     bool is_blind_to_calls;         /* a thread is in a call that may be on any descriptor */

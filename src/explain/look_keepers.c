@@ -33,19 +33,26 @@ static void mark_waiters(const struct look *look, bool *serves)
     }
 }
 
+/* No heir, and still there. */
+static bool may_serve(const struct look_process *process)
+{
+    return process->fact_index >= 0 && (process->is_asked || process->is_sibling);
+}
+
 /* Where nobody serves it, nobody is its keeper: that is what is to be told. */
 int look_keepers(const struct look *look)
 {
     struct facts *facts = look->facts;
-    bool *serves = calloc((size_t)facts->process_count + 1, sizeof *serves), is_served = false;
+    bool *serves = calloc(look->process_count + 1, sizeof *serves), is_served = false;
     if (serves == NULL)
         return -ENOMEM;
     mark_servers(look, serves);
     mark_waiters(look, serves);
-    for (int i = 0; i < facts->process_count; i++)
-        is_served = is_served || (serves[i] && !facts->processes[i].is_heir);
-    for (int i = 0; i < facts->process_count; i++)
-        facts->processes[i].is_keeper = is_served && !serves[i] && !facts->processes[i].is_heir;
+    for (size_t i = 0; i < look->process_count; i++)
+        is_served = is_served || (serves[i] && may_serve(&look->processes[i]));
+    for (size_t i = 0; i < look->process_count; i++)
+        if (may_serve(&look->processes[i]))
+            facts->processes[look->processes[i].fact_index].is_keeper = is_served && !serves[i];
     free(serves);
     return 0;
 }
