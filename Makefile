@@ -39,7 +39,13 @@ missing = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,\
   $(error $(1) is missing: install it with "apt-get install $(2)", or let scripts/quickstart do it))
 $(call missing,libevent_core,libevent-dev)
 $(call missing,libmnl,libmnl-dev)
-PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+# What is there is used: "make OPENSSL=no" is a build without TLS.
+ifneq ($(OPENSSL),no)
+ifeq ($(shell $(PKG_CONFIG) --exists 'openssl >= 3' && echo yes),yes)
+PACKAGES += openssl
+endif
+endif
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(if $(filter openssl,$(PACKAGES)),-DHAVE_OPENSSL)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 endif
 

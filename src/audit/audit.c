@@ -2,7 +2,9 @@
 
 #include "audit/audit_state.h"
 #include "audit/findings.h"
+#include "audit/owners.h"
 #include "audit/reference.h"
+#include "audit/tables_tell.h"
 #include "base/clock.h"
 #include "kernel/process.h"
 
@@ -78,22 +80,11 @@ static int take_look(struct audit *audit)
     return rc;
 }
 
-/* An end that is gone without TIME_WAIT was reset, or the kernel has forgotten it, which says nothing. */
-static bool has_seen_close(const struct audit *audit, int64_t i, int64_t before_us)
+static bool is_worth_a_look(struct audit *audit)
 {
-    const struct audit_sight *sight = &audit->look.sights[i];
-    const struct probe *probe = &audit->probes[i];
-    if (probe->acted_us == 0 || probe->acted_us >= before_us)
-        return false;
-    return sight->own_seen ? sight->own_state == STATE_TIME_WAIT
-                           : !probe_is_forgotten(probe, audit->settings, before_us);
-}
-
-static void note_closed(struct audit *audit, int64_t before_us, int64_t now_us)
-{
-    for (int64_t i = 0; i < audit->started; i++)
-        if (has_seen_close(audit, i, before_us))
-            probe_note_closed(&audit->probes[i], now_us);
+    const int64_t *in_phase = audit_crowd(audit)->in_phase;
+    bool is_silent = audit_order_is_silent(audit_order_row(audit->settings->order));
+    return in_phase[PROBE_ACTED] > 0 || (is_silent && in_phase[PROBE_TALKING] > 0);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -102,8 +93,9 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct audit *audit = context;
     int64_t before_us = monotonic_us();
-    if (audit_crowd(audit)->in_phase[PROBE_ACTED] > 0 && take_look(audit) == 0)
-        note_closed(audit, before_us, monotonic_us());
+    if (is_worth_a_look(audit) && take_look(audit) == 0)
+        for (int64_t i = 0, now_us = monotonic_us(); i < audit->started; i++)
+            tables_tell(&audit->probes[i], &audit->look.sights[i], before_us, now_us);
     int64_t pause_us = (LOOK_SHARE - 1) * audit->look_took_us;
     audit_start_timer(audit, audit->looker, pause_us > LOOK_EVERY_US ? pause_us : LOOK_EVERY_US);
 }
@@ -117,10 +109,10 @@ static void on_tell(evutil_socket_t fd, short what, void *context)
     struct audit *audit = context;
     const int64_t *in_phase = audit_crowd(audit)->in_phase;
     int64_t over = in_phase[PROBE_ENDED], acted = in_phase[PROBE_ACTED] + in_phase[PROBE_WAITED] + over;
-    if (acted < audit->settings->conns)
-        audit->progress(audit->context, "opening and closing", acted, audit->settings->conns);
+    if (acted < audit->round_conns)
+        audit->progress(audit->context, "opening and closing", acted, audit->round_conns);
     else
-        audit->progress(audit->context, "closed by the server", over, audit->settings->conns);
+        audit->progress(audit->context, "closed by the server", over, audit->round_conns);
     audit_start_timer(audit, audit->teller, TELL_EVERY_US);
 }
 
@@ -164,14 +156,18 @@ void audit_let_pass(struct audit *audit, int64_t wait_us)
 
 /* ---- a round ---- */
 
-static void play(struct audit *audit)
+void audit_play(struct audit *audit, int64_t conns)
 {
     *audit_crowd(audit) = (struct probe_crowd){.settings = audit->settings,
                                                .base = audit->base,
                                                .round = audit->round,
+                                               .late_us = audit->reference.idle_us,
+                                               .late_span_us = audit->reference.idle_span_us,
                                                .on_change = on_change,
-                                               .context = audit};
-    audit->round_first = (int64_t)audit->round * audit->settings->conns;
+                                               .context = audit,
+                                               .tls_refusal = audit->result->tls_refusal};
+    audit->round_first = audit->started;
+    audit->round_conns = conns;
     audit->round_began_us = audit->room_us = monotonic_us();
     audit->opened_us = 0;
     audit->opener_pause_us = AUDIT_PAUSE_MIN_US;
@@ -197,7 +193,7 @@ static void note_watched(struct audit *audit, int64_t now_us)
 
 static void play_round(struct audit *audit)
 {
-    play(audit);
+    audit_play(audit, audit->settings->conns);
     int64_t now_us = monotonic_us();
     int rc = take_look(audit);
     if (rc != 0)
@@ -210,7 +206,7 @@ static void play_round(struct audit *audit)
         return;
     audit_note_fate(audit);
     if (!audit_has_no_future(audit))
-        audit_note_ghosts(audit);
+        audit_take_stock(audit);
     audit_note_crash(audit); /* it takes a moment from the last socket of a process to its end */
 }
 
@@ -227,7 +223,7 @@ static int note_processes(struct audit *audit)
     memcpy(audit->result->listener_command, process_command(audit->result->listener).text,
            sizeof audit->result->listener_command);
     audit->life = server_life_new(&server);
-    rc = audit->life == NULL ? -ENOMEM : rc == 0 ? ghosts_begin(&audit->ghosts, &server) : rc;
+    rc = audit->life == NULL ? -ENOMEM : rc == 0 ? audit_take_first_stock(audit, &server) : rc;
     server_processes_free(&server);
     if (rc == 0)
         audit->result->ghost_sight = GHOSTS_SEEN;
@@ -236,14 +232,14 @@ static int note_processes(struct audit *audit)
 
 static int begin(struct audit *audit)
 {
-    int rc = server_side_is_here(&audit->settings->address);
+    int rc = audit_is_unix(audit->settings) ? 1 : server_side_is_here(&audit->settings->address);
     if (rc < 0)
         return rc;
     audit->look.elsewhere = rc == 0;
     rc = take_look(audit);
     if (rc != 0)
         return rc;
-    if (audit->settings->order == AUDIT_ABORT && audit->look.listener_count == 0)
+    if (audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->look.listener_count == 0)
         return -ENOENT;
     audit->queued_before = audit->look.queued;
     audit->listener_count_before = audit->look.listener_count;
@@ -256,10 +252,17 @@ static void finish(struct audit *audit)
     struct audit_result *result = audit->result;
     struct server_processes server;
     result->interrupted = audit->interrupted;
-    result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;
     server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
-    findings_conclude(result, audit->settings, &server);
+    int rc = owners_find(&server, audit->witness, result);
+    if (rc != 0)
+        audit_fail(audit, "who holds the server's ends could not be looked up", -rc);
     server_processes_free(&server);
+    findings_conclude(result, audit->settings);
+    if (audit_outcome_of(result, audit->settings) == AUDIT_NO_VERDICT ||
+        audit_outcome_of(result, audit->settings) == AUDIT_CLOSES)
+        audit_check_growth(audit);
+    result->interrupted = audit->interrupted;
+    result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;
 }
 
 static bool make_events(struct audit *audit)
@@ -281,10 +284,11 @@ static int make(struct audit *audit)
     audit->witness = witness_choose(0, &error);
     if (audit->witness == NULL)
         return error < 0 ? error : -ENOTSUP;
-    audit->count = audit->settings->conns * audit->settings->repeat;
-    audit->probes = calloc((size_t)audit->count, sizeof *audit->probes);
-    audit->look.sights = calloc((size_t)audit->count, sizeof *audit->look.sights);
-    audit->result->connections = calloc((size_t)audit->count, sizeof *audit->result->connections);
+    size_t asked = (size_t)(audit->settings->conns * audit->settings->repeat);
+    size_t most = asked + (size_t)audit->settings->conns * CHECK_ROUNDS;
+    audit->probes = calloc(most, sizeof *audit->probes);
+    audit->look.sights = calloc(most, sizeof *audit->look.sights);
+    audit->result->connections = calloc(asked, sizeof *audit->result->connections);
     bool has_all = audit->probes != NULL && audit->look.sights != NULL && audit->result->connections != NULL;
     return has_all && make_events(audit) ? 0 : -ENOMEM;
 }
@@ -307,15 +311,39 @@ static void unmake(struct audit *audit)
     if (audit->base != NULL)
         event_base_free(audit->base);
     server_life_free(audit->life);
-    ghosts_end(&audit->ghosts);
+    growth_free(&audit->growth);
     free(audit->probes);
     free(audit->look.sights);
+}
+
+/* What the order compares with. */
+static void measure(struct audit *audit)
+{
+    const struct audit_order_row *order = audit_order_row(audit->settings->order);
+    audit->result->idle_us = -1;
+    if (!order->fin_with_request && !order->asks_late)
+        return;
+    if (audit->progress != NULL)
+        audit->progress(audit->context, "clients to compare with are through", 0, REFERENCES);
+    audit->reference =
+        reference_play(audit->base, audit->settings, order->asks_late ? AUDIT_IDLE : AUDIT_HALF_CLOSE);
+    audit->result->reply_bytes = audit->reference.reply_bytes;
+    audit->result->reply_end = audit->reference.reply_end;
+    audit->result->idle_us = audit->reference.idle_us;
+}
+
+/* A late request has no moment where the server closes no idle client. Where no client came through at all
+ * the round tells why. */
+static bool has_nothing_to_meet(const struct audit *audit)
+{
+    return audit_order_row(audit->settings->order)->asks_late && audit->reference.came_through > 0 &&
+           audit->reference.idle_us < 0;
 }
 
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result)
 {
-    *result = (struct audit_result){.count = 0};
+    *result = (struct audit_result){.descriptors_left = -1};
     struct audit audit = {.settings = settings,
                           .progress = progress,
                           .context = context,
@@ -323,13 +351,13 @@ int audit_run(const struct audit_settings *settings, audit_progress *progress, v
                           .began_us = monotonic_us()};
     signal(SIGPIPE, SIG_IGN);
     int rc = make(&audit);
-    if (rc == 0 && settings->order == AUDIT_EOF_WITH_REQUEST) /* before anything of the server is counted */
-        result->reply_bytes = reference_reply(audit.base, settings);
+    if (rc == 0) /* before anything of the server is counted */
+        measure(&audit);
     if (rc == 0)
         rc = begin(&audit);
     if (rc == 0) {
         while (audit.round < settings->repeat && !audit_is_called_off(&audit) &&
-               !audit_has_no_future(&audit)) {
+               !audit_has_no_future(&audit) && !has_nothing_to_meet(&audit)) {
             play_round(&audit);
             audit.round++;
         }

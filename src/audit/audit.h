@@ -1,4 +1,4 @@
-/* audit: does a server close when its clients do? Connections are opened to it, closed in one of four ways,
+/* audit: does a server close when its clients do? Connections are opened to it, something is done to them,
  * and for a while it is watched what the server does. What it holds then is looked up in the kernel's tables,
  * if the server is on this machine.
  *
@@ -13,9 +13,9 @@
 /* What is going on, a few times a second. */
 typedef void audit_progress(void *context, const char *doing, int64_t done, int64_t total);
 
-/* Returns 0, or a negative errno when this machine could not begin it; ENOENT: AUDIT_ABORT, and nobody
- * listens there in this network namespace. Without a `rate` no more connections are opened at a time than the
- * listener's accept queue has room for. SIGINT, SIGTERM and SIGHUP (unless it is ignored) end it. */
+/* Returns 0, or a negative errno when this machine could not begin it; ENOENT: the order is an RST, and
+ * nobody listens there in this network namespace. Without a `rate` no more connections are opened at a time
+ * than the listener's accept queue has room for. SIGINT, SIGTERM and SIGHUP (unless it is ignored) end it. */
 int audit_run(const struct audit_settings *settings, audit_progress *progress, void *context,
               struct audit_result *result);
 void audit_free(struct audit_result *result);

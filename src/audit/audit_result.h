@@ -3,7 +3,10 @@
 #ifndef AUDIT_AUDIT_RESULT_H
 #define AUDIT_AUDIT_RESULT_H
 
+#include "audit/audit_growth.h"
 #include "audit/audit_settings.h"
+#include "audit/reply_end.h"
+#include "audit/tls.h"
 #include "kernel/tcp_state.h"
 
 #include <stdbool.h>
@@ -36,34 +39,49 @@ enum audit_group {
     GROUP_NO_OWNER,      /* never accepted */
     GROUP_EOF_UNREAD,    /* Recv-Q >= 1 */
     GROUP_EOF_READ,      /* everything read, only close() is missing */
-    GROUP_OTHER_PROCESS, /* CLOSE_WAIT, held by a process that does not listen */
+    GROUP_OTHER_PROCESS, /* CLOSE_WAIT, held by processes that inherited it and do not serve it */
+    GROUP_NO_DESCRIPTOR, /* in any state; no process has a descriptor: a call on it goes on, or it is on its
+                            way from one process to another */
     GROUP_GHOST,         /* descriptors of connections that are in no table */
     GROUP_OPEN,          /* ESTABLISHED: nobody has closed */
     GROUP_SHUT_DOWN,     /* FIN_WAIT2 with a descriptor: shutdown(SHUT_WR), and no close() */
+    GROUP_STALLED,       /* it has data to send (Send-Q), and the client's window is closed */
     GROUP_COUNT,
 };
 
 /* "eof_unread". */
 const char *audit_group_name(enum audit_group group);
 
+/* How a process came by a connection that it holds; of several that hold it, which one is its owner. */
+enum audit_owner_role {
+    OWNER_UNKNOWN,  /* not looked for, or it may not be looked into */
+    OWNER_ACCEPTED, /* it listens, or nobody is known to */
+    OWNER_GIVEN,  /* it does not listen, and was there before: it was handed over in a message (SCM_RIGHTS) */
+    OWNER_CHILD,  /* it was started later, and has this one only: the child that serves it, or an heir */
+    OWNER_HEIR,   /* it was started later, and inherited what was open at the time */
+    OWNER_NOBODY, /* every process was looked into, and none has it */
+};
+
 /* One connection, when all is over. */
 struct audit_connection {
     int round;
     enum audit_class class;
-    bool before_act;  /* it ended before the client did anything to it */
-    bool requested;   /* the server had been sent the whole request */
-    int64_t close_us; /* from the client's act to the server's; -1: not seen */
-    int64_t bytes;    /* received */
-    int error;        /* CLASS_FAILED: errno */
-    uint16_t port;    /* of the client's end; 0: it never had one */
+    bool before_act;                /* it ended before the client did anything to it */
+    bool requested;                 /* the server had been sent the whole request */
+    int64_t begun_us, connected_us; /* on the clock of monotonic_us(): when it was opened; 0: never */
+    int64_t close_us;               /* from the client's act to the server's; -1: not seen */
+    int64_t idle_us; /* from the last byte, or the handshake, to the server's FIN; -1: not seen */
+    int64_t bytes;   /* received */
+    int error;       /* CLASS_FAILED: errno */
+    uint16_t port;   /* of the client's end; 0: it never had one */
     /* The server's end, where it was held and is on this machine: */
     bool server_seen;
     enum tcp_state server_state;
-    uint32_t unread;
+    uint32_t unread, unsent;
     uint64_t inode;
     pid_t owner;      /* 0: not known */
     char command[16]; /* of the owner; "" when not known */
-    bool owner_listens;
+    enum audit_owner_role role;
     enum audit_group group;
     bool held_to_the_end; /* it was still there when the last round was over */
 };
@@ -98,6 +116,7 @@ enum audit_outcome {
     AUDIT_LEAKS,
     AUDIT_LOSES,       /* replies, when the client's FIN comes with the request */
     AUDIT_ENDED,       /* the server did not survive it */
+    AUDIT_OFF_TIME,    /* it closes idle clients, at another time than was expected */
     AUDIT_NO_VERDICT,  /* too little was seen */
     AUDIT_INTERRUPTED, /* by a signal: nothing is said of the server */
 };
@@ -105,14 +124,28 @@ enum audit_outcome {
 /* "no_verdict". */
 const char *audit_outcome_name(enum audit_outcome outcome);
 
+/* Connections on which more than one request was to be sent. */
+struct audit_requests {
+    int64_t sent;     /* it was */
+    int64_t answered; /* of those: bytes came after the last one, */
+    int64_t lost;     /* or the server closed or reset instead, */
+    int64_t silent;   /* or neither */
+    int64_t not_kept; /* the server closed after an earlier reply */
+};
+
 struct audit_result {
     int64_t count;
     struct audit_connection *connections; /* count of them; audit_free */
     int rounds;                           /* that were begun */
     int64_t by_class[CLASS_COUNT];
     int64_t by_group[GROUP_COUNT]; /* of those held */
-    int64_t reply_bytes;           /* AUDIT_EOF_WITH_REQUEST: what a client gets that waits; 0: nothing */
-    int64_t reset_after_reply;     /* of those reset: something had come before */
+    int64_t reply_bytes; /* AUDIT_EOF_WITH_REQUEST: what a client gets that waits; 0: nothing; -1: no such
+                            client came through */
+    struct reply_end reply_end; /* what all of those end with; of length 0: they do not end alike */
+    int64_t idle_us;            /* after which the server closes an idle client: the median; -1: not seen */
+    struct audit_requests later;
+    int64_t orphans; /* AUDIT_STALL: closed by the server, while its kernel still has data for the client */
+    int64_t reset_after_reply;                 /* of those reset: something had come before */
     int64_t held_after[AUDIT_ROUNDS_MAX];      /* round by round: held when its grace period was over */
     int64_t held_to_the_end[AUDIT_ROUNDS_MAX]; /* of that round's */
     int64_t watched_ms[AUDIT_ROUNDS_MAX];   /* from that round's last act to the last look at what it left */
@@ -123,6 +156,7 @@ struct audit_result {
      * answered: that is a conversation, and it is over. */
     int64_t audited;
     int64_t not_played; /* the others that the server ended before the client did anything */
+    int64_t half_open;  /* those of which the server's kernel knows, and waits to hand them over */
     int64_t not_opened; /* those for which the accept queue had no room in connect_timeout_ms */
     int64_t forgotten; /* AUDIT_CLIENT_FIRST: our kernel has forgotten their ends, and cannot tell any more */
     int64_t to_itself; /* the kernel connected the client to itself: nobody listens there */
@@ -133,10 +167,17 @@ struct audit_result {
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */
+    int64_t descriptors_left; /* that the process might open, before the audit, which had the fewest left; -1:
+                                 not known */
+    struct audit_growth growth; /* where ghost_sight is GHOSTS_SEEN; else all 0 */
+    bool sees_every_pid;  /* it is not in a PID namespace of its own, outside of which there may be owners */
+    int64_t closed_calls; /* of threads that are in a call on a descriptor that is closed; at least */
+    pid_t caller;         /* a process that has such threads */
     enum audit_fate fate;
-    struct audit_ending ending; /* FATE_ENDED, FATE_CRASHED */
-    const char *failure;        /* what this machine could not do: a whole clause; NULL: nothing */
-    int failure_error;          /* errno */
+    struct audit_ending ending;     /* FATE_ENDED, FATE_CRASHED */
+    char tls_refusal[TLS_WHY_SIZE]; /* why the first handshake of TLS failed, in words; "": none did */
+    const char *failure;            /* what this machine could not do: a whole clause; NULL: nothing */
+    int failure_error;              /* errno */
     bool interrupted;
     double elapsed_s;
 };

@@ -1,10 +1,12 @@
-/* audit_state: what the parts of a running audit share: audit.c (rounds, looks), opener.c, server_fate.c. */
+/* audit_state: what the parts of a running audit share: audit.c (rounds, looks), opener.c, server_fate.c,
+ * stocktaking.c. */
 #ifndef AUDIT_AUDIT_STATE_H
 #define AUDIT_AUDIT_STATE_H
 
 #include "audit/audit.h"
-#include "audit/ghosts.h"
+#include "audit/growth.h"
 #include "audit/probe.h"
+#include "audit/reference.h"
 #include "audit/server_process.h"
 #include "audit/server_side.h"
 #include "control/stop_events.h"
@@ -24,11 +26,12 @@ struct audit {
     struct event *opener, *looker, *teller, *pause;
     struct stop_events stops;
     struct probe *probes;
-    struct probe_crowd crowds[AUDIT_ROUNDS_MAX];
+    struct probe_crowd crowds[GROWTH_ROUNDS_MAX];
     struct audit_look look;
-    int64_t started, count; /* probes of all rounds so far; and of all rounds */
+    int64_t started; /* probes of all rounds so far */
     int round;
-    int64_t round_first, round_began_us;
+    int64_t round_first, round_conns, round_began_us;
+    int64_t at_once; /* probes at most that are connecting or talking; 0: as many as there is room for */
     int64_t opened_us, room_us,
         opener_pause_us; /* last opened; last room seen; the pause before the next look */
     int64_t look_took_us, began_us;
@@ -36,8 +39,9 @@ struct audit {
     uint64_t listeners_before[LISTENERS_MAX];
     int listener_count_before;
     struct server_life *life;
-    struct ghosts ghosts;
-    bool is_playing; /* a round's probes are on their way */
+    struct growth growth;
+    struct reference reference; /* of orders that compare */
+    bool is_playing;            /* a round's probes are on their way */
     bool interrupted;
     audit_progress *progress;
     void *context;
@@ -54,6 +58,8 @@ void audit_fail(struct audit *audit, const char *what, int error);
 void audit_start_timer(struct audit *audit, struct event *timer, int64_t wait_us);
 /* Lets the loop turn for so long. */
 void audit_let_pass(struct audit *audit, int64_t wait_us);
+/* Plays a round of so many connections, until none of them is on its way any more. */
+void audit_play(struct audit *audit, int64_t conns);
 
 /* ---- opener.c ---- */
 
@@ -69,8 +75,15 @@ bool audit_has_no_future(const struct audit *audit);
 /* Looks, and fills in the result's fate and ending. */
 void audit_note_fate(struct audit *audit);
 void audit_note_crash(struct audit *audit);
-/* Fills in the ghosts of this round. */
-void audit_note_ghosts(struct audit *audit);
+
+/* ---- stocktaking.c ---- */
+
+/* Before the first connection. Returns 0 or a negative errno, as stock_take(). */
+int audit_take_first_stock(struct audit *audit, const struct server_processes *server);
+/* Fills in the ghosts of this round, and what grew. */
+void audit_take_stock(struct audit *audit);
+/* Plays the rounds that tell whether what grew is a leak, if there is such a thing. */
+void audit_check_growth(struct audit *audit);
 /* Whether the error says that a process may not be looked into, or is none of this machine's. */
 bool audit_is_not_for_us(int64_t rc);
 

@@ -1,5 +1,8 @@
 #include "audit/findings.h"
 
+#include "audit/growth.h"
+#include "audit/tables_tell.h"
+
 #include <stdlib.h>
 
 const char *audit_class_name(enum audit_class class)
@@ -22,11 +25,17 @@ const char *audit_class_name(enum audit_class class)
 const char *audit_group_name(enum audit_group group)
 {
     static const char *const names[] = {
-        [GROUP_NONE] = "none",           [GROUP_FROM_AFAR] = "from_afar",
-        [GROUP_NO_OWNER] = "no_owner",   [GROUP_EOF_UNREAD] = "eof_unread",
-        [GROUP_EOF_READ] = "eof_read",   [GROUP_OTHER_PROCESS] = "other_process",
-        [GROUP_GHOST] = "ghost",         [GROUP_OPEN] = "open",
+        [GROUP_NONE] = "none",
+        [GROUP_FROM_AFAR] = "from_afar",
+        [GROUP_NO_OWNER] = "no_owner",
+        [GROUP_EOF_UNREAD] = "eof_unread",
+        [GROUP_EOF_READ] = "eof_read",
+        [GROUP_OTHER_PROCESS] = "other_process",
+        [GROUP_GHOST] = "ghost",
+        [GROUP_OPEN] = "open",
         [GROUP_SHUT_DOWN] = "shut_down",
+        [GROUP_STALLED] = "stalled",
+        [GROUP_NO_DESCRIPTOR] = "no_descriptor",
     };
     return names[group];
 }
@@ -34,9 +43,9 @@ const char *audit_group_name(enum audit_group group)
 const char *audit_outcome_name(enum audit_outcome outcome)
 {
     static const char *const names[] = {
-        [AUDIT_CLOSES] = "closes",         [AUDIT_LEAKS] = "leaks",
-        [AUDIT_LOSES] = "loses_replies",   [AUDIT_ENDED] = "server_ended",
-        [AUDIT_NO_VERDICT] = "no_verdict", [AUDIT_INTERRUPTED] = "interrupted",
+        [AUDIT_CLOSES] = "closes",           [AUDIT_LEAKS] = "leaks",       [AUDIT_LOSES] = "loses_replies",
+        [AUDIT_ENDED] = "server_ended",      [AUDIT_OFF_TIME] = "off_time", [AUDIT_NO_VERDICT] = "no_verdict",
+        [AUDIT_INTERRUPTED] = "interrupted",
     };
     return names[outcome];
 }
@@ -53,8 +62,9 @@ static bool is_shut_down(const struct audit_sight *sight)
  * the kernel is not through with the handshake: TIME_WAIT above all is held by nobody. */
 static bool is_servers_turn(const struct audit_sight *sight)
 {
-    return sight->server_seen && (sight->server_state == STATE_CLOSE_WAIT ||
-                                  sight->server_state == STATE_ESTABLISHED || is_shut_down(sight));
+    return sight->server_seen &&
+           (sight->server_state == STATE_CLOSE_WAIT || sight->server_state == STATE_ESTABLISHED ||
+            sight->server_state == STATE_SYN_SENT || is_shut_down(sight)); /* SYN_SENT: see client_audit.h */
 }
 
 /* A server that sends in the latter half of the grace period is at work. */
@@ -63,13 +73,21 @@ static bool is_still_responding(const struct probe *probe, const struct audit_se
     return probe->sends_on || probe->heard_us > probe->due_us - settings->grace_ms * 500;
 }
 
+/* The client has its connection, and the server's kernel waits on: for a first byte (TCP_DEFER_ACCEPT), or
+ * for room in the accept queue. */
+static bool is_half_open(const struct audit_sight *sight)
+{
+    return sight->own_seen && sight->own_state == STATE_ESTABLISHED && sight->server_seen &&
+           sight->server_state == STATE_SYN_RECV;
+}
+
 /* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to nobody,
  * and nobody has acknowledged its FIN. */
 static bool is_taken_in_by_nobody(const struct audit_sight *sight, bool server_is_here)
 {
     if (!sight->own_seen || is_servers_turn(sight))
         return false;
-    return sight->own_state == STATE_FIN_WAIT1 ||
+    return sight->own_state == STATE_FIN_WAIT1 || is_half_open(sight) ||
            (server_is_here && !sight->server_seen && sight->own_state == STATE_ESTABLISHED);
 }
 
@@ -90,17 +108,36 @@ static enum audit_class class_of_kept_open(const struct probe *probe, const stru
     return is_servers_turn(sight) ? CLASS_HELD : CLASS_CLOSED;
 }
 
+/* Of a client that hears nothing: the server's end alone tells. One whose reply had room has not stalled, and
+ * nothing is to be judged. */
+static enum audit_class class_of_silent(const struct probe *probe, const struct audit_sight *sight,
+                                        bool never_reads, bool server_is_here)
+{
+    if (!server_is_here)
+        return CLASS_UNKNOWN;
+    if (is_servers_turn(sight) && sight->inode == 0)
+        return CLASS_NEVER_ACCEPTED;
+    if (never_reads && !probe->was_full)
+        return CLASS_UNKNOWN;
+    if (!sight_is_let_go(sight))
+        return sight->inode != 0 ? CLASS_HELD : CLASS_TIMED_OUT;
+    return probe->was_met ? CLASS_CLOSED : CLASS_TIMED_OUT;
+}
+
 /* Of one that the client has acted on and that has not ended. */
 static enum audit_class class_of_open(const struct probe *probe, const struct audit_settings *settings,
                                       const struct audit_sight *sight, bool server_is_here, int64_t now_us)
 {
     if (probe->phase != PROBE_WAITED)
         return CLASS_UNKNOWN;
-    if (settings->order == AUDIT_ABORT)
+    const struct audit_order_row *order = audit_order_row(settings->order);
+    if (order->act == ACT_ABORT)
         return class_of_aborted(sight);
-    if (settings->order == AUDIT_NEVER_CLOSE)
+    if (order->keeps_open)
         return class_of_kept_open(probe, sight, server_is_here);
-    if (audit_order_row(settings->order)->hears_on && is_still_responding(probe, settings))
+    if (audit_order_is_silent(order))
+        return class_of_silent(probe, sight, order->never_reads, server_is_here);
+    if (order->hears_on && is_still_responding(probe, settings))
         return CLASS_STILL_RESPONDING;
     if (is_servers_turn(sight))
         return sight->inode != 0 ? CLASS_HELD : CLASS_NEVER_ACCEPTED;
@@ -138,6 +175,7 @@ static void note_server_end(struct audit_connection *connection, const struct au
     connection->server_seen = true;
     connection->server_state = sight->server_state;
     connection->unread = sight->unread;
+    connection->unsent = sight->unsent;
     connection->inode = sight->inode;
 }
 
@@ -150,7 +188,10 @@ static void file(struct audit_connection *connection, const struct probe *probe,
         .class = class_of(probe, settings, sight, server_is_here, now_us),
         .before_act = probe->before_act,
         .requested = settings->request != NULL && probe->sent == settings->request_length,
+        .begun_us = probe->begun_us,
+        .connected_us = probe->connected_us,
         .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
+        .idle_us = probe->end == END_FIN ? probe_idle_us(probe) : -1,
         .bytes = probe->bytes,
         .error = probe->error,
         .port = probe->port,
@@ -160,12 +201,13 @@ static void file(struct audit_connection *connection, const struct probe *probe,
 
 /* What was held at the end of its round may have been closed since. */
 static bool is_still_there(const struct audit_connection *connection, const struct probe *probe,
-                           const struct audit_sight *sight)
+                           const struct audit_settings *settings, const struct audit_sight *sight)
 {
     if (!is_held(connection))
         return false;
     if (connection->server_seen)
-        return is_servers_turn(sight);
+        return is_servers_turn(sight) ||
+               (audit_order_is_silent(audit_order_row(settings->order)) && !sight_is_let_go(sight));
     return probe->end == END_NONE && sight->own_seen && sight->own_state != STATE_TIME_WAIT;
 }
 
@@ -223,35 +265,66 @@ static void look_again(struct audit_result *result, const struct audit_settings 
             note_server_end(connection, sight);
             result->held_after[connection->round]++;
         }
-        connection->held_to_the_end = is_still_there(connection, &probes[i], sight);
+        connection->held_to_the_end = is_still_there(connection, &probes[i], settings, sight);
         result->forgotten += is_out_of_mind(connection, &probes[i], settings, sight, now_us);
     }
 }
 
+/* Of replies that differ in length one may be a little shorter and whole: then it ends as the others do.
+ * Where no two of those that were waited for end alike, only much less than they have is less. */
+static bool is_less(const struct audit_result *result, const struct probe *probe)
+{
+    if (probe->bytes >= result->reply_bytes)
+        return false;
+    if (probe->bytes * 4 < result->reply_bytes * 3)
+        return true;
+    return result->reply_end.length > 0 && !reply_end_equal(&probe->last, &result->reply_end);
+}
+
 /* It is over, and the client that did not wait has less than one that did. */
 static bool has_lost_reply(const struct audit_result *result, const struct audit_settings *settings,
-                           const struct audit_connection *connection)
+                           const struct probe *probe, const struct audit_connection *connection)
 {
-    return settings->order == AUDIT_EOF_WITH_REQUEST && connection->bytes < result->reply_bytes &&
+    return audit_order_row(settings->order)->fin_with_request && is_less(result, probe) &&
            (connection->class == CLASS_CLOSED || connection->class == CLASS_RESET);
+}
+
+/* What became of the requests after the first. */
+static void note_requests(struct audit_requests *requests, const struct probe *probe,
+                          const struct audit_settings *settings)
+{
+    bool has_ended = probe->end == END_FIN || probe->end == END_RESET;
+    bool is_answered = probe->bytes_since_ask > 0;
+    if (probe->asked > 1) {
+        requests->sent++;
+        requests->answered += is_answered;
+        requests->lost += !is_answered && has_ended;
+        requests->silent += !is_answered && !has_ended;
+    }
+    requests->not_kept +=
+        probe->asked < probe_requests(settings) && is_answered && has_ended && probe->before_act;
 }
 
 void findings_take(struct audit_result *result, const struct audit_settings *settings,
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look,
                    int64_t queued_before, int64_t now_us)
 {
+    const struct audit_order_row *order = audit_order_row(settings->order);
     for (int64_t i = first; i < count; i++) {
         file(&result->connections[i], &probes[i], settings, &look->sights[i], look->listener_count > 0,
              now_us);
-        if (has_lost_reply(result, settings, &result->connections[i]))
+        if (has_lost_reply(result, settings, &probes[i], &result->connections[i]))
             result->connections[i].class = CLASS_REPLY_LOST;
         result->server_is_here |= look->sights[i].server_seen;
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
+        note_requests(&result->later, &probes[i], settings);
+        result->orphans += order->never_reads && probes[i].end == END_FIN && probes[i].left_orphan;
+        result->half_open += probes[i].end == END_NONE && is_half_open(&look->sights[i]);
         result->to_itself += probes[i].to_itself;
         result->not_opened += probes[i].not_opened;
     }
     look_again(result, settings, probes, count, look, now_us);
-    if (settings->order == AUDIT_ABORT)
+    if (order->act == ACT_ABORT)
         note_queued(result, probes, first, count, look->queued - queued_before);
     result->server_is_here |= look->listener_count > 0;
     result->count = count;
@@ -259,8 +332,15 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
 
 /* ---- all of them ---- */
 
+/* Behind a close_notify, which has told the end of file, nobody need read the FIN: it counts 1. */
+static bool is_eof_unread(const struct audit_connection *connection, const struct audit_settings *settings)
+{
+    bool has_notified = settings->tls != NULL && audit_order_notifies(audit_order_row(settings->order));
+    return connection->unread > (has_notified ? 1U : 0U);
+}
+
 static enum audit_group group_of(const struct audit_connection *connection,
-                                 const struct server_processes *server)
+                                 const struct audit_settings *settings)
 {
     if (!is_held(connection))
         return GROUP_NONE;
@@ -268,11 +348,17 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_NO_OWNER;
     if (!connection->server_seen)
         return GROUP_FROM_AFAR;
+    if (connection->role == OWNER_NOBODY)
+        return GROUP_NO_DESCRIPTOR;
+    if (audit_order_row(settings->order)->never_reads && connection->unsent > 0)
+        return GROUP_STALLED;
+    if (connection->server_state == STATE_ESTABLISHED || connection->server_state == STATE_SYN_SENT)
+        return GROUP_OPEN;
     if (connection->server_state != STATE_CLOSE_WAIT)
-        return connection->server_state == STATE_FIN_WAIT2 ? GROUP_SHUT_DOWN : GROUP_OPEN;
-    if (server->listening > 0 && connection->owner != 0 && !connection->owner_listens)
+        return GROUP_SHUT_DOWN;
+    if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
-    return connection->unread > 0 ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
+    return is_eof_unread(connection, settings) ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
 
 static int by_time(const void *a, const void *b)
@@ -286,17 +372,40 @@ static int64_t quantile(const int64_t *sorted, int64_t count, int percent)
     return count > 0 ? sorted[(count - 1) * percent / 100] : -1;
 }
 
-static void sum_up_times(struct audit_result *result)
+static int64_t close_time(const struct audit_connection *connection)
 {
-    int64_t *times = calloc((size_t)result->count + 1, sizeof *times), count = 0;
+    return connection->close_us;
+}
+
+static int64_t idle_time(const struct audit_connection *connection)
+{
+    return connection->idle_us;
+}
+
+/* Those that are known, sorted. */
+static int64_t collect(const struct audit_result *result, int64_t (*time_of)(const struct audit_connection *),
+                       int64_t *times)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < result->count; i++)
+        if (time_of(&result->connections[i]) >= 0)
+            times[count++] = time_of(&result->connections[i]);
+    if (count > 0)
+        qsort(times, (size_t)count, sizeof *times, by_time);
+    return count;
+}
+
+static void sum_up_times(struct audit_result *result, const struct audit_settings *settings)
+{
+    int64_t *times = calloc((size_t)result->count + 1, sizeof *times), count;
     result->p50_us = result->p90_us = result->p99_us = result->max_us = -1;
     if (times == NULL)
         return;
-    for (int64_t i = 0; i < result->count; i++)
-        if (result->connections[i].close_us >= 0)
-            times[count++] = result->connections[i].close_us;
-    if (count > 0)
-        qsort(times, (size_t)count, sizeof *times, by_time);
+    if (settings->order == AUDIT_IDLE) {
+        count = collect(result, idle_time, times);
+        result->idle_us = quantile(times, count, 50);
+    }
+    count = collect(result, close_time, times);
     result->p50_us = quantile(times, count, 50);
     result->p90_us = quantile(times, count, 90);
     result->p99_us = quantile(times, count, 99);
@@ -358,20 +467,18 @@ static bool ended_unplayed(const struct audit_connection *connection)
 static bool is_out_of_sight(const struct audit_result *result, const struct audit_settings *settings,
                             const struct audit_connection *connection)
 {
-    return settings->order == AUDIT_ABORT && result->ghost_sight != GHOSTS_SEEN && !connection->before_act &&
-           connection->class == CLASS_CLOSED;
+    return audit_order_row(settings->order)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN &&
+           !connection->before_act && connection->class == CLASS_CLOSED;
 }
 
-void findings_conclude(struct audit_result *result, const struct audit_settings *settings,
-                       const struct server_processes *server)
+void findings_conclude(struct audit_result *result, const struct audit_settings *settings)
 {
     result->asked = settings->conns * settings->repeat;
-    server_side_owners(server, result->connections, result->count);
     for (int64_t i = 0; i < result->count; i++) {
         struct audit_connection *connection = &result->connections[i];
         if (is_out_of_sight(result, settings, connection))
             connection->class = CLASS_UNKNOWN;
-        connection->group = group_of(connection, server);
+        connection->group = group_of(connection, settings);
         result->by_class[connection->class]++;
         if (connection->group != GROUP_NONE)
             result->by_group[connection->group]++;
@@ -382,7 +489,7 @@ void findings_conclude(struct audit_result *result, const struct audit_settings 
         result->reset_after_reply += connection->class == CLASS_RESET && connection->bytes > 0;
         result->held_to_the_end[connection->round] += connection->held_to_the_end;
     }
-    sum_up_times(result);
+    sum_up_times(result, settings);
     note_ghosts(result);
 }
 
@@ -407,6 +514,23 @@ static bool leaks(const struct audit_result *result, const struct audit_settings
     return result->held_to_the_end[first] > 0;
 }
 
+/* Within a tenth, or 200 ms: a server's timers are that coarse, and the last byte was under way. */
+static bool is_off_time(const struct audit_result *result, const struct audit_settings *settings)
+{
+    enum { TOLERANCE_MS = 200 };
+    int64_t expected_ms = settings->expect_idle_ms;
+    int64_t tolerance_ms = expected_ms / 10 > TOLERANCE_MS ? expected_ms / 10 : TOLERANCE_MS;
+    return expected_ms > 0 && result->idle_us >= 0 &&
+           llabs(result->idle_us - expected_ms * 1000) > tolerance_ms * 1000;
+}
+
+/* Nothing to compare with, or no moment to send at. */
+static bool has_no_reference(const struct audit_result *result, const struct audit_settings *settings)
+{
+    const struct audit_order_row *order = audit_order_row(settings->order);
+    return (order->fin_with_request && result->reply_bytes <= 0) || (order->asks_late && result->idle_us < 0);
+}
+
 enum audit_outcome audit_outcome_of(const struct audit_result *result, const struct audit_settings *settings)
 {
     if (result->interrupted)
@@ -415,13 +539,12 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_NO_VERDICT;
     if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         return AUDIT_ENDED;
-    if (leaks(result, settings))
+    if (leaks(result, settings) || growth_is_leak(&result->growth))
         return AUDIT_LEAKS;
     if (result->by_class[CLASS_REPLY_LOST] > 0)
         return AUDIT_LOSES;
-    if (settings->order == AUDIT_EOF_WITH_REQUEST && result->reply_bytes == 0)
+    if (has_no_reference(result, settings) || result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 ||
+        !audit_is_enough(result) || growth_is_open(&result->growth))
         return AUDIT_NO_VERDICT;
-    return result->fate == FATE_STOPPED_SOMEHOW || result->forgotten > 0 || !audit_is_enough(result)
-               ? AUDIT_NO_VERDICT
-               : AUDIT_CLOSES;
+    return is_off_time(result, settings) ? AUDIT_OFF_TIME : AUDIT_CLOSES;
 }

@@ -12,9 +12,7 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
                    const struct probe *probes, int64_t first, int64_t count, const struct audit_look *look,
                    int64_t queued_before, int64_t now_us);
 
-/* All rounds are over: owners, groups, sums, times. `server`: the processes that it has, as far as they are
- * known. */
-void findings_conclude(struct audit_result *result, const struct audit_settings *settings,
-                       const struct server_processes *server);
+/* All rounds are over, and the owners have been found (owners.h): groups, sums, times. */
+void findings_conclude(struct audit_result *result, const struct audit_settings *settings);
 
 #endif

@@ -12,12 +12,19 @@ enum {
 
 int64_t audit_last_of_round(const struct audit *audit)
 {
-    return audit->round_first + audit->settings->conns;
+    return audit->round_first + audit->round_conns;
 }
 
 static int64_t connecting(struct audit *audit)
 {
     return audit_crowd(audit)->in_phase[PROBE_CONNECTING];
+}
+
+/* For how many more there is room where few are to be served at a time. */
+static int64_t at_a_time(struct audit *audit)
+{
+    const int64_t *in_phase = audit_crowd(audit)->in_phase;
+    return audit->at_once - in_phase[PROBE_CONNECTING] - in_phase[PROBE_TALKING];
 }
 
 static void open_some(struct audit *audit, int64_t count, int64_t now_us)
@@ -64,6 +71,8 @@ static int64_t room_now(struct audit *audit, int64_t now_us)
     else
         room = look->room;
     room -= on_their_way;
+    if (audit->at_once > 0 && room > at_a_time(audit))
+        room = at_a_time(audit);
     return room < AT_ONCE - on_their_way ? room : AT_ONCE - on_their_way;
 }
 

@@ -1,6 +1,6 @@
 #include "audit/server_side.h"
 
-#include "kernel/socket_owner.h"
+#include "audit/unix_side.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -81,6 +81,8 @@ static int note_socket(void *context, const struct socket_entry *entry)
         sight->server_seen = true;
         sight->server_state = entry->state;
         sight->unread = entry->unread;
+        sight->unsent = entry->unsent;
+        sight->needs_window = entry->needs_window;
         sight->inode = entry->inode;
     }
     return 0;
@@ -111,6 +113,8 @@ static int each_there(int (*each)(int, const struct port_range *, on_socket *, v
 int server_side_look(const struct witness_backend *witness, const struct audit_settings *settings,
                      const struct probe *probes, int64_t count, struct audit_look *look)
 {
+    if (audit_is_unix(settings))
+        return unix_side_look(settings, probes, count, look);
     struct port_map *map = malloc(sizeof *map);
     if (map == NULL)
         return -ENOMEM;
@@ -140,6 +144,8 @@ int server_side_look_at_listeners(const struct witness_backend *witness,
                                   const struct audit_settings *settings, struct audit_look *look)
 {
     struct wanted_listeners wanted = {.settings = settings, .look = look};
+    if (audit_is_unix(settings))
+        return unix_side_look(settings, NULL, 0, look);
     forget_listeners(look);
     return each_there(witness->each_listener, settings->address.family, settings->port, find_listeners,
                       &wanted);
@@ -178,37 +184,4 @@ int server_side_listens(const struct witness_backend *witness, const struct addr
     struct wanted_listener wanted = {.address = address, .port = port};
     int rc = each_there(witness->each_listener, address->family, port, find_listener, &wanted);
     return rc != 0 ? rc : wanted.found;
-}
-
-/* ---- whose ends are they? ---- */
-
-void server_side_owners(const struct server_processes *server, struct audit_connection *connections,
-                        int64_t count)
-{
-    uint64_t *inodes = calloc((size_t)count + 1, sizeof *inodes);
-    size_t wanted = 0;
-    for (int64_t i = 0; inodes != NULL && i < count; i++)
-        if (connections[i].inode != 0)
-            inodes[wanted++] = connections[i].inode;
-    struct socket_owners *owners = wanted > 0 ? socket_owners_new(inodes, wanted) : NULL;
-    free(inodes);
-    if (owners == NULL)
-        return;
-    for (int i = 0; i < server->count; i++) /* of several that hold it, one that listens comes first */
-        socket_owners_read_pid(owners, server->each[i]);
-    socket_owners_read_others(owners, server->each, server->count);
-    struct process_command command = {""};
-    pid_t named = 0; /* whose name that is: most connections have the same owner */
-    for (int64_t i = 0; i < count; i++) {
-        struct audit_connection *connection = &connections[i];
-        if (connection->inode == 0)
-            continue;
-        connection->owner = socket_owner_of(owners, connection->inode);
-        connection->owner_listens = pid_is_among(connection->owner, server->each, server->listening);
-        if (connection->owner != named)
-            command = process_command(connection->owner);
-        named = connection->owner;
-        memcpy(connection->command, command.text, sizeof connection->command);
-    }
-    socket_owners_free(owners);
 }

@@ -1,17 +1,16 @@
-/* server_side: the server's ends of an audit's connections, as the kernel of this machine shows them, and the
- * processes that hold them. */
+/* server_side: the server's ends of an audit's connections, as the kernel of this machine shows them. */
 #ifndef AUDIT_SERVER_SIDE_H
 #define AUDIT_SERVER_SIDE_H
 
 #include "audit/probe.h"
-#include "audit/server_process.h"
 #include "kernel/witness.h"
 
 /* Both ends of one connection, as far as they are in our tables. */
 struct audit_sight {
     bool own_seen, server_seen;
     enum tcp_state own_state, server_state;
-    uint32_t unread;
+    uint32_t unread, unsent;
+    bool needs_window;
     uint64_t inode;
 };
 
@@ -23,7 +22,11 @@ struct audit_look {
     uint64_t listeners[LISTENERS_MAX]; /* their inodes */
     int64_t queued;                    /* connections in their accept queues */
     int64_t room;                      /* for so many more in the fullest of them; -1: not known */
-    struct audit_sight *sights;        /* one for each probe; the caller's */
+    /* Of Unix sockets, in the first look: ends of the server whose client has closed, and those of them that
+     * wait to be accepted. */
+    bool has_begun;
+    int64_t strays_before, orphans_before;
+    struct audit_sight *sights; /* one for each probe; the caller's */
 };
 
 /* Looks once. Returns 0, or the witness's negative errno: what was seen then counts for nothing. */
@@ -39,9 +42,5 @@ int server_side_is_here(const struct address *address);
 
 /* Whether somebody listens there, in this network namespace: 1 or 0, or a negative errno. */
 int server_side_listens(const struct witness_backend *witness, const struct address *address, uint16_t port);
-
-/* Fills in the owners of the connections that have an inode. `server`: of owner_listens. */
-void server_side_owners(const struct server_processes *server, struct audit_connection *connections,
-                        int64_t count);
 
 #endif

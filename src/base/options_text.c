@@ -120,6 +120,8 @@ static void put_man_row(const struct option_table *table, const struct option_li
         put_man_text(row->more, out);
     else
         put_man_sentence(row->help, out);
+    for (int i = 0; row->more_at != NULL && row->more_at(i) != NULL; i++)
+        put_man_text(row->more_at(i), out);
     put_man_bounds(row, out);
     if (row->preset != NULL) {
         snprintf(text, sizeof text, "The default is %s", row->preset);

@@ -19,4 +19,15 @@ bool stop_signal_stays_ignored(int number);
 void stop_signals_catch(void (*handler)(int number), struct sigaction before[STOP_SIGNALS]);
 void stop_signals_put_back(const struct sigaction before[STOP_SIGNALS]);
 
+/* For a command that has several loops, one after another: from now on a stop signal waits until a loop hears
+ * it (see stop_events), also one that comes between two of them. */
+void stop_signals_hold(void);
+bool stop_signals_are_held(void);
+
+/* They do what they did before; one that nobody has heard is forgotten. */
+void stop_signals_release(void);
+
+/* Those that are not to be left as they are. */
+sigset_t stop_signals_set(void);
+
 #endif

@@ -23,11 +23,33 @@ static void append(struct cause_names *names, const char *name)
     snprintf(names->text + length, sizeof names->text - length, "%s%s", length > 0 ? ", " : "", name);
 }
 
-struct cause_names causes_of_group(enum audit_group group)
+/* How many connections to others have come with those that are held. */
+static int64_t outgoing(const struct audit_growth *growth)
+{
+    int64_t count = 0;
+    for (int i = 0; i < growth->count; i++)
+        count += growth->rows[i].kind == STOCK_TCP_OUTGOING ? growth->rows[i].count : 0;
+    return count;
+}
+
+/* What else of it there is to be seen, where it was looked for. */
+static bool fits(const struct fault_case *cause, enum audit_group group, const struct audit_result *result)
+{
+    enum { EACH = 2 }; /* descriptors at most that a connection takes */
+    int64_t held = result->by_group[group];
+    bool was_seen = result->ghost_sight == GHOSTS_SEEN && result->growth.rounds > 0;
+    if (cause->descriptors_each > 1 && was_seen && outgoing(&result->growth) * 2 < held)
+        return false;
+    if (cause->signature.fails_accept && result->descriptors_left > result->count * EACH)
+        return false;
+    return !cause->signature.on_one_path || held * 10 < result->audited * 9;
+}
+
+struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result)
 {
     struct cause_names names = {""};
     for (size_t i = 0; group != GROUP_NONE && cause_at(i) != NULL; i++)
-        if (group_of(&cause_at(i)->signature) == group)
+        if (group_of(&cause_at(i)->signature) == group && fits(cause_at(i), group, result))
             append(&names, cause_at(i)->bug.name);
     return names;
 }

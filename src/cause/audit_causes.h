@@ -4,13 +4,14 @@
 
 #include "audit/audit.h"
 
-/* The names of the server's bugs whose signature is that of the group, a comma and a space between them; ""
- * when none of them is known to look like that. */
+/* The names of the server's bugs whose signature is that of the group, and which fit what else the audit has
+ * seen (connections to a backend beside them, descriptors used up, all connections or some), a comma and a
+ * space between them; "" when none of them is known to look like that. */
 struct cause_names {
     char text[200];
 };
 
-struct cause_names causes_of_group(enum audit_group group);
+struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result);
 
 /* Likewise of bugs that reset their clients. */
 struct cause_names causes_of_resets(void);

@@ -135,8 +135,11 @@ static const struct fault_case causes[] = {
         .reported = "teleproxy #48",
         .behaviour[SIDE_SERVER] = &lost_reference,
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
-        .signature =
-            {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_AT_FAULT},
+        .signature = {.at_fault = SIDE_SERVER,
+                      .state = STATE_CLOSE_WAIT,
+                      .eof = EOF_UNREAD,
+                      .owner = OWNER_AT_FAULT,
+                      .on_one_path = true},
     },
     {
         .bug = {.name = "dead-pool-entry",

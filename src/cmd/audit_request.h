@@ -8,4 +8,8 @@
  * EXIT_AS_EXPECTED after telling. */
 int audit_request_take(struct audit_options *options);
 
+/* For --method and --header, as option_row.parse: a const char * and a struct request_headers. */
+int audit_request_parse_method(const char *text, void *target, char *why, size_t why_size);
+int audit_request_parse_header(const char *text, void *target, char *why, size_t why_size);
+
 #endif

@@ -10,17 +10,20 @@
 
 void audit_results_init(struct result_file *results)
 {
-    results[RESULT_CSV] = (struct result_file){.option = "csv", .print = audit_print_csv};
-    results[RESULT_JSON] = (struct result_file){.option = "json", .print = audit_print_json};
-    results[RESULT_JUNIT] = (struct result_file){.option = "junit", .print = audit_print_junit};
+    results[RESULT_CSV] =
+        (struct result_file){.option = "csv", .print = audit_print_csv, .print_all = audit_print_csv_of_all};
+    results[RESULT_JSON] = (struct result_file){
+        .option = "json", .print = audit_print_json, .print_all = audit_print_json_of_all};
+    results[RESULT_JUNIT] = (struct result_file){
+        .option = "junit", .print = audit_print_junit, .print_all = audit_print_junit_of_all};
 }
 
-static int count_on_stdout(const struct result_file *results)
+bool audit_results_use_stdout(const struct result_file *results)
 {
-    int count = 0;
     for (int i = 0; i < RESULT_COUNT; i++)
-        count += output_is_stdout(results[i].path);
-    return count;
+        if (output_is_stdout(results[i].path))
+            return true;
+    return false;
 }
 
 /* Before a connection is opened: an audit whose result cannot be kept is not begun. */
@@ -53,30 +56,43 @@ void audit_results_close(struct result_file *results)
             output_close(results[i].out);
 }
 
-/* Returns 0, or a negative errno after telling. */
-static int write_result(struct result_file *result, const struct audit_report *report)
+int audit_result_told(FILE *out, int rc)
 {
-    if (result->out == NULL)
+    if (rc == 0)
         return 0;
-    FILE *out = result->out;
-    int rc = result->print(out, report);
-    if (rc != 0)
-        diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
-    if (rc != 0 || out == stdout)
-        return rc;
-    result->out = NULL;
-    return outputs_let_go_and_close(out);
+    diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    return -1;
 }
 
-/* Returns 0, or -1 after telling. */
+int audit_result_close(struct result_file *result, int rc)
+{
+    FILE *out = result->out;
+    if (audit_result_told(out, rc) != 0)
+        return -1;
+    if (out == stdout)
+        return 0;
+    result->out = NULL;
+    return outputs_let_go_and_close(out) != 0 ? -1 : 0;
+}
+
 int audit_results_write(struct result_file *results, bool quiet, const struct audit_report *report)
 {
     bool failed = false;
-    FILE *text = count_on_stdout(results) > 0 ? stderr : stdout;
+    FILE *text = audit_results_use_stdout(results) ? stderr : stdout;
     for (int i = 0; i < RESULT_COUNT; i++)
-        failed |= write_result(&results[i], report) != 0;
+        if (results[i].out != NULL)
+            failed |= audit_result_close(&results[i], results[i].print(results[i].out, report)) != 0;
     int rc = quiet ? 0 : audit_print_text(text, report);
-    if (rc != 0)
-        diag_error("cannot write %s: %s", output_name(text), strerror(-rc));
-    return failed || rc != 0 ? -1 : 0;
+    return audit_result_told(text, rc) != 0 || failed ? -1 : 0;
+}
+
+int audit_results_write_all(struct result_file *results, bool quiet, const struct audit_series *series)
+{
+    bool failed = false;
+    FILE *text = audit_results_use_stdout(results) ? stderr : stdout;
+    for (int i = 0; i < RESULT_COUNT; i++)
+        if (results[i].out != NULL)
+            failed |= audit_result_close(&results[i], results[i].print_all(results[i].out, series)) != 0;
+    int rc = quiet ? 0 : audit_print_text_of_all(text, series);
+    return audit_result_told(text, rc) != 0 || failed ? -1 : 0;
 }

@@ -13,6 +13,7 @@ enum { RESULT_CSV, RESULT_JSON, RESULT_JUNIT, RESULT_COUNT };
 struct result_file {
     const char *option;
     int (*print)(FILE *out, const struct audit_report *report);
+    int (*print_all)(FILE *out, const struct audit_series *series);
     const char *path; /* NULL: not asked for */
     FILE *out;        /* NULL: not open */
     char name[160];   /* of the output, for people */
@@ -31,5 +32,17 @@ void audit_results_close(struct result_file *results);
 /* Writes all of them, and unless `quiet` the summary: on stderr where a result is on stdout. Returns 0, or -1
  * after telling. */
 int audit_results_write(struct result_file *results, bool quiet, const struct audit_report *report);
+
+/* The same of several orders. */
+int audit_results_write_all(struct result_file *results, bool quiet, const struct audit_series *series);
+
+/* What audit_results_write() is made of, for a report of another kind. Whether a result is on stdout: */
+bool audit_results_use_stdout(const struct result_file *results);
+
+/* Something was printed, with that result. Returns 0, or -1 after telling. */
+int audit_result_told(FILE *out, int rc);
+
+/* The same of a result that is open, and closes it unless it is stdout. */
+int audit_result_close(struct result_file *result, int rc);
 
 #endif

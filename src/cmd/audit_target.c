@@ -16,29 +16,34 @@ int audit_target_refuse(const char *text, const char *why)
     return EXIT_USAGE;
 }
 
-/* A name may stand for several addresses, as localhost does for ::1 and 127.0.0.1: the first that somebody
- * listens on here, or else the first. Returns 0 or a negative errno. */
-static int choose_address(const struct addrinfo *found, struct audit_settings *settings)
+static void list_addresses(const struct addrinfo *found, uint16_t *port, struct target_addresses *all)
 {
-    int error = 0, rc = -EAFNOSUPPORT, listens = 0;
-    const struct witness_backend *witness = found->ai_next != NULL ? witness_choose(0, &error) : NULL;
-    for (const struct addrinfo *one = found; one != NULL && listens == 0; one = one->ai_next) {
+    all->count = 0;
+    for (const struct addrinfo *one = found; one != NULL && all->count < TARGET_ADDRESSES_MAX;
+         one = one->ai_next) {
         struct sockaddr_storage where;
         struct address address;
         memcpy(&where, one->ai_addr, one->ai_addrlen);
-        if (address_from_sockaddr(&where, &address, &settings->port) != 0)
-            continue;
-        address = address_unmapped(&address);
-        if (witness != NULL && address_is_loopback(&address))
-            listens = server_side_listens(witness, &address, settings->port);
-        if (rc != 0 || listens > 0)
-            settings->address = address;
-        rc = 0;
+        if (address_from_sockaddr(&where, &address, port) == 0)
+            all->each[all->count++] = address_unmapped(&address);
     }
-    return listens < 0 ? listens : rc;
 }
 
-static int resolve(const char *text, struct audit_settings *settings)
+/* Returns 0 or a negative errno. */
+static int choose_address(const struct target_addresses *all, struct audit_settings *settings)
+{
+    int error = 0, listens = 0;
+    const struct witness_backend *witness = all->count > 1 ? witness_choose(0, &error) : NULL;
+    for (int i = 0; i < all->count && listens == 0; i++) {
+        if (witness != NULL && address_is_loopback(&all->each[i]))
+            listens = server_side_listens(witness, &all->each[i], settings->port);
+        if (i == 0 || listens > 0)
+            settings->address = all->each[i];
+    }
+    return all->count == 0 ? -EAFNOSUPPORT : listens < 0 ? listens : 0;
+}
+
+static int resolve(const char *text, struct audit_settings *settings, struct target_addresses *all)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
@@ -55,8 +60,9 @@ static int resolve(const char *text, struct audit_settings *settings)
         diag_error("audit \"%s\": the name does not resolve: %s", text, gai_strerror(rc));
         return EXIT_USAGE;
     }
-    rc = choose_address(found, settings);
+    list_addresses(found, &settings->port, all);
     freeaddrinfo(found);
+    rc = choose_address(all, settings);
     if (rc == -EAFNOSUPPORT)
         return audit_target_refuse(text, "must be an IPv4 or IPv6 server");
     if (rc != 0) {
@@ -68,15 +74,31 @@ static int resolve(const char *text, struct audit_settings *settings)
                : EXIT_AS_EXPECTED;
 }
 
-int audit_target_take(const char *text, struct audit_settings *settings)
+/* It has one place and no addresses. */
+static int take_unix(const char *text, struct audit_settings *settings, struct target_addresses *all)
 {
-    static const char allowed[] = "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
+    *all = (struct target_addresses){.count = 1};
+    int rc = unix_place_of(text + 5, &settings->unix_place);
+    if (rc == -ENAMETOOLONG)
+        return audit_target_refuse(text, "the path of a Unix socket can have 107 bytes");
+    return rc != 0
+               ? audit_target_refuse(text, "must be unix:/path, or unix:@name for a socket that no file is")
+               : EXIT_AS_EXPECTED;
+}
+
+int audit_target_take(const char *text, struct audit_settings *settings, struct target_addresses *all)
+{
+    static const char allowed[] =
+        "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080, or unix:/path";
     const char *colon = strrchr(text, ':');
     char *end = NULL;
     settings->target = text;
-    if (strncmp(text, "unix:", 5) == 0 || text[0] == '/' || strncmp(text, "https:", 6) == 0)
-        return audit_target_refuse(
-            text, "Unix sockets and TLS are not audited yet: must be HOST:PORT of a plain TCP port");
+    if (strncmp(text, "unix:", 5) == 0)
+        return take_unix(text, settings, all);
+    if (text[0] == '/')
+        return audit_target_refuse(text, "must be unix:/path for a Unix socket, or HOST:PORT");
+    if (strncmp(text, "https:", 6) == 0)
+        return audit_target_refuse(text, "must be HOST:PORT, with --tls");
     if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
         return audit_target_refuse(text, allowed);
     long port = strtol(colon + 1, &end, 10);
@@ -84,5 +106,5 @@ int audit_target_take(const char *text, struct audit_settings *settings)
         return audit_target_refuse(text, "the port must be from 1 to 65535");
     if (memchr(text, ':', (size_t)(colon - text)) != NULL && text[0] != '[')
         return audit_target_refuse(text, allowed);
-    return resolve(text, settings);
+    return resolve(text, settings, all);
 }

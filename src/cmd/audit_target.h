@@ -4,9 +4,16 @@
 
 #include "audit/audit_settings.h"
 
-/* Fills in target, address and port. `text` stays borrowed. Returns an exit code, not EXIT_AS_EXPECTED after
- * telling. */
-int audit_target_take(const char *text, struct audit_settings *settings);
+/* A name may stand for several addresses, as localhost does for ::1 and 127.0.0.1. */
+enum { TARGET_ADDRESSES_MAX = 16 };
+struct target_addresses {
+    int count;
+    struct address each[TARGET_ADDRESSES_MAX];
+};
+
+/* Fills in target, address (the first that somebody listens on here, or else the first) and port, and all
+ * addresses. `text` stays borrowed. Returns an exit code, not EXIT_AS_EXPECTED after telling. */
+int audit_target_take(const char *text, struct audit_settings *settings, struct target_addresses *all);
 
 /* Tells that the target is refused, and returns EXIT_USAGE. */
 int audit_target_refuse(const char *text, const char *why);

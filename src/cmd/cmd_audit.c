@@ -3,10 +3,15 @@
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "base/options.h"
-#include "cause/audit_causes.h"
+#include "base/stop_signals.h"
+#include "cmd/audit_as_server.h"
 #include "cmd/audit_options.h"
+#include "cmd/audit_orders.h"
+#include "cmd/audit_program.h"
 #include "cmd/audit_request.h"
 #include "cmd/audit_target.h"
+#include "cmd/audit_through.h"
+#include "cmd/audit_tls.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
@@ -20,6 +25,7 @@
 
 enum {
     CONNS_MOST = 1000000,
+    REQUESTS_MOST = 1000,
     REMOTE_CONNS = 1000,
     REMOTE_RATE = 200,
     NOT_GIVEN = -1,
@@ -41,16 +47,17 @@ static const struct option_row rows[] = {
      .max = CONNS_MOST},
     {.name = "order",
      .value = "HOW",
-     .help = "what the client does, in six ways: see the man page",
+     .help = "what the client does, or several: see the man page",
      .preset = "half-close",
-     .more = "What the client does: half-close is shutdown(2), client-first close(2), abort an RST, idle "
-             "nothing until the server closes, never-close nothing even then: it shows whether the server "
-             "keeps a descriptor after its own FIN. eof-with-request sends its FIN with the last byte of the "
-             "request, as nc and many health checks do, and compares the reply with that of a client that "
-             "waits.",
-     .kind = OPTION_CHOICE,
-     .target = OPTION(order),
-     .choices = audit_order_names},
+     .more =
+         "What the client does to each connection: a name, several with commas between them, or all, which "
+         "leaves out what needs a right, or a request where none is given. Several are played one after the "
+         "other on the same server; the summary is a table, and the exit status that of the worst.",
+     .more_at = audit_order_means,
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(orders),
+     .choices = audit_order_names,
+     .parse = audit_orders_parse},
     {.name = "send",
      .value = "FILE",
      .help = "send this first, and read what comes",
@@ -58,9 +65,40 @@ static const struct option_row rows[] = {
      .target = OPTION(send)},
     {.name = "http",
      .value = "PATH",
-     .help = "likewise a GET request for this path",
+     .help = "likewise an HTTP request for this path",
      .kind = OPTION_TEXT,
      .target = OPTION(http)},
+    {.name = "method",
+     .value = "NAME",
+     .help = "of that request",
+     .preset = "GET",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(method),
+     .parse = audit_request_parse_method},
+    {.name = "header",
+     .value = "NAME:VALUE",
+     .help = "of that request, such as 'Accept: text/html'",
+     .more =
+         "A header line of that request, such as 'Accept: text/html'; Host, Accept and User-Agent take the "
+         "place of those that would be sent.",
+     .is_list = true,
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(headers),
+     .parse = audit_request_parse_header},
+    {.name = "body",
+     .value = "FILE",
+     .help = "of that request, with its Content-Length",
+     .kind = OPTION_TEXT,
+     .target = OPTION(body)},
+    {.name = "requests",
+     .value = "N",
+     .help = "on each connection, with --order second-request",
+     .preset = "2",
+     .kind = OPTION_COUNT,
+     .target = SETTING(requests),
+     .min = 2,
+     .max = REQUESTS_MOST},
+    {.name = "tls", .kind = OPTION_GROUP, .target = 0, .group = audit_tls_rows},
     {.name = "grace",
      .value = "TIME",
      .help = "for the server to close",
@@ -69,6 +107,16 @@ static const struct option_row rows[] = {
      .kind = OPTION_DURATION,
      .target = SETTING(grace_ms),
      .min = 100,
+     .max = HOUR_MS},
+    {.name = "expect-idle-timeout",
+     .value = "TIME",
+     .help = "with --order idle or late-request: when the server ought to close",
+     .more = "When the server ought to close idle clients, with --order idle or late-request: the median is "
+             "compared, and the exit status is 1 where it is off by more than a tenth, or 200ms if that is "
+             "more.",
+     .kind = OPTION_DURATION,
+     .target = SETTING(expect_idle_ms),
+     .min = 500,
      .max = HOUR_MS},
     {.name = "repeat",
      .value = "K",
@@ -93,6 +141,75 @@ static const struct option_row rows[] = {
      .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
+    {.name = "through",
+     .value = "HOST:PORT",
+     .help = "audit a proxy instead: what does it pass on, and keep?",
+     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
+             "end meets each way in which a backend may end (close, half-close, RST, and staying open), with "
+             "data in flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, "
+             "--json, --csv, --junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(through)},
+    {.name = "as-backend",
+     .value = "PORT",
+     .help = "with --through: listen here, where the proxy forwards to",
+     .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_backend)},
+    {.name = "as-server",
+     .value = "PORT",
+     .help = "audit a client instead, the command behind --: does it close?",
+     .more =
+         "Audit a client: listen there, on loopback or on ADDRESS:PORT, as its server, and tell whether the "
+         "client "
+         "closes when the server does. The command behind -- is started for it; without one it is whoever "
+         "comes, "
+         "until --conns have come, or Ctrl-C. --order is then what the server does: close-idle (it replies, "
+         "and "
+         "closes when the connection is quiet), close-after-reply, half-reply, abort (RST), never-answer, "
+         "never-accept, close-after-requests (N of --requests), fin-while-sending. It takes --http without a "
+         "path, "
+         "--reply, --status, --keep-alive, --conns, --grace, --until-ready, --allow-remote, --json, --csv, "
+         "--junit and --quiet.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(as_server)},
+    {.name = "reply",
+     .value = "FILE",
+     .help = "with --as-server: the reply to each request",
+     .kind = OPTION_TEXT,
+     .target = OPTION(reply)},
+    {.name = "status",
+     .value = "CODE",
+     .help = "with --as-server --http: the status of the reply",
+     .preset = "200",
+     .kind = OPTION_COUNT,
+     .target = OPTION(status),
+     .min = 200,
+     .max = 599},
+    {.name = "keep-alive",
+     .help = "with --as-server --http: the reply promises to keep the connection",
+     .kind = OPTION_FLAG,
+     .target = OPTION(keep_alive)},
+    {.name = "run",
+     .help = "start the server: the program and its words behind --",
+     .more =
+         "Start the server, audit it and stop it: the program and its words are behind --, without a "
+         "shell. "
+         "The audit begins when the program listens, as the kernel's table of listeners tells: nothing "
+         "connects before. What it writes goes to standard error. In the end it is sent SIGTERM, with all "
+         "that it has started, and SIGKILL when some of it is there 5 seconds later; it is killed too when "
+         "tcpstorm is.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(runs)},
+    {.name = "until-ready",
+     .value = "TIME",
+     .help = "with --run: for the program to listen",
+     .preset = "30s",
+     .kind = OPTION_DURATION,
+     .target = OPTION(until_ready_ms),
+     .min = 10,
+     .max = HOUR_MS},
+    {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "json",
      .value = "FILE",
      .help = "the result as JSON; - is stdout",
@@ -115,11 +232,19 @@ static const struct option_row rows[] = {
     {.name = NULL},
 };
 
+static const struct option_words words[] = {
+    {.name = "isolate", .help = "with --run: in a network namespace of its own, where nothing else is"},
+    {.name = NULL},
+};
+
 static const struct option_table table = {
     .command = "audit",
     .help = "tcpstorm audit --help",
     .rows = rows,
+    .words = words,
     .rules = option_rules,
+    .takes_program = true,
+    .program_target = OPTION(program),
     .operand = "server",
     .operand_target = OPTION(target),
     .operand_missing = "audit needs a server: \"tcpstorm audit 127.0.0.1:8080\"",
@@ -130,7 +255,7 @@ static const struct option_table table = {
 static int check_remote(struct audit_options *options)
 {
     struct audit_settings *settings = &options->settings;
-    if (address_is_loopback(&settings->address)) {
+    if (address_is_loopback(&settings->address) || options->runs || audit_is_unix(settings)) {
         settings->rate = settings->rate == NOT_GIVEN ? 0 : settings->rate;
         return EXIT_AS_EXPECTED;
     }
@@ -151,18 +276,10 @@ static int check_remote(struct audit_options *options)
     return EXIT_AS_EXPECTED;
 }
 
-static int check_limits(struct audit_settings *settings)
+static int check_limits(const struct audit_settings *settings)
 {
     struct host_limits limits;
     host_limits_read(&limits);
-    settings->fin_timeout_ms = limits.fin_timeout_ms;
-    if (settings->order == AUDIT_CLIENT_FIRST && settings->grace_ms >= limits.fin_timeout_ms) {
-        diag_error(
-            "--grace \"%s\": with client-first it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
-            "kernel forgets the client's end: take --order half-close",
-            duration_text(settings->grace_ms).text, duration_text(limits.fin_timeout_ms).text);
-        return EXIT_USAGE;
-    }
     int64_t wanted = settings->conns * settings->repeat;
     if (wanted > limits.nofile_hard - RESERVE) {
         diag_error(
@@ -174,76 +291,55 @@ static int check_limits(struct audit_settings *settings)
     return EXIT_AS_EXPECTED;
 }
 
-static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
-{
-    (void)context;
-    diag_progress("audit: %s of %s %s", grouped(done).text, grouped(total).text, doing);
-}
-
-static int audit_and_tell(struct audit_options *options)
-{
-    static const enum exit_code code_of[] = {
-        [AUDIT_CLOSES] = EXIT_AS_EXPECTED, [AUDIT_LEAKS] = EXIT_DIFFERS,
-        [AUDIT_LOSES] = EXIT_DIFFERS,      [AUDIT_ENDED] = EXIT_DIFFERS,
-        [AUDIT_NO_VERDICT] = EXIT_MACHINE, [AUDIT_INTERRUPTED] = EXIT_INTERRUPTED,
-    };
-    struct audit_result result;
-    struct audit_report report = {.settings = &options->settings, .result = &result};
-    struct cause_names names[GROUP_COUNT], resets = causes_of_resets();
-    int rc = audit_run(&options->settings, diag_is_terminal() ? on_progress : NULL, NULL, &result);
-    diag_progress_clear();
-    if (rc == -ENOENT) {
-        diag_error("--order \"abort\": nobody listens on port %u in this network namespace, and what a "
-                   "server does after an "
-                   "RST only its own machine can tell: must be half-close, client-first or idle",
-                   options->settings.port);
-        audit_free(&result);
-        return EXIT_USAGE;
-    }
-    if (rc != 0) {
-        diag_error("the audit could not be made: %s", strerror(-rc));
-        audit_free(&result);
-        return EXIT_MACHINE;
-    }
-    for (int group = 0; group < GROUP_COUNT; group++) {
-        names[group] = causes_of_group((enum audit_group)group);
-        report.causes[group] = names[group].text;
-    }
-    report.reset_causes = resets.text;
-    report.outcome = audit_outcome_of(&result, &options->settings);
-    int written = audit_results_write(options->results, options->quiet, &report);
-    if (report.outcome == AUDIT_NO_VERDICT) {
-        struct audit_verdict verdict = audit_verdict_of(&report);
-        diag_error("%.*s", (int)strcspn(verdict.text, "\n"), verdict.text);
-    }
-    audit_free(&result);
-    return written != 0 && report.outcome != AUDIT_INTERRUPTED ? EXIT_MACHINE : code_of[report.outcome];
-}
-
 static int cmd_audit(int argc, char *argv[])
 {
-    struct audit_options options = {
-        .settings = {
-            .conns = 100, .repeat = 1, .rate = NOT_GIVEN, .grace_ms = 5000, .connect_timeout_ms = 5000}};
+    if (audit_as_server_is_meant(argc, argv))
+        return audit_as_server(argc, argv);
+    if (audit_through_is_meant(argc, argv))
+        return audit_through(argc, argv);
+    struct program program = {.keeper = 0};
+    struct audit_options options = {.until_ready_ms = 30000,
+                                    .isolation = {.keeps_settings = true},
+                                    .orders = {.each = {AUDIT_HALF_CLOSE}, .count = 1},
+                                    .settings = {.conns = 100,
+                                                 .repeat = 1,
+                                                 .rate = NOT_GIVEN,
+                                                 .requests = 2,
+                                                 .grace_ms = 5000,
+                                                 .connect_timeout_ms = 5000}};
     audit_results_init(options.results);
     if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
     diag_set_quiet(options.quiet);
-    options.settings.order = (enum audit_order)options.order;
-    int code = audit_target_take(options.target, &options.settings);
+    int code = audit_target_take(options.target, &options.settings, &options.addresses);
     if (code == EXIT_AS_EXPECTED)
         code = check_remote(&options);
     if (code == EXIT_AS_EXPECTED)
         code = audit_request_take(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_tls_take(&options);
+    if (code == EXIT_AS_EXPECTED)
+        code = audit_program_check(&options);
+    if (code == EXIT_AS_EXPECTED)
+        code = isolation_enter(&options.isolation, 1);
+    if (code == EXIT_AS_EXPECTED)
+        code = audit_orders_check(&options);
+    if (code == EXIT_AS_EXPECTED)
         code = check_limits(&options.settings);
     if (code == EXIT_AS_EXPECTED)
         code = audit_results_open(options.results);
     if (code == EXIT_AS_EXPECTED) {
-        host_raise_nofile();
-        code = audit_and_tell(&options);
+        stop_signals_hold();
+        code = audit_program_start(&options, &program);
     }
+    if (code == EXIT_AS_EXPECTED) {
+        host_raise_nofile();
+        code = audit_orders_play(&options);
+    }
+    stop_signals_release();
+    audit_program_stop(&program);
     audit_results_close(options.results);
+    tls_context_free(options.settings.tls);
     free(options.request);
     return code;
 }
@@ -251,12 +347,16 @@ static int cmd_audit(int argc, char *argv[])
 const struct command audit_command = {
     .name = "audit",
     .summary = "tell whether a server of your own closes when its clients do: HOST:PORT",
-    .usage = "audit HOST:PORT [--option value ...]",
+    .usage = "audit HOST:PORT [--option value ...] [--run -- COMMAND ...]",
     .examples =
         {
             {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
             {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
             {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
+            {"tcpstorm audit --through 127.0.0.1:8080 --as-backend 9000", "a proxy that forwards to 9000"},
+            {"tcpstorm audit --as-server 9000 --http -- ./client", "a client: does it close?"},
+            {"tcpstorm audit 127.0.0.1:8080 --run -- ./server --port 8080",
+             "a server that it starts and stops"},
         },
     .options = &table,
     .run = cmd_audit,

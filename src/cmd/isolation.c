@@ -158,14 +158,16 @@ int isolation_enter(struct isolation *isolation, int64_t conns)
 {
     if (!isolation->wanted)
         return EXIT_AS_EXPECTED;
-    bool has_own_user = false;
+    isolation->user = geteuid();
+    isolation->group = getegid();
     isolation->max_orphans = host_max_orphans();
-    int rc = netns_enter(conns >= CROWD ? conns * ENTRIES_PER_CONN : 0, &has_own_user);
+    int rc = netns_enter(conns >= CROWD ? conns * ENTRIES_PER_CONN : 0, &isolation->has_own_user);
     if (rc != 0)
         return refused(rc);
     snprintf(isolation->look_inside, sizeof isolation->look_inside, "nsenter -t %d %s-n", (int)getpid(),
-             has_own_user ? "-U --preserve-credentials " : "");
-    set_for_run(isolation, conns);
+             isolation->has_own_user ? "-U --preserve-credentials " : "");
+    if (!isolation->keeps_settings)
+        set_for_run(isolation, conns);
     return set_as_asked(isolation);
 }
 

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { ISOLATION_SYSCTLS_MAX = 32 };
 
@@ -14,8 +15,12 @@ struct isolation {
     int sysctl_count;
     const char *sysctls[ISOLATION_SYSCTLS_MAX]; /* "name=value", from argv */
     bool stretches_retransmission;              /* states that end by it shall not */
-    int64_t max_orphans;  /* after isolation_enter: net.ipv4.tcp_max_orphans of the machine, which cannot be
-                             seen  from inside; else 0 */
+    bool keeps_settings;                        /* those of a new namespace stay, but for `sysctls` */
+    int64_t max_orphans; /* after isolation_enter: net.ipv4.tcp_max_orphans of the machine, which cannot be
+                            seen  from inside; else 0 */
+    bool has_own_user;   /* after isolation_enter: this process is the root of a user namespace, and was */
+    uid_t user;          /* that user outside */
+    gid_t group;
     char look_inside[96]; /* after isolation_enter: what to put before a command to run it inside; else "" */
 };
 

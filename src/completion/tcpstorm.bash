@@ -11,6 +11,15 @@ _tcpstorm_files() {
   mapfile -t COMPREPLY < <(compgen -f -- "$1")
 }
 
+# An audit has orders of its own.
+_tcpstorm_order_names() {
+  if [[ ${COMP_WORDS[1]} == audit ]]; then
+    "$1" options --rows audit 2>/dev/null | sed -n 's/^order\t\(.*\)\t.*/\1/p' | tr '|' ' ' | sed 's/ all$//'
+  else
+    "$1" orders --names 2>/dev/null
+  fi
+}
+
 # Completes the last word of a comma list. The orders before it stay as they are and are not offered again. A walk
 # takes one order.
 _tcpstorm_orders() {
@@ -20,7 +29,7 @@ _tcpstorm_orders() {
     _tcpstorm_words "$("$program" --dry-run --rate 1 --order all 2>/dev/null | sed -n 's/^  orders  *//p')" "$word"
     return 0
   fi
-  for name in $("$program" orders --names 2>/dev/null); do
+  for name in $(_tcpstorm_order_names "$program"); do
     [[ ,$before == *",$name,"* ]] || names+=" $before$name"
   done
   [[ -n $before ]] || names+=' all'
@@ -112,13 +121,13 @@ _tcpstorm() {
     _tcpstorm_states "$word"
     return 0
   fi
-  if [[ $option == --?* ]] && _tcpstorm_choices "$program" "$word" "$option"; then
+  if [[ $option == --?* && $option != --order ]] && _tcpstorm_choices "$program" "$word" "$option"; then
     return 0
   fi
   case $option in
     --order) _tcpstorm_orders "$program" "$word" ;;
     --cause) _tcpstorm_causes "$program" "$word" ;;
-    --csv | --json | --junit | --send) _tcpstorm_files "$word" ;;
+    --csv | --json | --junit | --send | --body) _tcpstorm_files "$word" ;;
     --pause) _tcpstorm_words '0s 500ms 1s 2s' "$word" ;;
     --hold)
       if [[ ${COMP_WORDS[1]} == state ]]; then
@@ -132,7 +141,7 @@ _tcpstorm() {
     --duration) _tcpstorm_words '10s 30s 2m' "$word" ;;
     --life) _tcpstorm_words '0s 200ms 2s' "$word" ;;
     --address) _tcpstorm_words '127.0.0.1 ::1' "$word" ;;
-    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port | --grace | --repeat | --http | \
+    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port | --grace | --repeat | --http | --method | --header | --requests | --expect-idle-timeout | \
       --pid | --max-epoll | --metrics | --server-via | --client-via | --worker-path | net.*) ;;
     *) _tcpstorm_options "$program" "$word" ;;
   esac

@@ -19,7 +19,7 @@ void process_leave_signals_to_controller(void)
 
 /* What is ignored stays so over exec, and our handlers are nothing for a child to run. Whether a hang-up is
  * ignored (nohup) is the user's choice, for his commands as for us. */
-static void take_default_signals(void)
+void process_take_default_signals(void)
 {
     for (int number = 1; number < NSIG; number++) {
         struct sigaction now;
@@ -57,7 +57,7 @@ static void become(const char *const words[], const char *command, int control)
     char program[] = "tcpstorm", self[] = "/proc/self/exe", copies[PROCESS_WORDS_MAX][32];
     char *arguments[PROCESS_WORDS_MAX + 2] = {program};
     if (command != NULL)
-        take_default_signals();
+        process_take_default_signals();
     else
         process_leave_signals_to_controller(); /* they stay ignored over exec: no moment is left open */
     take_stream(control);

@@ -21,6 +21,9 @@ struct process {
  */
 void process_leave_signals_to_controller(void);
 
+/* In a child that is to be a command of the user: the signals that it would have had without us. */
+void process_take_default_signals(void);
+
 enum { PROCESS_WORDS_MAX = 4 };
 
 /* Exit statuses of a worker, a host's process or the witness that has said nothing itself: see

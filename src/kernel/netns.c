@@ -24,15 +24,20 @@ static int write_file(const char *path, const char *text)
     return rc;
 }
 
-/* Our own user becomes the root of the namespace (man 7 user_namespaces). */
-static int become_its_root(uid_t uid, gid_t gid)
+/* Who a user and a group of the parent namespace are in this one (man 7 user_namespaces). */
+static int map_user(uid_t uid, uid_t of_parent, gid_t gid, gid_t of_parent_group)
 {
     char map[64];
     int rc = write_file("/proc/self/setgroups", "deny");
-    snprintf(map, sizeof map, "0 %u 1", gid);
+    snprintf(map, sizeof map, "%u %u 1", gid, of_parent_group);
     rc = rc != 0 ? rc : write_file("/proc/self/gid_map", map);
-    snprintf(map, sizeof map, "0 %u 1", uid);
+    snprintf(map, sizeof map, "%u %u 1", uid, of_parent);
     return rc != 0 ? rc : write_file("/proc/self/uid_map", map);
+}
+
+int netns_become_user(uid_t uid, gid_t gid)
+{
+    return unshare(CLONE_NEWUSER) == 0 ? map_user(uid, 0, gid, 0) : -errno;
 }
 
 static int bring_loopback_up(void)
@@ -60,7 +65,7 @@ static int unshare_network(bool *has_own_user)
     if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
         return -errno;
     *has_own_user = true;
-    return become_its_root(uid, gid);
+    return map_user(0, uid, 0, gid); /* our own user becomes its root */
 }
 
 int netns_enter(int64_t ehash_entries, bool *has_own_user)

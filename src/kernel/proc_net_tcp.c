@@ -46,8 +46,9 @@ static const char *take_endpoint(const char *p, int family, struct address *addr
     return p + 1;
 }
 
-/* " tx_queue:rx_queue tr:when retrnsmt uid timeout inode ": timer 3 is that of a timewait socket, `when`
- * counts ticks of user space. The blank after the inode shows that it was not cut. */
+/* " tx_queue:rx_queue tr:when retrnsmt uid timeout inode ": timer 3 is that of a timewait socket, 4 that of
+ * one that waits for window, `when` counts ticks of user space. The blank after the inode shows that it was
+ * not cut. */
 static bool take_rest(const char *p, struct socket_entry *entry)
 {
     unsigned timer;
@@ -57,6 +58,7 @@ static bool take_rest(const char *p, struct socket_entry *entry)
                &entry->unread, &timer, &when, &entry->inode, &blank) != 6 ||
         blank != ' ')
         return false;
+    entry->needs_window = timer == 4;
     entry->unsent = entry->state == STATE_LISTEN ? 0 : entry->unsent;
     entry->ends_in_ms = timer == 3 ? (int64_t)when * 1000 / sysconf(_SC_CLK_TCK) : -1;
     return true;

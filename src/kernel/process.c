@@ -3,12 +3,15 @@
 #include "base/printable.h"
 #include "kernel/descriptors.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A process that is gone is missing from /proc; one that /proc hides (hidepid) is EPERM. */
@@ -56,6 +59,50 @@ int process_stat_of(pid_t pid, struct process_stat *stat)
     return i > PARENT ? 0 : -ESRCH;
 }
 
+bool process_descends_from(pid_t pid, pid_t ancestor)
+{
+    enum { DEEP = 256 }; /* parents change while they are read: there may be no end to find */
+    struct process_stat stat;
+    for (int i = 0; i < DEEP && pid > 1 && process_stat_of(pid, &stat) == 0; i++) {
+        if (stat.parent == ancestor)
+            return true;
+        pid = stat.parent;
+    }
+    return false;
+}
+
+int process_each_descendant(pid_t ancestor, int (*on_process)(void *context, pid_t pid), void *context)
+{
+    DIR *proc = opendir("/proc");
+    if (proc == NULL)
+        return -errno;
+    const struct dirent *entry;
+    int rc = 0;
+    while (rc == 0 && (errno = 0, entry = readdir(proc)) != NULL) {
+        pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && process_descends_from(pid, ancestor))
+            rc = on_process(context, pid);
+    }
+    if (rc == 0 && entry == NULL)
+        rc = -errno;
+    closedir(proc);
+    return rc;
+}
+
+static int64_t clock_us(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The kernel counts from the boot on, and counts the time that the machine was asleep. */
+int64_t process_started_us(const struct process_stat *stat)
+{
+    int64_t since_boot_us = (int64_t)stat->started * 1000000 / sysconf(_SC_CLK_TCK);
+    return since_boot_us - (clock_us(CLOCK_BOOTTIME) - clock_us(CLOCK_MONOTONIC));
+}
+
 int process_facts_of(pid_t pid, struct process_facts *facts)
 {
     char path[32];
@@ -72,6 +119,17 @@ int process_facts_of(pid_t pid, struct process_facts *facts)
     return 0;
 }
 
+int64_t process_descriptors_left(pid_t pid)
+{
+    struct process_facts facts;
+    struct rlimit limit;
+    if (process_facts_of(pid, &facts) != 0 || facts.descriptors < 0 ||
+        prlimit(pid, RLIMIT_NOFILE, NULL, &limit) != 0)
+        return -1;
+    int64_t most = limit.rlim_cur > INT32_MAX ? INT32_MAX : (int64_t)limit.rlim_cur;
+    return most > facts.descriptors ? most - facts.descriptors : 0;
+}
+
 int process_shares_network(pid_t pid)
 {
     char path[32];
@@ -82,6 +140,14 @@ int process_shares_network(pid_t pid)
     if (stat(path, &its) != 0)
         return process_error(errno);
     return its.st_dev == ours.st_dev && its.st_ino == ours.st_ino ? 0 : -EXDEV;
+}
+
+/* The number of the first one is fixed (PROC_PID_INIT_INO in include/linux/proc_ns.h). */
+bool process_sees_every_pid(void)
+{
+    char target[32] = "";
+    return readlink("/proc/self/ns/pid", target, sizeof target - 1) > 0 &&
+           strcmp(target, "pid:[4026531836]") == 0;
 }
 
 static struct process_command command_in(const char *path)

@@ -18,6 +18,17 @@ struct process_stat {
 /* Returns 0 or a negative errno. */
 int process_stat_of(pid_t pid, struct process_stat *stat);
 
+/* Whether one is a child of the other, or a child of such a child. What cannot be read is none. */
+bool process_descends_from(pid_t pid, pid_t ancestor);
+
+/* Calls it for each process that descends from that one, in no order, until it returns anything but 0.
+ * Returns that, or a negative errno when /proc cannot be read. */
+int process_each_descendant(pid_t ancestor, int (*on_process)(void *context, pid_t pid), void *context);
+
+/* When it was started, on the clock of monotonic_us() (CLOCK_MONOTONIC, microseconds): the tick of user
+ * space, a hundredth of a second, in which it was. */
+int64_t process_started_us(const struct process_stat *stat);
+
 /* What tells a process, and its set of descriptors, from a later one. */
 struct process_facts {
     uint64_t started;    /* as in its stat */
@@ -27,9 +38,15 @@ struct process_facts {
 /* Returns 0 or a negative errno: ESRCH of a zombie too. */
 int process_facts_of(pid_t pid, struct process_facts *facts);
 
+/* How many more descriptors it may open (RLIMIT_NOFILE); -1: not known. */
+int64_t process_descriptors_left(pid_t pid);
+
 /* Whether a process is in our network namespace. Returns 0 or a negative errno: EXDEV, it is in another one.
  */
 int process_shares_network(pid_t pid);
+
+/* Whether this process is in the first PID namespace, in which all others are seen. */
+bool process_sees_every_pid(void);
 
 /* A process's name (/proc/PID/comm) as one word of visible ASCII, fit for a terminal, a table and a link:
  * every other byte is an underscore. Empty when there is no such process. */

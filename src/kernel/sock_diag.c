@@ -110,6 +110,7 @@ static int read_entry(const struct nlmsghdr *message, struct socket_entry *entry
         .inode = body->idiag_inode,
         .unread = body->idiag_rqueue,
         .unsent = state == STATE_LISTEN ? 0 : body->idiag_wqueue,
+        .needs_window = body->idiag_timer == SOCKET_TIMER_ZERO_WINDOW,
         .heard_ms = -1,
         .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
     };

@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "base/number_set.h"
+#include "kernel/address.h"
 #include "kernel/descriptors.h"
 #include "kernel/process.h"
 
@@ -112,8 +113,8 @@ static int is_tcp(const struct holding *holding)
     return rc <= 0 ? rc : strcmp(protocol.name, "TCP") == 0 || strcmp(protocol.name, "TCPv6") == 0;
 }
 
-/* A descriptor of ours for the same socket; negative where it may not be had (to borrow a descriptor takes the
- * right to trace its process) or is another one by now. */
+/* A descriptor of ours for the same socket; negative where it may not be had (to borrow a descriptor takes
+ * the right to trace its process) or is another one by now. */
 static int borrow(pid_t pid, int fd, uint64_t inode)
 {
     struct stat of_socket;
@@ -128,17 +129,36 @@ static int borrow(pid_t pid, int fd, uint64_t inode)
     return borrowed;
 }
 
-bool unlisted_socket_is_unused(pid_t pid, int fd, uint64_t inode)
+static bool is_unused(int fd)
 {
     struct tcp_info info = {0};
     const size_t needed = offsetof(struct tcp_info, tcpi_segs_in) + sizeof info.tcpi_segs_in;
     socklen_t length = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && length >= needed &&
+           info.tcpi_segs_in == 0 && info.tcpi_segs_out == 0;
+}
+
+static uint16_t own_port(int fd)
+{
+    struct sockaddr_storage own = {0};
+    struct address address;
+    socklen_t length = sizeof own;
+    uint16_t port = 0;
+    bool is_known = getsockname(fd, (struct sockaddr *)&own, &length) == 0 &&
+                    address_from_sockaddr(&own, &address, &port) == 0;
+    return is_known ? port : 0;
+}
+
+struct unlisted_past unlisted_socket_past(pid_t pid, int fd, uint64_t inode)
+{
+    struct unlisted_past past = {0};
     int borrowed = borrow(pid, fd, inode);
     if (borrowed < 0)
-        return false;
-    bool is_known = getsockopt(borrowed, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && length >= needed;
+        return past;
+    past.is_unused = is_unused(borrowed);
+    past.port = own_port(borrowed);
     close(borrowed);
-    return is_known && info.tcpi_segs_in == 0 && info.tcpi_segs_out == 0;
+    return past;
 }
 
 static int take_unlisted(const struct holdings *held, const struct number_set *listed,
@@ -151,7 +171,7 @@ static int take_unlisted(const struct holdings *held, const struct number_set *l
         if (number_set_has(listed, holding->inode))
             continue;
         rc = is_tcp(holding);
-        if (rc <= 0 || unlisted_socket_is_unused(holding->pid, holding->fd, holding->inode))
+        if (rc <= 0 || unlisted_socket_past(holding->pid, holding->fd, holding->inode).is_unused)
             continue;
         rc = ARRAY_RESERVE(found->each, room, found->count + 1);
         if (rc == 0)

@@ -30,9 +30,13 @@ void unlisted_sockets_free(struct unlisted_sockets *sockets);
 
 bool unlisted_sockets_have(const struct unlisted_sockets *sockets, uint64_t inode);
 
-/* Whether a TCP socket in no table was never connected: no segment came or went. False where that may not be
- * known: it takes the right to trace the process. */
-bool unlisted_socket_is_unused(pid_t pid, int fd, uint64_t inode);
+/* What a TCP socket in no table has been, as far as that may be known: it takes the right to trace the
+ * process (PTRACE_MODE_ATTACH, man 2 pidfd_getfd). */
+struct unlisted_past {
+    bool is_unused; /* it was never connected: no segment came or went */
+    uint16_t port;  /* its own; 0: none, or not known */
+};
+struct unlisted_past unlisted_socket_past(pid_t pid, int fd, uint64_t inode);
 
 /* How many one process has, or a negative errno as above. */
 int64_t unlisted_sockets(pid_t pid);

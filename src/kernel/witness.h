@@ -12,6 +12,7 @@
 #include "kernel/address.h"
 #include "kernel/histogram.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct socket_entry {
@@ -23,9 +24,12 @@ struct socket_entry {
     uint64_t inode;     /* 0: no process has a descriptor: TIME_WAIT, an orphan, or never accepted */
     uint32_t unread;    /* Recv-Q: bytes received and not read, plus 1 for a FIN not read; of a LISTEN socket
                            the connections in its accept queue */
-    uint32_t unsent;    /* Send-Q: bytes that the peer has not acknowledged; of a LISTEN socket 0 */
-    int64_t heard_ms;   /* since the peer's last segment was processed; -1: not known, or not asked for */
-    int64_t backlog;    /* of a LISTEN socket: what listen() was given; -1: not known */
+    uint32_t unsent; /* Send-Q: bytes written that the peer has not acknowledged, plus 1 for such a FIN; of a
+                        LISTEN socket 0 */
+    bool needs_window; /* it has data to send, and the peer's window has no room: the kernel asks for it now
+                          and then (the persist timer, RFC 9293, 3.8.6.1) */
+    int64_t heard_ms;  /* since the peer's last segment was processed; -1: not known, or not asked for */
+    int64_t backlog;   /* of a LISTEN socket: what listen() was given; -1: not known */
 };
 
 /* A number for a socket, the same in every look, never 0: for a connection that of its two ends, for a

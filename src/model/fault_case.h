@@ -34,6 +34,7 @@ struct signature {
     bool has_counter;
     bool loses;        /* replies are lost: the connection is reset before they are read */
     bool fails_accept; /* accept() fails */
+    bool on_one_path;  /* some connections are at fault, and others are not */
 };
 
 struct title {

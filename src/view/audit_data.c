@@ -68,6 +68,30 @@ static void put_server(struct json_writer *w, const struct audit_result *result)
     json_close(w, '}');
 }
 
+/* Of orders that compare, or ask again. */
+static void put_requests(struct json_writer *w, const struct audit_report *report)
+{
+    const struct audit_order_row *order = audit_order_row(report->settings->order);
+    const struct audit_result *result = report->result;
+    if (order->fin_with_request && result->reply_bytes >= 0)
+        json_integer(w, "reply_bytes", result->reply_bytes);
+    if (result->idle_us >= 0)
+        json_number(w, "idle_timeout_s", (double)result->idle_us / 1e6);
+    if (report->settings->expect_idle_ms > 0)
+        json_number(w, "expected_idle_timeout_s", (double)report->settings->expect_idle_ms / 1e3);
+    if (order->never_reads)
+        json_integer(w, "orphans", result->orphans);
+    if (!order->asks_again && !order->asks_late)
+        return;
+    json_open(w, "later_requests", '{');
+    json_integer(w, "sent", result->later.sent);
+    json_integer(w, "answered", result->later.answered);
+    json_integer(w, "lost", result->later.lost);
+    json_integer(w, "silent", result->later.silent);
+    json_integer(w, "not_kept_alive", result->later.not_kept);
+    json_close(w, '}');
+}
+
 int audit_print_json(FILE *out, const struct audit_report *report)
 {
     struct json_writer w = {.out = out};
@@ -77,6 +101,7 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "target", settings->target);
     json_string(&w, "order", audit_order_names[settings->order]);
+    json_boolean(&w, "tls", settings->tls != NULL);
     json_integer(&w, "conns", settings->conns);
     json_integer(&w, "repeat", settings->repeat);
     json_number(&w, "grace_s", (double)settings->grace_ms / 1e3);
@@ -84,12 +109,12 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_counts(&w, report);
     put_times(&w, report->result);
     put_server(&w, report->result);
-    if (settings->order == AUDIT_EOF_WITH_REQUEST)
-        json_integer(&w, "reply_bytes", report->result->reply_bytes);
+    put_requests(&w, report);
+    if (report->result->growth.rounds > 0)
+        audit_put_stock(&w, &report->result->growth);
     json_integer(&w, "audited", report->result->audited);
     json_string(&w, "outcome", audit_outcome_name(report->outcome));
-    if (report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES ||
-        report->outcome == AUDIT_CLOSES) /* else nothing is said of it */
+    if (report->outcome <= AUDIT_LOSES || report->outcome == AUDIT_OFF_TIME) /* else nothing is said of it */
         json_boolean(&w, "leaks", report->outcome == AUDIT_LEAKS);
     json_string(&w, "verdict", audit_verdict_of(report).text);
     json_close(&w, '}');
@@ -97,25 +122,26 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     return view_flush(out);
 }
 
-static void put_connection(FILE *out, const struct audit_connection *connection)
+const char audit_csv_header[] =
+    "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n";
+
+void audit_put_csv_row(FILE *out, const struct audit_connection *connection, bool has_states)
 {
     fprintf(out, "%d,%u,%s,%d,", connection->round + 1, connection->port, audit_class_name(connection->class),
             connection->before_act);
     if (connection->close_us >= 0)
         fprintf(out, "%.6f", (double)connection->close_us / 1e6);
     fprintf(out, ",%" PRId64 ",%s,%s,%u,%d,", connection->bytes, audit_group_name(connection->group),
-            connection->server_seen ? tcp_state_name(connection->server_state) : "", connection->unread,
-            (int)connection->owner);
+            connection->server_seen && has_states ? tcp_state_name(connection->server_state) : "",
+            connection->unread, (int)connection->owner);
     printable_put_csv(out, connection->command);
     fprintf(out, ",%d\n", connection->held_to_the_end);
 }
 
 int audit_print_csv(FILE *out, const struct audit_report *report)
 {
-    fputs(
-        "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n",
-        out);
+    fputs(audit_csv_header, out);
     for (int64_t i = 0; i < report->result->count; i++)
-        put_connection(out, &report->result->connections[i]);
+        audit_put_csv_row(out, &report->result->connections[i], !audit_is_unix(report->settings));
     return view_flush(out);
 }

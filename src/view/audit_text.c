@@ -3,6 +3,7 @@
 #include "base/wrap.h"
 #include "view/audit_view.h"
 #include "view/view.h"
+#include "view/xml_text.h"
 
 #include <string.h>
 
@@ -77,44 +78,38 @@ int audit_print_text(FILE *out, const struct audit_report *report)
 
 /* ---- JUnit ---- */
 
-static void put_xml(FILE *out, const char *text)
+bool audit_is_void(enum audit_outcome outcome)
 {
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            fputc((unsigned char)*text < ' ' && *text != '\n' ? '?' : *text, out);
-        }
-    }
+    return outcome == AUDIT_NO_VERDICT || outcome == AUDIT_INTERRUPTED;
+}
+
+bool audit_is_failure(enum audit_outcome outcome)
+{
+    return outcome != AUDIT_CLOSES && !audit_is_void(outcome);
+}
+
+void audit_put_testcase(FILE *out, const struct audit_report *report)
+{
+    struct audit_verdict verdict = audit_verdict_of(report);
+    const char *element = audit_is_void(report->outcome)      ? "error"
+                          : audit_is_failure(report->outcome) ? "failure"
+                                                              : "system-out";
+    fputs("  <testcase classname=\"", out);
+    xml_put_text(out, report->settings->target);
+    fprintf(out, "\" name=\"closes after %s\" time=\"%.3f\">\n", audit_order_names[report->settings->order],
+            report->result->elapsed_s);
+    fprintf(out, "    <%s>", element);
+    xml_put_text(out, verdict.text);
+    fprintf(out, "</%s>\n  </testcase>\n", element);
 }
 
 int audit_print_junit(FILE *out, const struct audit_report *report)
 {
-    struct audit_verdict verdict = audit_verdict_of(report);
-    bool fails =
-        report->outcome == AUDIT_LEAKS || report->outcome == AUDIT_LOSES || report->outcome == AUDIT_ENDED;
-    bool is_void = report->outcome == AUDIT_NO_VERDICT || report->outcome == AUDIT_INTERRUPTED;
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpstorm audit\" tests=\"1\" "
-            "failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n  <testcase classname=\"",
-            fails, is_void, report->result->elapsed_s);
-    put_xml(out, report->settings->target);
-    fprintf(out, "\" name=\"closes after %s\" time=\"%.3f\">\n", audit_order_names[report->settings->order],
-            report->result->elapsed_s);
-    const char *element = is_void ? "error" : fails ? "failure" : "system-out";
-    fprintf(out, "    <%s>", element);
-    put_xml(out, verdict.text);
-    fprintf(out, "</%s>\n  </testcase>\n</testsuite>\n", element);
+            "failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n",
+            audit_is_failure(report->outcome), audit_is_void(report->outcome), report->result->elapsed_s);
+    audit_put_testcase(out, report);
+    fputs("</testsuite>\n", out);
     return view_flush(out);
 }

@@ -1,4 +1,5 @@
 /* audit_verdict: what an audit means, in sentences. */
+#include "audit/growth.h"
 #include "base/number_text.h"
 #include "base/text.h"
 #include "kernel/process.h"
@@ -26,19 +27,66 @@ static const char *const groups[] = {
     [GROUP_NO_OWNER] = "no process has them: they were never accepted",
     [GROUP_EOF_UNREAD] = "EOF is unread (Recv-Q >= 1): the server is not reading",
     [GROUP_EOF_READ] = "everything is read (Recv-Q 0): only close() is missing",
-    [GROUP_OTHER_PROCESS] =
-        "held by a process that does not listen: one that was given them, or inherited them",
+    [GROUP_OTHER_PROCESS] = "held only by processes that were started later and inherited them: whatever "
+                            "serves them has closed its own descriptors",
+    [GROUP_NO_DESCRIPTOR] =
+        "no process has a descriptor of them: it was closed while a call on it goes on (a "
+        "thread in recv(), io_uring), or it is in a message to another process "
+        "(SCM_RIGHTS) that has not been read",
     [GROUP_GHOST] =
         "these are descriptors of connections that have left every table: no count of states shows them",
     [GROUP_OPEN] = "its ends are ESTABLISHED",
     [GROUP_SHUT_DOWN] =
-        "its ends are in FIN_WAIT2 and keep their descriptors (shutdown() without close()): no timer "
-        "ends that",
+        "its ends are in FIN_WAIT2, or on their way there, and keep their descriptors (shutdown() without "
+        "close()): no timer of the kernel ends that",
+    [GROUP_STALLED] =
+        "its ends have data to send (Send-Q > 0) to a client that does not read, and no timeout "
+        "of its own has ended that",
 };
+
+static const char *group_text(const struct audit_report *report, int group)
+{
+    const char *of_unix =
+        audit_is_unix(report->settings) ? audit_unix_group_text((enum audit_group)group) : NULL;
+    if (report->settings->tls != NULL && group == GROUP_EOF_READ)
+        return "everything is read, but for the FIN perhaps (Recv-Q 0 or 1): only close() is missing";
+    return of_unix != NULL ? of_unix : groups[group];
+}
+
+/* Of a Unix socket's end of file nobody knows whether it was read, and so which bug it would be. */
+static bool is_ambiguous(const struct audit_report *report, int group)
+{
+    return audit_is_unix(report->settings) && group == GROUP_EOF_READ;
+}
 
 static const char *name_of(const char *command)
 {
     return command[0] != '\0' ? command : "a process";
+}
+
+static const struct audit_order_row *order_of(const struct audit_report *report)
+{
+    return audit_order_row(report->settings->order);
+}
+
+/* How the owner came by them, where it did not just accept them. */
+static const char *const roles[] = {
+    [OWNER_UNKNOWN] = "",
+    [OWNER_ACCEPTED] = "",
+    [OWNER_GIVEN] = ", which does not listen: they were handed to it",
+    [OWNER_CHILD] = ", each a process that was started for one connection, or inherited one",
+    [OWNER_HEIR] = "",
+    [OWNER_NOBODY] = "",
+};
+
+static void say_nobody(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    if (!result->sees_every_pid)
+        say(verdict, ", or it is in a process outside this PID namespace");
+    if (result->closed_calls > 0)
+        say(verdict, "; %s of %s pid %d in a call on a descriptor that is closed",
+            result->closed_calls == 1 ? "a thread" : "threads", name_of(process_command(result->caller).text),
+            (int)result->caller);
 }
 
 /* "; owner nginx pid 812 and others". */
@@ -59,10 +107,13 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
         first = first == NULL ? connection : first;
     }
     if (first != NULL)
-        say(verdict, "; owner %s pid %d%s", name_of(first->command), (int)first->owner,
-            has_others || has_hidden ? " and others" : "");
+        say(verdict, "; owner %s pid %d%s%s", name_of(first->command), (int)first->owner,
+            has_others || has_hidden ? " and others" : "", roles[first->role]);
+    else if (group == GROUP_NO_DESCRIPTOR)
+        say_nobody(verdict, result);
     else if (has_hidden)
-        say(verdict, "; the owner cannot be seen (run this as root, or as the server's user)");
+        say(verdict, "; the owner cannot be seen (run this as root, or as the server's user), or its "
+                     "descriptor is closed while a call on it goes on");
     else if (group == GROUP_GHOST && result->ghost_owner > 0)
         say(verdict, "; owner %s pid %d", name_of(process_command(result->ghost_owner).text),
             (int)result->ghost_owner);
@@ -71,18 +122,23 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
 static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
+    const struct audit_order_row *order = order_of(report);
     bool names_bugs = report->outcome == AUDIT_LEAKS &&
-                      report->settings->order != AUDIT_IDLE; /* those are of clients that left */
+                      (order->keeps == NULL || order->keeps_open); /* those are of ends that were left */
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
         say(verdict, "Holds %s of %s connections %s after %s; %s", grouped(result->by_group[group]).text,
             grouped(result->count).text, duration_text(report->settings->grace_ms).text,
-            audit_order_row(report->settings->order)->since, groups[group]);
+            order_of(report)->since, group_text(report, group));
         say_owners(verdict, result, (enum audit_group)group);
         say(verdict, ".\n");
-        if (names_bugs && report->causes[group][0] != '\0')
+        if (names_bugs && !is_ambiguous(report, group) && report->causes[group][0] != '\0')
             say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
+        if (group == GROUP_SHUT_DOWN && order->keeps_open)
+            say(verdict,
+                "A server that lingers does this on purpose, and ends it: lighttpd after 5 s, Apache "
+                "after 30 s, haproxy after its timeout client. --grace, with more than that, tells.\n");
     }
 }
 
@@ -109,6 +165,8 @@ static void say_resets(struct audit_verdict *verdict, const struct audit_report 
 {
     const struct audit_result *result = report->result;
     int64_t after_reply = result->reset_after_reply, at_once = result->by_class[CLASS_RESET] - after_reply;
+    if (order_of(report)->asks_late || order_of(report)->never_reads) /* those are told otherwise */
+        return;
     if (after_reply > 0)
         say(verdict, "Resets %s connections after its reply%s%s.\n", grouped(after_reply).text,
             report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
@@ -133,20 +191,87 @@ static void say_others(struct audit_verdict *verdict, const struct audit_report 
     if (failed > 0)
         say(verdict, "%s connections failed on this machine, which says nothing of the server.\n",
             grouped(failed).text);
-    if (result->before_act > 0)
+    if (result->before_act > 0 && !order_of(report)->asks_again && !order_of(report)->asks_late)
         say(verdict, "%s of %s connections ended before the client did anything.\n",
             grouped(result->before_act).text, grouped(result->count).text);
+}
+
+static double seconds(int64_t us)
+{
+    return (double)us / 1e6;
+}
+
+/* A request that meets the end of the idle timeout is nobody's bug: the two cross on the way (RFC
+ * 9112, 9.3.1, asks for no more than a second try). */
+static void say_late(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_requests *later = &report->result->later;
+    const struct number_text sent = grouped(later->sent);
+    double idle_s = seconds(report->result->idle_us);
+    if (later->not_kept == report->result->audited)
+        say(verdict, "It closes after its reply, and keeps no connection: no request comes too late.\n");
+    else if (later->sent > 0 && later->lost == 0)
+        say(verdict, "All %s requests sent as its idle timeout (%.2f s) ended got a reply.\n", sent.text,
+            idle_s);
+    else if (later->sent > 0)
+        say(verdict,
+            "%s of %s requests sent as its idle timeout (%.2f s) ended got no reply: it had closed, or was "
+            "closing. That race is TCP's, and no bug; a proxy in front answers 502: make the proxy's idle "
+            "timeout shorter than %.2f s.\n",
+            grouped(later->lost).text, sent.text, idle_s, idle_s);
+    if (later->sent > 0 && later->not_kept > 0)
+        say(verdict, "%s connections were closed before that moment.\n", grouped(later->not_kept).text);
+}
+
+static void say_again(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_requests *later = &report->result->later;
+    const struct number_text all = grouped(report->result->count);
+    if (later->not_kept > 0)
+        say(verdict, "Closed %s of %s connections before it had %s requests: it does not keep those alive.\n",
+            grouped(later->not_kept).text, all.text, grouped(report->settings->requests).text);
+    if (later->lost + later->silent > 0)
+        say(verdict, "%s of %s connections got no reply to a later request, though the first one had one.\n",
+            grouped(later->lost + later->silent).text, all.text);
+}
+
+static void say_requests(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    if (order_of(report)->asks_late)
+        say_late(verdict, report);
+    else if (order_of(report)->asks_again)
+        say_again(verdict, report);
+    if (report->result->orphans > 0)
+        say(verdict,
+            "Closed %s connections with data that the client has not read: their ends are in FIN_WAIT1 and "
+            "no "
+            "process has them. The kernel goes on asking the client for room, and gives up by itself "
+            "(net.ipv4.tcp_orphan_retries): no leak of the server's.\n",
+            grouped(report->result->orphans).text);
+}
+
+static void say_idle_timeout(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    if (report->settings->expect_idle_ms == 0)
+        return;
+    const struct number_text expected = duration_text(report->settings->expect_idle_ms);
+    if (report->result->idle_us < 0)
+        say(verdict, "It was expected to close idle clients after %s.\n", expected.text);
+    else
+        say(verdict, "It closes idle clients after %.2f s (the median); expected were %s.\n",
+            seconds(report->result->idle_us), expected.text);
 }
 
 static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
 {
     if (result->ghost_sight == GHOSTS_NOT_OURS)
         say(verdict,
-            "The descriptors of its processes may not be looked into: whether it keeps some of connections "
-            "that are over is not known (run this as root, or as its user).\n");
+            "The descriptors of its processes may not be looked into: what it keeps of connections that "
+            "are over, and behind them, is not known (run this as root, or as its user).\n");
     else if (result->ghost_sight == GHOSTS_FROM_AFAR)
-        say(verdict, "Its descriptors cannot be seen from here: whether it keeps some of connections that "
-                     "are over is not known.\n");
+        say(verdict,
+            "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
+            "behind them, is not known.\n");
     if (result->fate == FATE_STOPPED)
         say(verdict, "It has closed its listening socket meanwhile.\n");
 }
@@ -155,14 +280,16 @@ static const char *headline(const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
     int64_t held = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED];
+    if (report->outcome == AUDIT_OFF_TIME)
+        return "The server closes idle clients, but not when it was expected to.";
     if (report->outcome == AUDIT_LOSES)
         return "The server loses replies: it takes the client's FIN for its end.";
     if (report->outcome != AUDIT_LEAKS)
         return held == 0                           ? "The server holds nothing."
                : result->by_group[GROUP_GHOST] > 0 ? "The server closes, and keeps some descriptors."
                                                    : "The server closes, slowly.";
-    if (report->settings->order == AUDIT_IDLE)
-        return "The server keeps idle clients.";
+    if (held == 0)
+        return "The server closes its connections, and leaks what it holds behind them.";
     if (result->by_group[GROUP_FROM_AFAR] == held && result->rounds == 1)
         return "The server holds connections, or is still busy.";
     return "The server leaks.";
@@ -205,10 +332,17 @@ static void say_why_nobody_answers(struct audit_verdict *verdict, const struct a
 {
     const struct audit_result *result = report->result;
     const char *target = report->settings->target;
-    if (result->by_class[CLASS_REFUSED] == result->count)
+    if (result->tls_refusal[0] != '\0')
+        say(verdict, "The handshake of TLS with %s fails: %s.\n", target, result->tls_refusal);
+    else if (result->by_class[CLASS_REFUSED] == result->count)
         say(verdict, "Nobody listens on %s: connect() is refused.\n", target);
     else if (result->not_opened == result->count)
         say(verdict, "The accept queue of %s is full, and the server takes nobody in: nothing was tried.\n",
+            target);
+    else if (result->half_open == result->count)
+        say(verdict,
+            "The server's kernel hands over no connection of %s: it waits for their first byte "
+            "(TCP_DEFER_ACCEPT: send one, with --http or --send), or for room in the accept queue.\n",
             target);
     else if (result->by_class[CLASS_TIMED_OUT] == result->count)
         say(verdict, "No answer from %s: connect() timed out.\n", target);
@@ -239,6 +373,55 @@ static void say_no_fin(struct audit_verdict *verdict, const struct audit_report 
             "What a server keeps after its own FIN shows on its own machine only: run this there.\n");
 }
 
+/* A silent client has only the tables to tell what the server does. */
+static void say_unseen_silence(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    if (!result->server_is_here)
+        say(verdict,
+            "What a server does with a client that %s shows on its own machine only: run this "
+            "there.\n",
+            order_of(report)->never_reads ? "does not read" : "has vanished");
+    else
+        say(verdict,
+            "The reply fits into the buffers, or none came: on %s of %s connections the server had nothing "
+            "that it could not send. stall needs a request whose reply is longer (some 10 KB are enough).\n",
+            grouped(result->by_class[CLASS_UNKNOWN]).text, grouped(result->count).text);
+}
+
+static void say_no_reference(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    if (order_of(report)->asks_late)
+        say(verdict,
+            "The server closed no idle client within %s: there is no moment at which a request would be late "
+            "(see --grace).\n",
+            duration_text(report->settings->grace_ms).text);
+    else if (result->reply_bytes < 0)
+        say(verdict, "No client that waits came through: there is nothing to compare the replies with.\n");
+    else
+        say(verdict, "The server does not reply to that request, not even to a client that waits: there is "
+                     "nothing to compare (see --send and --http).\n");
+}
+
+/* Clients came through, and there was nothing to hold them against. */
+static bool lacks_reference(const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    if (order_of(report)->asks_late)
+        return result->idle_us < 0 && result->count == 0;
+    return order_of(report)->fin_with_request && result->reply_bytes <= 0 && result->audited > 0;
+}
+
+/* Too few connections to check it, or they said neither yes nor no. */
+static void say_open_growth(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    say(verdict,
+        "No verdict: the server closes, and whether what it holds more of than before is a leak is not "
+        "known.\n");
+    audit_say_growth(verdict->text, sizeof verdict->text, &report->result->growth, false);
+}
+
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -253,11 +436,9 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             "as "
             "root, or as its user, to know which).\n",
             report->settings->target);
-    else if (report->settings->order == AUDIT_EOF_WITH_REQUEST && result->reply_bytes == 0 &&
-             result->audited > 0)
-        say(verdict, "The server does not reply to that request, not even to a client that waits: there is "
-                     "nothing to compare (see --send and --http).\n");
-    else if (report->settings->order == AUDIT_ABORT && result->ghost_sight != GHOSTS_SEEN)
+    else if (lacks_reference(report))
+        say_no_reference(verdict, report);
+    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN)
         say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
                      "looked into: run this as root, or as the server's user.\n");
     else if (result->forgotten > 0)
@@ -265,17 +446,24 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             "What became of %s connections is not known: the kernel forgets the client's end %s after its "
             "close() (net.ipv4.tcp_fin_timeout): take --order half-close, or a shorter --grace.\n",
             grouped(result->forgotten).text, duration_text(report->settings->fin_timeout_ms).text);
-    else if (report->settings->order == AUDIT_NEVER_CLOSE && result->by_class[CLASS_UNKNOWN] == result->count)
+    else if (order_of(report)->keeps_open && result->by_class[CLASS_UNKNOWN] == result->count)
         say_no_fin(verdict, report);
+    else if (audit_order_is_silent(order_of(report)) && result->count > 0 &&
+             result->by_class[CLASS_UNKNOWN] == result->count)
+        say_unseen_silence(verdict, report);
+    else if (audit_is_enough(result) && growth_is_open(&result->growth))
+        say_open_growth(verdict, report);
     else if (result->audited == 0)
         say_why_nobody_answers(verdict, report);
     else
         say_too_few(verdict, report);
 }
 
-static void say_interrupted(struct audit_verdict *verdict, const struct audit_result *result)
+static void say_interrupted(struct audit_verdict *verdict, const struct audit_report *report)
 {
-    if (result->count == 0)
+    const struct audit_result *result = report->result;
+    bool compares = order_of(report)->fin_with_request || order_of(report)->asks_late;
+    if (result->count == 0 && !compares)
         say(verdict, "Interrupted before a connection was made.\n");
     else
         say(verdict, "Interrupted after %.1f s: no verdict.\n", result->elapsed_s);
@@ -302,9 +490,16 @@ static void say_ended(struct audit_verdict *verdict, const struct audit_report *
 static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
-    say(verdict, "%s\n", headline(report));
+    bool keeps = report->outcome == AUDIT_LEAKS && order_of(report)->keeps != NULL &&
+                 result->by_group[GROUP_GHOST] < result->by_class[CLASS_HELD];
+    if (keeps)
+        say(verdict, "The server %s.\n", order_of(report)->keeps);
+    else
+        say(verdict, "%s\n", headline(report));
     say_held(verdict, report);
     say_rounds(verdict, report);
+    audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
+                     result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
         say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
             grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
@@ -315,6 +510,8 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
             "which waits: EOF says that the client sends no more, not that it has gone.\n",
             grouped(result->by_class[CLASS_REPLY_LOST]).text, grouped(result->count).text,
             grouped(result->reply_bytes).text);
+    say_requests(verdict, report);
+    say_idle_timeout(verdict, report);
     say_resets(verdict, report);
     say_others(verdict, report);
     say_what_is_unseen(verdict, result);
@@ -327,6 +524,7 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
     case AUDIT_CLOSES:
     case AUDIT_LEAKS:
     case AUDIT_LOSES:
+    case AUDIT_OFF_TIME:
         say_closes_or_leaks(&verdict, report);
         break;
     case AUDIT_ENDED:
@@ -336,8 +534,10 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_no_verdict(&verdict, report);
         break;
     case AUDIT_INTERRUPTED:
-        say_interrupted(&verdict, report->result);
+        say_interrupted(&verdict, report);
         break;
     }
+    if (audit_is_unix(report->settings))
+        audit_say_as_unix(verdict.text, sizeof verdict.text);
     return verdict;
 }

@@ -527,11 +527,14 @@ END
   refused 'must be one address' -- audit 0.0.0.0:80
 }
 
-@test "audit says that it does not know Unix sockets and TLS" {
+@test "audit refuses a place that no Unix socket has" {
   local target
-  for target in unix:/run/x /run/x https://localhost:443; do
-    refused "audit \"$target\"" 'Unix sockets and TLS are not audited yet' -- audit "$target"
+  for target in unix: unix:@ "unix:/$(printf '%0120d' 0)"; do
+    refused "audit \"$target\"" -- audit "$target"
   done
+  refused 'audit "/run/x"' 'must be unix:/path' -- audit /run/x
+  refused 'audit "https://localhost:443"' -- audit https://localhost:443
+  refused '--order "abort"' 'a Unix socket knows no RST' -- audit unix:/run/x --order abort
 }
 
 @test "audit refuses a name that does not resolve" {
@@ -554,6 +557,50 @@ END
   refused '--http "x"' 'begins with /' -- audit 127.0.0.1:80 --http x
   refused '--send "/nonexistent"' -- audit 127.0.0.1:80 --send /nonexistent
   refused '--send "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --send /dev/null
+}
+
+@test "audit refuses orders that are none, twice there, or lack what they need" {
+  refused '--order "idle,leak"' 'several with commas' -- audit 127.0.0.1:80 --order idle,leak
+  refused '--order "idle,"' -- audit 127.0.0.1:80 --order idle,
+  refused '--order "idle,all"' -- audit 127.0.0.1:80 --order idle,all
+  refused 'idle is in it twice' -- audit 127.0.0.1:80 --order idle,abort,idle
+  refused '--order stall needs --send FILE or --http PATH' -- audit 127.0.0.1:80 --order idle,stall
+  refused '--grace "1m"' 'client-first' -- audit 127.0.0.1:80 --order idle,client-first --grace 1m
+  refused '--requests "1"' -- audit 127.0.0.1:80 --requests 1
+  refused '--expect-idle-timeout "5s"' '--order idle or late-request' -- audit 127.0.0.1:80 --expect-idle-timeout 5s
+  refused '--expect-idle-timeout "5s"' '--grace must be longer' -- audit 127.0.0.1:80 --order idle --expect-idle-timeout 5s
+}
+
+@test "audit refuses what makes no HTTP request" {
+  refused '--method "GET /"' 'one word' -- audit 127.0.0.1:80 --http / --method 'GET /'
+  refused '--header "Accept"' 'a colon' -- audit 127.0.0.1:80 --http / --header Accept
+  refused '--header ": x"' -- audit 127.0.0.1:80 --http / --header ': x'
+  refused 'must be one line' -- audit 127.0.0.1:80 --http / --header $'A: b\r\nC: d'
+  refused '--header "A: b" needs --http' -- audit 127.0.0.1:80 --header 'A: b'
+  refused '--body "/nonexistent"' -- audit 127.0.0.1:80 --http / --body /nonexistent
+  refused '--body "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --http / --body /dev/null
+}
+
+@test "audit --through and --as-server refuse what they cannot use, one sentence each" {
+  local through=(audit --through 127.0.0.1:80)
+  refused '--through "127.0.0.1:80" needs --as-backend PORT' -- "${through[@]}"
+  refused '--as-backend "9000" needs --through' -- audit 127.0.0.1:80 --as-backend 9000
+  refused '--as-backend "x"' 'must be a port from 1 to 65535' -- "${through[@]}" --as-backend x
+  refused '--as-backend "10.0.0.1:9000"' 'outside loopback' -- "${through[@]}" --as-backend 10.0.0.1:9000
+  refused '"10.0.0.1:80"' 'outside loopback' '--allow-remote' -- audit --through 10.0.0.1:80 --as-backend 9000
+  refused '"nonsense"' 'must be HOST:PORT' -- audit --through nonsense --as-backend 9000
+  refused '"unix:/run/x"' 'must be HOST:PORT' -- audit --through unix:/run/x --as-backend 9000
+  refused 'no server goes with it' -- audit 127.0.0.1:80 --through 127.0.0.1:80 --as-backend 9000
+  refused '--http "x"' 'begins with /' -- "${through[@]}" --as-backend 9000 --http x
+  refused '--conns "1001"' -- "${through[@]}" --as-backend 9000 --conns 1001
+  refused '--grace "2m"' 'tcp_fin_timeout' -- "${through[@]}" --as-backend 9000 --grace 2m
+  refused '--order' -- "${through[@]}" --as-backend 9000 --order idle
+  refused 'needs --as-server' -- audit 127.0.0.1:80 --reply /etc/hostname
+  refused '--order "idle"' 'close-idle' -- audit --as-server 9000 --order idle
+  refused '--order half-reply needs --http or --reply FILE' -- audit --as-server 9000 --order half-reply
+  refused '--reply "/etc/hostname" cannot be used with --http' -- audit --as-server 9000 --http --reply /etc/hostname
+  refused '--status "99"' -- audit --as-server 9000 --http --status 99
+  refused '--repeat' -- audit --as-server 9000 --repeat 2
 }
 
 @test "audit opens its files before a connection" {

@@ -54,6 +54,11 @@ assert_offers() {
   [[ $output == half-close ]] || fail_with 'half-close was expected'
 }
 
+@test "an audit has orders of its own, and the second one of a list is completed too" {
+  offered audit 127.0.0.1:80 --order idle,short-request-a
+  [[ $output == idle,short-request-abort ]] || fail_with 'idle,short-request-abort was expected'
+}
+
 @test "the second order of a list is completed" {
   offered --order leak,ab
   [[ $output == leak,abort ]] || fail_with 'leak,abort was expected'

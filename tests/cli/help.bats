@@ -138,6 +138,7 @@ help_of() {
     while IFS= read -r line; do
       [[ $line =~ ^\ \ tcpstorm\ (.*)$ ]] || continue
       line=${BASH_REMATCH[1]%%  *} # without what it does
+      line=${line%% -- *}          # or the program that it starts
       # shellcheck disable=SC2086 # words
       storm ${line%% >*} --frobnicate
       assert_status 2

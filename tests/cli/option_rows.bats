@@ -26,9 +26,12 @@ value_of() {
   case $1,$2 in
     order,NAME) echo leak ;;
     cause,NAME) echo emfile ;;
+    status,*) echo 200 ;;
     *,TIME) echo 20s ;;
     *,ADDR) echo 127.0.0.1 ;;
     *,ADDR:PORT) echo 127.0.0.1:9464 ;;
+    *,NAME:VALUE) echo 'Accept: text/html' ;;
+    *,CODE) echo 404 ;;
     *,KEY=VAL) echo net.ipv4.tcp_fin_timeout=5 ;;
     *'|'*[a-z]*) echo "${2%%|*}" ;;
     *) echo 20 ;;
@@ -109,6 +112,7 @@ value_of() {
 @test "behind -- no word is an option" {
   local command words rows
   for command in "${commands[@]}"; do
+    [[ $command != audit ]] || continue # there it is the program that --run starts
     read_rows "$command"
     refused '"--help"' '--name value' -- "${words[@]}" -- --help
     refused '"-V"' '--name value' -- "${words[@]}" -- -V
@@ -119,7 +123,7 @@ value_of() {
   assert_status 0
   assert_stdout_has ' 5 on 127.0.0.1' CLOSE_WAIT
   refused 'state "--hold"' 'must be' -- state -- --hold
-  refused 'audit "--csv"' 'must be HOST:PORT' -- audit -- --csv
+  refused '"-- --csv"' 'is started with --run' -- audit 127.0.0.1:80 -- --csv
 }
 
 @test "what goes together is told by every command that has the options" {

@@ -1,7 +1,9 @@
-/* A buffer as NETLINK_SOCK_DIAG would send it; the first byte chooses the sequence that was asked for. */
+/* A buffer as NETLINK_SOCK_DIAG would send it, of TCP and of Unix sockets; the first byte chooses the
+ * sequence that was asked for. */
 #include "fuzz.h"
 
 #include "kernel/sock_diag.h"
+#include "kernel/unix_diag.h"
 
 static int check_entry(void *context, const struct socket_entry *entry)
 {
@@ -31,6 +33,13 @@ static int check_life(void *context, const struct socket_life *socket)
     return ++*count > 10000 ? -1 : 0;
 }
 
+static int count_unix(void *context, const struct unix_entry *entry)
+{
+    (void)entry;
+    int64_t *count = context;
+    return ++*count > 100000 ? -1 : 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     int64_t count = 0;
@@ -44,6 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     sock_diag_parse(buffer, size - 1, data[0], check_entry, &count);
     count = 0;
     sock_diag_parse_lives(buffer, size - 1, data[0], check_life, &count);
+    struct unix_place place;
+    unix_place_of("@name", &place);
+    unix_diag_parse(buffer, size - 1, &place, count_unix, &count);
     free(buffer);
     return 0;
 }

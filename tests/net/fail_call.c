@@ -1,12 +1,14 @@
 /* fail_call: makes a chosen library call fail in chosen processes, for the tests of faults. It is preloaded
  * (LD_PRELOAD) and told what to do by the environment:
  *
- *   FAIL_CALL   the call: accept4, bind, close, connect, epoll_ctl, epoll_wait, fork, getsockname, listen,
- * recv, recvmsg, send, setsockopt, shutdown, socket, socketpair FAIL_ERRNO  what it says then, by name:
- * EMFILE FAIL_IN     where: the arguments of the process begin with these words: "worker server";
- * "controller" is every process that is neither a worker nor a witness FAIL_AFTER  calls that succeed before
- * (0) FAIL_TIMES  calls that fail; all later ones succeed again (no end)
+ *   FAIL_CALL   the call: accept4, bind, close, connect, epoll_ctl, epoll_wait, fork, getsockname,
+ * getxattr, listen, opendir, readlinkat, recv, recvmsg, send, setsockopt, shutdown, socket, socketpair
+ * FAIL_ERRNO  what it says then, by name: EMFILE FAIL_IN     where: the arguments of the process begin with
+ * these words: "worker server"; "controller" is every process that is neither a worker nor a witness
+ * FAIL_AFTER  calls that succeed before (0) FAIL_TIMES  calls that fail; all later ones succeed again (no
+ * end)
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static struct {
@@ -216,4 +219,25 @@ int socketpair(int family, int type, int protocol, int pair[2])
     int (*next)(int, int, int, int *);
     NEXT(next, "socketpair");
     return fails("socketpair") ? -1 : next(family, type, protocol, pair);
+}
+
+DIR *opendir(const char *path)
+{
+    DIR *(*next)(const char *);
+    NEXT(next, "opendir");
+    return fails("opendir") ? NULL : next(path);
+}
+
+ssize_t readlinkat(int directory, const char *path, char *target, size_t size)
+{
+    ssize_t (*next)(int, const char *, char *, size_t);
+    NEXT(next, "readlinkat");
+    return fails("readlinkat") ? -1 : next(directory, path, target, size);
+}
+
+ssize_t getxattr(const char *path, const char *name, void *value, size_t size)
+{
+    ssize_t (*next)(const char *, const char *, void *, size_t);
+    NEXT(next, "getxattr");
+    return fails("getxattr") ? -1 : next(path, name, value, size);
 }

@@ -357,6 +357,46 @@ END
   assert_has 'Nothing was looked at' 'Nothing was seen of the sockets.'
 }
 
+# ---- audits of proxies ----
+
+# proxy_audit [JQ]: the result of one that is clean; changed by that filter.
+proxy_audit() {
+  jq -nc "[\"close\", \"half_close\", \"abort\", \"stays\"] as \$manners
+    | {event: \"proxy_audit\", version: \"0.1.0\", through: \"127.0.0.1:8080\", as_backend: \"9000\", conns: 5,
+       cells: [\$manners[] as \$client | \$manners[] as \$backend | {client: \$client, backend: \$backend, conns: 5, passed: 5,
+         backend_heard: {nothing: 0, fin: 5, rst: 0, early: 0}, client_heard: {nothing: 0, fin: 5, rst: 0, early: 0},
+         answered: 5, lost: 0, held_front: 0, held_back: 0, one_sided: 0}],
+       outcome: \"lets_go\", verdict: \"The proxy lets go.\\nA sentence of the test.\\n\"} | ${1-.}"
+}
+
+@test "the audit of a proxy is its matrix, and its verdict" {
+  proxy_audit >proxy.json
+  make_report proxy.json
+  assert_written
+  assert_has '<title>tcpstorm: audits of proxies</title>' 'proxy 127.0.0.1:8080' '<span class="chip good">lets go</span>' \
+    'A sentence of the test.' '<th scope="col">the backend half-closes</th>' '<th scope="row">stays open</th>' \
+    'the backend hears FIN<br>the client hears FIN<br>the other direction stays usable' 'nothing ends' 'From proxy.json'
+  assert_has_not 'class="owes"' 'What the states mean' 'A CSV says nothing'
+}
+
+@test "a cell in which a proxy leaks or loses says so, beside a run and another proxy" {
+  leak >leak.json
+  proxy_audit '.outcome = "leaks" | .cells[3].held_back = 4 | .cells[6].lost = 2 | .cells[9].backend_heard = {nothing: 3, fin: 0, rst: 2, early: 0}' >bad.json
+  proxy_audit '.through = "<b>x"' >good.json
+  make_report leak.json bad.json good.json
+  assert_written
+  assert_has 'The server owes 1,000 close() calls.' '<span class="chip bad">leaks</span>' '<strong>holds 4 to the backend</strong>' \
+    '<strong>loses data on 2</strong>' 'the backend hears nothing (3), RST (2)' 'id="proxy-1"' 'id="proxy-2"' 'proxy &lt;b&gt;x'
+  assert_has_not '<b>x'
+}
+
+@test "half of an audit of a proxy is refused" {
+  proxy_audit 'del(.cells[7])' >proxy.json
+  refused 2 'proxy.json is not the whole result of an audit of a proxy' -- proxy.json
+  proxy_audit | head -c 300 >proxy.json
+  refused 2 'proxy.json is not the whole result' -- proxy.json
+}
+
 # ---- harm ----
 
 @test "names and sentences with HTML in them do no harm" {

@@ -1,10 +1,11 @@
 # page.jq: makes the HTML page out of the runs that facts.jq describes. Called with jq -rs, --arg title, and --rawfile
-# css. A line "<!--plot N-->" stands where scripts/report puts the picture of run N, "<!--plots-->" where it puts the one
+# css, and --slurpfile proxies: audits of proxies. A line "<!--plot N-->" stands where scripts/report puts the picture of run N, "<!--plots-->" where it puts the one
 # of all runs. Whatever comes from a file passes through @html.
 
 include "owes";
 include "states";
 include "ladder";
+include "proxy";
 
 def when($condition; text): if $condition then text else "" end;
 def each(f): map(f) | join("\n");
@@ -218,9 +219,9 @@ def machine_list:
   + when(.limits.nofile_hard; @html "<div><dt>descriptors a process</dt><dd>\(.limits.nofile_hard | grouped)</dd></div>");
 
 def machine_section:
-  "<section aria-labelledby=\"machine\"><h2 id=\"machine\" class=\"small\">\(if machines | length > 1 then "Machines" else "Machine" end)</h2>"
+  when(length > 0; "<section aria-labelledby=\"machine\"><h2 id=\"machine\" class=\"small\">\(if machines | length > 1 then "Machines" else "Machine" end)</h2>"
   + (if machines | length > 0 then machines | each("<dl class=\"facts\">" + machine_list + "</dl>")
-     else "<p class=\"note\">A CSV says nothing of the machine.</p>" end) + "</section>";
+     else "<p class=\"note\">A CSV says nothing of the machine.</p>" end) + "</section>");
 
 def overview_row:
   @html "<tr><th scope=\"row\"><a href=\"#\(run_id)\">\(.order)</a><span class=\"aside\">\(.conns | grouped)</span></th>"
@@ -246,5 +247,6 @@ def glossary_section:
 + @html "<title>\($title)</title>\n<style>\n" + $css + "</style>\n</head>\n<body>\n"
 + "<a class=\"skip\" href=\"#content\">Skip to the result</a>\n"
 + @html "<header><h1>\($title)</h1>" + machine_section + "</header>\n<main id=\"content\" tabindex=\"-1\">\n"
-+ overview_section + "\n" + each(run_section) + "\n" + glossary_section
++ overview_section + "\n" + each(run_section) + "\n"
++ ($proxies | to_entries | each(.key as $i | .value | proxy_section($i + 1))) + "\n" + when(length > 0; glossary_section)
 + "\n</main>\n<footer><p>Made by tcpstorm’s scripts/report. States are those that the kernel reported; nothing is deduced from the calls made.</p></footer>\n</body>\n</html>"

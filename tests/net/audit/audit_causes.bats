@@ -17,6 +17,7 @@ load ../audit
   expect_counts held=40 eof_read=40
   expect_in "$OUT" "everything is read (Recv-Q 0): only close() is missing; owner tcpstorm pid $server_pid"
   expect_in "$OUT" "ignore-eof"
+  expect_not_in "$OUT" "no-half-close" # there is no other side
   # The audit is over and has closed its ends; the server's stay.
   [[ $(within ss -Htanp state close-wait "sport = :$PORT" | awk '$1 == 0' | grep -c "pid=$server_pid,") == 40 ]]
 }
@@ -59,6 +60,7 @@ load ../audit
   serve emfile
   audit --conns 40 --grace 500ms
   expect_leak eof_unread 1
+  expect_in "$OUT" "emfile"
 }
 
 @test "fork-inherit is found: another process has them" {
@@ -74,12 +76,15 @@ load ../audit
   audit --conns 40 --grace 500ms --send "$(a_line)"
   expect_leak eof_unread 8
   expect_counts held=8 eof_unread=8 closed=32
+  expect_in "$OUT" "lost-reference"
 }
 
 @test "no-half-close is found: EOF read" {
   serve no-half-close
   audit --conns 20 --grace 500ms --send "$(a_line)"
   expect_leak eof_read 20
+  expect_in "$OUT" "no-half-close"
+  expect_in "$OUT" "Holds 20 more connections to 127.0.0.1:"
 }
 
 @test "reply-before-read is named: resets, and nothing is held" {

@@ -30,7 +30,7 @@ ss_count() {
   audit --order never-close --conns 20 --grace 700ms
   expect_code 1
   expect_counts held=20 shut_down=20
-  expect_in "$OUT" "The server leaks."
+  expect_in "$OUT" "The server keeps its end after its own FIN."
   expect_in "$OUT" "Holds 20 of 20 connections 700ms after its own FIN"
   expect_in "$OUT" "shutdown() without close()"
   expect_in "$OUT" "owner python3 pid $server_pid"

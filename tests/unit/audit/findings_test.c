@@ -16,8 +16,6 @@ struct bench {
 
 enum { GRACE_US = 1000000, NOW_US = 2 * GRACE_US };
 
-static const struct server_processes nobody = {.count = 0};
-
 static struct bench *bench_of(enum audit_order order)
 {
     static struct bench bench;
@@ -57,7 +55,7 @@ static const struct audit_connection *found(struct bench *bench)
 {
     findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0, NOW_US);
     bench->result.rounds = 1;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     return &bench->connections[0];
 }
 
@@ -156,7 +154,7 @@ static void a_late_byte_does_not_acquit_for_ever(void **state)
     findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0,
                   bench->probes[0].due_us + 2 * GRACE_US);
     bench->result.rounds = 2;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     assert_int_equal(bench->connections[0].class, CLASS_HELD);
     assert_int_equal(bench->connections[0].group, GROUP_EOF_READ);
     assert_int_equal(bench->result.held_after[0], 1);
@@ -179,7 +177,7 @@ static void what_the_server_has_closed_since_is_not_held(void **state)
         bench->probes[1].end = END_FIN;
         findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, NOW_US);
         bench->result.rounds = 2;
-        findings_conclude(&bench->result, &bench->settings, &nobody);
+        findings_conclude(&bench->result, &bench->settings);
         assert_int_equal(bench->result.held_to_the_end[0], 0);
         assert_int_equal(outcome(bench), AUDIT_CLOSES);
     }
@@ -221,7 +219,7 @@ static void an_end_that_the_kernel_forgot_was_not_closed(void **state)
     bench->probes[1].end = END_FIN;
     findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, 61 * 1000000);
     bench->result.rounds = 2;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
 }
 
@@ -249,7 +247,7 @@ static void after_an_rst_the_accept_queue_tells(void **state)
         bench->probes[i].round = 0;
     findings_take(&bench->result, &bench->settings, bench->probes, 0, 4, &bench->look, 3, NOW_US);
     bench->result.rounds = 1;
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     assert_int_equal(bench->connections[1].class, CLASS_CLOSED);
     assert_int_equal(bench->connections[2].class, CLASS_NEVER_ACCEPTED);
     assert_int_equal(bench->connections[3].group, GROUP_NO_OWNER);
@@ -327,7 +325,7 @@ static struct bench *rounds(const bool *held, const bool *to_the_end)
                       NOW_US);
         bench->result.rounds = round + 1;
     }
-    findings_conclude(&bench->result, &bench->settings, &nobody);
+    findings_conclude(&bench->result, &bench->settings);
     return bench;
 }
 
@@ -388,10 +386,132 @@ static void ghosts_are_a_leak_when_they_grow(void **state)
         bench->result.ghosts = cases[i].after[3];
         findings_take(&bench->result, &bench->settings, bench->probes, 0, 4, &bench->look, 0, NOW_US);
         bench->result.rounds = 4;
-        findings_conclude(&bench->result, &bench->settings, &nobody);
+        findings_conclude(&bench->result, &bench->settings);
         assert_int_equal(outcome(bench), cases[i].outcome);
         assert_int_equal(bench->result.by_group[GROUP_GHOST], cases[i].after[3]);
     }
+}
+
+/* Of a client that hears nothing only the server's end tells, and only where it had been seen. */
+static void a_silent_client_is_judged_by_the_end_of_the_server(void **state)
+{
+    (void)state;
+    static const struct {
+        enum audit_order order;
+        bool was_met, was_full, is_here;
+        enum tcp_state server;
+        uint64_t inode;
+        enum audit_class class;
+        enum audit_group group;
+    } cases[] = {
+        {AUDIT_VANISH, true, false, true, STATE_ESTABLISHED, 7, CLASS_HELD, GROUP_OPEN},
+        {AUDIT_VANISH, true, false, true, STATE_FIN_WAIT1, 7, CLASS_HELD, GROUP_SHUT_DOWN},
+        {AUDIT_VANISH, true, false, true, STATE_FIN_WAIT1, 0, CLASS_CLOSED, GROUP_NONE},
+        {AUDIT_VANISH, true, false, true, STATE_GONE, 0, CLASS_CLOSED, GROUP_NONE},
+        {AUDIT_VANISH, true, false, true, STATE_ESTABLISHED, 0, CLASS_NEVER_ACCEPTED, GROUP_NO_OWNER},
+        {AUDIT_VANISH, false, false, true, STATE_GONE, 0, CLASS_TIMED_OUT, GROUP_NONE},
+        {AUDIT_VANISH, false, false, true, STATE_SYN_RECV, 0, CLASS_TIMED_OUT, GROUP_NONE},
+        {AUDIT_VANISH, false, false, false, STATE_GONE, 0, CLASS_UNKNOWN, GROUP_NONE},
+        {AUDIT_STALL, true, true, true, STATE_ESTABLISHED, 7, CLASS_HELD, GROUP_STALLED},
+        {AUDIT_STALL, true, true, true, STATE_FIN_WAIT1, 7, CLASS_HELD, GROUP_STALLED},
+        {AUDIT_STALL, true, true, true, STATE_FIN_WAIT1, 0, CLASS_CLOSED, GROUP_NONE},
+        {AUDIT_STALL, true, false, true, STATE_ESTABLISHED, 7, CLASS_UNKNOWN, GROUP_NONE},
+        {AUDIT_STALL, true, false, true, STATE_GONE, 0, CLASS_UNKNOWN, GROUP_NONE},
+        {AUDIT_STALL, true, true, false, STATE_GONE, 0, CLASS_UNKNOWN, GROUP_NONE},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct bench *bench = bench_of(cases[i].order);
+        see(bench, 0, STATE_ESTABLISHED, cases[i].server, 0, cases[i].inode);
+        bench->sights[0].unsent = 1393;
+        bench->probes[0].was_met = cases[i].was_met;
+        bench->probes[0].was_full = cases[i].was_full;
+        bench->look.listener_count = cases[i].is_here;
+        const struct audit_connection *connection = found(bench);
+        if (connection->class != cases[i].class || connection->group != cases[i].group)
+            fail_msg("case %zu: class %d, group %d", i, connection->class, connection->group);
+    }
+}
+
+static void what_a_silent_order_held_counts_until_it_is_let_go(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_VANISH);
+    bench->settings.repeat = 2;
+    bench->probes[0].was_met = bench->probes[1].was_met = true;
+    see(bench, 0, STATE_ESTABLISHED, STATE_FIN_WAIT1, 0, 7);
+    findings_take(&bench->result, &bench->settings, bench->probes, 0, 1, &bench->look, 0, NOW_US);
+    see(bench, 1, STATE_ESTABLISHED, STATE_FIN_WAIT1, 0, 0);
+    findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, NOW_US);
+    assert_true(bench->connections[0].held_to_the_end);
+    see(bench, 0, STATE_ESTABLISHED, STATE_FIN_WAIT1, 0, 0);
+    findings_take(&bench->result, &bench->settings, bench->probes, 1, 2, &bench->look, 0, NOW_US);
+    assert_false(bench->connections[0].held_to_the_end);
+}
+
+static void later_requests_are_answered_lost_or_neither(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t asked, bytes;
+        enum probe_end end;
+        struct audit_requests expected;
+    } cases[] = {
+        {2, 5, END_FIN, {.sent = 1, .answered = 1}},
+        {2, 0, END_RESET, {.sent = 1, .lost = 1}},
+        {2, 0, END_FIN, {.sent = 1, .lost = 1}},
+        {2, 0, END_NONE, {.sent = 1, .silent = 1}},
+        {1, 5, END_FIN, {.not_kept = 1}},
+        {1, 0, END_FAILED, {.sent = 0}},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct bench *bench = bench_of(i % 2 == 0 ? AUDIT_SECOND_REQUEST : AUDIT_LATE_REQUEST);
+        bench->settings.requests = 2;
+        bench->probes[0].asked = cases[i].asked;
+        bench->probes[0].bytes_since_ask = cases[i].bytes;
+        bench->probes[0].end = cases[i].end;
+        bench->probes[0].before_act = true;
+        found(bench);
+        assert_memory_equal(&bench->result.later, &cases[i].expected, sizeof cases[i].expected);
+    }
+}
+
+/* Within a tenth, or 200 ms. */
+static void an_idle_timeout_is_held_against_the_expected_one(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t expected_ms, idle_us;
+        enum audit_outcome outcome;
+    } cases[] = {
+        {0, 5000000, AUDIT_CLOSES},      {5000, 5500000, AUDIT_CLOSES}, {5000, 4400000, AUDIT_OFF_TIME},
+        {5000, 5600000, AUDIT_OFF_TIME}, {500, 690000, AUDIT_CLOSES},   {500, 710000, AUDIT_OFF_TIME},
+        {60000, 65000000, AUDIT_CLOSES},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct bench *bench = bench_of(AUDIT_IDLE);
+        bench->settings.expect_idle_ms = cases[i].expected_ms;
+        bench->probes[0].end = END_FIN;
+        bench->probes[0].heard_us = 1000;
+        bench->probes[0].ended_us = 1000 + cases[i].idle_us;
+        found(bench);
+        assert_int_equal(bench->result.idle_us, cases[i].idle_us);
+        assert_int_equal(outcome(bench), cases[i].outcome);
+    }
+}
+
+static void without_a_reference_there_is_no_verdict(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_EOF_WITH_REQUEST);
+    bench->probes[0].end = END_FIN;
+    bench->result.reply_bytes = -1; /* no client that waits came through */
+    found(bench);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+    bench = bench_of(AUDIT_LATE_REQUEST);
+    bench->probes[0].end = END_FIN;
+    bench->result.idle_us = -1;
+    found(bench);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
 }
 
 static void every_class_and_group_has_a_name(void **state)
@@ -427,6 +547,11 @@ int main(void)
         cmocka_unit_test(rounds_tell_a_slow_closer_from_a_leak),
         cmocka_unit_test(ghosts_are_taken_from_those_that_closed),
         cmocka_unit_test(ghosts_are_a_leak_when_they_grow),
+        cmocka_unit_test(a_silent_client_is_judged_by_the_end_of_the_server),
+        cmocka_unit_test(what_a_silent_order_held_counts_until_it_is_let_go),
+        cmocka_unit_test(later_requests_are_answered_lost_or_neither),
+        cmocka_unit_test(an_idle_timeout_is_held_against_the_expected_one),
+        cmocka_unit_test(without_a_reference_there_is_no_verdict),
         cmocka_unit_test(every_class_and_group_has_a_name),
     };
     return cmocka_run_group_tests_name("findings", tests, NULL, NULL);

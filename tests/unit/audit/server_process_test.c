@@ -1,7 +1,6 @@
 #include "../unit.h"
 
 #include "../loopback.h"
-#include "audit/ghosts.h"
 #include "audit/server_process.h"
 #include "kernel/process.h"
 
@@ -118,30 +117,6 @@ static void nothing_is_known_of_the_life_of_nobody(void **state)
     server_life_free(life);
 }
 
-/* What was there before does not count, and one reading is none. */
-static void ghosts_are_new_and_stay(void **state)
-{
-    (void)state;
-    pid_t self = getpid(), owner;
-    const struct server_processes server = {.each = &self, .listening = 1, .count = 1};
-    struct ghosts ghosts = {0};
-    int old = loopback_ghost();
-    assert_int_equal(ghosts_begin(&ghosts, &server), 0);
-    int fresh = loopback_ghost();
-    assert_int_equal(ghosts_read(&ghosts, &server, &owner), 0);
-    assert_int_equal(ghosts_read(&ghosts, &server, &owner), 1);
-    assert_int_equal(owner, self);
-    ghosts_renew(&ghosts);
-    assert_int_equal(ghosts_read(&ghosts, &server, &owner), 0);
-    close(fresh);
-    fresh = loopback_ghost(); /* perhaps with the same number, but another socket */
-    assert_int_equal(ghosts_read(&ghosts, &server, &owner), 0);
-    close(old);
-    assert_int_equal(ghosts_read(&ghosts, &server, &owner), 1);
-    ghosts_end(&ghosts);
-    close(fresh);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,7 +124,6 @@ int main(void)
         cmocka_unit_test(nobody_listens_with_an_inode_that_nobody_has),
         cmocka_unit_test(that_it_has_ended_is_known_and_how),
         cmocka_unit_test(nothing_is_known_of_the_life_of_nobody),
-        cmocka_unit_test(ghosts_are_new_and_stay),
     };
     return cmocka_run_group_tests_name("server_process", tests, NULL, NULL);
 }

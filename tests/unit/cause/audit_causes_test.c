@@ -2,23 +2,48 @@
 
 #include "cause/audit_causes.h"
 
+static void expect_causes(enum audit_group group, const struct audit_result *result, const char *names)
+{
+    assert_string_equal(causes_of_group(group, result).text, names);
+}
+
 static void each_group_has_the_causes_of_its_signature(void **state)
 {
     (void)state;
-    assert_string_equal(causes_of_group(GROUP_EOF_READ).text, "ignore-eof, no-half-close");
-    assert_string_equal(causes_of_group(GROUP_EOF_UNREAD).text,
-                        "paused-read, bounded-pool, emfile, lost-reference");
-    assert_string_equal(causes_of_group(GROUP_NO_OWNER).text, "never-accept");
-    assert_string_equal(causes_of_group(GROUP_OTHER_PROCESS).text, "fork-inherit");
+    struct audit_result result = {.audited = 100, .descriptors_left = -1, .by_group[GROUP_EOF_UNREAD] = 20};
+    expect_causes(GROUP_EOF_READ, &result, "ignore-eof, no-half-close");
+    expect_causes(GROUP_EOF_UNREAD, &result, "paused-read, bounded-pool, emfile, lost-reference");
+    expect_causes(GROUP_NO_OWNER, &result, "never-accept");
+    expect_causes(GROUP_OTHER_PROCESS, &result, "fork-inherit");
+}
+
+static void a_cause_fits_all_that_was_seen(void **state)
+{
+    (void)state;
+    struct audit_result result = {.count = 100,
+                                  .audited = 100,
+                                  .descriptors_left = 900,
+                                  .ghost_sight = GHOSTS_SEEN,
+                                  .by_group = {[GROUP_EOF_UNREAD] = 100, [GROUP_EOF_READ] = 100},
+                                  .growth = {.rounds = 1}};
+    expect_causes(GROUP_EOF_UNREAD, &result, "paused-read, bounded-pool");
+    expect_causes(GROUP_EOF_READ, &result, "ignore-eof");
+    result.descriptors_left = 20;
+    result.growth.count = 1;
+    result.growth.rows[0] = (struct growth_row){.kind = STOCK_TCP_OUTGOING, .count = 98};
+    expect_causes(GROUP_EOF_UNREAD, &result, "paused-read, bounded-pool, emfile");
+    expect_causes(GROUP_EOF_READ, &result, "ignore-eof, no-half-close");
 }
 
 static void groups_that_no_cause_looks_like_have_none(void **state)
 {
     (void)state;
-    assert_string_equal(causes_of_group(GROUP_NONE).text, "");
-    assert_string_equal(causes_of_group(GROUP_FROM_AFAR).text, "");
-    assert_string_equal(causes_of_group(GROUP_OPEN).text, "");
-    assert_string_equal(causes_of_group(GROUP_GHOST).text, "");
+    const struct audit_result result = {.audited = 100};
+    expect_causes(GROUP_NONE, &result, "");
+    expect_causes(GROUP_FROM_AFAR, &result, "");
+    expect_causes(GROUP_OPEN, &result, "");
+    expect_causes(GROUP_GHOST, &result, "");
+    expect_causes(GROUP_NO_DESCRIPTOR, &result, "");
 }
 
 static void resets_are_of_a_server_that_does_not_read(void **state)
@@ -31,6 +56,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_group_has_the_causes_of_its_signature),
+        cmocka_unit_test(a_cause_fits_all_that_was_seen),
         cmocka_unit_test(groups_that_no_cause_looks_like_have_none),
         cmocka_unit_test(resets_are_of_a_server_that_does_not_read),
     };

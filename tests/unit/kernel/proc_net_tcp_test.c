@@ -144,6 +144,18 @@ static void the_receive_queue_is_what_was_not_read_or_not_accepted(void **state)
         0x1f2a9);
 }
 
+static void the_send_queue_is_what_the_peer_has_not_acknowledged(void **state)
+{
+    (void)state;
+    const char full[] =
+        "   1: 0100007F:3A98 0100007F:9C44 01 0001F2A9:00000007 04:00000010 00000000     0        0 19 2 "
+        "00000000ddcadf24";
+    assert_int_equal(entry_of(established_v4, AF_INET).unsent, 0);
+    assert_false(entry_of(established_v4, AF_INET).needs_window);
+    assert_int_equal(entry_of(full, AF_INET).unsent, 0x1f2a9);
+    assert_true(entry_of(full, AF_INET).needs_window);
+}
+
 static void a_line_does_not_know_when_the_peer_was_heard(void **state)
 {
     (void)state;
@@ -269,6 +281,7 @@ int main(void)
         cmocka_unit_test(only_a_timewait_socket_has_a_timer_that_ends_it),
         cmocka_unit_test(a_line_has_the_inode_of_its_socket),
         cmocka_unit_test(the_receive_queue_is_what_was_not_read_or_not_accepted),
+        cmocka_unit_test(the_send_queue_is_what_the_peer_has_not_acknowledged),
         cmocka_unit_test(a_line_does_not_know_when_the_peer_was_heard),
         cmocka_unit_test(a_line_number_of_any_width_is_passed_over),
         cmocka_unit_test(a_request_socket_counts_as_syn_recv),

@@ -198,6 +198,28 @@ static void a_socket_has_the_inode_of_its_message(void **state)
     assert_true(changed.seen.last.inode == UINT32_MAX);
 }
 
+static void the_send_queue_is_that_of_its_message_and_a_listener_has_a_backlog_there(void **state)
+{
+    (void)state;
+    struct changed changed = change(&recordings[0]);
+    struct inet_diag_msg *last = socket_at(&changed, SOCKETS_RECORDED - 1);
+    last->idiag_state = STATE_ESTABLISHED;
+    last->idiag_wqueue = 1393;
+    last->idiag_timer = 4;
+    assert_int_equal(parse_changed(&changed), 0);
+    assert_int_equal(changed.seen.last.unsent, 1393);
+    assert_true(changed.seen.last.needs_window);
+    changed = change(&recordings[0]);
+    last = socket_at(&changed, SOCKETS_RECORDED - 1);
+    last->idiag_state = STATE_LISTEN;
+    last->idiag_wqueue = 128;
+    last->idiag_timer = 1; /* a retransmission */
+    assert_int_equal(parse_changed(&changed), 0);
+    assert_false(changed.seen.last.needs_window);
+    assert_int_equal(changed.seen.last.unsent, 0);
+    assert_int_equal(changed.seen.last.backlog, 128);
+}
+
 static void a_dump_without_detail_does_not_know_when_the_peer_was_heard(void **state)
 {
     (void)state;
@@ -605,6 +627,7 @@ int main(void)
         cmocka_unit_test(addresses_and_ports_are_in_host_order),
         cmocka_unit_test(recv_q_counts_what_was_not_read_or_not_accepted),
         cmocka_unit_test(a_socket_has_the_inode_of_its_message),
+        cmocka_unit_test(the_send_queue_is_that_of_its_message_and_a_listener_has_a_backlog_there),
         cmocka_unit_test(a_dump_without_detail_does_not_know_when_the_peer_was_heard),
         cmocka_unit_test(the_peer_was_heard_at_its_last_data_or_acknowledgement),
         cmocka_unit_test(a_socket_without_a_peer_has_heard_none),

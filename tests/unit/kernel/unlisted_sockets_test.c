@@ -3,7 +3,9 @@
 #include "../loopback.h"
 #include "kernel/unlisted_sockets.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -34,7 +36,7 @@ static void a_connection_that_is_over_is_not_listed(void **state)
 }
 
 /* As far as this machine lets it be known. */
-static void a_socket_that_never_had_an_address_is_no_connection(void **state)
+static void a_socket_that_was_never_connected_is_no_connection(void **state)
 {
     (void)state;
     int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -46,6 +48,27 @@ static void a_socket_that_never_had_an_address_is_no_connection(void **state)
     int64_t before = unlisted_sockets(getpid());
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(unlisted_sockets(getpid()), before);
+    const struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(bind(fd, (const struct sockaddr *)&any, sizeof any), 0);
+    assert_int_equal(unlisted_sockets(getpid()), before);
+    close(fd);
+}
+
+static void what_a_ghost_has_been_is_known(void **state)
+{
+    (void)state;
+    struct stat of_fd;
+    int fd = loopback_ghost();
+    struct sockaddr_in own;
+    socklen_t length = sizeof own;
+    assert_int_equal(fstat(fd, &of_fd), 0);
+    struct unlisted_past past = unlisted_socket_past(getpid(), fd, of_fd.st_ino);
+    if (past.port == 0)
+        skip(); /* this machine does not let it be known */
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &length), 0);
+    assert_int_equal(past.port, ntohs(own.sin_port));
+    assert_false(past.is_unused);
+    assert_int_equal(unlisted_socket_past(getpid(), fd, of_fd.st_ino + 1).port, 0); /* another one by now */
     close(fd);
 }
 
@@ -112,7 +135,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_listener_and_connections_are_listed),
         cmocka_unit_test(a_connection_that_is_over_is_not_listed),
-        cmocka_unit_test(a_socket_that_never_had_an_address_is_no_connection),
+        cmocka_unit_test(a_socket_that_was_never_connected_is_no_connection),
+        cmocka_unit_test(what_a_ghost_has_been_is_known),
         cmocka_unit_test(what_is_no_tcp_socket_counts_for_nothing),
         cmocka_unit_test(what_two_processes_hold_counts_once),
         cmocka_unit_test(each_is_found_by_its_inode_with_its_process),

@@ -109,6 +109,47 @@ static void what_may_not_be_looked_into_is_said(void **state)
     assert_contains(audit_verdict_of(&bench->report).text, "cannot be seen from here");
 }
 
+static void what_a_server_keeps_has_a_headline_of_its_own_and_no_bug(void **state)
+{
+    (void)state;
+    struct audit_verdict verdict = audit_verdict_of(&holding(AUDIT_STALL, GROUP_STALLED)->report);
+    assert_contains(verdict.text, "The server keeps clients that do not read.");
+    assert_contains(verdict.text, "2s after the reply had no more room; its ends have data to send");
+    assert_lacks(verdict.text, "Bugs that look like this");
+    verdict = audit_verdict_of(&holding(AUDIT_VANISH, GROUP_OPEN)->report);
+    assert_contains(verdict.text, "The server keeps clients that have vanished.");
+    verdict = audit_verdict_of(&holding(AUDIT_VANISH, GROUP_GHOST)->report); /* it has noticed, and leaks */
+    assert_contains(verdict.text, "The server leaks.");
+}
+
+static void what_shows_on_the_machine_of_the_server_only_is_said_from_afar(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_STALL);
+    bench->report.outcome = AUDIT_NO_VERDICT;
+    bench->result.by_class[CLASS_UNKNOWN] = 1;
+    assert_contains(audit_verdict_of(&bench->report).text, "shows on its own machine only");
+    bench->result.server_is_here = true;
+    assert_contains(audit_verdict_of(&bench->report).text, "The reply fits into the buffers, or none came");
+}
+
+static void a_race_with_the_idle_timeout_is_told_and_blames_nobody(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_LATE_REQUEST);
+    bench->result.audited = bench->result.later.sent = 10;
+    bench->result.later.lost = 4;
+    bench->result.by_class[CLASS_RESET] = bench->result.reset_after_reply = 4;
+    bench->result.idle_us = 5000000;
+    struct audit_verdict verdict = audit_verdict_of(&bench->report);
+    assert_contains(verdict.text,
+                    "The server holds nothing.\n4 of 10 requests sent as its idle timeout (5.00 s) "
+                    "ended got no reply");
+    assert_lacks(verdict.text, "a-cause");
+    bench->result.later.lost = 0;
+    assert_contains(audit_verdict_of(&bench->report).text, "All 10 requests");
+}
+
 static void an_interrupted_audit_says_nothing_of_the_server(void **state)
 {
     (void)state;
@@ -195,6 +236,9 @@ int main(void)
         cmocka_unit_test(resets_after_a_reply_name_a_bug_and_refusals_do_not),
         cmocka_unit_test(nobody_there_is_said),
         cmocka_unit_test(what_may_not_be_looked_into_is_said),
+        cmocka_unit_test(what_a_server_keeps_has_a_headline_of_its_own_and_no_bug),
+        cmocka_unit_test(what_shows_on_the_machine_of_the_server_only_is_said_from_afar),
+        cmocka_unit_test(a_race_with_the_idle_timeout_is_told_and_blames_nobody),
         cmocka_unit_test(an_interrupted_audit_says_nothing_of_the_server),
         cmocka_unit_test(how_the_server_ended_is_said),
         cmocka_unit_test(too_few_are_said_with_the_reasons_and_what_to_change),

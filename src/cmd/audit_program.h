@@ -1,0 +1,19 @@
+/* audit_program: --run: the server of an audit is started for it. */
+#ifndef CMD_AUDIT_PROGRAM_H
+#define CMD_AUDIT_PROGRAM_H
+
+#include "cmd/audit_options.h"
+#include "control/program.h"
+
+/* Whether --run, the words behind -- and the target go together. Returns an exit code, not EXIT_AS_EXPECTED
+ * after telling; so does: */
+int audit_program_check(const struct audit_options *options);
+
+/* Starts the program where it is asked for, and waits until it listens: settings.address is where. One that
+ * does not come to that is stopped. */
+int audit_program_start(struct audit_options *options, struct program *program);
+
+/* Stops what was started, and tells how it ended where that was before. */
+void audit_program_stop(struct program *program);
+
+#endif
