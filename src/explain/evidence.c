@@ -21,7 +21,10 @@ static int process_asked(const struct evidence *evidence)
 {
     if (evidence->group->holder != HOLDER_QUEUE)
         return evidence->group->first_process;
-    return evidence->facts->process_count > 0 ? 0 : -1;
+    for (int i = 0; i < evidence->facts->process_count; i++)
+        if (!evidence->facts->processes[i].is_keeper)
+            return i;
+    return -1;
 }
 
 static const struct fact_listener *listener_of(const struct evidence *evidence)

@@ -200,6 +200,8 @@ enum fact_runtime { RUNTIME_UNKNOWN, RUNTIME_GO, RUNTIME_JVM, RUNTIME_PYTHON, RU
 struct fact_process {
     pid_t pid;
     char command[16]; /* one word of visible ASCII */
+    bool is_keeper;   /* it has a listener that others serve, and it does not: it waits for none, and holds no
+                         connection of one. The parent of workers, or whoever started the server */
     bool is_heir;     /* it was not asked about: it holds sockets, without the listener */
     enum fact_runtime runtime;
     int64_t descriptors, descriptor_limit; /* open now, the soft limit */

@@ -57,7 +57,7 @@ static enum loop_state loop_of_acceptors(const struct facts *facts)
 {
     enum loop_state state = LOOP_UNKNOWN;
     for (int i = 0; i < facts->process_count; i++) {
-        if (facts->processes[i].is_heir)
+        if (facts->processes[i].is_heir || facts->processes[i].is_keeper)
             continue;
         enum loop_state of_one = loop_state_of(facts, i);
         if (of_one == LOOP_RESTS)

@@ -136,30 +136,44 @@ static struct fact_wait wait_for(const struct look *look, uint64_t inode, enum t
 
 /* ---- sockets ---- */
 
+static void take_first_holder(const struct look *look, const struct holding *holding,
+                              struct fact_socket *fact)
+{
+    const struct look_process *process = &look->processes[holding->process];
+    fact->holder = process->is_asked || process->is_sibling ? HOLDER_PROCESS : HOLDER_HEIR;
+    fact->process = process->fact_index;
+    fact->fd = holding->fd;
+    if (fact->listener >= 0)
+        fact->listener = look_shared_listener_of(look, fact->listener, holding->process);
+}
+
 static void take_holder(const struct look *look, struct fact_socket *fact)
 {
     size_t first, count = look_holdings_of(look, fact->inode, &first);
-    for (size_t i = first; i < first + count; i++)
-        fact->holders += i == first || look->holdings[i].process != look->holdings[i - 1].process;
-    if (count > 0) {
-        const struct look_process *process = &look->processes[look->holdings[first].process];
-        fact->holder = process->is_asked || process->is_sibling ? HOLDER_PROCESS : HOLDER_HEIR;
-        fact->process = look->holdings[first].process;
-        fact->fd = look->holdings[first].fd;
-        if (fact->listener >= 0)
-            fact->listener = look_shared_listener_of(look, fact->listener, fact->process);
-    } else if (fact->inode != 0)
+    int last = -1;
+    for (size_t i = first; i < first + count; i++) {
+        const struct holding *holding = &look->holdings[i];
+        if (holding->process == last || look->processes[holding->process].fact_index < 0)
+            continue;
+        last = holding->process;
+        if (fact->holders++ == 0)
+            take_first_holder(look, holding, fact);
+    }
+    if (fact->holders > 0)
+        return;
+    fact->process = fact->fd = -1;
+    if (fact->inode != 0)
         fact->holder = HOLDER_HIDDEN;
     else
         fact->holder = fact->state == STATE_CLOSE_WAIT || fact->state == STATE_ESTABLISHED ? HOLDER_QUEUE
                                                                                            : HOLDER_KERNEL;
 }
 
-/* What was accepted after the descriptors had been read is not hidden; and who asks about a port does not ask
- * about other ports of the same processes. */
+/* What was accepted after the descriptors had been read is not hidden, nor a ghost whose process ended; and
+ * who asks about a port does not ask about other ports of the same processes. */
 static bool is_wanted(const struct look *look, const struct fact_socket *fact)
 {
-    bool is_too_young = fact->holder == HOLDER_HIDDEN && !fact->in_both;
+    bool is_too_young = fact->holder == HOLDER_HIDDEN && (!fact->in_both || fact->state == STATE_CLOSE);
     bool is_of_other_port = look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
     return !is_too_young && !is_of_other_port;
 }
@@ -280,10 +294,13 @@ static int join_threads(struct look *look)
     threads_hear_calls(look);
     for (size_t i = 0; i < look->thread_count; i++) {
         struct look_thread *thread = &look->threads[i];
+        int process = look->processes[thread->process].fact_index;
+        thread->is_there = thread->is_there && process >= 0;
         thread->fact_index = thread->is_there ? facts->thread_count : -1;
         if (!thread->is_there)
             continue;
         finish_thread(look, thread);
+        thread->fact.process = process;
         facts->threads[facts->thread_count++] = thread->fact;
     }
     return 0;
@@ -386,8 +403,9 @@ static int join_processes(struct look *look)
     if (facts->processes == NULL)
         return -ENOMEM;
     for (size_t i = 0; i < look->process_count; i++)
-        facts->processes[facts->process_count++] = fact_process_of(&look->processes[i]);
-    return 0;
+        if (look->processes[i].fact_index >= 0)
+            facts->processes[facts->process_count++] = fact_process_of(&look->processes[i]);
+    return look_keepers(look);
 }
 
 static int by_call_inode(const void *a, const void *b)
@@ -451,10 +469,17 @@ static int take_stock(struct look *look)
 }
 
 /* Half of a process that ended is nothing to judge by. */
-static int check_still_there(pid_t pid)
+static int leave_out_ended(struct look *look)
 {
-    struct process_facts facts;
-    return pid != 0 && process_facts_of(pid, &facts) == -ESRCH ? -ESRCH : 0;
+    int count = 0;
+    for (size_t i = 0; i < look->process_count; i++) {
+        struct process_facts facts;
+        bool has_ended = process_facts_of(look->processes[i].pid, &facts) == -ESRCH;
+        if (has_ended && look->processes[i].pid == look->request->pid)
+            return -ESRCH;
+        look->processes[i].fact_index = has_ended ? -1 : count++;
+    }
+    return 0;
 }
 
 static int take_look(struct look *look)
@@ -477,7 +502,7 @@ static int take_look(struct look *look)
     if (rc == 0)
         rc = look_ghosts(look);
     if (rc == 0)
-        rc = check_still_there(look->request->pid);
+        rc = leave_out_ended(look);
     if (rc == 0)
         rc = look_join(look);
     look->facts->gap_ms = (look->second_table_us - look->first_table_us) / 1000;

@@ -68,6 +68,7 @@ struct look_process {
     pid_t pid;
     bool is_asked, is_sibling; /* neither: it may be an heir */
     bool is_seen;              /* its descriptors were read */
+    int fact_index;            /* in facts->processes; -1: it has ended since, and counts for nothing */
     bool is_foreign;           /* its calls have other numbers than ours */
     bool has_ring;
     bool is_blind_to_calls;         /* a thread is in a call that may be on any descriptor */
@@ -185,6 +186,9 @@ bool look_is_listener(const struct look *look, uint64_t inode);
 
 /* The set that is that member of a set; -1: it is no set. */
 int look_nested_set(const struct look *look, const struct membership *member);
+
+/* Marks those among the facts that keep a listener and do not serve it. */
+int look_keepers(const struct look *look);
 
 /* Whoever waits for a set waits for those in it, and hears what they hear. */
 void look_nest_sets(struct look *look);

@@ -217,10 +217,12 @@ static void join_descriptors(const struct window *window, const struct look *loo
     for (size_t i = 0; i < window->process_count; i++)
         for (size_t k = 0; k < look->process_count; k++) {
             const struct window_process *before = &window->processes[i];
-            if (look->processes[k].pid != before->pid)
+            const struct look_process *now = &look->processes[k];
+            if (now->pid != before->pid || now->fact_index < 0)
                 continue;
-            look->facts->processes[k].descriptors_before = before->descriptors;
-            look->facts->processes[k].before_ms = (look->processes[k].read_us - before->read_us) / 1000;
+            struct fact_process *fact = &look->facts->processes[now->fact_index];
+            fact->descriptors_before = before->descriptors;
+            fact->before_ms = (now->read_us - before->read_us) / 1000;
         }
 }
 

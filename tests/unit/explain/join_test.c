@@ -454,6 +454,52 @@ static void a_port_means_all_who_hold_its_listener(void **state)
     assert_soon(take_error(&request) == -ESRCH); /* the worker ends with its parent */
 }
 
+/* A worker that accepts; its parent keeps the listener, and waits for other things. */
+static void supervise(void)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        abort();
+    if (fork() == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sleep(60);
+        _exit(0);
+    }
+    close(here.server);
+    fd_set in;
+    FD_ZERO(&in);
+    FD_SET(ends[0], &in);
+    say_ready();
+    select(ends[0] + 1, &in, NULL, NULL, NULL);
+}
+
+static void whoever_only_keeps_a_listener_is_told_from_those_who_serve_it(void **state)
+{
+    (void)state;
+    make_close_wait();
+    pid_t pid = start(supervise);
+    struct facts facts = look_at(pid);
+    assert_int_equal(facts.process_count, 2);
+    assert_int_equal(facts.processes[0].pid, pid);
+    assert_true(facts.processes[0].is_keeper);
+    assert_false(facts.processes[1].is_keeper || facts.processes[1].is_heir);
+    facts_free(&facts);
+    finish(pid);
+}
+
+static void a_listener_that_nobody_serves_has_no_keeper(void **state)
+{
+    (void)state;
+    here = loopback_listen();
+    here.client = loopback_connect(&here);
+    pid_t pid = start(sleep_on);
+    struct facts facts = look_at(pid);
+    assert_int_equal(facts.process_count, 1);
+    assert_false(facts.processes[0].is_keeper);
+    facts_free(&facts);
+    finish(pid);
+}
+
 /* The child waits on the set; its parent, which made it, does something else. */
 static void let_a_child_wait(void)
 {
@@ -969,6 +1015,8 @@ int main(void)
         look_test(heirs_hold_what_their_parent_has_closed),
         look_test(a_process_with_the_listener_is_a_sibling),
         look_test(a_port_means_all_who_hold_its_listener),
+        look_test(whoever_only_keeps_a_listener_is_told_from_those_who_serve_it),
+        look_test(a_listener_that_nobody_serves_has_no_keeper),
         look_test(a_set_that_was_inherited_is_one),
         look_test(who_asks_about_a_port_does_not_ask_about_others),
         look_test(listeners_that_share_a_port_are_of_one_server),
