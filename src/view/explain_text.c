@@ -25,16 +25,38 @@ struct line {
 
 /* ---- who ---- */
 
+static bool is_any_on(const struct fact_listener *listener, uint16_t port)
+{
+    return address_is_wildcard(&listener->at.address) && listener->at.port == port;
+}
+
+/* On all addresses of IPv4 and of IPv6 it listens on a port, said once. */
+static bool is_told(const struct facts *facts, int listener)
+{
+    const struct fact_listener *of = &facts->listeners[listener];
+    for (int i = 0; i < listener; i++)
+        if (is_any_on(of, of->at.port) && is_any_on(&facts->listeners[i], of->at.port))
+            return true;
+    return false;
+}
+
 static void add_listeners(struct line *line, const struct facts *facts)
 {
-    for (int i = 0; i < facts->listener_count && i < LISTENERS_MOST; i++) {
+    int told = 0, left = 0;
+    for (int i = 0; i < facts->listener_count; i++) {
         const struct fact_endpoint *at = &facts->listeners[i].at;
         bool is_any = address_is_wildcard(&at->address);
-        ADD(line, "%s%s:%u", i == 0 ? " listens on " : ", ", is_any ? "" : address_text(&at->address).text,
-            at->port);
+        if (is_told(facts, i))
+            continue;
+        if (told == LISTENERS_MOST) {
+            left++;
+            continue;
+        }
+        ADD(line, "%s%s:%u", told++ == 0 ? " listens on " : ", ",
+            is_any ? "" : address_text(&at->address).text, at->port);
     }
-    if (facts->listener_count > LISTENERS_MOST)
-        ADD(line, " and %d more", facts->listener_count - LISTENERS_MOST);
+    if (left > 0)
+        ADD(line, " and %d more", left);
 }
 
 static void print_process(FILE *out, const struct facts *facts, const struct fact_process *process)
