@@ -97,20 +97,28 @@ static int read_wchan(pid_t pid, pid_t tid, char *text, size_t size)
     return proc_file_read(path, text, size);
 }
 
-int thread_call_read(pid_t pid, pid_t tid, bool may_attach, struct thread_call *call)
+int thread_call_read_exactly(pid_t pid, pid_t tid, struct thread_call *call)
 {
     char path[64], text[512];
     *call = no_call();
-    int rc = -EACCES;
-    if (may_attach) {
-        snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
-        rc = proc_file_read(path, text, sizeof text);
-        if (rc >= 0 && thread_call_parse(text, call)) {
-            if (call->number == SYS_restart_syscall && read_wchan(pid, tid, text, sizeof text) >= 0)
-                take_restarted(text, call);
-            return CALL_FROM_SYSCALL;
-        }
-    }
+    snprintf(path, sizeof path, "/proc/%d/task/%d/syscall", (int)pid, (int)tid);
+    int rc = proc_file_read(path, text, sizeof text);
+    if (rc < 0)
+        return rc;
+    if (!thread_call_parse(text, call))
+        return 0;
+    if (call->number == SYS_restart_syscall && read_wchan(pid, tid, text, sizeof text) >= 0)
+        take_restarted(text, call);
+    return 1;
+}
+
+int thread_call_read(pid_t pid, pid_t tid, bool may_attach, struct thread_call *call)
+{
+    char text[512];
+    *call = no_call();
+    int rc = may_attach ? thread_call_read_exactly(pid, tid, call) : -EACCES;
+    if (rc > 0)
+        return CALL_FROM_SYSCALL;
     bool is_refused = rc == -EACCES || rc == -ESRCH; /* ESRCH: or a kernel without that file */
     if (rc < 0 && !is_refused)
         return rc;

@@ -35,6 +35,10 @@ enum thread_call_source { CALL_FROM_SYSCALL, CALL_FROM_WCHAN, CALL_FROM_NOWHERE 
  * other, something failed here (EMFILE). */
 int thread_call_read(pid_t pid, pid_t tid, bool may_attach, struct thread_call *call);
 
+/* Reads it from `syscall` alone. Returns 1, or 0 when that says of no call, or a negative errno: EACCES, we
+ * may not attach; ESRCH, there is no such thread any more. */
+int thread_call_read_exactly(pid_t pid, pid_t tid, struct thread_call *call);
+
 /* Whether a process makes the calls whose numbers are known here. False of a 32-bit program on a 64-bit
  * machine; true where that may not be known. */
 bool thread_calls_are_native(pid_t pid);
