@@ -152,9 +152,12 @@ static bool is_beside(const struct evidence *evidence, enum reading reading, int
     return false;
 }
 
-bool is_beside_unread(const struct evidence *evidence)
+bool is_like_unread_beside(const struct evidence *evidence)
 {
-    return is_beside(evidence, READING_PART, 1);
+    if (perhaps_all_is_read(evidence))
+        return is_beside(evidence, READING_PART, 1);
+    return all_is_read(evidence) && !eof_is_proven(evidence) &&
+           is_beside(evidence, READING_PART, evidence->group->count);
 }
 
 bool is_beside_read(const struct evidence *evidence)
@@ -381,8 +384,15 @@ bool few_leak(const struct evidence *evidence)
     return share->all >= SHARE_LEAST && share->high < MOST_LEAK;
 }
 
-/* Only what began in the window counts on both sides, so that neither old leaks nor connections that were
- * kept open for long distort it. */
+/* Only what began in the window counts, on both sides and early enough to linger by its end: neither old
+ * leaks nor connections that were kept open for long, nor what happened after it, of which there are no news,
+ * distort it. */
+static bool began_in_window(const struct facts *facts, const struct fact_socket *socket, int64_t grace_ms)
+{
+    return socket->age.least_ms >= facts->window_ago_ms + grace_ms &&
+           socket->age.least_ms <= facts->window_ago_ms + facts->window_ms;
+}
+
 struct lingering_share lingering_share_of(const struct facts *facts, int64_t grace_ms, int listener)
 {
     struct lingering_share share = {0};
@@ -390,17 +400,13 @@ struct lingering_share lingering_share_of(const struct facts *facts, int64_t gra
         return share;
     for (int i = 0; i < facts->socket_count; i++) {
         const struct fact_socket *socket = &facts->sockets[i];
-        if (socket->listener == listener && socket_lingers(socket, grace_ms) && socket->age.least_ms >= 0 &&
-            socket->age.least_ms <= facts->window_ms)
-            share.lingering++;
+        share.lingering += socket->listener == listener && socket_lingers(socket, grace_ms) &&
+                           began_in_window(facts, socket, grace_ms);
     }
     share.all = share.lingering;
-    for (int i = 0; i < facts->ended_count; i++) {
-        const struct fact_socket *socket = &facts->ended[i];
-        if (socket->listener == listener && socket->age.least_ms >= grace_ms &&
-            socket->age.least_ms <= facts->window_ms)
-            share.all++;
-    }
+    for (int i = 0; i < facts->ended_count; i++)
+        share.all +=
+            facts->ended[i].listener == listener && began_in_window(facts, &facts->ended[i], grace_ms);
     if (share.all == 0)
         return share;
     const double z = 1.96, n = share.all, p = share.lingering / n;

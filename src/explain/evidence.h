@@ -41,10 +41,10 @@ question descriptors_were_used_up;
 /* ---- what was read ---- */
 question all_is_read, perhaps_all_is_read, recv_queue_is_empty; /* the third: either of them */
 question something_is_unread, nothing_is_read, rest_is_unread;
-question eof_is_proven;    /* of all */
-question is_beside_unread; /* others, alike but for that, have been read in part */
-question is_beside_read;   /* at least half as many others, alike but for that, have read EOF */
-question most_are_unsent;  /* Send-Q > 0 in most */
+question eof_is_proven;         /* of all */
+question is_like_unread_beside; /* EOF may not have been seen, and others, alike but for that, are unread */
+question is_beside_read;        /* at least half as many others, alike but for that, have read EOF */
+question most_are_unsent;       /* Send-Q > 0 in most */
 
 /* ---- who waits ---- */
 question would_be_heard;    /* level-triggered EPOLLIN: whoever turned the loop would hear of it */

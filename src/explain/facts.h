@@ -235,6 +235,7 @@ struct facts {
 
     /* Of a window; with one look window_ms is 0. Sockets are those at its end. */
     int64_t window_ms;
+    int64_t window_ago_ms; /* since its end: a look at a busy machine takes seconds */
     struct fact_socket
         *ended; /* those that ended meanwhile, as the kernel told; state: the last one
                   seen; age and fin count until this look as well, the last_..._ms are the event's */

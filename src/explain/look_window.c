@@ -256,6 +256,7 @@ int window_join(const struct window *window, const struct look *look)
         facts->ended[facts->ended_count++] = fact_of_end(window, &window->ends[i], look);
     age_sockets(window, look);
     facts->window_ms = (window->ended_us - window->began_us) / 1000;
+    facts->window_ago_ms = (look->second_table_us - window->ended_us) / 1000;
     facts->aborts_on_close = window->aborts;
     facts->events_lost = window->has_news ? window->deaths.dropped : -1;
     facts->is_interrupted = window->is_interrupted;

@@ -211,35 +211,35 @@ static const struct rule rules[] = {
      .words = stuck_words,
      .act = stuck_act},
     {.name = "eof-swallowed",
-     .when = {perhaps_all_is_read, is_beside_unread, is_edge_triggered},
+     .when = {is_like_unread_beside, is_edge_triggered},
      .certainty = CERTAIN_ONE_OF,
-     .words = "The FIN may have come with the last data, so EOF need not have been read. As with those "
+     .words = "EOF may have been taken with the last data, so that nobody has seen it. As with those "
               "beside them "
               "that are unread, a handler may be blocked, or they are no longer listened to.",
      .causes = {"bounded-pool", "paused-read", "lost-reference"},
      .act = "with EPOLLET read until EAGAIN; give handlers a time-out",
      .needs_dump = true},
     {.name = "eof-swallowed",
-     .when = {perhaps_all_is_read, is_beside_unread, most_leak},
+     .when = {is_like_unread_beside, most_leak},
      .certainty = CERTAIN_LIKELY,
-     .words = "The FIN may have come with the last data, so EOF need not have been read: as those beside "
+     .words = "EOF may have been taken with the last data, so that nobody has seen it: as those beside "
               "them that "
               "are unread, they are no longer listened to. {share} stay: reading is paused on all.",
      .causes = {"paused-read"},
      .act = "resume reading, or watch for EPOLLRDHUP while reading is paused"},
     {.name = "eof-swallowed",
-     .when = {perhaps_all_is_read, is_beside_unread, few_leak},
+     .when = {is_like_unread_beside, few_leak},
      .certainty = CERTAIN_LIKELY,
      .words =
-         "The FIN may have come with the last data, so EOF need not have been read: as those beside them "
+         "EOF may have been taken with the last data, so that nobody has seen it: as those beside them "
          "that "
          "are unread, they are no longer listened to. Only {share} stay: they are forgotten on one path.",
      .causes = {"lost-reference"},
      .act = "close the descriptor on every path, errors first"},
     {.name = "eof-swallowed",
-     .when = {perhaps_all_is_read, is_beside_unread},
+     .when = {is_like_unread_beside},
      .certainty = CERTAIN_ONE_OF,
-     .words = "The FIN may have come with the last data, so EOF need not have been read: as those beside "
+     .words = "EOF may have been taken with the last data, so that nobody has seen it: as those beside "
               "them that "
               "are unread, they are no longer listened to.",
      .causes = {"paused-read", "lost-reference"},

@@ -188,18 +188,23 @@ print("answered", flush=True); time.sleep(60)' "${server_ports[partly]}" >"$BATS
   expect_in "$OUT" "In common: never sent a byte: 20 of 20 lingering, 0 of 12 healthy."
 }
 
+is_slow_closer() {
+  [[ $(jq '.window | .interrupted == false and .closing_ms.p90 >= 500' "$JSON") == true ]]
+}
+
 @test "a window tells how fast connections are closed" {
   start_python slow 'def f(c):
     while c.recv(4096): pass
-    time.sleep(.3)
+    time.sleep(.6)
     c.close()
 while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start()'
   await_servers
   start_visits 20 "${server_ports[slow]}"
   explain slow --for 3s
+  is_slow_closer || explain slow --for 10s # a busy machine looks seldom
   expect_code 0
-  expect_in "$OUT" "Watched for 3.0 s: "
-  [[ $(jq '.window | .interrupted == false and .closing_ms.p50 >= 250' "$JSON") == true ]] || {
+  expect_in "$OUT" "Watched for "
+  is_slow_closer || {
     jq -c .window "$JSON"
     return 1
   }

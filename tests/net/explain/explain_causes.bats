@@ -106,5 +106,5 @@ MATRIX
   start_causes
   start_visits 50 "${server_ports[@]}"
   rest_for_grace
-  window_says 3s || window_says 8s
+  window_says 3s || window_says 12s
 }

@@ -365,6 +365,15 @@ static void swallowed_beside_unread_few(void)
     watch_for(10000, 300);
 }
 
+/* A few that were read late, when the FIN had come. */
+static void read_late_beside_unread(void)
+{
+    for (int i = 0; i < 6; i++)
+        made_add(&made, read_all(i));
+    for (int i = 0; i < 6; i++)
+        made_add(&made, read_part(i + 6));
+}
+
 static void swallowed_beside_read(void)
 {
     for (int i = 0; i < 6; i++)
@@ -560,6 +569,7 @@ static const struct {
     {swallowed_beside_unread_most, "eof-swallowed", "paused-read", CERTAIN_LIKELY, "25 of 26"},
     {swallowed_beside_unread_few, "eof-swallowed", "lost-reference", CERTAIN_LIKELY, "25 of 325"},
     {swallowed_beside_unread, "eof-swallowed", "paused-read lost-reference", CERTAIN_ONE_OF, NULL},
+    {read_late_beside_unread, "eof-swallowed", "paused-read lost-reference", CERTAIN_ONE_OF, NULL},
     {swallowed_beside_read, "eof-swallowed", "ignore-eof", CERTAIN_LIKELY, NULL},
     {swallowed_most, "eof-swallowed", "paused-read ignore-eof", CERTAIN_ONE_OF, "20 of 21"},
     {swallowed_few, "eof-swallowed", "lost-reference ignore-eof", CERTAIN_ONE_OF, "20 of 320"},
@@ -1021,6 +1031,24 @@ static void the_refused_lose_no_answer(void **state)
     expect_nothing();
 }
 
+/* A look that takes long after the window: what has ended in it is as old then as what lingers. */
+static void a_share_compares_what_began_in_the_window(void **state)
+{
+    (void)state;
+    made_server(&made);
+    add_many(read_part, nobody);
+    watch_for(3000, 300);
+    made.facts.window_ago_ms = 6000;
+    assert_int_equal(lingering_share_of(&made.facts, EXPLAIN_GRACE_MS, 0).all, 0);
+    for (int i = 0; i < 300; i++)
+        made.ended[i].age = fact_age_exact(8000);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].age = fact_age_exact(8000);
+    struct lingering_share share = lingering_share_of(&made.facts, EXPLAIN_GRACE_MS, 0);
+    assert_int_equal(share.lingering, SOCKETS);
+    assert_int_equal(share.all, SOCKETS + 300);
+}
+
 static void a_share_needs_a_window_and_eight_connections(void **state)
 {
     (void)state;
@@ -1068,6 +1096,7 @@ int main(void)
         cmocka_unit_test(resets_of_what_was_unread_are_told),
         cmocka_unit_test(aborts_of_clients_are_not_the_servers),
         cmocka_unit_test(the_refused_lose_no_answer),
+        cmocka_unit_test(a_share_compares_what_began_in_the_window),
         cmocka_unit_test(a_share_needs_a_window_and_eight_connections),
     };
     return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
