@@ -3,6 +3,11 @@
 #include <stddef.h>
 
 const struct option_rule option_rules[] = {
+    {.command = "explain",
+     .option = "peek",
+     .relation = OPTION_EXCLUDES,
+     .others = {"no-attach"},
+     .why = "it copies descriptors, which takes that right"},
     {.command = "storm",
      .option = "conns",
      .relation = OPTION_EXCLUDES,

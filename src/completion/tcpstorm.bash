@@ -88,7 +88,7 @@ _tcpstorm_options() {
   command=$(_tcpstorm_command)
   words=$("$program" options "$command" "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
   ((COMP_CWORD > 1)) ||
-    words+=' --help --version server client walk state audit watch orders causes help version'
+    words+=' --help --version server client walk state audit watch explain orders causes help version'
   _tcpstorm_words "$words" "$word"
 }
 
@@ -112,7 +112,7 @@ _tcpstorm() {
   fi
   case ${COMP_WORDS[1]} in
     help)
-      ((COMP_CWORD != 2)) || _tcpstorm_words 'server client walk state audit watch orders causes' "$word"
+      ((COMP_CWORD != 2)) || _tcpstorm_words 'server client walk state audit watch explain orders causes' "$word"
       ((COMP_CWORD == 1)) || return 0
       ;;
     version | --help | -h | --version | -V) ((COMP_CWORD == 1)) || return 0 ;;
@@ -137,11 +137,12 @@ _tcpstorm() {
       fi
       ;;
     --sysctl) _tcpstorm_settings "$word" ;;
+    --for) _tcpstorm_words '4s 10s 60s' "$word" ;;
     --duration) _tcpstorm_words '10s 30s 2m' "$word" ;;
     --life) _tcpstorm_words '0s 200ms 2s' "$word" ;;
     --address) _tcpstorm_words '127.0.0.1 ::1' "$word" ;;
     --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port | --grace | --repeat | --http | --method | --header | --requests | --expect-idle-timeout | \
-      --pid | --metrics | --server-via | --client-via | --worker-path | net.*) ;;
+      --pid | --max-epoll | --metrics | --server-via | --client-via | --worker-path | net.*) ;;
     *) _tcpstorm_options "$program" "$word" ;;
   esac
 }

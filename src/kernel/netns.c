@@ -78,3 +78,36 @@ int netns_enter(int64_t ehash_entries, bool *has_own_user)
         rc = unshare(CLONE_NEWNET) == 0 ? 0 : -errno;
     return rc == 0 ? bring_loopback_up() : rc;
 }
+
+/* Returns a descriptor or a negative errno. */
+static int open_namespace(pid_t pid, const char *name)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? -ESRCH : errno == EACCES ? -EPERM : -errno;
+    return fd;
+}
+
+static int enter_namespace(pid_t pid, const char *name, int kind)
+{
+    int fd = open_namespace(pid, name);
+    if (fd < 0)
+        return fd;
+    int rc = setns(fd, kind) == 0 ? 0 : -errno;
+    close(fd);
+    return rc;
+}
+
+/* The owner of a user namespace has all rights in it, its networks included (man 7 user_namespaces). */
+int netns_join(pid_t pid)
+{
+    int rc = enter_namespace(pid, "net", CLONE_NEWNET);
+    if (rc != -EPERM)
+        return rc;
+    rc = enter_namespace(pid, "user", CLONE_NEWUSER);
+    if (rc == 0)
+        rc = enter_namespace(pid, "net", CLONE_NEWNET);
+    return rc == -EINVAL ? -EPERM : rc; /* EINVAL: it is our own user namespace */
+}

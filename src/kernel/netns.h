@@ -14,6 +14,12 @@
  * and EUSERS when the system refuses. */
 int netns_enter(int64_t ehash_entries, bool *has_own_user);
 
+/* Moves the calling thread into the network namespace of another process, for good; what it reads of
+ * /proc/PID stays as it was, /proc/net shows the other one. Where only that takes the right, into its user
+ * namespace first, which this process must then have one thread for. Returns 0 or a negative errno: EPERM,
+ * not ours to enter; ESRCH, there is no such process. */
+int netns_join(pid_t pid);
+
 /* In a process that is the root of such a user namespace: it becomes the user that it was outside, in a user
  * namespace nested in that one, and may then do no more than an ordinary user. Returns 0 or a negative errno.
  */

@@ -150,11 +150,10 @@ bool process_sees_every_pid(void)
            strcmp(target, "pid:[4026531836]") == 0;
 }
 
-struct process_command process_command(pid_t pid)
+static struct process_command command_in(const char *path)
 {
     struct process_command command = {{0}};
-    char path[32], text[64];
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    char text[64];
     if (read_text(path, text, sizeof text) != 0)
         return command;
     size_t length = strlen(text);
@@ -162,6 +161,20 @@ struct process_command process_command(pid_t pid)
     snprintf(command.text, sizeof command.text, "%.*s", (int)sizeof command.text - 1, text);
     printable_word(command.text);
     return command;
+}
+
+struct process_command process_command(pid_t pid)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    return command_in(path);
+}
+
+struct process_command thread_command(pid_t pid, pid_t tid)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/comm", (int)pid, (int)tid);
+    return command_in(path);
 }
 
 struct socket_reading {

@@ -55,6 +55,9 @@ struct process_command {
 };
 struct process_command process_command(pid_t pid);
 
+/* The name of one of its threads, likewise. */
+struct process_command thread_command(pid_t pid, pid_t tid);
+
 /* Called for each descriptor that is a socket; anything but 0 ends the reading with that value. */
 typedef int on_process_socket(void *context, int fd, uint64_t inode);
 

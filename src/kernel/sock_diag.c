@@ -15,8 +15,6 @@
 enum {
     RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message, whatever the detail */
     REQUEST_SIZE = 256,
-    TIMER_TIME_WAIT = 3,     /* idiag_timer of a timewait socket (net/ipv4/inet_diag.c), */
-    TIMER_PERSIST = 4,       /* and of one that waits for window */
     STATE_NEW_SYN_RECV = 12, /* how a SYN_RECV that is only a request is known inside the kernel */
 };
 /* States 1 to 12. Bit 13 would add sockets that are bound and nothing else (Linux 6.8). */
@@ -95,7 +93,8 @@ static void take_attributes(const struct nlmsghdr *message, struct socket_entry 
         entry->heard_ms = heard_ms(attribute, entry->state);
 }
 
-static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *context)
+/* Returns 1, or 0 when it is in no state that we know, or -EBADMSG. */
+static int read_entry(const struct nlmsghdr *message, struct socket_entry *entry)
 {
     if (mnl_nlmsg_get_payload_len(message) < sizeof(struct inet_diag_msg))
         return -EBADMSG;
@@ -103,23 +102,83 @@ static int pass_on(const struct nlmsghdr *message, on_socket *on_entry, void *co
     unsigned state = body->idiag_state == STATE_NEW_SYN_RECV ? STATE_SYN_RECV : body->idiag_state;
     if (state == STATE_GONE || state >= STATE_COUNT)
         return 0;
-    struct socket_entry entry = {
+    *entry = (struct socket_entry){
         .state = (enum tcp_state)state,
         .local_port = ntohs(body->id.idiag_sport),
         .remote_port = ntohs(body->id.idiag_dport),
-        .ends_in_ms = body->idiag_timer == TIMER_TIME_WAIT ? (int64_t)body->idiag_expires : -1,
+        .ends_in_ms = body->idiag_timer == SOCKET_TIMER_TIME_WAIT ? (int64_t)body->idiag_expires : -1,
         .inode = body->idiag_inode,
         .unread = body->idiag_rqueue,
         .unsent = state == STATE_LISTEN ? 0 : body->idiag_wqueue,
-        .needs_window = body->idiag_timer == TIMER_PERSIST,
+        .needs_window = body->idiag_timer == SOCKET_TIMER_ZERO_WINDOW,
         .heard_ms = -1,
         .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
     };
-    copy_address(&entry.local, body->idiag_family, body->id.idiag_src);
-    copy_address(&entry.remote, body->idiag_family, body->id.idiag_dst);
-    take_attributes(message, &entry);
-    return on_entry(context, &entry);
+    copy_address(&entry->local, body->idiag_family, body->id.idiag_src);
+    copy_address(&entry->remote, body->idiag_family, body->id.idiag_dst);
+    return 1;
 }
+
+/* What is called with each message of a socket; anything but 0 ends the dump with that value. */
+typedef int on_message(void *context, const struct nlmsghdr *message);
+
+struct entry_reader {
+    on_socket *on_entry;
+    void *context;
+};
+
+static int pass_on_entry(void *context, const struct nlmsghdr *message)
+{
+    const struct entry_reader *reader = context;
+    struct socket_entry entry;
+    int rc = read_entry(message, &entry);
+    if (rc <= 0)
+        return rc;
+    take_attributes(message, &entry);
+    return reader->on_entry(reader->context, &entry);
+}
+
+/* ---- with its life ---- */
+
+struct life_reader {
+    on_socket_life *on_life;
+    void *context;
+};
+
+static void take_life_attributes(const struct nlmsghdr *message, struct socket_life *socket)
+{
+    const struct nlattr *attribute;
+    mnl_attr_for_each(attribute, message, sizeof(struct inet_diag_msg))
+    {
+        uint16_t length = mnl_attr_get_payload_len(attribute);
+        const void *payload = mnl_attr_get_payload(attribute);
+        if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
+            tcp_life_read(payload, length, &socket->life);
+        else if (mnl_attr_get_type(attribute) == INET_DIAG_CGROUP_ID && length == sizeof socket->cgroup)
+            memcpy(&socket->cgroup, payload, sizeof socket->cgroup);
+    }
+}
+
+static int pass_on_life(void *context, const struct nlmsghdr *message)
+{
+    const struct life_reader *reader = context;
+    struct socket_life socket = {.timer_ms = -1};
+    int rc = read_entry(message, &socket.entry);
+    if (rc <= 0)
+        return rc;
+    const struct inet_diag_msg *body = mnl_nlmsg_get_payload(message);
+    socket.cookie = (uint64_t)body->id.idiag_cookie[1] << 32 | body->id.idiag_cookie[0];
+    socket.user = body->idiag_uid;
+    socket.probes = body->idiag_retrans;
+    if (body->idiag_timer > SOCKET_TIMER_NONE && body->idiag_timer <= SOCKET_TIMER_ZERO_WINDOW) {
+        socket.timer = (enum socket_timer)body->idiag_timer;
+        socket.timer_ms = body->idiag_expires;
+    }
+    take_life_attributes(message, &socket);
+    return reader->on_life(reader->context, &socket);
+}
+
+/* ---- a dump ---- */
 
 /* The error that NLMSG_DONE and NLMSG_ERROR carry: 0 or a negative errno. */
 static int carried_error(const struct nlmsghdr *message)
@@ -130,7 +189,8 @@ static int carried_error(const struct nlmsghdr *message)
     return error < 0 ? error : 0;
 }
 
-int sock_diag_parse(const void *buffer, size_t length, uint32_t sequence, on_socket *on_entry, void *context)
+static int parse_messages(const void *buffer, size_t length, uint32_t sequence, on_message *each,
+                          void *context)
 {
     int left = (int)length;
     const struct nlmsghdr *message = buffer;
@@ -150,14 +210,27 @@ int sock_diag_parse(const void *buffer, size_t length, uint32_t sequence, on_soc
         }
         if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY)
             continue;
-        int rc = pass_on(message, on_entry, context);
+        int rc = each(context, message);
         if (rc != 0)
             return rc;
     }
     return left > 0 ? -EBADMSG : SOCK_DIAG_MORE;
 }
 
-static int receive_dump(struct mnl_socket *netlink, uint32_t sequence, on_socket *on_entry, void *context)
+int sock_diag_parse(const void *buffer, size_t length, uint32_t sequence, on_socket *on_entry, void *context)
+{
+    struct entry_reader reader = {on_entry, context};
+    return parse_messages(buffer, length, sequence, pass_on_entry, &reader);
+}
+
+int sock_diag_parse_lives(const void *buffer, size_t length, uint32_t sequence, on_socket_life *on_life,
+                          void *context)
+{
+    struct life_reader reader = {on_life, context};
+    return parse_messages(buffer, length, sequence, pass_on_life, &reader);
+}
+
+static int receive_dump(struct mnl_socket *netlink, uint32_t sequence, on_message *each, void *context)
 {
     _Alignas(struct nlmsghdr) char buffer[RECEIVE_SIZE];
     int rc;
@@ -168,7 +241,7 @@ static int receive_dump(struct mnl_socket *netlink, uint32_t sequence, on_socket
         else if (length < 0)
             return errno == ENOSPC ? -EBADMSG : -errno; /* ENOSPC: libmnl's word for a truncated message */
         else
-            rc = sock_diag_parse(buffer, (size_t)length, sequence, on_entry, context);
+            rc = parse_messages(buffer, (size_t)length, sequence, each, context);
     } while (rc == SOCK_DIAG_MORE);
     return rc;
 }
@@ -183,7 +256,7 @@ static int send_request(struct mnl_socket *netlink, const void *request)
     return 0;
 }
 
-static int dump(const struct question *question, on_socket *on_entry, void *context)
+static int dump(const struct question *question, on_message *each, void *context)
 {
     _Alignas(struct nlmsghdr) char request[REQUEST_SIZE] = {0};
     uint32_t sequence = (uint32_t)time(NULL);
@@ -193,15 +266,30 @@ static int dump(const struct question *question, on_socket *on_entry, void *cont
         return -errno;
     int rc = send_request(netlink, request);
     if (rc == 0)
-        rc = receive_dump(netlink, sequence, on_entry, context);
+        rc = receive_dump(netlink, sequence, each, context);
     mnl_socket_close(netlink);
     return rc;
+}
+
+static int dump_entries(const struct question *question, on_socket *on_entry, void *context)
+{
+    struct entry_reader reader = {on_entry, context};
+    return dump(question, pass_on_entry, &reader);
+}
+
+int sock_diag_each_life(int family, uint32_t states, const struct port_range *only, on_socket_life *on_life,
+                        void *context)
+{
+    const struct question question = {
+        .family = family, .states = states & ALL_STATES, .extension = WITH_TCP_INFO, .only = only};
+    struct life_reader reader = {on_life, context};
+    return dump(&question, pass_on_life, &reader);
 }
 
 static int sock_diag_each(int family, const struct port_range *only, on_socket *on_entry, void *context)
 {
     const struct question question = {.family = family, .states = ALL_STATES, .only = only};
-    return dump(&question, on_entry, context);
+    return dump_entries(&question, on_entry, context);
 }
 
 static int sock_diag_each_detailed(int family, const struct port_range *only, on_socket *on_entry,
@@ -209,14 +297,14 @@ static int sock_diag_each_detailed(int family, const struct port_range *only, on
 {
     const struct question question = {
         .family = family, .states = ALL_STATES, .extension = WITH_TCP_INFO, .only = only};
-    return dump(&question, on_entry, context);
+    return dump_entries(&question, on_entry, context);
 }
 
 static int sock_diag_each_listener(int family, const struct port_range *only, on_socket *on_entry,
                                    void *context)
 {
     const struct question question = {.family = family, .states = STATE_SET(STATE_LISTEN), .only = only};
-    return dump(&question, on_entry, context);
+    return dump_entries(&question, on_entry, context);
 }
 
 static int ignore_socket(void *context, const struct socket_entry *entry)
@@ -229,7 +317,7 @@ static int ignore_socket(void *context, const struct socket_entry *entry)
 static int sock_diag_probe(void)
 {
     const struct question question = {.family = AF_INET, .states = STATE_SET(STATE_LISTEN)};
-    return dump(&question, ignore_socket, NULL);
+    return dump_entries(&question, ignore_socket, NULL);
 }
 
 const struct witness_backend witness_netlink = {

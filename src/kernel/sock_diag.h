@@ -4,6 +4,7 @@
 #ifndef KERNEL_SOCK_DIAG_H
 #define KERNEL_SOCK_DIAG_H
 
+#include "kernel/tcp_life.h"
 #include "kernel/witness.h"
 
 #include <stddef.h>
@@ -15,5 +16,39 @@ enum { SOCK_DIAG_MORE = 1 };
  * complete, -EINTR when the kernel flagged it as interrupted, -EBADMSG when a message is cut short, -EPROTO
  * when it answers another request than `sequence`, the kernel's own error, or what on_entry returned. */
 int sock_diag_parse(const void *buffer, size_t length, uint32_t sequence, on_socket *on_entry, void *context);
+
+/* What idiag_timer says (net/ipv4/inet_diag.c). */
+enum socket_timer {
+    SOCKET_TIMER_NONE,
+    SOCKET_TIMER_RETRANSMIT,
+    SOCKET_TIMER_KEEPALIVE,
+    SOCKET_TIMER_TIME_WAIT,
+    SOCKET_TIMER_ZERO_WINDOW,
+};
+
+/* One socket with all that the kernel tells of it to anybody. */
+struct socket_life {
+    struct socket_entry entry;
+    uint64_t cookie; /* the same in every dump, and never used again */
+    uint64_t cgroup; /* id of the cgroup that it was made in, of an accepted socket that of its listener: the
+                        inode of its folder in cgroup2; 0: not known */
+    uint32_t user;   /* who made it; 0 also of one that has no inode */
+    enum socket_timer timer;
+    int64_t timer_ms; /* until it fires; -1: none runs */
+    int probes;       /* what that timer has sent again so far */
+    struct tcp_life life;
+};
+
+/* Called for each socket; anything but 0 ends the dump with that value. */
+typedef int on_socket_life(void *context, const struct socket_life *socket);
+
+/* As sock_diag_parse(). */
+int sock_diag_parse_lives(const void *buffer, size_t length, uint32_t sequence, on_socket_life *on_life,
+                          void *context);
+
+/* Streams the sockets of a family in one of these states (a set, see STATE_SET). Costs a third more than the
+ * plain look: 1.2 us a socket. Returns as struct witness_backend's each(). */
+int sock_diag_each_life(int family, uint32_t states, const struct port_range *only, on_socket_life *on_life,
+                        void *context);
 
 #endif

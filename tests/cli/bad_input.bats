@@ -499,6 +499,19 @@ END
   assert_not_called 'socket(pair)?\(' '(clone3?|v?fork)\('
 }
 
+# ---- explain ----
+
+@test "explain needs a process or a port, and takes no other words" {
+  local target
+  refused 'explain needs a process or a port' -- explain
+  for target in x 0 1k -1 99999999999 : :0 :65536 :http 127.0.0.1:80 '' 1.5; do
+    refused 'explain' 'such as' -- explain -- "$target"
+  done
+  refused '--for "1ms"' -- explain 1 --for 1ms
+  refused '--max-epoll "-1"' -- explain 1 --max-epoll -1
+  refused '--json "/nonexistent/x"' -- explain 1 --json /nonexistent/x
+}
+
 # ---- audit and watch ----
 
 @test "audit needs a server, HOST:PORT" {

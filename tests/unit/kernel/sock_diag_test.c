@@ -536,6 +536,87 @@ static void random_changes_do_no_harm(void **state)
     }
 }
 
+/* ---- with their lives ---- */
+
+struct lives {
+    int count, with_life, timewait_with_life;
+    int of_timer[SOCKET_TIMER_ZERO_WINDOW + 1];
+    uint64_t wanted; /* cookie */
+    struct socket_life found;
+};
+
+static int note_life(void *context, const struct socket_life *socket)
+{
+    struct lives *lives = context;
+    lives->count++;
+    lives->with_life += socket->life.is_known;
+    lives->timewait_with_life += socket->entry.state == STATE_TIME_WAIT && socket->life.is_known;
+    lives->of_timer[socket->timer]++;
+    assert_true((socket->timer == SOCKET_TIMER_NONE) == (socket->timer_ms < 0));
+    if (lives->wanted != 0 && socket->cookie == lives->wanted)
+        lives->found = *socket;
+    return 0;
+}
+
+static void a_dump_without_detail_has_the_same_sockets_without_lives(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(recordings); i++) {
+        struct lives lives = {0};
+        assert_int_equal(sock_diag_parse_lives(recordings[i].bytes, recordings[i].length, DUMP_SEQUENCE,
+                                               note_life, &lives),
+                         0);
+        assert_int_equal(lives.count, SOCKETS_RECORDED);
+        assert_int_equal(lives.with_life, 0);
+        assert_int_equal(lives.of_timer[SOCKET_TIMER_TIME_WAIT], 2); /* and the orphan in FIN_WAIT2 */
+    }
+}
+
+static void a_real_socket_is_known_by_its_cookie_with_its_life(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    struct lives lives = {0};
+    socklen_t length = sizeof lives.wanted;
+    const int on = 1;
+    assert_int_equal(getsockopt(loopback.server, SOL_SOCKET, SO_COOKIE, &lives.wanted, &length), 0);
+    assert_int_equal(setsockopt(loopback.server, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on), 0);
+    assert_int_equal(send(loopback.client, "hello", 5, 0), 5);
+    await_readable(loopback.server);
+    assert_int_equal(
+        sock_diag_each_life(AF_INET, STATE_SET(STATE_ESTABLISHED), &loopback.target.ports, note_life, &lives),
+        0);
+    const struct socket_life *found = &lives.found;
+    assert_int_equal(found->cookie, lives.wanted);
+    assert_int_equal(found->entry.inode, inode_of(loopback.server));
+    assert_int_equal(found->entry.local_port, loopback.target.ports.first);
+    assert_int_equal(found->entry.unread, 5);
+    assert_int_equal(found->timer, SOCKET_TIMER_KEEPALIVE);
+    assert_int_equal(found->user, geteuid());
+    assert_true(found->life.is_known);
+    assert_int_equal(found->life.data_segs_in, 1);
+    assert_int_equal(found->life.bytes_received, 5);
+    assert_int_equal(lives.timewait_with_life, 0);
+    loopback_close(&loopback);
+}
+
+/* The other state is not passed on at all. */
+static void only_the_states_that_were_asked_for_come(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_close_wait();
+    struct lives lives = {0}, others = {0};
+    assert_int_equal(
+        sock_diag_each_life(AF_INET, STATE_SET(STATE_CLOSE_WAIT), &loopback.target.ports, note_life, &lives),
+        0);
+    assert_int_equal(lives.count, 1);
+    assert_int_equal(
+        sock_diag_each_life(AF_INET, STATE_SET(STATE_LAST_ACK), &loopback.target.ports, note_life, &others),
+        0);
+    assert_int_equal(others.count, 0);
+    loopback_close(&loopback);
+}
+
 int main(void)
 {
     alarm(60); /* a parser that does not move on must not hang the tests */
@@ -574,6 +655,9 @@ int main(void)
         cmocka_unit_test(a_state_that_is_not_known_is_passed_over),
         cmocka_unit_test(what_on_entry_returns_ends_the_dump),
         cmocka_unit_test(random_changes_do_no_harm),
+        cmocka_unit_test(a_dump_without_detail_has_the_same_sockets_without_lives),
+        cmocka_unit_test(a_real_socket_is_known_by_its_cookie_with_its_life),
+        cmocka_unit_test(only_the_states_that_were_asked_for_come),
     };
     return cmocka_run_group_tests_name("sock_diag", tests, NULL, NULL);
 }

@@ -1,0 +1,267 @@
+/* cmd_explain: why a live program keeps its sockets, from outside, without a restart. */
+#include "base/diag.h"
+#include "base/options.h"
+#include "base/output.h"
+#include "base/parse.h"
+#include "base/stop_signals.h"
+#include "cmd/command.h"
+#include "cmd/option_rules.h"
+#include "cmd/outputs.h"
+#include "explain/explanation.h"
+#include "view/explain_view.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    WINDOW_LEAST_MS = 500,
+    HOUR_MS = 3600 * 1000,
+    EPOLL_PRESET = 20000, /* entries: read in some 25 ms, for which the set is locked */
+    EPOLL_MOST = 10000000,
+};
+
+struct explain_options {
+    struct facts_request request;
+    const char *target, *json;
+    bool peek;
+};
+
+#define OPTION(member)  offsetof(struct explain_options, member)
+#define REQUEST(member) offsetof(struct explain_options, request.member)
+
+static const struct option_row rows[] = {
+    {.name = "for",
+     .value = "TIME",
+     .help = "watch for so long: which share stays, and what is lost",
+     .preset = "one look",
+     .more =
+         "Watch for so long, under traffic, instead of one look: it shows which share of the connections "
+         "stays, "
+         "and connections that are closed with their request unread. Where one look leaves two causes, that "
+         "often decides.",
+     .kind = OPTION_DURATION,
+     .target = REQUEST(window_ms),
+     .min = WINDOW_LEAST_MS,
+     .max = HOUR_MS},
+    {.name = "json",
+     .value = "FILE",
+     .help = "the explanation as JSON; - is stdout, instead of the text",
+     .kind = OPTION_TEXT,
+     .target = OPTION(json)},
+    {.name = "no-attach",
+     .help = "only what needs no right to attach to the program",
+     .more =
+         "Only what needs no right to attach to the program: no registers, no memory and no copies of its "
+         "descriptors. Masks of poll() and the descriptors that threads wait for are not seen then.",
+     .kind = OPTION_FLAG,
+     .target = REQUEST(no_attach)},
+    {.name = "peek",
+     .help = "show the first bytes that nobody has read, of one socket of each group",
+     .more =
+         "Show the first bytes that nobody has read, of one socket of each group: which request it was. They "
+         "stay where they are; a copy of the descriptor is open for some microseconds.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(peek)},
+    {.name = "max-epoll",
+     .value = "N",
+     .help = "read epoll sets of at most so many entries whole",
+     .preset = "20k",
+     .more =
+         "Read epoll sets of at most so many entries whole; of larger ones a sample is asked for. A set is "
+         "locked while it is read, and its program may wait that long: some 1.5 microseconds an entry.",
+     .kind = OPTION_COUNT,
+     .target = REQUEST(max_epoll),
+     .min = 0,
+     .max = EPOLL_MOST},
+    {.name = NULL},
+};
+
+static const struct option_table table = {
+    .command = "explain",
+    .help = "tcpstorm explain --help",
+    .rows = rows,
+    .rules = option_rules,
+    .operand = "process",
+    .operand_target = OPTION(target),
+    .operand_missing = "explain needs a process or a port that it listens on: \"tcpstorm explain 1234\", "
+                       "\"tcpstorm explain :8080\"",
+};
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t stopped_by; /* a signal's number; 0: none */
+
+/* The second one does not wait for anything. */
+static void on_stop(int number)
+{
+    if (stopped_by != 0)
+        _exit(EXIT_INTERRUPTED);
+    stopped_by = number;
+}
+
+/* ---- what is asked ---- */
+
+static int refuse_target(const char *target)
+{
+    diag_error("explain \"%s\": it must be the number of a process, such as 1234, or a port from 1 to 65535, "
+               "such as "
+               ":8080",
+               target);
+    return EXIT_USAGE;
+}
+
+/* "1k" is a good count, and no good process. */
+static bool are_digits(const char *text)
+{
+    return *text != '\0' && text[strspn(text, "0123456789")] == '\0';
+}
+
+static int parse_target(struct explain_options *options)
+{
+    const char *target = options->target;
+    bool is_port = *target == ':';
+    int64_t number;
+    if (!are_digits(target + is_port) ||
+        parse_count(target + is_port, 1, is_port ? UINT16_MAX : INT32_MAX, &number) != 0)
+        return refuse_target(target);
+    options->request.pid = is_port ? 0 : (pid_t)number;
+    options->request.port = is_port ? (uint16_t)number : 0;
+    return EXIT_AS_EXPECTED;
+}
+
+/* ---- when it cannot be told ---- */
+
+static int tell_blind(const struct explain_options *options, int error)
+{
+    const char *target = options->target;
+    if (error == EINTR)
+        return EXIT_INTERRUPTED;
+    if (error == ESRCH && options->request.port != 0)
+        diag_error("explain \"%s\": nothing listens on that port in this network namespace, or whoever does "
+                   "may not be "
+                   "looked into%s",
+                   target, geteuid() != 0 ? ": root may" : "");
+    else if (error == ESRCH)
+        diag_error("explain \"%s\": there is no such process, or it has ended", target);
+    else if (error == EXDEV)
+        diag_error("explain \"%s\": it is in another network namespace: run \"nsenter -t %s -n tcpstorm "
+                   "explain %s\"",
+                   target, target, target);
+    else if (error == EACCES || error == EPERM)
+        diag_error("explain \"%s\": this user may not look into that process%s", target,
+                   geteuid() != 0 ? ": root may" : "");
+    else if (error == ENOMEM)
+        diag_error("out of memory: the kernel's sockets cannot be kept");
+    else
+        diag_error("the kernel's sockets cannot be read: %s", strerror(error));
+    return EXIT_MACHINE;
+}
+
+/* Of a process that is not ours only sockets, queues and clocks are seen. */
+static int tell_refused(const struct facts *facts)
+{
+    for (int i = 0; i < facts->process_count; i++) {
+        const struct fact_process *process = &facts->processes[i];
+        if (process->is_heir || process->unseen[UNSEEN_DESCRIPTORS] == 0)
+            continue;
+        diag_error("this user may not look into process %d%s: what it holds is not known", (int)process->pid,
+                   geteuid() != 0 ? " (root may)" : "");
+        return EXIT_MACHINE;
+    }
+    return EXIT_AS_EXPECTED;
+}
+
+/* ---- telling ---- */
+
+static int tell_unwritten(FILE *out, int rc)
+{
+    if (rc == 0)
+        return EXIT_AS_EXPECTED;
+    if (stopped_by == SIGHUP)
+        return EXIT_INTERRUPTED;
+    diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    return EXIT_MACHINE;
+}
+
+static int print_json(const struct explain_report *report, const char *path)
+{
+    char name[160];
+    snprintf(name, sizeof name, "--json %s", path);
+    FILE *out = output_open(path, name);
+    if (out == NULL) {
+        diag_error("--json \"%s\": %s", path, strerror(errno));
+        return EXIT_USAGE;
+    }
+    int code = tell_unwritten(out, explain_print_json(out, report));
+    int rc = outputs_let_go_and_close(out);
+    if (code != EXIT_AS_EXPECTED || rc == 0)
+        return code;
+    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
+}
+
+static int print(const struct explain_options *options, const struct explain_report *report)
+{
+    if (output_is_stdout(options->json))
+        return tell_unwritten(stdout, explain_print_json(stdout, report));
+    int code = tell_unwritten(stdout, explain_print_text(stdout, report));
+    return code == EXIT_AS_EXPECTED && options->json != NULL ? print_json(report, options->json) : code;
+}
+
+static int explain(const struct explain_options *options, const struct facts *facts)
+{
+    struct explanation explanation;
+    int rc = explanation_of(facts, EXPLAIN_GRACE_MS, &explanation);
+    if (rc != 0)
+        return tell_blind(options, -rc);
+    if (options->peek)
+        explanation_peek(&explanation);
+    const struct explain_report report = {
+        .explanation = &explanation, .target = options->target, .grace_ms = EXPLAIN_GRACE_MS};
+    int code = print(options, &report);
+    bool has_something = explanation_has_something(&explanation);
+    explanation_free(&explanation);
+    if (code == EXIT_AS_EXPECTED && stopped_by != 0)
+        code = EXIT_INTERRUPTED;
+    if (code == EXIT_AS_EXPECTED)
+        code = tell_refused(facts);
+    return code == EXIT_AS_EXPECTED && has_something ? EXIT_DIFFERS : code;
+}
+
+static int cmd_explain(int argc, char *argv[])
+{
+    struct explain_options options = {.request = {.max_epoll = EPOLL_PRESET, .stop = &stopped_by}};
+    struct facts facts;
+    if (options_parse(&table, argc, argv, &options) != 0 || parse_target(&options) != EXIT_AS_EXPECTED)
+        return EXIT_USAGE;
+    const struct output_path path = {"json", options.json};
+    if (outputs_check_paths(&path, 1) != 0)
+        return EXIT_USAGE;
+    stop_signals_catch(on_stop, NULL);
+    int rc = facts_take(&options.request, &facts);
+    if (rc != 0)
+        return tell_blind(&options, -rc);
+    int code = explain(&options, &facts);
+    facts_free(&facts);
+    return code;
+}
+
+const struct command explain_command = {
+    .name = "explain",
+    .summary = "why a live program keeps its sockets, without a restart",
+    .usage = "explain PID|:PORT [--option value ...]",
+    .notes =
+        "Exit codes: 0 nothing lingers, 1 something does, 2 bad usage, 3 there is no such process or it is\n"
+        "not ours to look into, 130 interrupted.\n",
+    .examples =
+        {
+            {"tcpstorm explain 1234", "one look at a process"},
+            {"tcpstorm explain :8080", "one look at all that listen on a port"},
+            {"tcpstorm explain :8080 --for 10s", "under traffic: which share stays"},
+        },
+    .options = &table,
+    .run = cmd_explain,
+};

@@ -1,0 +1,466 @@
+#include "explain/rules.h"
+
+#include <string.h>
+
+enum { ABORTS_LEAST = 8 };
+
+static const char stuck_words[] = "The loop does not turn: {thread}.";
+static const char stuck_act[] = "a time-out on that call, or take it out of the loop";
+static const char stuck_name[] = "loop-stuck";
+
+static const struct rule rules[] = {
+    /* ---- whose connection is gone ---- */
+    {.name = "ghosts",
+     .when = {is_ghost_group},
+     .certainty = CERTAIN_SHOWN,
+     .words =
+         "Their connections are gone, ended by a reset or by keep-alive, and their descriptors are still "
+         "open: no table of the kernel shows them any more. They leak as the CLOSE_WAIT do.",
+     .act = "close the descriptor when a read or a write fails",
+     .needs_dump = true},
+
+    /* ---- never accepted ---- */
+    {.name = "accept-fails",
+     .when = {is_queued, descriptors_are_used_up},
+     .certainty = CERTAIN_SHOWN,
+     .words =
+         "accept() fails with EMFILE: {descriptors} are in use. That is where every leak ends; what leaks "
+         "are the sockets that are held.",
+     .act = "find what holds the descriptors; on EMFILE pause accept(), and close what it returned"},
+    {.name = stuck_name,
+     .when = {is_queued, listener_would_be_heard, somebody_is_outside},
+     .certainty = CERTAIN_SHOWN,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = stuck_name,
+     .when = {is_queued, loop_is_stuck},
+     .certainty = CERTAIN_SHOWN,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "never-accept",
+     .when = {is_queued, listener_is_unserved, loop_rests},
+     .certainty = CERTAIN_SHOWN,
+     .words =
+         "Nobody will accept them: the listener is in no set, and no thread is in accept(), while the loop "
+         "waits for other things.",
+     .causes = {"never-accept"},
+     .act = "go on calling accept(), or close the listener: then clients are refused instead of kept"},
+    {.name = "never-accept",
+     .when = {is_queued, listener_is_deaf},
+     .certainty = CERTAIN_SHOWN,
+     .words =
+         "Nobody will accept them: the listener is in {listener-set}, but not to be read ({listener-mask}).",
+     .causes = {"never-accept"},
+     .act = "arm the listener again, or close it: then clients are refused instead of kept"},
+    {.name = "accept-edge",
+     .when = {is_queued, listener_is_edge_triggered},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "The listener is edge-triggered ({listener-mask}), and its loop is at rest: the edge was used up by "
+         "fewer accept() than there were clients.",
+     .causes = {"never-accept"},
+     .act = "with EPOLLET call accept() until EAGAIN"},
+    {.name = "queued",
+     .when = {is_queued},
+     .certainty = CERTAIN_NOT,
+     .words = "They wait to be accepted. Why nobody does it could not be seen.",
+     .act = "look again, as root or as the user of that process",
+     .needs_dump = true},
+
+    /* ---- who has them ---- */
+    {.name = "heir-blocked",
+     .when = {is_with_heirs, heir_waits_for_another},
+     .certainty = CERTAIN_LIKELY,
+     .words = "They are held by {heirs} alone, each a process of its own: {thread}.",
+     .causes = {"bounded-pool"},
+     .act = "a time-out on that call"},
+    {.name = "fork-inherit",
+     .when = {is_with_heirs},
+     .certainty = CERTAIN_SHOWN,
+     .words = "They are held by {heirs} alone, inherited or passed on, and not by the process that listens: "
+              "its close() sends no FIN until the last copy is closed.",
+     .causes = {"fork-inherit"},
+     .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
+    {.name = "in-flight",
+     .when = {is_in_flight},
+     .certainty = CERTAIN_SHOWN,
+     .words =
+         "No process has them: they are in messages of a Unix socket (SCM_RIGHTS) that nobody has received.",
+     .act = "have the receiver read its Unix socket"},
+    {.name = "hidden",
+     .when = {is_hidden},
+     .certainty = CERTAIN_NOT,
+     .words = "They have an owner that was not found: {refused}, or it is in another namespace of processes.",
+     .act = "run it as root"},
+
+    /* ---- what is in the way before anything is read ---- */
+    {.name = "peer-does-not-read",
+     .when = {most_are_unsent},
+     .certainty = CERTAIN_SHOWN,
+     .words = "The peer has sent its FIN but does not read: {unsent} wait to be sent to it.",
+     .act = "a time-out on sending"},
+    {.name = stuck_name,
+     .when = {is_outgoing, something_is_unread, nobody_turns_it, somebody_is_outside},
+     .certainty = CERTAIN_SHOWN,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "no-half-close",
+     .when = {is_outgoing, all_is_read, accepted_ones_match},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "A proxy does not pass EOF on: {peer} has closed, EOF was read, and as many accepted connections, "
+         "opened just before these, are still open.",
+     .causes = {"no-half-close"},
+     .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
+    {.name = "dead-pool-entry",
+     .when = {is_outgoing},
+     .certainty = CERTAIN_LIKELY,
+     .words = "{peer} has closed these connections, and they are kept: a pool that does not look for EOF, or "
+              "replies whose body was not closed.",
+     .causes = {"dead-pool-entry"},
+     .act = "look for EOF before a connection is used again, give idle ones a time-out below the server's, "
+            "close "
+            "the body of every reply"},
+
+    /* ---- all was read ---- */
+    {.name = stuck_name,
+     .when = {recv_queue_is_empty, nobody_turns_it, others_are_held_up, somebody_is_outside},
+     .certainty = CERTAIN_LIKELY,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "eof-spins",
+     .when = {recv_queue_is_empty, would_be_heard, somebody_is_busy},
+     .certainty = CERTAIN_LIKELY,
+     .words = "EOF is read again and again: {set} tells it each time, and {busy}.",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0"},
+    {.name = "eof-spins",
+     .when = {all_is_read, polls_without_epoll, no_loop_rests, somebody_is_busy},
+     .certainty = CERTAIN_LIKELY,
+     .words = "EOF is probably read again and again: {busy}.",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0"},
+    {.name = "eof-spins",
+     .when = {all_is_read, nobody_turns_it, loop_runs},
+     .certainty = CERTAIN_LIKELY,
+     .words = "EOF is probably read again and again: {set} tells it each time, and its loop never rests.",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0"},
+    {.name = "handler-blocked",
+     .when = {is_accepted, perhaps_all_is_read, threads_match_outside, outgoing_ones_match},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "A handler waits for {backend} on behalf of each, or a proxy with a thread for each does not "
+              "pass EOF "
+              "on: {matched} have been asleep since the sockets' last data.{outside}",
+     .causes = {"bounded-pool", "no-half-close"},
+     .act = "a time-out on that call; shutdown(SHUT_WR) the other half when one half reads EOF",
+     .needs_dump = true},
+    {.name = "no-half-close",
+     .when = {is_accepted, recv_queue_is_empty, outgoing_ones_match},
+     .certainty = CERTAIN_LIKELY,
+     .words = "A proxy does not pass EOF on: it was read from these clients, and as many connections to "
+              "{backend}, opened for them, are still open.",
+     .causes = {"no-half-close"},
+     .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
+    {.name = "handler-blocked",
+     .when = {perhaps_all_is_read, loop_rests, threads_match_outside},
+     .certainty = CERTAIN_LIKELY,
+     .words = "Each has a handler that is blocked: {matched} have been asleep since the sockets' last "
+              "data.{outside}",
+     .causes = {"bounded-pool"},
+     .act = "a time-out on that call",
+     .needs_dump = true},
+    {.name = stuck_name,
+     .when = {something_is_unread, nobody_turns_it, somebody_is_outside},
+     .certainty = CERTAIN_SHOWN,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "handler-blocked",
+     .when = {something_is_unread, loop_rests, threads_match_outside},
+     .certainty = CERTAIN_SHOWN,
+     .words = "Each has a handler that is blocked: {matched} have been asleep since the sockets' last "
+              "data.{outside}",
+     .causes = {"bounded-pool"},
+     .act = "a time-out on that call",
+     .needs_dump = true},
+    {.name = "handler-blocked",
+     .when = {something_is_unread, loop_rests, threads_match, polls_without_epoll},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "Each has a handler that waits for a lock: {matched} have been asleep since the sockets' last data.",
+     .causes = {"bounded-pool"},
+     .act = "find who holds that lock",
+     .needs_dump = true},
+    {.name = "handler-blocked",
+     .when = {something_is_unread, nobody_hears, loop_rests, threads_match},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "Each may have a handler that waits for a lock: {matched} have been asleep since the sockets' "
+              "last data. "
+              "Or these are idle threads of a pool, and nobody listens to the sockets any more.",
+     .causes = {"bounded-pool", "paused-read", "lost-reference"},
+     .act = "find who holds that lock, or resume reading",
+     .needs_dump = true},
+    {.name = stuck_name,
+     .when = {perhaps_all_is_read, nobody_turns_it, somebody_is_outside},
+     .certainty = CERTAIN_SHOWN,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = stuck_name,
+     .when = {perhaps_all_is_read, loop_is_stuck},
+     .certainty = CERTAIN_LIKELY,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "eof-swallowed",
+     .when = {is_like_unread_beside, is_edge_triggered},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "EOF may have been taken with the last data, so that nobody has seen it. As with those "
+              "beside them "
+              "that are unread, a handler may be blocked, or they are no longer listened to.",
+     .causes = {"bounded-pool", "paused-read", "lost-reference"},
+     .act = "with EPOLLET read until EAGAIN; give handlers a time-out",
+     .needs_dump = true},
+    {.name = "eof-swallowed",
+     .when = {is_like_unread_beside, most_leak},
+     .certainty = CERTAIN_LIKELY,
+     .words = "EOF may have been taken with the last data, so that nobody has seen it: as those beside "
+              "them that "
+              "are unread, they are no longer listened to. {share} stay: reading is paused on all.",
+     .causes = {"paused-read"},
+     .act = "resume reading, or watch for EPOLLRDHUP while reading is paused"},
+    {.name = "eof-swallowed",
+     .when = {is_like_unread_beside, few_leak},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "EOF may have been taken with the last data, so that nobody has seen it: as those beside them "
+         "that "
+         "are unread, they are no longer listened to. Only {share} stay: they are forgotten on one path.",
+     .causes = {"lost-reference"},
+     .act = "close the descriptor on every path, errors first"},
+    {.name = "eof-swallowed",
+     .when = {is_like_unread_beside},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "EOF may have been taken with the last data, so that nobody has seen it: as those beside "
+              "them that "
+              "are unread, they are no longer listened to.",
+     .causes = {"paused-read", "lost-reference"},
+     .act = "resume reading or watch for EPOLLRDHUP; close on every path",
+     .needs_window = true},
+    {.name = "eof-swallowed",
+     .when = {perhaps_all_is_read, is_beside_read},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The FIN may have come with the last data. As from those beside them, EOF was probably read.",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0; if a handler still works on it, it needs a time-out",
+     .needs_dump = true},
+    {.name = "eof-swallowed",
+     .when = {perhaps_all_is_read, handler_may_be_blocked},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "The FIN may have come with the last data, so EOF was perhaps never seen; or a handler is "
+              "blocked.{outside}",
+     .causes = {"bounded-pool", "paused-read", "lost-reference", "ignore-eof"},
+     .act = "see what the handlers wait for, and whether the program goes on reading after its last request",
+     .needs_dump = true,
+     .needs_audit = true},
+    {.name = "eof-swallowed",
+     .when = {perhaps_all_is_read, most_leak},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "The FIN may have come with the last data, so EOF was perhaps never seen. {share} stay.",
+     .causes = {"paused-read", "ignore-eof"},
+     .act = "see whether the program goes on reading after its last request",
+     .needs_audit = true},
+    {.name = "eof-swallowed",
+     .when = {perhaps_all_is_read, few_leak},
+     .certainty = CERTAIN_ONE_OF,
+     .words =
+         "The FIN may have come with the last data, so EOF was perhaps never seen. Only {share} stay: on one "
+         "path.",
+     .causes = {"lost-reference", "ignore-eof"},
+     .act = "close the descriptor on every path, errors first",
+     .needs_audit = true},
+    {.name = "eof-swallowed",
+     .when = {perhaps_all_is_read},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "The FIN may have come with the last data, so EOF was perhaps never seen.",
+     .causes = {"paused-read", "lost-reference", "ignore-eof"},
+     .act = "see whether the program goes on reading after its last request",
+     .needs_audit = true},
+    {.name = "ignore-eof",
+     .when = {all_is_read, eof_is_proven},
+     .certainty = CERTAIN_SHOWN,
+     .words = "The program, or the runtime under it, has read EOF, and has not closed for "
+              "{fin}.{share-that-stays}",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0; if a handler still works on it, it needs a time-out",
+     .needs_dump = true},
+    {.name = "eof-read-late",
+     .when = {all_is_read, late_threads_match},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "The program, or the runtime under it, has probably read EOF, and has not closed for {fin}. Or "
+              "handlers "
+              "read late, took EOF with the data, and are blocked: as many threads have been asleep "
+              "since.{outside}",
+     .causes = {"ignore-eof", "bounded-pool"},
+     .act = "close the descriptor when read() returns 0; give handlers a time-out",
+     .needs_dump = true},
+    {.name = "ignore-eof",
+     .when = {all_is_read},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The program, or the runtime under it, has probably read EOF, and has not closed for "
+              "{fin}.{share-that-stays}",
+     .causes = {"ignore-eof"},
+     .act = "close the descriptor when read() returns 0; if a handler still works on it, it needs a time-out",
+     .needs_dump = true},
+
+    /* ---- something is unread ---- */
+    {.name = "paused-read",
+     .when = {is_deaf},
+     .certainty = CERTAIN_SHOWN,
+     .words = "Reading is paused, and EOF is not listened for: {set} ({mask}).",
+     .causes = {"paused-read"},
+     .act = "resume reading, or watch for EPOLLRDHUP while reading is paused"},
+    {.name = "oneshot-spent",
+     .when = {is_spent},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "Their EPOLLONESHOT is spent: a handler has each of them, or has forgotten to arm it again.",
+     .causes = {"bounded-pool", "paused-read"},
+     .act = "arm it again with EPOLL_CTL_MOD on every path; give handlers a time-out",
+     .needs_dump = true},
+    {.name = stuck_name,
+     .when = {loop_is_stuck},
+     .certainty = CERTAIN_SHOWN,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "never-read",
+     .when = {nothing_is_read, descriptors_were_used_up},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "Accepted and never read, and {used-up}: they are left over from an accept() that failed, or "
+              "they queue for handlers.{outside}",
+     .causes = {"emfile", "bounded-pool"},
+     .act = "on EMFILE pause accept(), and close what it returned; bound the queue of connections",
+     .needs_dump = true},
+    {.name = "never-read",
+     .when = {nothing_is_read, few_leak},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "Accepted and never read, and only {share} stay: they are forgotten on one path behind accept().",
+     .causes = {"lost-reference"},
+     .act = "close the descriptor on every path behind accept()"},
+    {.name = "never-read",
+     .when = {nothing_is_read},
+     .certainty = CERTAIN_LIKELY,
+     .words = "Accepted and never read: they queue for handlers, or are forgotten after accept().{outside}",
+     .causes = {"bounded-pool"},
+     .act = "bound the queue, refuse what does not fit, and give handlers a time-out",
+     .needs_dump = true},
+    {.name = "no-longer-read",
+     .when = {is_edge_triggered},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "Read before, and no longer: {set} ({mask}) tells of new data once only, so a handler may be "
+              "blocked, "
+              "reading may be paused, or the edge was used up by too short a read.",
+     .causes = {"bounded-pool", "paused-read", "lost-reference"},
+     .act = "with EPOLLET read until EAGAIN; give handlers a time-out",
+     .needs_dump = true},
+    {.name = "no-longer-read",
+     .when = {rest_is_unread, nobody_hears, most_leak},
+     .certainty = CERTAIN_LIKELY,
+     .words = "Read before, and nobody listens any more. {share} stay: reading is paused on all.",
+     .causes = {"paused-read"},
+     .act = "resume reading, or watch for EPOLLRDHUP while reading is paused"},
+    {.name = "no-longer-read",
+     .when = {rest_is_unread, nobody_hears, few_leak},
+     .certainty = CERTAIN_LIKELY,
+     .words = "Read before, and nobody listens any more. Only {share} stay: they are forgotten on one path.",
+     .causes = {"lost-reference"},
+     .act = "close the descriptor on every path, errors first"},
+    {.name = "no-longer-read",
+     .when = {nobody_hears, handler_may_be_blocked},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "Read before, and nobody listens any more: a handler is blocked, reading is paused, or their "
+              "descriptors "
+              "are forgotten.{outside}",
+     .causes = {"bounded-pool", "paused-read", "lost-reference"},
+     .act = "see what the handlers wait for; resume reading or watch for EPOLLRDHUP; close on every path",
+     .needs_dump = true,
+     .needs_window = true},
+    {.name = "no-longer-read",
+     .when = {nobody_hears},
+     .certainty = CERTAIN_ONE_OF,
+     .words =
+         "Read before, and nobody listens any more: reading is paused, or their descriptors are forgotten.",
+     .causes = {"paused-read", "lost-reference"},
+     .act = "resume reading or watch for EPOLLRDHUP; close on every path",
+     .needs_window = true},
+    {.name = "not-known",
+     .when = {NULL},
+     .certainty = CERTAIN_NOT,
+     .words = "Who should have heard of their end could not be seen.",
+     .act = "look again, as root or as the user of that process",
+     .needs_audit = true},
+};
+
+static const struct rule losses = {
+    .name = "reply-before-read",
+    .certainty = CERTAIN_LIKELY,
+    .words =
+        "Connections are answered and closed with data unread, so the client gets a reset and may lose the "
+        "answer: {aborts}.",
+    .causes = {"reply-before-read"},
+    .act = "read the request to its end before close()",
+    .needs_audit = true};
+
+enum { RULES = sizeof rules / sizeof rules[0] };
+
+const struct rule *rule_at(int i)
+{
+    return i >= 0 && i < RULES ? &rules[i] : NULL;
+}
+
+static bool fits(const struct rule *rule, const struct evidence *evidence)
+{
+    for (int i = 0; i < RULE_QUESTIONS && rule->when[i] != NULL; i++)
+        if (!rule->when[i](evidence))
+            return false;
+    return true;
+}
+
+const struct rule *rule_for(const struct evidence *evidence)
+{
+    int i = 0;
+    while (i < RULES - 1 && !fits(&rules[i], evidence))
+        i++;
+    return &rules[i];
+}
+
+/* Answered, and closed with more unread than its FIN: who is refused without an answer loses none. */
+static bool was_closed_unread(const struct fact_socket *socket)
+{
+    return socket->way == WAY_ACCEPTED && socket->unread > 1 && socket->data_segs_out > 0;
+}
+
+/* The counter is of the whole namespace, and clients abort too: the sockets themselves must tell the same. */
+const struct rule *rule_for_losses(const struct facts *facts)
+{
+    int ended = 0, unread = 0;
+    for (int i = 0; i < facts->ended_count; i++) {
+        ended += facts->ended[i].way == WAY_ACCEPTED;
+        unread += was_closed_unread(&facts->ended[i]);
+    }
+    bool is_lost = facts->aborts_on_close >= ABORTS_LEAST && unread >= ABORTS_LEAST && 2 * unread >= ended;
+    return facts->window_ms > 0 && is_lost ? &losses : NULL;
+}
+
+bool rule_names_thread(const struct rule *rule)
+{
+    return strstr(rule->words, "{thread}") != NULL;
+}
+
+const char *certainty_name(enum certainty certainty)
+{
+    static const char *const names[] = {[CERTAIN_SHOWN] = "shown",
+                                        [CERTAIN_LIKELY] = "likely",
+                                        [CERTAIN_ONE_OF] = "one of",
+                                        [CERTAIN_NOT] = "not known"};
+    _Static_assert(sizeof names / sizeof names[0] == CERTAIN_COUNT, "a name for each");
+    return names[certainty];
+}

@@ -1,0 +1,40 @@
+/* borrowed_socket: what a socket of another process tells of itself, through a copy of its descriptor
+ * (pidfd_getfd, man 2): also of a ghost, which is in no table. It takes the right to attach to the process.
+ *
+ * While the copy is open a close() by its owner sends no FIN, and its epoll sets go on reporting the closed
+ * number: so it is open for a few system calls only, and nothing is changed through it, file status flags
+ * and a pending error included. */
+#ifndef KERNEL_BORROWED_SOCKET_H
+#define KERNEL_BORROWED_SOCKET_H
+
+#include "kernel/address.h"
+#include "kernel/tcp_life.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct borrowed_socket {
+    enum tcp_state state; /* CLOSE: it is a ghost, or has not been connected */
+    struct tcp_life life;
+    uint64_t cookie;  /* 0: not known (before Linux 4.12) */
+    bool keeps_alive; /* SO_KEEPALIVE is set */
+    struct address local;
+    uint16_t local_port; /* 0: it has never had an address */
+};
+
+/* A handle of a process for borrowed_socket_read(); close() it. Or a negative errno: ESRCH, ENOSYS. */
+int borrowed_socket_process(pid_t pid);
+
+/* Looks at descriptor `fd` of a process. Returns 0, or a negative errno: EBADF, it is not that socket any
+ * more; EACCES, we may not attach; ENOSYS, the kernel (before 5.6) cannot; EOPNOTSUPP, it is no TCP socket.
+ */
+int borrowed_socket_read(int process, int fd, uint64_t inode, struct borrowed_socket *borrowed);
+
+/* Copies the first bytes that nobody has read, and leaves them to the owner. Only of a connection that has
+ * some: there is then no pending error, such as a reset, that this could take away from the owner. Returns
+ * how many, or a negative errno as above; EAGAIN, there are none; ENOTCONN, the connection is over. */
+int borrowed_socket_peek(int process, int fd, uint64_t inode, void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,19 @@
+/* explain_view: an explanation, for people and for scripts. */
+#ifndef VIEW_EXPLAIN_VIEW_H
+#define VIEW_EXPLAIN_VIEW_H
+
+#include "explain/explanation.h"
+
+#include <stdio.h>
+
+struct explain_report {
+    const struct explanation *explanation;
+    const char *target; /* as it was typed: "27175", ":8080" */
+    int64_t grace_ms;
+};
+
+/* Each writes to an open file, which it does not close. Returns 0 or a negative errno. */
+int explain_print_text(FILE *out, const struct explain_report *report);
+int explain_print_json(FILE *out, const struct explain_report *report); /* one object on one line */
+
+#endif

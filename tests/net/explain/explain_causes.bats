@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
+#
+# The confusion matrix: each cause that a server can play, and its fixed twin, with clients of several manners. The truth is
+# always among what is named, nothing else but what looks alike is, and the twins are accused of nothing.
+
+load ../storm
+load ../explain
+
+# manner_is MANNER: in "NAME CAUSES|CAUSES..." what may be said of each.
+manner_is() {
+  local manner=$1 name allowed lists failed=0
+  start_causes
+  visit "$manner" 60 "${server_ports[@]}"
+  rest_for_grace
+  explain_all
+  while read -r name allowed; do
+    IFS='|' read -ra lists <<<"$allowed"
+    expect_causes "$name" "${lists[@]}" || failed=1
+  done
+  for name in "${SERVER_CAUSES[@]}"; do
+    expect_nothing "$name--fixed" || failed=1
+  done
+  return "$failed"
+}
+
+@test "one look, clients that close later" {
+  manner_is late <<'MATRIX'
+ignore-eof         ignore-eof
+paused-read        lost-reference,paused-read
+lost-reference     lost-reference,paused-read
+bounded-pool       bounded-pool
+emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile
+never-accept       never-accept
+fork-inherit       fork-inherit
+no-half-close      no-half-close
+MATRIX
+}
+
+# The FIN may come with the data: then nobody can say whether EOF was read.
+@test "one look, clients that close at once" {
+  manner_is now <<'MATRIX'
+ignore-eof         ignore-eof|ignore-eof,lost-reference,paused-read
+paused-read        lost-reference,paused-read|ignore-eof,lost-reference,paused-read
+lost-reference     lost-reference,paused-read|ignore-eof,lost-reference,paused-read
+bounded-pool       bounded-pool
+emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|nothing
+never-accept       never-accept
+fork-inherit       fork-inherit
+no-half-close      no-half-close
+MATRIX
+}
+
+@test "one look, clients that half-close at once" {
+  manner_is half <<'MATRIX'
+ignore-eof         ignore-eof|ignore-eof,lost-reference,paused-read
+paused-read        lost-reference,paused-read|ignore-eof,lost-reference,paused-read
+lost-reference     lost-reference,paused-read|ignore-eof,lost-reference,paused-read
+bounded-pool       bounded-pool
+emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|nothing
+never-accept       never-accept
+fork-inherit       fork-inherit
+no-half-close      no-half-close
+MATRIX
+}
+
+# paused-read does not begin to read, and lost-reference takes EOF for its request.
+@test "one look, clients that send nothing" {
+  manner_is silent <<'MATRIX'
+ignore-eof         ignore-eof
+paused-read        nothing
+lost-reference     ignore-eof
+bounded-pool       bounded-pool
+never-accept       never-accept
+fork-inherit       fork-inherit
+no-half-close      no-half-close
+MATRIX
+}
+
+# window_says SECONDS: which share stays splits what looks alike, and what leaves no socket is seen.
+window_says() {
+  local name lists failed=0
+  explain_all --for "$1"
+  while read -r name lists; do
+    IFS='|' read -ra lists <<<"$lists"
+    expect_causes "$name" "${lists[@]}" || failed=1
+  done <<'MATRIX'
+ignore-eof         ignore-eof
+paused-read        paused-read
+lost-reference     lost-reference
+bounded-pool       bounded-pool
+emfile             bounded-pool,emfile|accept-fails,bounded-pool,emfile|nothing
+never-accept       never-accept
+fork-inherit       fork-inherit
+no-half-close      no-half-close
+reply-before-read  reply-before-read
+MATRIX
+  for name in "${SERVER_CAUSES[@]}"; do
+    expect_nothing "$name--fixed" || failed=1
+  done
+  return "$failed"
+}
+
+# On a busy machine a look takes so long that a short window shows no share.
+@test "a window, under traffic" {
+  start_causes
+  start_visits 50 "${server_ports[@]}"
+  rest_for_grace
+  window_says 3s || window_says 12s
+}
