@@ -7,20 +7,33 @@
 load ../storm
 load ../explain
 
-# manner_is MANNER: in "NAME CAUSES|CAUSES..." what may be said of each.
-manner_is() {
-  local manner=$1 name allowed lists failed=0
-  start_causes
-  visit "$manner" 60 "${server_ports[@]}"
-  rest_for_grace
-  explain_all
+# causes_are "NAME CAUSES|CAUSES...": what one look may say of each.
+causes_are() {
+  local name allowed lists failed=0
   while read -r name allowed; do
     IFS='|' read -ra lists <<<"$allowed"
     expect_causes "$name" "${lists[@]}" || failed=1
-  done
+  done <<<"$1"
+  return "$failed"
+}
+
+# manner_is MANNER: what is allowed on standard input. Where a busy machine hides what a thread does the answer is "look again",
+# and so we do; a twin that is accused once is accused.
+manner_is() {
+  local allowed name failed=0
+  allowed=$(cat)
+  start_causes
+  visit "$1" 60 "${server_ports[@]}"
+  rest_for_grace
+  explain_all
   for name in "${SERVER_CAUSES[@]}"; do
     expect_nothing "$name--fixed" || failed=1
   done
+  if ! causes_are "$allowed"; then
+    sleep 1
+    explain_all
+    causes_are "$allowed" || failed=1
+  fi
   return "$failed"
 }
 
