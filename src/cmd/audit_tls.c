@@ -3,6 +3,7 @@
 #include "base/diag.h"
 #include "cmd/command.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,6 +59,10 @@ int audit_tls_take(struct audit_options *options)
         return EXIT_AS_EXPECTED;
     if (options->tls.name == NULL)
         note_host(options);
+    if (options->tls.ca != NULL && access(options->tls.ca, R_OK) != 0) { /* OpenSSL says "system lib" */
+        diag_error("--ca \"%s\": must be a file of certificates, PEM: %s", options->tls.ca, strerror(errno));
+        return EXIT_USAGE;
+    }
     options->settings.tls = tls_context_new(&options->tls, why);
     if (options->settings.tls != NULL)
         return EXIT_AS_EXPECTED;

@@ -557,6 +557,7 @@ END
   refused '--http "x"' 'begins with /' -- audit 127.0.0.1:80 --http x
   refused '--send "/nonexistent"' -- audit 127.0.0.1:80 --send /nonexistent
   refused '--send "/dev/null"' 'nothing in it' -- audit 127.0.0.1:80 --send /dev/null
+  refused '--ca "/nonexistent"' 'No such file' -- audit 127.0.0.1:80 --tls --ca /nonexistent
 }
 
 @test "audit refuses orders that are none, twice there, or lack what they need" {
