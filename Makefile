@@ -47,6 +47,8 @@ endif
 endif
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(if $(filter openssl,$(PACKAGES)),-DHAVE_OPENSSL)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
+# All is compiled anew when a library has come or gone since.
+$(shell mkdir -p $(BUILD); echo '$(PACKAGES)' | cmp -s - $(BUILD)/packages || echo '$(PACKAGES)' >$(BUILD)/packages)
 endif
 
 # Fuzz targets are of parsers: they need no room above those.
@@ -115,7 +117,7 @@ $(LIBRARY): $(OBJECTS)
 	$(Q)rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/%.o: src/%.c Makefile
+$(BUILD)/%.o: src/%.c Makefile $(BUILD)/packages
 	@mkdir -p $(@D)
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -c -o $@ $<
