@@ -67,7 +67,7 @@ static const struct reading readings[] = {
                 WORDS("the client's kernel owes an ACK", "the server's kernel owes an ACK"))},
 };
 
-/* Ends of a side in a state: those that no process has, a process of this run, another. */
+/* Ends of a side in a state: held by no process, by a process of this run, by another. */
 struct ends {
     int64_t unowned, ours, strange;
 };

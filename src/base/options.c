@@ -308,6 +308,16 @@ static int take_option(const struct option_table *table, int argc, char *const a
     return take_value(row, text, (char *)target + row->target);
 }
 
+bool options_name(int argc, char *const argv[], const char *name)
+{
+    size_t length = strlen(name);
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strncmp(argv[i], "--", 2) == 0 && strncmp(argv[i] + 2, name, length) == 0 &&
+            (argv[i][2 + length] == '\0' || argv[i][2 + length] == '='))
+            return true;
+    return false;
+}
+
 /* The words behind "--". */
 static int take_program(const struct option_table *table, char *const words[], void *target)
 {

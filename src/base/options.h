@@ -95,6 +95,10 @@ void option_rule_text(const struct option_rule *rule, const struct option_list *
 /* The words joined as in "a, b or c". */
 void options_join(const char *const *words, const char *last, char *text, size_t text_size);
 
+/* Whether --NAME or --NAME=value is among the words before "--": for a command whose modes have tables of
+ * their own. */
+bool options_name(int argc, char *const argv[], const char *name);
+
 /* Fills `target` from argv[0..argc): "--name value" or "--name=value"; behind "--" no word is an option.
  * Where the table takes a program argv[argc] must be NULL.
  * Returns 0, or -EINVAL after telling why. */

@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "base/options.h"
 #include "cmd/audit_listen.h"
+#include "cmd/audit_request.h"
 #include "cmd/audit_results.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
@@ -21,7 +22,6 @@ enum {
     REQUESTS_MOST = 1000,
     STATUS_LEAST = 200,
     STATUS_MOST = 599,
-    REPLY_MAX = 1 << 20,
     RESERVE = 32, /* descriptors that are no connections */
 };
 
@@ -88,21 +88,7 @@ static const struct option_row rows[] = {
      .min = 10,
      .max = HOUR_MS},
     {.name = "allow-remote", .help = "", .kind = OPTION_FLAG, .target = OPTION(allow_remote)},
-    {.name = "json",
-     .value = "FILE",
-     .help = "",
-     .kind = OPTION_TEXT,
-     .target = OPTION(results[RESULT_JSON].path)},
-    {.name = "csv",
-     .value = "FILE",
-     .help = "",
-     .kind = OPTION_TEXT,
-     .target = OPTION(results[RESULT_CSV].path)},
-    {.name = "junit",
-     .value = "FILE",
-     .help = "",
-     .kind = OPTION_TEXT,
-     .target = OPTION(results[RESULT_JUNIT].path)},
+    {.name = "results", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_result_rows},
     {.name = "quiet", .help = "", .kind = OPTION_FLAG, .target = OPTION(quiet)},
     {.name = NULL},
 };
@@ -120,35 +106,16 @@ static const struct option_table table = {
 
 bool audit_as_server_is_meant(int argc, char *const argv[])
 {
-    static const char name[] = "--as-server";
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], name) == 0 || strncmp(argv[i], "--as-server=", sizeof name) == 0)
-            return true;
-    return false;
+    return options_name(argc, argv, "as-server");
 }
 
 /* ---- the reply ---- */
 
 static int read_reply(struct as_server_options *options)
 {
-    FILE *file = fopen(options->reply, "re");
-    options->made = malloc(REPLY_MAX + 1);
-    size_t length = file != NULL && options->made != NULL ? fread(options->made, 1, REPLY_MAX + 1, file) : 0;
-    bool failed = file == NULL || options->made == NULL || ferror(file);
-    int error = errno;
-    if (file != NULL)
-        fclose(file);
-    if (failed)
-        diag_error("--reply \"%s\": %s", options->reply, strerror(error));
-    else if (length == 0 || length > REPLY_MAX)
-        diag_error("--reply \"%s\": it has %s: must be a file of 1 to %s bytes", options->reply,
-                   length == 0 ? "nothing in it" : "too much in it", grouped(REPLY_MAX).text);
-    else {
-        options->settings.reply = options->made;
-        options->settings.reply_length = length;
-        return EXIT_AS_EXPECTED;
-    }
-    return EXIT_USAGE;
+    options->made = audit_read_file("reply", options->reply, &options->settings.reply_length);
+    options->settings.reply = options->made;
+    return options->made != NULL ? EXIT_AS_EXPECTED : EXIT_USAGE;
 }
 
 /* Whether this manner leaves the connection open behind a reply. */

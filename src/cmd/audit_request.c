@@ -63,8 +63,7 @@ static bool has_header(const struct request_headers *headers, const char *name)
 
 /* ---- the bytes ---- */
 
-/* Reads a file of 1 to REQUEST_MAX bytes, for the caller to free. Returns NULL after telling. */
-static char *read_file(const char *option, const char *path, size_t *length)
+char *audit_read_file(const char *option, const char *path, size_t *length)
 {
     FILE *file = fopen(path, "re");
     char *bytes = malloc(REQUEST_MAX + 1);
@@ -95,7 +94,7 @@ static void lend(struct audit_options *options, size_t length)
 static int read_request(struct audit_options *options)
 {
     size_t length;
-    options->request = read_file("send", options->send, &length);
+    options->request = audit_read_file("send", options->send, &length);
     if (options->request == NULL)
         return EXIT_USAGE;
     lend(options, length);
@@ -135,7 +134,7 @@ static int make_http_request(struct audit_options *options)
         diag_error("--http \"%s\": must be a path that begins with / and has no spaces", options->http);
         return EXIT_USAGE;
     }
-    if (options->body != NULL && (body = read_file("body", options->body, &body_length)) == NULL)
+    if (options->body != NULL && (body = audit_read_file("body", options->body, &body_length)) == NULL)
         return EXIT_USAGE;
     FILE *out = open_memstream(&options->request, &length);
     if (out != NULL)

@@ -12,4 +12,7 @@ int audit_request_take(struct audit_options *options);
 int audit_request_parse_method(const char *text, void *target, char *why, size_t why_size);
 int audit_request_parse_header(const char *text, void *target, char *why, size_t why_size);
 
+/* Reads the file of an option, of 1 byte to 1 MiB, for the caller to free. Returns NULL after telling. */
+char *audit_read_file(const char *option, const char *path, size_t *length);
+
 #endif

@@ -6,7 +6,29 @@
 #include "cmd/outputs.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
+
+#define PATH_OF(result) ((result) * sizeof(struct result_file) + offsetof(struct result_file, path))
+
+const struct option_row audit_result_rows[] = {
+    {.name = "json",
+     .value = "FILE",
+     .help = "the result as JSON; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = PATH_OF(RESULT_JSON)},
+    {.name = "csv",
+     .value = "FILE",
+     .help = "a row for each connection; - is stdout",
+     .kind = OPTION_TEXT,
+     .target = PATH_OF(RESULT_CSV)},
+    {.name = "junit",
+     .value = "FILE",
+     .help = "the verdict as a JUnit test case",
+     .kind = OPTION_TEXT,
+     .target = PATH_OF(RESULT_JUNIT)},
+    {.name = NULL},
+};
 
 void audit_results_init(struct result_file *results)
 {

@@ -2,6 +2,7 @@
 #ifndef CMD_AUDIT_RESULTS_H
 #define CMD_AUDIT_RESULTS_H
 
+#include "base/options.h"
 #include "view/audit_view.h"
 
 #include <stdbool.h>
@@ -18,6 +19,9 @@ struct result_file {
     FILE *out;        /* NULL: not open */
     char name[160];   /* of the output, for people */
 };
+
+/* Their options, for an array of RESULT_COUNT. */
+extern const struct option_row audit_result_rows[];
 
 /* RESULT_COUNT of them, with their option and print(). */
 void audit_results_init(struct result_file *results);

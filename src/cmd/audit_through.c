@@ -51,21 +51,7 @@ static const struct option_row rows[] = {
      .min = 100,
      .max = HOUR_MS},
     {.name = "allow-remote", .help = "", .kind = OPTION_FLAG, .target = OPTION(allow_remote)},
-    {.name = "json",
-     .value = "FILE",
-     .help = "",
-     .kind = OPTION_TEXT,
-     .target = OPTION(results[RESULT_JSON].path)},
-    {.name = "csv",
-     .value = "FILE",
-     .help = "",
-     .kind = OPTION_TEXT,
-     .target = OPTION(results[RESULT_CSV].path)},
-    {.name = "junit",
-     .value = "FILE",
-     .help = "",
-     .kind = OPTION_TEXT,
-     .target = OPTION(results[RESULT_JUNIT].path)},
+    {.name = "results", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_result_rows},
     {.name = "quiet", .help = "", .kind = OPTION_FLAG, .target = OPTION(quiet)},
     {.name = NULL},
 };
@@ -81,11 +67,7 @@ static const struct option_table table = {
 
 bool audit_through_is_meant(int argc, char *const argv[])
 {
-    static const char name[] = "--through";
-    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-        if (strcmp(argv[i], name) == 0 || strncmp(argv[i], "--through=", sizeof name) == 0)
-            return true;
-    return false;
+    return options_name(argc, argv, "through");
 }
 
 /* ---- what goes together ---- */
