@@ -137,6 +137,7 @@ static void read_state(int fd, struct unlisted_past *past)
     socklen_t length = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || length < needed)
         return;
+    past->is_known = true;
     past->is_alive = info.tcpi_state != STATE_CLOSE;
     past->is_unused = !past->is_alive && info.tcpi_segs_in == 0 && info.tcpi_segs_out == 0;
 }

@@ -52,6 +52,7 @@ void watch_free(struct watch *watch)
         watch_table_free(&watch->tables[set]);
     free(watch->seen);
     free(watch->ghosts);
+    free(watch->strays);
     number_set_free(&watch->known_keys);
     free(watch->known);
     free(watch->processes);

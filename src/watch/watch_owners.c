@@ -33,6 +33,15 @@ int watch_check_watched(const struct watch *watch)
     return rc == 0 && now.started != watch->watched.started ? -ESRCH : rc;
 }
 
+static int note_stray(void *context, pid_t pid, int fd, uint64_t inode)
+{
+    struct watch *watch = context;
+    int rc = ARRAY_RESERVE(watch->strays, watch->stray_room, watch->stray_count + 1);
+    if (rc == 0)
+        watch->strays[watch->stray_count++] = (struct stray_socket){inode, pid, fd};
+    return rc;
+}
+
 int watch_ask_for_owners(struct watch *watch)
 {
     uint64_t *inodes = calloc(watch->seen_count + 1, sizeof *inodes);
@@ -44,6 +53,8 @@ int watch_ask_for_owners(struct watch *watch)
     free(inodes);
     if (owners == NULL)
         return -ENOMEM;
+    watch->stray_count = 0;
+    socket_owners_hear_others(owners, note_stray, watch);
     int rc = watch->settings.pid != 0 ? socket_owners_read_pid(owners, watch->settings.pid)
                                       : socket_owners_read_others(owners, NULL, 0);
     for (size_t i = 0; i < watch->seen_count; i++)

@@ -49,6 +49,14 @@ struct process {
     struct process_command command;
 };
 
+/* A socket of a process that was read, and none of those that were seen: it came meanwhile, is of another
+ * protocol or port, or is a ghost. */
+struct stray_socket {
+    uint64_t inode;
+    pid_t pid;
+    int fd;
+};
+
 struct watch {
     struct watch_settings settings;
     const struct witness_backend *witness;
@@ -60,7 +68,9 @@ struct watch {
     size_t seen_count, seen_room;
     struct seen *ghosts; /* when they were last read */
     size_t ghost_count, ghost_room;
-    int ghosts_error; /* why they could not be read: errno; 0: they were */
+    int ghosts_error;            /* why they could not be read: errno; 0: they were */
+    struct stray_socket *strays; /* when the owners were last read */
+    size_t stray_count, stray_room;
     struct number_set known_keys;
     struct known *known;       /* by the slots of the keys */
     size_t known_held;         /* of them with an inode */
@@ -111,8 +121,8 @@ int watch_name_owners(struct watch *watch);
 /* Adds the ghosts of the last look to what was seen. Returns 0 or -ENOMEM. */
 int watch_carry_ghosts(struct watch *watch);
 
-/* Reads those of the processes anew, in their place. What keeps it from that is in ghosts_error; returns 0 or
- * -ENOMEM. */
+/* After the owners were read and named: drops those that nobody has any more, and finds the new ones. What
+ * keeps it from that is in ghosts_error; returns 0 or -ENOMEM. */
 int watch_read_ghosts(struct watch *watch);
 
 #endif
