@@ -74,29 +74,24 @@ static bool is_still_responding(const struct probe *probe, const struct audit_se
     return probe->sends_on || probe->heard_us > probe->due_us - settings->grace_ms * 500;
 }
 
-/* The client has its connection, and the server's kernel waits on: for a first byte (TCP_DEFER_ACCEPT), or
- * for room in the accept queue. */
-static bool is_half_open(const struct audit_sight *sight)
-{
-    return sight->own_seen && sight->own_state == STATE_ESTABLISHED && sight->server_seen &&
-           sight->server_state == STATE_SYN_RECV;
-}
-
 /* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to nobody,
  * and nobody has acknowledged its FIN. */
 static bool is_taken_in_by_nobody(const struct audit_sight *sight, bool server_is_here)
 {
     if (!sight->own_seen || is_servers_turn(sight))
         return false;
-    return sight->own_state == STATE_FIN_WAIT1 || is_half_open(sight) ||
+    return sight->own_state == STATE_FIN_WAIT1 || sight_is_half_open(sight) ||
            (server_is_here && !sight->server_seen && sight->own_state == STATE_ESTABLISHED);
 }
 
 /* After the RST nothing is left of it but descriptors, and places in the accept queue (see ghosts, and
- * note_queued): where the descriptors are not to be seen nobody knows what became of it. */
-static enum audit_class class_of_aborted(const struct audit_sight *sight)
+ * note_queued); of one that was never handed over, not even those. Where the descriptors are not to be seen
+ * nobody knows what became of it. */
+static enum audit_class class_of_aborted(const struct probe *probe, const struct audit_sight *sight)
 {
-    return is_servers_turn(sight) ? CLASS_HELD : CLASS_CLOSED;
+    if (is_servers_turn(sight))
+        return CLASS_HELD;
+    return probe->was_half_open ? CLASS_TIMED_OUT : probe->missed_looks ? CLASS_UNKNOWN : CLASS_CLOSED;
 }
 
 /* Of a client that never closes: what the server's end does after its own FIN. Without that FIN nobody has
@@ -133,7 +128,7 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
         return CLASS_UNKNOWN;
     const struct audit_order_row *order = audit_order_row(settings->order);
     if (order->act == ACT_ABORT)
-        return class_of_aborted(sight);
+        return class_of_aborted(probe, sight);
     if (order->keeps_open)
         return class_of_kept_open(probe, sight, server_is_here);
     if (audit_order_is_silent(order))
@@ -328,7 +323,8 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
         note_requests(&result->later, &probes[i], settings);
         result->orphans += order->never_reads && probes[i].end == END_FIN && probes[i].left_orphan;
-        result->half_open += probes[i].end == END_NONE && is_half_open(&look->sights[i]);
+        result->half_open +=
+            probes[i].end == END_NONE && (probes[i].was_half_open || sight_is_half_open(&look->sights[i]));
         result->to_itself += probes[i].to_itself;
         result->not_opened += probes[i].not_opened;
     }

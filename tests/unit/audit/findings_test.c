@@ -169,6 +169,26 @@ static void those_that_are_sure_tell_of_the_others(void **state)
     }
 }
 
+/* After the RST nothing is left of it: what looks have met before it tells. */
+static void a_client_that_the_server_never_heard_of_was_not_closed(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    assert_int_equal(found(bench)->class, CLASS_CLOSED);
+    bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    bench->probes[0].was_half_open = true;
+    assert_int_equal(found(bench)->class, CLASS_TIMED_OUT);
+    assert_int_equal(bench->result.half_open, 1);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+    bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    bench->probes[0].missed_looks = true;
+    assert_int_equal(found(bench)->class, CLASS_UNKNOWN);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+}
+
 static void from_afar_nobody_knows_more(void **state)
 {
     (void)state;
@@ -593,6 +613,7 @@ int main(void)
         cmocka_unit_test(what_is_held_is_grouped_by_its_end),
         cmocka_unit_test(whether_eof_was_read_is_unsure_where_the_fin_came_with_the_data),
         cmocka_unit_test(those_that_are_sure_tell_of_the_others),
+        cmocka_unit_test(a_client_that_the_server_never_heard_of_was_not_closed),
         cmocka_unit_test(from_afar_nobody_knows_more),
         cmocka_unit_test(who_sends_in_the_latter_half_is_at_work),
         cmocka_unit_test(a_late_byte_does_not_acquit_for_ever),
