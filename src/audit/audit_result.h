@@ -171,6 +171,8 @@ struct audit_result {
     int unseen_kin;
     pid_t unseen_kin_pid; /* one of them; 0: not known */
     char unseen_kin_command[16];
+    bool has_unseen_holder; /* likewise: connections that were open were in no process that may be looked into
+                             */
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */

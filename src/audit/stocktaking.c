@@ -82,6 +82,8 @@ static int read_stock(struct audit *audit)
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     if (rc == 0)
+        rc = audit_add_holders(audit, &server);
+    if (rc == 0)
         rc = take_stock(audit, &server, &stock);
     if (rc == 0)
         growth_read(&audit->growth, &stock, audit->round + 1);

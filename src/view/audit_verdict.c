@@ -282,8 +282,14 @@ static void say_unseen_kin(struct audit_verdict *verdict, const struct audit_res
     say(verdict, " may not be looked into: what is kept there is not known (run this as root).\n");
 }
 
+static const char unseen_holder[] =
+    "Its connections are served by a process that neither listens nor descends from one that does, and that "
+    "may not be looked into: what it keeps is not known (run this as root).\n";
+
 static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
 {
+    if (result->ghost_sight == GHOSTS_SEEN && result->has_unseen_holder)
+        say(verdict, "%s", unseen_holder);
     if (result->ghost_sight == GHOSTS_SEEN && result->unseen_kin > 0)
         say_unseen_kin(verdict, result);
     if (result->ghost_sight == GHOSTS_NOT_OURS)
@@ -460,6 +466,9 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             report->settings->target);
     else if (lacks_reference(report))
         say_no_reference(verdict, report);
+    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight == GHOSTS_SEEN &&
+             result->has_unseen_holder && result->by_class[CLASS_UNKNOWN] > 0)
+        say(verdict, "%s", unseen_holder);
     else if (order_of(report)->act == ACT_ABORT && result->ghost_sight == GHOSTS_SEEN &&
              result->unseen_kin > 0 && result->by_class[CLASS_UNKNOWN] > 0) {
         say(verdict, "What a server does after an RST shows in its descriptors only: ");
