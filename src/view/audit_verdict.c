@@ -574,6 +574,8 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_interrupted(&verdict, report);
         break;
     }
+    if (report->program.has_ended)
+        say(&verdict, "The program %s before it was stopped.\n", report->program.text);
     if (audit_is_unix(report->settings))
         audit_say_as_unix(verdict.text, sizeof verdict.text);
     return verdict;

@@ -7,12 +7,21 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Of a program that --run has started. */
+struct audit_program_end {
+    bool was_started;
+    bool has_ended;  /* by itself, when the order was over */
+    int wait_status; /* as wait() has it */
+    char text[64];   /* "left with exit status 4" */
+};
+
 struct audit_report {
     const struct audit_settings *settings;
     const struct audit_result *result;
     const char *causes[GROUP_COUNT]; /* names of causes that look like that; "" for none */
     const char *reset_causes;
     enum audit_outcome outcome;
+    struct audit_program_end program;
 };
 
 /* What it means: one sentence a line. */
