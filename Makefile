@@ -60,7 +60,7 @@ endif
 
 # Fuzz targets are of parsers: they need no room above those.
 SOURCES := $(wildcard $(if $(filter fuzz,$(CONFIG)),src/base/*.c src/kernel/*.c src/model/*.c src/analysis/*.c src/control/*.c \
-  src/audit/*.c src/view/*.c,src/*/*.c))
+  src/audit/*.c src/code/*.c src/trace/*.c src/view/*.c,src/*/*.c))
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libtcpstorm.a
 PROGRAM := $(BUILD)/tcpstorm
