@@ -108,6 +108,7 @@ struct fact_socket {
     int64_t last_data_recv_ms, last_data_sent_ms, last_ack_recv_ms; /* as the kernel has them; -1 */
     struct fact_age age;                                            /* since the handshake */
     struct fact_age fin;   /* since the peer's FIN came; unknown where none has */
+    int64_t quiet_ms;      /* after our FIN: nothing has moved for so long (tcp_life_quiet_ms); -1 */
     bool keepalive;        /* its timer runs: ages of FINs are intervals */
     bool is_fin_swallowed; /* unread is 0, but the FIN may have come with the last data: one recv() may have
                               stepped over it, so nobody need have read 0 */

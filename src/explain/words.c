@@ -182,7 +182,9 @@ static void add_waiter(struct words *words, const struct evidence *evidence)
 static void add_ages(struct words *words, const struct life *life)
 {
     struct life_text least = life_time(life->fin_ms.least), most = life_time(life->fin_ms.most);
-    if (life->fin_ms.least >= 0 && life->are_fins_exact)
+    if (life->quiet_ms.least >= 0)
+        ADD(words, ", nothing has moved for %s", life_span(life->quiet_ms).text);
+    else if (life->fin_ms.least >= 0 && life->are_fins_exact)
         ADD(words, ", FIN %s ago", life_span(life->fin_ms).text);
     else if (life->fin_ms.least >= 0 && strcmp(least.text, most.text) != 0)
         ADD(words, ", FIN at some time between %s and %s ago", least.text, most.text);
@@ -202,6 +204,8 @@ struct words words_of_group(const struct evidence *evidence)
         group->way == WAY_OUTGOING ? ", outgoing" : "");
     if (group->holder == HOLDER_QUEUE)
         add_queue(&words, evidence);
+    else if (group_is_half_closed(group))
+        ADD(&words, ", half-closed by the program");
     else if (group->state != STATE_CLOSE)
         add_reading(&words, group, &life);
     if (group->processes > 1)
@@ -370,6 +374,12 @@ static void add_fin(struct words *words, const struct evidence *evidence)
         life_time(life.are_fins_exact ? life.fin_ms.most : life.fin_ms.least).text);
 }
 
+/* The least of them. */
+static void add_quiet(struct words *words, const struct evidence *evidence)
+{
+    ADD(words, "%s", life_time(life_of(evidence->facts, evidence->group).quiet_ms.least).text);
+}
+
 static void add_refused(struct words *words, const struct evidence *evidence)
 {
     int refused = evidence->facts->refused;
@@ -401,6 +411,7 @@ static const struct {
     {"{share-that-stays}", add_share_that_stays},
     {"{matched}", add_matched},
     {"{fin}", add_fin},
+    {"{quiet}", add_quiet},
     {"{refused}", add_refused},
 };
 

@@ -124,6 +124,7 @@ static void put_group(struct json_writer *w, const struct group *group, const st
     }
     put_range(w, "fin_ms", life->fin_ms);
     json_boolean(w, "fin_is_exact", life->are_fins_exact);
+    put_range(w, "quiet_ms", life->quiet_ms);
     put_range(w, "age_ms", life->age_ms);
     put_range(w, "bytes_received", life->bytes);
     put_range(w, "unread", life->unread);
@@ -247,6 +248,7 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_boolean(&w, "lingers", explanation_has_something(explanation));
     json_integer(&w, "lingering", explanation->groups.lingering);
     json_integer(&w, "young", explanation->groups.young);
+    json_integer(&w, "half_closed", explanation->groups.half_closed);
     json_integer(&w, "ghosts", explanation->ghosts);
     json_open(&w, "findings", '[');
     for (int i = 0; i < explanation->finding_count; i++)
