@@ -194,6 +194,31 @@ static void add_ages(struct words *words, const struct life *life)
         ADD(words, ", opened %s ago", life_span(life->age_ms).text);
 }
 
+static bool is_of_process(const struct evidence *evidence, const char *name)
+{
+    const struct facts *facts = evidence->facts;
+    int first = evidence->group->first_process;
+    for (int i = 0; i < facts->process_count; i++)
+        if ((first < 0 || i == first) && strcmp(facts->processes[i].group.name.text, name) == 0)
+            return true;
+    return false;
+}
+
+struct words words_of_maker(const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    const struct group *group = evidence->group;
+    struct words words = {""};
+    uint64_t cgroup = facts->sockets[group->members[0]].cgroup;
+    for (int i = 1; i < group->count; i++)
+        if (facts->sockets[group->members[i]].cgroup != cgroup)
+            return words;
+    struct cgroup_name name = facts_group_name(facts, cgroup);
+    if (!is_of_process(evidence, name.text))
+        ADD(&words, "%s", name.text);
+    return words;
+}
+
 struct words words_of_group(const struct evidence *evidence)
 {
     const struct group *group = evidence->group;
@@ -211,6 +236,9 @@ struct words words_of_group(const struct evidence *evidence)
     if (group->processes > 1)
         ADD(&words, ", in %d processes", group->processes);
     add_ages(&words, &life);
+    struct words maker = words_of_maker(evidence);
+    if (maker.text[0] != '\0')
+        ADD(&words, ", made in %s", maker.text);
     if (group->holder == HOLDER_PROCESS && group->state != STATE_CLOSE)
         add_waiter(&words, evidence);
     return words;

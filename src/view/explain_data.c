@@ -39,6 +39,8 @@ static void put_process(struct json_writer *w, const struct fact_process *proces
     json_open(w, NULL, '{');
     json_integer(w, "pid", process->pid);
     json_string(w, "command", process->command);
+    if (process->group.name.kind != CGROUP_NONE)
+        json_string(w, "service", process->group.name.text);
     json_boolean(w, "is_heir", process->is_heir);
     put_known(w, "descriptors", process->descriptors);
     put_known(w, "descriptor_limit", process->descriptor_limit);
@@ -155,6 +157,8 @@ static void put_finding(struct json_writer *w, const struct facts *facts, const 
     json_close(w, ']');
     if (finding->group != NULL)
         put_group(w, finding->group, &finding->life);
+    if (finding->maker.text[0] != '\0')
+        json_string(w, "made_in", finding->maker.text);
     if (finding->thread >= 0)
         put_thread(w, &facts->threads[finding->thread]);
     put_share(w, &finding->share);

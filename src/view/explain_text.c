@@ -63,6 +63,8 @@ static void print_process(FILE *out, const struct facts *facts, const struct fac
 {
     struct line line = {""};
     ADD(&line, "%s %d", process->command, (int)process->pid);
+    if (process->group.name.kind != CGROUP_NONE)
+        ADD(&line, " (%s)", process->group.name.text);
     add_listeners(&line, facts);
     if (process->descriptors >= 0)
         ADD(&line, "; %s", grouped(process->descriptors).text);

@@ -56,3 +56,45 @@ while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start
   explain closing
   [[ $code == 0 && $(jq .half_closed "$JSON") == 0 ]]
 }
+
+# A group of cgroup2 with the name of a service, in a folder of ours; $outside is where we are now.
+make_service() {
+  local at group
+  for at in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+    group=$at/tcpstorm-test-$BASHPID
+    [[ -w $at/cgroup.procs ]] && mkdir "$group" 2>/dev/null || continue
+    mkdir "$group/$1"
+    service=$group/$1 outside=$at$(sed -n 's/^0:://p' /proc/self/cgroup)
+    return
+  done
+  skip "this user may make no control group here"
+}
+
+enter() { # FOLDER
+  echo "$BASHPID" >"$1/cgroup.procs"
+}
+
+@test "the service that a process runs in, and the one that its sockets were made in" {
+  make_service web.service
+  local body='while True:
+    c = s.accept()[0]; kept.append(c)
+    while c.recv(100): pass'
+  start_python plain "$body"
+  enter "$service"
+  start_python inside "$body"
+  start_python moved "$body"
+  enter "$outside"
+  await_servers
+  echo "${server_pids[moved]}" >"$outside/cgroup.procs"
+  visit late 3 "${server_ports[@]}"
+  rest_for_grace
+  explain_all
+  kill -KILL "${server_pids[inside]}"
+  wait_until 5 rmdir "$service" "${service%/*}"
+  expect_in "$BATS_TEST_TMPDIR/inside.text" "python3 ${server_pids[inside]} (web.service) listens on"
+  expect_in "$BATS_TEST_TMPDIR/moved.text" ', made in web.service; nobody waits'
+  names() {
+    jq -r '[.processes[0].service, .findings[0].made_in] | map(. // "none") | join(" ")' "$BATS_TEST_TMPDIR/$1.json"
+  }
+  [[ $(names inside) == 'web.service none' && $(names moved) == 'none web.service' && $(names plain) == 'none none' ]]
+}

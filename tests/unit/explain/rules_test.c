@@ -950,6 +950,36 @@ static void the_half_closed_say_nothing_of_others(void **state)
     explanation_free(&explanation);
 }
 
+/* An accepted socket is in its listener's group: where that is not its process's, or nobody has it, it is
+ * told. */
+static void where_they_were_made_is_told_where_that_is_elsewhere(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    struct cgroup_entry entry = {8, (char *)"/system.slice/inetd.service"};
+    made_server(&made);
+    eof_read();
+    made.facts.groups = (struct cgroup_table){&entry, 1, 1};
+    made.processes[0].group.id = 7;
+    made.processes[0].group.name = cgroup_name_of_path("/system.slice/web.service");
+    made.processes[0].group.is_named_by_id = true;
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].cgroup = 7;
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "");
+    explanation_free(&explanation);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].cgroup = 8;
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "inetd.service");
+    assert_contains(explanation.findings[0].heading.text, ", made in inetd.service");
+    explanation_free(&explanation);
+    made.sockets[3].cgroup = 9; /* not one and the same */
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "");
+    explanation_free(&explanation);
+}
+
 static void the_young_are_not_accused(void **state)
 {
     (void)state;
@@ -1205,6 +1235,7 @@ int main(void)
         cmocka_unit_test(the_half_closed_that_nobody_waits_for_have_some_seconds),
         cmocka_unit_test(what_the_kernel_ends_is_not_accused),
         cmocka_unit_test(the_half_closed_say_nothing_of_others),
+        cmocka_unit_test(where_they_were_made_is_told_where_that_is_elsewhere),
         cmocka_unit_test(the_young_are_not_accused),
         cmocka_unit_test(what_was_in_one_table_only_is_not_accused),
         cmocka_unit_test(open_connections_are_not_accused),
