@@ -94,7 +94,7 @@ bool note_is_idle(const struct traced_note *note)
 static bool is_a_step(const struct traced_note *note)
 {
     const enum traced_act act = note->call->act;
-    return act != TRACED_FORK && act != TRACED_EXEC && act != TRACED_RING && !note_is_idle(note);
+    return act != TRACED_EXEC && act != TRACED_RING && act != TRACED_ATTACH && !note_is_idle(note);
 }
 
 /* ---- a way ---- */
