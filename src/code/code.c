@@ -1,12 +1,13 @@
 #include "code/code.h"
 
+#include "code/site_table.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct code {
-    struct site **sites;
-    int count;
+    struct site_table sites;
 };
 
 struct code *code_new(void)
@@ -16,12 +17,19 @@ struct code *code_new(void)
 
 void code_free(struct code *code)
 {
+    if (code == NULL)
+        return;
+    site_table_clear(&code->sites);
     free(code);
 }
 
 bool code_names_lines(void)
 {
+#ifdef HAVE_LIBDW
+    return true;
+#else
     return false;
+#endif
 }
 
 const struct site *code_site(struct code *code, pid_t pid, pid_t tid,
@@ -46,7 +54,5 @@ void code_forget(struct code *code, pid_t pid)
 
 const struct site *code_intern(struct code *code, const struct place *places, int count, bool is_cut)
 {
-    (void)code, (void)places, (void)count, (void)is_cut;
-    errno = ENOTSUP;
-    return NULL;
+    return site_table_intern(&code->sites, places, count, is_cut);
 }
