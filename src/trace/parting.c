@@ -383,7 +383,8 @@ static int add_odd(struct parting *parting, struct fork_plan *plans, const struc
     struct parting_fork *fork = &parting->forks[at];
     if (at == parting->count) {
         plans[at] = (struct fork_plan){.way = &group->way, .difference = difference};
-        *fork = (struct parting_fork){.after = has_partner ? common_end(&group->way, &difference) : NULL};
+        *fork = (struct parting_fork){.is_same = has_partner && difference.lane == LANES,
+                                      .after = has_partner ? common_end(&group->way, &difference) : NULL};
         parting->count++;
         rc = has_partner ? add_closed(fork, groups, &plans[at]) : 0;
     }
