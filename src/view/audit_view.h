@@ -3,6 +3,7 @@
 #define VIEW_AUDIT_VIEW_H
 
 #include "audit/audit.h"
+#include "audit/audit_trace.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ struct audit_report {
     const char *causes[GROUP_COUNT]; /* names of causes that look like that; "" for none */
     const char *reset_causes;
     enum audit_outcome outcome;
+    const struct audit_trace *trace; /* NULL: it was not traced */
 };
 
 /* What it means: one sentence a line. */
