@@ -220,6 +220,7 @@ static const struct option_row rows[] = {
      .max = HOUR_MS},
     {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "results", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_result_rows},
+    {.name = "lines", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_trace_result_rows},
     {.name = "quiet",
      .help = "no summary or progress; errors and exit code still speak",
      .kind = OPTION_FLAG,

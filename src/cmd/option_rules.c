@@ -55,6 +55,7 @@ const struct option_rule option_rules[] = {
      .relation = OPTION_NEEDS,
      .others = {"run"},
      .why = "a server is traced from its first step"},
+    {.option = "sarif", .relation = OPTION_NEEDS, .others = {"trace"}, .why = "it is about lines of code"},
     {.command = "audit",
      .option = "allow-remote",
      .relation = OPTION_EXCLUDES,

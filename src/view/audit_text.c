@@ -6,6 +6,7 @@
 #include "view/view.h"
 #include "view/xml_text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TEXT_WIDTH = 78, NAME_WIDTH = 26 };
@@ -97,6 +98,20 @@ bool audit_is_failure(enum audit_outcome outcome)
     return outcome != AUDIT_CLOSES && !audit_is_void(outcome);
 }
 
+/* The lines of code, where the server was traced. */
+static void put_parting(FILE *out, const struct audit_report *report)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *lines = report->trace != NULL ? open_memstream(&text, &size) : NULL;
+    if (lines == NULL)
+        return;
+    parting_print(lines, report->trace, 2);
+    if (fclose(lines) == 0)
+        xml_put_text(out, text);
+    free(text);
+}
+
 void audit_put_testcase(FILE *out, const struct audit_report *report)
 {
     struct audit_verdict verdict = audit_verdict_of(report);
@@ -109,6 +124,7 @@ void audit_put_testcase(FILE *out, const struct audit_report *report)
             report->result->elapsed_s);
     fprintf(out, "    <%s>", element);
     xml_put_text(out, verdict.text);
+    put_parting(out, report);
     fprintf(out, "</%s>\n  </testcase>\n", element);
 }
 
