@@ -98,9 +98,9 @@ static const struct {
     WORD(29, frame_previous), WORD(30, frame_code),      WORD(31, frame_at),
     WORD(33, frame_owner),    WORD(35, code_file),       WORD(37, code_name),
     WORD(38, code_lines),     WORD(39, code_first_line), WORD(43, code_instructions),
-    WORD(45, object_type),    WORD(47, type_name),       WORD(64, object_size),
-    WORD(65, bytes_data),     WORD(67, string_state),    WORD(68, string_length),
-    WORD(69, string_ascii),
+    WORD(45, object_type),    WORD(47, type_name),       WORD(65, object_size),
+    WORD(66, bytes_data),     WORD(68, string_state),    WORD(69, string_length),
+    WORD(70, string_ascii),
 };
 #undef WORD
 
