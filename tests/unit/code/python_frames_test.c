@@ -25,7 +25,7 @@ static const char program[] = "import threading, time\n" /* line 1 */
 
 struct sleeper {
     pid_t pid;
-    int tid;
+    int tid, output;
 };
 
 static bool start_sleeper(const char *python, struct sleeper *sleeper)
@@ -44,16 +44,18 @@ static bool start_sleeper(const char *python, struct sleeper *sleeper)
     close(ends[1]);
     char line[32] = "";
     ssize_t length = read(ends[0], line, sizeof line - 1);
-    close(ends[0]);
     sleeper->tid = atoi(line);
+    sleeper->output = ends[0];
     if (length > 0)
         return true;
+    close(ends[0]);
     waitpid(sleeper->pid, NULL, 0);
     return false;
 }
 
 static void end_sleeper(const struct sleeper *sleeper)
 {
+    close(sleeper->output);
     kill(sleeper->pid, SIGKILL);
     waitpid(sleeper->pid, NULL, 0);
 }
