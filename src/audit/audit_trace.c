@@ -52,6 +52,15 @@ static const struct traced_connection *take(struct by_port *ports, const struct 
     return &report->connections[at];
 }
 
+/* Nobody was seen to have it, and somebody was seen to let go of it. */
+static bool was_let_go(const struct traced_connection *traced)
+{
+    for (int i = 0; !traced->is_open && i < traced->count; i++)
+        if (note_ends_it(&traced->notes[i]))
+            return true;
+    return false;
+}
+
 static enum parting_end end_of(const struct audit_connection *audited, const struct traced_connection *traced,
                                const struct audit_result *result)
 {
@@ -66,8 +75,8 @@ static enum parting_end end_of(const struct audit_connection *audited, const str
     case CLASS_REPLY_LOST:
         return PARTING_LOST;
     case CLASS_HELD: /* or it was closed since */
-        return traced == NULL || is_open || audited->group == GROUP_NO_DESCRIPTOR ? PARTING_HELD
-                                                                                  : PARTING_OTHER;
+        return traced != NULL && was_let_go(traced) && audited->group != GROUP_NO_DESCRIPTOR ? PARTING_OTHER
+                                                                                             : PARTING_HELD;
     case CLASS_NEVER_ACCEPTED:
         return PARTING_UNACCEPTED;
     case CLASS_UNKNOWN:

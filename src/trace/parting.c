@@ -97,8 +97,7 @@ static bool is_a_step(const struct traced_note *note)
     return act != TRACED_EXEC && act != TRACED_RING && act != TRACED_ATTACH && !note_is_idle(note);
 }
 
-/* A descriptor of it is gone with that. */
-static bool ends_it(const struct traced_note *note)
+bool note_ends_it(const struct traced_note *note)
 {
     return note->call->act == TRACED_CLOSE || note->call->act == TRACED_EXIT;
 }
@@ -157,7 +156,7 @@ static int way_make(struct way *way, const struct traced_connection *connection,
         }
         last_of[lane] = at;
         way->last = note;
-        way->close = ends_it(note) ? note : way->close;
+        way->close = note_ends_it(note) ? note : way->close;
     }
     for (int lane = 0, firsts = way->count; lane < lanes; lane++) {
         struct step last = way->steps[last_of[lane]];

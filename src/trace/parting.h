@@ -67,6 +67,9 @@ void parting_free(struct parting *parting);
 /* Whether the note is a call that tells nothing: it had to be tried again. */
 bool note_is_idle(const struct traced_note *note);
 
+/* Whether a descriptor of it is gone with that. */
+bool note_ends_it(const struct traced_note *note);
+
 /* Whether a reader would take both for the same step. */
 bool notes_are_alike(const struct traced_note *a, const struct traced_note *b);
 

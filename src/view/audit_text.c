@@ -80,7 +80,6 @@ int audit_print_text(FILE *out, const struct audit_report *report)
     fputc('\n', out);
     wrap_print(out, verdict.text, 2, TEXT_WIDTH);
     if (report->trace != NULL) {
-        fputc('\n', out);
         parting_print(out, report->trace, 2);
     }
     return view_flush(out);

@@ -284,6 +284,14 @@ static void print_same(FILE *out, const struct parting_fork *fork)
     fputs(":\n", out);
 }
 
+static bool has_no_odd(const struct parting_fork *fork)
+{
+    bool has_odd = false;
+    for (int i = 0; i < fork->count; i++)
+        has_odd |= fork->branches[i].end != PARTING_CLOSED;
+    return !has_odd;
+}
+
 static void print_forks(FILE *out, const struct parting *parting, const char *counts, int indent)
 {
     bool is_one = parting->count == 1;
@@ -291,7 +299,7 @@ static void print_forks(FILE *out, const struct parting *parting, const char *co
         wrap_print(out, counts, indent, TEXT_WIDTH);
     for (int i = 0; i < parting->count && i < PARTING_FORKS_TOLD; i++) {
         const struct parting_fork *fork = &parting->forks[i];
-        bool is_all_closed = fork->has_closed && parting->by_end[PARTING_CLOSED] == sum(parting->by_end);
+        const bool is_all_closed = has_no_odd(fork);
         fprintf(out, "%*s%s%s", indent, "", is_one ? counts : "", is_one ? " " : "");
         if (is_all_closed)
             fputs("The last call on them:\n", out);

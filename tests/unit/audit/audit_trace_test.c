@@ -120,7 +120,13 @@ static void one_that_was_closed_since_is_not_accused(void **state)
     (void)state;
     struct stage stage = {.result.count = 0};
     add_audited(&stage, CLASS_HELD, 40001);
-    add_traced(&stage, 1, 40001, false);
+    struct traced_connection *traced = add_traced(&stage, 1, 40001, false);
+    assert_int_equal(compare(&stage)->by_end[PARTING_HELD], 1);
+    struct traced_note closes = {.call = &close_call, .pid = 1, .times = 1};
+    traced->notes = &closes;
+    traced->count = 1;
+    number_set_free(&stage.earlier);
+    stage.earlier = (struct number_set){.count = 0};
     const struct parting *parting = compare(&stage);
     assert_int_equal(parting->by_end[PARTING_HELD], 0);
     assert_int_equal(parting->by_end[PARTING_OTHER], 1);
