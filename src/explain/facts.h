@@ -155,6 +155,8 @@ enum fact_hears {
     HEARS_UNKNOWN = 16, /* the set could not be read */
 };
 
+struct site; /* code/code.h */
+
 struct fact_thread {
     int process;
     pid_t tid;
@@ -168,6 +170,8 @@ struct fact_thread {
     unsigned hears;            /* enum fact_hears; 0: its call is no such wait */
     int64_t asleep_ms;         /* since it last ran; -1: not known. 0: it runs */
     int busy_percent;          /* of the time between two readings it ran or waited for a CPU; -1 */
+    int64_t turns;           /* times that it was given a CPU; -1: not known. Unchanged: it has slept since */
+    const struct site *site; /* where in its source it is, by explain/stacks; NULL: not asked, or not known */
 };
 
 /* ---- listeners and processes ---- */

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ADD(words, ...) TEXT_ADD((words)->text, __VA_ARGS__)
 
@@ -140,6 +141,31 @@ struct words words_of_window(const struct facts *facts, const struct closing *cl
         add_closing_time(&words, closing->most_ms, "max");
     }
     ADD(&words, ".");
+    return words;
+}
+
+/* ---- stacks ---- */
+
+struct words words_of_unread_stacks(const struct stacks *stacks)
+{
+    static const char *const whys[STACK_UNREAD_COUNT] = {
+        [STACK_MOVED] = "that ran meanwhile, or had run since the look",
+        [STACK_REFUSED] = "that this user may not look into",
+        [STACK_UNKNOWN] = "that could not be followed",
+        [STACK_BEYOND] = "that were too many, or for which there was no time",
+    };
+    struct words words = {""};
+    for (int i = 0; i < STACK_UNREAD_COUNT; i++) {
+        int threads = stacks->unread[i];
+        if (threads == 0)
+            continue;
+        ADD(&words, "%s%d thread%s %s", words.text[0] == '\0' ? "Not read: " : ", ", threads,
+            threads == 1 ? "" : "s", whys[i]);
+        if (i == STACK_UNKNOWN)
+            ADD(&words, " (%s)", strerror(stacks->error));
+    }
+    if (words.text[0] != '\0')
+        ADD(&words, ".");
     return words;
 }
 

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/wrap.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <errno.h>
@@ -390,6 +391,8 @@ int explain_print_text(FILE *out, const struct explain_report *report)
     print_window(out, explanation);
     print_contrast(out, explanation);
     print_outlook(out, explanation);
+    if (report->stacks != NULL)
+        stacks_print_text(out, explanation->facts, report->stacks, GROUP_INDENT, WIDTH);
     print_next(out, report);
     print_unseen(out, explanation->facts);
     return view_flush(out);
