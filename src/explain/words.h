@@ -21,6 +21,10 @@ struct words words_filled(const char *sentence, const struct facts *facts, const
  * since when. */
 struct words words_of_group(const struct evidence *evidence);
 
+/* What runs where they were made, if that is one, and neither their process's nor, where nobody has them,
+ * that of any process that was looked at; else empty. */
+struct words words_of_maker(const struct evidence *evidence);
+
 /* "thread 27175 has been in recvfrom(fd 12 -> 127.0.0.1:34157) for 3.1 s, at db.c:41 in query < on_request"
  */
 struct words words_of_thread(const struct fact_thread *thread);
