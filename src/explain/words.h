@@ -50,7 +50,7 @@ struct words words_of_outlook(const struct facts *facts, const struct outlook *o
 /* "Watched for 4.0 s: 203 connections opened and 170 ended, ..."; empty without a window. */
 struct words words_of_window(const struct facts *facts, const struct closing *closing);
 
-/* The command that dumps what a process's tasks do. */
+/* The command that dumps what a process's tasks do. Where these are threads, their stacks tell it. */
 struct words words_of_dump(const struct fact_process *process);
 
 #endif
