@@ -1,5 +1,4 @@
 /* explain_data: an explanation for scripts: JSON. */
-#include "base/json_writer.h"
 #include "base/version.h"
 #include "view/explain_view.h"
 #include "view/view.h"
@@ -254,6 +253,8 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_close(&w, ']');
     put_contrast(&w, &explanation->contrast);
     put_outlook(&w, &explanation->outlook);
+    if (report->aid != NULL)
+        explain_put_aid(&w, report->aid);
     json_close(&w, '}');
     json_end_line(&w);
     return view_flush(out);
