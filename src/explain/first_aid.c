@@ -243,7 +243,8 @@ static int by_process(const void *a, const void *b)
 int first_aid_plan(const struct explanation *explanation, struct first_aid *aid)
 {
     struct planning planning = {.explanation = explanation, .facts = explanation->facts, .aid = aid};
-    *aid = (struct first_aid){.is_dry = true, .before = tally_of(explanation->facts)};
+    *aid = (struct first_aid){
+        .wait_ms = FIRST_AID_WAIT_MS, .is_dry = true, .before = tally_of(explanation->facts)};
     int rc = plan_halves(&planning);
     for (int i = 0; i < explanation->finding_count && rc == 0; i++)
         rc = plan_finding(&planning, &explanation->findings[i]);
@@ -341,16 +342,15 @@ static bool is_stopped(const volatile sig_atomic_t *stop)
     return stop != NULL && *stop != 0;
 }
 
-/* Until all descriptors are freed, or FIRST_AID_WAIT_MS go by in which none is. Returns whether all are. */
-static bool await_freed(struct aid_step *steps, int count, const volatile sig_atomic_t *stop)
+/* Until all descriptors are freed, or so long none is. Returns whether all are. */
+static bool await_freed(struct aid_step *steps, int count, int64_t wait_ms, const volatile sig_atomic_t *stop)
 {
     const struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
     int wanted = 0, freed = count_freed(steps, count);
     int64_t since_us = monotonic_us();
     for (int i = 0; i < count; i++)
         wanted += steps[i].outcome == AID_DONE ? steps[i].descriptors : 0;
-    while (freed < wanted && !is_stopped(stop) &&
-           monotonic_us() - since_us < FIRST_AID_WAIT_MS * INT64_C(1000)) {
+    while (freed < wanted && !is_stopped(stop) && monotonic_us() - since_us < wait_ms * 1000) {
         nanosleep(&nap, NULL);
         int now = count_freed(steps, count);
         if (now > freed)
@@ -383,14 +383,14 @@ static void count_ghosts(struct aid_step *step)
 /* ---- all steps ---- */
 
 /* Those of one process and one cure: one first, and the others when it has freed its descriptors. */
-static void give_some(struct aid_step *steps, int count, const volatile sig_atomic_t *stop)
+static void give_some(struct aid_step *steps, int count, int64_t wait_ms, const volatile sig_atomic_t *stop)
 {
     int i = 0;
     bool has_helped = true;
     for (bool is_tried = false; i < count && !is_tried && !is_stopped(stop); i++) {
         attempt(&steps[i], false);
         is_tried = steps[i].outcome == AID_DONE;
-        has_helped = !is_tried || await_freed(&steps[i], 1, stop);
+        has_helped = !is_tried || await_freed(&steps[i], 1, wait_ms, stop);
     }
     for (; i < count && !is_stopped(stop); i++) {
         if (has_helped)
@@ -399,7 +399,7 @@ static void give_some(struct aid_step *steps, int count, const volatile sig_atom
             steps[i].outcome = AID_STOPPED;
     }
     if (has_helped)
-        (void)await_freed(steps, count, stop);
+        (void)await_freed(steps, count, wait_ms, stop);
 }
 
 void first_aid_give(struct first_aid *aid, bool is_dry, const volatile sig_atomic_t *stop)
@@ -412,7 +412,7 @@ void first_aid_give(struct first_aid *aid, bool is_dry, const volatile sig_atomi
         for (k = i + 1;
              k < aid->step_count && steps[k].pid == steps[i].pid && steps[k].cure == steps[i].cure;)
             k++;
-        give_some(&steps[i], k - i, stop);
+        give_some(&steps[i], k - i, aid->wait_ms, stop);
     }
     (void)count_freed(steps, aid->step_count);
     for (int i = 0; i < aid->step_count; i++)

@@ -83,6 +83,7 @@ struct first_aid {
     int step_count;
     struct aid_left *left;
     int left_count;
+    int64_t wait_ms; /* FIRST_AID_WAIT_MS */
     bool is_dry;
     bool is_interrupted;
     struct aid_tally before, after;
