@@ -10,6 +10,7 @@ struct explain_report {
     const struct explanation *explanation;
     const char *target; /* as it was typed: "27175", ":8080" */
     int64_t grace_ms;
+    const struct stacks *stacks; /* NULL: not asked for */
 };
 
 /* Each writes to an open file, which it does not close. Returns 0 or a negative errno. */
