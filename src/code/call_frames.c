@@ -115,11 +115,12 @@ static void find_frame_pointer(const struct unwinding *unwinding, const struct c
 {
     bool is_needed = !row->is_known || (!row->is_outermost && row->cfa.kind == RULE_IS_REGISTER &&
                                         row->cfa.from == MACHINE_FP && row->cfa.offset == 16);
+    if (!is_needed || is_known(registers, MACHINE_FP))
+        return;
     struct trial trial = {unwinding, registers, frame->is_caller, {0}};
     struct saved_frame_check check = {leads_to_end, &trial, row->start};
     uint64_t found;
-    if (is_needed && !is_known(registers, MACHINE_FP) &&
-        saved_frame_find(unwinding->space, unwinding->memory, frame, registers->sp,
+    if (saved_frame_find(unwinding->space, unwinding->memory, frame, registers->sp,
                          row->is_known ? &check : NULL, &found))
         set_register(registers, MACHINE_FP, found);
 }
