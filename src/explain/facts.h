@@ -236,10 +236,11 @@ struct facts {
     int thread_count;
     struct cgroup_table groups; /* those of sockets that were made elsewhere than their process is */
 
-    bool is_elsewhere; /* the process is in another network namespace, and so is this one since */
-    int refused;       /* other processes that may not be looked into: one of them may hold what is hidden */
-    int64_t gap_ms;    /* between the two tables of the sockets */
-    int64_t took_ms;   /* all of the look */
+    bool is_elsewhere;  /* the process is in another network namespace, and so is this one since */
+    int of_other_ports; /* asked by port: accepted sockets of other ports that are left out of `sockets` */
+    int refused;        /* other processes that may not be looked into: one of them may hold what is hidden */
+    int64_t gap_ms;     /* between the two tables of the sockets */
+    int64_t took_ms;    /* all of the look */
 
     /* Of a window; with one look window_ms is 0. Sockets are those at its end. */
     int64_t window_ms;

@@ -1,5 +1,4 @@
 /* explain_data: an explanation for scripts: JSON. */
-#include "base/json_writer.h"
 #include "base/version.h"
 #include "code/place_text.h"
 #include "view/explain_view.h"
@@ -266,6 +265,8 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     put_outlook(&w, &explanation->outlook);
     if (report->stacks != NULL)
         stacks_put_json(&w, facts, report->stacks);
+    if (report->aid != NULL)
+        explain_put_aid(&w, report->aid);
     json_close(&w, '}');
     json_end_line(&w);
     return view_flush(out);
