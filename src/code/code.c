@@ -6,6 +6,7 @@
 #include "code/call_frames.h"
 #include "code/code_place.h"
 #include "code/memory_reader.h"
+#include "code/pythons.h"
 #include "code/site_table.h"
 #include "code/tail_calls.h"
 #include "kernel/proc_file.h"
@@ -38,6 +39,7 @@ struct code {
         spaces; /* struct address_space *, by pid; what it holds of one that was forgotten is empty */
     struct memory_reader memory;
     struct call_stack stack;
+    struct pythons pythons;
 };
 
 struct code *code_new(void)
@@ -109,6 +111,7 @@ static struct address_space *space_of(struct code *code, pid_t pid)
 void code_forget(struct code *code, pid_t pid)
 {
     struct address_space *space = space_known(code, pid);
+    pythons_forget(&code->pythons, pid);
     if (space == NULL)
         return;
     address_space_clear(space);
@@ -247,6 +250,19 @@ static const struct site *site_of_stack(struct code *code, const struct call_sta
     return site;
 }
 
+/* The site of the stack, with the functions of Python that were read in the place of its interpreter's. */
+static const struct site *site_with_python(struct code *code, bool has_python)
+{
+    const struct site *site = site_of_stack(code, &code->stack);
+    struct place places[SITE_PLACES];
+    if (site == NULL || !has_python)
+        return site;
+    bool is_cut = site->is_cut;
+    memcpy(places, site->places, (size_t)site->count * sizeof *places);
+    int count = pythons_join(&code->pythons, places, site->count, &is_cut);
+    return site_table_intern(&code->sites, places, count, is_cut);
+}
+
 static int unwind(struct code *code, struct address_space *space, const struct thread_registers *registers)
 {
     struct reading_again again = {code, space};
@@ -268,7 +284,7 @@ const struct site *code_site(struct code *code, pid_t pid, pid_t tid,
     if (rc == 0)
         rc = unwind(code, space, registers);
     if (rc == 0)
-        return site_of_stack(code, &code->stack);
+        return site_with_python(code, pythons_read(&code->pythons, pid, tid));
     errno = -rc;
     return NULL;
 }
@@ -311,6 +327,7 @@ const struct site *code_site_asleep(struct code *code, pid_t pid, pid_t tid)
     struct asleep before, after;
     struct thread_registers registers;
     struct address_space *space = space_of(code, pid);
+    bool has_python = false;
     int rc = space == NULL ? -ENOMEM : read_asleep(pid, tid, &before);
     if (rc == 0 && !parse_asleep(before.call, &registers))
         rc = -EAGAIN;
@@ -319,12 +336,14 @@ const struct site *code_site_asleep(struct code *code, pid_t pid, pid_t tid)
     memory_reader_begin(&code->memory, tid);
     if (rc == 0)
         rc = unwind(code, space, &registers);
-    if (rc == 0)
+    if (rc == 0) {
+        has_python = pythons_read(&code->pythons, pid, tid);
         rc = read_asleep(pid, tid, &after);
+    }
     if (rc == 0 && (strcmp(before.call, after.call) != 0 || strcmp(before.share, after.share) != 0))
         rc = -EAGAIN;
     if (rc == 0)
-        return site_of_stack(code, &code->stack);
+        return site_with_python(code, has_python);
     errno = -rc;
     return NULL;
 }
