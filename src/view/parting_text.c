@@ -123,8 +123,10 @@ static struct columns columns_of(const struct parting *parting, const struct par
             narrow(&columns, branch->steps[k]);
         }
     }
-    narrow(&columns, fork->after);
-    narrow(&columns, parting->accepted);
+    if (columns.shared < 0) {
+        narrow(&columns, fork->after);
+        narrow(&columns, parting->accepted);
+    }
     columns.shared = columns.shared > 0 ? columns.shared : 0;
     columns.call = columns.call < CALL_WIDTH_MOST ? columns.call : CALL_WIDTH_MOST;
     return columns;
