@@ -18,6 +18,7 @@ static void binary_free(struct binary *binary)
     unit_table_free(binary->units);
     if (binary->dwfl != NULL)
         dwfl_end(binary->dwfl);
+    lookup_clear(&binary->symbols_by_name, NULL);
     free(binary->symbols);
     lookup_clear(&binary->rows, free);
 #endif

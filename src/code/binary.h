@@ -45,7 +45,7 @@ struct binary {
     /* What follows is known when it is_read. */
     bool is_read;
     bool is_program; /* it is some process's executable */
-    bool is_static;  /* a program without an interpreter: libc is a part of it */
+    bool is_static;  /* its language's library is a part of it, as in Go's, and those linked with -static */
     bool is_foreign; /* a library that is not the program's own, by its path */
     uint64_t entry;  /* where a program begins */
     struct binary_segment *segments;
@@ -63,6 +63,7 @@ struct binary {
     struct unit_table *units; /* NULL: no debug information */
     struct function_symbol *symbols;
     size_t symbol_count;
+    struct lookup symbols_by_name; /* filled when one is looked for */
 #endif
     uint8_t *image;      /* of one that no file is left of */
     struct lookup names; /* struct named_address * */

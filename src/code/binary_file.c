@@ -185,6 +185,21 @@ static const Dwfl_Callbacks callbacks = {
     .section_address = dwfl_offline_section_address,
 };
 
+static bool has_section(Elf *elf, const char *wanted)
+{
+    size_t names;
+    if (elf_getshdrstrndx(elf, &names) != 0)
+        return false;
+    for (Elf_Scn *section = NULL; (section = elf_nextscn(elf, section)) != NULL;) {
+        GElf_Shdr header;
+        const char *name =
+            gelf_getshdr(section, &header) != NULL ? elf_strptr(elf, names, header.sh_name) : NULL;
+        if (name != NULL && strcmp(name, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
 int binary_debug_open(struct binary *binary, int fd, size_t image_size)
 {
     binary->dwfl = dwfl_begin(&callbacks);
@@ -202,8 +217,11 @@ int binary_debug_open(struct binary *binary, int fd, size_t image_size)
         binary->module = dwfl_report_offline_memory(binary->dwfl, binary->name, binary->path,
                                                     (char *)binary->image, image_size);
     dwfl_report_end(binary->dwfl, NULL, NULL);
-    if (binary->module != NULL && dwfl_module_getelf(binary->module, &binary->bias) == NULL)
+    Elf *elf = binary->module != NULL ? dwfl_module_getelf(binary->module, &binary->bias) : NULL;
+    if (elf == NULL)
         binary->module = NULL;
+    else
+        binary->is_static |= has_section(elf, ".go.buildinfo");
     return 0;
 }
 #endif

@@ -74,6 +74,20 @@ static enum step step_by_frame_pointer(const struct unwinding *unwinding,
     return mapping != NULL && saved_frame_is_after_call(unwinding->memory, outer->pc) ? STEP_ON : STEP_LOST;
 }
 
+/* Of an innermost function that keeps nothing on the stack. */
+static enum step step_out_of_no_frame(const struct unwinding *unwinding, const struct call_frame *frame,
+                                      const struct thread_registers *inner, struct thread_registers *outer)
+{
+    uint64_t returns_to;
+    if (!saved_frame_is_none(unwinding->space, unwinding->memory, frame, inner->sp, &returns_to))
+        return STEP_LOST;
+    *outer = (struct thread_registers){.pc = returns_to, .sp = inner->sp + sizeof returns_to};
+    if (is_known(inner, MACHINE_FP))
+        set_register(outer, MACHINE_FP, inner->each[MACHINE_FP]);
+    set_register(outer, MACHINE_SP, outer->sp);
+    return STEP_ON;
+}
+
 /* A thread that was not stopped: its frame pointer is not known, where it is needed it is looked for on the
  * stack. */
 static void find_frame_pointer(const struct unwinding *unwinding, const struct call_frame *frame,
@@ -83,7 +97,7 @@ static void find_frame_pointer(const struct unwinding *unwinding, const struct c
                                         row->cfa.from == MACHINE_FP && row->cfa.offset == 16);
     uint64_t found;
     if (is_needed && !is_known(registers, MACHINE_FP) &&
-        saved_frame_find(unwinding->space, unwinding->memory, frame, registers->sp, &found))
+        saved_frame_find(unwinding->space, unwinding->memory, frame, row->is_known, registers->sp, &found))
         set_register(registers, MACHINE_FP, found);
 }
 
@@ -110,9 +124,14 @@ void call_frames_take(const struct unwinding *unwinding, const struct thread_reg
             if ((row = frame_row_of(frame->binary, frame->address)) == NULL)
                 return;
         }
-        find_frame_pointer(unwinding, frame, row, &inner);
-        enum step step = row->is_known ? step_by_row(unwinding, row, &inner, &outer)
-                                       : step_by_frame_pointer(unwinding, &inner, &outer);
+        enum step step = STEP_LOST;
+        if (!row->is_known && stack->count == 1)
+            step = step_out_of_no_frame(unwinding, frame, &inner, &outer);
+        if (step == STEP_LOST) {
+            find_frame_pointer(unwinding, frame, row, &inner);
+            step = row->is_known ? step_by_row(unwinding, row, &inner, &outer)
+                                 : step_by_frame_pointer(unwinding, &inner, &outer);
+        }
         stack->is_cut = step != STEP_OUTERMOST;
         if (step != STEP_ON)
             return;

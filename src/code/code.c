@@ -8,6 +8,7 @@
 #include "code/memory_reader.h"
 #include "code/pythons.h"
 #include "code/site_table.h"
+#include "code/tail_calls.h"
 #include "kernel/proc_file.h"
 
 #include <errno.h>
@@ -171,31 +172,67 @@ static void keep_stack(struct code *code, uint64_t hash, const struct call_stack
         free(kept);
 }
 
-/* Names the frames one after the other. */
+/* Places that are put together, innermost first. */
+struct places {
+    struct place each[SITE_PLACES];
+    int count;
+    bool is_cut;
+};
+
+static struct place *add_places(struct places *places, const struct place *more, int count)
+{
+    if (places->count + count > SITE_PLACES) {
+        places->is_cut = true;
+        return NULL;
+    }
+    struct place *first = &places->each[places->count];
+    memcpy(first, more, (size_t)count * sizeof *more);
+    places->count += count;
+    return first;
+}
+
+/* The functions that have left no frame, between one and the one that called the first of them. Returns 0, or
+ * -ENOMEM. */
+static int add_tail_calls(struct code *code, const struct call_frame *frame, const struct call_frame *caller,
+                          struct places *places)
+{
+    struct tail_call calls[TAIL_CALLS];
+    int count = tail_calls_between(frame, caller, calls);
+    for (int i = 0; i < count && !places->is_cut; i++) {
+        uint64_t offset = calls[i].address - caller->address + caller->offset;
+        const struct named_address *named =
+            code_place_name(caller->binary, calls[i].address, offset, &code->sites);
+        if (named == NULL)
+            return -ENOMEM;
+        /* from one of several places: the function alone is known */
+        int from = calls[i].is_one_of ? named->count - 1 : 0;
+        struct place *added = add_places(places, named->places + from, named->count - from);
+        for (int k = 0; added != NULL && k < named->count - from; k++) {
+            added[k].is_tail_call = true;
+            added[k].line = calls[i].is_one_of ? 0 : added[k].line;
+        }
+    }
+    return 0;
+}
+
+/* Names the frames one after the other. NULL: out of memory. */
 static const struct site *name_stack(struct code *code, const struct call_stack *stack)
 {
-    struct place places[SITE_PLACES];
-    int count = 0;
-    bool is_cut = stack->is_cut;
+    struct places places = {.is_cut = stack->is_cut};
     for (int i = 0; i < stack->count; i++) {
         const struct call_frame *frame = &stack->frames[i];
-        struct named_address nameless = {.count = 0};
-        const struct named_address *named = &nameless;
+        if (i > 0 && add_tail_calls(code, frame - 1, frame, &places) < 0)
+            return NULL;
+        const struct place nowhere = {.offset = frame->address};
+        const struct named_address *named = NULL;
         if (frame->binary != NULL &&
             (named = code_place_name(frame->binary, frame->address, frame->offset, &code->sites)) == NULL)
             return NULL;
-        int there = named->count > 0 ? named->count : 1;
-        if (count + there > SITE_PLACES) {
-            is_cut = true;
+        if (add_places(&places, named != NULL ? named->places : &nowhere, named != NULL ? named->count : 1) ==
+            NULL)
             break;
-        }
-        if (named->count > 0)
-            memcpy(&places[count], named->places, (size_t)there * sizeof places[0]);
-        else
-            places[count] = (struct place){.offset = frame->address};
-        count += there;
     }
-    return site_table_intern(&code->sites, places, count, is_cut);
+    return site_table_intern(&code->sites, places.each, places.count, places.is_cut);
 }
 
 static const struct site *site_of_stack(struct code *code, const struct call_stack *stack)

@@ -172,14 +172,38 @@ static int add_functions(struct compile_unit *unit, Dwarf_Die *parent, int depth
     return 0;
 }
 
+static void read_functions(struct compile_unit *unit)
+{
+    if (unit->has_functions)
+        return;
+    unit->has_functions = true;
+    add_functions(unit, &unit->die, 0);
+    if (unit->function_count > 0)
+        qsort(unit->functions, unit->function_count, sizeof *unit->functions, compare_functions);
+}
+
+bool compile_unit_definition(struct compile_unit *unit, Dwarf_Off root, Dwarf_Off (*root_of)(Dwarf_Die *),
+                             Dwarf_Die *function)
+{
+    Dwarf *dwarf = dwarf_cu_getdwarf(unit->die.cu);
+    Dwarf_Off found = 0;
+    read_functions(unit);
+    for (size_t i = 0; i < unit->function_count; i++) {
+        Dwarf_Off die = unit->functions[i].die;
+        Dwarf_Die candidate;
+        if (die == found || dwarf_offdie(dwarf, die, &candidate) == NULL || root_of(&candidate) != root)
+            continue;
+        if (found != 0)
+            return false;
+        found = die;
+        *function = candidate;
+    }
+    return found != 0;
+}
+
 bool compile_unit_function(struct compile_unit *unit, uint64_t its_address, Dwarf_Die *function)
 {
-    if (!unit->has_functions) {
-        unit->has_functions = true;
-        add_functions(unit, &unit->die, 0);
-        if (unit->function_count > 0)
-            qsort(unit->functions, unit->function_count, sizeof *unit->functions, compare_functions);
-    }
+    read_functions(unit);
     size_t low = 0, high = unit->function_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

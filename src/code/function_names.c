@@ -1,5 +1,7 @@
 #include "code/function_names.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +10,12 @@
 const struct function_symbol *function_symbol_of(struct binary *binary, uint64_t address)
 {
     (void)binary, (void)address;
+    return NULL;
+}
+
+const struct function_symbol *function_symbol_named(struct binary *binary, const char *name)
+{
+    (void)binary, (void)name;
     return NULL;
 }
 
@@ -117,13 +125,47 @@ const struct function_symbol *function_symbol_of(struct binary *binary, uint64_t
     return found;
 }
 
+static uint64_t hash_of_name(const char *name, size_t length)
+{
+    return hash_add(HASH_OF_NOTHING, name, length);
+}
+
+static bool has_name(const struct function_symbol *symbol, const char *name)
+{
+    size_t length = strlen(name);
+    return name_length(symbol->name) == length && strncmp(symbol->name, name, length) == 0;
+}
+
+const struct function_symbol *function_symbol_named(struct binary *binary, const char *name)
+{
+    if (!binary->has_looked_for_symbols)
+        read_symbols(binary);
+    for (size_t i = 0; i < binary->symbol_count && binary->symbols_by_name.count < binary->symbol_count;
+         i++) {
+        struct function_symbol *symbol = &binary->symbols[i];
+        if (lookup_add(&binary->symbols_by_name, hash_of_name(symbol->name, name_length(symbol->name)),
+                       symbol) < 0)
+            return NULL;
+    }
+    const struct function_symbol *found = NULL;
+    size_t at = 0;
+    for (const struct function_symbol *symbol;
+         (symbol = lookup_next(&binary->symbols_by_name, hash_of_name(name, strlen(name)), &at)) != NULL;) {
+        if (!has_name(symbol, name))
+            continue;
+        if (found != NULL && found->start != symbol->start)
+            return NULL;
+        found = symbol;
+    }
+    return found;
+}
+
 bool function_is_named(struct binary *binary, uint64_t start, const char *name)
 {
     if (!binary->has_looked_for_symbols)
         read_symbols(binary);
     for (size_t at = symbol_above(binary, start); at > 0 && binary->symbols[at - 1].start == start; at--)
-        if (strncmp(binary->symbols[at - 1].name, name, strlen(name)) == 0 &&
-            name_length(binary->symbols[at - 1].name) == strlen(name))
+        if (has_name(&binary->symbols[at - 1], name))
             return true;
     return false;
 }

@@ -9,7 +9,7 @@ enum {
     LONGEST_CALL = 7,         /* bytes, of x86-64's that are made */
     SEARCHED = 256 << 10,     /* bytes of the stack */
     FARTHEST_FRAME = 8 << 20, /* bytes from one frame pointer to the next */
-    STACK_ALIGNMENT = 16,     /* of a frame pointer, in both ABIs */
+    NEAR = 64 << 10,          /* bytes: a function that is longer is none */
 };
 
 enum call_form { NO_CALL, CALL_ANYWHERE, CALL_THERE };
@@ -69,6 +69,7 @@ struct search {
     uint64_t bias;         /* from the binary's addresses to the process's */
     uint64_t start, end;   /* of the function, in the process; 0: not known */
     uint64_t pc;
+    unsigned alignment; /* of frame pointers: 16 in both ABIs; Go's are 8 */
     const uint8_t *stack;
     uint64_t sp;
     size_t size;
@@ -87,9 +88,9 @@ static bool is_in_function(const struct search *search, uint64_t pc)
     return pc >= search->start && pc < search->end;
 }
 
-static bool is_on_above(uint64_t frame, uint64_t at)
+static bool is_on_above(const struct search *search, uint64_t frame, uint64_t at)
 {
-    return frame > at && frame - at < FARTHEST_FRAME && frame % STACK_ALIGNMENT == 0;
+    return frame > at && frame - at < FARTHEST_FRAME && frame % search->alignment == 0;
 }
 
 /* Whether the frames from `at` on come to the function once more: then what is at `at` is left from a call
@@ -101,7 +102,7 @@ static bool comes_to_function_again(const struct search *search, uint64_t at)
          i++) {
         if (is_in_function(search, returns_to - 1))
             return true;
-        if (!is_on_above(next, at))
+        if (!is_on_above(search, next, at))
             return false;
         at = next;
     }
@@ -119,42 +120,67 @@ static bool fits(const struct search *search, uint64_t at)
     switch (call_before(search->memory, returns_to, &target)) {
     case CALL_THERE:
         if (search->end == 0)
-            return is_on_above(saved, at) && target <= search->pc;
+            return is_on_above(search, saved, at) && target <= search->pc && search->pc - target < NEAR;
         if (target == search->start)
             return true;
         if (function_symbol_of(search->binary, target - search->bias) != NULL)
             return false;                            /* a call of another function, that has returned */
         return !comes_to_function_again(search, at); /* it goes by a table of jumps to other binaries */
     case CALL_ANYWHERE:
-        return !comes_to_function_again(search, at);
+        return (search->end != 0 || is_on_above(search, saved, at)) && !comes_to_function_again(search, at);
     case NO_CALL:
         break;
     }
     return false;
 }
 
-bool saved_frame_find(const struct address_space *space, struct memory_reader *memory,
-                      const struct call_frame *frame, uint64_t sp, uint64_t *found)
+/* Fills in which function it is, by its symbol. */
+static void find_function(struct search *search, const struct call_frame *frame)
 {
-    struct search search = {.space = space, .memory = memory, .pc = frame->pc, .sp = sp};
-    search.binary = frame->binary;
-    search.bias = frame->pc - frame->address;
+    const struct function_symbol *function =
+        frame->binary != NULL ? function_symbol_of(frame->binary, frame->address) : NULL;
+    search->binary = frame->binary;
+    search->bias = frame->pc - frame->address;
+    search->pc = frame->pc;
+    if (function != NULL) {
+        search->start = function->start + search->bias;
+        search->end = function->end + search->bias;
+    }
+}
+
+bool saved_frame_find(const struct address_space *space, struct memory_reader *memory,
+                      const struct call_frame *frame, bool has_row, uint64_t sp, uint64_t *found)
+{
+    struct search search = {.space = space, .memory = memory, .alignment = has_row ? 16 : 8, .sp = sp};
     uint8_t *stack = malloc(SEARCHED);
     if (stack == NULL)
         return false;
     search.stack = stack;
     search.size = memory_read_much(memory, sp, stack, SEARCHED);
-    const struct function_symbol *function =
-        frame->binary != NULL ? function_symbol_of(frame->binary, frame->address) : NULL;
-    if (function != NULL) {
-        search.start = function->start + search.bias;
-        search.end = function->end + search.bias;
-    }
+    find_function(&search, frame);
     bool is_found = false;
-    uint64_t first = (sp + STACK_ALIGNMENT - 1) / STACK_ALIGNMENT * STACK_ALIGNMENT;
-    for (uint64_t at = first; !is_found && at + 16 <= sp + search.size; at += STACK_ALIGNMENT)
+    uint64_t first = (sp + search.alignment - 1) / search.alignment * search.alignment;
+    for (uint64_t at = first; !is_found && at + 16 <= sp + search.size; at += search.alignment)
         if (fits(&search, at))
             *found = at, is_found = true;
     free(stack);
     return is_found;
+}
+
+bool saved_frame_is_none(const struct address_space *space, struct memory_reader *memory,
+                         const struct call_frame *frame, uint64_t sp, uint64_t *returns_to)
+{
+#if defined(__x86_64__)
+    enum { SHORT = 512 };
+    struct search search = {.space = space, .memory = memory, .sp = sp};
+    uint64_t target;
+    find_function(&search, frame);
+    return memory_read(memory, sp, returns_to, sizeof *returns_to) &&
+           address_space_find(space, *returns_to - 1) != NULL &&
+           call_before(memory, *returns_to, &target) == CALL_THERE &&
+           (search.end != 0 ? target == search.start : target <= search.pc && search.pc - target < SHORT);
+#else
+    (void)space, (void)memory, (void)frame, (void)sp, (void)returns_to;
+    return false;
+#endif
 }

@@ -185,13 +185,13 @@ struct words words_of_dump(const struct fact_process *process)
         ADD(&words, "jstack %d", pid);
         break;
     case RUNTIME_PYTHON:
-        ADD(&words, "py-spy dump --pid %d", pid);
+        ADD(&words, "\"tcpstorm explain %d --stacks\", or py-spy dump --pid %d", pid, pid);
         break;
     case RUNTIME_NODE:
         ADD(&words, "node inspect -p %d", pid);
         break;
     default:
-        ADD(&words, "gdb -p %d -batch -ex 'thread apply all bt' (it stops the process for a moment)", pid);
+        ADD(&words, "\"tcpstorm explain %d --stacks\"", pid);
     }
     return words;
 }

@@ -52,16 +52,12 @@ static int borrow(int process, int fd, uint64_t inode)
     return -EBADF;
 }
 
-int borrowed_socket_read(int process, int fd, uint64_t inode, struct borrowed_socket *borrowed)
+/* What a copy tells. Returns 0 or a negative errno. */
+static int read_copy(int copy, struct borrowed_socket *borrowed)
 {
     struct tcp_info info = {0};
     struct sockaddr_storage own = {0}, other = {0};
-    *borrowed = (struct borrowed_socket){.state = STATE_GONE};
-    int copy = borrow(process, fd, inode);
-    if (copy < 0)
-        return copy;
     int rc = read_all(copy, &info, borrowed, &own, &other);
-    close(copy);
     if (rc < 0)
         return rc;
     borrowed->state = info.tcpi_state < STATE_COUNT ? (enum tcp_state)info.tcpi_state : STATE_GONE;
@@ -69,6 +65,17 @@ int borrowed_socket_read(int process, int fd, uint64_t inode, struct borrowed_so
     (void)address_from_sockaddr(&own, &borrowed->local, &borrowed->local_port);
     (void)address_from_sockaddr(&other, &borrowed->peer, &borrowed->peer_port);
     return 0;
+}
+
+int borrowed_socket_read(int process, int fd, uint64_t inode, struct borrowed_socket *borrowed)
+{
+    *borrowed = (struct borrowed_socket){.state = STATE_GONE};
+    int copy = borrow(process, fd, inode);
+    if (copy < 0)
+        return copy;
+    int rc = read_copy(copy, borrowed);
+    close(copy);
+    return rc;
 }
 
 /* SIOCINQ counts data alone, without the FIN. With data there recv() gives that, and leaves an error that
@@ -96,6 +103,22 @@ int borrowed_socket_peek(int process, int fd, uint64_t inode, void *bytes, size_
     if (copy < 0)
         return copy;
     int rc = peek(copy, bytes, size);
+    close(copy);
+    return rc;
+}
+
+int borrowed_socket_shutdown(int process, int fd, uint64_t inode, int how, still_as_it_was *is_still,
+                             const void *context)
+{
+    struct borrowed_socket now = {.state = STATE_GONE};
+    int copy = borrow(process, fd, inode);
+    if (copy < 0)
+        return copy;
+    int rc = read_copy(copy, &now);
+    if (rc == 0 && !is_still(context, &now))
+        rc = -ESTALE;
+    if (rc == 0 && shutdown(copy, how) != 0)
+        rc = -errno;
     close(copy);
     return rc;
 }

@@ -79,7 +79,7 @@ static bool does_nothing(const struct tracee *tracee, const struct traced_call *
 static void note_passed(struct tracing *tracing, struct tracee *tracee, const struct traced_call *call)
 {
     int fds[PASSED_MAX];
-    int count = passed_descriptors(tracee->process->pid, tracee->arguments[1], fds);
+    int count = passed_descriptors(tracee->tid, tracee->arguments[1], fds);
     for (int i = 0; i < count; i++) {
         struct known_connection *connection = tracing_socket(tracing, tracee, fds[i], TRACED_DUPLICATE);
         if (connection == NULL)
@@ -111,8 +111,7 @@ static void note_descriptor(struct tracing *tracing, struct tracee *tracee, cons
         return;
     if (call->number == SYS_sendmsg)
         note_passed(tracing, tracee, call);
-    else if (call->number == SYS_recvmsg &&
-             passed_descriptors_have_room(tracee->process->pid, tracee->arguments[1]))
+    else if (call->number == SYS_recvmsg && passed_descriptors_have_room(tracee->tid, tracee->arguments[1]))
         tracee->call = call;
 }
 

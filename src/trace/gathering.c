@@ -124,11 +124,18 @@ static int add_holder(void *context, int fd, uint64_t inode)
     return 0;
 }
 
+static int save_face(void *context, struct tracee *tracee)
+{
+    const struct gathering *gathering = context;
+    tracing_save_face(gathering->tracing, tracee);
+    return 0;
+}
+
 static int add_process(void *context, const struct traced_process *process)
 {
     struct gathering *gathering = context;
     gathering->process = process;
-    int rc = process_each_socket(process->lately, add_holder, gathering);
+    int rc = process_each_socket(process->face, add_holder, gathering);
     gathering->report->hidden += rc == -EACCES;
     return rc == -ESRCH || rc == -EACCES ? 0 : rc;
 }
@@ -151,6 +158,7 @@ int trace_report_gather(struct tracing *tracing, struct trace_report *report)
     }
     if (rc == 0) {
         tracees_each(&tracing->tracees, add_unreturned, &gathering);
+        tracees_each(&tracing->tracees, save_face, &gathering);
         rc = tracees_each_process(&tracing->tracees, add_process, &gathering);
     }
     free(gathering.known);

@@ -5,16 +5,16 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-static bool read_memory(pid_t pid, uint64_t address, void *bytes, size_t size)
+static bool read_memory(pid_t tid, uint64_t address, void *bytes, size_t size)
 {
     struct iovec here = {bytes, size}, there = {(void *)(uintptr_t)address, size};
-    return process_vm_readv(pid, &here, 1, &there, 1, 0) == (ssize_t)size;
+    return process_vm_readv(tid, &here, 1, &there, 1, 0) == (ssize_t)size;
 }
 
-bool passed_descriptors_have_room(pid_t pid, uint64_t message)
+bool passed_descriptors_have_room(pid_t tid, uint64_t message)
 {
     struct msghdr header;
-    return read_memory(pid, message, &header, sizeof header) && header.msg_control != NULL &&
+    return read_memory(tid, message, &header, sizeof header) && header.msg_control != NULL &&
            header.msg_controllen >= CMSG_LEN(sizeof(int));
 }
 
@@ -26,15 +26,15 @@ static int take(const struct cmsghdr *header, const unsigned char *data, int *fd
     return count;
 }
 
-int passed_descriptors(pid_t pid, uint64_t message, int fds[PASSED_MAX])
+int passed_descriptors(pid_t tid, uint64_t message, int fds[PASSED_MAX])
 {
     struct msghdr header;
     unsigned char control[CMSG_SPACE(PASSED_MAX * sizeof(int))];
     int count = 0;
-    if (!read_memory(pid, message, &header, sizeof header) || header.msg_control == NULL)
+    if (!read_memory(tid, message, &header, sizeof header) || header.msg_control == NULL)
         return 0;
     size_t length = header.msg_controllen < sizeof control ? header.msg_controllen : sizeof control;
-    if (length == 0 || !read_memory(pid, (uint64_t)(uintptr_t)header.msg_control, control, length))
+    if (length == 0 || !read_memory(tid, (uint64_t)(uintptr_t)header.msg_control, control, length))
         return 0;
     for (size_t at = 0; length - at >= sizeof(struct cmsghdr);) {
         struct cmsghdr each;

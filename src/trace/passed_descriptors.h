@@ -10,9 +10,9 @@
 enum { PASSED_MAX = 253 }; /* the kernel's SCM_MAX_FD */
 
 /* `message`: the address of a struct msghdr. Returns how many, the sender's or the receiver's numbers. */
-int passed_descriptors(pid_t pid, uint64_t message, int fds[PASSED_MAX]);
+int passed_descriptors(pid_t tid, uint64_t message, int fds[PASSED_MAX]);
 
 /* Whether a recvmsg() has room for any. */
-bool passed_descriptors_have_room(pid_t pid, uint64_t message);
+bool passed_descriptors_have_room(pid_t tid, uint64_t message);
 
 #endif

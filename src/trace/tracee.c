@@ -32,7 +32,7 @@ static struct traced_process *process_of(struct tracees *tracees, pid_t pid)
     process = calloc(1, sizeof *process);
     if (process == NULL)
         return NULL;
-    process->pid = process->lately = pid;
+    process->pid = process->face = pid;
     process->handle = -1;
     process->next = tracees->processes[bucket_of(pid)];
     tracees->processes[bucket_of(pid)] = process;

@@ -13,7 +13,7 @@ enum { TRACEE_BUCKETS = 1024, PENDING_NOTES = 2 };
 
 struct traced_process {
     pid_t pid;
-    pid_t lately; /* the thread of it that stopped last: the first one may have ended */
+    pid_t face; /* a thread in whose name all of it can be read: the first one, while that is there */
     int threads;
     int handle;                   /* a pidfd; -1: not opened */
     const struct site *forked_at; /* NULL: not known */

@@ -128,8 +128,7 @@ static void on_execution(struct tracing *tracing, struct tracee *tracee)
     struct others others = {tracing, tracee};
     tracees_each(&tracing->tracees, forget_other, &others);
     tracee->call = NULL;
-    tracee->process->lately = tracee->tid;
-    code_forget(tracing->code, tracee->process->pid);
+    tracing_turn(tracing, tracee->process, tracee->tid);
     if (began.call != NULL)
         call_stop_executed(tracing, tracee->process, &began);
     free(began.inodes);
@@ -159,8 +158,6 @@ static void on_stop(struct tracing *tracing, pid_t tid, int status)
         ptrace(PTRACE_LISTEN, tid, NULL, NULL);
         return;
     }
-    if (tracee != NULL)
-        tracee->process->lately = tid;
     if (event == 0 && WSTOPSIG(status) != CALL_STOP)
         signal = WSTOPSIG(status);
     else if (tracee != NULL && event == 0)

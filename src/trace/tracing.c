@@ -2,17 +2,22 @@
 
 #include "kernel/borrowed_socket.h"
 #include "kernel/descriptors.h"
+#include "kernel/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+enum { PIDFD_OF_THREAD = O_EXCL }; /* PIDFD_THREAD, which headers do not have yet */
 
 const struct site *tracing_site(struct tracing *tracing, const struct tracee *tracee)
 {
     struct thread_registers registers;
     if (thread_registers_of_stopped(tracee->tid, &registers) != 0)
         return NULL;
-    return code_site(tracing->code, tracee->process->pid, tracee->tid, &registers);
+    return code_site(tracing->code, tracee->process->face, tracee->tid, &registers);
 }
 
 struct known_connection *tracing_connection(const struct tracing *tracing, uint64_t inode)
@@ -25,6 +30,22 @@ void tracing_note(struct tracing *tracing, struct known_connection *connection,
 {
     if (call_history_note(connection, note) != 0)
         tracing->error = -ENOMEM;
+}
+
+void tracing_turn(struct tracing *tracing, struct traced_process *process, pid_t face)
+{
+    code_forget(tracing->code, process->face);
+    process->face = face;
+}
+
+void tracing_save_face(struct tracing *tracing, const struct tracee *tracee)
+{
+    struct process_stat stat;
+    struct traced_process *process = tracee->process;
+    bool has_ended = tracee->tid != process->face &&
+                     (process_stat_of(process->face, &stat) != 0 || stat.state == 'Z' || stat.state == 'X');
+    if (has_ended)
+        tracing_turn(tracing, process, tracee->tid);
 }
 
 /* ---- a descriptor ---- */
@@ -44,12 +65,30 @@ static int inode_of(pid_t tid, int fd, uint64_t *inode)
     return descriptor.kind == DESCRIPTOR_SOCKET && descriptor.inode != 0;
 }
 
-/* Returns 0 or a negative errno, as borrowed_socket_read(). */
-static int look_at(struct traced_process *process, int fd, uint64_t inode, struct borrowed_socket *socket)
+/* Through the thread itself, where its process's first thread has ended: that one has no descriptors any
+ * more. (Since Linux 6.9.) */
+static int look_through_thread(pid_t tid, int fd, uint64_t inode, struct borrowed_socket *socket)
 {
+    int handle = (int)syscall(SYS_pidfd_open, tid, PIDFD_OF_THREAD);
+    if (handle < 0)
+        return -errno;
+    int rc = borrowed_socket_read(handle, fd, inode, socket);
+    close(handle);
+    return rc;
+}
+
+/* Returns 0 or a negative errno, as borrowed_socket_read(). */
+static int look_at(struct tracing *tracing, const struct tracee *tracee, int fd, uint64_t inode,
+                   struct borrowed_socket *socket)
+{
+    struct traced_process *process = tracee->process;
     if (process->handle < 0)
         process->handle = borrowed_socket_process(process->pid);
-    return process->handle < 0 ? process->handle : borrowed_socket_read(process->handle, fd, inode, socket);
+    int rc = process->handle < 0 ? process->handle : borrowed_socket_read(process->handle, fd, inode, socket);
+    if ((rc != -ESRCH && rc != -EBADF) || tracee->tid == process->pid)
+        return rc;
+    tracing_save_face(tracing, tracee);
+    return look_through_thread(tracee->tid, fd, inode, socket);
 }
 
 static void take_addresses(struct traced_connection *connection, const struct borrowed_socket *socket)
@@ -74,7 +113,7 @@ static struct known_connection *meet(struct tracing *tracing, struct tracee *tra
                                      enum traced_act act)
 {
     struct borrowed_socket socket;
-    int rc = look_at(tracee->process, fd, inode, &socket);
+    int rc = look_at(tracing, tracee, fd, inode, &socket);
     if (rc == -EOPNOTSUPP || (rc == 0 && socket.state == STATE_LISTEN)) {
         if (number_set_add(&tracing->history.others, inode) < 0)
             tracing->error = -ENOMEM;
@@ -115,7 +154,7 @@ void tracing_addresses(struct tracing *tracing, struct tracee *tracee, int fd,
                        struct known_connection *connection)
 {
     struct borrowed_socket socket;
-    if (look_at(tracee->process, fd, connection->is.inode, &socket) == 0)
+    if (look_at(tracing, tracee, fd, connection->is.inode, &socket) == 0)
         take_addresses(&connection->is, &socket);
     else if (connection->is.peer_port == 0)
         tracing->unknown_sockets++;
@@ -148,7 +187,7 @@ void tracing_end_calls(struct tracing *tracing, const struct traced_process *pro
 static void forget_process(void *context, struct traced_process *process)
 {
     struct tracing *tracing = context;
-    code_forget(tracing->code, process->pid);
+    code_forget(tracing->code, process->face);
 }
 
 void tracing_forget(struct tracing *tracing, struct tracee *tracee)

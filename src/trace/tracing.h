@@ -35,6 +35,12 @@ struct known_connection *tracing_socket(struct tracing *tracing, struct tracee *
 void tracing_addresses(struct tracing *tracing, struct tracee *tracee, int fd,
                        struct known_connection *connection);
 
+/* Nothing of what was read of the process's code holds any more; it is read in the name of that thread. */
+void tracing_turn(struct tracing *tracing, struct traced_process *process, pid_t face);
+
+/* The same, in the name of this thread of it, if the one in whose name it was has ended. */
+void tracing_save_face(struct tracing *tracing, const struct tracee *tracee);
+
 /* Calls that the threads of a process have begun will not return. */
 void tracing_end_calls(struct tracing *tracing, const struct traced_process *process);
 

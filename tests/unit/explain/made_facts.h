@@ -117,6 +117,18 @@ static inline struct fact_socket *made_add(struct made *made, struct fact_socket
     return &made->sockets[made->facts.socket_count++];
 }
 
+/* Half-closed by the program after its answer, and quiet since. */
+static inline struct fact_socket made_half_closed(int i)
+{
+    struct fact_socket socket = made_close_wait(i);
+    socket.state = STATE_FIN_WAIT2;
+    socket.fin = fact_age_unknown();
+    socket.bytes_acked = 6;
+    socket.data_segs_out = 1;
+    socket.quiet_ms = 6000 + 100 * i;
+    return socket;
+}
+
 /* Open, and answered. */
 static inline struct fact_socket made_open(int i)
 {
