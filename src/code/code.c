@@ -19,7 +19,8 @@
 
 enum {
     READ_AGAIN_US =
-        20000, /* a process's memory is not read anew more often, while there is code in no file */
+        20000,       /* a process's memory is not read anew more often, while there is code in no file */
+    STALE_US = 2000, /* what a process has in its memory may have changed since, as it was not stopped */
     MOST_PROCESSES = 4096, /* whose memory is remembered */
 };
 
@@ -331,7 +332,7 @@ const struct site *code_site_asleep(struct code *code, pid_t pid, pid_t tid)
     int rc = space == NULL ? -ENOMEM : read_asleep(pid, tid, &before);
     if (rc == 0 && !parse_asleep(before.call, &registers))
         rc = -EAGAIN;
-    if (rc == 0 && (address_space_is_stale(space) || monotonic_us() - space->read_us > READ_AGAIN_US))
+    if (rc == 0 && (address_space_is_stale(space) || monotonic_us() - space->read_us > STALE_US))
         rc = address_space_read(space, &code->binaries, &code->sites);
     memory_reader_begin(&code->memory, tid);
     if (rc == 0)
