@@ -228,11 +228,11 @@ $(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makef
 
 # ---- benchmarks ----
 
-bench: build/tcpstorm $(BUILD)/floor
+bench: build/tcpstorm $(BUILD)/floor $(BUILD)/traced
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
 	tests/bench/readme_table results/bench.csv README.md
 
-$(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
+$(BUILD)/floor $(BUILD)/traced: $(BUILD)/%: tests/bench/%.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
 
