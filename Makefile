@@ -45,7 +45,14 @@ ifeq ($(shell $(PKG_CONFIG) --exists 'openssl >= 3' && echo yes),yes)
 PACKAGES += openssl
 endif
 endif
-PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(if $(filter openssl,$(PACKAGES)),-DHAVE_OPENSSL)
+# "make LIBDW=no" is a build that names no lines of source.
+ifneq ($(LIBDW),no)
+ifeq ($(shell $(PKG_CONFIG) --exists libdw && echo yes),yes)
+PACKAGES += libdw
+endif
+endif
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(if $(filter openssl,$(PACKAGES)),-DHAVE_OPENSSL) \
+  $(if $(filter libdw,$(PACKAGES)),-DHAVE_LIBDW)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 # All is compiled anew when a library has come or gone since.
 $(shell mkdir -p $(BUILD); echo '$(PACKAGES)' | cmp -s - $(BUILD)/packages || echo '$(PACKAGES)' >$(BUILD)/packages)
@@ -53,7 +60,7 @@ endif
 
 # Fuzz targets are of parsers: they need no room above those.
 SOURCES := $(wildcard $(if $(filter fuzz,$(CONFIG)),src/base/*.c src/kernel/*.c src/model/*.c src/analysis/*.c src/control/*.c \
-  src/audit/*.c src/view/*.c,src/*/*.c))
+  src/audit/*.c src/code/*.c src/trace/*.c src/view/*.c,src/*/*.c))
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libtcpstorm.a
 PROGRAM := $(BUILD)/tcpstorm

@@ -22,6 +22,9 @@ enum {
     HOUR_MS = 3600 * 1000,
     EPOLL_PRESET = 20000, /* entries: read in some 25 ms, for which the set is locked */
     EPOLL_MOST = 10000000,
+    STACKS_MOST = 1000, /* threads, and ... */
+    STACKS_MS = 2000,   /* ... the time in which they are begun with: some 0.1 ms each, but a large program's
+                           debug information is read once */
 };
 
 enum free_choice { FREE_DRY_RUN, FREE_NOW, FREE_NOTHING };
@@ -31,7 +34,7 @@ static const char *const free_choices[] = {"dry-run", "now", NULL};
 struct explain_options {
     struct facts_request request;
     const char *target, *json;
-    bool peek;
+    bool peek, stacks;
     int free; /* enum free_choice */
 };
 
@@ -90,6 +93,15 @@ static const struct option_row rows[] = {
      .kind = OPTION_CHOICE,
      .target = OPTION(free),
      .choices = free_choices},
+    {.name = "stacks",
+     .help = "show where in its source each thread waits, without stopping it",
+     .more =
+         "Show where in its source each thread waits: those first that keep a loop from turning or are in a "
+         "call on a connection that lingers, and together those that are at the same place. Nothing is "
+         "stopped, and no call is interrupted: a thread that runs is not read. Lines are named of programs "
+         "with debug information, and of Python 3.11 to 3.13; of others names, or offsets in the binary.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(stacks)},
     {.name = "max-epoll",
      .value = "N",
      .help = "read epoll sets of at most so many entries whole",
@@ -282,7 +294,8 @@ static int tell(const struct explain_options *options, struct explain_report *re
     return code == EXIT_AS_EXPECTED ? refused : code;
 }
 
-static int explain(const struct explain_options *options, const struct facts *facts)
+static int explain(const struct explain_options *options, const struct facts *facts,
+                   const struct stacks *stacks)
 {
     struct explanation explanation;
     struct first_aid aid = {0};
@@ -291,8 +304,10 @@ static int explain(const struct explain_options *options, const struct facts *fa
         return tell_blind(options, -rc);
     if (options->peek)
         explanation_peek(&explanation);
-    struct explain_report report = {
-        .explanation = &explanation, .target = options->target, .grace_ms = EXPLAIN_GRACE_MS};
+    struct explain_report report = {.explanation = &explanation,
+                                    .target = options->target,
+                                    .grace_ms = EXPLAIN_GRACE_MS,
+                                    .stacks = stacks};
     int code = tell(options, &report, &aid);
     if (code == EXIT_AS_EXPECTED && stopped_by != 0)
         code = EXIT_INTERRUPTED;
@@ -302,6 +317,19 @@ static int explain(const struct explain_options *options, const struct facts *fa
     first_aid_free(&aid);
     explanation_free(&explanation);
     return code == EXIT_AS_EXPECTED && lingers ? EXIT_DIFFERS : code;
+}
+
+static int explain_with_stacks(const struct explain_options *options, struct facts *facts)
+{
+    const struct stacks_settings settings = {
+        .threads_most = STACKS_MOST, .most_ms = STACKS_MS, .stop = &stopped_by};
+    struct stacks stacks;
+    int rc = stacks_take(facts, &settings, &stacks);
+    if (rc != 0)
+        return tell_blind(options, -rc);
+    int code = explain(options, facts, &stacks);
+    stacks_free(&stacks);
+    return code;
 }
 
 static int cmd_explain(int argc, char *argv[])
@@ -318,7 +346,7 @@ static int cmd_explain(int argc, char *argv[])
     int rc = facts_take(&options.request, &facts);
     if (rc != 0)
         return tell_blind(&options, -rc);
-    int code = explain(&options, &facts);
+    int code = options.stacks ? explain_with_stacks(&options, &facts) : explain(&options, &facts, NULL);
     facts_free(&facts);
     return code;
 }
@@ -334,6 +362,7 @@ const struct command explain_command = {
         {
             {"tcpstorm explain 1234", "one look at a process"},
             {"tcpstorm explain :8080", "one look at all that listen on a port"},
+            {"tcpstorm explain 1234 --stacks", "and where in its source its threads wait"},
             {"tcpstorm explain :8080 --for 10s", "under traffic: which share stays"},
             {"tcpstorm explain :8080 --free dry-run", "what could be freed from outside, and what not"},
         },

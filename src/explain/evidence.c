@@ -35,6 +35,11 @@ static const struct fact_listener *listener_of(const struct evidence *evidence)
 
 /* ---- who holds them, what state are they in ---- */
 
+bool is_half_closed(const struct evidence *evidence)
+{
+    return group_is_half_closed(evidence->group);
+}
+
 bool is_queued(const struct evidence *evidence)
 {
     return evidence->group->holder == HOLDER_QUEUE;
@@ -218,6 +223,11 @@ bool is_edge_triggered(const struct evidence *evidence)
            ((group->events & EPOLLIN) != 0 && (group->events & (EPOLLET | EPOLLONESHOT)) != 0);
 }
 
+bool nobody_waits(const struct evidence *evidence)
+{
+    return evidence->group->waiter == WAITER_NOBODY;
+}
+
 bool nobody_hears(const struct evidence *evidence)
 {
     const struct group *group = evidence->group;
@@ -320,7 +330,8 @@ bool others_are_held_up(const struct evidence *evidence)
         const struct group *other = &evidence->groups->each[i];
         bool would_hear = other->waiter == WAITER_EPOLL && other->is_mask_known &&
                           is_level_triggered(other->events) && !other->at_rest;
-        bool is_unread = other->reading != READING_ALL && other->reading != READING_PERHAPS;
+        bool is_unread = other->reading != READING_ALL && other->reading != READING_PERHAPS &&
+                         !group_is_half_closed(other);
         if (other->holder == HOLDER_QUEUE ||
             (would_hear && is_unread && other->first_process == evidence->group->first_process))
             return true;

@@ -8,6 +8,7 @@
 #define EXPLAIN_FACTS_H
 
 #include "kernel/address.h"
+#include "kernel/cgroup_table.h"
 #include "kernel/tcp_state.h"
 
 #include <signal.h>
@@ -108,6 +109,7 @@ struct fact_socket {
     int64_t last_data_recv_ms, last_data_sent_ms, last_ack_recv_ms; /* as the kernel has them; -1 */
     struct fact_age age;                                            /* since the handshake */
     struct fact_age fin;   /* since the peer's FIN came; unknown where none has */
+    int64_t quiet_ms;      /* after our FIN: nothing has moved for so long (tcp_life_quiet_ms); -1 */
     bool keepalive;        /* its timer runs: ages of FINs are intervals */
     bool is_fin_swallowed; /* unread is 0, but the FIN may have come with the last data: one recv() may have
                               stepped over it, so nobody need have read 0 */
@@ -153,6 +155,8 @@ enum fact_hears {
     HEARS_UNKNOWN = 16, /* the set could not be read */
 };
 
+struct site; /* code/code.h */
+
 struct fact_thread {
     int process;
     pid_t tid;
@@ -166,6 +170,8 @@ struct fact_thread {
     unsigned hears;            /* enum fact_hears; 0: its call is no such wait */
     int64_t asleep_ms;         /* since it last ran; -1: not known. 0: it runs */
     int busy_percent;          /* of the time between two readings it ran or waited for a CPU; -1 */
+    int64_t turns;           /* times that it was given a CPU; -1: not known. Unchanged: it has slept since */
+    const struct site *site; /* where in its source it is, by explain/stacks; NULL: not asked, or not known */
 };
 
 /* ---- listeners and processes ---- */
@@ -204,6 +210,7 @@ struct fact_process {
                          connection of one. The parent of workers, or whoever started the server */
     bool is_heir;     /* it was not asked about: it holds sockets, without the listener */
     enum fact_runtime runtime;
+    struct process_cgroup group;           /* the service, container or pod that it is in */
     int64_t descriptors, descriptor_limit; /* open now, the soft limit */
     int64_t descriptor_table;              /* for so many there has been room: fewer than the limit were ever
                                               open at once where it is below that */
@@ -227,6 +234,7 @@ struct facts {
     int socket_count;
     struct fact_thread *threads;
     int thread_count;
+    struct cgroup_table groups; /* those of sockets that were made elsewhere than their process is */
 
     bool is_elsewhere;  /* the process is in another network namespace, and so is this one since */
     int of_other_ports; /* asked by port: accepted sockets of other ports that are left out of `sockets` */
@@ -248,7 +256,7 @@ struct facts {
     bool is_interrupted;     /* the window was cut short by *stop: window_ms is what was seen */
 };
 
-/* ---- where they come from: explain/join ---- */
+/* ---- where they come from: explain/look ---- */
 
 struct facts_request {
     pid_t pid;         /* 0: by port */
@@ -264,6 +272,9 @@ struct facts_request {
  * namespace, which we may not enter; EINTR, stopped before anything was seen; ENOMEM; why the kernel cannot
  * be asked. */
 int facts_take(const struct facts_request *request, struct facts *facts);
+
+/* What runs in the group that a socket was made in, or CGROUP_NONE: one of the processes', or another. */
+struct cgroup_name facts_group_name(const struct facts *facts, uint64_t cgroup);
 
 /* Frees what facts_take() filled, and empties it. */
 void facts_free(struct facts *facts);

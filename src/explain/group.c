@@ -44,12 +44,37 @@ bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms)
            socket->age.least_ms >= grace_ms;
 }
 
+#define HALF_CLOSED_STATES                                                                                   \
+    (STATE_SET(STATE_FIN_WAIT1) | STATE_SET(STATE_FIN_WAIT2) | STATE_SET(STATE_CLOSING) |                    \
+     STATE_SET(STATE_LAST_ACK))
+
+/* A FIN alone in Send-Q counts as 1: it is for the kernel to send, and its timer runs. */
+bool socket_is_half_closed(const struct fact_socket *socket)
+{
+    return socket->inode != 0 && state_set_has(HALF_CLOSED_STATES, socket->state) &&
+           (socket->state == STATE_FIN_WAIT2 || socket->unsent > 1);
+}
+
+bool group_is_half_closed(const struct group *group)
+{
+    return state_set_has(HALF_CLOSED_STATES, group->state);
+}
+
+/* "Nobody" counts only where the process waits for other things meanwhile. */
+static bool half_closed_lingers(const struct fact_socket *socket, const enum loop_state *loops)
+{
+    bool is_unheard =
+        socket->process >= 0 && socket->wait.kind == WAITER_NOBODY && loops[socket->process] == LOOP_RESTS;
+    return socket_is_half_closed(socket) && socket->in_both &&
+           socket->quiet_ms >= (is_unheard ? HALF_CLOSED_UNHEARD_MS : HALF_CLOSED_MS);
+}
+
 /* ---- what tells one group from another ---- */
 
 /* A socket with what it is sorted by. It has no padding between its keys. */
 struct sorted {
     int key[9];
-    int64_t fin_ms;
+    int64_t fin_ms; /* or, half-closed, since then */
     int index;
 };
 
@@ -81,7 +106,7 @@ static struct sorted sorted_of(const struct facts *facts, const enum loop_state 
         .key = {(int)socket->state, (int)socket->holder, (int)socket->way, socket->listener, (int)reading,
                 is_queued ? WAITER_NOBODY : (int)wait->kind, is_queued ? 0 : (int)wait->events,
                 is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest, (int)loop},
-        .fin_ms = socket->fin.least_ms,
+        .fin_ms = socket_is_half_closed(socket) ? socket->quiet_ms : socket->fin.least_ms,
         .index = index};
 }
 
@@ -166,10 +191,13 @@ int groups_of(const struct facts *facts, int64_t grace_ms, struct groups *groups
         loops[i] = loop_state_of(facts, (int)i);
     enum loop_state acceptors = loop_of_acceptors(facts);
     for (int i = 0; i < facts->socket_count; i++) {
-        if (socket_lingers(&facts->sockets[i], grace_ms))
+        const struct fact_socket *socket = &facts->sockets[i];
+        if (socket_lingers(socket, grace_ms) || half_closed_lingers(socket, loops)) {
             sorted[count++] = sorted_of(facts, loops, acceptors, i);
-        else
-            groups->young += is_waiting_to_go(&facts->sockets[i]);
+            continue;
+        }
+        groups->young += is_waiting_to_go(socket);
+        groups->half_closed += socket_is_half_closed(socket) && socket->state == STATE_FIN_WAIT2;
     }
     groups->members = calloc((size_t)count + 1, sizeof *groups->members);
     groups->each = calloc((size_t)count + 1, sizeof *groups->each);

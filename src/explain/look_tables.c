@@ -204,6 +204,7 @@ void look_take_life(struct fact_socket *fact, const struct tcp_life *life, enum 
     fact->keepalive = keeps_alive;
     fact->age = fact_age_of(tcp_life_age(life));
     fact->fin = fact_age_of(tcp_life_fin_age(life, state, keeps_alive));
+    fact->quiet_ms = tcp_life_quiet_ms(life, state);
     fact->last_data_recv_ms = fact->last_data_sent_ms = fact->last_ack_recv_ms = -1;
     if (!life->is_known)
         return;

@@ -4,6 +4,8 @@
 
 enum { ABORTS_LEAST = 8 };
 
+#define NO_TIMER " No timer of the kernel ends them: tcp_fin_timeout runs after close() alone."
+
 static const char stuck_words[] = "The loop does not turn: {thread}.";
 static const char stuck_act[] = "a time-out on that call, or take it out of the loop";
 static const char stuck_name[] = "loop-stuck";
@@ -18,6 +20,51 @@ static const struct rule rules[] = {
          "open: no table of the kernel shows them any more. They leak as the CLOSE_WAIT do.",
      .act = "close the descriptor when a read or a write fails",
      .needs_dump = true},
+
+    /* ---- half-closed: the program has sent its FIN ---- */
+    {.name = "half-closed-copy",
+     .when = {is_half_closed, is_with_heirs},
+     .certainty = CERTAIN_LIKELY,
+     .words = "Their half was ended by shutdown(), and {heirs} alone keep a copy, inherited or passed on: no "
+              "timer "
+              "of the kernel ends them before the last copy is closed.",
+     .causes = {"fork-inherit"},
+     .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
+    {.name = "half-closed-unsent",
+     .when = {is_half_closed, is_held, most_are_unsent},
+     .certainty = CERTAIN_SHOWN,
+     .words = "The program has ended its half, and the peer does not read what was sent before: {unsent} "
+              "wait, and "
+              "nothing has gone out for {quiet}.",
+     .act = "a time-out on that, and then close()"},
+    {.name = stuck_name,
+     .when = {is_half_closed, is_held, loop_is_stuck},
+     .certainty = CERTAIN_LIKELY,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "half-closed-forgotten",
+     .when = {is_half_closed, is_held, nobody_waits, handler_may_be_blocked},
+     .certainty = CERTAIN_ONE_OF,
+     .words =
+         "The program has ended its half with shutdown() and keeps the descriptors, and nobody waits for the "
+         "peer's FIN: a handler that would read on waits for something else, or they are "
+         "forgotten.{outside}" NO_TIMER,
+     .act = "close() behind shutdown(), or read until EOF, with a time-out",
+     .needs_dump = true},
+    {.name = "half-closed-forgotten",
+     .when = {is_half_closed, is_held, nobody_waits},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "The program has ended its half with shutdown() and keeps the descriptors, and nobody waits for the "
+         "peer's FIN: they are forgotten, unless a timer of the program's own closes them." NO_TIMER,
+     .act = "close() behind shutdown(), or read until EOF, with a time-out"},
+    {.name = "half-closed-silent",
+     .when = {is_half_closed, is_held},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "The program has ended its half with shutdown() and waits for the peer's FIN, and the peer has sent "
+         "nothing for {quiet}: longer than a lingering close takes." NO_TIMER,
+     .act = "a time-out on that wait, and then close(); see why the peer does not close"},
 
     /* ---- never accepted ---- */
     {.name = "accept-fails",

@@ -2,11 +2,14 @@
 
 #include "base/number_text.h"
 #include "base/text.h"
+#include "code/place_text.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/poll.h>
+
+enum { SITE_WIDTH = 120 };
 
 #define ADD(words, ...) TEXT_ADD((words)->text, __VA_ARGS__)
 
@@ -60,6 +63,24 @@ struct words words_of_thread(const struct fact_thread *thread)
         ADD(&words, ", waiting for a lock,");
     if (thread->asleep_ms >= 0)
         ADD(&words, " for %s", life_time(thread->asleep_ms).text);
+    if (thread->site != NULL)
+        ADD(&words, ", at %s", site_text(thread->site, SITE_WIDTH).text);
+    return words;
+}
+
+struct words words_of_stacks(const struct facts *facts, const struct stack_group *group)
+{
+    const struct fact_thread *thread = &facts->threads[group->first];
+    struct words words = {""};
+    if (group->threads == 1)
+        return words_of_thread(thread);
+    ADD(&words, "%d threads %s in %s()", group->threads, group->least_ms >= 0 ? "have been" : "are",
+        call_word(thread));
+    if (thread->call == CALL_FUTEX)
+        ADD(&words, ", waiting for a lock,");
+    if (group->least_ms >= 0)
+        ADD(&words, " for %s", life_span((struct life_range){group->least_ms, group->most_ms}).text);
+    ADD(&words, ", at %s", site_text(group->site, SITE_WIDTH).text);
     return words;
 }
 
@@ -182,7 +203,9 @@ static void add_waiter(struct words *words, const struct evidence *evidence)
 static void add_ages(struct words *words, const struct life *life)
 {
     struct life_text least = life_time(life->fin_ms.least), most = life_time(life->fin_ms.most);
-    if (life->fin_ms.least >= 0 && life->are_fins_exact)
+    if (life->quiet_ms.least >= 0)
+        ADD(words, ", nothing has moved for %s", life_span(life->quiet_ms).text);
+    else if (life->fin_ms.least >= 0 && life->are_fins_exact)
         ADD(words, ", FIN %s ago", life_span(life->fin_ms).text);
     else if (life->fin_ms.least >= 0 && strcmp(least.text, most.text) != 0)
         ADD(words, ", FIN at some time between %s and %s ago", least.text, most.text);
@@ -190,6 +213,31 @@ static void add_ages(struct words *words, const struct life *life)
         ADD(words, ", FIN at least %s ago", least.text);
     else if (life->age_ms.least >= 0)
         ADD(words, ", opened %s ago", life_span(life->age_ms).text);
+}
+
+static bool is_of_process(const struct evidence *evidence, const char *name)
+{
+    const struct facts *facts = evidence->facts;
+    int first = evidence->group->first_process;
+    for (int i = 0; i < facts->process_count; i++)
+        if ((first < 0 || i == first) && strcmp(facts->processes[i].group.name.text, name) == 0)
+            return true;
+    return false;
+}
+
+struct words words_of_maker(const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    const struct group *group = evidence->group;
+    struct words words = {""};
+    uint64_t cgroup = facts->sockets[group->members[0]].cgroup;
+    for (int i = 1; i < group->count; i++)
+        if (facts->sockets[group->members[i]].cgroup != cgroup)
+            return words;
+    struct cgroup_name name = facts_group_name(facts, cgroup);
+    if (!is_of_process(evidence, name.text))
+        ADD(&words, "%s", name.text);
+    return words;
 }
 
 struct words words_of_group(const struct evidence *evidence)
@@ -202,11 +250,16 @@ struct words words_of_group(const struct evidence *evidence)
         group->way == WAY_OUTGOING ? ", outgoing" : "");
     if (group->holder == HOLDER_QUEUE)
         add_queue(&words, evidence);
+    else if (group_is_half_closed(group))
+        ADD(&words, ", half-closed by the program");
     else if (group->state != STATE_CLOSE)
         add_reading(&words, group, &life);
     if (group->processes > 1)
         ADD(&words, ", in %d processes", group->processes);
     add_ages(&words, &life);
+    struct words maker = words_of_maker(evidence);
+    if (maker.text[0] != '\0')
+        ADD(&words, ", made in %s", maker.text);
     if (group->holder == HOLDER_PROCESS && group->state != STATE_CLOSE)
         add_waiter(&words, evidence);
     return words;
@@ -239,6 +292,8 @@ static void add_outside(struct words *words, const struct evidence *evidence)
         ADD(words, " -> ");
         add_endpoint(words, &thread->peer);
     }
+    if (thread->site != NULL)
+        ADD(words, ", one of them at %s", site_text(thread->site, SITE_WIDTH).text);
     ADD(words, ".");
 }
 
@@ -370,6 +425,12 @@ static void add_fin(struct words *words, const struct evidence *evidence)
         life_time(life.are_fins_exact ? life.fin_ms.most : life.fin_ms.least).text);
 }
 
+/* The least of them. */
+static void add_quiet(struct words *words, const struct evidence *evidence)
+{
+    ADD(words, "%s", life_time(life_of(evidence->facts, evidence->group).quiet_ms.least).text);
+}
+
 static void add_refused(struct words *words, const struct evidence *evidence)
 {
     int refused = evidence->facts->refused;
@@ -401,6 +462,7 @@ static const struct {
     {"{share-that-stays}", add_share_that_stays},
     {"{matched}", add_matched},
     {"{fin}", add_fin},
+    {"{quiet}", add_quiet},
     {"{refused}", add_refused},
 };
 

@@ -22,6 +22,8 @@ struct borrowed_socket {
     bool keeps_alive; /* SO_KEEPALIVE is set */
     struct address local;
     uint16_t local_port; /* 0: it has never had an address */
+    struct address peer; /* of a ghost too */
+    uint16_t peer_port;  /* 0: it has never been connected */
 };
 
 /* A handle of a process for borrowed_socket_read(); close() it. Or a negative errno: ESRCH, ENOSYS. */

@@ -1,6 +1,8 @@
 /* explain_data: an explanation for scripts: JSON. */
 #include "base/version.h"
+#include "code/place_text.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <math.h>
@@ -38,6 +40,8 @@ static void put_process(struct json_writer *w, const struct fact_process *proces
     json_open(w, NULL, '{');
     json_integer(w, "pid", process->pid);
     json_string(w, "command", process->command);
+    if (process->group.name.kind != CGROUP_NONE)
+        json_string(w, "service", process->group.name.text);
     json_boolean(w, "is_heir", process->is_heir);
     put_known(w, "descriptors", process->descriptors);
     put_known(w, "descriptor_limit", process->descriptor_limit);
@@ -93,6 +97,8 @@ static void put_thread(struct json_writer *w, const struct fact_thread *thread)
     put_endpoint(w, "peer", &thread->peer);
     put_known(w, "asleep_ms", thread->asleep_ms);
     put_known(w, "busy_percent", thread->busy_percent);
+    if (thread->site != NULL)
+        site_put_json(w, "stack", thread->site);
     json_close(w, '}');
 }
 
@@ -123,6 +129,7 @@ static void put_group(struct json_writer *w, const struct group *group, const st
     }
     put_range(w, "fin_ms", life->fin_ms);
     json_boolean(w, "fin_is_exact", life->are_fins_exact);
+    put_range(w, "quiet_ms", life->quiet_ms);
     put_range(w, "age_ms", life->age_ms);
     put_range(w, "bytes_received", life->bytes);
     put_range(w, "unread", life->unread);
@@ -153,6 +160,8 @@ static void put_finding(struct json_writer *w, const struct facts *facts, const 
     json_close(w, ']');
     if (finding->group != NULL)
         put_group(w, finding->group, &finding->life);
+    if (finding->maker.text[0] != '\0')
+        json_string(w, "made_in", finding->maker.text);
     if (finding->thread >= 0)
         put_thread(w, &facts->threads[finding->thread]);
     put_share(w, &finding->share);
@@ -246,6 +255,7 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_boolean(&w, "lingers", explanation_has_something(explanation));
     json_integer(&w, "lingering", explanation->groups.lingering);
     json_integer(&w, "young", explanation->groups.young);
+    json_integer(&w, "half_closed", explanation->groups.half_closed);
     json_integer(&w, "ghosts", explanation->ghosts);
     json_open(&w, "findings", '[');
     for (int i = 0; i < explanation->finding_count; i++)
@@ -255,6 +265,8 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     put_outlook(&w, &explanation->outlook);
     if (report->aid != NULL)
         explain_put_aid(&w, report->aid);
+    if (report->stacks != NULL)
+        stacks_put_json(&w, facts, report->stacks);
     json_close(&w, '}');
     json_end_line(&w);
     return view_flush(out);

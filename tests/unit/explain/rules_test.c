@@ -110,6 +110,60 @@ static void ghosts(void)
         made.sockets[i].state = STATE_CLOSE;
 }
 
+static struct fact_socket half_closed(int i)
+{
+    return made_half_closed(i);
+}
+
+static struct fact_socket half_closed_for_long(int i)
+{
+    struct fact_socket socket = made_half_closed(i);
+    socket.quiet_ms = 60000;
+    return socket;
+}
+
+static void half_closed_forgotten(void)
+{
+    add_many(half_closed, nobody);
+}
+
+static void half_closed_beside_a_thread_outside(void)
+{
+    add_many(half_closed, nobody);
+    made_thread(&made, CALL_SLEEP, 4000);
+}
+
+static void half_closed_silent(void)
+{
+    add_many(half_closed_for_long, made_epoll(EPOLLIN, true));
+}
+
+static void half_closed_behind_stuck_loop(void)
+{
+    add_many(half_closed_for_long, made_epoll(EPOLLIN, false));
+    stick_loop();
+}
+
+static void half_closed_unsent(void)
+{
+    add_many(half_closed_for_long, made_epoll(EPOLLIN | EPOLLOUT, true));
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].state = STATE_FIN_WAIT1;
+        made.sockets[i].unsent = 100000;
+    }
+}
+
+static void half_closed_copies(void)
+{
+    made_process(&made, true);
+    strcpy(made.processes[1].command, "sleep");
+    add_many(half_closed_for_long, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].holder = HOLDER_HEIR;
+        made.sockets[i].process = 1;
+    }
+}
+
 static void accept_fails(void)
 {
     add_many(queued, nobody);
@@ -528,6 +582,12 @@ static const struct {
     const char *says; /* NULL: nothing in particular */
 } rows[] = {
     {ghosts, "ghosts", "", CERTAIN_SHOWN, NULL},
+    {half_closed_forgotten, "half-closed-forgotten", "", CERTAIN_LIKELY, "nobody waits for the peer's FIN"},
+    {half_closed_beside_a_thread_outside, "half-closed-forgotten", "", CERTAIN_ONE_OF, "nanosleep"},
+    {half_closed_silent, "half-closed-silent", "", CERTAIN_LIKELY, "nothing for 1 min 0 s"},
+    {half_closed_behind_stuck_loop, "loop-stuck", "", CERTAIN_LIKELY, "127.0.0.1:34157"},
+    {half_closed_unsent, "half-closed-unsent", "", CERTAIN_SHOWN, "2,000,000 bytes"},
+    {half_closed_copies, "half-closed-copy", "fork-inherit", CERTAIN_LIKELY, "sleep (pid 200)"},
     {accept_fails, "accept-fails", "", CERTAIN_SHOWN, "1,024 of 1,024 descriptors"},
     {queue_behind_armed_loop, "loop-stuck", "", CERTAIN_SHOWN,
      "thread 100 has been in recvfrom(fd 12 -> 127.0.0.1:34157) for 3.1 s"},
@@ -828,6 +888,98 @@ static void siblings_are_no_heirs(void **state)
     explanation_free(&explanation);
 }
 
+/* A lingering close, and who waits for the rest of an answer. */
+static void who_waits_for_the_peers_fin_is_not_accused(void **state)
+{
+    (void)state;
+    struct groups groups;
+    made_server(&made);
+    add_many(half_closed, made_epoll(EPOLLIN, true));
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].quiet_ms = HALF_CLOSED_MS - 1;
+    expect_nothing();
+    assert_int_equal(groups_of(&made.facts, EXPLAIN_GRACE_MS, &groups), 0);
+    assert_int_equal(groups.half_closed, SOCKETS);
+    groups_free(&groups);
+}
+
+/* A timer of its own may be about to close them; and of a loop that is not seen at rest nobody can be missed.
+ */
+static void the_half_closed_that_nobody_waits_for_have_some_seconds(void **state)
+{
+    (void)state;
+    made_server(&made);
+    half_closed_forgotten();
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].quiet_ms = HALF_CLOSED_UNHEARD_MS - 1;
+    expect_nothing();
+    made_server(&made);
+    half_closed_forgotten();
+    made.threads[0].call = CALL_NONE;
+    expect_nothing();
+}
+
+/* What the program has closed is the kernel's, which ends it; and one's own FIN alone is no data. */
+static void what_the_kernel_ends_is_not_accused(void **state)
+{
+    (void)state;
+    made_server(&made);
+    add_many(half_closed_for_long, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].inode = i < SOCKETS / 2 ? 0 : made.sockets[i].inode;
+        made.sockets[i].holder = i < SOCKETS / 2 ? HOLDER_KERNEL : HOLDER_PROCESS;
+        made.sockets[i].state = i < SOCKETS / 2 ? STATE_FIN_WAIT2 : STATE_LAST_ACK;
+        made.sockets[i].unsent = 1;
+    }
+    expect_nothing();
+}
+
+/* Nor do they make CLOSE_WAIT of others a stuck loop's, a proxy's, or keep a rate from being told. */
+static void the_half_closed_say_nothing_of_others(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    made_server(&made);
+    add_many(read_all, nobody);
+    for (int i = 0; i < 5; i++)
+        made_add(&made, made_half_closed(i + SOCKETS));
+    assert_string_equal(explain(&explanation)->name, "ignore-eof");
+    assert_int_equal(explanation.finding_count, 2);
+    assert_false(explanation.outlook.forecast.from_descriptors);
+    assert_int_equal(explanation.outlook.forecast.count, SOCKETS);
+    explanation_free(&explanation);
+}
+
+/* An accepted socket is in its listener's group: where that is not its process's, or nobody has it, it is
+ * told. */
+static void where_they_were_made_is_told_where_that_is_elsewhere(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    struct cgroup_entry entry = {8, (char *)"/system.slice/inetd.service"};
+    made_server(&made);
+    eof_read();
+    made.facts.groups = (struct cgroup_table){&entry, 1, 1};
+    made.processes[0].group.id = 7;
+    made.processes[0].group.name = cgroup_name_of_path("/system.slice/web.service");
+    made.processes[0].group.is_named_by_id = true;
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].cgroup = 7;
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "");
+    explanation_free(&explanation);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].cgroup = 8;
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "inetd.service");
+    assert_contains(explanation.findings[0].heading.text, ", made in inetd.service");
+    explanation_free(&explanation);
+    made.sockets[3].cgroup = 9; /* not one and the same */
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "");
+    explanation_free(&explanation);
+}
+
 static void the_young_are_not_accused(void **state)
 {
     (void)state;
@@ -1079,6 +1231,11 @@ int main(void)
         cmocka_unit_test(a_busy_loop_that_is_seen_at_rest_holds_nothing_up),
         cmocka_unit_test(a_thread_in_poll_on_its_own_backend_does_not_rest),
         cmocka_unit_test(siblings_are_no_heirs),
+        cmocka_unit_test(who_waits_for_the_peers_fin_is_not_accused),
+        cmocka_unit_test(the_half_closed_that_nobody_waits_for_have_some_seconds),
+        cmocka_unit_test(what_the_kernel_ends_is_not_accused),
+        cmocka_unit_test(the_half_closed_say_nothing_of_others),
+        cmocka_unit_test(where_they_were_made_is_told_where_that_is_elsewhere),
         cmocka_unit_test(the_young_are_not_accused),
         cmocka_unit_test(what_was_in_one_table_only_is_not_accused),
         cmocka_unit_test(open_connections_are_not_accused),

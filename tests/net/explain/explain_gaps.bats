@@ -1,0 +1,100 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
+#
+# What does not stand in CLOSE_WAIT, or is held by nobody that can be seen: each failing program beside its clean twin.
+
+load ../storm
+load ../explain
+
+expect_in() {
+  tr -s '\n ' ' ' <"$1" | grep -qF -- "$2" || { say "no \"$2\" in:"; cat "$1"; return 1; }
+}
+
+# stay COUNT PORT...: so many clients of each server, which have sent something, and never close.
+stay() {
+  python3 -c 'import socket, sys, time
+kept = []
+for port in sys.argv[2:]:
+    for i in range(int(sys.argv[1])):
+        kept.append(socket.create_connection(("127.0.0.1", int(port))))
+        kept[-1].sendall(b"hello\n")
+print("staying", flush=True); time.sleep(120)' "$@" >"$BATS_TEST_TMPDIR/stay" 3>&- &
+  others+=("$!")
+  wait_until 10 grep -q staying "$BATS_TEST_TMPDIR/stay"
+}
+
+# finds NAME RULE: explain has found it.
+finds() {
+  explain "$1"
+  [[ $(jq -r '[.findings[].rule] | unique | join(",")' "$JSON") == "$2" ]]
+}
+
+@test "half-closed and forgotten; a lingering close is not" {
+  start_python forgotten 'while True:
+    c = s.accept()[0]; kept.append(c)
+    c.recv(100); c.sendall(b"ok\n"); c.shutdown(socket.SHUT_WR)'
+  start_python lingering 'def f(c):
+    c.recv(100); c.sendall(b"ok\n"); c.shutdown(socket.SHUT_WR); c.settimeout(50)
+    try: c.recv(100)
+    except OSError: pass
+    c.close()
+while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start()'
+  start_python closing 'while True:
+    c = s.accept()[0]
+    c.recv(100); c.sendall(b"ok\n"); c.close()'
+  await_servers
+  stay 6 "${server_ports[@]}"
+  explain forgotten # too early
+  [[ $code == 0 ]]
+  wait_until 10 finds forgotten half-closed-forgotten
+  [[ $code == 1 ]]
+  expect_in "$OUT" '6 FIN_WAIT2, half-closed by the program, nothing has moved for'
+  expect_in "$OUT" 'tcp_fin_timeout runs after close() alone. [likely]'
+  explain lingering
+  [[ $code == 0 ]]
+  expect_in "$OUT" '6 that it has half-closed'
+  explain closing
+  [[ $code == 0 && $(jq .half_closed "$JSON") == 0 ]]
+}
+
+# A group of cgroup2 with the name of a service, in a folder of ours; $outside is where we are now.
+make_service() {
+  local at group
+  for at in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+    group=$at/tcpstorm-test-$BASHPID
+    [[ -w $at/cgroup.procs ]] && mkdir "$group" 2>/dev/null || continue
+    mkdir "$group/$1"
+    service=$group/$1 outside=$at$(sed -n 's/^0:://p' /proc/self/cgroup)
+    return
+  done
+  skip "this user may make no control group here"
+}
+
+enter() { # FOLDER
+  echo "$BASHPID" >"$1/cgroup.procs"
+}
+
+@test "the service that a process runs in, and the one that its sockets were made in" {
+  make_service web.service
+  local body='while True:
+    c = s.accept()[0]; kept.append(c)
+    while c.recv(100): pass'
+  start_python plain "$body"
+  enter "$service"
+  start_python inside "$body"
+  start_python moved "$body"
+  enter "$outside"
+  await_servers
+  echo "${server_pids[moved]}" >"$outside/cgroup.procs"
+  visit late 3 "${server_ports[@]}"
+  rest_for_grace
+  explain_all
+  kill -KILL "${server_pids[inside]}"
+  wait_until 5 rmdir "$service" "${service%/*}"
+  expect_in "$BATS_TEST_TMPDIR/inside.text" "python3 ${server_pids[inside]} (web.service) listens on"
+  expect_in "$BATS_TEST_TMPDIR/moved.text" ', made in web.service; nobody waits'
+  names() {
+    jq -r '[.processes[0].service, .findings[0].made_in] | map(. // "none") | join(" ")' "$BATS_TEST_TMPDIR/$1.json"
+  }
+  [[ $(names inside) == 'web.service none' && $(names moved) == 'none web.service' && $(names plain) == 'none none' ]]
+}
