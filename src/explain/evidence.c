@@ -68,6 +68,11 @@ bool is_in_flight(const struct evidence *evidence)
     return evidence->group->holder == HOLDER_IN_FLIGHT;
 }
 
+bool is_in_closed_call(const struct evidence *evidence)
+{
+    return evidence->group->holder == HOLDER_CALL;
+}
+
 bool is_ghost_group(const struct evidence *evidence)
 {
     return evidence->group->state == STATE_CLOSE;

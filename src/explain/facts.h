@@ -79,9 +79,12 @@ struct fact_wait {
 /* ---- who holds it ---- */
 
 enum fact_holder {
-    HOLDER_PROCESS,   /* a process that was asked about, or another that has the listener too (a sibling) */
-    HOLDER_HEIR,      /* only processes that do not have the listener: they inherited it, or were passed it */
-    HOLDER_QUEUE,     /* nobody yet: it waits in the accept queue (inode 0) */
+    HOLDER_PROCESS, /* a process that was asked about, or another that has the listener too (a sibling) */
+    HOLDER_HEIR,    /* only processes that do not have the listener: they inherited it, or were passed it */
+    HOLDER_QUEUE,   /* nobody yet: it waits in the accept queue (inode 0) */
+    HOLDER_CALL, /* nobody any more: the process has closed it while a thread of its own was in a call on it,
+                    which keeps it until it returns. As many threads are in such calls as sockets have no
+                    holder; which is whose is not known */
     HOLDER_IN_FLIGHT, /* it is in a message of a Unix socket that nobody has received (scm_fds) */
     HOLDER_HIDDEN,    /* it has an inode, and no process that may be looked into has it */
     HOLDER_KERNEL,    /* the process has closed it: an orphan in FIN_WAIT1, LAST_ACK... (inode 0) */
@@ -116,9 +119,10 @@ struct fact_socket {
     uint64_t cgroup;       /* id; 0: not known */
 
     enum fact_holder holder;
-    int process;           /* the first holder; -1 for HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL */
-    int holders;           /* how many processes have a descriptor on it */
-    int fd;                /* in `process`; -1: none, such as a direct descriptor of a ring */
+    int process; /* the first holder; -1 for HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL; of HOLDER_CALL
+                    that of its thread, -1 where several have some */
+    int holders; /* how many processes have a descriptor on it */
+    int fd;      /* in `process`; -1: none, such as a direct descriptor of a ring */
     struct fact_wait wait; /* by any thread of its holders */
 
     int64_t closing_ms; /* of facts->ended: from the FIN to the end; -1: it was not seen between them */
@@ -162,6 +166,7 @@ struct fact_thread {
     enum fact_call call;
     char call_name[24];        /* "recvfrom"; where only wchan is known the kernel's function; "" */
     int fd;                    /* that the call is on; -1: none, or not known */
+    bool is_on_closed;         /* the process has closed that descriptor since the call began */
     uint64_t inode;            /* of that socket; 0 */
     enum fact_way way;         /* of that socket */
     struct fact_endpoint peer; /* of that socket; of poll() and select(), where they wait for one socket */

@@ -40,8 +40,8 @@ bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms)
         return !fact_age_is_known(socket->fin) || socket->fin.least_ms >= grace_ms;
     if (socket->state == STATE_CLOSE_WAIT)
         return socket->fin.least_ms >= grace_ms;
-    return socket->holder == HOLDER_QUEUE && socket->state == STATE_ESTABLISHED &&
-           socket->age.least_ms >= grace_ms;
+    bool is_nobodys = socket->holder == HOLDER_QUEUE || socket->holder == HOLDER_CALL;
+    return is_nobodys && socket->state == STATE_ESTABLISHED && socket->age.least_ms >= grace_ms;
 }
 
 #define HALF_CLOSED_STATES                                                                                   \

@@ -187,12 +187,37 @@ static int join_sockets(struct look *look)
     return 0;
 }
 
+static int count_hidden(const struct facts *facts)
+{
+    int hidden = 0;
+    for (int i = 0; i < facts->socket_count; i++)
+        hidden += facts->sockets[i].holder == HOLDER_HIDDEN;
+    return hidden;
+}
+
+/* As many as threads are in calls on what was closed may be those that nobody has. */
+static void find_closed_in_calls(struct facts *facts)
+{
+    int hidden = count_hidden(facts), calls = 0, process = -1;
+    for (int i = 0; i < facts->thread_count; i++) {
+        if (!facts->threads[i].is_on_closed)
+            continue;
+        process = calls++ == 0 || process == facts->threads[i].process ? facts->threads[i].process : -1;
+    }
+    for (int i = 0; i < facts->socket_count && hidden <= calls; i++)
+        if (facts->sockets[i].holder == HOLDER_HIDDEN) {
+            facts->sockets[i].holder = HOLDER_CALL;
+            facts->sockets[i].process = process;
+            facts->sockets[i].wait =
+                (struct fact_wait){.kind = WAITER_THREAD, .set_fd = -1, .at_rest = true, .thread = -1};
+        }
+}
+
 /* As many as wait in Unix sockets may be those that nobody has. */
 static int find_in_flight(struct look *look)
 {
-    int64_t hidden = 0, waiting = 0;
-    for (int i = 0; i < look->facts->socket_count; i++)
-        hidden += look->facts->sockets[i].holder == HOLDER_HIDDEN;
+    int64_t waiting = 0;
+    int hidden = count_hidden(look->facts);
     if (hidden == 0)
         return 0;
     int rc = look_in_flight(look, &waiting);
@@ -438,8 +463,10 @@ int look_join(struct look *look)
         rc = join_listeners(look);
     if (rc == 0)
         rc = join_sockets(look);
-    if (rc == 0)
+    if (rc == 0) {
+        find_closed_in_calls(look->facts);
         rc = find_in_flight(look);
+    }
     if (rc == 0)
         rc = join_processes(look);
     return rc == 0 ? learn_groups(look) : rc;

@@ -229,6 +229,8 @@ struct words words_of_group(const struct evidence *evidence)
         group->way == WAY_OUTGOING ? ", outgoing" : "");
     if (group->holder == HOLDER_QUEUE)
         add_queue(&words, evidence);
+    else if (group->holder == HOLDER_CALL)
+        ADD(&words, ", closed by the program");
     else if (group_is_half_closed(group))
         ADD(&words, ", half-closed by the program");
     else if (group->state != STATE_CLOSE)
@@ -272,6 +274,25 @@ static void add_outside(struct words *words, const struct evidence *evidence)
         add_endpoint(words, &thread->peer);
     }
     ADD(words, ".");
+}
+
+/* The first, and how many there are. */
+static void add_closed_calls(struct words *words, const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    const struct fact_thread *first = NULL;
+    int others = -1;
+    for (int i = 0; i < facts->thread_count; i++) {
+        if (!facts->threads[i].is_on_closed)
+            continue;
+        first = first == NULL ? &facts->threads[i] : first;
+        others++;
+    }
+    if (first == NULL)
+        return;
+    ADD(words, "%s", words_of_thread(first).text);
+    if (others > 0)
+        ADD(words, ", and %d other%s", others, plural(others));
 }
 
 static void add_busy(struct words *words, const struct evidence *evidence)
@@ -424,6 +445,7 @@ static const struct {
 } blanks[] = {
     {"{thread}", add_thread},
     {"{outside}", add_outside},
+    {"{closed-calls}", add_closed_calls},
     {"{busy}", add_busy},
     {"{heirs}", add_heirs},
     {"{descriptors}", add_descriptors},

@@ -102,8 +102,9 @@ static void put_thread(struct json_writer *w, const struct fact_thread *thread)
 static void put_group(struct json_writer *w, const struct group *group, const struct life *life)
 {
     static const char *const holders[HOLDER_COUNT] = {
-        [HOLDER_PROCESS] = "process",     [HOLDER_HEIR] = "heir",     [HOLDER_QUEUE] = "queue",
-        [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden", [HOLDER_KERNEL] = "kernel"};
+        [HOLDER_PROCESS] = "process", [HOLDER_HEIR] = "heir",           [HOLDER_QUEUE] = "queue",
+        [HOLDER_CALL] = "call",       [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden",
+        [HOLDER_KERNEL] = "kernel"};
     static const char *const ways[] = {"unknown", "accepted", "outgoing"};
     static const char *const readings[READING_COUNT] = {
         [READING_ALL] = "all",         [READING_PERHAPS] = "perhaps",   [READING_PART] = "part",

@@ -171,7 +171,8 @@ static int count_open(const struct facts *facts)
 {
     int count = 0;
     for (int i = 0; i < facts->socket_count; i++)
-        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE;
+        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE &&
+                 facts->sockets[i].holder != HOLDER_CALL;
     return count;
 }
 

@@ -57,6 +57,41 @@ while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start
   [[ $code == 0 && $(jq .half_closed "$JSON") == 0 ]]
 }
 
+# closes_under NAME HOW: three threads are in recv() when the first one does HOW to their sockets, at SIGUSR1, and closes them.
+closes_under() {
+  start_python "$1" "go = threading.Event(); signal.signal(signal.SIGUSR1, lambda *a: go.set())
+def f(c):
+    try:
+        while c.recv(100): pass
+    except OSError: pass
+for i in range(3):
+    kept.append(s.accept()[0])
+    threading.Thread(target=f, args=(kept[-1],), daemon=True).start()
+go.wait()
+for c in kept:
+    $2
+    os.close(c.fileno())
+print('closed', flush=True)
+while True: s.accept()"
+}
+
+@test "closed by one thread while others were in recv(): no FIN is sent, and that is told; shutdown() before it helps" {
+  closes_under under 'pass'
+  closes_under first 'c.shutdown(socket.SHUT_RDWR)'
+  await_servers
+  stay 3 "${server_ports[@]}"
+  rest_for_grace
+  kill -USR1 "${server_pids[@]}"
+  wait_until 5 grep -q closed "$BATS_TEST_TMPDIR/under.server"
+  wait_until 5 grep -q closed "$BATS_TEST_TMPDIR/first.server"
+  explain_all
+  [[ ${said[under]} == closed-in-call && $(<"$BATS_TEST_TMPDIR/under.code") == 1 ]]
+  expect_in "$BATS_TEST_TMPDIR/under.text" '3 ESTABLISHED, closed by the program'
+  expect_in "$BATS_TEST_TMPDIR/under.text" 'in recvfrom(fd '
+  [[ $(jq -r '.findings[0].holder' "$BATS_TEST_TMPDIR/under.json") == call ]]
+  expect_nothing first
+}
+
 # A group of cgroup2 with the name of a service, in a folder of ours; $outside is where we are now.
 make_service() {
   local at group

@@ -232,6 +232,19 @@ static void heirs_that_wait_for_another(void)
     thread->peer = endpoint("10.0.0.9", 5432);
 }
 
+static void closed_in_call(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].state = STATE_ESTABLISHED;
+        made.sockets[i].fin = fact_age_unknown();
+        made.sockets[i].holder = HOLDER_CALL;
+        struct fact_thread *thread = made_thread(&made, CALL_RECV, 5000);
+        thread->fd = 7;
+        thread->is_on_closed = true;
+    }
+}
+
 static void in_flight(void)
 {
     add_many(read_all, nobody);
@@ -599,6 +612,8 @@ static const struct {
     {heirs, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_sleep, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_wait_for_another, "heir-blocked", "bounded-pool", CERTAIN_LIKELY, "10.0.0.9:5432"},
+    {closed_in_call, "closed-in-call", "", CERTAIN_LIKELY,
+     "thread 101 has been in recv(fd 7) for 5.0 s, and 19 others"},
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
     {unsent, "peer-does-not-read", "", CERTAIN_SHOWN, "2,000,000 bytes"},
