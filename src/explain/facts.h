@@ -98,7 +98,8 @@ struct fact_socket {
     uint64_t inode;       /* 0: none */
     enum tcp_state state; /* STATE_CLOSE: a ghost: it is in no table, its descriptor told of it */
     enum fact_way way; /* accepted: its local port is that of a listener here, which need not be open now */
-    int listener;      /* -1: outgoing, or its listener is gone */
+    int listener; /* -1: outgoing, or its listener is gone; of HOLDER_QUEUE, where several share an address
+                     and port (SO_REUSEPORT), the one with the most in its queue */
     struct fact_endpoint local, peer;
     bool in_both; /* it was seen in both tables of this look, in the same state */
 
@@ -119,8 +120,9 @@ struct fact_socket {
     uint64_t cgroup;       /* id; 0: not known */
 
     enum fact_holder holder;
-    int process; /* the first holder; -1 for HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL; of HOLDER_CALL
-                    that of its thread, -1 where several have some */
+    int process; /* the holder that waits for it, or else one whose loop is stuck, or else the first; -1 for
+                    HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL; of HOLDER_CALL that of its thread, -1 where
+                    several have some */
     int holders; /* how many processes have a descriptor on it */
     int fd;      /* in `process`; -1: none, such as a direct descriptor of a ring */
     struct fact_wait wait; /* by any thread of its holders */
@@ -183,6 +185,8 @@ struct fact_listener {
     int64_t queue, backlog; /* -1 */
     int processes;          /* how many of facts->processes have it */
     struct fact_wait wait;  /* who accepts: of several processes one that would */
+    int server; /* the one process that would accept from it: it alone waits for it, or, where nobody does,
+                   has it and is no keeper; -1: there is none, or there are several */
 };
 
 /* What could not be looked into. */

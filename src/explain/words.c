@@ -41,26 +41,40 @@ static const char *call_word(const struct fact_thread *thread)
     return names[thread->call] != NULL ? names[thread->call] : "a system call";
 }
 
+static void add_doing(struct words *words, const struct fact_thread *thread)
+{
+    if (thread_is_busy(thread)) {
+        ADD(words, " computes (%d%% busy)", thread->busy_percent);
+        return;
+    }
+    ADD(words, " %s in %s(", thread->asleep_ms >= 0 ? "has been" : "is", call_word(thread));
+    bool has_peer = thread->peer.address.family != 0;
+    if (thread->fd >= 0)
+        ADD(words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
+    if (has_peer)
+        add_endpoint(words, &thread->peer);
+    ADD(words, ")");
+    if (thread->call == CALL_FUTEX)
+        ADD(words, ", waiting for a lock,");
+    if (thread->asleep_ms >= 0)
+        ADD(words, " for %s", life_time(thread->asleep_ms).text);
+}
+
 struct words words_of_thread(const struct fact_thread *thread)
 {
     struct words words = {""};
     ADD(&words, "thread %d", (int)thread->tid);
-    if (thread_is_busy(thread)) {
-        ADD(&words, " computes (%d%% busy)", thread->busy_percent);
-        return words;
-    }
-    ADD(&words, " %s in %s(", thread->asleep_ms >= 0 ? "has been" : "is", call_word(thread));
-    bool has_peer = thread->peer.address.family != 0;
-    if (thread->fd >= 0)
-        ADD(&words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
-    if (has_peer)
-        add_endpoint(&words, &thread->peer);
-    ADD(&words, ")");
-    if (thread->call == CALL_FUTEX)
-        ADD(&words, ", waiting for a lock,");
-    if (thread->asleep_ms >= 0)
-        ADD(&words, " for %s", life_time(thread->asleep_ms).text);
+    add_doing(&words, thread);
     return words;
+}
+
+/* Of which process, where there are several. */
+static void add_thread_of(struct words *words, const struct facts *facts, const struct fact_thread *thread)
+{
+    ADD(words, "thread %d", (int)thread->tid);
+    if (facts->process_count > 1)
+        ADD(words, " of process %d", (int)facts->processes[thread->process].pid);
+    add_doing(words, thread);
 }
 
 /* ---- masks ---- */
@@ -253,7 +267,7 @@ static void add_thread(struct words *words, const struct evidence *evidence)
     if (evidence->culprit.thread < 0)
         ADD(words, "its threads are elsewhere");
     else
-        ADD(words, "%s", words_of_thread(&evidence->facts->threads[evidence->culprit.thread]).text);
+        add_thread_of(words, evidence->facts, &evidence->facts->threads[evidence->culprit.thread]);
 }
 
 /* How many wait outside, and where: the next thing to look at. */
@@ -290,7 +304,7 @@ static void add_closed_calls(struct words *words, const struct evidence *evidenc
     }
     if (first == NULL)
         return;
-    ADD(words, "%s", words_of_thread(first).text);
+    add_thread_of(words, facts, first);
     if (others > 0)
         ADD(words, ", and %d other%s", others, plural(others));
 }

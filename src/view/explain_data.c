@@ -86,9 +86,10 @@ static void put_range(struct json_writer *w, const char *key, struct life_range 
     json_close(w, '}');
 }
 
-static void put_thread(struct json_writer *w, const struct fact_thread *thread)
+static void put_thread(struct json_writer *w, const struct facts *facts, const struct fact_thread *thread)
 {
     json_open(w, "thread", '{');
+    json_integer(w, "pid", facts->processes[thread->process].pid);
     json_integer(w, "tid", thread->tid);
     json_string(w, "name", thread->name);
     json_string(w, "call", thread->call_name);
@@ -161,7 +162,7 @@ static void put_finding(struct json_writer *w, const struct facts *facts, const 
     if (finding->maker.text[0] != '\0')
         json_string(w, "made_in", finding->maker.text);
     if (finding->thread >= 0)
-        put_thread(w, &facts->threads[finding->thread]);
+        put_thread(w, facts, &facts->threads[finding->thread]);
     put_share(w, &finding->share);
     if (finding->is_peeked && finding->peeked.error == 0)
         json_string(w, "unread_bytes", finding->peeked.text);
