@@ -161,6 +161,8 @@ enum fact_hears {
     HEARS_UNKNOWN = 16, /* the set could not be read */
 };
 
+struct site; /* code/code.h */
+
 struct fact_thread {
     int process;
     pid_t tid;
@@ -175,6 +177,8 @@ struct fact_thread {
     unsigned hears;            /* enum fact_hears; 0: its call is no such wait */
     int64_t asleep_ms;         /* since it last ran; -1: not known. 0: it runs */
     int busy_percent;          /* of the time between two readings it ran or waited for a CPU; -1 */
+    int64_t turns;           /* times that it was given a CPU; -1: not known. Unchanged: it has slept since */
+    const struct site *site; /* where in its source it is, by explain/stacks; NULL: not asked, or not known */
 };
 
 /* ---- listeners and processes ---- */
@@ -241,10 +245,11 @@ struct facts {
     int thread_count;
     struct cgroup_table groups; /* those of sockets that were made elsewhere than their process is */
 
-    bool is_elsewhere; /* the process is in another network namespace, and so is this one since */
-    int refused;       /* other processes that may not be looked into: one of them may hold what is hidden */
-    int64_t gap_ms;    /* between the two tables of the sockets */
-    int64_t took_ms;   /* all of the look */
+    bool is_elsewhere;  /* the process is in another network namespace, and so is this one since */
+    int of_other_ports; /* asked by port: accepted sockets of other ports that are left out of `sockets` */
+    int refused;        /* other processes that may not be looked into: one of them may hold what is hidden */
+    int64_t gap_ms;     /* between the two tables of the sockets */
+    int64_t took_ms;    /* all of the look */
 
     /* Of a window; with one look window_ms is 0. Sockets are those at its end. */
     int64_t window_ms;

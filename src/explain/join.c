@@ -163,13 +163,16 @@ static void take_holder(const struct look *look, struct fact_socket *fact)
         fact->listener = look_fullest_listener_of(look, fact->listener);
 }
 
-/* What was accepted after the descriptors had been read is not hidden, nor a ghost whose process ended; and
- * who asks about a port does not ask about other ports of the same processes. */
-static bool is_wanted(const struct look *look, const struct fact_socket *fact)
+/* What was accepted after the descriptors had been read is not hidden, nor a ghost whose process ended. */
+static bool is_too_young(const struct fact_socket *fact)
 {
-    bool is_too_young = fact->holder == HOLDER_HIDDEN && (!fact->in_both || fact->state == STATE_CLOSE);
-    bool is_of_other_port = look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
-    return !is_too_young && !is_of_other_port;
+    return fact->holder == HOLDER_HIDDEN && (!fact->in_both || fact->state == STATE_CLOSE);
+}
+
+/* Who asks about a port does not ask about other ports of the same processes. */
+static bool is_of_other_port(const struct look *look, const struct fact_socket *fact)
+{
+    return look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
 }
 
 static int join_sockets(struct look *look)
@@ -184,7 +187,9 @@ static int join_sockets(struct look *look)
                                                          : look->ghosts[i - look->socket_count];
         take_holder(look, &fact);
         fact.wait = wait_for(look, fact.inode, fact.state);
-        if (is_wanted(look, &fact))
+        if (is_of_other_port(look, &fact))
+            facts->of_other_ports += fact.holder == HOLDER_PROCESS;
+        else if (!is_too_young(&fact))
             facts->sockets[facts->socket_count++] = fact;
     }
     return 0;

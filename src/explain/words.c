@@ -2,11 +2,14 @@
 
 #include "base/number_text.h"
 #include "base/text.h"
+#include "code/place_text.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/poll.h>
+
+enum { SITE_WIDTH = 120 };
 
 #define ADD(words, ...) TEXT_ADD((words)->text, __VA_ARGS__)
 
@@ -58,6 +61,8 @@ static void add_doing(struct words *words, const struct fact_thread *thread)
         ADD(words, ", waiting for a lock,");
     if (thread->asleep_ms >= 0)
         ADD(words, " for %s", life_time(thread->asleep_ms).text);
+    if (thread->site != NULL)
+        ADD(words, ", at %s", site_text(thread->site, SITE_WIDTH).text);
 }
 
 struct words words_of_thread(const struct fact_thread *thread)
@@ -65,6 +70,22 @@ struct words words_of_thread(const struct fact_thread *thread)
     struct words words = {""};
     ADD(&words, "thread %d", (int)thread->tid);
     add_doing(&words, thread);
+    return words;
+}
+
+struct words words_of_stacks(const struct facts *facts, const struct stack_group *group)
+{
+    const struct fact_thread *thread = &facts->threads[group->first];
+    struct words words = {""};
+    if (group->threads == 1)
+        return words_of_thread(thread);
+    ADD(&words, "%d threads %s in %s()", group->threads, group->least_ms >= 0 ? "have been" : "are",
+        call_word(thread));
+    if (thread->call == CALL_FUTEX)
+        ADD(&words, ", waiting for a lock,");
+    if (group->least_ms >= 0)
+        ADD(&words, " for %s", life_span((struct life_range){group->least_ms, group->most_ms}).text);
+    ADD(&words, ", at %s", site_text(group->site, SITE_WIDTH).text);
     return words;
 }
 
@@ -287,6 +308,8 @@ static void add_outside(struct words *words, const struct evidence *evidence)
         ADD(words, " -> ");
         add_endpoint(words, &thread->peer);
     }
+    if (thread->site != NULL)
+        ADD(words, ", one of them at %s", site_text(thread->site, SITE_WIDTH).text);
     ADD(words, ".");
 }
 

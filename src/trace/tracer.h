@@ -6,7 +6,7 @@
  *
  * The tracer is a child of this process. The program cannot live on without it, and does not
  * (PTRACE_O_EXITKILL): when it ends, in whatever way, the kernel ends the program and all that comes from it.
- * It ends when this process does, or when nothing is left to trace. */
+ * It ends when this process does; what it has seen can be had of it after the program has ended too. */
 #ifndef TRACE_TRACER_H
 #define TRACE_TRACER_H
 
@@ -19,7 +19,8 @@
 struct tracer {
     pid_t pid; /* 0: not started */
     int stream;
-    int program; /* the end of the stream that the program's process has, until it executes; -1: closed */
+    int program;     /* the end of the stream that the program's process has, until it executes; -1: closed */
+    uint32_t serial; /* of the last report */
 };
 
 /* Starts the tracer. Returns 0, or a negative errno: EPERM, this system allows no tracing here. */

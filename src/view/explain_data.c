@@ -1,7 +1,8 @@
 /* explain_data: an explanation for scripts: JSON. */
-#include "base/json_writer.h"
 #include "base/version.h"
+#include "code/place_text.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <math.h>
@@ -97,6 +98,8 @@ static void put_thread(struct json_writer *w, const struct facts *facts, const s
     put_endpoint(w, "peer", &thread->peer);
     put_known(w, "asleep_ms", thread->asleep_ms);
     put_known(w, "busy_percent", thread->busy_percent);
+    if (thread->site != NULL)
+        site_put_json(w, "stack", thread->site);
     json_close(w, '}');
 }
 
@@ -262,6 +265,10 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_close(&w, ']');
     put_contrast(&w, &explanation->contrast);
     put_outlook(&w, &explanation->outlook);
+    if (report->stacks != NULL)
+        stacks_put_json(&w, facts, report->stacks);
+    if (report->aid != NULL)
+        explain_put_aid(&w, report->aid);
     json_close(&w, '}');
     json_end_line(&w);
     return view_flush(out);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/wrap.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <errno.h>
@@ -308,6 +309,13 @@ static void add_audit(struct line *line, const struct fact_listener *listener)
         listener->at.port);
 }
 
+/* Where tasks are threads their stacks have told it. */
+static bool is_dumped(const struct explain_report *report, const struct fact_process *process)
+{
+    return report->stacks != NULL && report->stacks->read > 0 &&
+           (process->runtime == RUNTIME_UNKNOWN || process->runtime == RUNTIME_PYTHON);
+}
+
 static void print_decides(FILE *out, const struct explain_report *report, const struct open_questions *open)
 {
     const struct facts *facts = report->explanation->facts;
@@ -315,7 +323,7 @@ static void print_decides(FILE *out, const struct explain_report *report, const 
     struct line line = {""};
     if (open->window)
         ADD(&line, "\"tcpstorm explain %s --for 10s\", under traffic", report->target);
-    if (open->dump && open->process >= 0)
+    if (open->dump && open->process >= 0 && !is_dumped(report, &facts->processes[open->process]))
         ADD(&line, "%s%s", line.text[0] != '\0' ? "; " : "",
             words_of_dump(&facts->processes[open->process]).text);
     if (open->audit && listener != NULL) {
@@ -398,6 +406,8 @@ int explain_print_text(FILE *out, const struct explain_report *report)
     print_window(out, explanation);
     print_contrast(out, explanation);
     print_outlook(out, explanation);
+    if (report->stacks != NULL)
+        stacks_print_text(out, explanation->facts, report->stacks, GROUP_INDENT, WIDTH);
     print_next(out, report);
     print_unseen(out, explanation->facts);
     return view_flush(out);

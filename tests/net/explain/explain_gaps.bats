@@ -171,10 +171,11 @@ make_service() {
   local at group
   for at in /sys/fs/cgroup /sys/fs/cgroup/unified; do
     group=$at/tcpstorm-test-$BASHPID
-    [[ -w $at/cgroup.procs ]] && mkdir "$group" 2>/dev/null || continue
-    mkdir "$group/$1"
-    service=$group/$1 outside=$at$(sed -n 's/^0:://p' /proc/self/cgroup)
-    return
+    if [[ -w $at/cgroup.procs ]] && mkdir "$group" 2>/dev/null; then
+      mkdir "$group/$1"
+      service=$group/$1 outside=$at$(sed -n 's/^0:://p' /proc/self/cgroup)
+      return
+    fi
   done
   skip "this user may make no control group here"
 }

@@ -35,7 +35,8 @@ static inline struct fact_thread *made_thread(struct made *made, enum fact_call 
                                    .call = call,
                                    .fd = -1,
                                    .asleep_ms = asleep_ms,
-                                   .busy_percent = -1};
+                                   .busy_percent = -1,
+                                   .turns = -1};
     made->facts.thread_count++;
     return thread;
 }

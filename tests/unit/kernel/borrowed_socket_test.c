@@ -22,6 +22,7 @@ static void a_ghost_of_another_process_tells_of_itself(void **state)
     uint16_t port = loopback.target.ports.first;
     assert_int_equal(send(loopback.client, "hello", 5, 0), 5);
     await_readable(loopback.server);
+    uint16_t client_port = listen_socket_port(loopback.client);
     reset_connection(&loopback.client);
     assert_soon(state_of(loopback.server) == STATE_CLOSE);
     pid_t holder = fork_holder("holder");
@@ -35,6 +36,7 @@ static void a_ghost_of_another_process_tells_of_itself(void **state)
     assert_int_equal(rc, 0);
     assert_int_equal(borrowed.state, STATE_CLOSE);
     assert_int_equal(borrowed.local_port, port);
+    assert_int_equal(borrowed.peer_port, client_port);
     assert_true(borrowed.life.is_known);
     assert_int_equal(borrowed.life.data_segs_in, 1);
     assert_false(borrowed.keeps_alive);
