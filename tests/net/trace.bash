@@ -29,7 +29,7 @@ trace_audit() {
   ((${#launcher[@]})) || in_fresh_namespace
   code=0
   rm -f "$JSON"
-  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace "${grace-1s}" --conns "${conns-20}" --json "$JSON" --trace --run "$@" \
+  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace "${grace-400ms}" --conns "${conns-20}" --json "$JSON" --trace --run "$@" \
     >"$OUT" 2>"$ERR" 3>&- || code=$?
 }
 
