@@ -148,7 +148,7 @@ $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
 .PHONY: tests check-bats
 
 # What the tests of networks run beside the program; some let calls fail.
-NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor
+NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor $(BUILD)/traced
 
 # All that the tests need of a build.
 tests: $(PROGRAM) $(UNIT_TESTS) $(NET_HELPERS)

@@ -119,6 +119,15 @@ void code_forget(struct code *code, pid_t pid)
     space->pid = pid;
 }
 
+void code_forked(struct code *code, pid_t parent, pid_t child)
+{
+    struct address_space *from = space_known(code, parent), *to = from != NULL ? space_of(code, child) : NULL;
+    if (to == NULL ||
+        (from = space_known(code, parent)) == NULL) /* it may have been given up for the child */
+        return;
+    address_space_copy(from, to);
+}
+
 /* What a library has been loaded for since, or is compiled at run time. */
 struct reading_again {
     struct code *code;
@@ -286,6 +295,25 @@ const struct site *code_site(struct code *code, pid_t pid, pid_t tid,
         rc = unwind(code, space, registers);
     if (rc == 0)
         return site_with_python(code, pythons_read(&code->pythons, pid, tid));
+    errno = -rc;
+    return NULL;
+}
+
+const struct site *code_site_copied(struct code *code, pid_t pid, const struct thread_registers *registers,
+                                    const void *stack, size_t size)
+{
+    struct address_space *space = space_of(code, pid);
+    int rc = space == NULL ? -ENOMEM : 0;
+    if (rc == 0 && space->read_us == 0)
+        rc = address_space_read(space, &code->binaries, &code->sites);
+    memory_reader_begin(&code->memory, pid);
+    code->memory.copy = stack;
+    code->memory.copy_at = registers->sp;
+    code->memory.copy_size = size;
+    if (rc == 0)
+        rc = unwind(code, space, registers);
+    if (rc == 0)
+        return site_of_stack(code, &code->stack);
     errno = -rc;
     return NULL;
 }

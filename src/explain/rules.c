@@ -128,6 +128,13 @@ static const struct rule rules[] = {
               "its close() sends no FIN until the last copy is closed.",
      .causes = {"fork-inherit"},
      .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
+    {.name = "closed-in-call",
+     .when = {is_in_closed_call},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The program has closed them while another thread was in a call on each: {closed-calls}. A "
+              "call keeps "
+              "its socket, and so no FIN is sent before it returns.",
+     .act = "shutdown(SHUT_RDWR) before that close(): it ends the other thread's call"},
     {.name = "in-flight",
      .when = {is_in_flight},
      .certainty = CERTAIN_SHOWN,
@@ -200,6 +207,14 @@ static const struct rule rules[] = {
      .words = "A handler waits for {backend} on behalf of each, or a proxy with a thread for each does not "
               "pass EOF "
               "on: {matched} have been asleep since the sockets' last data.{outside}",
+     .causes = {"bounded-pool", "no-half-close"},
+     .act = "a time-out on that call; shutdown(SHUT_WR) the other half when one half reads EOF",
+     .needs_dump = true},
+    {.name = "handler-blocked",
+     .when = {is_accepted, recv_queue_is_empty, outgoing_ones_match, somebody_is_outside},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "As many connections to {backend}, opened for these, are still open, and threads wait outside: "
+              "a handler for each, or a proxy with a thread for each that does not pass EOF on.{outside}",
      .causes = {"bounded-pool", "no-half-close"},
      .act = "a time-out on that call; shutdown(SHUT_WR) the other half when one half reads EOF",
      .needs_dump = true},

@@ -97,7 +97,7 @@ struct measured {
     int port, output;
     struct tracer ours;
     struct program program;
-    char log[64]; /* strace's */
+    char log[256]; /* strace's */
 };
 
 static void take_birth(struct measured *measured)
@@ -136,7 +136,9 @@ static void start(struct measured *measured, const char *manner)
     memcpy(filter, calls, sizeof calls);
     if (readlink("/proc/self/exe", self, sizeof self - 1) < 0 || pipe2(output, O_CLOEXEC) != 0)
         fail("pipe2");
-    snprintf(measured->log, sizeof measured->log, "/tmp/traced.%d", (int)getpid());
+    const char *folder = getenv("TMPDIR");
+    snprintf(measured->log, sizeof measured->log, "%s/traced.%d", folder != NULL ? folder : "/tmp",
+             (int)getpid());
     char *alone[] = {self, serve_word, NULL};
     char *under_strace[] = {strace,        follow, stacks, quiet, bpf,        into,
                             measured->log, only,   filter, self,  serve_word, NULL};
