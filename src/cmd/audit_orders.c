@@ -273,6 +273,10 @@ static int play(enum audit_order order, struct audit_options *options, struct nu
     *report = (struct audit_report){.settings = &played->settings, .result = &played->result};
     int rc = audit_run(&played->settings, diag_is_terminal() ? on_progress : NULL, NULL, &played->result);
     diag_progress_clear();
+    if (rc == 0 && audit_tracing_has_failed(options) && played->result.failure == NULL) {
+        played->result.failure = "the tracer ended, and with it the server";
+        played->result.failure_error = ESRCH;
+    }
     if (rc == 0 && options->traces)
         rc = compare(played, earlier, report);
     played->settings.decided_context = NULL;
