@@ -10,11 +10,11 @@
 
 enum {
     INTERPRETERS_MAX = 256,
-    THREADS_MAX = 65536,
+    THREADS_MAX = 20000,  /* of all interpreters */
     FRAMES_MAX = 4096,    /* of a thread: Python's own limit is 1000 unless it was raised */
     FRAME_BYTES = 512,    /* more than a frame's head, and a code object's, have */
     STRING_MAX = 1024,    /* characters of a name or a path; longer ones are not told */
-    LINES_MAX = 1 << 20,  /* bytes of a table of lines */
+    LINES_MAX = 1 << 18,  /* bytes of a table of lines */
     OWNED_BY_C_STACK = 3, /* a frame that stands for a call from C */
 };
 
@@ -240,9 +240,9 @@ static void mark_own(struct python_frames *frames)
 
 /* ---- a thread ---- */
 
-static uint64_t thread_among(const struct walk *walk, uint64_t thread, uint64_t native)
+static uint64_t thread_among(const struct walk *walk, uint64_t thread, uint64_t native, int *left)
 {
-    for (int i = 0; thread != 0 && i < THREADS_MAX; i++) {
+    for (; thread != 0 && *left > 0; --*left) {
         if (read_word(walk, thread + walk->layout->thread_native_id) == native)
             return thread;
         thread = read_word(walk, thread + walk->layout->thread_next);
@@ -253,8 +253,10 @@ static uint64_t thread_among(const struct walk *walk, uint64_t thread, uint64_t 
 static uint64_t find_thread(const struct walk *walk, uint64_t native)
 {
     uint64_t interpreter = read_word(walk, walk->runtime->at + walk->layout->interpreters);
+    int left = THREADS_MAX;
     for (int i = 0; interpreter != 0 && i < INTERPRETERS_MAX; i++) {
-        uint64_t thread = thread_among(walk, read_word(walk, interpreter + walk->layout->threads), native);
+        uint64_t first = read_word(walk, interpreter + walk->layout->threads);
+        uint64_t thread = thread_among(walk, first, native, &left);
         if (thread != 0)
             return thread;
         interpreter = read_word(walk, interpreter + walk->layout->interpreter_next);
