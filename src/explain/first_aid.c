@@ -394,7 +394,7 @@ static void note_end(struct aid_step *step)
 
 /* ---- all steps ---- */
 
-/* Those of one process and one cure: one first, and the others when it has freed its descriptors. */
+/* Those of one process and one cure: one first, and the others when it has freed a descriptor. */
 static void give_some(struct aid_step *steps, int count, int64_t wait_ms, const volatile sig_atomic_t *stop)
 {
     int i = 0;
@@ -402,7 +402,7 @@ static void give_some(struct aid_step *steps, int count, int64_t wait_ms, const 
     for (bool is_tried = false; i < count && !is_tried && !is_stopped(stop); i++) {
         attempt(&steps[i], false);
         is_tried = steps[i].outcome == AID_DONE;
-        has_helped = !is_tried || await_freed(&steps[i], 1, wait_ms, stop);
+        has_helped = !is_tried || await_freed(&steps[i], 1, wait_ms, stop) || steps[i].freed > 0;
     }
     for (; i < count && !is_stopped(stop); i++) {
         if (has_helped)
