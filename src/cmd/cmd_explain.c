@@ -74,6 +74,15 @@ static const struct option_row rows[] = {
          "stay where they are; a copy of the descriptor is open for some microseconds.",
      .kind = OPTION_FLAG,
      .target = OPTION(peek)},
+    {.name = "stacks",
+     .help = "show where in its source each thread waits, without stopping it",
+     .more =
+         "Show where in its source each thread waits: those first that keep a loop from turning or are in a "
+         "call on a connection that lingers, and together those that are at the same place. Nothing is "
+         "stopped, and no call is interrupted: a thread that runs is not read. Lines are named of programs "
+         "with debug information, and of Python 3.11 to 3.13; of others names, or offsets in the binary.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(stacks)},
     {.name = "free",
      .value = "dry-run|now",
      .help = "end from outside what may be ended so; \"now\" does it",
@@ -93,15 +102,6 @@ static const struct option_row rows[] = {
      .kind = OPTION_CHOICE,
      .target = OPTION(free),
      .choices = free_choices},
-    {.name = "stacks",
-     .help = "show where in its source each thread waits, without stopping it",
-     .more =
-         "Show where in its source each thread waits: those first that keep a loop from turning or are in a "
-         "call on a connection that lingers, and together those that are at the same place. Nothing is "
-         "stopped, and no call is interrupted: a thread that runs is not read. Lines are named of programs "
-         "with debug information, and of Python 3.11 to 3.13; of others names, or offsets in the binary.",
-     .kind = OPTION_FLAG,
-     .target = OPTION(stacks)},
     {.name = "max-epoll",
      .value = "N",
      .help = "read epoll sets of at most so many entries whole",

@@ -128,6 +128,13 @@ static const struct rule rules[] = {
               "its close() sends no FIN until the last copy is closed.",
      .causes = {"fork-inherit"},
      .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
+    {.name = "closed-in-call",
+     .when = {is_in_closed_call},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The program has closed them while another thread was in a call on each: {closed-calls}. A "
+              "call keeps "
+              "its socket, and so no FIN is sent before it returns.",
+     .act = "shutdown(SHUT_RDWR) before that close(): it ends the other thread's call"},
     {.name = "in-flight",
      .when = {is_in_flight},
      .certainty = CERTAIN_SHOWN,

@@ -12,8 +12,8 @@ struct explain_report {
     const struct explanation *explanation;
     const char *target; /* as it was typed: "27175", ":8080" */
     int64_t grace_ms;
-    const struct first_aid *aid; /* what was done, or would be; NULL: it was not asked for */
     const struct stacks *stacks; /* NULL: not asked for */
+    const struct first_aid *aid; /* what was done, or would be; NULL: it was not asked for */
 };
 
 /* Each writes to an open file, which it does not close. Returns 0 or a negative errno. */
