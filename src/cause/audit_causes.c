@@ -17,6 +17,15 @@ static enum audit_group group_of(const struct signature *signature)
     return signature->eof == EOF_UNREAD ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
 }
 
+/* Where nobody knows whether EOF was read both readings fit. */
+static bool is_in_group(const struct signature *signature, enum audit_group group)
+{
+    enum audit_group of_signature = group_of(signature);
+    if (group == GROUP_EOF_UNSURE)
+        return of_signature == GROUP_EOF_READ || of_signature == GROUP_EOF_UNREAD;
+    return of_signature == group;
+}
+
 static void append(struct cause_names *names, const char *name)
 {
     size_t length = strlen(names->text);
@@ -49,7 +58,7 @@ struct cause_names causes_of_group(enum audit_group group, const struct audit_re
 {
     struct cause_names names = {""};
     for (size_t i = 0; group != GROUP_NONE && cause_at(i) != NULL; i++)
-        if (group_of(&cause_at(i)->signature) == group && fits(cause_at(i), group, result))
+        if (is_in_group(&cause_at(i)->signature, group) && fits(cause_at(i), group, result))
             append(&names, cause_at(i)->bug.name);
     return names;
 }

@@ -116,6 +116,20 @@ int address_space_read(struct address_space *space, struct binaries *binaries, s
     return rc == 0 && space->count == 0 ? -ESRCH : rc;
 }
 
+void address_space_copy(const struct address_space *from, struct address_space *to)
+{
+    pid_t pid = to->pid;
+    address_space_clear(to);
+    to->pid = pid;
+    if (ARRAY_RESERVE(to->mappings, to->room, from->count) < 0 || from->count == 0)
+        return;
+    memcpy(to->mappings, from->mappings, from->count * sizeof *from->mappings);
+    to->count = from->count;
+    to->read_us = from->read_us;
+    to->exe_device = from->exe_device;
+    to->exe_inode = from->exe_inode;
+}
+
 bool address_space_is_stale(const struct address_space *space)
 {
     uint64_t device, inode;

@@ -23,13 +23,15 @@ struct address_space {
     size_t count, room;
     int64_t read_us; /* when it was read last; 0: never */
     uint64_t exe_device, exe_inode;
-    bool is_refused; /* we may not look into it */
 };
 
 void address_space_clear(struct address_space *space);
 
 /* Reads it anew. Returns 0, or a negative errno: EACCES, ESRCH, ENOMEM. */
 int address_space_read(struct address_space *space, struct binaries *binaries, struct site_table *strings);
+
+/* What one has is taken for another process's, which keeps its pid. Out of memory it stays empty. */
+void address_space_copy(const struct address_space *from, struct address_space *to);
 
 /* The process may execute another program than when it was read. */
 bool address_space_is_stale(const struct address_space *space);

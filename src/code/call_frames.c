@@ -88,27 +88,51 @@ static enum step step_out_of_no_frame(const struct unwinding *unwinding, const s
     return STEP_ON;
 }
 
-/* A thread that was not stopped: its frame pointer is not known, where it is needed it is looked for on the
- * stack. */
+static void walk(const struct unwinding *unwinding, const struct thread_registers *registers,
+                 bool is_return_address, bool may_search, struct call_stack *stack);
+
+/* ---- of a thread that was not stopped ---- */
+
+struct trial {
+    const struct unwinding *unwinding;
+    const struct thread_registers *registers;
+    bool is_return_address;
+    struct call_stack stack;
+};
+
+static bool leads_to_end(void *context, uint64_t frame_pointer)
+{
+    struct trial *trial = context;
+    struct thread_registers registers = *trial->registers;
+    set_register(&registers, MACHINE_FP, frame_pointer);
+    walk(trial->unwinding, &registers, trial->is_return_address, false, &trial->stack);
+    return !trial->stack.is_cut;
+}
+
+/* Its frame pointer is not known: where it is needed it is looked for on the stack. */
 static void find_frame_pointer(const struct unwinding *unwinding, const struct call_frame *frame,
                                const struct frame_row *row, struct thread_registers *registers)
 {
     bool is_needed = !row->is_known || (!row->is_outermost && row->cfa.kind == RULE_IS_REGISTER &&
                                         row->cfa.from == MACHINE_FP && row->cfa.offset == 16);
+    if (!is_needed || is_known(registers, MACHINE_FP))
+        return;
+    struct trial trial = {unwinding, registers, frame->is_caller, {0}};
+    struct saved_frame_check check = {leads_to_end, &trial, row->start};
     uint64_t found;
-    if (is_needed && !is_known(registers, MACHINE_FP) &&
-        saved_frame_find(unwinding->space, unwinding->memory, frame, row->is_known, registers->sp, &found))
+    if (saved_frame_find(unwinding->space, unwinding->memory, frame, registers->sp,
+                         row->is_known ? &check : NULL, &found))
         set_register(registers, MACHINE_FP, found);
 }
 
-void call_frames_take(const struct unwinding *unwinding, const struct thread_registers *registers,
-                      struct call_stack *stack)
+/* ---- the stack ---- */
+
+static void walk(const struct unwinding *unwinding, const struct thread_registers *registers,
+                 bool is_return_address, bool may_search, struct call_stack *stack)
 {
     struct thread_registers inner = *registers, outer;
-    bool is_return_address = false;
     stack->count = 0;
     stack->is_cut = true;
-    set_register(&inner, MACHINE_SP, inner.sp);
     while (stack->count < CALL_FRAMES) {
         static const struct frame_row none = {.is_known = false};
         const struct frame_row *row = &none;
@@ -124,11 +148,17 @@ void call_frames_take(const struct unwinding *unwinding, const struct thread_reg
             if ((row = frame_row_of(frame->binary, frame->address)) == NULL)
                 return;
         }
+        if (row->is_signal && is_return_address) { /* nothing has called it */
+            frame->address++;
+            frame->offset++;
+            frame->pc++;
+        }
         enum step step = STEP_LOST;
-        if (!row->is_known && stack->count == 1)
+        if (!row->is_known && !frame->is_caller)
             step = step_out_of_no_frame(unwinding, frame, &inner, &outer);
         if (step == STEP_LOST) {
-            find_frame_pointer(unwinding, frame, row, &inner);
+            if (may_search)
+                find_frame_pointer(unwinding, frame, row, &inner);
             step = row->is_known ? step_by_row(unwinding, row, &inner, &outer)
                                  : step_by_frame_pointer(unwinding, &inner, &outer);
         }
@@ -138,4 +168,12 @@ void call_frames_take(const struct unwinding *unwinding, const struct thread_reg
         is_return_address = !row->is_signal;
         inner = outer;
     }
+}
+
+void call_frames_take(const struct unwinding *unwinding, const struct thread_registers *registers,
+                      struct call_stack *stack)
+{
+    struct thread_registers first = *registers;
+    set_register(&first, MACHINE_SP, first.sp);
+    walk(unwinding, &first, false, true, stack);
 }

@@ -19,7 +19,8 @@
 
 enum {
     READ_AGAIN_US =
-        20000, /* a process's memory is not read anew more often, while there is code in no file */
+        20000,       /* a process's memory is not read anew more often, while there is code in no file */
+    STALE_US = 2000, /* what a process has in its memory may have changed since, as it was not stopped */
     MOST_PROCESSES = 4096, /* whose memory is remembered */
 };
 
@@ -116,6 +117,15 @@ void code_forget(struct code *code, pid_t pid)
         return;
     address_space_clear(space);
     space->pid = pid;
+}
+
+void code_forked(struct code *code, pid_t parent, pid_t child)
+{
+    struct address_space *from = space_known(code, parent), *to = from != NULL ? space_of(code, child) : NULL;
+    if (to == NULL ||
+        (from = space_known(code, parent)) == NULL) /* it may have been given up for the child */
+        return;
+    address_space_copy(from, to);
 }
 
 /* What a library has been loaded for since, or is compiled at run time. */
@@ -289,6 +299,25 @@ const struct site *code_site(struct code *code, pid_t pid, pid_t tid,
     return NULL;
 }
 
+const struct site *code_site_copied(struct code *code, pid_t pid, const struct thread_registers *registers,
+                                    const void *stack, size_t size)
+{
+    struct address_space *space = space_of(code, pid);
+    int rc = space == NULL ? -ENOMEM : 0;
+    if (rc == 0 && space->read_us == 0)
+        rc = address_space_read(space, &code->binaries, &code->sites);
+    memory_reader_begin(&code->memory, pid);
+    code->memory.copy = stack;
+    code->memory.copy_at = registers->sp;
+    code->memory.copy_size = size;
+    if (rc == 0)
+        rc = unwind(code, space, registers);
+    if (rc == 0)
+        return site_of_stack(code, &code->stack);
+    errno = -rc;
+    return NULL;
+}
+
 /* ---- asleep ---- */
 
 /* Where a thread sleeps: two numbers at the end of "7 0x4 0x7f... 0x7ffc8a5c7e78 0x7f0c5a0f3a2e". */
@@ -331,7 +360,7 @@ const struct site *code_site_asleep(struct code *code, pid_t pid, pid_t tid)
     int rc = space == NULL ? -ENOMEM : read_asleep(pid, tid, &before);
     if (rc == 0 && !parse_asleep(before.call, &registers))
         rc = -EAGAIN;
-    if (rc == 0 && (address_space_is_stale(space) || monotonic_us() - space->read_us > READ_AGAIN_US))
+    if (rc == 0 && (address_space_is_stale(space) || monotonic_us() - space->read_us > STALE_US))
         rc = address_space_read(space, &code->binaries, &code->sites);
     memory_reader_begin(&code->memory, tid);
     if (rc == 0)

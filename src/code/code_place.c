@@ -1,5 +1,6 @@
 #include "code/code_place.h"
 
+#include "base/text.h"
 #include "code/compile_units.h"
 #include "code/function_names.h"
 #include "code/own_code.h"
@@ -60,10 +61,41 @@ static int find_inlined(Dwarf_Die *parent, uint64_t address, Dwarf_Die *inlined,
     return 0;
 }
 
+/* Whether a function's name is told with those of what it is declared in. */
+static bool has_scopes(int language)
+{
+    return language == DW_LANG_C_plus_plus || language == DW_LANG_C_plus_plus_03 ||
+           language == DW_LANG_C_plus_plus_11 || language == DW_LANG_C_plus_plus_14 ||
+           language == DW_LANG_Rust || language == DW_LANG_D;
+}
+
+static const char *scope_name(Dwarf_Die *scope)
+{
+    int tag = dwarf_tag(scope);
+    const char *name = dwarf_diename(scope);
+    if (tag == DW_TAG_namespace)
+        return name != NULL ? name : "(anonymous)";
+    return tag == DW_TAG_class_type || tag == DW_TAG_structure_type || tag == DW_TAG_union_type ||
+                   tag == DW_TAG_module || tag == DW_TAG_enumeration_type
+               ? name
+               : NULL;
+}
+
+/* "Pool::park", in languages that have such. */
 static const char *name_of(struct naming *naming, const struct compile_unit *unit, Dwarf_Die *function)
 {
-    (void)unit;
-    return site_table_string(naming->strings, dwarf_diename(function));
+    const char *name = dwarf_diename(function);
+    char text[LONGEST_NAME] = "";
+    if (name == NULL || !has_scopes(unit->language))
+        return site_table_string(naming->strings, name);
+    Dwarf_Die declared = function_root(function), *scopes = NULL;
+    int count = dwarf_getscopes_die(&declared, &scopes);
+    for (int i = count - 1; i > 0; i--)
+        if (scope_name(&scopes[i]) != NULL)
+            TEXT_ADD(text, "%s::", scope_name(&scopes[i]));
+    free(scopes);
+    TEXT_ADD(text, "%s", name);
+    return site_table_string(naming->strings, text);
 }
 
 static void set_call_line(struct naming *naming, struct place *place, struct compile_unit *unit,

@@ -182,16 +182,32 @@ static void read_functions(struct compile_unit *unit)
         qsort(unit->functions, unit->function_count, sizeof *unit->functions, compare_functions);
 }
 
-bool compile_unit_definition(struct compile_unit *unit, Dwarf_Off root, Dwarf_Off (*root_of)(Dwarf_Die *),
-                             Dwarf_Die *function)
+Dwarf_Die function_root(Dwarf_Die *function)
+{
+    enum { LONGEST = 8 };
+    Dwarf_Die die = *function, next;
+    Dwarf_Attribute attribute;
+    for (int i = 0; i < LONGEST; i++) {
+        if (dwarf_formref_die(dwarf_attr(&die, DW_AT_abstract_origin, &attribute), &next) == NULL &&
+            dwarf_formref_die(dwarf_attr(&die, DW_AT_specification, &attribute), &next) == NULL)
+            break;
+        die = next;
+    }
+    return die;
+}
+
+bool compile_unit_definition(struct compile_unit *unit, Dwarf_Off root, Dwarf_Die *function)
 {
     Dwarf *dwarf = dwarf_cu_getdwarf(unit->die.cu);
     Dwarf_Off found = 0;
     read_functions(unit);
     for (size_t i = 0; i < unit->function_count; i++) {
         Dwarf_Off die = unit->functions[i].die;
-        Dwarf_Die candidate;
-        if (die == found || dwarf_offdie(dwarf, die, &candidate) == NULL || root_of(&candidate) != root)
+        Dwarf_Die candidate, its_root;
+        if (die == found || dwarf_offdie(dwarf, die, &candidate) == NULL)
+            continue;
+        its_root = function_root(&candidate);
+        if (dwarf_dieoffset(&its_root) != root)
             continue;
         if (found != 0)
             return false;

@@ -37,9 +37,12 @@ uint64_t unit_table_bias(const struct unit_table *table);
 /* The function at an address; false: none. */
 bool compile_unit_function(struct compile_unit *unit, uint64_t its_address, Dwarf_Die *function);
 
-/* The only function of the unit for which `root_of` says `root`; false: none, or several. */
-bool compile_unit_definition(struct compile_unit *unit, Dwarf_Off root, Dwarf_Off (*root_of)(Dwarf_Die *),
-                             Dwarf_Die *function);
+/* Where a function was declared first: what its definition, its other declarations and the copies that were
+ * inlined lead to. */
+Dwarf_Die function_root(Dwarf_Die *function);
+
+/* The only function of the unit that has this root; false: none, or several. */
+bool compile_unit_definition(struct compile_unit *unit, Dwarf_Off root, Dwarf_Die *function);
 
 #endif
 #endif

@@ -85,11 +85,13 @@ static bool rule_of_register(struct frame_rule *rule, const Dwarf_Op *ops, size_
     return take_expression(rule, is_value ? RULE_IS_EXPRESSION : RULE_AT_EXPRESSION, ops, length);
 }
 
-static void fill_row(struct frame_row *row, Dwarf_Frame *frame)
+static void fill_row(struct frame_row *row, Dwarf_Frame *frame, uint64_t bias)
 {
+    Dwarf_Addr start = 0;
     Dwarf_Op *ops, room[3];
     size_t count;
-    int return_register = dwarf_frame_info(frame, NULL, NULL, &row->is_signal);
+    int return_register = dwarf_frame_info(frame, &start, NULL, &row->is_signal);
+    row->start = start + bias;
     if (return_register < 0 || return_register >= THREAD_REGISTERS ||
         dwarf_frame_cfa(frame, &ops, &count) < 0 || count == 0 || !rule_of_cfa(&row->cfa, ops, count))
         return;
@@ -112,12 +114,13 @@ static void fill_row(struct frame_row *row, Dwarf_Frame *frame)
 
 /* ---- whose rows they are ---- */
 
-static bool take_frame(Dwarf_CFI *cfi, uint64_t address, struct frame_row *row)
+/* `bias`: from the information's addresses to the binary's. */
+static bool take_frame(Dwarf_CFI *cfi, uint64_t bias, struct frame_row *row)
 {
     Dwarf_Frame *frame;
-    if (cfi == NULL || dwarf_cfi_addrframe(cfi, address, &frame) != 0)
+    if (cfi == NULL || dwarf_cfi_addrframe(cfi, row->address - bias, &frame) != 0)
         return false;
-    fill_row(row, frame);
+    fill_row(row, frame, bias);
     free(frame);
     return row->is_known;
 }
@@ -130,14 +133,13 @@ static void work_out(struct binary *binary, struct frame_row *row)
         binary->has_looked_for_frames = true;
         binary->eh_frame = dwfl_module_eh_cfi(binary->module, &binary->eh_frame_bias);
     }
-    uint64_t reported = row->address + binary->bias;
-    if (take_frame(binary->eh_frame, reported - binary->eh_frame_bias, row))
+    if (take_frame(binary->eh_frame, binary->eh_frame_bias - binary->bias, row))
         return;
     if (!binary->has_looked_for_debug_frame) {
         binary->has_looked_for_debug_frame = true;
         binary->debug_frame = dwfl_module_dwarf_cfi(binary->module, &binary->debug_frame_bias);
     }
-    take_frame(binary->debug_frame, reported - binary->debug_frame_bias, row);
+    take_frame(binary->debug_frame, binary->debug_frame_bias - binary->bias, row);
 }
 
 const struct frame_row *frame_row_of(struct binary *binary, uint64_t address)

@@ -30,10 +30,10 @@ struct frame_rule {
 enum { FRAME_RULES = 20 }; /* the registers that a function saves are fewer */
 
 struct frame_row {
-    uint64_t address;
-    bool is_known;     /* false: there is no such information here */
-    bool is_signal;    /* the caller was interrupted: its pc is not that after a call */
-    bool is_outermost; /* it has no caller */
+    uint64_t address, start; /* it is the same from the start on */
+    bool is_known;           /* false: there is no such information here */
+    bool is_signal;          /* the caller was interrupted: its pc is not that after a call */
+    bool is_outermost;       /* it has no caller */
     uint8_t return_register;
     uint64_t kept; /* bit n: register n is as it was in the caller */
     struct frame_rule cfa;

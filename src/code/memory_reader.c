@@ -24,11 +24,18 @@ static bool take_from(uint64_t at, void *into, size_t size, const uint8_t *bytes
     return true;
 }
 
+/* Whether it may be of the stack, and is not in the copy. */
+static bool has_changed(const struct memory_reader *reader, uint64_t at)
+{
+    enum { LARGEST_STACK = 64 << 20 };
+    return reader->copy != NULL && at >= reader->copy_at && at - reader->copy_at < LARGEST_STACK;
+}
+
 size_t memory_read_much(struct memory_reader *reader, uint64_t at, void *into, size_t size)
 {
     if (take_from(at, into, size, reader->copy, reader->copy_at, reader->copy_size))
         return size;
-    if (reader->pid == 0)
+    if (reader->pid == 0 || has_changed(reader, at))
         return 0;
     /* Page by page: of a piece with a hole in it, what is before the hole is read. */
     enum { PIECES = 64, PAGE = 4096 };

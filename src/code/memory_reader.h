@@ -20,7 +20,8 @@ struct memory_block {
 struct memory_reader {
     pid_t pid; /* 0: there is the copy only */
     int error; /* errno of the first read of the process that failed; EACCES: we may not */
-    /* A copy of a part of it, which is preferred. */
+    /* A copy of the stack, from the stack pointer on. What is above it was not copied, and has changed since.
+     */
     const uint8_t *copy;
     uint64_t copy_at;
     size_t copy_size;

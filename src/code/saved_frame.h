@@ -17,12 +17,20 @@ enum { MACHINE_FP = 6, MACHINE_SP = 7 };
 /* Whether the instruction before this address of the process is a call. */
 bool saved_frame_is_after_call(struct memory_reader *memory, uint64_t pc);
 
+/* Whether with this frame pointer the stack leads to its end, by the call frame information. */
+struct saved_frame_check {
+    bool (*leads_to_end)(void *context, uint64_t frame_pointer);
+    void *context;
+    uint64_t row_start; /* where the information begins to be what it is at the frame's address */
+};
+
 /* Finds where the function of a frame has saved its caller's frame pointer: above `sp`, and below the address
  * that it returns to. A stack has what earlier calls left there as well: it must have been called from where
- * it returns to, or that cannot be known and all else fits. `has_row`: there is call frame information, which
- * says that the function keeps a frame pointer. False: nothing fits. */
+ * it returns to, or that cannot be known and all else fits. `check` is NULL where there is no call frame
+ * information. False: nothing fits, or several do. */
 bool saved_frame_find(const struct address_space *space, struct memory_reader *memory,
-                      const struct call_frame *frame, bool has_row, uint64_t sp, uint64_t *found);
+                      const struct call_frame *frame, uint64_t sp, const struct saved_frame_check *check,
+                      uint64_t *found);
 
 /* Whether the innermost function has no frame, as short ones in assembly code: what it returns to is at the
  * end of the stack, behind a call of it. */

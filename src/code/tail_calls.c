@@ -42,19 +42,10 @@ struct search {
     struct tail_call found[TAIL_CALLS];
 };
 
-/* A function's definition, and its declarations, lead to one entry. */
 static Dwarf_Off root_of(Dwarf_Die *function)
 {
-    enum { LONGEST = 8 };
-    Dwarf_Die die = *function, next;
-    Dwarf_Attribute attribute;
-    for (int i = 0; i < LONGEST; i++) {
-        if (dwarf_formref_die(dwarf_attr(&die, DW_AT_abstract_origin, &attribute), &next) == NULL &&
-            dwarf_formref_die(dwarf_attr(&die, DW_AT_specification, &attribute), &next) == NULL)
-            break;
-        die = next;
-    }
-    return dwarf_dieoffset(&die);
+    Dwarf_Die root = function_root(function);
+    return dwarf_dieoffset(&root);
 }
 
 static const char *symbol_of(Dwarf_Die *function)
@@ -140,7 +131,7 @@ static bool find_definition(const struct search *search, struct compile_unit *un
     *definition = *function;
     if (dwarf_lowpc(function, &start) == 0 || dwarf_hasattr(function, DW_AT_ranges))
         return true;
-    if (compile_unit_definition(unit, root_of(function), root_of, definition))
+    if (compile_unit_definition(unit, root_of(function), definition))
         return true;
     const char *name = symbol_of(function);
     const struct function_symbol *symbol = name != NULL ? function_symbol_named(search->binary, name) : NULL;
