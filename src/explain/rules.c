@@ -147,6 +147,18 @@ static const struct rule rules[] = {
      .words = "They have an owner that was not found: {refused}, or it is in another namespace of processes.",
      .act = "run it as root"},
 
+    {.name = "mptcp",
+     .when = {is_mptcp},
+     .certainty = CERTAIN_NOT,
+     .words = "They are MPTCP: their peer has ended its half with a DATA_FIN, which no table of TCP shows. "
+              "What the "
+              "program has read of them is not looked into.",
+     .act = "close the descriptor when read() returns 0; to have more explained, let the server listen "
+            "without MPTCP "
+            "(GODEBUG=multipathtcp=0 of a Go program)",
+     .needs_dump = true,
+     .needs_audit = true},
+
     /* ---- what is in the way before anything is read ---- */
     {.name = "peer-does-not-read",
      .when = {most_are_unsent},

@@ -245,6 +245,15 @@ static void closed_in_call(void)
     }
 }
 
+static void mptcp(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].is_mptcp = true;
+        made.sockets[i].fin.most_ms = FACT_NO_LIMIT;
+    }
+}
+
 static void in_flight(void)
 {
     add_many(read_all, nobody);
@@ -623,6 +632,7 @@ static const struct {
     {heirs_that_wait_for_another, "heir-blocked", "bounded-pool", CERTAIN_LIKELY, "10.0.0.9:5432"},
     {closed_in_call, "closed-in-call", "", CERTAIN_LIKELY,
      "thread 101 has been in recv(fd 7) for 5.0 s, and 19 others"},
+    {mptcp, "mptcp", "", CERTAIN_NOT, "DATA_FIN"},
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
     {unsent, "peer-does-not-read", "", CERTAIN_SHOWN, "2,000,000 bytes"},
