@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the signature says of sockets that linger in CLOSE_WAIT, in the audit's words. */
+/* What the signature says of what the server leaves, in the audit's words. */
 static enum audit_group group_of(const struct signature *signature)
 {
+    if (signature->at_fault == SIDE_SERVER && signature->state == STATE_FIN_WAIT2)
+        return GROUP_SHUT_DOWN;
     if (signature->at_fault != SIDE_SERVER || signature->state != STATE_CLOSE_WAIT)
         return GROUP_NONE;
     if (signature->owner == OWNER_NONE)

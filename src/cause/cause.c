@@ -18,6 +18,9 @@
 /* What most clients do: ask, and leave when they have waited long enough. */
 #define ASK_AND_LEAVE SCRIPT(STEP(WRITE, NOW), STEP(CLOSE, LIFE))
 
+/* What a client does that pools connections and does not look at them. */
+#define ASK_AND_KEEP SCRIPT(STEP(WRITE, NOW), STEP(READ, DATA))
+
 static const struct fault_case causes[] = {
     {
         .bug = {.name = "ignore-eof",
@@ -191,6 +194,20 @@ static const struct fault_case causes[] = {
                       .counter = COUNTER_ABORT_ON_CLOSE,
                       .has_counter = true,
                       .loses = true},
+    },
+    {
+        .bug = {.name = "half-closed-for-ever",
+                .summary = "the server ends its half with shutdown() and waits for the client's FIN for ever",
+                .meaning = "A client that keeps its end never sends one. FIN_WAIT2 with a descriptor: "
+                           "tcp_fin_timeout runs after close() alone, so no timer of the kernel ends it."},
+        .fixed = {.name = "half-closed-for-ever-fixed",
+                  .summary = "the server calls close() when the client's FIN has not come for a while",
+                  .meaning = "After close() a FIN_WAIT2 has no descriptor and tcp_fin_timeout ends it, "
+                             "whatever the client does."},
+        .reported = "nodejs/node-v0.x-archive #3613, envoy #41086",
+        .behaviour[SIDE_SERVER] = &half_closed_for_ever,
+        .script[SIDE_CLIENT] = ASK_AND_KEEP,
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_FIN_WAIT2, .owner = OWNER_AT_FAULT},
     },
 };
 

@@ -5,6 +5,7 @@
 #include "worker/endpoint.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -39,6 +40,9 @@ struct visit *visit_begin(struct endpoint *endpoint, int fd, short what, on_visi
 
 /* Hears something else from now on; 0: nothing. */
 void visit_hear(struct visit *visit, short what, on_visit *on_event);
+
+/* Likewise, and EV_TIMEOUT when nothing has come for so long; 0: however long it takes. */
+void visit_hear_within(struct visit *visit, short what, int64_t ms, on_visit *on_event);
 
 /* Reads and drops what has come. Returns the bytes; 0 at EOF, or when the connection was reset; -1 when
  * nothing has come. */

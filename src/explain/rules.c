@@ -64,6 +64,7 @@ static const struct rule rules[] = {
      .words =
          "The program has ended its half with shutdown() and waits for the peer's FIN, and the peer has sent "
          "nothing for {quiet}: longer than a lingering close takes." NO_TIMER,
+     .causes = {"half-closed-for-ever"},
      .act = "a time-out on that wait, and then close(); see why the peer does not close"},
 
     /* ---- never accepted ---- */

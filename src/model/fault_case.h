@@ -48,9 +48,10 @@ struct fault_case {
     struct title fixed;                            /* of the twin without it; its summary is the fix */
     const char *reported;                          /* public reports of it */
     const struct behaviour *behaviour[SIDE_COUNT]; /* NULL: the side plays its script */
-    struct script script[SIDE_COUNT];
-    int64_t server_nofile; /* descriptors that the fault needs the server to be limited to; 0: no limit */
-    int descriptors_each;  /* that the server needs for a connection, where it is more than one */
+    struct script
+        script[SIDE_COUNT]; /* what brings the fault out; without a close() that side keeps its ends */
+    int64_t server_nofile;  /* descriptors that the fault needs the server to be limited to; 0: no limit */
+    int descriptors_each;   /* that the server needs for a connection, where it is more than one */
     struct signature signature;
 };
 

@@ -53,6 +53,11 @@ struct script_text script_text(const struct script *script)
     return out;
 }
 
+bool script_ends(const struct script *script)
+{
+    return script->count > 0 && act_releases(script->steps[script->count - 1].act);
+}
+
 int script_add_word(struct script *script, const char *word)
 {
     char name[16];

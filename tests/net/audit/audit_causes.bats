@@ -95,6 +95,17 @@ load ../audit
   expect_in "$OUT" "reply-before-read"
 }
 
+@test "half-closed-for-ever is found: FIN_WAIT2 with a descriptor, of a client that keeps its end" {
+  serve half-closed-for-ever
+  audit --conns 20 --grace 1s --send "$(a_line)" --order never-close
+  expect_leak shut_down 20
+  expect_in "$OUT" "half-closed-for-ever"
+  serve half-closed-for-ever --fixed
+  audit --conns 20 --grace 1s --send "$(a_line)" --order never-close
+  expect_code 0
+  expect_not_in "$OUT" "half-closed-for-ever"
+}
+
 @test "no fixed twin is accused" {
   local name order grace conns
   for name in ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close \

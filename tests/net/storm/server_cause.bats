@@ -87,7 +87,7 @@ visit_unheard() {
 # ---- what ss says ----
 
 server_sockets() {
-  inside ss -Htanp "$@" "sport = :$PORT"
+  inside ss -Htanpo "$@" "sport = :$PORT"
 }
 
 requests_are_read() {
@@ -318,6 +318,37 @@ cpu_ticks() {
     wait_until 5 holds_sockets "$sockets"
     interrupt_server
   done
+}
+
+# held N STATE PATTERN: N sockets of the server's are in that state, in lines of ss that match.
+held() {
+  (($(server_sockets state "$2" | grep -Ec -- "$3") == $1))
+}
+
+expect_held() {
+  if ! wait_until 5 held "$@"; then
+    say "expected $1 in $2 with \"$3\"; ss says:"
+    server_sockets
+    show_output
+    return 1
+  fi
+}
+
+@test "half-closed-for-ever: FIN_WAIT2 with a descriptor, while the clients keep their ends" {
+  serve half-closed-for-ever
+  open_clients 20
+  expect_held 20 fin-wait-2 "pid=$storm_pid,"
+  close_clients
+  expect_nothing_stays
+  interrupt_server
+}
+
+@test "half-closed-for-ever, fixed: FIN_WAIT2 that the kernel ends" {
+  serve half-closed-for-ever --fixed
+  open_clients 20
+  expect_held 20 fin-wait-2 'timewait'
+  close_clients
+  interrupt_server
 }
 
 # ask_slowly: a client that sends its request in pieces, shuts its half down and reads the reply. Says what came of it.

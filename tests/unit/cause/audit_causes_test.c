@@ -15,6 +15,7 @@ static void each_group_has_the_causes_of_its_signature(void **state)
     expect_causes(GROUP_EOF_UNREAD, &result, "paused-read, bounded-pool, emfile, lost-reference");
     expect_causes(GROUP_NO_OWNER, &result, "never-accept");
     expect_causes(GROUP_OTHER_PROCESS, &result, "fork-inherit");
+    expect_causes(GROUP_SHUT_DOWN, &result, "half-closed-for-ever");
 }
 
 static void a_cause_fits_all_that_was_seen(void **state)
