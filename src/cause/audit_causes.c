@@ -10,6 +10,8 @@ static enum audit_group group_of(const struct signature *signature)
 {
     if (signature->at_fault == SIDE_SERVER && signature->state == STATE_FIN_WAIT2)
         return GROUP_SHUT_DOWN;
+    if (signature->at_fault == SIDE_SERVER && signature->leaves_ghosts)
+        return GROUP_GHOST;
     if (signature->at_fault != SIDE_SERVER || signature->state != STATE_CLOSE_WAIT)
         return GROUP_NONE;
     if (signature->owner == OWNER_NONE)
@@ -47,11 +49,23 @@ static bool fits(const struct fault_case *cause, enum audit_group group, const s
     return !cause->signature.on_one_path || held * 10 < result->audited * 9;
 }
 
-struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result)
+/* After a reset every server that does not hear of it holds a descriptor of nothing, and without one who
+ * knows why it does. */
+static bool looks_like(const struct signature *signature, enum audit_group group, bool clients_reset)
+{
+    enum audit_group of_signature = group_of(signature);
+    if (group != GROUP_GHOST)
+        return of_signature == group;
+    return clients_reset && (of_signature == GROUP_GHOST || of_signature == GROUP_EOF_UNREAD ||
+                             of_signature == GROUP_EOF_READ);
+}
+
+struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result,
+                                   bool clients_reset)
 {
     struct cause_names names = {""};
     for (size_t i = 0; group != GROUP_NONE && cause_at(i) != NULL; i++)
-        if (group_of(&cause_at(i)->signature) == group && fits(cause_at(i), group, result))
+        if (looks_like(&cause_at(i)->signature, group, clients_reset) && fits(cause_at(i), group, result))
             append(&names, cause_at(i)->bug.name);
     return names;
 }
@@ -60,7 +74,8 @@ struct cause_names causes_of_resets(void)
 {
     struct cause_names names = {""};
     for (size_t i = 0; cause_at(i) != NULL; i++)
-        if (cause_at(i)->signature.at_fault == SIDE_SERVER && cause_at(i)->signature.state == STATE_GONE)
+        if (cause_at(i)->signature.at_fault == SIDE_SERVER &&
+            cause_at(i)->signature.counter == COUNTER_ABORT_ON_CLOSE && cause_at(i)->signature.has_counter)
             append(&names, cause_at(i)->bug.name);
     return names;
 }

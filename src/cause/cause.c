@@ -18,6 +18,9 @@
 /* What most clients do: ask, and leave when they have waited long enough. */
 #define ASK_AND_LEAVE SCRIPT(STEP(WRITE, NOW), STEP(CLOSE, LIFE))
 
+/* What a client does that is killed with unread data, or gives up the hard way. */
+#define ASK_AND_RESET SCRIPT(STEP(WRITE, NOW), STEP(ABORT, LIFE))
+
 /* What a client does that pools connections and does not look at them. */
 #define ASK_AND_KEEP SCRIPT(STEP(WRITE, NOW), STEP(READ, DATA))
 
@@ -208,6 +211,20 @@ static const struct fault_case causes[] = {
         .behaviour[SIDE_SERVER] = &half_closed_for_ever,
         .script[SIDE_CLIENT] = ASK_AND_KEEP,
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_FIN_WAIT2, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .bug = {.name = "reset-swallowed",
+                .summary = "the server swallows ECONNRESET and EPIPE and keeps the descriptor",
+                .meaning =
+                    "A reset takes the connection out of every table at once. No count of states shows "
+                    "the leak, CLOSE_WAIT stays 0, and the descriptors run out all the same."},
+        .fixed = {.name = "reset-swallowed-fixed",
+                  .summary = "an error on a connection closes it, as EOF does",
+                  .meaning = "The descriptor goes with the connection, whichever way that ends."},
+        .reported = "haproxy #1774, vault #3244, redis #10644",
+        .behaviour[SIDE_SERVER] = &reset_swallowed,
+        .script[SIDE_CLIENT] = ASK_AND_RESET,
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .leaves_ghosts = true},
     },
 };
 

@@ -30,5 +30,6 @@ extern const struct behaviour dead_pool_entry;
 extern const struct behaviour no_half_close;
 extern const struct behaviour reply_before_read;
 extern const struct behaviour half_closed_for_ever;
+extern const struct behaviour reset_swallowed;
 
 #endif

@@ -256,7 +256,8 @@ static int play(enum audit_order order, const struct audit_settings *settings, s
         return rc;
     }
     for (int group = 0; group < GROUP_COUNT; group++) {
-        played->of_group[group] = causes_of_group((enum audit_group)group, &played->result);
+        played->of_group[group] = causes_of_group((enum audit_group)group, &played->result,
+                                                  audit_order_row(order)->act == ACT_ABORT);
         report->causes[group] = played->of_group[group].text;
     }
     played->of_resets = causes_of_resets();

@@ -106,6 +106,18 @@ load ../audit
   expect_not_in "$OUT" "half-closed-for-ever"
 }
 
+@test "reset-swallowed is found: ghosts, of clients that reset, and of no others" {
+  serve reset-swallowed
+  audit --conns 20 --grace 500ms --send "$(a_line)"
+  expect_code 0
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order abort
+  expect_leak ghost 20
+  expect_in "$OUT" "reset-swallowed"
+  serve reset-swallowed --fixed
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order abort
+  expect_code 0
+}
+
 @test "no fixed twin is accused" {
   local name order grace conns
   for name in ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close \

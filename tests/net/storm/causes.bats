@@ -23,7 +23,8 @@ lost-reference       CLOSE-WAIT server + 0 self
 dead-pool-entry      CLOSE-WAIT client + 0 self
 no-half-close        CLOSE-WAIT server 0 0 self
 reply-before-read    -
-half-closed-for-ever FIN-WAIT-2 server 0 0 self | CLOSE-WAIT client ? 0 self'
+half-closed-for-ever FIN-WAIT-2 server 0 0 self | CLOSE-WAIT client ? 0 self
+reset-swallowed      -'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {
@@ -253,6 +254,16 @@ expect_no_reset() {
   DURATION=1s
   beside expect_fix half-closed-for-ever
   expect_bug half-closed-for-ever
+  expect_beside
+}
+
+# No socket lingers: the CSV counts the ghosts, and ss and /proc agree.
+@test "reset-swallowed, and its fix" {
+  DURATION=1s
+  beside expect_fix reset-swallowed
+  expect_bug reset-swallowed
+  end_holds '.flow.server.held == 100 and .lingering == []'
+  expect_in "$OUT" "100 ghosts on the server"
   expect_beside
 }
 

@@ -132,6 +132,10 @@ expect_nothing_stays() {
   fi
 }
 
+descriptors() {
+  find "/proc/$storm_pid/fd" -lname 'socket:*' | wc -l
+}
+
 # holds_sockets N: the server has so many descriptors of sockets, its listener, and libevent's pair among them.
 holds_sockets() {
   [[ $(find "/proc/$storm_pid/fd" -lname 'socket:*' | wc -l) == "$1" ]]
@@ -349,6 +353,22 @@ expect_held() {
   expect_held 20 fin-wait-2 'timewait'
   close_clients
   interrupt_server
+}
+
+@test "reset-swallowed: no socket stays, and its descriptors do; fixed, neither does" {
+  local twin sockets
+  for twin in "" --fixed; do
+    # shellcheck disable=SC2086
+    serve reset-swallowed $twin
+    sockets=$(descriptors)
+    open_clients 20
+    wait_until 5 requests_are_read
+    close_clients reset
+    [[ $twin ]] || sockets=$((sockets + 20))
+    wait_until 5 holds_sockets "$sockets"
+    expect_nothing_stays
+    interrupt_server
+  done
 }
 
 # ask_slowly: a client that sends its request in pieces, shuts its half down and reads the reply. Says what came of it.

@@ -6,7 +6,7 @@
 static const char *const promised[] = {
     "ignore-eof",    "paused-read",       "bounded-pool",         "never-accept",
     "emfile",        "fork-inherit",      "lost-reference",       "dead-pool-entry",
-    "no-half-close", "reply-before-read", "half-closed-for-ever",
+    "no-half-close", "reply-before-read", "half-closed-for-ever", "reset-swallowed",
 };
 
 static const struct fault_case *cause_named(const char *name)
@@ -130,6 +130,8 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
         {"emfile", "server CLOSE_WAIT, EOF unread, held by the server itself, accept() fails"},
         {"fork-inherit", "server CLOSE_WAIT, EOF read, held by another process"},
         {"dead-pool-entry", "client CLOSE_WAIT, EOF unread, held by the client itself"},
+        {"half-closed-for-ever", "server FIN_WAIT2, held by the server itself"},
+        {"reset-swallowed", "no socket lingers, the server holds descriptors of connections that are gone"},
         {"reply-before-read", "no socket lingers, TCPAbortOnClose moves, replies are lost"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++)
