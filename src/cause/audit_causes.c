@@ -12,6 +12,8 @@ static enum audit_group group_of(const struct signature *signature)
         return GROUP_SHUT_DOWN;
     if (signature->at_fault == SIDE_SERVER && signature->leaves_ghosts)
         return GROUP_GHOST;
+    if (signature->at_fault == SIDE_SERVER && signature->is_stalled)
+        return GROUP_STALLED;
     if (signature->at_fault != SIDE_SERVER || signature->state != STATE_CLOSE_WAIT)
         return GROUP_NONE;
     if (signature->owner == OWNER_NONE)

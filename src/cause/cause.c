@@ -21,6 +21,9 @@
 /* What a client does that is killed with unread data, or gives up the hard way. */
 #define ASK_AND_RESET SCRIPT(STEP(WRITE, NOW), STEP(ABORT, LIFE))
 
+/* What a client does that hangs: its kernel goes on answering for it. */
+#define ASK_AND_IGNORE SCRIPT(STEP(WRITE, NOW))
+
 /* What a client does that pools connections and does not look at them. */
 #define ASK_AND_KEEP SCRIPT(STEP(WRITE, NOW), STEP(READ, DATA))
 
@@ -225,6 +228,24 @@ static const struct fault_case causes[] = {
         .behaviour[SIDE_SERVER] = &reset_swallowed,
         .script[SIDE_CLIENT] = ASK_AND_RESET,
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .leaves_ghosts = true},
+    },
+    {
+        .bug = {.name = "stalled-reader",
+                .summary = "the server writes without a time-out to a client that does not read",
+                .meaning = "The client's kernel answers each probe of its closed window, so that the "
+                           "connection is alive for TCP. ESTABLISHED with a full Send-Q, for as long as the "
+                           "client likes."},
+        .fixed = {.name = "stalled-reader-fixed",
+                  .summary = "the server resets a connection on which it can write nothing for a while",
+                  .meaning = "The RST frees the socket and what it had to send. After a close() the kernel "
+                             "would go on asking for room, in FIN_WAIT1 and without a descriptor."},
+        .reported = "sshnet/SSH.NET #1793, blog.cloudflare.com/when-tcp-sockets-refuse-to-die",
+        .behaviour[SIDE_SERVER] = &stalled_reader,
+        .script[SIDE_CLIENT] = ASK_AND_IGNORE,
+        .signature = {.at_fault = SIDE_SERVER,
+                      .state = STATE_ESTABLISHED,
+                      .is_stalled = true,
+                      .owner = OWNER_AT_FAULT},
     },
 };
 

@@ -31,5 +31,6 @@ extern const struct behaviour no_half_close;
 extern const struct behaviour reply_before_read;
 extern const struct behaviour half_closed_for_ever;
 extern const struct behaviour reset_swallowed;
+extern const struct behaviour stalled_reader;
 
 #endif

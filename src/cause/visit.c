@@ -84,6 +84,15 @@ void visit_close(struct visit *visit)
     endpoint_close(endpoint, fd);
 }
 
+void visit_reset(struct visit *visit)
+{
+    struct endpoint *endpoint = visit->endpoint;
+    int fd = visit->fd;
+    visit_forget(visit);
+    open_descriptors_remove(&endpoint->descriptors, fd);
+    act_apply(ACT_ABORT, fd);
+}
+
 void visit_forget(struct visit *visit)
 {
     visit->endpoint->ended++;

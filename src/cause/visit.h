@@ -19,6 +19,7 @@ struct visit {
     struct event *event;
     on_visit *on_event;
     int fd;
+    int64_t unsaid;     /* bytes of a reply that are still to be sent, where the behaviour counts them */
     struct visit *peer; /* where two belong together: the other one; else NULL */
     LIST_ENTRY(visit) link;
 };
@@ -50,6 +51,9 @@ ssize_t visit_read(struct visit *visit);
 
 /* close(), and the visit is over. */
 void visit_close(struct visit *visit);
+
+/* Likewise with an RST, whatever is unsent or unread. */
+void visit_reset(struct visit *visit);
 
 /* The visit is over without a close(): its descriptor stays open and nobody knows it. */
 void visit_forget(struct visit *visit);

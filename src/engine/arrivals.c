@@ -243,6 +243,8 @@ static bool is_of_signature(const struct lingering_class *class, const struct si
         return false;
     if (signature->eof != EOF_ANY && class->unread != (signature->eof == EOF_UNREAD))
         return false;
+    if (signature->is_stalled && !class->stalled)
+        return false;
     return signature->owner == OWNER_ANY || (class->owned == owners[signature->owner].owned &&
                                              class->listed == owners[signature->owner].listed);
 }

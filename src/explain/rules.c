@@ -36,6 +36,7 @@ static const struct rule rules[] = {
      .words = "The program has ended its half, and the peer does not read what was sent before: {unsent} "
               "wait, and "
               "nothing has gone out for {quiet}.",
+     .causes = {"stalled-reader"},
      .act = "a time-out on that, and then close()"},
     {.name = stuck_name,
      .when = {is_half_closed, is_held, loop_is_stuck},
@@ -146,6 +147,7 @@ static const struct rule rules[] = {
      .when = {most_are_unsent},
      .certainty = CERTAIN_SHOWN,
      .words = "The peer has sent its FIN but does not read: {unsent} wait to be sent to it.",
+     .causes = {"stalled-reader"},
      .act = "a time-out on sending"},
     {.name = stuck_name,
      .when = {is_outgoing, something_is_unread, nobody_turns_it, somebody_is_outside},

@@ -14,7 +14,7 @@ struct held {
     int64_t heard_ms;
     pid_t pid; /* its owner; 0: not known */
     uint8_t side, state;
-    bool unread;
+    bool unread, stalled;
 };
 
 struct class_tally {
@@ -33,8 +33,8 @@ struct survey {
 
 static bool same_class(const struct lingering_class *a, const struct lingering_class *b)
 {
-    return a->side == b->side && a->state == b->state && a->unread == b->unread && a->owned == b->owned &&
-           a->listed == b->listed && strcmp(a->command, b->command) == 0;
+    return a->side == b->side && a->state == b->state && a->unread == b->unread && a->stalled == b->stalled &&
+           a->owned == b->owned && a->listed == b->listed && strcmp(a->command, b->command) == 0;
 }
 
 static struct class_tally *tally_of(struct survey *survey, const struct lingering_class *class)
@@ -75,6 +75,7 @@ static int add_unowned(struct survey *survey, const struct socket_entry *entry, 
                            .side = side,
                            .state = entry->state,
                            .unread = entry->unread > 0,
+                           .stalled = entry->needs_window,
                            .oldest_ms = entry->heard_ms,
                        });
 }
@@ -89,6 +90,7 @@ static int hold(struct survey *survey, const struct socket_entry *entry, enum si
         .side = (uint8_t)side,
         .state = (uint8_t)entry->state,
         .unread = entry->unread > 0,
+        .stalled = entry->needs_window,
     };
     return 0;
 }
@@ -169,6 +171,7 @@ static int add_held(struct survey *survey, const pid_t *pids, int pid_count)
         one.side = (enum side)held->side;
         one.state = (enum tcp_state)held->state;
         one.unread = held->unread;
+        one.stalled = held->stalled;
         one.oldest_ms = held->heard_ms;
         rc = add(survey, &one);
     }

@@ -13,11 +13,12 @@
 
 enum { LINGERING_MAX = 32 };
 
-/* Sockets that agree in side, state, unread, owned, listed and command. */
+/* Sockets that agree in side, state, unread, stalled, owned, listed and command. */
 struct lingering_class {
     enum side side;
     enum tcp_state state;
     bool unread;       /* Recv-Q >= 1 */
+    bool stalled;      /* it has data to send, and the peer's window is closed */
     bool owned;        /* a process has a descriptor on it */
     bool listed;       /* that process is one of the pids that were given */
     pid_t pid;         /* the lowest of the processes; 0: none, or none that we may look into (owned tells) */

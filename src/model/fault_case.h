@@ -29,6 +29,7 @@ struct signature {
     enum side at_fault;
     enum tcp_state state; /* of the sockets that linger on that side; STATE_GONE: none does */
     enum eof_class eof;
+    bool is_stalled; /* they have data to send, and the other side's window is closed */
     enum owner_class owner;
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;

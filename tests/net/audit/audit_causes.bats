@@ -118,6 +118,16 @@ load ../audit
   expect_code 0
 }
 
+@test "stalled-reader is found: a closed window, of a client that does not read" {
+  serve stalled-reader
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order stall
+  expect_counts held=20 stalled=20
+  expect_in "$OUT" "keeps clients that do not read"
+  serve stalled-reader --fixed
+  audit --conns 20 --grace 1s --send "$(a_line)" --order stall
+  expect_code 0
+}
+
 @test "no fixed twin is accused" {
   local name order grace conns
   for name in ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close \

@@ -24,7 +24,8 @@ dead-pool-entry      CLOSE-WAIT client + 0 self
 no-half-close        CLOSE-WAIT server 0 0 self
 reply-before-read    -
 half-closed-for-ever FIN-WAIT-2 server 0 0 self | CLOSE-WAIT client ? 0 self
-reset-swallowed      -'
+reset-swallowed      -
+stalled-reader       ESTAB server 0 + self | ESTAB client + 0 self'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {
@@ -38,7 +39,7 @@ manner_of() {
 
 # While the storm's controller is stopped: all sockets with their owners, and the pids of the workers.
 also_look() {
-  look ss -Htanp >"$BATS_TEST_TMPDIR/sockets"
+  look ss -Htanpo >"$BATS_TEST_TMPDIR/sockets"
   look cat /proc/net/netstat >"$BATS_TEST_TMPDIR/netstat"
   worker_pids server >"$BATS_TEST_TMPDIR/server_pids"
   worker_pids client >"$BATS_TEST_TMPDIR/client_pids"
@@ -264,6 +265,15 @@ expect_no_reset() {
   expect_bug reset-swallowed
   end_holds '.flow.server.held == 100 and .lingering == []'
   expect_in "$OUT" "100 ghosts on the server"
+  expect_beside
+}
+
+@test "stalled-reader, and its fix" {
+  DURATION=1s
+  beside expect_fix stalled-reader
+  expect_bug stalled-reader
+  [[ $(awk '$1 == "ESTAB" && /timer:\(persist/' "$BATS_TEST_TMPDIR/sockets" | wc -l) == 100 ]] # ss says so too
+  end_holds '.lingering[0] | .stalled and .acts == "the client does not read"'
   expect_beside
 }
 

@@ -371,6 +371,20 @@ expect_held() {
   done
 }
 
+@test "stalled-reader: ESTABLISHED before a closed window; fixed, neither side has a connection" {
+  serve stalled-reader
+  open_clients 20
+  expect_held 20 established "timer:\(persist.*pid=$storm_pid,|pid=$storm_pid,.*timer:\(persist"
+  close_clients
+  expect_nothing_stays
+  interrupt_server
+  serve stalled-reader --fixed
+  open_clients 20
+  expect_nothing_stays
+  close_clients
+  interrupt_server
+}
+
 # ask_slowly: a client that sends its request in pieces, shuts its half down and reads the reply. Says what came of it.
 ask_slowly() {
   command -v perl >/dev/null || skip "no perl to make clients with"

@@ -16,6 +16,7 @@ static void each_group_has_the_causes_of_its_signature(void **state)
     expect_causes(GROUP_NO_OWNER, &result, "never-accept");
     expect_causes(GROUP_OTHER_PROCESS, &result, "fork-inherit");
     expect_causes(GROUP_SHUT_DOWN, &result, "half-closed-for-ever");
+    expect_causes(GROUP_STALLED, &result, "stalled-reader");
 }
 
 static void a_cause_fits_all_that_was_seen(void **state)

@@ -4,9 +4,9 @@
 #include "worker/scripted.h"
 
 static const char *const promised[] = {
-    "ignore-eof",    "paused-read",       "bounded-pool",         "never-accept",
-    "emfile",        "fork-inherit",      "lost-reference",       "dead-pool-entry",
-    "no-half-close", "reply-before-read", "half-closed-for-ever", "reset-swallowed",
+    "ignore-eof",           "paused-read",     "bounded-pool",    "never-accept",  "emfile",
+    "fork-inherit",         "lost-reference",  "dead-pool-entry", "no-half-close", "reply-before-read",
+    "half-closed-for-ever", "reset-swallowed", "stalled-reader",
 };
 
 static const struct fault_case *cause_named(const char *name)
@@ -132,6 +132,8 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
         {"dead-pool-entry", "client CLOSE_WAIT, EOF unread, held by the client itself"},
         {"half-closed-for-ever", "server FIN_WAIT2, held by the server itself"},
         {"reset-swallowed", "no socket lingers, the server holds descriptors of connections that are gone"},
+        {"stalled-reader",
+         "server ESTABLISHED, its Send-Q full before a closed window, held by the server itself"},
         {"reply-before-read", "no socket lingers, TCPAbortOnClose moves, replies are lost"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++)
