@@ -72,12 +72,14 @@ struct cause_names causes_of_group(enum audit_group group, const struct audit_re
     return names;
 }
 
-struct cause_names causes_of_resets(void)
+struct cause_names causes_of_losses(bool by_reset)
 {
     struct cause_names names = {""};
-    for (size_t i = 0; cause_at(i) != NULL; i++)
-        if (cause_at(i)->signature.at_fault == SIDE_SERVER &&
-            cause_at(i)->signature.counter == COUNTER_ABORT_ON_CLOSE && cause_at(i)->signature.has_counter)
+    for (size_t i = 0; cause_at(i) != NULL; i++) {
+        const struct signature *signature = &cause_at(i)->signature;
+        bool resets = signature->has_counter && signature->counter == COUNTER_ABORT_ON_CLOSE;
+        if (signature->at_fault == SIDE_SERVER && signature->loses && resets == by_reset)
             append(&names, cause_at(i)->bug.name);
+    }
     return names;
 }

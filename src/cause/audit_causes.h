@@ -15,7 +15,7 @@ struct cause_names {
 struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result,
                                    bool clients_reset);
 
-/* Likewise of bugs that reset their clients. */
-struct cause_names causes_of_resets(void);
+/* Likewise of bugs that lose replies: by an RST, or by a FIN where the reply should come. */
+struct cause_names causes_of_losses(bool by_reset);
 
 #endif

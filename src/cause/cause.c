@@ -247,6 +247,40 @@ static const struct fault_case causes[] = {
                       .is_stalled = true,
                       .owner = OWNER_AT_FAULT},
     },
+    {
+        .bug = {.name = "no-timeout",
+                .summary = "the server waits without a time-out for a client that has vanished",
+                .meaning =
+                    "Neither FIN nor RST has come, and the server sends nothing that could fail. "
+                    "ESTABLISHED on the server only, older from day to day: TCP asks nobody by itself."},
+        .fixed = {.name = "no-timeout-fixed",
+                  .summary = "the server sets SO_KEEPALIVE and closes on any error",
+                  .meaning =
+                      "The kernel asks a silent client whether it is there. An RST, or no answer "
+                      "(ETIMEDOUT), wakes the server, which closes. An idle time-out of its own does too."},
+        .reported = "redis #618, nsq #698, ws #2127",
+        .behaviour[SIDE_SERVER] = &no_timeout,
+        .script[SIDE_CLIENT] = SCRIPT(STEP(WRITE, NOW), STEP(VANISH, LIFE)),
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_ESTABLISHED, .is_alone = true, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .bug = {.name = "eof-is-abort",
+                .summary = "the server takes a client that has sent all of its request for one that is gone",
+                .meaning =
+                    "EOF says that no more comes, not that nobody reads. The server drops its answer "
+                    "and closes: no socket is left over, no RST is sent, and the reply is lost. nc and "
+                    "many health checks half-close."},
+        .fixed = {.name = "eof-is-abort-fixed",
+                  .summary = "the server answers first, and closes then",
+                  .meaning =
+                      "Whether the client is gone is known when the answer is sent: an RST comes back."},
+        .reported = "golang/go #18527, envoy #2066, #17160",
+        .behaviour[SIDE_SERVER] = &eof_is_abort,
+        .script[SIDE_CLIENT] =
+            SCRIPT(STEP(WRITE, NOW), STEP(SHUTDOWN, NOW), STEP(READ, DATA), STEP(CLOSE, EOF)),
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .loses = true},
+    },
 };
 
 enum { CAUSE_COUNT = sizeof causes / sizeof causes[0] };

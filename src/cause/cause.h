@@ -32,5 +32,7 @@ extern const struct behaviour reply_before_read;
 extern const struct behaviour half_closed_for_ever;
 extern const struct behaviour reset_swallowed;
 extern const struct behaviour stalled_reader;
+extern const struct behaviour no_timeout;
+extern const struct behaviour eof_is_abort;
 
 #endif

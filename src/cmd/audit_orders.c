@@ -221,7 +221,7 @@ static int check_rights(const struct audit_order_list *list)
 struct played {
     struct audit_settings settings;
     struct audit_result result;
-    struct cause_names of_group[GROUP_COUNT], of_resets;
+    struct cause_names of_group[GROUP_COUNT], of_resets, of_losses;
 };
 
 static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
@@ -260,8 +260,10 @@ static int play(enum audit_order order, const struct audit_settings *settings, s
                                                   audit_order_row(order)->act == ACT_ABORT);
         report->causes[group] = played->of_group[group].text;
     }
-    played->of_resets = causes_of_resets();
+    played->of_resets = causes_of_losses(true);
+    played->of_losses = causes_of_losses(false);
     report->reset_causes = played->of_resets.text;
+    report->loss_causes = played->of_losses.text;
     report->outcome = audit_outcome_of(&played->result, &played->settings);
     return 0;
 }

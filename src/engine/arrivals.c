@@ -282,6 +282,8 @@ static bool shows_signature(const struct controller *c)
     workers_sum_flow(&c->workers, sums);
     if (signature->state != STATE_GONE && sockets_of_signature(c, signature) == 0)
         return false;
+    if (signature->is_alone && histogram_ends(&c->look.sides[side_other(signature->at_fault)]) > 0)
+        return false;
     if (signature->leaves_ghosts && c->look.sides[signature->at_fault].ghosts == 0)
         return false;
     if (signature->has_counter && controller_counters(c).value[signature->counter] == 0)

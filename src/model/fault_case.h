@@ -30,11 +30,12 @@ struct signature {
     enum tcp_state state; /* of the sockets that linger on that side; STATE_GONE: none does */
     enum eof_class eof;
     bool is_stalled; /* they have data to send, and the other side's window is closed */
+    bool is_alone;   /* the other side has no end of them any more */
     enum owner_class owner;
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
     bool leaves_ghosts; /* descriptors of connections that are in no table: see ghost.h */
-    bool loses;         /* replies are lost: the connection is reset before they are read */
+    bool loses;         /* replies are lost: the connection ends before they are read */
     bool fails_accept;  /* accept() fails */
     bool on_one_path;   /* some connections are at fault, and others are not */
 };

@@ -128,6 +128,28 @@ load ../audit
   expect_code 0
 }
 
+@test "no-timeout is found: it keeps clients that have vanished, even from keep-alive" {
+  serve no-timeout
+  audit --conns 20 --grace 500ms --order vanish
+  expect_counts held=20 open=20
+  expect_in "$OUT" "keeps clients that have vanished"
+  serve no-timeout --fixed
+  audit --conns 20 --grace 8s --order vanish
+  expect_code 0
+}
+
+@test "eof-is-abort is found: replies are lost where the FIN comes with the request" {
+  serve eof-is-abort
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order eof-with-request
+  expect_code 1
+  expect_counts reply_lost=20
+  expect_in "$OUT" "Bugs that look like this: eof-is-abort"
+  serve eof-is-abort --fixed
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order eof-with-request
+  expect_code 0
+  expect_not_in "$OUT" "eof-is-abort"
+}
+
 @test "no fixed twin is accused" {
   local name order grace conns
   for name in ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close \

@@ -25,7 +25,9 @@ no-half-close        CLOSE-WAIT server 0 0 self
 reply-before-read    -
 half-closed-for-ever FIN-WAIT-2 server 0 0 self | CLOSE-WAIT client ? 0 self
 reset-swallowed      -
-stalled-reader       ESTAB server 0 + self | ESTAB client + 0 self'
+stalled-reader       ESTAB server 0 + self | ESTAB client + 0 self
+no-timeout           ESTAB server 0 0 self
+eof-is-abort         -'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {
@@ -274,6 +276,23 @@ expect_no_reset() {
   expect_bug stalled-reader
   [[ $(awk '$1 == "ESTAB" && /timer:\(persist/' "$BATS_TEST_TMPDIR/sockets" | wc -l) == 100 ]] # ss says so too
   end_holds '.lingering[0] | .stalled and .acts == "the client does not read"'
+  expect_beside
+}
+
+@test "no-timeout, and its fix" {
+  DURATION=1s
+  beside expect_fix no-timeout
+  expect_bug no-timeout
+  expect_in "$OUT" "the client has no such connections; the server may close"
+  expect_beside
+}
+
+@test "eof-is-abort, and its fix" {
+  DURATION=1s
+  beside expect_fix eof-is-abort
+  expect_bug eof-is-abort
+  end_holds '.flow.lost == 100'
+  [[ $(counter TCPAbortOnClose) == 0 ]]
   expect_beside
 }
 

@@ -58,10 +58,11 @@ static void after_a_reset_every_server_that_does_not_hear_it_has_ghosts(void **s
     assert_string_equal(causes_of_group(GROUP_NO_OWNER, &result, true).text, "never-accept");
 }
 
-static void resets_are_of_a_server_that_does_not_read(void **state)
+static void a_lost_reply_ends_with_a_reset_or_without(void **state)
 {
     (void)state;
-    assert_string_equal(causes_of_resets().text, "reply-before-read");
+    assert_string_equal(causes_of_losses(true).text, "reply-before-read");
+    assert_string_equal(causes_of_losses(false).text, "eof-is-abort");
 }
 
 int main(void)
@@ -71,7 +72,7 @@ int main(void)
         cmocka_unit_test(a_cause_fits_all_that_was_seen),
         cmocka_unit_test(groups_that_no_cause_looks_like_have_none),
         cmocka_unit_test(after_a_reset_every_server_that_does_not_hear_it_has_ghosts),
-        cmocka_unit_test(resets_are_of_a_server_that_does_not_read),
+        cmocka_unit_test(a_lost_reply_ends_with_a_reset_or_without),
     };
     return cmocka_run_group_tests_name("audit_causes", tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 static const char *const promised[] = {
     "ignore-eof",           "paused-read",     "bounded-pool",    "never-accept",  "emfile",
     "fork-inherit",         "lost-reference",  "dead-pool-entry", "no-half-close", "reply-before-read",
-    "half-closed-for-ever", "reset-swallowed", "stalled-reader",
+    "half-closed-for-ever", "reset-swallowed", "stalled-reader",  "no-timeout",    "eof-is-abort",
 };
 
 static const struct fault_case *cause_named(const char *name)
@@ -134,6 +134,8 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
         {"reset-swallowed", "no socket lingers, the server holds descriptors of connections that are gone"},
         {"stalled-reader",
          "server ESTABLISHED, its Send-Q full before a closed window, held by the server itself"},
+        {"no-timeout", "server ESTABLISHED and the client has none of them, held by the server itself"},
+        {"eof-is-abort", "no socket lingers, replies are lost"},
         {"reply-before-read", "no socket lingers, TCPAbortOnClose moves, replies are lost"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++)
