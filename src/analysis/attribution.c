@@ -231,7 +231,9 @@ struct attribution_text attribution_of(const struct lingering_class *class, cons
     const char *stalled = class->stalled ? ", a closed window before what they have to send" : "";
     const char *unread = class->state != STATE_CLOSE_WAIT ? ""
                          : class->unread                  ? ", EOF not read (Recv-Q 1 or more)"
-                                                          : ", everything read (Recv-Q 0)";
+                         : class->fin_with_data ? ", all data read (Recv-Q 0), but perhaps not EOF: the FIN "
+                                                  "came with the data"
+                                                : ", everything read (Recv-Q 0)";
     put_owner(class, owner, sizeof owner);
     put_since(class, since, sizeof since);
     TEXT_ADD(out.text, "%s %s on the %s: %s%s%s%s; %s; %s.", grouped(class->count).text,

@@ -86,7 +86,8 @@ static bool is_worth_a_look(struct audit *audit)
     const int64_t *in_phase = audit_crowd(audit)->in_phase;
     bool is_silent = audit_order_is_silent(audit_order_row(audit->settings->order));
     bool pairs = audit_is_unix(audit->settings); /* the ends, before one of them is closed */
-    return in_phase[PROBE_ACTED] > 0 || ((is_silent || pairs) && in_phase[PROBE_TALKING] > 0);
+    bool is_early = is_silent || pairs || audit_crowd(audit)->waits_for_look;
+    return in_phase[PROBE_ACTED] > 0 || (is_early && in_phase[PROBE_TALKING] > 0);
 }
 
 static void on_look(evutil_socket_t fd, short what, void *context)
@@ -161,11 +162,19 @@ void audit_let_pass(struct audit *audit, int64_t wait_us)
 
 /* ---- a round ---- */
 
+/* Whether the server will ever have heard of a client that resets its connection and has sent nothing. */
+static bool waits_for_look(const struct audit *audit)
+{
+    return audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->settings->request == NULL &&
+           !audit_is_unix(audit->settings) && audit->look.listener_count > 0;
+}
+
 void audit_play(struct audit *audit, int64_t conns)
 {
     *audit_crowd(audit) = (struct probe_crowd){.settings = audit->settings,
                                                .base = audit->base,
                                                .round = audit->round,
+                                               .waits_for_look = waits_for_look(audit),
                                                .reply_bytes = audit->reference.reply_bytes,
                                                .late_us = audit->reference.idle_us,
                                                .late_span_us = audit->reference.idle_span_us,
@@ -178,7 +187,7 @@ void audit_play(struct audit *audit, int64_t conns)
     audit->opened_us = 0;
     audit->opener_pause_us = AUDIT_PAUSE_MIN_US;
     audit_start_timer(audit, audit->opener, 0);
-    if (audit_order_row(audit->settings->order)->tables_tell)
+    if (audit_order_row(audit->settings->order)->tables_tell || audit_crowd(audit)->waits_for_look)
         audit_start_timer(audit, audit->looker, LOOK_EVERY_US);
     if (audit->progress != NULL)
         audit_start_timer(audit, audit->teller, TELL_EVERY_US);
@@ -257,6 +266,8 @@ static void finish(struct audit *audit)
 {
     struct audit_result *result = audit->result;
     struct server_processes server;
+    if (audit->settings->on_decided != NULL)
+        audit->settings->on_decided(audit->settings->decided_context);
     result->interrupted = audit->interrupted;
     server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     int rc = owners_find(&server, audit->witness, result);

@@ -51,15 +51,21 @@ static bool fits(const struct fault_case *cause, enum audit_group group, const s
     return !cause->signature.on_one_path || held * 10 < result->audited * 9;
 }
 
-/* After a reset every server that does not hear of it holds a descriptor of nothing, and without one who
- * knows why it does. */
+static bool is_one_of(enum audit_group group, enum audit_group a, enum audit_group b)
+{
+    return group == a || group == b;
+}
+
+/* Where nobody knows whether EOF was read both readings fit; after a reset every server that does not hear of
+ * it holds a descriptor of nothing, whatever the reason. */
 static bool looks_like(const struct signature *signature, enum audit_group group, bool clients_reset)
 {
-    enum audit_group of_signature = group_of(signature);
-    if (group != GROUP_GHOST)
-        return of_signature == group;
-    return clients_reset && (of_signature == GROUP_GHOST || of_signature == GROUP_EOF_UNREAD ||
-                             of_signature == GROUP_EOF_READ);
+    enum audit_group own = group_of(signature);
+    if (group == GROUP_EOF_UNSURE)
+        return is_one_of(own, GROUP_EOF_READ, GROUP_EOF_UNREAD);
+    if (group == GROUP_GHOST)
+        return clients_reset && (own == GROUP_GHOST || is_one_of(own, GROUP_EOF_READ, GROUP_EOF_UNREAD));
+    return own == group;
 }
 
 struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result,

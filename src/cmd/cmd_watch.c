@@ -9,7 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "cmd/outputs.h"
-#include "kernel/unlisted_sockets.h"
+#include "cmd/watch_stacks.h"
 #include "view/view.h"
 #include "view/watch_view.h"
 #include "watch/watch.h"
@@ -38,7 +38,7 @@ enum {
 struct watch_options {
     struct watch_settings settings;
     int64_t port, pid, interval_ms, duration_ms;
-    bool once, by_peer;
+    bool once, by_peer, stacks;
     int fail_on;
     const char *json;
 };
@@ -58,9 +58,8 @@ static const struct option_row rows[] = {
     {.name = "pid",
      .value = "PID",
      .help = "only sockets of this process, its ghosts too",
-     .more = "Only the sockets of this process, and its descriptors that are in no table. The exit status is "
-             "3 when "
-             "the process is not there, ends, or is in another network namespace.",
+     .more = "Only the sockets of this process, and its descriptors that are in no table (ghosts). The exit "
+             "status is 3 when the process is not there, ends, or is in another network namespace.",
      .kind = OPTION_COUNT,
      .target = OPTION(pid),
      .min = 1,
@@ -84,14 +83,23 @@ static const struct option_row rows[] = {
      .max = DAY_MS},
     {.name = "once", .help = "one look", .kind = OPTION_FLAG, .target = OPTION(once)},
     {.name = "by-peer", .help = "a row for each peer", .kind = OPTION_FLAG, .target = OPTION(by_peer)},
+    {.name = "stacks",
+     .help = "at the end, where in its source each thread of --pid waits",
+     .more =
+         "When the watch ends, show where in its source each thread of the process waits, without stopping "
+         "any, as \"tcpstorm explain --stacks\" does.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(stacks)},
     {.name = "fail-on",
      .value = "WHAT",
-     .help = "growth: exit 1 when CLOSE_WAIT grow for 10 s",
+     .help = "growth: exit 1 when CLOSE_WAIT and ghosts grow for 10 s",
      .more =
-         "With growth the exit status is 1 as soon as CLOSE_WAIT have grown significantly for 10 s: in a "
-         "process, on a port, or in all processes of one name. Where something has grown for less than that "
-         "when --duration ends, the watch goes on until the 10 s are over. The exit status is 3 when there "
-         "were too few looks to tell.",
+         "With growth the exit status is 1 as soon as CLOSE_WAIT and ghosts together have grown "
+         "significantly for 10 s: in a process, on a port, or in all processes of one name. With keep-alive "
+         "every CLOSE_WAIT turns into a ghost after a minute or so, so that neither alone tells. Where "
+         "something has grown for less than that when --duration ends, the watch goes on until the 10 s are "
+         "over. The exit status is 3 when there were too few looks to tell, or when ghosts would have to be "
+         "counted in a process that this user may not look into.",
      .preset = "nothing",
      .kind = OPTION_CHOICE,
      .target = OPTION(fail_on),
@@ -206,7 +214,7 @@ struct course {
     struct watch_look look;
     int64_t detailed_us; /* the last detailed look */
     int lost_looks;      /* in a row */
-    int64_t ghosts_first, ghosts_last;
+    bool is_blind;       /* CLOSE_WAIT of hidden processes end as ghosts that cannot be counted */
 };
 
 /* Why the kernel, or the one process, can be looked at no longer. */
@@ -291,6 +299,25 @@ static int tell_too_few(const struct course *course)
     return EXIT_MACHINE;
 }
 
+/* That CLOSE_WAIT do not grow says nothing where they turn into ghosts that cannot be counted. */
+static int tell_unseen_ghosts(const struct course *course)
+{
+    const struct watch_look *look = &course->look;
+    const char *remedy = geteuid() != 0 ? "; run it as root" : "";
+    if (look->ghosts_error != 0)
+        diag_error("no verdict: descriptors whose socket is in no table (ghosts) could not be counted: %s",
+                   strerror(look->ghosts_error));
+    else if (course->is_blind)
+        diag_error("no verdict: CLOSE_WAIT with keep-alive turn into ghosts, which are in no table, and this "
+                   "user may not look into the process that has them%s",
+                   remedy);
+    else if (look->unlooked > 0)
+        diag_note("ghosts (descriptors whose socket is in no table) of %lld listeners were not counted: "
+                  "this user may not look into their processes%s",
+                  (long long)look->unlooked, remedy);
+    return look->ghosts_error != 0 || course->is_blind ? EXIT_MACHINE : EXIT_AS_EXPECTED;
+}
+
 /* A watch that was to last, or to judge, is interrupted; one that goes on until Ctrl-C has its end. */
 static int tell_end(const struct course *course)
 {
@@ -302,25 +329,32 @@ static int tell_end(const struct course *course)
         return stopped_by == SIGHUP || was_to_end ? EXIT_INTERRUPTED : EXIT_AS_EXPECTED;
     if (options->fail_on == 0)
         return EXIT_AS_EXPECTED;
-    if (course->ghosts_last > course->ghosts_first && course->ghosts_first >= 0)
-        diag_note("socket descriptors that are in no table went from %lld to %lld: --fail-on growth does not "
-                  "count them",
-                  (long long)course->ghosts_first, (long long)course->ghosts_last);
-    return tell_too_few(course);
+    int code = tell_too_few(course);
+    return code == EXIT_AS_EXPECTED ? tell_unseen_ghosts(course) : code;
 }
 
 static struct watch_page page_of(struct course *course)
 {
     const struct watch_options *options = course->options;
-    struct watch_page page = {.look = &course->look,
-                              .of_process = options->pid > 0,
-                              .is_root = geteuid() == 0,
-                              .by_peer = options->by_peer};
-    if (page.of_process)
-        page.ghosts = unlisted_sockets((pid_t)options->pid);
-    course->ghosts_first = course->look.t_s > 0 ? course->ghosts_first : page.ghosts;
-    course->ghosts_last = page.ghosts;
-    return page;
+    course->is_blind |= course->look.doomed > 0;
+    return (struct watch_page){.look = &course->look, .is_root = geteuid() == 0, .by_peer = options->by_peer};
+}
+
+/* The threads' places below the last table, and the exit code. Who ends it by anything but Ctrl-C does not
+ * wait. */
+static int end(const struct course *course, const struct showing *showing, int code)
+{
+    int unseen = EXIT_AS_EXPECTED;
+    if (course->options->stacks && (stopped_by == 0 || stopped_by == SIGINT)) {
+        unseen =
+            watch_stacks_show((pid_t)course->options->pid, showing->has_table ? stdout : NULL, showing->json);
+        int rc = showing->json != NULL ? write_out(showing->json) : EXIT_AS_EXPECTED;
+        rc = rc == EXIT_AS_EXPECTED ? write_out(stdout) : rc;
+        unseen = rc == EXIT_AS_EXPECTED ? unseen : rc;
+    }
+    if (code == EXIT_AS_EXPECTED)
+        code = tell_end(course);
+    return code == EXIT_AS_EXPECTED ? unseen : code;
 }
 
 /* What is left to be said when the watch is over: the last table stays. */
@@ -342,7 +376,7 @@ static int look_on(struct course *course, const struct showing *showing)
         if (rc != EXIT_AS_EXPECTED)
             return rc;
         if (is_last)
-            return code != EXIT_AS_EXPECTED ? code : tell_end(course);
+            return end(course, showing, code);
         outputs_wait_while_clogged(stdout, &stopped_by);
         if (showing->json != NULL)
             outputs_wait_while_clogged(showing->json, &stopped_by);

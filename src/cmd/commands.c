@@ -4,6 +4,7 @@
 #include "base/nearest.h"
 #include "base/options_text.h"
 #include "base/version.h"
+#include "code/code.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -148,7 +149,8 @@ static int cmd_version(int argc, char *argv[])
 {
     if (options_parse(&version_table, argc, argv, NULL) != 0)
         return EXIT_USAGE;
-    printf("tcpstorm %s\n", TCPSTORM_VERSION);
+    printf("tcpstorm %s%s\n", TCPSTORM_VERSION,
+           code_names_lines() ? "" : " (without libdw: names and offsets of code, no lines)");
     return EXIT_AS_EXPECTED;
 }
 

@@ -10,6 +10,7 @@
 #include "code/thread_registers.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -56,6 +57,15 @@ const struct site *code_site(struct code *code, pid_t pid, pid_t tid,
  * which must say the same before and after. NULL with errno: EAGAIN, it runs or has moved meanwhile; EACCES,
  * we may not look into the process; ESRCH; ENOMEM. */
 const struct site *code_site_asleep(struct code *code, pid_t pid, pid_t tid);
+
+/* The stack of a thread that goes on meanwhile, with its registers at one moment, and what was above its
+ * stack pointer then. As code_site(). */
+const struct site *code_site_copied(struct code *code, pid_t pid, const struct thread_registers *registers,
+                                    const void *stack, size_t size);
+
+/* A process that `parent` has made by fork(): it has the same code at the same places, also when it is gone
+ * before it is looked at. */
+void code_forked(struct code *code, pid_t parent, pid_t child);
 
 /* The process executes another program now, or has ended. */
 void code_forget(struct code *code, pid_t pid);

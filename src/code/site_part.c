@@ -84,6 +84,16 @@ static const struct place *library_of(const struct site *site)
     return called;
 }
 
+/* "libevent_core", of libevent_core-2.1.so.7.0.1. */
+static int name_length(const char *module)
+{
+    const char *end = strstr(module, ".so");
+    const char *version = strpbrk(module, "0123456789");
+    if (version != NULL && version > module && version[-1] == '-')
+        end = version - 1;
+    return end != NULL ? (int)(end - module) : (int)strlen(module);
+}
+
 struct site_text site_part_text(const struct site *site, int most, int shared)
 {
     struct site_text text = {"an unknown place"};
@@ -94,7 +104,8 @@ struct site_text site_part_text(const struct site *site, int most, int shared)
     const struct place *library = library_of(site);
     text.text[0] = '\0';
     if (library != NULL)
-        TEXT_ADD(text.text, "%s < ", place_text(library).text);
+        TEXT_ADD(text.text, "%s in %.*s < ", library->function, name_length(library->module),
+                 library->module);
     TEXT_ADD(text.text, "%s", place_text(before).text);
     for (int i = at + 1, told = 1; i < site->count - shared && told < most; i++) {
         const struct place *place = &site->places[i];

@@ -22,7 +22,7 @@ const struct place *site_place(const struct site *site); /* NULL: there is none 
 /* "pool.c:6 in pool_park < conn.c:57 in on_readable": that place and its callers, likewise chosen, at most
  * `most` places in all. The outermost `shared` places of the stack are left out, unless nothing would be
  * left. Where the program called a library, and that made the call, it begins with that library's function:
- * "bufferevent_free in libevent-2.1.so.7 < conn.c:24 in on_event". NULL: "an unknown place". */
+ * "bufferevent_free in libevent < conn.c:24 in on_event". NULL: "an unknown place". */
 struct site_text site_part_text(const struct site *site, int most, int shared);
 
 #endif

@@ -241,7 +241,8 @@ static bool is_of_signature(const struct lingering_class *class, const struct si
         [OWNER_AT_FAULT] = {true, true}, [OWNER_OTHER] = {true, false}, [OWNER_NONE] = {false, false}};
     if (class->side != signature->at_fault || class->state != signature->state)
         return false;
-    if (signature->eof != EOF_ANY && class->unread != (signature->eof == EOF_UNREAD))
+    /* Where the FIN came with the data Recv-Q 0 fits both. */
+    if (signature->eof != EOF_ANY && !class->fin_with_data && class->unread != (signature->eof == EOF_UNREAD))
         return false;
     if (signature->is_stalled && !class->stalled)
         return false;

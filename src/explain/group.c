@@ -40,8 +40,8 @@ bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms)
         return !fact_age_is_known(socket->fin) || socket->fin.least_ms >= grace_ms;
     if (socket->state == STATE_CLOSE_WAIT)
         return socket->fin.least_ms >= grace_ms;
-    return socket->holder == HOLDER_QUEUE && socket->state == STATE_ESTABLISHED &&
-           socket->age.least_ms >= grace_ms;
+    bool is_nobodys = socket->holder == HOLDER_QUEUE || socket->holder == HOLDER_CALL;
+    return is_nobodys && socket->state == STATE_ESTABLISHED && socket->age.least_ms >= grace_ms;
 }
 
 #define HALF_CLOSED_STATES                                                                                   \
@@ -92,6 +92,14 @@ static enum loop_state loop_of_acceptors(const struct facts *facts)
     return state;
 }
 
+/* Of whoever could accept it, where that is one. */
+static enum loop_state loop_of_queue(const struct facts *facts, const enum loop_state *loops,
+                                     enum loop_state acceptors, int listener)
+{
+    int server = listener >= 0 ? facts->listeners[listener].server : -1;
+    return server >= 0 ? loops[server] : acceptors;
+}
+
 static struct sorted sorted_of(const struct facts *facts, const enum loop_state *loops,
                                enum loop_state acceptors, int index)
 {
@@ -99,7 +107,7 @@ static struct sorted sorted_of(const struct facts *facts, const enum loop_state 
     const struct fact_wait *wait = &socket->wait;
     bool is_queued = socket->holder == HOLDER_QUEUE;
     enum reading reading = is_queued || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
-    enum loop_state loop = is_queued              ? acceptors
+    enum loop_state loop = is_queued              ? loop_of_queue(facts, loops, acceptors, socket->listener)
                            : socket->process >= 0 ? loops[socket->process]
                                                   : LOOP_UNKNOWN;
     return (struct sorted){

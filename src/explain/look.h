@@ -10,7 +10,8 @@
  *   look_threads    again: who is at rest now or was then, who is busy
  *   look_table      all sockets, the second time
  *   look_ghosts     descriptors that are in neither table                         look_ghosts.c
- *   look_join       what belongs together becomes facts                           join.c
+ *   look_join       what belongs together becomes facts                           join.c, look_keepers.c,
+ *                                                                                 look_servers.c
  *
  * Its functions return 0 or a negative errno; what is refused of one process stands in its fact's `unseen`.
  */
@@ -174,6 +175,13 @@ int look_listener_of(const struct look *look, const struct socket_entry *entry);
  */
 int look_shared_listener_of(const struct look *look, int listener, int process);
 
+/* Of several on one address and port the one with the most connections in its queue: the kernel does not tell
+ * in whose queue a connection is. */
+int look_fullest_listener_of(const struct look *look, int listener);
+
+/* Finds who serves each listener, and of several holders of a socket whom to ask about it. */
+int look_servers(struct look *look);
+
 /* Whether one of the listeners has made it. */
 bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier);
 
@@ -183,6 +191,10 @@ size_t look_holdings_of(const struct look *look, uint64_t inode, size_t *first);
 bool look_holds(const struct look *look, int process, uint64_t inode);
 
 bool look_is_listener(const struct look *look, uint64_t inode);
+
+/* The first entry of a set with that inode, and the first call, or where it would be. */
+size_t look_first_membership(const struct look *look, uint64_t inode);
+size_t look_first_call(const struct look *look, uint64_t inode);
 
 /* The set that is that member of a set; -1: it is no set. */
 int look_nested_set(const struct look *look, const struct membership *member);

@@ -69,6 +69,17 @@ int look_shared_listener_of(const struct look *look, int listener, int process)
     return listener;
 }
 
+int look_fullest_listener_of(const struct look *look, int listener)
+{
+    const struct socket_entry *one = &look->listeners[listener].entry;
+    int fullest = listener;
+    for (size_t i = first_listener(look, one->local_port); is_on_port(look, i, one->local_port); i++)
+        if (address_equal(&look->listeners[i].entry.local, &one->local) &&
+            look->listeners[i].entry.unread > look->listeners[fullest].entry.unread)
+            fullest = (int)i;
+    return fullest;
+}
+
 bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier)
 {
     const struct socket_entry entry = {.local = earlier->local, .local_port = earlier->local_port};

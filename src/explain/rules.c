@@ -130,6 +130,13 @@ static const struct rule rules[] = {
               "its close() sends no FIN until the last copy is closed.",
      .causes = {"fork-inherit"},
      .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
+    {.name = "closed-in-call",
+     .when = {is_in_closed_call},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The program has closed them while another thread was in a call on each: {closed-calls}. A "
+              "call keeps "
+              "its socket, and so no FIN is sent before it returns.",
+     .act = "shutdown(SHUT_RDWR) before that close(): it ends the other thread's call"},
     {.name = "in-flight",
      .when = {is_in_flight},
      .certainty = CERTAIN_SHOWN,
@@ -148,7 +155,8 @@ static const struct rule rules[] = {
      .certainty = CERTAIN_SHOWN,
      .words = "The peer has sent its FIN but does not read: {unsent} wait to be sent to it.",
      .causes = {"stalled-reader"},
-     .act = "a time-out on sending"},
+     .act = "a time-out on sending",
+     .cure = CURE_END_SEND},
     {.name = stuck_name,
      .when = {is_outgoing, something_is_unread, nobody_turns_it, somebody_is_outside},
      .certainty = CERTAIN_SHOWN,
@@ -211,7 +219,8 @@ static const struct rule rules[] = {
      .words = "A proxy does not pass EOF on: it was read from these clients, and as many connections to "
               "{backend}, opened for them, are still open.",
      .causes = {"no-half-close"},
-     .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
+     .act = "shutdown(SHUT_WR) the other half when one half reads EOF",
+     .cure = CURE_HALF_CLOSE},
     {.name = "handler-blocked",
      .when = {perhaps_all_is_read, loop_rests, threads_match_outside},
      .certainty = CERTAIN_LIKELY,

@@ -14,7 +14,7 @@ struct held {
     int64_t heard_ms;
     pid_t pid; /* its owner; 0: not known */
     uint8_t side, state;
-    bool unread, stalled;
+    bool unread, stalled, fin_with_data;
 };
 
 struct class_tally {
@@ -34,7 +34,8 @@ struct survey {
 static bool same_class(const struct lingering_class *a, const struct lingering_class *b)
 {
     return a->side == b->side && a->state == b->state && a->unread == b->unread && a->stalled == b->stalled &&
-           a->owned == b->owned && a->listed == b->listed && strcmp(a->command, b->command) == 0;
+           a->fin_with_data == b->fin_with_data && a->owned == b->owned && a->listed == b->listed &&
+           strcmp(a->command, b->command) == 0;
 }
 
 static struct class_tally *tally_of(struct survey *survey, const struct lingering_class *class)
@@ -69,6 +70,12 @@ static int add(struct survey *survey, const struct lingering_class *one)
     return 0;
 }
 
+/* Where something is unread the FIN is: it is the last. */
+static bool may_be_unseen(const struct socket_entry *entry)
+{
+    return entry->fin_with_data && entry->unread == 0;
+}
+
 static int add_unowned(struct survey *survey, const struct socket_entry *entry, enum side side)
 {
     return add(survey, &(struct lingering_class){
@@ -76,6 +83,7 @@ static int add_unowned(struct survey *survey, const struct socket_entry *entry, 
                            .state = entry->state,
                            .unread = entry->unread > 0,
                            .stalled = entry->needs_window,
+                           .fin_with_data = may_be_unseen(entry),
                            .oldest_ms = entry->heard_ms,
                        });
 }
@@ -91,6 +99,7 @@ static int hold(struct survey *survey, const struct socket_entry *entry, enum si
         .state = (uint8_t)entry->state,
         .unread = entry->unread > 0,
         .stalled = entry->needs_window,
+        .fin_with_data = may_be_unseen(entry),
     };
     return 0;
 }
@@ -172,6 +181,7 @@ static int add_held(struct survey *survey, const pid_t *pids, int pid_count)
         one.state = (enum tcp_state)held->state;
         one.unread = held->unread;
         one.stalled = held->stalled;
+        one.fin_with_data = held->fin_with_data;
         one.oldest_ms = held->heard_ms;
         rc = add(survey, &one);
     }

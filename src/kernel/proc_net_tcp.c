@@ -78,7 +78,7 @@ int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
     if ((p = take_hex(p, 2, &state)) == NULL || *p != ' ' || state == STATE_GONE || state > STATE_COUNT)
         return -EBADMSG;
     entry->state = state == STATE_COUNT ? STATE_SYN_RECV : (enum tcp_state)state;
-    entry->heard_ms = entry->backlog = -1; /* not in these files */
+    entry->heard_ms = entry->fin_most_ms = entry->backlog = -1; /* not in these files */
     return take_rest(p, entry) ? 0 : -EBADMSG;
 }
 

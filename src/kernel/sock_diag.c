@@ -85,12 +85,24 @@ static int64_t heard_ms(const struct nlattr *attribute, enum tcp_state state)
                                                               : info.tcpi_last_data_recv;
 }
 
+static void take_info(const struct nlattr *attribute, struct socket_entry *entry)
+{
+    struct tcp_life life;
+    entry->heard_ms = heard_ms(attribute, entry->state);
+    if (entry->state != STATE_CLOSE_WAIT)
+        return;
+    tcp_life_read(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute), &life);
+    struct tcp_age fin = tcp_life_fin_age(&life, entry->state, entry->keeps_alive);
+    entry->fin_most_ms = fin.least_ms >= 0 && fin.most_ms < INT64_MAX ? fin.most_ms : -1;
+    entry->fin_with_data = tcp_life_fin_with_data(&life, entry->keeps_alive);
+}
+
 static void take_attributes(const struct nlmsghdr *message, struct socket_entry *entry)
 {
     const struct nlattr *attribute;
     mnl_attr_for_each(attribute, message,
                       sizeof(struct inet_diag_msg)) if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
-        entry->heard_ms = heard_ms(attribute, entry->state);
+        take_info(attribute, entry);
 }
 
 /* Returns 1, or 0 when it is in no state that we know, or -EBADMSG. */
@@ -111,7 +123,9 @@ static int read_entry(const struct nlmsghdr *message, struct socket_entry *entry
         .unread = body->idiag_rqueue,
         .unsent = state == STATE_LISTEN ? 0 : body->idiag_wqueue,
         .needs_window = body->idiag_timer == SOCKET_TIMER_ZERO_WINDOW,
+        .keeps_alive = body->idiag_timer == SOCKET_TIMER_KEEPALIVE,
         .heard_ms = -1,
+        .fin_most_ms = -1,
         .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
     };
     copy_address(&entry->local, body->idiag_family, body->id.idiag_src);

@@ -11,6 +11,8 @@ struct socket_owners {
     pid_t *pids; /* by the slots of the inodes; 0: no owner yet */
     size_t unresolved;
     int refused;
+    on_other_socket *on_other; /* NULL: nobody hears of them */
+    void *context;
 };
 
 struct socket_owners *socket_owners_new(const uint64_t *inodes, size_t count)
@@ -52,7 +54,6 @@ struct reading {
 /* Ends the reading when no inode is left without an owner. */
 static int own(void *context, int fd, uint64_t inode)
 {
-    (void)fd;
     struct reading *reading = context;
     struct socket_owners *owners = reading->owners;
     size_t slot = number_set_slot(&owners->inodes, inode);
@@ -61,7 +62,15 @@ static int own(void *context, int fd, uint64_t inode)
         owners->unresolved--;
         reading->owned++;
     }
+    if (owners->on_other != NULL)
+        return slot == NO_SLOT ? owners->on_other(owners->context, reading->pid, fd, inode) : 0;
     return owners->unresolved == 0;
+}
+
+void socket_owners_hear_others(struct socket_owners *owners, on_other_socket *on_other, void *context)
+{
+    owners->on_other = on_other;
+    owners->context = context;
 }
 
 int socket_owners_read_pid(struct socket_owners *owners, pid_t pid)

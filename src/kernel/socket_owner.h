@@ -16,6 +16,13 @@ struct socket_owners;
 struct socket_owners *socket_owners_new(const uint64_t *inodes, size_t count);
 void socket_owners_free(struct socket_owners *owners);
 
+/* Called for each socket of a process that is read and that is none of the inodes; anything but 0 ends the
+ * reading with that value, a negative errno. */
+typedef int on_other_socket(void *context, pid_t pid, int fd, uint64_t inode);
+
+/* From now on: then a process is read to its end, even when no inode is left without an owner. */
+void socket_owners_hear_others(struct socket_owners *owners, on_other_socket *on_other, void *context);
+
 /* Makes that process the owner of every socket that it holds and that has no owner yet: of several holders
  * the first one read wins. Returns how many it became the owner of, or a negative errno: ESRCH, there is no
  * such process; EACCES, it is not ours to look into. */

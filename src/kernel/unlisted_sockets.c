@@ -5,6 +5,7 @@
 #include "kernel/address.h"
 #include "kernel/descriptors.h"
 #include "kernel/process.h"
+#include "kernel/tcp_state.h"
 
 #include <errno.h>
 #include <linux/tcp.h>
@@ -129,13 +130,16 @@ static int borrow(pid_t pid, int fd, uint64_t inode)
     return borrowed;
 }
 
-static bool is_unused(int fd)
+static void read_state(int fd, struct unlisted_past *past)
 {
     struct tcp_info info = {0};
     const size_t needed = offsetof(struct tcp_info, tcpi_segs_in) + sizeof info.tcpi_segs_in;
     socklen_t length = sizeof info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && length >= needed &&
-           info.tcpi_segs_in == 0 && info.tcpi_segs_out == 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 || length < needed)
+        return;
+    past->is_known = true;
+    past->is_alive = info.tcpi_state != STATE_CLOSE;
+    past->is_unused = !past->is_alive && info.tcpi_segs_in == 0 && info.tcpi_segs_out == 0;
 }
 
 static uint16_t own_port(int fd)
@@ -155,7 +159,7 @@ struct unlisted_past unlisted_socket_past(pid_t pid, int fd, uint64_t inode)
     int borrowed = borrow(pid, fd, inode);
     if (borrowed < 0)
         return past;
-    past.is_unused = is_unused(borrowed);
+    read_state(borrowed, &past);
     past.port = own_port(borrowed);
     close(borrowed);
     return past;
@@ -171,12 +175,15 @@ static int take_unlisted(const struct holdings *held, const struct number_set *l
         if (number_set_has(listed, holding->inode))
             continue;
         rc = is_tcp(holding);
-        if (rc <= 0 || unlisted_socket_past(holding->pid, holding->fd, holding->inode).is_unused)
+        if (rc <= 0)
+            continue;
+        struct unlisted_past past = unlisted_socket_past(holding->pid, holding->fd, holding->inode);
+        if (past.is_unused || past.is_alive)
             continue;
         rc = ARRAY_RESERVE(found->each, room, found->count + 1);
         if (rc == 0)
             found->each[found->count++] =
-                (struct unlisted_socket){.inode = holding->inode, .pid = holding->pid};
+                (struct unlisted_socket){.inode = holding->inode, .pid = holding->pid, .port = past.port};
     }
     return rc < 0 ? rc : 0;
 }

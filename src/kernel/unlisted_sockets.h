@@ -10,7 +10,8 @@
 
 struct unlisted_socket {
     uint64_t inode;
-    pid_t pid; /* one of those that hold it */
+    pid_t pid;     /* one of those that hold it */
+    uint16_t port; /* its own; 0: none, or not known: see unlisted_socket_past() */
 };
 
 /* By inode, each once. */
@@ -33,7 +34,9 @@ bool unlisted_sockets_have(const struct unlisted_sockets *sockets, uint64_t inod
 /* What a TCP socket in no table has been, as far as that may be known: it takes the right to trace the
  * process (PTRACE_MODE_ATTACH, man 2 pidfd_getfd). */
 struct unlisted_past {
+    bool is_known;
     bool is_unused; /* it was never connected: no segment came or went */
+    bool is_alive;  /* it has a connection, or listens: it is in a table of another network namespace */
     uint16_t port;  /* its own; 0: none, or not known */
 };
 struct unlisted_past unlisted_socket_past(pid_t pid, int fd, uint64_t inode);

@@ -28,7 +28,14 @@ struct socket_entry {
                         LISTEN socket 0 */
     bool needs_window; /* it has data to send, and the peer's window has no room: the kernel asks for it now
                           and then (the persist timer, RFC 9293, 3.8.6.1) */
+    bool keeps_alive;  /* its keep-alive timer runs: such a CLOSE_WAIT ends by itself, when the peer has gone,
+                          and what is left is a descriptor in no table */
     int64_t heard_ms;  /* since the peer's last segment was processed; -1: not known, or not asked for */
+    int64_t fin_most_ms; /* of CLOSE_WAIT: the peer's FIN came heard_ms ago or more, and at most so long ago;
+                            -1: not known, or not asked for */
+    bool
+        fin_with_data; /* of CLOSE_WAIT, where it was asked for: the FIN came with the last data, for all that
+                          is known. Then Recv-Q 0 does not say that anybody has read EOF (see tcp_life.h) */
     int64_t backlog;   /* of a LISTEN socket: what listen() was given; -1: not known */
 };
 
@@ -50,7 +57,7 @@ struct witness_backend {
      * (a backend may pass on more). Returns 0 or a negative errno: EINTR when the kernel said that the dump
      * was interrupted, EBADMSG when it was cut short; what was passed on then counts for nothing. */
     int (*each)(int family, const struct port_range *only, on_socket *on_entry, void *context);
-    /* As each(), with heard_ms where the backend can tell it. Slower. */
+    /* As each(), with heard_ms, fin_most_ms and fin_with_data where the backend can tell them. Slower. */
     int (*each_detailed)(int family, const struct port_range *only, on_socket *on_entry, void *context);
     /* As each(), and may leave out what does not listen: cheap even among many connections. */
     int (*each_listener)(int family, const struct port_range *only, on_socket *on_entry, void *context);

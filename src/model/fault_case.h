@@ -14,7 +14,7 @@ struct behaviour; /* worker/endpoint.h */
 enum eof_class {
     EOF_ANY,
     EOF_UNREAD, /* Recv-Q is 1 or more: the FIN, and perhaps data before it, was never read */
-    EOF_READ,   /* Recv-Q is 0: everything was read, and only close() is missing */
+    EOF_READ,   /* Recv-Q is 0, and the FIN came by itself: EOF was read, and only close() is missing */
 };
 
 enum owner_class {

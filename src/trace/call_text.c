@@ -27,6 +27,8 @@ const char *call_detail(const struct traced_note *note)
         return watches[note->detail];
     if (note->call->act == TRACED_SHUTDOWN && note->detail >= SHUT_RD && note->detail <= SHUT_RDWR)
         return halves[note->detail];
+    if (strstr(note->call->name, "msg") != NULL && note->detail == SCM_RIGHTS)
+        return "SCM_RIGHTS";
     return NULL;
 }
 

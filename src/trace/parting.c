@@ -97,6 +97,11 @@ static bool is_a_step(const struct traced_note *note)
     return act != TRACED_EXEC && act != TRACED_RING && act != TRACED_ATTACH && !note_is_idle(note);
 }
 
+bool note_ends_it(const struct traced_note *note)
+{
+    return note->call->act == TRACED_CLOSE || note->call->act == TRACED_EXIT;
+}
+
 /* ---- a way ---- */
 
 static int lane_of(pid_t *pids, int *count, pid_t pid)
@@ -151,7 +156,7 @@ static int way_make(struct way *way, const struct traced_connection *connection,
         }
         last_of[lane] = at;
         way->last = note;
-        way->close = note->call->act == TRACED_CLOSE ? note : way->close;
+        way->close = note_ends_it(note) ? note : way->close;
     }
     for (int lane = 0, firsts = way->count; lane < lanes; lane++) {
         struct step last = way->steps[last_of[lane]];
@@ -377,7 +382,8 @@ static int add_odd(struct parting *parting, struct fork_plan *plans, const struc
     struct parting_fork *fork = &parting->forks[at];
     if (at == parting->count) {
         plans[at] = (struct fork_plan){.way = &group->way, .difference = difference};
-        *fork = (struct parting_fork){.after = has_partner ? common_end(&group->way, &difference) : NULL};
+        *fork = (struct parting_fork){.is_same = has_partner && difference.lane == LANES,
+                                      .after = has_partner ? common_end(&group->way, &difference) : NULL};
         parting->count++;
         rc = has_partner ? add_closed(fork, groups, &plans[at]) : 0;
     }

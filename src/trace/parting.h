@@ -20,6 +20,7 @@ enum parting_end {
     PARTING_HELD,
     PARTING_LOST,       /* closed before all that was to be sent on it was */
     PARTING_RESET,      /* closed by an RST */
+    PARTING_OPEN,       /* when the watching was interrupted */
     PARTING_UNACCEPTED, /* no process has it */
     PARTING_OTHER,      /* not to be compared */
     PARTING_END_COUNT,
@@ -44,6 +45,7 @@ struct parting_branch {
 /* Those that part behind the same call. */
 struct parting_fork {
     const struct traced_note *after; /* the last call that they have in common; NULL: none */
+    bool is_same;                    /* they do not part: no call tells them apart */
     bool has_closed;                 /* among the branches are closed ones: they come first */
     struct parting_branch *branches; /* owned */
     int count;
@@ -64,6 +66,9 @@ void parting_free(struct parting *parting);
 
 /* Whether the note is a call that tells nothing: it had to be tried again. */
 bool note_is_idle(const struct traced_note *note);
+
+/* Whether a descriptor of it is gone with that. */
+bool note_ends_it(const struct traced_note *note);
 
 /* Whether a reader would take both for the same step. */
 bool notes_are_alike(const struct traced_note *a, const struct traced_note *b);

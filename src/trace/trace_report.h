@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 enum call_result {
@@ -61,10 +62,18 @@ struct trace_report {
     int foreign;   /* processes of another machine's calls (32 bit): nothing of them is seen */
     int set_user;  /* programs executed that would have changed their user, and could not */
     int attaches;  /* processes that would trace others, or be traced: there is one tracer already */
+    int hidden;    /* processes whose descriptors may not be read: is_open says nothing of them */
     int64_t unknown_sockets; /* calls on a connection whose descriptor could not be looked up */
 };
 
 /* Frees what is in it, with the code. */
 void trace_report_free(struct trace_report *report);
+
+/* To another process of this very program. Returns 0 or a negative errno. */
+int trace_report_write(const struct trace_report *report, FILE *out);
+
+/* Rebuilds what was written, with a code of its own. Returns 0 or a negative errno, with nothing in the
+ * report then: ENOMEM; EPROTO, it is no such report, or not all of it. */
+int trace_report_read(struct trace_report *report, FILE *in);
 
 #endif

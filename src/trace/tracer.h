@@ -19,7 +19,8 @@
 struct tracer {
     pid_t pid; /* 0: not started */
     int stream;
-    int program; /* the end of the stream that the program's process has, until it executes; -1: closed */
+    int program;     /* the end of the stream that the program's process has, until it executes; -1: closed */
+    uint32_t serial; /* of the last report */
 };
 
 /* Starts the tracer. Returns 0, or a negative errno: EPERM, this system allows no tracing here. */

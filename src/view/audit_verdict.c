@@ -27,6 +27,8 @@ static const char *const groups[] = {
     [GROUP_NO_OWNER] = "no process has them: they were never accepted",
     [GROUP_EOF_UNREAD] = "EOF is unread (Recv-Q >= 1): the server is not reading",
     [GROUP_EOF_READ] = "everything is read (Recv-Q 0): only close() is missing",
+    [GROUP_EOF_UNSURE] = "all data is read (Recv-Q 0), but perhaps not EOF: the FIN came with the data, and "
+                         "one read takes both",
     [GROUP_OTHER_PROCESS] = "held only by processes that were started later and inherited them: whatever "
                             "serves them has closed its own descriptors",
     [GROUP_NO_DESCRIPTOR] =

@@ -1,7 +1,8 @@
 /* explain_data: an explanation for scripts: JSON. */
-#include "base/json_writer.h"
 #include "base/version.h"
+#include "code/place_text.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <math.h>
@@ -86,9 +87,10 @@ static void put_range(struct json_writer *w, const char *key, struct life_range 
     json_close(w, '}');
 }
 
-static void put_thread(struct json_writer *w, const struct fact_thread *thread)
+static void put_thread(struct json_writer *w, const struct facts *facts, const struct fact_thread *thread)
 {
     json_open(w, "thread", '{');
+    json_integer(w, "pid", facts->processes[thread->process].pid);
     json_integer(w, "tid", thread->tid);
     json_string(w, "name", thread->name);
     json_string(w, "call", thread->call_name);
@@ -96,14 +98,17 @@ static void put_thread(struct json_writer *w, const struct fact_thread *thread)
     put_endpoint(w, "peer", &thread->peer);
     put_known(w, "asleep_ms", thread->asleep_ms);
     put_known(w, "busy_percent", thread->busy_percent);
+    if (thread->site != NULL)
+        site_put_json(w, "stack", thread->site);
     json_close(w, '}');
 }
 
 static void put_group(struct json_writer *w, const struct group *group, const struct life *life)
 {
     static const char *const holders[HOLDER_COUNT] = {
-        [HOLDER_PROCESS] = "process",     [HOLDER_HEIR] = "heir",     [HOLDER_QUEUE] = "queue",
-        [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden", [HOLDER_KERNEL] = "kernel"};
+        [HOLDER_PROCESS] = "process", [HOLDER_HEIR] = "heir",           [HOLDER_QUEUE] = "queue",
+        [HOLDER_CALL] = "call",       [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden",
+        [HOLDER_KERNEL] = "kernel"};
     static const char *const ways[] = {"unknown", "accepted", "outgoing"};
     static const char *const readings[READING_COUNT] = {
         [READING_ALL] = "all",         [READING_PERHAPS] = "perhaps",   [READING_PART] = "part",
@@ -160,7 +165,7 @@ static void put_finding(struct json_writer *w, const struct facts *facts, const 
     if (finding->maker.text[0] != '\0')
         json_string(w, "made_in", finding->maker.text);
     if (finding->thread >= 0)
-        put_thread(w, &facts->threads[finding->thread]);
+        put_thread(w, facts, &facts->threads[finding->thread]);
     put_share(w, &finding->share);
     if (finding->is_peeked && finding->peeked.error == 0)
         json_string(w, "unread_bytes", finding->peeked.text);
@@ -260,6 +265,10 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_close(&w, ']');
     put_contrast(&w, &explanation->contrast);
     put_outlook(&w, &explanation->outlook);
+    if (report->stacks != NULL)
+        stacks_put_json(&w, facts, report->stacks);
+    if (report->aid != NULL)
+        explain_put_aid(&w, report->aid);
     json_close(&w, '}');
     json_end_line(&w);
     return view_flush(out);

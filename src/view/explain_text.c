@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/wrap.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <errno.h>
@@ -30,12 +31,19 @@ static bool is_any_on(const struct fact_listener *listener, uint16_t port)
     return address_is_wildcard(&listener->at.address) && listener->at.port == port;
 }
 
-/* On all addresses of IPv4 and of IPv6 it listens on a port, said once. */
+static bool is_same(const struct fact_listener *a, const struct fact_listener *b)
+{
+    return a->at.port == b->at.port && address_equal(&a->at.address, &b->at.address);
+}
+
+/* On all addresses of IPv4 and of IPv6 it listens on a port, said once; and so are several on one
+ * (SO_REUSEPORT). */
 static bool is_told(const struct facts *facts, int listener)
 {
     const struct fact_listener *of = &facts->listeners[listener];
     for (int i = 0; i < listener; i++)
-        if (is_any_on(of, of->at.port) && is_any_on(&facts->listeners[i], of->at.port))
+        if (is_same(of, &facts->listeners[i]) ||
+            (is_any_on(of, of->at.port) && is_any_on(&facts->listeners[i], of->at.port)))
             return true;
     return false;
 }
@@ -171,7 +179,8 @@ static int count_open(const struct facts *facts)
 {
     int count = 0;
     for (int i = 0; i < facts->socket_count; i++)
-        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE;
+        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE &&
+                 facts->sockets[i].holder != HOLDER_CALL;
     return count;
 }
 
@@ -300,6 +309,13 @@ static void add_audit(struct line *line, const struct fact_listener *listener)
         listener->at.port);
 }
 
+/* Where tasks are threads their stacks have told it. */
+static bool is_dumped(const struct explain_report *report, const struct fact_process *process)
+{
+    return report->stacks != NULL && report->stacks->read > 0 &&
+           (process->runtime == RUNTIME_UNKNOWN || process->runtime == RUNTIME_PYTHON);
+}
+
 static void print_decides(FILE *out, const struct explain_report *report, const struct open_questions *open)
 {
     const struct facts *facts = report->explanation->facts;
@@ -307,7 +323,7 @@ static void print_decides(FILE *out, const struct explain_report *report, const 
     struct line line = {""};
     if (open->window)
         ADD(&line, "\"tcpstorm explain %s --for 10s\", under traffic", report->target);
-    if (open->dump && open->process >= 0)
+    if (open->dump && open->process >= 0 && !is_dumped(report, &facts->processes[open->process]))
         ADD(&line, "%s%s", line.text[0] != '\0' ? "; " : "",
             words_of_dump(&facts->processes[open->process]).text);
     if (open->audit && listener != NULL) {
@@ -390,6 +406,8 @@ int explain_print_text(FILE *out, const struct explain_report *report)
     print_window(out, explanation);
     print_contrast(out, explanation);
     print_outlook(out, explanation);
+    if (report->stacks != NULL)
+        stacks_print_text(out, explanation->facts, report->stacks, GROUP_INDENT, WIDTH);
     print_next(out, report);
     print_unseen(out, explanation->facts);
     return view_flush(out);

@@ -4,6 +4,7 @@
 #include "base/number_text.h"
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,9 @@ struct line {
 static void put_where(char *cell, const struct watch_row *row)
 {
     struct address_text peer = row->peer.family != 0 ? address_text(&row->peer) : (struct address_text){""};
-    if (row->key.side == SIDE_CLIENT)
+    if (row->key.side == WATCH_SIDE_UNKNOWN)
+        snprintf(cell, CELL_SIZE, "in no table");
+    else if (row->key.side == SIDE_CLIENT)
         snprintf(cell, CELL_SIZE, "to %s:%u", peer.text, row->key.port);
     else
         snprintf(cell, CELL_SIZE, "%s :%u%s%s", row->listens ? "serves" : "served", row->key.port,
@@ -70,14 +73,30 @@ static void put_slope(char *cell, double per_s)
         snprintf(cell, CELL_SIZE, "+%.1f/h", per_s * 3600);
 }
 
-/* An age is what is known at least. */
-static void put_age(char *cell, int64_t ms)
+/* An age in seconds, of many of them in hours; `unit` tells which. */
+static int64_t age_in(int64_t ms, const char **unit)
 {
-    double s = (double)ms / 1e3;
-    if (s < 10000)
-        snprintf(cell, CELL_SIZE, "%.0f s+", s);
+    int64_t s = (ms + 500) / 1000;
+    *unit = s < 10000 ? "s" : "h";
+    return s < 10000 ? s : (s + 1800) / 3600;
+}
+
+/* "86 s", "15-75 s"; "86 s+" where it is known at least. */
+static void put_age(char *cell, int64_t least_ms, int64_t most_ms)
+{
+    const char *unit, *unit_of_most;
+    int64_t least = age_in(least_ms > 0 ? least_ms : 0, &unit);
+    if (most_ms == INT64_MAX) {
+        snprintf(cell, CELL_SIZE, "%" PRId64 " %s+", least, unit);
+        return;
+    }
+    int64_t most = age_in(most_ms > 0 ? most_ms : 0, &unit_of_most);
+    if (unit != unit_of_most)
+        snprintf(cell, CELL_SIZE, "%" PRId64 " %s-%" PRId64 " %s", least, unit, most, unit_of_most);
+    else if (least != most)
+        snprintf(cell, CELL_SIZE, "%" PRId64 "-%" PRId64 " %s", least, most, unit);
     else
-        snprintf(cell, CELL_SIZE, "%.0f h+", s / 3600);
+        snprintf(cell, CELL_SIZE, "%" PRId64 " %s", least, unit);
 }
 
 static void put_cells(struct line *line, const struct watch_row *row)
@@ -90,10 +109,10 @@ static void put_cells(struct line *line, const struct watch_row *row)
     snprintf(line->cells[CLOSE_WAIT], CELL_SIZE, "%s", grouped(close_wait).text);
     if (trend.kind == TREND_LEAK)
         put_slope(line->cells[GROWS], trend.slope_per_s);
-    else if (trend.kind != TREND_UNKNOWN && close_wait > 0)
+    else if (trend.kind != TREND_UNKNOWN && watch_row_owed(row) > 0)
         snprintf(line->cells[GROWS], CELL_SIZE, "%s", trend_kind_name(trend.kind));
     if (close_wait > 0) {
-        put_age(line->cells[OLDEST], row->oldest_ms > 0 ? row->oldest_ms : 0);
+        put_age(line->cells[OLDEST], row->oldest_ms, row->oldest_most_ms);
         snprintf(line->cells[UNREAD], CELL_SIZE, "%s", grouped(row->unread).text);
     }
 }
@@ -215,12 +234,15 @@ static void append_name(struct text *to, const char *name, int width, int tail)
         TEXT_ADD(to->text, "%-*.*s", width, width, name);
 }
 
-/* The states that it is in, CLOSE_WAIT apart, which has a column of its own: as many as there is room for. */
+/* The ghosts, and the states that it is in, CLOSE_WAIT apart, which has a column of its own: as many as there
+ * is room for. */
 static void append_others(struct text *to, const struct watch_row *row, int columns)
 {
     static const char more[] = " ...";
     enum tcp_state states[STATE_COUNT];
     int count = 0;
+    if (row->of[STATE_GONE] > 0)
+        states[count++] = STATE_GONE;
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
         enum tcp_state state = tcp_state_in_life_order(i);
         if (state != STATE_CLOSE_WAIT && row->of[state] > 0)
@@ -228,7 +250,8 @@ static void append_others(struct text *to, const struct watch_row *row, int colu
     }
     for (int i = 0; i < count; i++) {
         char one[64];
-        snprintf(one, sizeof one, " %s %s", grouped(row->of[states[i]]).text, tcp_state_name(states[i]));
+        snprintf(one, sizeof one, " %s %s", grouped(row->of[states[i]]).text,
+                 states[i] == STATE_GONE ? "ghosts" : tcp_state_name(states[i]));
         size_t needed = strlen(to->text) + strlen(one) + (i + 1 < count ? sizeof more - 1 : 0);
         if (columns > 0 && needed > (size_t)columns) {
             TEXT_ADD(to->text, "%s", more);
@@ -303,14 +326,25 @@ static void print_hidden(FILE *out, const struct watch_page *page, int columns)
 
 static void print_ghosts(FILE *out, const struct watch_page *page, int columns)
 {
-    if (!page->of_process || page->ghosts == 0)
-        return;
-    if (page->ghosts > 0)
-        print_note(out, columns, "%s socket descriptors are in no table: closed, or never connected",
-                   grouped(page->ghosts).text);
-    else
+    const struct watch_look *look = page->look;
+    if (look->ghosts_error != 0)
         print_note(out, columns, "descriptors that are in no table could not be counted: %s",
-                   strerror((int)-page->ghosts));
+                   strerror(look->ghosts_error));
+    else if (look->ghosts > 0)
+        print_note(out, columns, "ghosts: %s socket descriptors are in no table: closed, or never connected",
+                   grouped(look->ghosts).text);
+}
+
+/* What "unread" leaves open. */
+static void print_unseen_eof(FILE *out, const struct watch_page *page, int columns)
+{
+    const struct watch_rows *ports = &page->look->sets[WATCH_PORTS];
+    int64_t count = 0;
+    for (int i = 0; i < ports->count; i++)
+        count += ports->each[i].fin_with_data;
+    if (count > 0)
+        print_note(out, columns, "%s with nothing unread may not have seen EOF: their FIN came with the data",
+                   grouped(count).text);
 }
 
 static void print_notes(FILE *out, const struct watch_page *page, const struct lines *lines, int columns)
@@ -331,6 +365,7 @@ static void print_notes(FILE *out, const struct watch_page *page, const struct l
         print_note(out, columns, "%s", watch_growth_words(&growing).text);
     print_hidden(out, page, columns);
     print_ghosts(out, page, columns);
+    print_unseen_eof(out, page, columns);
 }
 
 void watch_print_table(FILE *out, const struct watch_page *page, int rows, int columns)
@@ -366,12 +401,18 @@ struct watch_growth_text watch_growth_words(const struct watch_growth *growing)
                  row->processes);
     else
         snprintf(who, sizeof who, "no process");
-    if (growing->set == WATCH_PROGRAMS)
-        snprintf(out.text, sizeof out.text, "CLOSE_WAIT on all %s ports of %s %s",
-                 row->key.side == SIDE_SERVER ? "server" : "client", who, trend_words(&growing->trend).text);
+    const char *what = row->of[STATE_GONE] > 0 ? "the sum of CLOSE_WAIT and ghosts" : "CLOSE_WAIT";
+    if (row->key.side == WATCH_SIDE_UNKNOWN)
+        snprintf(out.text, sizeof out.text, "the number of ghosts of %s", who);
+    else if (growing->set == WATCH_PROGRAMS)
+        snprintf(out.text, sizeof out.text, "%s on all %s ports of %s", what,
+                 row->key.side == SIDE_SERVER ? "server" : "client", who);
     else
-        snprintf(out.text, sizeof out.text, "CLOSE_WAIT on %s port %u (%s) %s", side, row->key.port, who,
-                 trend_words(&growing->trend).text);
+        snprintf(out.text, sizeof out.text, "%s on %s port %u (%s)", what, side, row->key.port, who);
+    TEXT_ADD(out.text, " %s", trend_words(&growing->trend).text);
+    if (row->of[STATE_GONE] > 0)
+        TEXT_ADD(out.text, "; now %s CLOSE_WAIT, %s ghosts (descriptors whose socket is in no table)",
+                 grouped(row->of[STATE_CLOSE_WAIT]).text, grouped(row->of[STATE_GONE]).text);
     return out;
 }
 
@@ -381,8 +422,9 @@ static void put_row(struct json_writer *w, const struct watch_row *row, enum wat
 {
     struct trend trend = trend_of(&row->growth);
     json_open(w, NULL, '{');
-    json_string(w, "side", side_name((enum side)row->key.side));
-    if (set != WATCH_PROGRAMS)
+    bool has_side = row->key.side != WATCH_SIDE_UNKNOWN;
+    json_string(w, "side", has_side ? side_name((enum side)row->key.side) : "unknown");
+    if (set != WATCH_PROGRAMS && has_side)
         json_integer(w, "port", row->key.port);
     if (set != WATCH_PROGRAMS && row->key.side == SIDE_SERVER)
         json_boolean(w, "listens", row->listens);
@@ -400,10 +442,14 @@ static void put_row(struct json_writer *w, const struct watch_row *row, enum wat
             json_integer(w, tcp_state_column(tcp_state_in_life_order(i)),
                          row->of[tcp_state_in_life_order(i)]);
     json_close(w, '}');
+    json_integer(w, "ghosts", row->of[STATE_GONE]);
     json_integer(w, "unread", row->unread);
+    json_integer(w, "fin_with_data", row->fin_with_data);
     json_integer(w, "unowned", row->unowned);
     if (row->oldest_ms >= 0)
         json_number(w, "oldest_s", (double)row->oldest_ms / 1e3);
+    if (row->oldest_ms >= 0 && row->oldest_most_ms < INT64_MAX)
+        json_number(w, "oldest_most_s", (double)row->oldest_most_ms / 1e3);
     json_string(w, "trend", trend_kind_name(trend.kind));
     json_number(w, "slope_per_s", trend.slope_per_s);
     json_close(w, '}');
@@ -421,8 +467,8 @@ void watch_print_json(FILE *out, const struct watch_page *page)
     json_number(&w, "look_s", look->took_s);
     json_integer(&w, "sockets", look->sockets);
     json_integer(&w, "hidden", look->hidden);
-    if (page->of_process && page->ghosts >= 0)
-        json_integer(&w, "ghosts", page->ghosts);
+    if (look->ghosts_error == 0)
+        json_integer(&w, "ghosts", look->ghosts);
     for (int set = 0; set < WATCH_SETS; set++) {
         const struct watch_rows *rows = &look->sets[set];
         json_open(&w, names[set], '[');

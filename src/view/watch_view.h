@@ -9,10 +9,8 @@
 
 struct watch_page {
     const struct watch_look *look;
-    bool of_process; /* one process is watched: its ghosts are counted */
-    int64_t ghosts;  /* of it, or a negative errno: why they could not be counted */
-    bool is_root;    /* who looks: root cannot be told that root may */
-    bool by_peer;    /* each peer has a line */
+    bool is_root; /* who looks: root cannot be told that root may */
+    bool by_peer; /* each peer has a line */
 };
 
 /* A table of at most `rows` lines below its head, no wider than `columns` (0: as wide as it gets). Where it
@@ -23,7 +21,7 @@ void watch_print_table(FILE *out, const struct watch_page *page, int rows, int c
 void watch_print_json(FILE *out, const struct watch_page *page);
 
 struct watch_growth_text {
-    char text[384];
+    char text[512];
 };
 
 /* A sentence: "CLOSE_WAIT on server port 80 (httpd pid 7) grows by 5.0/s (...)". */

@@ -32,8 +32,8 @@ void watch_table_begin(struct watch_table *table)
     table->rows.dropped = 0;
     for (int i = 0; i < table->rows.count; i++) {
         const struct watch_row *before = &table->rows.each[i];
-        table->rows.each[i] =
-            (struct watch_row){.key = before->key, .oldest_ms = -1, .growth = before->growth};
+        table->rows.each[i] = (struct watch_row){
+            .key = before->key, .oldest_ms = -1, .oldest_most_ms = -1, .growth = before->growth};
         *slot_of(table, &table->rows.each[i].key) = (uint16_t)(i + 1);
     }
 }
@@ -48,19 +48,24 @@ struct watch_row *watch_table_row(struct watch_table *table, const struct watch_
     if ((*error = ARRAY_RESERVE(table->rows.each, table->room, table->rows.count + 1)) != 0)
         return NULL;
     struct watch_row *row = &table->rows.each[table->rows.count++];
-    *row = (struct watch_row){.key = *key, .oldest_ms = -1};
+    *row = (struct watch_row){.key = *key, .oldest_ms = -1, .oldest_most_ms = -1};
     *slot = (uint16_t)table->rows.count;
     return row;
 }
 
-static int most_close_wait_first(const void *a, const void *b)
+int64_t watch_row_owed(const struct watch_row *row)
+{
+    return row->of[STATE_CLOSE_WAIT] + row->of[STATE_GONE];
+}
+
+static int most_owed_first(const void *a, const void *b)
 {
     const struct watch_row *one = a, *other = b;
-    int64_t difference = other->of[STATE_CLOSE_WAIT] - one->of[STATE_CLOSE_WAIT];
+    int64_t difference = watch_row_owed(other) - watch_row_owed(one);
     if (difference != 0)
         return difference > 0 ? 1 : -1;
     if (one->key.side != other->key.side)
-        return one->key.side == SIDE_SERVER ? -1 : 1;
+        return one->key.side < other->key.side ? -1 : 1;
     if (one->key.port != other->key.port)
         return one->key.port < other->key.port ? -1 : 1;
     return one->key.pid < other->key.pid ? -1 : one->key.pid > other->key.pid;
@@ -76,11 +81,11 @@ void watch_table_end(struct watch_table *table, double t_s)
         struct watch_row *row = &rows->each[kept++];
         *row = rows->each[i];
         row->pid = row->processes == 1 ? row->pid : 0;
-        trend_line_add(&row->growth, t_s, row->of[STATE_CLOSE_WAIT]);
+        trend_line_add(&row->growth, t_s, watch_row_owed(row));
     }
     rows->count = kept;
     if (kept > 0)
-        qsort(rows->each, (size_t)kept, sizeof *rows->each, most_close_wait_first);
+        qsort(rows->each, (size_t)kept, sizeof *rows->each, most_owed_first);
 }
 
 /* ---- what grows ---- */

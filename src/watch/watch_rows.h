@@ -22,7 +22,7 @@ void watch_table_begin(struct watch_table *table);
  */
 struct watch_row *watch_table_row(struct watch_table *table, const struct watch_key *key, int *error);
 
-/* After them: growth goes on, empty rows are forgotten, the most CLOSE_WAIT come first. */
+/* After them: growth goes on, empty rows are forgotten, the most CLOSE_WAIT and ghosts come first. */
 void watch_table_end(struct watch_table *table, double t_s);
 
 #endif

@@ -17,7 +17,7 @@ bench() {
 
 # A copy of this test's own, for the same reason.
 real_floor() {
-  [[ -e $BATS_TEST_TMPDIR/floor ]] || cp "$(dirname "$TCPSTORM")/floor" "$BATS_TEST_TMPDIR/floor"
+  [[ -e $BATS_TEST_TMPDIR/floor ]] || cp "$(dirname "$TCPSTORM")"/{floor,traced} "$BATS_TEST_TMPDIR"
   say "$BATS_TEST_TMPDIR/floor"
 }
 
@@ -64,12 +64,14 @@ expect_nothing_kept() {
   expect_code 0
   for row in "server-first open" "client-first first close" "half-close second close" "open over two hosts" "flow of client-first" \
     "flow late by 10 ms or more" "user memory of a flow after 4 s" "watch --once: owners of 1000 sockets" \
-    "audit of 100 connections beyond its grace" "watch of 1000 sockets" "open with --metrics" \
+    "audit of 100 connections beyond its grace" "watch of 1000 sockets" "a traced connection: server and tracer" \
+    "keep-alive requests of a traced server" "open with --metrics" \
     "growth of open (500 to 2000)" "server-first second close at 2000" "user memory per connection end at 2000" \
     "one look at 4000 sockets"; do
     grep -qF "$row," "$CSV" || { say "no row \"$row\":"; cat "$CSV"; return 1; }
   done
   ! command -v script >/dev/null || grep -q '^open with --live,' "$CSV"
+  ! command -v strace >/dev/null || grep -q '^a traced connection against strace,' "$CSV"
   ! command -v gnuplot >/dev/null || grep -q '^plot of 2000 rows,' "$CSV"
   awk -F, '!/^#/ && NF != 11 { print; bad = 1 } END { exit bad }' "$CSV"
   "$BATS_TEST_DIRNAME/../../bench/readme_table" "$CSV" >/dev/null

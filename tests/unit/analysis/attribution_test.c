@@ -89,6 +89,15 @@ static void an_eof_that_was_not_read_is_told(void **state)
     assert_no_part(&class, "everything read");
 }
 
+static void an_eof_that_may_have_been_stepped_over_is_not_told_as_read(void **state)
+{
+    (void)state;
+    struct lingering_class class = leaked();
+    class.fin_with_data = true;
+    assert_part(&class, ", all data read (Recv-Q 0), but perhaps not EOF: the FIN came with the data;");
+    assert_no_part(&class, "everything read");
+}
+
 static void several_processes_are_told_by_the_first_and_a_number(void **state)
 {
     (void)state;
@@ -315,6 +324,7 @@ int main(void)
         cmocka_unit_test(a_leak_is_told_whole),
         cmocka_unit_test(the_sides_change_places_on_the_client),
         cmocka_unit_test(an_eof_that_was_not_read_is_told),
+        cmocka_unit_test(an_eof_that_may_have_been_stepped_over_is_not_told_as_read),
         cmocka_unit_test(several_processes_are_told_by_the_first_and_a_number),
         cmocka_unit_test(another_process_is_told_by_its_name),
         cmocka_unit_test(an_owner_that_may_not_be_looked_into_is_none_that_is_named),

@@ -13,6 +13,9 @@ static void each_group_has_the_causes_of_its_signature(void **state)
     struct audit_result result = {.audited = 100, .descriptors_left = -1, .by_group[GROUP_EOF_UNREAD] = 20};
     expect_causes(GROUP_EOF_READ, &result, "ignore-eof, no-half-close");
     expect_causes(GROUP_EOF_UNREAD, &result, "paused-read, bounded-pool, emfile, lost-reference");
+    result.by_group[GROUP_EOF_UNSURE] = 20;
+    expect_causes(GROUP_EOF_UNSURE, &result,
+                  "ignore-eof, paused-read, bounded-pool, emfile, lost-reference, no-half-close");
     expect_causes(GROUP_NO_OWNER, &result, "never-accept");
     expect_causes(GROUP_OTHER_PROCESS, &result, "fork-inherit");
     expect_causes(GROUP_SHUT_DOWN, &result, "half-closed-for-ever");

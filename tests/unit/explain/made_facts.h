@@ -35,7 +35,8 @@ static inline struct fact_thread *made_thread(struct made *made, enum fact_call 
                                    .call = call,
                                    .fd = -1,
                                    .asleep_ms = asleep_ms,
-                                   .busy_percent = -1};
+                                   .busy_percent = -1,
+                                   .turns = -1};
     made->facts.thread_count++;
     return thread;
 }
@@ -78,6 +79,7 @@ static inline void made_server(struct made *made)
         .queue = 0,
         .backlog = 512,
         .processes = 1,
+        .server = -1,
         .wait = {
             .kind = WAITER_EPOLL, .events = EPOLLIN, .is_mask_known = true, .set_fd = 4, .at_rest = true}};
 }

@@ -232,6 +232,19 @@ static void heirs_that_wait_for_another(void)
     thread->peer = endpoint("10.0.0.9", 5432);
 }
 
+static void closed_in_call(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].state = STATE_ESTABLISHED;
+        made.sockets[i].fin = fact_age_unknown();
+        made.sockets[i].holder = HOLDER_CALL;
+        struct fact_thread *thread = made_thread(&made, CALL_RECV, 5000);
+        thread->fd = 7;
+        thread->is_on_closed = true;
+    }
+}
+
 static void in_flight(void)
 {
     add_many(read_all, nobody);
@@ -600,6 +613,8 @@ static const struct {
     {heirs, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_sleep, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_wait_for_another, "heir-blocked", "bounded-pool", CERTAIN_LIKELY, "10.0.0.9:5432"},
+    {closed_in_call, "closed-in-call", "", CERTAIN_LIKELY,
+     "thread 101 has been in recv(fd 7) for 5.0 s, and 19 others"},
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
     {unsent, "peer-does-not-read", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
@@ -981,6 +996,59 @@ static void where_they_were_made_is_told_where_that_is_elsewhere(void **state)
     explanation_free(&explanation);
 }
 
+/* Workers with a listener each on one port (SO_REUSEPORT): one is stuck, and its queue fills up beside one
+ * that rests. */
+static void stick_one_of_two_workers(int64_t other_queue)
+{
+    made_server(&made);
+    made_process(&made, false);
+    add_many(queued, nobody);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].listener = 1;
+    made.facts.listener_count = 2;
+    made.listeners[1] = made.listeners[0];
+    made.listeners[1].wait = nobody;
+    made.listeners[1].queue = SOCKETS;
+    made.listeners[0].queue = other_queue;
+    made.listeners[0].server = 0;
+    made.listeners[1].server = 1;
+    struct fact_thread *thread = made_thread(&made, CALL_RECV, 9000);
+    thread->process = 1;
+    thread->peer = endpoint("10.0.0.9", 5432);
+}
+
+static void the_queue_of_a_stuck_worker_is_its_own(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    stick_one_of_two_workers(0);
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_SHOWN);
+    assert_contains(explanation.findings[0].verdict.text,
+                    "thread 101 of process 200 has been in recv(10.0.0.9:5432)");
+    explanation_free(&explanation);
+    stick_one_of_two_workers(2); /* in whose queue each of them is cannot be told */
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_LIKELY);
+    explanation_free(&explanation);
+}
+
+/* The other one may have forgotten to close its copy. */
+static void of_several_holders_a_stuck_one_is_only_likely(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    made_server(&made);
+    unread_behind_stuck_loop();
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_SHOWN);
+    explanation_free(&explanation);
+    made.sockets[0].holders = 2;
+    explain(&explanation);
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_LIKELY);
+    explanation_free(&explanation);
+}
+
 static void the_young_are_not_accused(void **state)
 {
     (void)state;
@@ -1237,6 +1305,8 @@ int main(void)
         cmocka_unit_test(what_the_kernel_ends_is_not_accused),
         cmocka_unit_test(the_half_closed_say_nothing_of_others),
         cmocka_unit_test(where_they_were_made_is_told_where_that_is_elsewhere),
+        cmocka_unit_test(the_queue_of_a_stuck_worker_is_its_own),
+        cmocka_unit_test(of_several_holders_a_stuck_one_is_only_likely),
         cmocka_unit_test(the_young_are_not_accused),
         cmocka_unit_test(what_was_in_one_table_only_is_not_accused),
         cmocka_unit_test(open_connections_are_not_accused),

@@ -116,6 +116,26 @@ static void what_was_read_is_a_class_apart(void **state)
     assert_int_equal(lingering.each[1].count, 1);
 }
 
+/* Recv-Q 0 does not tell of them that EOF was read; where something is unread, the FIN is. */
+static void those_whose_fin_came_with_the_data_are_a_class_apart(void **state)
+{
+    (void)state;
+    struct socket_entry sockets[] = {end_of(SIDE_SERVER, STATE_CLOSE_WAIT),
+                                     end_of(SIDE_SERVER, STATE_CLOSE_WAIT),
+                                     end_of(SIDE_SERVER, STATE_CLOSE_WAIT)};
+    sockets[0].fin_with_data = sockets[1].fin_with_data = true;
+    sockets[1].unread = 7;
+    fake_these(sockets);
+    struct lingering lingering = look(NULL, 0);
+    assert_int_equal(lingering.count, 3);
+    int with_data = 0;
+    for (int i = 0; i < lingering.count; i++) {
+        with_data += lingering.each[i].fin_with_data;
+        assert_false(lingering.each[i].fin_with_data && lingering.each[i].unread);
+    }
+    assert_int_equal(with_data, 1);
+}
+
 static void the_oldest_of_a_class_is_told(void **state)
 {
     (void)state;
@@ -515,6 +535,7 @@ int main(void)
         cmocka_unit_test(what_is_not_on_a_lane_does_not_linger),
         cmocka_unit_test(what_agrees_is_one_class),
         cmocka_unit_test(what_was_read_is_a_class_apart),
+        cmocka_unit_test(those_whose_fin_came_with_the_data_are_a_class_apart),
         cmocka_unit_test(the_oldest_of_a_class_is_told),
         cmocka_unit_test(classes_come_by_side_and_then_the_largest_first),
         cmocka_unit_test(a_failed_dump_fails_the_look_and_leaves_it_empty),

@@ -326,7 +326,28 @@ static void a_detailed_dump_knows_when_the_peer_was_heard(void **state)
     assert_int_equal(plain.heard_ms, -1);
     assert_in_range(detailed.heard_ms, 40, 40 + loopback_now_ms() - begin);
     assert_int_equal(detailed.inode, inode_of(loopback.server));
+    assert_int_equal(detailed.fin_most_ms, detailed.heard_ms); /* nothing came after the FIN */
+    assert_false(detailed.fin_with_data);
+    assert_int_equal(plain.fin_most_ms, -1);
     loopback_close(&loopback);
+}
+
+static void a_detailed_dump_knows_whether_the_fin_came_with_the_data(void **state)
+{
+    (void)state;
+    if (witness_netlink.probe() != 0) {
+        print_message("netlink is not to be had here\n");
+        skip();
+    }
+    struct loopback loopback = loopback_pair();
+    struct socket_entry seen = {.heard_ms = -2};
+    assert_int_equal(send(loopback.client, "hello", 5, MSG_MORE), 5);
+    close(loopback.client); /* one segment */
+    assert_soon(witness_netlink.each_detailed(AF_INET, &loopback.target.ports, note_close_wait, &seen) == 0 &&
+                seen.heard_ms >= 0);
+    assert_true(seen.fin_with_data);
+    close(loopback.server);
+    close(loopback.listener);
 }
 
 static void a_datagram_without_the_end_says_that_more_follows(void **state)
@@ -634,6 +655,7 @@ int main(void)
         cmocka_unit_test(a_short_tcp_info_is_read_as_far_as_it_goes),
         cmocka_unit_test(an_attribute_longer_than_its_message_is_not_read),
         cmocka_unit_test(a_detailed_dump_knows_when_the_peer_was_heard),
+        cmocka_unit_test(a_detailed_dump_knows_whether_the_fin_came_with_the_data),
         cmocka_unit_test(a_datagram_without_the_end_says_that_more_follows),
         cmocka_unit_test(a_datagram_with_nothing_but_the_end_completes_the_dump),
         cmocka_unit_test(an_empty_datagram_completes_nothing),

@@ -56,6 +56,7 @@ static void close_wait(struct watch_row *row, int64_t count)
 {
     row->of[STATE_CLOSE_WAIT] = row->unread = count;
     row->oldest_ms = 86000;
+    row->oldest_most_ms = INT64_MAX;
 }
 
 static void growing_by(struct watch_row *row, double per_s)
@@ -227,18 +228,72 @@ static void root_is_not_told_that_root_may(void **state)
     assert_contains(stage->text, "3 sockets: no process that holds them can be seen from here");
 }
 
-static void ghosts_are_told_of_one_process_only(void **state)
+static void ghosts_are_counted_and_explained(void **state)
 {
     struct stage *stage = *state;
-    stage->page.ghosts = 5;
+    struct watch_row *row = add(stage, WATCH_PORTS, SIDE_SERVER, 80);
+    held_by(row, "httpd", 7);
     print(stage, ROWS, SCREEN);
     assert_lacks(stage->text, "in no table");
-    stage->page.of_process = true;
+    row->of[STATE_GONE] = stage->look.ghosts = 5;
+    row->of[STATE_ESTABLISHED] = 2; /* for which there is no room */
     print(stage, ROWS, SCREEN);
-    assert_contains(stage->text, "5 socket descriptors are in no table");
-    stage->page.ghosts = -ENOMEM;
+    assert_contains(stage->text, " 5 ghosts ...\n");
+    assert_contains(stage->text, "ghosts: 5 socket descriptors are in no table");
+    stage->look.ghosts_error = ENOMEM;
     print(stage, ROWS, SCREEN);
     assert_contains(stage->text, "could not be counted: Cannot allocate memory");
+}
+
+/* With keep-alive the one turns into the other. */
+static void a_sum_that_grows_is_told_with_its_parts(void **state)
+{
+    (void)state;
+    struct watch_row row = {.key = {.side = SIDE_SERVER, .port = 80}};
+    held_by(&row, "httpd", 7);
+    growing_by(&row, 5.0);
+    struct watch_growth growing = {.set = WATCH_OWNERS, .row = &row, .trend = trend_of(&row.growth)};
+    assert_contains(watch_growth_words(&growing).text, "CLOSE_WAIT on server port 80 (httpd pid 7) grows by");
+    row.of[STATE_GONE] = 1300;
+    row.of[STATE_CLOSE_WAIT] = 40;
+    assert_contains(watch_growth_words(&growing).text,
+                    "the sum of CLOSE_WAIT and ghosts on server port 80 (httpd pid 7) grows by");
+    assert_contains(watch_growth_words(&growing).text, "; now 40 CLOSE_WAIT, 1,300 ghosts (");
+    row.key.side = WATCH_SIDE_UNKNOWN;
+    assert_contains(watch_growth_words(&growing).text, "the number of ghosts of httpd pid 7 grows by");
+}
+
+static void an_age_is_an_interval_where_it_is_not_known_better(void **state)
+{
+    struct stage *stage = *state;
+    struct watch_row *row = add(stage, WATCH_PORTS, SIDE_SERVER, 80);
+    close_wait(row, 3);
+    const struct {
+        int64_t least_ms, most_ms;
+        const char *told;
+    } ages[] = {
+        {15000, 75000, " 15-75 s"},      {20400, 20499, " 20 s"},          {9000, INT64_MAX, " 9 s+"},
+        {15000, 36000000, " 15 s-10 h"}, {36000000, 72000000, " 10-20 h"}, {0, 800, " 0-1 s"},
+    };
+    for (size_t i = 0; i < COUNT_OF(ages); i++) {
+        row->oldest_ms = ages[i].least_ms;
+        row->oldest_most_ms = ages[i].most_ms;
+        print(stage, ROWS, SCREEN);
+        assert_contains(stage->text, ages[i].told);
+    }
+}
+
+static void what_recv_q_does_not_tell_is_said(void **state)
+{
+    struct stage *stage = *state;
+    struct watch_row *row = add(stage, WATCH_PORTS, SIDE_SERVER, 80);
+    close_wait(row, 3);
+    row->unread = 0;
+    print(stage, ROWS, SCREEN);
+    assert_lacks(stage->text, "EOF");
+    row->fin_with_data = 2;
+    print(stage, ROWS, SCREEN);
+    assert_contains(stage->text, "2 with nothing unread may not have seen EOF: their FIN came with the data");
 }
 
 static void slow_growth_is_no_zero(void **state)
@@ -305,7 +360,8 @@ static void json_has_every_set(void **state)
     assert_contains(stage->text,
                     "\"ports\":[{\"side\":\"server\",\"port\":80,\"listens\":true,\"processes\":4,");
     assert_contains(stage->text, "\"programs\":[{\"side\":\"server\",\"processes\":0,");
-    assert_lacks(stage->text, "ghosts");
+    assert_contains(stage->text, "\"hidden\":0,\"ghosts\":0,");
+    assert_lacks(stage->text, "oldest");
 }
 
 #define view_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -323,7 +379,10 @@ int main(void)
         view_test(rows_that_are_left_out_are_counted),
         view_test(a_server_without_a_listener_is_explained),
         view_test(root_is_not_told_that_root_may),
-        view_test(ghosts_are_told_of_one_process_only),
+        view_test(ghosts_are_counted_and_explained),
+        view_test(a_sum_that_grows_is_told_with_its_parts),
+        view_test(an_age_is_an_interval_where_it_is_not_known_better),
+        view_test(what_recv_q_does_not_tell_is_said),
         view_test(slow_growth_is_no_zero),
         view_test(a_sentence_says_who_grows),
         view_test(what_grows_over_many_ports_only_has_a_note),

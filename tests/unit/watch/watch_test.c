@@ -55,6 +55,7 @@ static void a_server_in_close_wait_is_seen_and_ages(void **state)
     assert_int_equal(row->of[STATE_CLOSE_WAIT], 1);
     assert_int_equal(row->unread, 1);
     assert_int_equal(row->unowned, 0);
+    assert_in_range(row->oldest_most_ms, 0, 60000); /* not before the last look */
     usleep(60000);
     assert_int_equal(watch_take(watch, false, &look), 0);
     assert_true(server_row(&look)->oldest_ms >= 50);
@@ -94,6 +95,59 @@ static void a_connection_that_nobody_accepted_has_no_owner(void **state)
     assert_int_equal(server_row(&look)->pid, 0);
     assert_int_equal(look.hidden, 0);
     watch_free(watch);
+    close(loopback.listener);
+}
+
+/* ---- ghosts ---- */
+
+/* Of one that was seen before it left the tables it is known whose it was, whoever looks. */
+static void a_socket_that_was_reset_stays_in_its_row_as_a_ghost(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    look_at(watch, &look);
+    assert_int_equal(look.ghosts, 0);
+    reset_connection(&loopback.client);
+    assert_soon(watch_take(watch, false, &look) == 0 && look.ghosts == 1);
+    const struct watch_row *row = server_row(&look);
+    assert_non_null(row);
+    assert_int_equal(row->key.port, loopback.target.ports.first);
+    assert_int_equal(row->pid, getpid());
+    assert_int_equal(row->of[STATE_GONE], 1);
+    assert_int_equal(watch_row_owed(row), 1);
+    assert_int_equal(look.sockets, 0);
+    look_at(watch, &look); /* nothing has changed: it is carried over */
+    assert_int_equal(server_row(&look)->of[STATE_GONE], 1);
+    close(loopback.server);
+    look_at(watch, &look);
+    assert_int_equal(look.ghosts, 0);
+    assert_null(server_row(&look));
+    watch_free(watch);
+    close(loopback.listener);
+}
+
+/* It opened and ended between two looks, or before the first: its own port tells. */
+static void a_ghost_that_was_never_seen_is_known_by_its_port(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    reset_connection(&loopback.client);
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    assert_soon(watch_take(watch, false, &look) == 0 && look.ghosts == 1);
+    assert_non_null(server_row(&look));
+    assert_int_equal(server_row(&look)->of[STATE_GONE], 1);
+    watch_free(watch);
+    /* And it is none of another port's. */
+    struct loopback other = loopback_pair();
+    watch = watch_port(other.target.ports.first, 0);
+    look_at(watch, &look);
+    assert_int_equal(server_row(&look)->of[STATE_GONE], 0);
+    watch_free(watch);
+    loopback_close(&other);
+    close(loopback.server);
     close(loopback.listener);
 }
 
@@ -362,6 +416,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_server_in_close_wait_is_seen_and_ages),
         cmocka_unit_test(a_connection_that_nobody_accepted_has_no_owner),
+        cmocka_unit_test(a_socket_that_was_reset_stays_in_its_row_as_a_ghost),
+        cmocka_unit_test(a_ghost_that_was_never_seen_is_known_by_its_port),
         cmocka_unit_test(a_connection_that_was_handed_over_has_its_new_owner),
         cmocka_unit_test(a_process_that_has_ended_owns_nothing),
         cmocka_unit_test(a_command_is_that_of_now),
