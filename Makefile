@@ -148,7 +148,7 @@ $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
 .PHONY: tests check-bats
 
 # What the tests of networks run beside the program; some let calls fail.
-NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor
+NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor $(BUILD)/traced
 
 # All that the tests need of a build.
 tests: $(PROGRAM) $(UNIT_TESTS) $(NET_HELPERS)
@@ -228,11 +228,11 @@ $(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makef
 
 # ---- benchmarks ----
 
-bench: build/tcpstorm $(BUILD)/floor
+bench: build/tcpstorm $(BUILD)/floor $(BUILD)/traced
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
 	tests/bench/readme_table results/bench.csv README.md
 
-$(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
+$(BUILD)/floor $(BUILD)/traced: $(BUILD)/%: tests/bench/%.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
 

@@ -39,6 +39,7 @@ enum audit_group {
     GROUP_NO_OWNER,      /* never accepted */
     GROUP_EOF_UNREAD,    /* Recv-Q >= 1 */
     GROUP_EOF_READ,      /* everything read, only close() is missing */
+    GROUP_EOF_UNSURE,    /* all data read; the FIN came with it, so that perhaps nobody has read EOF */
     GROUP_OTHER_PROCESS, /* CLOSE_WAIT, held by processes that inherited it and do not serve it */
     GROUP_NO_DESCRIPTOR, /* in any state; no process has a descriptor: a call on it goes on, or it is on its
                             way from one process to another */
@@ -78,6 +79,7 @@ struct audit_connection {
     bool server_seen;
     enum tcp_state server_state;
     uint32_t unread, unsent;
+    bool fin_with_data; /* see struct socket_entry; false also where an answer came before the FIN left */
     uint64_t inode;
     pid_t owner;      /* 0: not known */
     char command[16]; /* of the owner; "" when not known */
@@ -164,6 +166,13 @@ struct audit_result {
     pid_t listener;            /* 0: not known */
     char listener_command[16]; /* its name when the audit began */
     enum audit_ghost_sight ghost_sight;
+    /* GHOSTS_SEEN: of the server's processes so many may not be looked into (see server_process.h); what they
+     * hold is not known. */
+    int unseen_kin;
+    pid_t unseen_kin_pid; /* one of them; 0: not known */
+    char unseen_kin_command[16];
+    bool has_unseen_holder; /* likewise: connections that were open were in no process that may be looked into
+                             */
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */

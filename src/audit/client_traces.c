@@ -18,6 +18,7 @@ struct audit_sight client_sight_of(const struct link_sight *sight)
                                 .server_seen = sight->seen,
                                 .server_state = sight->state,
                                 .unread = sight->unread,
+                                .fin_with_data = sight->fin_with_data,
                                 .inode = sight->inode};
 }
 

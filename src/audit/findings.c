@@ -30,6 +30,7 @@ const char *audit_group_name(enum audit_group group)
         [GROUP_NO_OWNER] = "no_owner",
         [GROUP_EOF_UNREAD] = "eof_unread",
         [GROUP_EOF_READ] = "eof_read",
+        [GROUP_EOF_UNSURE] = "eof_unsure",
         [GROUP_OTHER_PROCESS] = "other_process",
         [GROUP_GHOST] = "ghost",
         [GROUP_OPEN] = "open",
@@ -73,29 +74,24 @@ static bool is_still_responding(const struct probe *probe, const struct audit_se
     return probe->sends_on || probe->heard_us > probe->due_us - settings->grace_ms * 500;
 }
 
-/* The client has its connection, and the server's kernel waits on: for a first byte (TCP_DEFER_ACCEPT), or
- * for room in the accept queue. */
-static bool is_half_open(const struct audit_sight *sight)
-{
-    return sight->own_seen && sight->own_state == STATE_ESTABLISHED && sight->server_seen &&
-           sight->server_state == STATE_SYN_RECV;
-}
-
 /* Where the accept queue is full the last ACK of the handshake is dropped: the client is connected to nobody,
  * and nobody has acknowledged its FIN. */
 static bool is_taken_in_by_nobody(const struct audit_sight *sight, bool server_is_here)
 {
     if (!sight->own_seen || is_servers_turn(sight))
         return false;
-    return sight->own_state == STATE_FIN_WAIT1 || is_half_open(sight) ||
+    return sight->own_state == STATE_FIN_WAIT1 || sight_is_half_open(sight) ||
            (server_is_here && !sight->server_seen && sight->own_state == STATE_ESTABLISHED);
 }
 
 /* After the RST nothing is left of it but descriptors, and places in the accept queue (see ghosts, and
- * note_queued): where the descriptors are not to be seen nobody knows what became of it. */
-static enum audit_class class_of_aborted(const struct audit_sight *sight)
+ * note_queued); of one that was never handed over, not even those. Where the descriptors are not to be seen
+ * nobody knows what became of it. */
+static enum audit_class class_of_aborted(const struct probe *probe, const struct audit_sight *sight)
 {
-    return is_servers_turn(sight) ? CLASS_HELD : CLASS_CLOSED;
+    if (is_servers_turn(sight))
+        return CLASS_HELD;
+    return probe->was_half_open ? CLASS_TIMED_OUT : probe->missed_looks ? CLASS_UNKNOWN : CLASS_CLOSED;
 }
 
 /* Of a client that never closes: what the server's end does after its own FIN. Without that FIN nobody has
@@ -132,7 +128,7 @@ static enum audit_class class_of_open(const struct probe *probe, const struct au
         return CLASS_UNKNOWN;
     const struct audit_order_row *order = audit_order_row(settings->order);
     if (order->act == ACT_ABORT)
-        return class_of_aborted(sight);
+        return class_of_aborted(probe, sight);
     if (order->keeps_open)
         return class_of_kept_open(probe, sight, server_is_here);
     if (audit_order_is_silent(order))
@@ -168,7 +164,14 @@ static bool is_held(const struct audit_connection *connection)
     return connection->class == CLASS_HELD || connection->class == CLASS_NEVER_ACCEPTED;
 }
 
-static void note_server_end(struct audit_connection *connection, const struct audit_sight *sight)
+/* What was answered before the client's FIN left was read before it came. */
+static bool was_answered(const struct probe *probe)
+{
+    return probe->bytes_since_ask > probe->bytes_since_act;
+}
+
+static void note_server_end(struct audit_connection *connection, const struct probe *probe,
+                            const struct audit_sight *sight)
 {
     if (!is_held(connection) || !sight->server_seen)
         return;
@@ -176,6 +179,7 @@ static void note_server_end(struct audit_connection *connection, const struct au
     connection->server_state = sight->server_state;
     connection->unread = sight->unread;
     connection->unsent = sight->unsent;
+    connection->fin_with_data = sight->fin_with_data && !was_answered(probe);
     connection->inode = sight->inode;
 }
 
@@ -196,7 +200,7 @@ static void file(struct audit_connection *connection, const struct probe *probe,
         .error = probe->error,
         .port = probe->port,
     };
-    note_server_end(connection, sight);
+    note_server_end(connection, probe, sight);
 }
 
 /* What was held at the end of its round may have been closed since. */
@@ -262,7 +266,7 @@ static void look_again(struct audit_result *result, const struct audit_settings 
         const struct audit_sight *sight = &look->sights[i];
         if (is_quiet_since(connection, &probes[i], settings, sight, now_us)) {
             connection->class = CLASS_HELD;
-            note_server_end(connection, sight);
+            note_server_end(connection, &probes[i], sight);
             result->held_after[connection->round]++;
         }
         connection->held_to_the_end = is_still_there(connection, &probes[i], settings, sight);
@@ -319,7 +323,8 @@ void findings_take(struct audit_result *result, const struct audit_settings *set
         result->held_after[probes[i].round] += is_held(&result->connections[i]);
         note_requests(&result->later, &probes[i], settings);
         result->orphans += order->never_reads && probes[i].end == END_FIN && probes[i].left_orphan;
-        result->half_open += probes[i].end == END_NONE && is_half_open(&look->sights[i]);
+        result->half_open +=
+            probes[i].end == END_NONE && (probes[i].was_half_open || sight_is_half_open(&look->sights[i]));
         result->to_itself += probes[i].to_itself;
         result->not_opened += probes[i].not_opened;
     }
@@ -358,7 +363,10 @@ static enum audit_group group_of(const struct audit_connection *connection,
         return GROUP_SHUT_DOWN;
     if (connection->role == OWNER_HEIR)
         return GROUP_OTHER_PROCESS;
-    return is_eof_unread(connection, settings) ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
+    if (is_eof_unread(connection, settings))
+        return GROUP_EOF_UNREAD;
+    /* Of TLS the last data is a close_notify, or the handshake's. */
+    return connection->fin_with_data && settings->tls == NULL ? GROUP_EOF_UNSURE : GROUP_EOF_READ;
 }
 
 static int by_time(const void *a, const void *b)
@@ -467,8 +475,23 @@ static bool ended_unplayed(const struct audit_connection *connection)
 static bool is_out_of_sight(const struct audit_result *result, const struct audit_settings *settings,
                             const struct audit_connection *connection)
 {
-    return audit_order_row(settings->order)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN &&
-           !connection->before_act && connection->class == CLASS_CLOSED;
+    bool sees_all =
+        result->ghost_sight == GHOSTS_SEEN && result->unseen_kin == 0 && !result->has_unseen_holder;
+    return audit_order_row(settings->order)->act == ACT_ABORT && !sees_all && !connection->before_act &&
+           connection->class == CLASS_CLOSED;
+}
+
+/* All of them met the same program. Where the FINs that came by themselves were read, it reads them: those
+ * that came with the data, by the chance of a few milliseconds, are no other kind. */
+static void narrow_unsure(struct audit_result *result)
+{
+    if (result->by_group[GROUP_EOF_READ] == 0 || result->by_group[GROUP_EOF_UNREAD] > 0)
+        return;
+    result->by_group[GROUP_EOF_READ] += result->by_group[GROUP_EOF_UNSURE];
+    result->by_group[GROUP_EOF_UNSURE] = 0;
+    for (int64_t i = 0; i < result->count; i++)
+        if (result->connections[i].group == GROUP_EOF_UNSURE)
+            result->connections[i].group = GROUP_EOF_READ;
 }
 
 void findings_conclude(struct audit_result *result, const struct audit_settings *settings)
@@ -489,6 +512,7 @@ void findings_conclude(struct audit_result *result, const struct audit_settings 
         result->reset_after_reply += connection->class == CLASS_RESET && connection->bytes > 0;
         result->held_to_the_end[connection->round] += connection->held_to_the_end;
     }
+    narrow_unsure(result);
     sum_up_times(result, settings);
     note_ghosts(result);
 }

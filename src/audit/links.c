@@ -63,6 +63,7 @@ static void note_end(struct port_map *map, uint16_t port, const struct socket_en
         sight->seen = true;
         sight->state = entry->state;
         sight->unread = entry->unread;
+        sight->fin_with_data = entry->fin_with_data;
         sight->inode = entry->inode;
     }
 }
@@ -90,9 +91,9 @@ int links_look(const struct witness_backend *witness, uint16_t port, tcp_link_at
     map->sights = sights;
     map_ports(map, count);
     memset(sights, 0, (size_t)count * sizeof *sights);
-    int rc = witness->each(AF_INET, &only, note_socket, map);
+    int rc = witness->each_detailed(AF_INET, &only, note_socket, map);
     if (rc == 0)
-        rc = witness->each(AF_INET6, &only, note_socket, map);
+        rc = witness->each_detailed(AF_INET6, &only, note_socket, map);
     free(map);
     return rc == -ENOENT ? 0 : rc; /* a kernel without IPv6 has no such table */
 }

@@ -18,7 +18,8 @@ int tcp_link_of(int fd, struct tcp_link *link);
 struct link_sight {
     bool own_seen, seen; /* our end; the other one */
     enum tcp_state own_state, state;
-    uint32_t unread; /* of the other end */
+    uint32_t unread;    /* of the other end */
+    bool fin_with_data; /* likewise: see struct socket_entry */
     uint64_t inode;
 };
 

@@ -16,6 +16,8 @@
 enum {
     SETTLE_US = 200000, /* without a request, or with half of one: for so long the connection is just there */
     QUIET_US = 100000,  /* after a reply */
+    LOOK_WAIT_US = 5000000, /* at most, for a look at the tables */
+    LOOK_PAUSE_US = 20000,
     REPLY_US = 2000000, /* for the first byte of it; and for all of it: a stream has no end to wait for */
     READ_SIZE = 16384,
     READS_AT_ONCE = 16,  /* then the others have their turn */
@@ -347,9 +349,25 @@ static void wait_until_late(struct probe *probe)
     probe_set_timer(probe, probe->due_us);
 }
 
+/* Puts the act off until a look has met it, but not for ever. */
+static bool waits_for_look(struct probe *probe)
+{
+    if (!probe->crowd->waits_for_look || probe->was_looked_at)
+        return false;
+    int64_t now_us = monotonic_us();
+    probe->missed_looks = now_us - probe->asked_us > LOOK_WAIT_US;
+    if (probe->missed_looks)
+        return false;
+    probe->due_us = now_us + LOOK_PAUSE_US;
+    probe_set_timer(probe, probe->due_us);
+    return true;
+}
+
 /* The reply is over, or none came. */
 static void go_on(struct probe *probe)
 {
+    if (waits_for_look(probe))
+        return;
     bool asks_again = probe->asked < probe_requests(settings_of(probe)) && probe->bytes_since_ask > 0;
     if (!asks_again)
         act(probe);

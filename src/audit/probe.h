@@ -36,6 +36,8 @@ struct probe_crowd {
     int round;
     int64_t in_phase[PROBE_PHASE_COUNT];
     int64_t acted_us;    /* the last act */
+    bool waits_for_look; /* no probe acts before a look at the tables has met it: after its RST nothing would
+                            tell whether the server ever heard of it */
     int64_t reply_bytes; /* of a client that waits, where that is known: so much is to be read in any case */
     int64_t late_us, late_span_us; /* asks_late: the second request comes so long after the reply, and up to
                                       so much sooner or later */
@@ -64,6 +66,10 @@ struct probe {
     bool is_deaf;     /* by a packet filter */
     bool is_cut;      /* TLS was over before its request: only a FIN, or an RST, is to come */
     bool is_shaking;  /* PROBE_CONNECTING: TLS has its handshake */
+    /* Where the crowd waits for a look: */
+    bool was_looked_at;
+    bool was_half_open; /* the server's kernel had not handed it over: see sight_is_half_open() */
+    bool missed_looks;  /* it acted all the same: no look came in time */
     /* Of a silent order, by looks at the tables: */
     bool was_met;     /* the server's end has been there, or has sent something */
     bool was_full;    /* never_reads: the server had data for it and no room */

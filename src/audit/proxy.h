@@ -101,6 +101,7 @@ struct proxy_leg {
     enum proxy_hold hold;
     enum tcp_state held_state; /* HOLD_SOCKET, HOLD_NEVER_ACCEPTED */
     uint32_t unread;           /* likewise: Recv-Q */
+    bool fin_with_data;        /* likewise: see struct socket_entry */
     pid_t owner;               /* 0: not known */
     char command[16];          /* of the owner; "" when not known */
 };

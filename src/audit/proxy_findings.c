@@ -148,6 +148,7 @@ int64_t proxy_findings_take_held(struct proxy_pair_result *results, int64_t coun
             leg->hold = results[i].class == PAIR_PASSED ? hold_of(leg, &sights[side][i], ghosts) : HOLD_NONE;
             leg->held_state = sights[side][i].seen ? sights[side][i].state : STATE_GONE;
             leg->unread = sights[side][i].unread;
+            leg->fin_with_data = sights[side][i].fin_with_data;
             if (leg->hold == HOLD_SOCKET)
                 leg->inode = sights[side][i].inode;
             held += leg->hold != HOLD_NONE;

@@ -82,6 +82,7 @@ static int note_socket(void *context, const struct socket_entry *entry)
         sight->server_state = entry->state;
         sight->unread = entry->unread;
         sight->unsent = entry->unsent;
+        sight->fin_with_data = entry->fin_with_data;
         sight->needs_window = entry->needs_window;
         sight->inode = entry->inode;
     }
@@ -122,7 +123,7 @@ int server_side_look(const struct witness_backend *witness, const struct audit_s
     map_ports(map, count);
     forget_listeners(look);
     memset(look->sights, 0, (size_t)count * sizeof *look->sights);
-    int rc = each_there(witness->each, settings->address.family, settings->port, note_socket, map);
+    int rc = each_there(witness->each_detailed, settings->address.family, settings->port, note_socket, map);
     free(map);
     return rc;
 }

@@ -10,6 +10,7 @@ struct audit_sight {
     bool own_seen, server_seen;
     enum tcp_state own_state, server_state;
     uint32_t unread, unsent;
+    bool fin_with_data; /* of the server's end: see struct socket_entry */
     bool needs_window;
     uint64_t inode;
 };

@@ -25,6 +25,12 @@ bool sight_is_let_go(const struct audit_sight *sight)
            sight->server_state != STATE_CLOSE_WAIT && sight->server_state != STATE_SYN_RECV;
 }
 
+bool sight_is_half_open(const struct audit_sight *sight)
+{
+    return sight->own_seen && sight->own_state == STATE_ESTABLISHED && sight->server_seen &&
+           sight->server_state == STATE_SYN_RECV;
+}
+
 static void note_let_go(struct probe *probe, const struct audit_sight *sight, int64_t now_us)
 {
     if (probe->let_go_us != 0)
@@ -62,9 +68,20 @@ static void tell_of_silent(struct probe *probe, const struct audit_sight *sight,
         probe_note_closed(probe, sight->own_seen ? END_FIN : END_RESET, probe->let_go_us);
 }
 
+/* A client that is about to reset its connection: later nothing is left that would tell. */
+static void tell_before_abort(struct probe *probe, const struct audit_sight *sight, int64_t before_us)
+{
+    if (probe->phase != PROBE_TALKING || probe->connected_us == 0 || probe->connected_us >= before_us)
+        return;
+    probe->was_looked_at = true;
+    probe->was_half_open = probe->bytes == 0 && sight_is_half_open(sight);
+}
+
 void tables_tell(struct probe *probe, const struct audit_sight *sight, int64_t before_us, int64_t now_us)
 {
-    if (audit_order_is_silent(audit_order_row(probe->crowd->settings->order)))
+    if (probe->crowd->waits_for_look)
+        tell_before_abort(probe, sight, before_us);
+    else if (audit_order_is_silent(audit_order_row(probe->crowd->settings->order)))
         tell_of_silent(probe, sight, before_us, now_us);
     else
         tell_of_closed(probe, sight, before_us, now_us);

@@ -14,4 +14,8 @@ void tables_tell(struct probe *probe, const struct audit_sight *sight, int64_t b
  */
 bool sight_is_let_go(const struct audit_sight *sight);
 
+/* The client has its connection, and the server's kernel waits on: for a first byte (TCP_DEFER_ACCEPT), or
+ * for room in the accept queue. */
+bool sight_is_half_open(const struct audit_sight *sight);
+
 #endif

@@ -62,6 +62,7 @@ void code_free(struct code *code)
     lookup_clear(&code->spaces, free_space);
     binaries_clear(&code->binaries);
     site_table_clear(&code->sites);
+    pythons_clear(&code->pythons);
     free(code);
 }
 

@@ -11,6 +11,11 @@
 
 /* ---- a place ---- */
 
+static bool has_line(const struct place *place)
+{
+    return place->file != NULL && place->line > 0;
+}
+
 static void add_function(struct place_text *text, const struct place *place)
 {
     ADD(text, "%s%s", place->function, place->is_tail_call ? " (tail call)" : "");
@@ -28,7 +33,7 @@ static void add_line(struct place_text *text, const struct place *place)
 struct place_text place_text(const struct place *place)
 {
     struct place_text text = {""};
-    if (place->file != NULL && place->line > 0) {
+    if (has_line(place)) {
         add_line(&text, place);
     } else if (place->function != NULL) {
         add_function(&text, place);
@@ -50,12 +55,19 @@ static bool is_same(const char *a, const char *b)
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-/* A caller in the file that was just named goes without it. */
+/* What was just named of the place that it called is where it is, too. */
+static bool is_beside(const struct place *place, const struct place *before)
+{
+    if (place->function == NULL || has_line(place) != has_line(before))
+        return false;
+    return has_line(place) ? is_same(place->file, before->file) && is_same(place->path, before->path)
+                           : place->module != NULL && is_same(place->module, before->module);
+}
+
+/* A caller in the file, or the binary, that was just named goes without it. */
 static struct place_text caller_text(const struct place *place, const struct place *before)
 {
-    bool is_in_it = place->file != NULL && place->function != NULL && before->line > 0 &&
-                    is_same(place->file, before->file) && is_same(place->path, before->path);
-    if (!is_in_it)
+    if (!is_beside(place, before))
         return place_text(place);
     struct place_text text = {""};
     add_function(&text, place);
@@ -71,12 +83,22 @@ static bool is_of_another_module(const struct site *site, int place)
     return true;
 }
 
+/* All of it is of one binary. */
+static bool is_of_one_module(const struct site *site)
+{
+    for (int i = 1; i < site->count; i++)
+        if (!is_same(site->places[i].module, site->places[0].module))
+            return false;
+    return true;
+}
+
 /* The next one outwards that is worth being named; site->count: none is. */
 static int next_place(const struct site *site, int place)
 {
+    bool all = site->own < 0 && is_of_one_module(site);
     do
         place++;
-    while (place < site->count &&
+    while (place < site->count && !all &&
            !(site->own >= 0 ? site->places[place].is_own : is_of_another_module(site, place)));
     return place;
 }

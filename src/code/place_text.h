@@ -24,10 +24,10 @@ enum {
 struct place_text place_text(const struct place *place);
 
 /* "conn.c:24 in conn_free (tail call) < on_readable < main.c:7 in main": the innermost place of the program's
- * own and its callers of the same kind, with their file where that is another one. Where none is its own, or
- * which are is not known, the innermost place and the innermost of each other module that called it. Callers
- * are left out that do not fit `width` bytes, or are more than SITE_TEXT_PLACES; a first place that does not
- * fit ends in "...". */
+ * own and its callers of the same kind, with their file, or without lines their binary, where that is another
+ * one. Where none is its own, or which are is not known: the innermost place, and the innermost of each other
+ * module that called it, or all that did where there is one module. Callers are left out that do not fit
+ * `width` bytes, or are more than SITE_TEXT_PLACES; a first place that does not fit ends in "...". */
 struct site_text site_text(const struct site *site, int width);
 
 /* An object: "text", "own" (the index; absent where none is), "is_cut", and "places", innermost first: of

@@ -79,9 +79,12 @@ struct fact_wait {
 /* ---- who holds it ---- */
 
 enum fact_holder {
-    HOLDER_PROCESS,   /* a process that was asked about, or another that has the listener too (a sibling) */
-    HOLDER_HEIR,      /* only processes that do not have the listener: they inherited it, or were passed it */
-    HOLDER_QUEUE,     /* nobody yet: it waits in the accept queue (inode 0) */
+    HOLDER_PROCESS, /* a process that was asked about, or another that has the listener too (a sibling) */
+    HOLDER_HEIR,    /* only processes that do not have the listener: they inherited it, or were passed it */
+    HOLDER_QUEUE,   /* nobody yet: it waits in the accept queue (inode 0) */
+    HOLDER_CALL, /* nobody any more: the process has closed it while a thread of its own was in a call on it,
+                    which keeps it until it returns. As many threads are in such calls as sockets have no
+                    holder; which is whose is not known */
     HOLDER_IN_FLIGHT, /* it is in a message of a Unix socket that nobody has received (scm_fds) */
     HOLDER_HIDDEN,    /* it has an inode, and no process that may be looked into has it */
     HOLDER_KERNEL,    /* the process has closed it: an orphan in FIN_WAIT1, LAST_ACK... (inode 0) */
@@ -95,9 +98,12 @@ struct fact_socket {
     uint64_t inode;       /* 0: none */
     enum tcp_state state; /* STATE_CLOSE: a ghost: it is in no table, its descriptor told of it */
     enum fact_way way; /* accepted: its local port is that of a listener here, which need not be open now */
-    int listener;      /* -1: outgoing, or its listener is gone */
+    int listener; /* -1: outgoing, or its listener is gone; of HOLDER_QUEUE, where several share an address
+                     and port (SO_REUSEPORT), the one with the most in its queue */
     struct fact_endpoint local, peer;
-    bool in_both; /* it was seen in both tables of this look, in the same state */
+    bool is_mptcp; /* a TCP connection below one of MPTCP, whose state it has where the peer has ended its
+                      half; what is unread is not known then */
+    bool in_both;  /* it was seen in both tables of this look, in the same state */
 
     uint32_t unread; /* Recv-Q in bytes; in CLOSE_WAIT with the FIN, which counts as 1 */
     uint32_t unsent; /* Send-Q */
@@ -116,9 +122,11 @@ struct fact_socket {
     uint64_t cgroup;       /* id; 0: not known */
 
     enum fact_holder holder;
-    int process;           /* the first holder; -1 for HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL */
-    int holders;           /* how many processes have a descriptor on it */
-    int fd;                /* in `process`; -1: none, such as a direct descriptor of a ring */
+    int process; /* the holder that waits for it, or else one whose loop is stuck, or else the first; -1 for
+                    HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL; of HOLDER_CALL that of its thread, -1 where
+                    several have some */
+    int holders; /* how many processes have a descriptor on it */
+    int fd;      /* in `process`; -1: none, such as a direct descriptor of a ring */
     struct fact_wait wait; /* by any thread of its holders */
 
     int64_t closing_ms; /* of facts->ended: from the FIN to the end; -1: it was not seen between them */
@@ -164,6 +172,7 @@ struct fact_thread {
     enum fact_call call;
     char call_name[24];        /* "recvfrom"; where only wchan is known the kernel's function; "" */
     int fd;                    /* that the call is on; -1: none, or not known */
+    bool is_on_closed;         /* the process has closed that descriptor since the call began */
     uint64_t inode;            /* of that socket; 0 */
     enum fact_way way;         /* of that socket */
     struct fact_endpoint peer; /* of that socket; of poll() and select(), where they wait for one socket */
@@ -182,6 +191,8 @@ struct fact_listener {
     int64_t queue, backlog; /* -1 */
     int processes;          /* how many of facts->processes have it */
     struct fact_wait wait;  /* who accepts: of several processes one that would */
+    int server; /* the one process that would accept from it: it alone waits for it, or, where nobody does,
+                   has it and is no keeper; -1: there is none, or there are several */
 };
 
 /* What could not be looked into. */
@@ -196,6 +207,7 @@ enum fact_unseen {
     UNSEEN_LIMITS,
     UNSEEN_RINGS,   /* files of io_uring */
     UNSEEN_GHOSTS,  /* which descriptors are in no table */
+    UNSEEN_MPTCP,   /* states of MPTCP connections */
     UNSEEN_THREADS, /* more threads than were read (E2BIG), or task/ itself */
     UNSEEN_COUNT,
 };

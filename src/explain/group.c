@@ -40,8 +40,8 @@ bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms)
         return !fact_age_is_known(socket->fin) || socket->fin.least_ms >= grace_ms;
     if (socket->state == STATE_CLOSE_WAIT)
         return socket->fin.least_ms >= grace_ms;
-    return socket->holder == HOLDER_QUEUE && socket->state == STATE_ESTABLISHED &&
-           socket->age.least_ms >= grace_ms;
+    bool is_nobodys = socket->holder == HOLDER_QUEUE || socket->holder == HOLDER_CALL;
+    return is_nobodys && socket->state == STATE_ESTABLISHED && socket->age.least_ms >= grace_ms;
 }
 
 #define HALF_CLOSED_STATES                                                                                   \
@@ -92,20 +92,29 @@ static enum loop_state loop_of_acceptors(const struct facts *facts)
     return state;
 }
 
+/* Of whoever could accept it, where that is one. */
+static enum loop_state loop_of_queue(const struct facts *facts, const enum loop_state *loops,
+                                     enum loop_state acceptors, int listener)
+{
+    int server = listener >= 0 ? facts->listeners[listener].server : -1;
+    return server >= 0 ? loops[server] : acceptors;
+}
+
 static struct sorted sorted_of(const struct facts *facts, const enum loop_state *loops,
                                enum loop_state acceptors, int index)
 {
     const struct fact_socket *socket = &facts->sockets[index];
     const struct fact_wait *wait = &socket->wait;
     bool is_queued = socket->holder == HOLDER_QUEUE;
-    enum reading reading = is_queued || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
-    enum loop_state loop = is_queued              ? acceptors
+    enum reading reading =
+        is_queued || socket->is_mptcp || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
+    enum loop_state loop = is_queued              ? loop_of_queue(facts, loops, acceptors, socket->listener)
                            : socket->process >= 0 ? loops[socket->process]
                                                   : LOOP_UNKNOWN;
     return (struct sorted){
         .key = {(int)socket->state, (int)socket->holder, (int)socket->way, socket->listener, (int)reading,
                 is_queued ? WAITER_NOBODY : (int)wait->kind, is_queued ? 0 : (int)wait->events,
-                is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest, (int)loop},
+                (is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest) + 4 * socket->is_mptcp, (int)loop},
         .fin_ms = socket_is_half_closed(socket) ? socket->quiet_ms : socket->fin.least_ms,
         .index = index};
 }
@@ -140,8 +149,9 @@ static struct group group_of(const struct sorted *first)
                           .reading = (enum reading)first->key[4],
                           .waiter = (enum fact_waiter)first->key[5],
                           .events = (uint32_t)first->key[6],
-                          .is_mask_known = first->key[7] >= 2,
-                          .at_rest = first->key[7] % 2 != 0,
+                          .is_mask_known = (first->key[7] & 2) != 0,
+                          .at_rest = (first->key[7] & 1) != 0,
+                          .is_mptcp = first->key[7] >= 4,
                           .loop = (enum loop_state)first->key[8],
                           .first_process = -1};
 }

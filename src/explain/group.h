@@ -1,8 +1,9 @@
 /* group: the sockets that linger, those together of which the same can be said.
  *
  * A socket lingers that has been in CLOSE_WAIT for at least the grace, that has waited in an accept queue for
- * so long, or whose connection is gone while its descriptor is open (a ghost). It must be in both tables of
- * the look: a server that is only slow passes through.
+ * so long, that its program has closed while one of its threads was in a call on it, or whose connection is
+ * gone while its descriptor is open (a ghost). It must be in both tables of the look: a server that is only
+ * slow passes through.
  *
  * Or it is half-closed: the program has sent its FIN by shutdown() and keeps the descriptor, so that no timer
  * of the kernel ends it (tcp_fin_timeout runs after close() alone). Servers do that for a while on purpose,
@@ -39,6 +40,7 @@ struct group {
     enum fact_waiter waiter;
     uint32_t events; /* with the waiter, as in struct fact_wait */
     bool is_mask_known, at_rest;
+    bool is_mptcp;
     enum loop_state loop; /* of its holders; of an accept queue, of those that could accept */
 
     const int *members; /* indices of facts->sockets, those whose FIN is the oldest first */

@@ -45,7 +45,7 @@ static void offer(struct best_wait *best, const struct fact_wait *wait)
         *best = (struct best_wait){*wait, score};
 }
 
-static size_t first_membership(const struct look *look, uint64_t inode)
+size_t look_first_membership(const struct look *look, uint64_t inode)
 {
     size_t low = 0, high = look->membership_count;
     while (low < high) {
@@ -58,7 +58,7 @@ static size_t first_membership(const struct look *look, uint64_t inode)
     return low;
 }
 
-static size_t first_call(const struct look *look, uint64_t inode)
+size_t look_first_call(const struct look *look, uint64_t inode)
 {
     size_t low = 0, high = look->call_count;
     while (low < high) {
@@ -79,7 +79,7 @@ static int fact_thread_of(const struct look *look, int thread)
 
 static void offer_waiters(const struct look *look, uint64_t inode, struct best_wait *best)
 {
-    for (size_t i = first_membership(look, inode);
+    for (size_t i = look_first_membership(look, inode);
          i < look->membership_count && look->memberships[i].inode == inode; i++) {
         const struct membership *membership = &look->memberships[i];
         const struct epoll_set *set = &look->sets[membership->set];
@@ -92,7 +92,8 @@ static void offer_waiters(const struct look *look, uint64_t inode, struct best_w
                         .thread = set->at_rest ? fact_thread_of(look, set->thread) : -1,
                     });
     }
-    for (size_t i = first_call(look, inode); i < look->call_count && look->calls[i].inode == inode; i++) {
+    for (size_t i = look_first_call(look, inode); i < look->call_count && look->calls[i].inode == inode;
+         i++) {
         const struct call_on *call = &look->calls[i];
         offer(best, &(struct fact_wait){
                         .kind = call->kind,
@@ -158,6 +159,8 @@ static void take_holder(const struct look *look, struct fact_socket *fact)
     else
         fact->holder = fact->state == STATE_CLOSE_WAIT || fact->state == STATE_ESTABLISHED ? HOLDER_QUEUE
                                                                                            : HOLDER_KERNEL;
+    if (fact->holder == HOLDER_QUEUE && fact->listener >= 0)
+        fact->listener = look_fullest_listener_of(look, fact->listener);
 }
 
 /* What was accepted after the descriptors had been read is not hidden, nor a ghost whose process ended. */
@@ -172,6 +175,24 @@ static bool is_of_other_port(const struct look *look, const struct fact_socket *
     return look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
 }
 
+/* Without the states of MPTCP it is not known whether its peer has ended its half. */
+static void note_mptcp(struct look *look, const struct fact_socket *fact)
+{
+    size_t first, count = look_holdings_of(look, fact->inode, &first);
+    for (size_t i = first; i < first + count && fact->is_mptcp && look->mptcp_error != 0; i++)
+        look->processes[look->holdings[i].process].unseen[UNSEEN_MPTCP] = look->mptcp_error;
+}
+
+/* Of the TCP connections of one of MPTCP, which are neighbours, the one that heard its peer last counts. */
+static void add_socket(struct facts *facts, const struct fact_socket *fact)
+{
+    struct fact_socket *last = facts->socket_count > 0 ? &facts->sockets[facts->socket_count - 1] : NULL;
+    if (last == NULL || !look_is_same_mptcp(last, fact))
+        facts->sockets[facts->socket_count++] = *fact;
+    else if (fact->last_ack_recv_ms < last->last_ack_recv_ms)
+        *last = *fact;
+}
+
 static int join_sockets(struct look *look)
 {
     struct facts *facts = look->facts;
@@ -182,22 +203,49 @@ static int join_sockets(struct look *look)
     for (size_t i = 0; i < look->socket_count + look->ghost_count; i++) {
         struct fact_socket fact = i < look->socket_count ? look_fact_socket(look, &look->sockets[i])
                                                          : look->ghosts[i - look->socket_count];
+        look_take_mptcp(look, &fact);
         take_holder(look, &fact);
+        note_mptcp(look, &fact);
         fact.wait = wait_for(look, fact.inode, fact.state);
         if (is_of_other_port(look, &fact))
             facts->of_other_ports += fact.holder == HOLDER_PROCESS;
         else if (!is_too_young(&fact))
-            facts->sockets[facts->socket_count++] = fact;
+            add_socket(facts, &fact);
     }
     return 0;
+}
+
+static int count_hidden(const struct facts *facts)
+{
+    int hidden = 0;
+    for (int i = 0; i < facts->socket_count; i++)
+        hidden += facts->sockets[i].holder == HOLDER_HIDDEN;
+    return hidden;
+}
+
+/* As many as threads are in calls on what was closed may be those that nobody has. */
+static void find_closed_in_calls(struct facts *facts)
+{
+    int hidden = count_hidden(facts), calls = 0, process = -1;
+    for (int i = 0; i < facts->thread_count; i++) {
+        if (!facts->threads[i].is_on_closed)
+            continue;
+        process = calls++ == 0 || process == facts->threads[i].process ? facts->threads[i].process : -1;
+    }
+    for (int i = 0; i < facts->socket_count && hidden <= calls; i++)
+        if (facts->sockets[i].holder == HOLDER_HIDDEN) {
+            facts->sockets[i].holder = HOLDER_CALL;
+            facts->sockets[i].process = process;
+            facts->sockets[i].wait =
+                (struct fact_wait){.kind = WAITER_THREAD, .set_fd = -1, .at_rest = true, .thread = -1};
+        }
 }
 
 /* As many as wait in Unix sockets may be those that nobody has. */
 static int find_in_flight(struct look *look)
 {
-    int64_t hidden = 0, waiting = 0;
-    for (int i = 0; i < look->facts->socket_count; i++)
-        hidden += look->facts->sockets[i].holder == HOLDER_HIDDEN;
+    int64_t waiting = 0;
+    int hidden = count_hidden(look->facts);
     if (hidden == 0)
         return 0;
     int rc = look_in_flight(look, &waiting);
@@ -347,6 +395,7 @@ static int join_listeners(struct look *look)
             .backlog = listener->entry.backlog,
             .processes = processes_with(look, listener->entry.inode),
             .wait = listener_wait(look, listener->entry.inode),
+            .server = -1,
         };
     }
     return 0;
@@ -443,9 +492,13 @@ int look_join(struct look *look)
         rc = join_listeners(look);
     if (rc == 0)
         rc = join_sockets(look);
-    if (rc == 0)
+    if (rc == 0) {
+        find_closed_in_calls(look->facts);
         rc = find_in_flight(look);
+    }
     if (rc == 0)
         rc = join_processes(look);
+    if (rc == 0)
+        rc = look_servers(look);
     return rc == 0 ? learn_groups(look) : rc;
 }

@@ -44,27 +44,32 @@ static const char *call_word(const struct fact_thread *thread)
     return names[thread->call] != NULL ? names[thread->call] : "a system call";
 }
 
+static void add_doing(struct words *words, const struct fact_thread *thread)
+{
+    if (thread_is_busy(thread)) {
+        ADD(words, " computes (%d%% busy)", thread->busy_percent);
+        return;
+    }
+    ADD(words, " %s in %s(", thread->asleep_ms >= 0 ? "has been" : "is", call_word(thread));
+    bool has_peer = thread->peer.address.family != 0;
+    if (thread->fd >= 0)
+        ADD(words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
+    if (has_peer)
+        add_endpoint(words, &thread->peer);
+    ADD(words, ")");
+    if (thread->call == CALL_FUTEX)
+        ADD(words, ", waiting for a lock,");
+    if (thread->asleep_ms >= 0)
+        ADD(words, " for %s", life_time(thread->asleep_ms).text);
+    if (thread->site != NULL)
+        ADD(words, ", at %s", site_text(thread->site, SITE_WIDTH).text);
+}
+
 struct words words_of_thread(const struct fact_thread *thread)
 {
     struct words words = {""};
     ADD(&words, "thread %d", (int)thread->tid);
-    if (thread_is_busy(thread)) {
-        ADD(&words, " computes (%d%% busy)", thread->busy_percent);
-        return words;
-    }
-    ADD(&words, " %s in %s(", thread->asleep_ms >= 0 ? "has been" : "is", call_word(thread));
-    bool has_peer = thread->peer.address.family != 0;
-    if (thread->fd >= 0)
-        ADD(&words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
-    if (has_peer)
-        add_endpoint(&words, &thread->peer);
-    ADD(&words, ")");
-    if (thread->call == CALL_FUTEX)
-        ADD(&words, ", waiting for a lock,");
-    if (thread->asleep_ms >= 0)
-        ADD(&words, " for %s", life_time(thread->asleep_ms).text);
-    if (thread->site != NULL)
-        ADD(&words, ", at %s", site_text(thread->site, SITE_WIDTH).text);
+    add_doing(&words, thread);
     return words;
 }
 
@@ -82,6 +87,15 @@ struct words words_of_stacks(const struct facts *facts, const struct stack_group
         ADD(&words, " for %s", life_span((struct life_range){group->least_ms, group->most_ms}).text);
     ADD(&words, ", at %s", site_text(group->site, SITE_WIDTH).text);
     return words;
+}
+
+/* Of which process, where there are several. */
+static void add_thread_of(struct words *words, const struct facts *facts, const struct fact_thread *thread)
+{
+    ADD(words, "thread %d", (int)thread->tid);
+    if (facts->process_count > 1)
+        ADD(words, " of process %d", (int)facts->processes[thread->process].pid);
+    add_doing(words, thread);
 }
 
 /* ---- masks ---- */
@@ -250,6 +264,10 @@ struct words words_of_group(const struct evidence *evidence)
         group->way == WAY_OUTGOING ? ", outgoing" : "");
     if (group->holder == HOLDER_QUEUE)
         add_queue(&words, evidence);
+    else if (group->is_mptcp)
+        ADD(&words, ", MPTCP");
+    else if (group->holder == HOLDER_CALL)
+        ADD(&words, ", closed by the program");
     else if (group_is_half_closed(group))
         ADD(&words, ", half-closed by the program");
     else if (group->state != STATE_CLOSE)
@@ -272,7 +290,7 @@ static void add_thread(struct words *words, const struct evidence *evidence)
     if (evidence->culprit.thread < 0)
         ADD(words, "its threads are elsewhere");
     else
-        ADD(words, "%s", words_of_thread(&evidence->facts->threads[evidence->culprit.thread]).text);
+        add_thread_of(words, evidence->facts, &evidence->facts->threads[evidence->culprit.thread]);
 }
 
 /* How many wait outside, and where: the next thing to look at. */
@@ -295,6 +313,25 @@ static void add_outside(struct words *words, const struct evidence *evidence)
     if (thread->site != NULL)
         ADD(words, ", one of them at %s", site_text(thread->site, SITE_WIDTH).text);
     ADD(words, ".");
+}
+
+/* The first, and how many there are. */
+static void add_closed_calls(struct words *words, const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    const struct fact_thread *first = NULL;
+    int others = -1;
+    for (int i = 0; i < facts->thread_count; i++) {
+        if (!facts->threads[i].is_on_closed)
+            continue;
+        first = first == NULL ? &facts->threads[i] : first;
+        others++;
+    }
+    if (first == NULL)
+        return;
+    add_thread_of(words, facts, first);
+    if (others > 0)
+        ADD(words, ", and %d other%s", others, plural(others));
 }
 
 static void add_busy(struct words *words, const struct evidence *evidence)
@@ -447,6 +484,7 @@ static const struct {
 } blanks[] = {
     {"{thread}", add_thread},
     {"{outside}", add_outside},
+    {"{closed-calls}", add_closed_calls},
     {"{busy}", add_busy},
     {"{heirs}", add_heirs},
     {"{descriptors}", add_descriptors},

@@ -126,6 +126,15 @@ struct closing {
     uint64_t first, last; /* descriptors */
 };
 
+/* Of reading all descriptors: a process that is gone has none. */
+static void take_error(struct tracing *tracing, int rc)
+{
+    if (rc == -ENOMEM)
+        tracing->error = rc;
+    else if (rc != 0 && rc != -ESRCH)
+        tracing->unknown_sockets++;
+}
+
 static int close_socket(void *context, int fd, uint64_t inode)
 {
     struct closing *closing = context;
@@ -145,8 +154,7 @@ static void close_all(struct tracing *tracing, struct tracee *tracee, const stru
 {
     struct closing closing = {
         .tracing = tracing, .tracee = tracee, .call = call, .first = first, .last = last};
-    if (process_each_socket(tracee->tid, close_socket, &closing) == -EACCES)
-        tracing->unknown_sockets++;
+    take_error(tracing, process_each_socket(tracee->tid, close_socket, &closing));
 }
 
 static void note_close(struct tracing *tracing, struct tracee *tracee, const struct traced_call *call)
@@ -186,11 +194,7 @@ static void begin_execution(struct tracing *tracing, struct tracee *tracee, cons
     struct closing closing = {.tracing = tracing, .tracee = tracee, .call = call};
     tracee->execution.call = call;
     tracee->execution.count = 0;
-    int rc = process_each_socket(tracee->tid, remember_socket, &closing);
-    if (rc == -ENOMEM)
-        tracing->error = rc;
-    else if (rc == -EACCES)
-        tracing->unknown_sockets++;
+    take_error(tracing, process_each_socket(tracee->tid, remember_socket, &closing));
     tracee->execution.site = tracee->execution.count > 0 ? tracing_site(tracing, tracee) : NULL;
 }
 
@@ -215,10 +219,7 @@ void call_stop_executed(struct tracing *tracing, struct traced_process *process,
         tracing_note(tracing, connection, &note);
     }
     number_set_free(&told);
-    if (rc == -ENOMEM)
-        tracing->error = rc;
-    else if (rc == -EACCES)
-        tracing->unknown_sockets++;
+    take_error(tracing, rc);
 }
 
 /* ---- what hides connections ---- */

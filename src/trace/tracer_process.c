@@ -19,8 +19,8 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,7 +28,8 @@ enum {
     STREAM = 3,
     PROGRAM,
     FIRST_OTHER,        /* descriptor */
-    STOPS_AT_ONCE = 64, /* and then requests are looked at */
+    STOPS_AT_ONCE = 64, /* and then the streams are looked at */
+    LOOK_US = 100000,   /* or when nothing else has happened */
     OPTIONS = PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
               PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC,
     CALL_STOP = SIGTRAP | 0x80, /* PTRACE_O_TRACESYSGOOD */
@@ -172,23 +173,6 @@ static void on_stop(struct tracing *tracing, pid_t tid, int status)
     resume(tid, tracee, signal);
 }
 
-/* Returns whether there is nothing more for now. */
-static bool take_stops(struct tracing *tracing)
-{
-    for (int i = 0; i < STOPS_AT_ONCE; i++) {
-        int status;
-        pid_t tid = waitpid(-1, &status, __WALL | WNOHANG);
-        if (tid <= 0)
-            return true;
-        struct tracee *tracee = tracee_find(&tracing->tracees, tid);
-        if (WIFSTOPPED(status))
-            on_stop(tracing, tid, status);
-        else if (tracee != NULL)
-            tracing_forget(tracing, tracee);
-    }
-    return false;
-}
-
 /* ---- what it is asked for ---- */
 
 static void answer(uint32_t serial, int error, int file)
@@ -283,32 +267,49 @@ static bool hear_program(struct tracing *tracing)
     return true;
 }
 
-static _Noreturn void trace(struct tracing *tracing, int children)
+static void hear(struct tracing *tracing, struct pollfd streams[2], int wait_ms)
 {
-    struct pollfd waits[] = {
-        {.fd = STREAM, .events = POLLIN},
-        {.fd = PROGRAM, .events = POLLIN},
-        {.fd = children, .events = POLLIN},
-    };
-    struct signalfd_siginfo taken;
-    bool is_quiet = true;
-    for (;;) {
-        poll(waits, sizeof waits / sizeof waits[0], is_quiet ? -1 : 0);
-        if (waits[2].revents != 0 && read(children, &taken, sizeof taken) < 0 && errno != EAGAIN)
-            _exit(1);
-        is_quiet = take_stops(tracing);
-        if (waits[0].revents != 0)
-            hear_request(tracing);
-        if (waits[1].revents != 0 && !hear_program(tracing))
-            waits[1].fd = -1;
+    poll(streams, 2, wait_ms);
+    if (streams[0].revents != 0)
+        hear_request(tracing);
+    if (streams[1].revents != 0 && !hear_program(tracing))
+        streams[1].fd = -1;
+}
+
+/* It waits in waitpid(): whoever stops then hands the processor over, where poll() would have it woken on
+ * another one, for half as much again. News on a stream interrupts that (SIGIO); should they come just before
+ * it, a timer does. */
+static _Noreturn void trace(struct tracing *tracing)
+{
+    struct pollfd streams[] = {{.fd = STREAM, .events = POLLIN}, {.fd = PROGRAM, .events = POLLIN}};
+    for (int stops = 0;; stops++) {
+        int status;
+        pid_t tid = waitpid(-1, &status, __WALL);
+        struct tracee *tracee = tid > 0 ? tracee_find(&tracing->tracees, tid) : NULL;
+        if (tid < 0)
+            hear(tracing, streams, errno == ECHILD ? -1 : 0);
+        else if (WIFSTOPPED(status))
+            on_stop(tracing, tid, status);
+        else if (tracee != NULL)
+            tracing_forget(tracing, tracee);
+        if (stops % STOPS_AT_ONCE == 0)
+            hear(tracing, streams, 0);
     }
 }
 
 /* ---- its beginning ---- */
 
-/* Whether this system lets us trace at all is tried with a child. Returns 0 or a negative errno. */
+static void wait_for(pid_t child)
+{
+    while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
+        continue;
+}
+
+/* Whether this system lets us trace at all is tried with a child, and whether it tells of calls (since Linux
+ * 5.3). Returns 0 or a negative errno. */
 static int try_to_trace(void)
 {
+    char info[128];
     pid_t child = fork();
     if (child < 0)
         return -errno;
@@ -318,9 +319,12 @@ static int try_to_trace(void)
             pause();
     }
     int rc = ptrace(PTRACE_SEIZE, child, NULL, (void *)(uintptr_t)OPTIONS) == 0 ? 0 : -errno;
+    if (rc == 0 && ptrace(PTRACE_INTERRUPT, child, NULL, NULL) == 0) {
+        wait_for(child);
+        rc = ptrace(PTRACE_GET_SYSCALL_INFO, child, (void *)sizeof info, info) > 0 ? 0 : -ENOTSUP;
+    }
     kill(child, SIGKILL);
-    while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
-        continue;
+    wait_for(child);
     return rc;
 }
 
@@ -336,16 +340,28 @@ static int take_streams(int stream, int program)
     return close_range(FIRST_OTHER, ~0U, 0) == 0 || errno == ENOSYS ? 0 : -errno;
 }
 
+static void interrupt(int number)
+{
+    (void)number;
+}
+
 /* Ctrl-C is for the process that has started us, and its end is ours. */
-static void take_signals(sigset_t *children)
+static int take_signals(void)
 {
     static const int left[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE, SIGTTOU};
+    const struct sigaction interrupts = {.sa_handler = interrupt}; /* without SA_RESTART */
+    const struct sigaction no_stops = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDSTOP};
+    const struct itimerval now_and_then = {{.tv_usec = LOOK_US}, {.tv_usec = LOOK_US}};
+    sigset_t none;
     process_take_default_signals();
     for (size_t i = 0; i < sizeof left / sizeof left[0]; i++)
         signal(left[i], SIG_IGN);
-    sigemptyset(children);
-    sigaddset(children, SIGCHLD);
-    sigprocmask(SIG_SETMASK, children, NULL);
+    sigemptyset(&none);
+    return sigaction(SIGIO, &interrupts, NULL) == 0 && sigaction(SIGALRM, &interrupts, NULL) == 0 &&
+                   sigaction(SIGCHLD, &no_stops, NULL) == 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0 &&
+                   setitimer(ITIMER_REAL, &now_and_then, NULL) == 0
+               ? 0
+               : -errno;
 }
 
 /* A handle a process. */
@@ -358,23 +374,29 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static int tell_of_news(int fd)
+{
+    return fcntl(fd, F_SETOWN, getpid()) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0 ? 0 : -errno;
+}
+
 _Noreturn void tracer_live(int stream, int program)
 {
     struct tracing *tracing = calloc(1, sizeof *tracing);
-    sigset_t signals;
-    take_signals(&signals);
+    const int yes = 1;
     setpgid(0, 0);
     raise_descriptor_limit();
-    int rc = take_streams(stream, program);
-    if (rc != 0)
+    if (take_streams(stream, program) != 0)
         _exit(1);
-    int children = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK), yes = 1;
-    rc = children >= 0 && setsockopt(PROGRAM, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) == 0 ? 0 : -errno;
+    int rc = take_signals();
+    rc = rc == 0 ? tell_of_news(STREAM) : rc;
+    rc = rc == 0 ? tell_of_news(PROGRAM) : rc;
+    if (rc == 0 && setsockopt(PROGRAM, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0)
+        rc = -errno;
     if (tracing == NULL || (tracing->code = code_new()) == NULL)
         rc = -ENOMEM;
     rc = rc == 0 ? try_to_trace() : rc;
     answer(0, rc, -1);
     if (rc != 0)
         _exit(1);
-    trace(tracing, children);
+    trace(tracing);
 }

@@ -23,6 +23,8 @@ static const char *const groups[] = {
     [GROUP_NO_OWNER] = "no process has them",
     [GROUP_EOF_UNREAD] = "CLOSE_WAIT, and EOF is unread (Recv-Q >= 1): the client is not reading",
     [GROUP_EOF_READ] = "CLOSE_WAIT, everything is read: only close() is missing",
+    [GROUP_EOF_UNSURE] = "CLOSE_WAIT, all data is read, but perhaps not EOF: the FIN came with the data, and "
+                         "one read takes both",
     [GROUP_OTHER_PROCESS] = "CLOSE_WAIT",
     [GROUP_NO_DESCRIPTOR] = "no process has a descriptor: it was closed while a call on it goes on",
     [GROUP_STALLED] = "they have data to send",

@@ -36,6 +36,7 @@ static void put_process(struct json_writer *w, const struct fact_process *proces
                                                     [UNSEEN_LIMITS] = "limits",
                                                     [UNSEEN_RINGS] = "rings",
                                                     [UNSEEN_GHOSTS] = "ghosts",
+                                                    [UNSEEN_MPTCP] = "mptcp",
                                                     [UNSEEN_THREADS] = "threads"};
     json_open(w, NULL, '{');
     json_integer(w, "pid", process->pid);
@@ -87,9 +88,10 @@ static void put_range(struct json_writer *w, const char *key, struct life_range 
     json_close(w, '}');
 }
 
-static void put_thread(struct json_writer *w, const struct fact_thread *thread)
+static void put_thread(struct json_writer *w, const struct facts *facts, const struct fact_thread *thread)
 {
     json_open(w, "thread", '{');
+    json_integer(w, "pid", facts->processes[thread->process].pid);
     json_integer(w, "tid", thread->tid);
     json_string(w, "name", thread->name);
     json_string(w, "call", thread->call_name);
@@ -105,8 +107,9 @@ static void put_thread(struct json_writer *w, const struct fact_thread *thread)
 static void put_group(struct json_writer *w, const struct group *group, const struct life *life)
 {
     static const char *const holders[HOLDER_COUNT] = {
-        [HOLDER_PROCESS] = "process",     [HOLDER_HEIR] = "heir",     [HOLDER_QUEUE] = "queue",
-        [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden", [HOLDER_KERNEL] = "kernel"};
+        [HOLDER_PROCESS] = "process", [HOLDER_HEIR] = "heir",           [HOLDER_QUEUE] = "queue",
+        [HOLDER_CALL] = "call",       [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden",
+        [HOLDER_KERNEL] = "kernel"};
     static const char *const ways[] = {"unknown", "accepted", "outgoing"};
     static const char *const readings[READING_COUNT] = {
         [READING_ALL] = "all",         [READING_PERHAPS] = "perhaps",   [READING_PART] = "part",
@@ -118,6 +121,7 @@ static void put_group(struct json_writer *w, const struct group *group, const st
         [WAITER_UNKNOWN] = "not-known"};
     json_integer(w, "sockets", group->count);
     json_string(w, "state", tcp_state_name(group->state));
+    json_boolean(w, "is_mptcp", group->is_mptcp);
     json_string(w, "way", ways[group->way]);
     json_string(w, "holder", holders[group->holder]);
     if (group->holder != HOLDER_QUEUE) {
@@ -163,7 +167,7 @@ static void put_finding(struct json_writer *w, const struct facts *facts, const 
     if (finding->maker.text[0] != '\0')
         json_string(w, "made_in", finding->maker.text);
     if (finding->thread >= 0)
-        put_thread(w, &facts->threads[finding->thread]);
+        put_thread(w, facts, &facts->threads[finding->thread]);
     put_share(w, &finding->share);
     if (finding->is_peeked && finding->peeked.error == 0)
         json_string(w, "unread_bytes", finding->peeked.text);

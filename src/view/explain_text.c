@@ -31,12 +31,19 @@ static bool is_any_on(const struct fact_listener *listener, uint16_t port)
     return address_is_wildcard(&listener->at.address) && listener->at.port == port;
 }
 
-/* On all addresses of IPv4 and of IPv6 it listens on a port, said once. */
+static bool is_same(const struct fact_listener *a, const struct fact_listener *b)
+{
+    return a->at.port == b->at.port && address_equal(&a->at.address, &b->at.address);
+}
+
+/* On all addresses of IPv4 and of IPv6 it listens on a port, said once; and so are several on one
+ * (SO_REUSEPORT). */
 static bool is_told(const struct facts *facts, int listener)
 {
     const struct fact_listener *of = &facts->listeners[listener];
     for (int i = 0; i < listener; i++)
-        if (is_any_on(of, of->at.port) && is_any_on(&facts->listeners[i], of->at.port))
+        if (is_same(of, &facts->listeners[i]) ||
+            (is_any_on(of, of->at.port) && is_any_on(&facts->listeners[i], of->at.port)))
             return true;
     return false;
 }
@@ -172,7 +179,8 @@ static int count_open(const struct facts *facts)
 {
     int count = 0;
     for (int i = 0; i < facts->socket_count; i++)
-        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE;
+        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE &&
+                 facts->sockets[i].holder != HOLDER_CALL;
     return count;
 }
 
@@ -359,6 +367,7 @@ static void add_unseen(struct line *line, const struct fact_process *process)
         [UNSEEN_LIMITS] = "its limit of descriptors",
         [UNSEEN_RINGS] = "files of its io_uring",
         [UNSEEN_GHOSTS] = "its ghosts",
+        [UNSEEN_MPTCP] = "whether peers of its MPTCP connections have closed",
         [UNSEEN_THREADS] = "all of its threads",
     };
     bool is_first = true;

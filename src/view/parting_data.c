@@ -103,6 +103,7 @@ void parting_put_json(struct json_writer *w, const struct audit_trace *trace)
         json_integer(w, "foreign_processes", trace->report.foreign);
         json_integer(w, "set_user_programs", trace->report.set_user);
         json_integer(w, "attaches", trace->report.attaches);
+        json_integer(w, "hidden_processes", trace->report.hidden);
         json_integer(w, "unknown_sockets", trace->report.unknown_sockets);
         put_counts(w, "connections", trace->parting.by_end);
         put_counts(w, "unseen", trace->parting.unseen);

@@ -60,7 +60,7 @@ struct branch_remark branch_remark(const struct parting_branch *branch)
     if (!is_to_be_closed(branch->end))
         return remark;
     if (branch->close == NULL) {
-        TEXT_ADD(remark.text, "no close() follows");
+        TEXT_ADD(remark.text, branch->end == PARTING_OPEN ? "no close() so far" : "no close() follows");
         if (example->holder_count > 0 && example->holders[0].forked_at != NULL)
             say_holder(&remark, example);
         return remark;
@@ -75,7 +75,8 @@ struct branch_remark branch_remark(const struct parting_branch *branch)
 
 struct columns {
     int count, call; /* widths */
-    int shared;      /* outermost places that all steps have in common */
+    int shared;      /* outermost places that all stacks have in common; -1: there is one stack */
+    const struct site *first;
 };
 
 static bool is_step_told(const struct parting_branch *branch, int step)
@@ -97,11 +98,21 @@ static bool is_told(const struct parting_fork *fork, int branch)
     return before < PARTING_BRANCHES_TOLD;
 }
 
-static struct columns columns_of(const struct parting_fork *fork)
+/* The outermost places that all stacks have in common, such as main(), tell nothing. */
+static void narrow(struct columns *columns, const struct traced_note *note)
 {
-    struct columns columns = {.shared = SITE_PLACES};
-    const struct site *first = NULL;
-    bool has_others = false;
+    if (note == NULL || note->site == NULL || note->site == columns->first)
+        return;
+    int shared = columns->first != NULL ? sites_share(columns->first, note->site) : 0;
+    if (columns->first == NULL)
+        columns->first = note->site;
+    else if (columns->shared < 0 || shared < columns->shared)
+        columns->shared = shared;
+}
+
+static struct columns columns_of(const struct parting *parting, const struct parting_fork *fork)
+{
+    struct columns columns = {.shared = -1};
     for (int i = 0; i < fork->count; i++) {
         const struct parting_branch *branch = &fork->branches[i];
         widen(&columns.count, grouped(branch->count).text);
@@ -109,16 +120,14 @@ static struct columns columns_of(const struct parting_fork *fork)
             if (!is_step_told(branch, k))
                 continue;
             widen(&columns.call, call_text(branch->steps[k]).text);
-            if (first == NULL)
-                first = branch->steps[k]->site;
-            else if (branch->steps[k]->site != first) {
-                int shared = sites_share(first, branch->steps[k]->site);
-                columns.shared = shared < columns.shared ? shared : columns.shared;
-                has_others = true;
-            }
+            narrow(&columns, branch->steps[k]);
         }
     }
-    columns.shared = has_others ? columns.shared : 0;
+    if (columns.shared < 0) {
+        narrow(&columns, fork->after);
+        narrow(&columns, parting->accepted);
+    }
+    columns.shared = columns.shared > 0 ? columns.shared : 0;
     columns.call = columns.call < CALL_WIDTH_MOST ? columns.call : CALL_WIDTH_MOST;
     return columns;
 }
@@ -187,9 +196,9 @@ static void print_rest(FILE *out, const struct parting_fork *fork, bool is_close
                 is_closed ? "closed" : "not closed");
 }
 
-static void print_fork(FILE *out, const struct parting_fork *fork, int indent)
+static void print_fork(FILE *out, const struct parting *parting, const struct parting_fork *fork, int indent)
 {
-    const struct columns columns = columns_of(fork);
+    const struct columns columns = columns_of(parting, fork);
     for (int closed = 1; closed >= 0; closed--) {
         for (int i = 0; i < fork->count; i++)
             if ((fork->branches[i].end == PARTING_CLOSED) == (closed == 1) && is_told(fork, i))
@@ -199,7 +208,7 @@ static void print_fork(FILE *out, const struct parting_fork *fork, int indent)
 }
 
 /* Nothing to compare with: what was done last. */
-static void print_alone(FILE *out, const struct parting_fork *fork, int indent)
+static void print_alone(FILE *out, const struct parting *parting, const struct parting_fork *fork, int indent)
 {
     struct parting_fork last = {.count = 0};
     struct parting_branch branches[PARTING_BRANCHES_TOLD];
@@ -212,7 +221,7 @@ static void print_alone(FILE *out, const struct parting_fork *fork, int indent)
         last.count++;
     }
     last.branches = branches;
-    print_fork(out, &last, indent);
+    print_fork(out, parting, &last, indent);
     for (int64_t i = last.count, rest = 0; i < fork->count; i++) {
         rest += fork->branches[i].count;
         if (i == fork->count - 1)
@@ -253,6 +262,8 @@ static void print_unseen(FILE *out, const struct audit_trace *trace, int indent)
     if (report->attaches > 0)
         TEXT_ADD(text, "%d of its processes would trace others, and cannot: there is a tracer already.\n",
                  report->attaches);
+    if (report->hidden > 0)
+        TEXT_ADD(text, "Of %d of its processes the descriptors may not be looked into.\n", report->hidden);
     if (report->unknown_sockets > 0)
         TEXT_ADD(text, "On %s calls it was not to be seen which connection they were for.\n",
                  grouped(report->unknown_sockets).text);
@@ -275,12 +286,12 @@ static void add_counts(char *text, size_t size, const struct parting *parting)
     text_add(text, size, ".");
 }
 
-static void print_same(FILE *out, const struct parting_fork *fork)
+static void print_same(FILE *out, const struct parting_fork *fork, int shared)
 {
     fputs("No call tells them apart", out);
     if (fork->after != NULL)
         fprintf(out, "; the last is %s at %s", call_text(fork->after).text,
-                site_part_text(fork->after->site, 1, 0).text);
+                site_part_text(fork->after->site, 1, shared).text);
     fputs(":\n", out);
 }
 
@@ -307,16 +318,16 @@ static void print_forks(FILE *out, const struct parting *parting, const char *co
             fprintf(out, "%sThe last call on them:\n",
                     parting->by_end[PARTING_CLOSED] == 0 ? "None was closed, to compare with. " : "");
         else if (fork->is_same)
-            print_same(out, fork);
+            print_same(out, fork, columns_of(parting, fork).shared);
         else if (fork->after == NULL)
             fputs("They part from the first call on:\n", out);
         else
             fprintf(out, "They part after %s at %s:\n", call_text(fork->after).text,
-                    site_part_text(fork->after->site, 1, 0).text);
+                    site_part_text(fork->after->site, 1, columns_of(parting, fork).shared).text);
         if (fork->has_closed && !is_all_closed)
-            print_fork(out, fork, indent + 2);
+            print_fork(out, parting, fork, indent + 2);
         else
-            print_alone(out, fork, indent + 2);
+            print_alone(out, parting, fork, indent + 2);
     }
     if (parting->count > PARTING_FORKS_TOLD)
         fprintf(out, "%*sThey part at %d other places too.\n", indent, "",

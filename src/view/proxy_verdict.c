@@ -172,7 +172,7 @@ static void say_held_in(struct proxy_verdict *verdict, const struct proxy_report
 {
     const struct proxy_result *result = report->result;
     const struct proxy_leg *first = NULL;
-    int64_t count = 0, unread = 0;
+    int64_t count = 0, unread = 0, unsure = 0;
     bool has_others = false;
     for (int64_t i = 0; i < result->count; i++) {
         const struct proxy_leg *leg = &result->pairs[i].leg[side];
@@ -181,6 +181,7 @@ static void say_held_in(struct proxy_verdict *verdict, const struct proxy_report
         first = first == NULL ? leg : first;
         has_others |= leg->owner != first->owner;
         unread += leg->unread > 0;
+        unsure += leg->unread == 0 && leg->fin_with_data;
         count++;
     }
     if (count == 0)
@@ -189,9 +190,10 @@ static void say_held_in(struct proxy_verdict *verdict, const struct proxy_report
         where(side), duration_text(report->settings->grace_ms).text);
     if (hold == HOLD_SOCKET && state == STATE_CLOSE_WAIT)
         say(verdict, "CLOSE_WAIT, %s",
-            unread == count ? "EOF is unread"
-            : unread == 0   ? "everything is read: only close() is missing"
-                            : "EOF is unread on some");
+            unread == count             ? "EOF is unread"
+            : unread == 0 && unsure > 0 ? "all data is read, but perhaps not EOF: the FIN came with the data"
+            : unread == 0               ? "everything is read: only close() is missing"
+                                        : "EOF is unread on some");
     else if (hold == HOLD_SOCKET)
         say(verdict, "%s", tcp_state_name(state));
     else

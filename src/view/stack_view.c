@@ -21,6 +21,25 @@ static void print_others(FILE *out, const struct stacks *stacks, int indent)
         fprintf(out, "%*sand %d more threads at %d places: --json has them\n", indent, "", threads, groups);
 }
 
+/* What a thread's stack does not tell of a program. */
+static const char *const not_seen[] = {
+    [RUNTIME_GO] = "Goroutines that wait are in no thread: they are not seen here.",
+    [RUNTIME_JVM] = "Functions of Java have no names here.",
+    [RUNTIME_NODE] =
+        "Functions of JavaScript have no names here, and what waits for an event is in no thread.",
+    [RUNTIME_PYTHON] = NULL,
+};
+
+static void print_not_seen(FILE *out, const struct facts *facts, int indent, int width)
+{
+    for (size_t runtime = 0; runtime < sizeof not_seen / sizeof not_seen[0]; runtime++)
+        for (int i = 0; i < facts->process_count; i++)
+            if (not_seen[runtime] != NULL && facts->processes[i].runtime == runtime) {
+                wrap_print(out, not_seen[runtime], indent, width);
+                break;
+            }
+}
+
 void stacks_print_text(FILE *out, const struct facts *facts, const struct stacks *stacks, int indent,
                        int width)
 {
@@ -29,6 +48,8 @@ void stacks_print_text(FILE *out, const struct facts *facts, const struct stacks
     for (int i = 0; i < stacks->group_count && i < GROUPS_MOST; i++)
         wrap_print(out, words_of_stacks(facts, &stacks->groups[i]).text, indent + STEP, width);
     print_others(out, stacks, indent + STEP);
+    if (stacks->read > 0)
+        print_not_seen(out, facts, indent, width);
     struct words unread = words_of_unread_stacks(stacks);
     if (unread.text[0] != '\0')
         wrap_print(out, unread.text, indent, width);

@@ -522,6 +522,8 @@ END
   done
   refused '--for "1ms"' -- explain 1 --for 1ms
   refused '--max-epoll "-1"' -- explain 1 --max-epoll -1
+  refused '--free "yes"' 'dry-run' 'now' -- explain 1 --free yes
+  refused '--free' '--no-attach' -- explain 1 --free now --no-attach
   refused '--json "/nonexistent/x"' -- explain 1 --json /nonexistent/x
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # perl's variables; variables shared with storm.bash; every test is a subshell
 #
 # "tcpstorm audit": what it says of servers that only look as if they leaked, or that hide it.
 
@@ -34,6 +34,36 @@ serve_slowly() {
   expect_code 0
   expect_counts closed=10
   jq -e '.close_s.p50 > 2.3 and .close_s.max < 3.5' "$JSON"
+}
+
+# serve_sixes AFTER: reads six bytes of each client, once the FIN is there as well, does that, and keeps it.
+serve_sixes() {
+  # TCP_INFO begins with the state: 8 is CLOSE_WAIT.
+  serve_perl 'while (accept(my $c, $l)) { select(undef, undef, undef, 0.01) until unpack("C", getsockopt($c, 6, 11)) == 8;
+    sysread($c, my $data, 6) == 6 or die; syswrite($c, "ok\n"); '"$1"'; }'
+}
+
+# The request is six bytes.
+six_bytes() {
+  printf 'hello\n' >"$BATS_TEST_TMPDIR/six"
+  say "$BATS_TEST_TMPDIR/six"
+}
+
+@test "a server that never saw EOF is not said to have read it, for all that its Recv-Q is 0" {
+  serve_sixes 'push @kept, $c'
+  audit --order eof-with-request --conns 5 --grace 1s --send "$(six_bytes)"
+  expect_code 1
+  expect_counts held=5 eof_unsure=5
+  expect_in "$OUT" "all data is read (Recv-Q 0), but perhaps not EOF: the FIN came with the data"
+  expect_in "$OUT" "Bugs that look like this: ignore-eof, paused-read,"
+  [[ $(within ss -Htan state close-wait "sport = :$PORT" | awk '$1 == 0' | wc -l) -ge 5 ]]
+}
+
+@test "a server that reads exactly what was sent and closes is clean" {
+  serve_sixes 'close($c)'
+  audit --order eof-with-request --conns 5 --grace 1s --send "$(six_bytes)"
+  expect_code 0
+  expect_counts closed=5
 }
 
 @test "a leak grows with --repeat" {

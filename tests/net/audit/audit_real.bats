@@ -68,6 +68,17 @@ s.listen(1024)
   expect_counts closed=10
 }
 
+@test "abort: a server whose kernel never hands over a client that sends nothing has not been audited" {
+  serve_python "$DEFERS"'serve_each(lambda c: (drain(c), c.close()))'
+  audit --order abort --conns 10 --grace 500ms
+  expect_code 3
+  expect_counts timed_out=10
+  expect_in "$OUT" "hands over no connection of 127.0.0.1:$PORT: it waits for their first byte (TCP_DEFER_ACCEPT: send one,"
+  audit --order abort --conns 10 --grace 500ms --send "$(a_line)"
+  expect_code 0
+  expect_counts closed=10
+}
+
 # sshd and Dovecot have sockets and pipes for each client: while the client is there that is no leak.
 PER_CLIENT='def serve(c):
     c.sendall(b"hello")

@@ -243,6 +243,23 @@ while True: kept.append(s.accept()[0])'
   grep -qF "Not read: 1 thread that this user may not look into" "$OUT"
 }
 
+@test "watch: at its end the threads of --pid, in text and as a line of JSON" {
+  start_python idle 'while True: kept.append(s.accept()[0]) # HERE'
+  await_servers
+  local pid=${server_pids[idle]}
+  "$STORM" watch --pid "$pid" --once --stacks --json "$JSON" >"$OUT" 2>"$ERR"
+  grep -qF "Where its threads are:" "$OUT"
+  grep -qF "thread $pid has been in accept" "$OUT"
+  [[ $(jq -r .event "$JSON" | tr '\n' ' ') == "look stacks " ]]
+  if python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'; then
+    [[ $(jq -r 'select(.event == "stacks").stacks[0].stack.text' "$JSON") == "idle.py:$(line_of idle.py HERE) in <module>" ]]
+  fi
+  code=0
+  "$STORM" watch --once --stacks >"$OUT" 2>"$ERR" || code=$?
+  [[ $code == 2 && ! -s $OUT ]]
+  grep -qF -- "--stacks needs --pid" "$ERR"
+}
+
 @test "--stacks without the right to attach is refused, before anything is looked at" {
   code=0
   "$STORM" explain 1 --stacks --no-attach >"$OUT" 2>"$ERR" || code=$?

@@ -37,7 +37,7 @@ load ../trace
 }
 
 @test "--trace: a thread that returns without close() ended with its read()" {
-  build threads -DLEAK threads_server.c -pthread
+  build threads -DLEAK=5 threads_server.c -pthread
   trace_audit -- "$server" "$PORT"
   expect_code 1
   expect_branches held 4
@@ -49,6 +49,15 @@ load ../trace
   trace_audit -- "$server" "$PORT"
   expect_code 0
   expect_branches held 0
+}
+
+@test "--trace: a tail call is told as one, and by the line that made it" {
+  build epoll -DLEAK -DTAIL_CALL epoll_server.c epoll_conn.c epoll_pool.c
+  trace_audit -- "$server" "$PORT"
+  expect_code 1
+  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
+  grep -qE "^ +4 ended with  epoll_ctl\(DEL\) +$(line_of epoll_pool.c park) in pool_park \(tail call\) < $(line_of epoll_conn.c parks) in on_readable +no close\(\) follows$" "$OUT" ||
+    { show_output; return 1; }
 }
 
 @test "--trace: a static program, and one of clang's, have their lines too" {
@@ -101,7 +110,7 @@ load ../trace
 }
 
 @test "--trace: where all are held there is nothing to compare with, and the last call is told" {
-  build threads -DLEAK -D'close(fd)=(void)0' threads_server.c -pthread
+  build threads -DLEAK=1 threads_server.c -pthread
   trace_audit -- "$server" "$PORT"
   expect_code 1
   expect_branches held 20
@@ -109,86 +118,36 @@ load ../trace
   expect_in "$OUT" "20 connections: 20 held. None was closed, to compare with."
 }
 
-@test "--trace: several orders have a report each, of their own connections" {
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  trace_audit --order half-close,client-first -- "$server" "$PORT"
-  expect_code 1
-  [[ $(jq -rs 'map(select(.event == "audit") | .trace.connections | "\(.closed) \(.held)") | join(", ")' "$JSON") == "16 4, 16 4" ]] ||
-    { show_output; return 1; }
+# python FILE [leaks]: a server of Python's, in the words of $program; of a version whose lines are known.
+python() {
+  python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || skip "no python3 of 3.11 to 3.13"
+  program=(python3 "$SOURCES/$1" "$PORT" "${@:2}")
 }
 
-@test "--trace: code hosts have the line in SARIF, GitHub Actions in a job's output, and JUnit in its text" {
-  local sarif=$BATS_TEST_TMPDIR/lines.sarif junit=$BATS_TEST_TMPDIR/audit.xml park
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  park=$(line_of epoll_pool.c park)
-  cd "$SOURCES"
-  GITHUB_ACTIONS=true trace_audit --quiet --sarif "$sarif" --junit "$junit" -- "$server" "$PORT"
-  expect_code 1
-  jq -e '.version == "2.1.0" and (.runs | length == 1) and (.runs[0].tool.driver.name == "tcpstorm")' "$sarif"
-  [[ $(jq -r '.runs[0] | .results[] as $r | "\($r.ruleId) \(.tool.driver.rules[$r.ruleIndex].id) \($r.level)"' "$sarif") == "held-connection held-connection error" ]]
-  [[ $(jq -r '.runs[0].results[].locations[].physicalLocation | "\(.artifactLocation.uri):\(.region.startLine)"' "$sarif") == "$park" ]]
-  grep -q "^::error file=${park%:*},line=${park#*:},title=tcpstorm audit::4 of 20 connections (half-close) ended with epoll_ctl(DEL)" "$OUT" ||
-    { show_output; return 1; }
-  grep -q "4 ended with  epoll_ctl(DEL) .*$park in pool_park" "$junit"
-  cd "$SOURCES" && build epoll epoll_server.c epoll_conn.c epoll_pool.c
-  GITHUB_ACTIONS=true trace_audit --quiet --sarif "$sarif" -- "$server" "$PORT"
-  expect_code 0
-  [[ $(jq '.runs[0].results | length' "$sarif") == 0 ]]
-  [[ ! -s $OUT ]]
-}
-
-@test "--trace: Ctrl-C tells what was seen, and leaves nothing" {
-  local grace=20s
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  in_fresh_namespace
-  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace 20s --conns 20 --json "$JSON" --trace --run -- "$server" "$PORT" >"$OUT" 2>"$ERR" 3>&- &
-  storm_pid=$!
-  others+=("$storm_pid")
-  wait_until 20 sixteen_are_closed
-  kill -INT "$storm_pid"
-  end_storm "$LONG"
-  expect_code 130
-  expect_in "$OUT" "4 open when it was interrupted"
-  grep -q "4 ended with  epoll_ctl(DEL) .*$(line_of epoll_pool.c park) in pool_park" "$OUT" || { show_output; return 1; }
-  wait_until 5 no_process
-  ! pgrep -f -- "$server" || { say "the server is left"; return 1; }
-}
-
-sixteen_are_closed() {
-  [[ $(nsenter -t "$storm_pid" -n ss -Htan state close-wait "sport = :$PORT" 2>/dev/null | wc -l) == 4 ]]
-}
-
-@test "--trace: an ordinary user may" {
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  launcher=(unshare --user --map-user=65534 --map-group=65534 --net --)
-  "${launcher[@]}" true 2>/dev/null || skip "this unshare cannot make an ordinary user"
-  launcher=()
-  in_fresh_namespace
-  launcher+=(unshare --user --map-user=65534 --map-group=65534 --)
-  chmod 755 "$BATS_TEST_TMPDIR" "$server"
-  trace_audit -- "$server" "$PORT"
-  expect_code 1
-  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
-}
-
-@test "--trace --isolate: a network and pids of its own, and the same lines" {
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  launcher=(env)
-  trace_audit --isolate -- "$server" "$PORT"
+@test "--trace: threads of Python have Python's lines" {
+  python threads_server.py leaks
+  trace_audit -- "${program[@]}"
   expect_code 1
   expect_branches held 4
-  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
+  expect_note "$AFTER" "recvfrom zero $(line_of threads_server.py recv) serve"
+  expect_note "$CLOSED" "close unknown $(line_of threads_server.py close) serve"
+  expect_in "$OUT" "accepted at $(line_of threads_server.py accept) in <module>"
+  python threads_server.py
+  trace_audit -- "${program[@]}"
+  expect_code 0
+  expect_branches held 0
 }
 
-@test "--trace: what does not go together is one sentence, before anything is started" {
-  local words
-  for words in "127.0.0.1:$PORT --trace" "127.0.0.1:$PORT --sarif x --run -- touch $BATS_TEST_TMPDIR/mark" \
-    "unix:$BATS_TEST_TMPDIR/s --trace --run -- touch $BATS_TEST_TMPDIR/mark"; do
-    code=0
-    # shellcheck disable=SC2086 # words
-    "$STORM" audit $words >"$OUT" 2>"$ERR" || code=$?
-    expect_code 2
-    expect_one_sentence
-  done
-  [[ ! -e $BATS_TEST_TMPDIR/mark ]]
+@test "--trace: asyncio reads and closes by itself: its functions are told, and the line that wrote" {
+  python asyncio_server.py leaks
+  trace_audit --send "$(a_line)" -- "${program[@]}"
+  expect_code 1
+  expect_branches held 4
+  expect_branches closed 16
+  expect_in "$OUT" "$(line_of asyncio_server.py loop) in <module>"
+  grep -qE "16 went on to  close\(\)  selector_events.py:[0-9]+ in _Selector.*_call_connection_lost" "$OUT" || { show_output; return 1; }
+  python asyncio_server.py
+  trace_audit --send "$(a_line)" -- "${program[@]}"
+  expect_code 0
+  expect_branches held 0
 }

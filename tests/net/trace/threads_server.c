@@ -1,5 +1,5 @@
-/* threads_server PORT: a thread for each connection. Compiled with LEAK every fifth one returns without
- * close(). */
+/* threads_server PORT: a thread for each connection. Compiled with LEAK with LEAK=5 every fifth one returns
+ * without close(). */
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@ static void *serve(void *argument)
     while ((got = read(fd, bytes, sizeof bytes)) > 0) /* LINE read */
         (void)!write(fd, bytes, (size_t)got);
 #ifdef LEAK
-    if (++served % 5 == 0)
+    if (++served % LEAK == 0)
         return NULL;
 #endif
     close(fd); /* LINE close */

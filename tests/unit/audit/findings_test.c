@@ -110,6 +110,85 @@ static void what_is_held_is_grouped_by_its_end(void **state)
     }
 }
 
+/* One read takes the data and steps over the FIN. */
+static void whether_eof_was_read_is_unsure_where_the_fin_came_with_the_data(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+    bench->sights[0].fin_with_data = true;
+    assert_int_equal(found(bench)->group, GROUP_EOF_UNSURE);
+    assert_string_equal(audit_group_name(GROUP_EOF_UNSURE), "eof_unsure");
+    assert_int_equal(outcome(bench), AUDIT_LEAKS);
+    /* What is unread is unread. */
+    bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 1, 7);
+    bench->sights[0].fin_with_data = true;
+    assert_int_equal(found(bench)->group, GROUP_EOF_UNREAD);
+    /* It answered before the client closed, so it had read. */
+    bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+    bench->sights[0].fin_with_data = true;
+    bench->probes[0].bytes = bench->probes[0].bytes_since_ask = 10;
+    assert_int_equal(found(bench)->group, GROUP_EOF_READ);
+    /* After it says nothing. */
+    bench = bench_of(AUDIT_HALF_CLOSE);
+    see(bench, 0, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, 0, 7);
+    bench->sights[0].fin_with_data = true;
+    bench->probes[0].bytes = bench->probes[0].bytes_since_ask = bench->probes[0].bytes_since_act = 10;
+    bench->probes[0].heard_us = 2;
+    assert_int_equal(found(bench)->group, GROUP_EOF_UNSURE);
+}
+
+/* The others show what the program does with a FIN that comes by itself. */
+static void those_that_are_sure_tell_of_the_others(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t unread[2]; /* of two that are sure */
+        enum audit_group group;
+    } cases[] = {
+        {{0, 0}, GROUP_EOF_READ},
+        {{1, 0}, GROUP_EOF_UNSURE},
+        {{1, 1}, GROUP_EOF_UNSURE},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
+        bench->settings.conns = 3;
+        for (int k = 0; k < 3; k++) {
+            bench->probes[k].round = 0;
+            see(bench, k, STATE_FIN_WAIT2, STATE_CLOSE_WAIT, k > 0 ? cases[i].unread[k - 1] : 0,
+                7 + (uint64_t)k);
+        }
+        bench->sights[0].fin_with_data = true;
+        findings_take(&bench->result, &bench->settings, bench->probes, 0, 3, &bench->look, 0, NOW_US);
+        bench->result.rounds = 1;
+        findings_conclude(&bench->result, &bench->settings);
+        assert_int_equal(bench->connections[0].group, cases[i].group);
+        assert_int_equal(bench->result.by_group[cases[i].group], cases[i].group == GROUP_EOF_READ ? 3 : 1);
+    }
+}
+
+/* After the RST nothing is left of it: what looks have met before it tells. */
+static void a_client_that_the_server_never_heard_of_was_not_closed(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    assert_int_equal(found(bench)->class, CLASS_CLOSED);
+    bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    bench->probes[0].was_half_open = true;
+    assert_int_equal(found(bench)->class, CLASS_TIMED_OUT);
+    assert_int_equal(bench->result.half_open, 1);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+    bench = bench_of(AUDIT_ABORT);
+    bench->result.ghost_sight = GHOSTS_SEEN;
+    bench->probes[0].missed_looks = true;
+    assert_int_equal(found(bench)->class, CLASS_UNKNOWN);
+    assert_int_equal(outcome(bench), AUDIT_NO_VERDICT);
+}
+
 static void from_afar_nobody_knows_more(void **state)
 {
     (void)state;
@@ -532,6 +611,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_that_the_client_saw_is_its_class),
         cmocka_unit_test(what_is_held_is_grouped_by_its_end),
+        cmocka_unit_test(whether_eof_was_read_is_unsure_where_the_fin_came_with_the_data),
+        cmocka_unit_test(those_that_are_sure_tell_of_the_others),
+        cmocka_unit_test(a_client_that_the_server_never_heard_of_was_not_closed),
         cmocka_unit_test(from_afar_nobody_knows_more),
         cmocka_unit_test(who_sends_in_the_latter_half_is_at_work),
         cmocka_unit_test(a_late_byte_does_not_acquit_for_ever),

@@ -83,8 +83,21 @@ static void without_symbols_it_is_an_offset(void **state)
     };
     assert_line(places, COUNT_OF(places), 200, "recv in libc.so.6 < nginx+0x4a3f1");
     assert_line(&places[2], 1, 200, "nginx+0x4a3f1");
+    assert_line(&places[2], 2, 200, "nginx+0x4a3f1 < nginx+0x4a400");
     assert_line(&(struct place){.line = 0}, 1, 200, "an unknown place");
     assert_line(places, 0, 200, "an unknown place");
+}
+
+static void a_binary_is_named_once(void **state)
+{
+    (void)state;
+    const struct place places[] = {
+        {.module = "nginx", .offset = 0x54173, .is_own = true},
+        {.function = "ngx_cycle", .module = "nginx", .is_own = true},
+        {.function = "main", .file = "nginx.c", .line = 7, .module = "nginx", .is_own = true},
+    };
+    assert_line(places, COUNT_OF(places), 200, "nginx+0x54173 < ngx_cycle < nginx.c:7 in main");
+    assert_line(&places[1], 2, 200, "ngx_cycle in nginx < nginx.c:7 in main");
 }
 
 /* Two files of one name are two files. */
@@ -147,6 +160,7 @@ int main(void)
         cmocka_unit_test(callers_that_do_not_fit_are_left_out),
         cmocka_unit_test(a_tail_call_is_marked),
         cmocka_unit_test(without_symbols_it_is_an_offset),
+        cmocka_unit_test(a_binary_is_named_once),
         cmocka_unit_test(a_file_of_the_same_name_is_named_again),
         cmocka_unit_test(names_are_no_orders_to_a_terminal),
         cmocka_unit_test(a_long_name_ends_in_dots),

@@ -79,6 +79,7 @@ static inline void made_server(struct made *made)
         .queue = 0,
         .backlog = 512,
         .processes = 1,
+        .server = -1,
         .wait = {
             .kind = WAITER_EPOLL, .events = EPOLLIN, .is_mask_known = true, .set_fd = 4, .at_rest = true}};
 }

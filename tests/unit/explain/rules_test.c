@@ -232,6 +232,28 @@ static void heirs_that_wait_for_another(void)
     thread->peer = endpoint("10.0.0.9", 5432);
 }
 
+static void closed_in_call(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].state = STATE_ESTABLISHED;
+        made.sockets[i].fin = fact_age_unknown();
+        made.sockets[i].holder = HOLDER_CALL;
+        struct fact_thread *thread = made_thread(&made, CALL_RECV, 5000);
+        thread->fd = 7;
+        thread->is_on_closed = true;
+    }
+}
+
+static void mptcp(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].is_mptcp = true;
+        made.sockets[i].fin.most_ms = FACT_NO_LIMIT;
+    }
+}
+
 static void in_flight(void)
 {
     add_many(read_all, nobody);
@@ -367,6 +389,15 @@ static void handlers_that_swallowed_with_backends(void)
     handlers_that_swallowed();
     for (int i = 0; i < SOCKETS; i++)
         made_add(&made, outgoing(i));
+}
+
+/* As on a busy machine, where one recv() came late enough to take data and FIN, and its thread slept later
+ * than that. */
+static void a_proxy_beside_threads_outside(void)
+{
+    proxy();
+    for (int i = 0; i < SOCKETS; i++)
+        made_thread(&made, CALL_RECV, made.sockets[i].last_data_recv_ms - 400);
 }
 
 static void swallowed_beside_a_thread_outside(void)
@@ -584,9 +615,10 @@ static const struct {
     {ghosts, "ghosts", "", CERTAIN_SHOWN, NULL},
     {half_closed_forgotten, "half-closed-forgotten", "", CERTAIN_LIKELY, "nobody waits for the peer's FIN"},
     {half_closed_beside_a_thread_outside, "half-closed-forgotten", "", CERTAIN_ONE_OF, "nanosleep"},
-    {half_closed_silent, "half-closed-silent", "", CERTAIN_LIKELY, "nothing for 1 min 0 s"},
+    {half_closed_silent, "half-closed-silent", "half-closed-for-ever", CERTAIN_LIKELY,
+     "nothing for 1 min 0 s"},
     {half_closed_behind_stuck_loop, "loop-stuck", "", CERTAIN_LIKELY, "127.0.0.1:34157"},
-    {half_closed_unsent, "half-closed-unsent", "", CERTAIN_SHOWN, "2,000,000 bytes"},
+    {half_closed_unsent, "half-closed-unsent", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
     {half_closed_copies, "half-closed-copy", "fork-inherit", CERTAIN_LIKELY, "sleep (pid 200)"},
     {accept_fails, "accept-fails", "", CERTAIN_SHOWN, "1,024 of 1,024 descriptors"},
     {queue_behind_armed_loop, "loop-stuck", "", CERTAIN_SHOWN,
@@ -599,9 +631,12 @@ static const struct {
     {heirs, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_sleep, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_wait_for_another, "heir-blocked", "bounded-pool", CERTAIN_LIKELY, "10.0.0.9:5432"},
+    {closed_in_call, "closed-in-call", "", CERTAIN_LIKELY,
+     "thread 101 has been in recv(fd 7) for 5.0 s, and 19 others"},
+    {mptcp, "mptcp", "", CERTAIN_NOT, "DATA_FIN"},
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
-    {unsent, "peer-does-not-read", "", CERTAIN_SHOWN, "2,000,000 bytes"},
+    {unsent, "peer-does-not-read", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
     {outgoing_closed, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {outgoing_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {backend_closed_first, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
@@ -614,6 +649,8 @@ static const struct {
     {handlers_outside, "handler-blocked", "bounded-pool", CERTAIN_SHOWN, "20 threads are in recv()"},
     {handlers_that_swallowed, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads are in recv()"},
     {handlers_that_swallowed_with_backends, "handler-blocked", "bounded-pool no-half-close", CERTAIN_ONE_OF,
+     "127.0.0.1:9000"},
+    {a_proxy_beside_threads_outside, "handler-blocked", "bounded-pool no-half-close", CERTAIN_ONE_OF,
      "127.0.0.1:9000"},
     {swallowed_beside_a_thread_outside, "eof-swallowed", "bounded-pool paused-read lost-reference ignore-eof",
      CERTAIN_ONE_OF, "nanosleep"},
@@ -980,6 +1017,59 @@ static void where_they_were_made_is_told_where_that_is_elsewhere(void **state)
     explanation_free(&explanation);
 }
 
+/* Workers with a listener each on one port (SO_REUSEPORT): one is stuck, and its queue fills up beside one
+ * that rests. */
+static void stick_one_of_two_workers(int64_t other_queue)
+{
+    made_server(&made);
+    made_process(&made, false);
+    add_many(queued, nobody);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].listener = 1;
+    made.facts.listener_count = 2;
+    made.listeners[1] = made.listeners[0];
+    made.listeners[1].wait = nobody;
+    made.listeners[1].queue = SOCKETS;
+    made.listeners[0].queue = other_queue;
+    made.listeners[0].server = 0;
+    made.listeners[1].server = 1;
+    struct fact_thread *thread = made_thread(&made, CALL_RECV, 9000);
+    thread->process = 1;
+    thread->peer = endpoint("10.0.0.9", 5432);
+}
+
+static void the_queue_of_a_stuck_worker_is_its_own(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    stick_one_of_two_workers(0);
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_SHOWN);
+    assert_contains(explanation.findings[0].verdict.text,
+                    "thread 101 of process 200 has been in recv(10.0.0.9:5432)");
+    explanation_free(&explanation);
+    stick_one_of_two_workers(2); /* in whose queue each of them is cannot be told */
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_LIKELY);
+    explanation_free(&explanation);
+}
+
+/* The other one may have forgotten to close its copy. */
+static void of_several_holders_a_stuck_one_is_only_likely(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    made_server(&made);
+    unread_behind_stuck_loop();
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_SHOWN);
+    explanation_free(&explanation);
+    made.sockets[0].holders = 2;
+    explain(&explanation);
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_LIKELY);
+    explanation_free(&explanation);
+}
+
 static void the_young_are_not_accused(void **state)
 {
     (void)state;
@@ -1236,6 +1326,8 @@ int main(void)
         cmocka_unit_test(what_the_kernel_ends_is_not_accused),
         cmocka_unit_test(the_half_closed_say_nothing_of_others),
         cmocka_unit_test(where_they_were_made_is_told_where_that_is_elsewhere),
+        cmocka_unit_test(the_queue_of_a_stuck_worker_is_its_own),
+        cmocka_unit_test(of_several_holders_a_stuck_one_is_only_likely),
         cmocka_unit_test(the_young_are_not_accused),
         cmocka_unit_test(what_was_in_one_table_only_is_not_accused),
         cmocka_unit_test(open_connections_are_not_accused),

@@ -12,12 +12,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The search for leaks at the end is a tracer too, and there cannot be two: in a server it is left out. */
+static bool is_traced_server;
+int __lsan_is_turned_off(void);
+int __lsan_is_turned_off(void)
+{
+    return is_traced_server;
+}
 
 static inline int server_listen(void)
 {
@@ -296,6 +305,36 @@ static void serve_ring(int listener)
     serve_plain(listener);
 }
 
+/* A program for each connection, with it: $HELPER. */
+static void serve_with_helper(int listener)
+{
+    for (;;) {
+        int fd = server_accept(listener);
+        pid_t pid = fork();
+        if (pid == 0) {
+            execl(getenv("HELPER"), "helper", (char *)NULL);
+            _exit(1);
+        }
+        waitpid(pid, NULL, 0);
+        server_talk(fd);
+        close(fd);
+    }
+}
+
+/* Root gives its rights up, which hides it from others. */
+static void serve_as_nobody(int listener)
+{
+    if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)
+        exit(7);
+    serve_plain(listener);
+}
+
+static void serve_hidden(int listener)
+{
+    prctl(PR_SET_DUMPABLE, 0);
+    serve_plain(listener);
+}
+
 /* Stops itself, as by Ctrl-Z, until it is told to go on. */
 static void serve_stopped(int listener)
 {
@@ -340,6 +379,9 @@ static const struct traced_server traced_servers[] = {
     {.name = "exec-thread", .serve = serve_exec_thread, .says_port_later = true},
     {.name = "self-traced", .serve = serve_self_traced},
     {.name = "ring", .serve = serve_ring},
+    {.name = "with-helper", .serve = serve_with_helper},
+    {.name = "as-nobody", .serve = serve_as_nobody},
+    {.name = "hidden", .serve = serve_hidden},
     {.name = "stopped", .serve = serve_stopped},
     {.name = "until-signal", .serve = serve_until_signal},
 };
@@ -347,6 +389,7 @@ static const struct traced_server traced_servers[] = {
 /* In main(), of the program that was executed for it. */
 static inline int traced_server_main(const char *name)
 {
+    is_traced_server = true;
     for (size_t i = 0; i < sizeof traced_servers / sizeof traced_servers[0]; i++)
         if (strcmp(traced_servers[i].name, name) == 0) {
             int listener = server_listen();

@@ -1,6 +1,5 @@
 #include "../unit.h"
 
-#include "../namespace_child.h"
 #include "kernel/process.h"
 #include "traced.h"
 
@@ -150,39 +149,6 @@ static void a_program_is_not_executed_without_its_tracer(void **state)
     tracer_stop(&tracer);
 }
 
-/* ---- who may ---- */
-
-static void visit_as_it_is(const char *name)
-{
-    struct traced traced = start_in(name, geteuid() == 0);
-    look_until(&traced, whole_visit(&traced), "accept4+ read+ write+ read0 close");
-    stop(&traced);
-    _exit(0);
-}
-
-static void as_nobody(void)
-{
-    child_become_nobody();
-    visit_as_it_is("prefork");
-}
-
-static void as_root_of_its_own(void)
-{
-    visit_as_it_is("prefork");
-}
-
-static void an_ordinary_user_may(void **state)
-{
-    (void)state;
-    in_child(as_nobody);
-}
-
-static void in_a_pid_namespace_it_is_found(void **state)
-{
-    (void)state;
-    in_child(as_root_of_its_own);
-}
-
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -193,8 +159,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(nothing_is_left_when_the_tracer_is_killed),
         cmocka_unit_test(nothing_is_left_when_its_parent_is_killed),
         cmocka_unit_test(a_program_is_not_executed_without_its_tracer),
-        cmocka_unit_test(an_ordinary_user_may),
-        cmocka_unit_test(in_a_pid_namespace_it_is_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
