@@ -45,7 +45,14 @@ ifeq ($(shell $(PKG_CONFIG) --exists 'openssl >= 3' && echo yes),yes)
 PACKAGES += openssl
 endif
 endif
-PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(if $(filter openssl,$(PACKAGES)),-DHAVE_OPENSSL)
+# "make LIBDW=no" is a build that names no lines of source.
+ifneq ($(LIBDW),no)
+ifeq ($(shell $(PKG_CONFIG) --exists libdw && echo yes),yes)
+PACKAGES += libdw
+endif
+endif
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(if $(filter openssl,$(PACKAGES)),-DHAVE_OPENSSL) \
+  $(if $(filter libdw,$(PACKAGES)),-DHAVE_LIBDW)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 # All is compiled anew when a library has come or gone since.
 $(shell mkdir -p $(BUILD); echo '$(PACKAGES)' | cmp -s - $(BUILD)/packages || echo '$(PACKAGES)' >$(BUILD)/packages)
@@ -53,7 +60,7 @@ endif
 
 # Fuzz targets are of parsers: they need no room above those.
 SOURCES := $(wildcard $(if $(filter fuzz,$(CONFIG)),src/base/*.c src/kernel/*.c src/model/*.c src/analysis/*.c src/control/*.c \
-  src/audit/*.c src/view/*.c,src/*/*.c))
+  src/audit/*.c src/code/*.c src/trace/*.c src/view/*.c,src/*/*.c))
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libtcpstorm.a
 PROGRAM := $(BUILD)/tcpstorm
@@ -141,7 +148,7 @@ $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
 .PHONY: tests check-bats
 
 # What the tests of networks run beside the program; some let calls fail.
-NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor
+NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor $(BUILD)/traced
 
 # All that the tests need of a build.
 tests: $(PROGRAM) $(UNIT_TESTS) $(NET_HELPERS)
@@ -221,11 +228,11 @@ $(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makef
 
 # ---- benchmarks ----
 
-bench: build/tcpstorm $(BUILD)/floor
+bench: build/tcpstorm $(BUILD)/floor $(BUILD)/traced
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
 	tests/bench/readme_table results/bench.csv README.md
 
-$(BUILD)/floor: tests/bench/floor.c $(LIBRARY) Makefile
+$(BUILD)/floor $(BUILD)/traced: $(BUILD)/%: tests/bench/%.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
 

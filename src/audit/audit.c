@@ -268,6 +268,8 @@ static void finish(struct audit *audit)
 {
     struct audit_result *result = audit->result;
     struct server_processes server;
+    if (audit->settings->on_decided != NULL)
+        audit->settings->on_decided(audit->settings->decided_context);
     result->interrupted = audit->interrupted;
     server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
     int rc = owners_find(&server, audit->witness, result);

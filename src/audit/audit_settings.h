@@ -29,6 +29,8 @@ struct audit_settings {
     int64_t rate;           /* connections a second; 0: as the server takes them in */
     int64_t grace_ms;
     int64_t connect_timeout_ms;
+    void (*on_decided)(void *context); /* it is known what is held, and all is as it was then; NULL: nobody */
+    void *decided_context;
     int64_t
         fin_timeout_ms; /* net.ipv4.tcp_fin_timeout: after it the kernel forgets an end that close() left */
 };

@@ -6,6 +6,7 @@
 #include "cmd/audit_results.h"
 #include "cmd/audit_target.h"
 #include "cmd/isolation.h"
+#include "trace/tracer.h"
 
 enum { HEADERS_MAX = 32 };
 
@@ -41,6 +42,8 @@ struct audit_options {
     bool runs;            /* --run: the server is ours to start, by these words: */
     char *const *program; /* behind "--", NULL: none */
     int64_t until_ready_ms;
+    bool traces; /* --trace: by */
+    struct tracer tracer;
     struct isolation isolation;
     bool has_tls;
     struct tls_wish tls;

@@ -8,6 +8,7 @@
 #include "base/stop_signals.h"
 #include "cause/audit_causes.h"
 #include "cmd/audit_program.h"
+#include "cmd/audit_tracing.h"
 #include "cmd/command.h"
 #include "kernel/host_limits.h"
 #include "kernel/packet_drop.h"
@@ -222,7 +223,8 @@ static int check_rights(const struct audit_order_list *list)
 struct played {
     struct audit_settings settings;
     struct audit_result result;
-    struct cause_names of_group[GROUP_COUNT], of_resets;
+    struct cause_names of_group[GROUP_COUNT], of_resets, of_losses;
+    struct audit_trace trace;
 };
 
 static void on_progress(void *context, const char *doing, int64_t done, int64_t total)
@@ -241,27 +243,57 @@ static void tell_failure(const struct audit_settings *settings, int rc)
         diag_error("the audit could not be made: %s", strerror(-rc));
 }
 
-/* Returns 0, or the negative errno of audit_run(). */
-static int play(enum audit_order order, const struct audit_settings *settings, struct played *played,
-                struct audit_report *report)
+/* Of a server that is traced: what the tracer has seen. Returns 0 or -ENOMEM. */
+static int compare(struct played *played, struct number_set *earlier, struct audit_report *report)
 {
-    played->settings = *settings;
+    report->trace = &played->trace;
+    if (!played->trace.is_there)
+        return 0;
+    return audit_trace_compare(&played->trace, &played->result, &played->settings, earlier);
+}
+
+static void free_played(struct played *played)
+{
+    audit_free(&played->result);
+    audit_trace_free(&played->trace);
+}
+
+/* Returns 0, or the negative errno of audit_run(). */
+static int play(enum audit_order order, struct audit_options *options, struct number_set *earlier,
+                struct played *played, struct audit_report *report)
+{
+    struct audit_tracing tracing = {.tracer = &options->tracer, .trace = &played->trace};
+    played->settings = options->settings;
+    if (options->traces) {
+        played->settings.on_decided = audit_tracing_ask;
+        played->settings.decided_context = &tracing;
+    }
     played->settings.order = order;
     if (!times_idle(order))
         played->settings.expect_idle_ms = 0;
     *report = (struct audit_report){.settings = &played->settings, .result = &played->result};
     int rc = audit_run(&played->settings, diag_is_terminal() ? on_progress : NULL, NULL, &played->result);
     diag_progress_clear();
+    if (rc == 0 && audit_tracing_has_failed(options) && played->result.failure == NULL) {
+        played->result.failure = "the tracer ended, and with it the server";
+        played->result.failure_error = ESRCH;
+    }
+    if (rc == 0 && options->traces)
+        rc = compare(played, earlier, report);
+    played->settings.decided_context = NULL;
     if (rc != 0) {
-        audit_free(&played->result);
+        free_played(played);
         return rc;
     }
     for (int group = 0; group < GROUP_COUNT; group++) {
-        played->of_group[group] = causes_of_group((enum audit_group)group, &played->result);
+        played->of_group[group] = causes_of_group((enum audit_group)group, &played->result,
+                                                  audit_order_row(order)->act == ACT_ABORT);
         report->causes[group] = played->of_group[group].text;
     }
-    played->of_resets = causes_of_resets();
+    played->of_resets = causes_of_losses(true);
+    played->of_losses = causes_of_losses(false);
     report->reset_causes = played->of_resets.text;
+    report->loss_causes = played->of_losses.text;
     report->outcome = audit_outcome_of(&played->result, &played->settings);
     return 0;
 }
@@ -309,10 +341,11 @@ static int play_each(struct audit_options *options, struct program *program, str
 {
     struct audit_order_list *list = &options->orders;
     const char *over = NULL;
+    struct number_set earlier = {.count = 0};
     int rc = 0;
     for (int at = 0; at < list->count;) {
         if (over == NULL)
-            rc = play(list->each[at], &options->settings, &played[at], &reports[at]);
+            rc = play(list->each[at], options, &earlier, &played[at], &reports[at]);
         if (over == NULL && rc == -ENOENT && list->is_all) {
             leave_out(list, at, "what a server does after an RST shows on its own machine only");
             rc = 0;
@@ -331,6 +364,7 @@ static int play_each(struct audit_options *options, struct program *program, str
             at++;
         }
     }
+    number_set_free(&earlier);
     series->count = list->count;
     series->untried = list->untried;
     series->untried_count = list->untried_count;
@@ -351,7 +385,7 @@ static int play_all(struct audit_options *options, struct program *program, stru
         written = audit_results_write(options->results, options->quiet, reports);
     for (int i = 0; i < series.count; i++) {
         tell_no_verdict(&reports[i], is_series);
-        audit_free(&played[i].result);
+        free_played(&played[i]);
     }
     if (rc != 0 && series.outcome == AUDIT_CLOSES)
         return rc == -ENOENT ? EXIT_USAGE : EXIT_MACHINE;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/number_text.h"
+#include "cmd/audit_tracing.h"
 #include "cmd/command.h"
 
 #include <errno.h>
@@ -66,6 +67,11 @@ static int tell_refused(const char *word, int rc)
 static int tell_ended(const struct audit_options *options, const struct program *program)
 {
     const char *line = program->last_line;
+    if (audit_tracing_has_failed(options)) {
+        diag_error("--trace: the tracer ended before \"%s\" listened on %s, and with it the server",
+                   options->program[0], options->target);
+        return EXIT_MACHINE;
+    }
     diag_error("--run \"%s\": it %s before it listened on %s%s%s%s", options->program[0],
                program->has_left ? program_end_text(program).text : "ended", options->target,
                *line != '\0' ? "; its last line: \"" : "", line, *line != '\0' ? "\"" : "");
@@ -123,11 +129,11 @@ static int wait_until_ready(struct audit_options *options, struct program *progr
 int audit_program_start(struct audit_options *options, struct program *program)
 {
     const struct isolation *isolation = &options->isolation;
-    const struct program_place place = {.output = STDERR_FILENO,
-                                        .has_own_pids = isolation->wanted,
-                                        .is_user = isolation->has_own_user,
-                                        .user = isolation->user,
-                                        .group = isolation->group};
+    struct program_place place = {.output = STDERR_FILENO,
+                                  .has_own_pids = isolation->wanted,
+                                  .is_user = isolation->has_own_user,
+                                  .user = isolation->user,
+                                  .group = isolation->group};
     const struct readiness_wish wish = {.settings = &options->settings,
                                         .addresses = options->addresses.each,
                                         .address_count = options->addresses.count,
@@ -140,14 +146,19 @@ int audit_program_start(struct audit_options *options, struct program *program)
         return tell_taken(options, &found, "already: it is not what --run would start");
     if (before != READY)
         return tell_unread(options, &found);
+    int code = audit_tracing_start(options, &place);
+    if (code != EXIT_AS_EXPECTED)
+        return code;
     int rc = program_start(program, options->program, &place);
     if (rc != 0 && program->is_refused)
         return tell_refused(options->program[0], rc);
+    if (rc != 0 && audit_tracing_tells(options, -rc))
+        return EXIT_MACHINE;
     if (rc != 0) {
         diag_error("--run: \"%s\" could not be started: %s", options->program[0], strerror(-rc));
         return EXIT_MACHINE;
     }
-    int code = wait_until_ready(options, program, &wish);
+    code = wait_until_ready(options, program, &wish);
     if (code != EXIT_AS_EXPECTED)
         program_stop(program, STOP_MS);
     return code;

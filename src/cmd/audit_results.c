@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PATH_OF(result) ((result) * sizeof(struct result_file) + offsetof(struct result_file, path))
@@ -30,6 +31,18 @@ const struct option_row audit_result_rows[] = {
     {.name = NULL},
 };
 
+const struct option_row audit_trace_result_rows[] = {
+    {.name = "sarif",
+     .value = "FILE",
+     .help = "with --trace: the lines of code as SARIF 2.1.0",
+     .more =
+         "With --trace: the lines of code as SARIF 2.1.0, for code hosts and editors that show them in the "
+         "source. A file is named by its path below the current folder.",
+     .kind = OPTION_TEXT,
+     .target = PATH_OF(RESULT_SARIF)},
+    {.name = NULL},
+};
+
 void audit_results_init(struct result_file *results)
 {
     results[RESULT_CSV] =
@@ -38,6 +51,8 @@ void audit_results_init(struct result_file *results)
         .option = "json", .print = audit_print_json, .print_all = audit_print_json_of_all};
     results[RESULT_JUNIT] = (struct result_file){
         .option = "junit", .print = audit_print_junit, .print_all = audit_print_junit_of_all};
+    results[RESULT_SARIF] = (struct result_file){
+        .option = "sarif", .print = audit_print_sarif, .print_all = audit_print_sarif_of_all};
 }
 
 bool audit_results_use_stdout(const struct result_file *results)
@@ -97,6 +112,13 @@ int audit_result_close(struct result_file *result, int rc)
     return outputs_let_go_and_close(out) != 0 ? -1 : 0;
 }
 
+/* GitHub Actions shows lines of a job's output at the code that they name. */
+static bool is_github_job(void)
+{
+    const char *value = getenv("GITHUB_ACTIONS");
+    return value != NULL && strcmp(value, "true") == 0;
+}
+
 int audit_results_write(struct result_file *results, bool quiet, const struct audit_report *report)
 {
     bool failed = false;
@@ -105,6 +127,8 @@ int audit_results_write(struct result_file *results, bool quiet, const struct au
         if (results[i].out != NULL)
             failed |= audit_result_close(&results[i], results[i].print(results[i].out, report)) != 0;
     int rc = quiet ? 0 : audit_print_text(text, report);
+    if (rc == 0 && is_github_job())
+        rc = audit_print_annotations(text, report);
     return audit_result_told(text, rc) != 0 || failed ? -1 : 0;
 }
 
@@ -116,5 +140,7 @@ int audit_results_write_all(struct result_file *results, bool quiet, const struc
         if (results[i].out != NULL)
             failed |= audit_result_close(&results[i], results[i].print_all(results[i].out, series)) != 0;
     int rc = quiet ? 0 : audit_print_text_of_all(text, series);
+    for (int i = 0; i < series->count && rc == 0 && is_github_job(); i++)
+        rc = audit_print_annotations(text, &series->reports[i]);
     return audit_result_told(text, rc) != 0 || failed ? -1 : 0;
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum { RESULT_CSV, RESULT_JSON, RESULT_JUNIT, RESULT_COUNT };
+enum { RESULT_CSV, RESULT_JSON, RESULT_JUNIT, RESULT_SARIF, RESULT_COUNT };
 
 /* A form in which the result may be asked for. */
 struct result_file {
@@ -20,8 +20,8 @@ struct result_file {
     char name[160];   /* of the output, for people */
 };
 
-/* Their options, for an array of RESULT_COUNT. */
-extern const struct option_row audit_result_rows[];
+/* Their options, for an array of RESULT_COUNT; those of a server that is traced. */
+extern const struct option_row audit_result_rows[], audit_trace_result_rows[];
 
 /* RESULT_COUNT of them, with their option and print(). */
 void audit_results_init(struct result_file *results);

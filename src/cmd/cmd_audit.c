@@ -12,6 +12,7 @@
 #include "cmd/audit_target.h"
 #include "cmd/audit_through.h"
 #include "cmd/audit_tls.h"
+#include "cmd/audit_tracing.h"
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "kernel/host_limits.h"
@@ -202,6 +203,13 @@ static const struct option_row rows[] = {
          "tcpstorm is.",
      .kind = OPTION_FLAG,
      .target = OPTION(runs)},
+    {.name = "trace",
+     .help = "with --run: tell the line of code where held connections part from closed",
+     .more = "With --run: the server runs under a tracer, and the report tells where in its source held "
+             "connections part from closed ones: see THE LINE OF CODE. As an ordinary user too. The times to "
+             "close are those of a traced server, which is slower.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(traces)},
     {.name = "until-ready",
      .value = "TIME",
      .help = "with --run: for the program to listen",
@@ -212,6 +220,7 @@ static const struct option_row rows[] = {
      .max = HOUR_MS},
     {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "results", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_result_rows},
+    {.name = "lines", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_trace_result_rows},
     {.name = "quiet",
      .help = "no summary or progress; errors and exit code still speak",
      .kind = OPTION_FLAG,
@@ -308,6 +317,8 @@ static int cmd_audit(int argc, char *argv[])
     if (code == EXIT_AS_EXPECTED)
         code = audit_program_check(&options);
     if (code == EXIT_AS_EXPECTED)
+        code = audit_tracing_check(&options);
+    if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options.isolation, 1);
     if (code == EXIT_AS_EXPECTED)
         code = audit_orders_check(&options);
@@ -325,6 +336,7 @@ static int cmd_audit(int argc, char *argv[])
     }
     stop_signals_release();
     audit_program_stop(&program);
+    audit_tracing_stop(&options);
     audit_results_close(options.results);
     tls_context_free(options.settings.tls);
     free(options.request);
@@ -344,6 +356,7 @@ const struct command audit_command = {
             {"tcpstorm audit --as-server 9000 --http -- ./client", "a client: does it close?"},
             {"tcpstorm audit 127.0.0.1:8080 --run -- ./server --port 8080",
              "a server that it starts and stops"},
+            {"tcpstorm audit 127.0.0.1:8080 --trace --run -- ./server", "and the line of code that leaks"},
         },
     .options = &table,
     .run = cmd_audit,

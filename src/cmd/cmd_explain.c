@@ -22,12 +22,20 @@ enum {
     HOUR_MS = 3600 * 1000,
     EPOLL_PRESET = 20000, /* entries: read in some 25 ms, for which the set is locked */
     EPOLL_MOST = 10000000,
+    STACKS_MOST = 1000, /* threads, and ... */
+    STACKS_MS = 2000,   /* ... the time in which they are begun with: some 0.1 ms each, but a large program's
+                           debug information is read once */
 };
+
+enum free_choice { FREE_DRY_RUN, FREE_NOW, FREE_NOTHING };
+
+static const char *const free_choices[] = {"dry-run", "now", NULL};
 
 struct explain_options {
     struct facts_request request;
     const char *target, *json;
-    bool peek;
+    bool peek, stacks;
+    int free; /* enum free_choice */
 };
 
 #define OPTION(member)  offsetof(struct explain_options, member)
@@ -66,6 +74,34 @@ static const struct option_row rows[] = {
          "stay where they are; a copy of the descriptor is open for some microseconds.",
      .kind = OPTION_FLAG,
      .target = OPTION(peek)},
+    {.name = "stacks",
+     .help = "show where in its source each thread waits, without stopping it",
+     .more =
+         "Show where in its source each thread waits: those first that keep a loop from turning or are in a "
+         "call on a connection that lingers, and together those that are at the same place. Nothing is "
+         "stopped, and no call is interrupted: a thread that runs is not read. Lines are named of programs "
+         "with debug information, and of Python 3.11 to 3.13; of others names, or offsets in the binary.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(stacks)},
+    {.name = "free",
+     .value = "dry-run|now",
+     .help = "end from outside what may be ended so; \"now\" does it",
+     .more =
+         "Free descriptors from outside, in the two cases in which that helps: shutdown(SHUT_WR) on the "
+         "connections "
+         "to a backend that a proxy forgot to half-close, and shutdown(SHUT_RDWR) where a handler is blocked "
+         "in "
+         "send() to a peer that has taken nothing for 10 s. \"dry-run\" says which sockets these are, "
+         "\"now\" does "
+         "it, "
+         "and counts before and after. Each socket is looked at again right before. One of each process is "
+         "tried "
+         "first; when that frees nothing, the others are left alone. At most 1,000 are acted on in one run. "
+         "Of all "
+         "other sockets it says why nothing outside the program helps.",
+     .kind = OPTION_CHOICE,
+     .target = OPTION(free),
+     .choices = free_choices},
     {.name = "max-epoll",
      .value = "N",
      .help = "read epoll sets of at most so many entries whole",
@@ -166,6 +202,11 @@ static int tell_refused(const struct facts *facts)
 {
     for (int i = 0; i < facts->process_count; i++) {
         const struct fact_process *process = &facts->processes[i];
+        if (process->unseen[UNSEEN_MPTCP] != 0) {
+            diag_error("process %d has MPTCP connections, whose states cannot be read: %s", (int)process->pid,
+                       strerror(process->unseen[UNSEEN_MPTCP]));
+            return EXIT_MACHINE;
+        }
         if (process->is_heir || process->unseen[UNSEEN_DESCRIPTORS] == 0)
             continue;
         diag_error("this user may not look into process %d%s: what it holds is not known", (int)process->pid,
@@ -203,37 +244,106 @@ static int print_json(const struct explain_report *report, const char *path)
     return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
 }
 
-static int print(const struct explain_options *options, const struct explain_report *report)
+/* ---- first aid ---- */
+
+static const char *why_failed(int error)
 {
-    if (output_is_stdout(options->json))
-        return tell_unwritten(stdout, explain_print_json(stdout, report));
-    int code = tell_unwritten(stdout, explain_print_text(stdout, report));
-    return code == EXIT_AS_EXPECTED && options->json != NULL ? print_json(report, options->json) : code;
+    if (error == EACCES || error == EPERM)
+        return geteuid() != 0 ? "this user may not attach to it: root may" : "this user may not attach to it";
+    return error == ESRCH ? "it has ended" : strerror(error);
 }
 
-static int explain(const struct explain_options *options, const struct facts *facts)
+/* Why it could not be done, or what came of it is not known. */
+static int tell_failed(const struct explain_options *options, const struct first_aid *aid)
+{
+    const char *how = free_choices[options->free];
+    for (int i = 0; i < aid->step_count; i++)
+        if (aid->steps[i].outcome == AID_FAILED) {
+            diag_error("--free %s: process %d: %s", how, (int)aid->steps[i].pid,
+                       why_failed(aid->steps[i].error));
+            return EXIT_MACHINE;
+        }
+    if (!aid->was_looked_after || aid->after_error == 0)
+        return EXIT_AS_EXPECTED;
+    diag_error("--free %s: it was done, and what there is afterwards is not known: %s", how,
+               aid->after_error == ESRCH ? "nobody listens on that port any more"
+                                         : strerror(aid->after_error));
+    return EXIT_MACHINE;
+}
+
+static int help(const struct explain_options *options, const struct explanation *explanation,
+                struct first_aid *aid)
+{
+    int rc = first_aid_plan(explanation, aid);
+    if (rc != 0)
+        return tell_blind(options, -rc);
+    first_aid_give(aid, options->free == FREE_DRY_RUN, &stopped_by);
+    if (first_aid_count(aid, AID_DONE) > 0)
+        first_aid_look_after(aid, &options->request, EXPLAIN_GRACE_MS);
+    return EXIT_AS_EXPECTED;
+}
+
+/* The text comes before anything is done: what nobody can read is no reason to act. */
+static int tell(const struct explain_options *options, struct explain_report *report, struct first_aid *aid)
+{
+    bool has_text = !output_is_stdout(options->json), is_asked = options->free != FREE_NOTHING;
+    int code = has_text ? tell_unwritten(stdout, explain_print_text(stdout, report)) : EXIT_AS_EXPECTED;
+    int refused = stopped_by == 0 ? tell_refused(report->explanation->facts) : EXIT_AS_EXPECTED;
+    if (code == EXIT_AS_EXPECTED && is_asked && refused == EXIT_AS_EXPECTED) {
+        code = help(options, report->explanation, aid);
+        report->aid = code == EXIT_AS_EXPECTED ? aid : NULL;
+        if (report->aid != NULL && has_text)
+            code = tell_unwritten(stdout, explain_print_aid(stdout, report));
+    }
+    if (code == EXIT_AS_EXPECTED && !has_text)
+        code = tell_unwritten(stdout, explain_print_json(stdout, report));
+    else if (code == EXIT_AS_EXPECTED && options->json != NULL)
+        code = print_json(report, options->json);
+    return code == EXIT_AS_EXPECTED ? refused : code;
+}
+
+static int explain(const struct explain_options *options, const struct facts *facts,
+                   const struct stacks *stacks)
 {
     struct explanation explanation;
+    struct first_aid aid = {0};
     int rc = explanation_of(facts, EXPLAIN_GRACE_MS, &explanation);
     if (rc != 0)
         return tell_blind(options, -rc);
     if (options->peek)
         explanation_peek(&explanation);
-    const struct explain_report report = {
-        .explanation = &explanation, .target = options->target, .grace_ms = EXPLAIN_GRACE_MS};
-    int code = print(options, &report);
-    bool has_something = explanation_has_something(&explanation);
-    explanation_free(&explanation);
+    struct explain_report report = {.explanation = &explanation,
+                                    .target = options->target,
+                                    .grace_ms = EXPLAIN_GRACE_MS,
+                                    .stacks = stacks};
+    int code = tell(options, &report, &aid);
     if (code == EXIT_AS_EXPECTED && stopped_by != 0)
         code = EXIT_INTERRUPTED;
     if (code == EXIT_AS_EXPECTED)
-        code = tell_refused(facts);
-    return code == EXIT_AS_EXPECTED && has_something ? EXIT_DIFFERS : code;
+        code = tell_failed(options, &aid);
+    bool lingers = aid.was_looked_after ? aid.lingers : explanation_has_something(&explanation);
+    first_aid_free(&aid);
+    explanation_free(&explanation);
+    return code == EXIT_AS_EXPECTED && lingers ? EXIT_DIFFERS : code;
+}
+
+static int explain_with_stacks(const struct explain_options *options, struct facts *facts)
+{
+    const struct stacks_settings settings = {
+        .threads_most = STACKS_MOST, .most_ms = STACKS_MS, .stop = &stopped_by};
+    struct stacks stacks;
+    int rc = stacks_take(facts, &settings, &stacks);
+    if (rc != 0)
+        return tell_blind(options, -rc);
+    int code = explain(options, facts, &stacks);
+    stacks_free(&stacks);
+    return code;
 }
 
 static int cmd_explain(int argc, char *argv[])
 {
-    struct explain_options options = {.request = {.max_epoll = EPOLL_PRESET, .stop = &stopped_by}};
+    struct explain_options options = {.request = {.max_epoll = EPOLL_PRESET, .stop = &stopped_by},
+                                      .free = FREE_NOTHING};
     struct facts facts;
     if (options_parse(&table, argc, argv, &options) != 0 || parse_target(&options) != EXIT_AS_EXPECTED)
         return EXIT_USAGE;
@@ -244,7 +354,7 @@ static int cmd_explain(int argc, char *argv[])
     int rc = facts_take(&options.request, &facts);
     if (rc != 0)
         return tell_blind(&options, -rc);
-    int code = explain(&options, &facts);
+    int code = options.stacks ? explain_with_stacks(&options, &facts) : explain(&options, &facts, NULL);
     facts_free(&facts);
     return code;
 }
@@ -253,14 +363,16 @@ const struct command explain_command = {
     .name = "explain",
     .summary = "why a live program keeps its sockets, without a restart",
     .usage = "explain PID|:PORT [--option value ...]",
-    .notes =
-        "Exit codes: 0 nothing lingers, 1 something does, 2 bad usage, 3 there is no such process or it is\n"
-        "not ours to look into, 130 interrupted.\n",
+    .notes = "Exit codes: 0 nothing lingers (with --free now: any more), 1 something does, 2 bad usage, 3 "
+             "there is\n"
+             "no such process or it is not ours to look into, 130 interrupted.\n",
     .examples =
         {
             {"tcpstorm explain 1234", "one look at a process"},
             {"tcpstorm explain :8080", "one look at all that listen on a port"},
+            {"tcpstorm explain 1234 --stacks", "and where in its source its threads wait"},
             {"tcpstorm explain :8080 --for 10s", "under traffic: which share stays"},
+            {"tcpstorm explain :8080 --free dry-run", "what could be freed from outside, and what not"},
         },
     .options = &table,
     .run = cmd_explain,

@@ -9,6 +9,7 @@
 #include "cmd/command.h"
 #include "cmd/option_rules.h"
 #include "cmd/outputs.h"
+#include "cmd/watch_stacks.h"
 #include "view/view.h"
 #include "view/watch_view.h"
 #include "watch/watch.h"
@@ -37,7 +38,7 @@ enum {
 struct watch_options {
     struct watch_settings settings;
     int64_t port, pid, interval_ms, duration_ms;
-    bool once, by_peer;
+    bool once, by_peer, stacks;
     int fail_on;
     const char *json;
 };
@@ -82,6 +83,13 @@ static const struct option_row rows[] = {
      .max = DAY_MS},
     {.name = "once", .help = "one look", .kind = OPTION_FLAG, .target = OPTION(once)},
     {.name = "by-peer", .help = "a row for each peer", .kind = OPTION_FLAG, .target = OPTION(by_peer)},
+    {.name = "stacks",
+     .help = "at the end, where in its source each thread of --pid waits",
+     .more =
+         "When the watch ends, show where in its source each thread of the process waits, without stopping "
+         "any, as \"tcpstorm explain --stacks\" does.",
+     .kind = OPTION_FLAG,
+     .target = OPTION(stacks)},
     {.name = "fail-on",
      .value = "WHAT",
      .help = "growth: exit 1 when CLOSE_WAIT and ghosts grow for 10 s",
@@ -332,6 +340,23 @@ static struct watch_page page_of(struct course *course)
     return (struct watch_page){.look = &course->look, .is_root = geteuid() == 0, .by_peer = options->by_peer};
 }
 
+/* The threads' places below the last table, and the exit code. Who ends it by anything but Ctrl-C does not
+ * wait. */
+static int end(const struct course *course, const struct showing *showing, int code)
+{
+    int unseen = EXIT_AS_EXPECTED;
+    if (course->options->stacks && (stopped_by == 0 || stopped_by == SIGINT)) {
+        unseen =
+            watch_stacks_show((pid_t)course->options->pid, showing->has_table ? stdout : NULL, showing->json);
+        int rc = showing->json != NULL ? write_out(showing->json) : EXIT_AS_EXPECTED;
+        rc = rc == EXIT_AS_EXPECTED ? write_out(stdout) : rc;
+        unseen = rc == EXIT_AS_EXPECTED ? unseen : rc;
+    }
+    if (code == EXIT_AS_EXPECTED)
+        code = tell_end(course);
+    return code == EXIT_AS_EXPECTED ? unseen : code;
+}
+
 /* What is left to be said when the watch is over: the last table stays. */
 static int look_on(struct course *course, const struct showing *showing)
 {
@@ -351,7 +376,7 @@ static int look_on(struct course *course, const struct showing *showing)
         if (rc != EXIT_AS_EXPECTED)
             return rc;
         if (is_last)
-            return code != EXIT_AS_EXPECTED ? code : tell_end(course);
+            return end(course, showing, code);
         outputs_wait_while_clogged(stdout, &stopped_by);
         if (showing->json != NULL)
             outputs_wait_while_clogged(showing->json, &stopped_by);

@@ -4,6 +4,7 @@
 #include "base/nearest.h"
 #include "base/options_text.h"
 #include "base/version.h"
+#include "code/code.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -33,9 +34,9 @@ static const struct command options_command = {.name = "options", .run = cmd_opt
 
 /* Those for people come first. */
 static const struct command *const commands[] = {
-    &server_command,  &client_command,  &walk_command,   &state_command,   &audit_command,
-    &watch_command,   &explain_command, &orders_command, &causes_command,  &help_command,
-    &version_command, &options_command, &worker_command, &witness_command,
+    &server_command, &client_command,  &walk_command,    &state_command,  &audit_command,
+    &watch_command,  &explain_command, &trace_command,   &orders_command, &causes_command,
+    &help_command,   &version_command, &options_command, &worker_command, &witness_command,
 };
 
 enum { EXAMPLE_WIDTH = 50 };
@@ -148,7 +149,8 @@ static int cmd_version(int argc, char *argv[])
 {
     if (options_parse(&version_table, argc, argv, NULL) != 0)
         return EXIT_USAGE;
-    printf("tcpstorm %s\n", TCPSTORM_VERSION);
+    printf("tcpstorm %s%s\n", TCPSTORM_VERSION,
+           code_names_lines() ? "" : " (without libdw: names and offsets of code, no lines)");
     return EXIT_AS_EXPECTED;
 }
 

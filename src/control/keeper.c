@@ -62,6 +62,11 @@ static void become_program(const struct keeper_task *task, int output, pid_t kee
     process_take_default_signals();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    if (task->place->before_execution != NULL) {
+        rc = task->place->before_execution(task->place->context);
+        if (rc != 0)
+            fail_birth(task->birth, BIRTH_MACHINE, -rc);
+    }
     execvp(task->words[0], task->words);
     fail_birth(task->birth, BIRTH_EXECUTION, errno);
 }

@@ -36,6 +36,9 @@ struct program_place {
     bool is_user;      /* this process is the root of its own user namespace, and the program shall not be: */
     uid_t user;        /* it is who started us */
     gid_t group;
+    int (*before_execution)(
+        void *context); /* in the program's own process, last; 0 or a negative errno. NULL: nothing */
+    void *context;
 };
 
 /* Executes words[0], found in PATH, with the words that a NULL ends: no shell, in a process group of its own,

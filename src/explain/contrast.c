@@ -181,7 +181,8 @@ static void add_healthy(const struct facts *facts, struct list *list, struct con
         bool has_ended = i >= facts->socket_count;
         const struct fact_socket *socket =
             has_ended ? &facts->ended[i - facts->socket_count] : &facts->sockets[i];
-        bool is_open = socket->state == STATE_ESTABLISHED && socket->holder != HOLDER_QUEUE;
+        bool is_open = socket->state == STATE_ESTABLISHED && socket->holder != HOLDER_QUEUE &&
+                       socket->holder != HOLDER_CALL;
         if (!is_comparable(socket) || (!has_ended && !is_open))
             continue;
         contrast->healthy++;

@@ -16,11 +16,15 @@ static const struct fact_socket *member(const struct evidence *evidence, int i)
     return &evidence->facts->sockets[evidence->group->members[i]];
 }
 
-/* The process of which it is asked: the first holder, or the first that could accept; -1. */
+/* The process of which it is asked: the first holder, or the one that would accept, or the first that could;
+ * -1. */
 static int process_asked(const struct evidence *evidence)
 {
-    if (evidence->group->holder != HOLDER_QUEUE)
-        return evidence->group->first_process;
+    const struct group *group = evidence->group;
+    if (group->holder != HOLDER_QUEUE)
+        return group->first_process;
+    if (group->listener >= 0 && evidence->facts->listeners[group->listener].server >= 0)
+        return evidence->facts->listeners[group->listener].server;
     for (int i = 0; i < evidence->facts->process_count; i++)
         if (!evidence->facts->processes[i].is_keeper)
             return i;
@@ -34,6 +38,16 @@ static const struct fact_listener *listener_of(const struct evidence *evidence)
 }
 
 /* ---- who holds them, what state are they in ---- */
+
+bool is_half_closed(const struct evidence *evidence)
+{
+    return group_is_half_closed(evidence->group);
+}
+
+bool is_mptcp(const struct evidence *evidence)
+{
+    return evidence->group->is_mptcp;
+}
 
 bool is_queued(const struct evidence *evidence)
 {
@@ -61,6 +75,11 @@ bool is_hidden(const struct evidence *evidence)
 bool is_in_flight(const struct evidence *evidence)
 {
     return evidence->group->holder == HOLDER_IN_FLIGHT;
+}
+
+bool is_in_closed_call(const struct evidence *evidence)
+{
+    return evidence->group->holder == HOLDER_CALL;
 }
 
 bool is_ghost_group(const struct evidence *evidence)
@@ -218,6 +237,11 @@ bool is_edge_triggered(const struct evidence *evidence)
            ((group->events & EPOLLIN) != 0 && (group->events & (EPOLLET | EPOLLONESHOT)) != 0);
 }
 
+bool nobody_waits(const struct evidence *evidence)
+{
+    return evidence->group->waiter == WAITER_NOBODY;
+}
+
 bool nobody_hears(const struct evidence *evidence)
 {
     const struct group *group = evidence->group;
@@ -320,7 +344,8 @@ bool others_are_held_up(const struct evidence *evidence)
         const struct group *other = &evidence->groups->each[i];
         bool would_hear = other->waiter == WAITER_EPOLL && other->is_mask_known &&
                           is_level_triggered(other->events) && !other->at_rest;
-        bool is_unread = other->reading != READING_ALL && other->reading != READING_PERHAPS;
+        bool is_unread = other->reading != READING_ALL && other->reading != READING_PERHAPS &&
+                         !other->is_mptcp && !group_is_half_closed(other);
         if (other->holder == HOLDER_QUEUE ||
             (would_hear && is_unread && other->first_process == evidence->group->first_process))
             return true;
@@ -419,6 +444,25 @@ struct lingering_share lingering_share_of(const struct facts *facts, int64_t gra
 
 /* ---- all of it ---- */
 
+/* Another of its holders may be the one that forgot it; and of several queues on one port it may be in
+ * another. */
+static bool is_shared(const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    const struct fact_listener *own = listener_of(evidence);
+    for (int i = 0; i < evidence->group->count; i++)
+        if (member(evidence, i)->holders > 1)
+            return true;
+    if (evidence->group->holder != HOLDER_QUEUE || own == NULL)
+        return false;
+    for (int i = 0; i < facts->listener_count; i++)
+        if (&facts->listeners[i] != own && facts->listeners[i].queue > 0 &&
+            facts->listeners[i].at.port == own->at.port &&
+            address_equal(&facts->listeners[i].at.address, &own->at.address))
+            return true;
+    return false;
+}
+
 static void find_culprit(struct evidence *evidence)
 {
     const struct facts *facts = evidence->facts;
@@ -429,6 +473,7 @@ static void find_culprit(struct evidence *evidence)
     evidence->culprit = loop_culprit_of(facts, process);
     if (evidence->culprit.thread < 0)
         return;
+    evidence->culprit.is_sure = evidence->culprit.is_sure && !is_shared(evidence);
     enum fact_call call = facts->threads[evidence->culprit.thread].call;
     for (int i = 0; i < facts->thread_count; i++)
         evidence->culprit_count += facts->threads[i].process == process && facts->threads[i].call == call &&

@@ -33,7 +33,10 @@ struct lingering_share lingering_share_of(const struct facts *facts, int64_t gra
 typedef bool question(const struct evidence *evidence);
 
 /* ---- who holds them, what state are they in ---- */
-question is_queued, is_held, is_with_heirs, is_hidden, is_in_flight, is_ghost_group, is_outgoing, is_accepted;
+question is_half_closed; /* the program has sent its FIN and keeps the descriptor */
+question is_mptcp;       /* what it has read is not known */
+question is_queued, is_held, is_with_heirs, is_hidden, is_in_flight, is_in_closed_call, is_ghost_group,
+    is_outgoing, is_accepted;
 question descriptors_are_used_up; /* of the process that holds them, or that could accept */
 /* ... or may have been once: its table has had room for as many as the limit. */
 question descriptors_were_used_up;
@@ -52,6 +55,7 @@ question nobody_turns_it;   /* ... and no thread is in epoll_wait() on that set 
 question is_deaf;           /* registered, without reading */
 question is_spent;          /* EPOLLONESHOT, used up */
 question is_edge_triggered; /* EPOLLIN with EPOLLET, or a set of which the mask could not be read */
+question nobody_waits;      /* in no set that could be seen, and no thread is in a call on it */
 question nobody_hears; /* in no set; or that could not be seen, but it would have woken a thread that rests */
 question loop_is_stuck, loop_rests, no_loop_rests; /* the third: it is not seen at rest */
 question polls_without_epoll;

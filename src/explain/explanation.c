@@ -25,6 +25,7 @@ static int find(const struct facts *facts, const struct groups *groups, const st
                                 .life = life_of(facts, group),
                                 .thread = names_it ? evidence.culprit.thread : -1,
                                 .share = evidence.share,
+                                .maker = words_of_maker(&evidence),
                                 .heading = words_of_group(&evidence),
                                 .verdict = words_filled(rule->words, facts, &evidence),
                                 .act = words_filled(rule->act, facts, &evidence)};

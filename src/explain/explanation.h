@@ -22,6 +22,7 @@ struct finding {
     struct life life;
     int thread;                   /* that the sentences name; -1 */
     struct lingering_share share; /* all 0: there was no window */
+    struct words maker;           /* what runs where they were made, if that is another; "" */
     struct words heading;         /* what they are; "" without a group */
     struct words verdict;         /* why they linger */
     struct words act;             /* what to do about it */

@@ -8,6 +8,7 @@
 #define EXPLAIN_FACTS_H
 
 #include "kernel/address.h"
+#include "kernel/cgroup_table.h"
 #include "kernel/tcp_state.h"
 
 #include <signal.h>
@@ -78,9 +79,12 @@ struct fact_wait {
 /* ---- who holds it ---- */
 
 enum fact_holder {
-    HOLDER_PROCESS,   /* a process that was asked about, or another that has the listener too (a sibling) */
-    HOLDER_HEIR,      /* only processes that do not have the listener: they inherited it, or were passed it */
-    HOLDER_QUEUE,     /* nobody yet: it waits in the accept queue (inode 0) */
+    HOLDER_PROCESS, /* a process that was asked about, or another that has the listener too (a sibling) */
+    HOLDER_HEIR,    /* only processes that do not have the listener: they inherited it, or were passed it */
+    HOLDER_QUEUE,   /* nobody yet: it waits in the accept queue (inode 0) */
+    HOLDER_CALL, /* nobody any more: the process has closed it while a thread of its own was in a call on it,
+                    which keeps it until it returns. As many threads are in such calls as sockets have no
+                    holder; which is whose is not known */
     HOLDER_IN_FLIGHT, /* it is in a message of a Unix socket that nobody has received (scm_fds) */
     HOLDER_HIDDEN,    /* it has an inode, and no process that may be looked into has it */
     HOLDER_KERNEL,    /* the process has closed it: an orphan in FIN_WAIT1, LAST_ACK... (inode 0) */
@@ -94,9 +98,12 @@ struct fact_socket {
     uint64_t inode;       /* 0: none */
     enum tcp_state state; /* STATE_CLOSE: a ghost: it is in no table, its descriptor told of it */
     enum fact_way way; /* accepted: its local port is that of a listener here, which need not be open now */
-    int listener;      /* -1: outgoing, or its listener is gone */
+    int listener; /* -1: outgoing, or its listener is gone; of HOLDER_QUEUE, where several share an address
+                     and port (SO_REUSEPORT), the one with the most in its queue */
     struct fact_endpoint local, peer;
-    bool in_both; /* it was seen in both tables of this look, in the same state */
+    bool is_mptcp; /* a TCP connection below one of MPTCP, whose state it has where the peer has ended its
+                      half; what is unread is not known then */
+    bool in_both;  /* it was seen in both tables of this look, in the same state */
 
     uint32_t unread; /* Recv-Q in bytes; in CLOSE_WAIT with the FIN, which counts as 1 */
     uint32_t unsent; /* Send-Q */
@@ -108,15 +115,18 @@ struct fact_socket {
     int64_t last_data_recv_ms, last_data_sent_ms, last_ack_recv_ms; /* as the kernel has them; -1 */
     struct fact_age age;                                            /* since the handshake */
     struct fact_age fin;   /* since the peer's FIN came; unknown where none has */
+    int64_t quiet_ms;      /* after our FIN: nothing has moved for so long (tcp_life_quiet_ms); -1 */
     bool keepalive;        /* its timer runs: ages of FINs are intervals */
     bool is_fin_swallowed; /* unread is 0, but the FIN may have come with the last data: one recv() may have
                               stepped over it, so nobody need have read 0 */
     uint64_t cgroup;       /* id; 0: not known */
 
     enum fact_holder holder;
-    int process;           /* the first holder; -1 for HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL */
-    int holders;           /* how many processes have a descriptor on it */
-    int fd;                /* in `process`; -1: none, such as a direct descriptor of a ring */
+    int process; /* the holder that waits for it, or else one whose loop is stuck, or else the first; -1 for
+                    HOLDER_QUEUE, _IN_FLIGHT, _HIDDEN, _KERNEL; of HOLDER_CALL that of its thread, -1 where
+                    several have some */
+    int holders; /* how many processes have a descriptor on it */
+    int fd;      /* in `process`; -1: none, such as a direct descriptor of a ring */
     struct fact_wait wait; /* by any thread of its holders */
 
     int64_t closing_ms; /* of facts->ended: from the FIN to the end; -1: it was not seen between them */
@@ -153,6 +163,8 @@ enum fact_hears {
     HEARS_UNKNOWN = 16, /* the set could not be read */
 };
 
+struct site; /* code/code.h */
+
 struct fact_thread {
     int process;
     pid_t tid;
@@ -160,12 +172,15 @@ struct fact_thread {
     enum fact_call call;
     char call_name[24];        /* "recvfrom"; where only wchan is known the kernel's function; "" */
     int fd;                    /* that the call is on; -1: none, or not known */
+    bool is_on_closed;         /* the process has closed that descriptor since the call began */
     uint64_t inode;            /* of that socket; 0 */
     enum fact_way way;         /* of that socket */
     struct fact_endpoint peer; /* of that socket; of poll() and select(), where they wait for one socket */
     unsigned hears;            /* enum fact_hears; 0: its call is no such wait */
     int64_t asleep_ms;         /* since it last ran; -1: not known. 0: it runs */
     int busy_percent;          /* of the time between two readings it ran or waited for a CPU; -1 */
+    int64_t turns;           /* times that it was given a CPU; -1: not known. Unchanged: it has slept since */
+    const struct site *site; /* where in its source it is, by explain/stacks; NULL: not asked, or not known */
 };
 
 /* ---- listeners and processes ---- */
@@ -176,6 +191,8 @@ struct fact_listener {
     int64_t queue, backlog; /* -1 */
     int processes;          /* how many of facts->processes have it */
     struct fact_wait wait;  /* who accepts: of several processes one that would */
+    int server; /* the one process that would accept from it: it alone waits for it, or, where nobody does,
+                   has it and is no keeper; -1: there is none, or there are several */
 };
 
 /* What could not be looked into. */
@@ -190,6 +207,7 @@ enum fact_unseen {
     UNSEEN_LIMITS,
     UNSEEN_RINGS,   /* files of io_uring */
     UNSEEN_GHOSTS,  /* which descriptors are in no table */
+    UNSEEN_MPTCP,   /* states of MPTCP connections */
     UNSEEN_THREADS, /* more threads than were read (E2BIG), or task/ itself */
     UNSEEN_COUNT,
 };
@@ -204,6 +222,7 @@ struct fact_process {
                          connection of one. The parent of workers, or whoever started the server */
     bool is_heir;     /* it was not asked about: it holds sockets, without the listener */
     enum fact_runtime runtime;
+    struct process_cgroup group;           /* the service, container or pod that it is in */
     int64_t descriptors, descriptor_limit; /* open now, the soft limit */
     int64_t descriptor_table;              /* for so many there has been room: fewer than the limit were ever
                                               open at once where it is below that */
@@ -227,11 +246,13 @@ struct facts {
     int socket_count;
     struct fact_thread *threads;
     int thread_count;
+    struct cgroup_table groups; /* those of sockets that were made elsewhere than their process is */
 
-    bool is_elsewhere; /* the process is in another network namespace, and so is this one since */
-    int refused;       /* other processes that may not be looked into: one of them may hold what is hidden */
-    int64_t gap_ms;    /* between the two tables of the sockets */
-    int64_t took_ms;   /* all of the look */
+    bool is_elsewhere;  /* the process is in another network namespace, and so is this one since */
+    int of_other_ports; /* asked by port: accepted sockets of other ports that are left out of `sockets` */
+    int refused;        /* other processes that may not be looked into: one of them may hold what is hidden */
+    int64_t gap_ms;     /* between the two tables of the sockets */
+    int64_t took_ms;    /* all of the look */
 
     /* Of a window; with one look window_ms is 0. Sockets are those at its end. */
     int64_t window_ms;
@@ -247,7 +268,7 @@ struct facts {
     bool is_interrupted;     /* the window was cut short by *stop: window_ms is what was seen */
 };
 
-/* ---- where they come from: explain/join ---- */
+/* ---- where they come from: explain/look ---- */
 
 struct facts_request {
     pid_t pid;         /* 0: by port */
@@ -263,6 +284,9 @@ struct facts_request {
  * namespace, which we may not enter; EINTR, stopped before anything was seen; ENOMEM; why the kernel cannot
  * be asked. */
 int facts_take(const struct facts_request *request, struct facts *facts);
+
+/* What runs in the group that a socket was made in, or CGROUP_NONE: one of the processes', or another. */
+struct cgroup_name facts_group_name(const struct facts *facts, uint64_t cgroup);
 
 /* Frees what facts_take() filled, and empties it. */
 void facts_free(struct facts *facts);

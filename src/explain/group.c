@@ -40,8 +40,33 @@ bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms)
         return !fact_age_is_known(socket->fin) || socket->fin.least_ms >= grace_ms;
     if (socket->state == STATE_CLOSE_WAIT)
         return socket->fin.least_ms >= grace_ms;
-    return socket->holder == HOLDER_QUEUE && socket->state == STATE_ESTABLISHED &&
-           socket->age.least_ms >= grace_ms;
+    bool is_nobodys = socket->holder == HOLDER_QUEUE || socket->holder == HOLDER_CALL;
+    return is_nobodys && socket->state == STATE_ESTABLISHED && socket->age.least_ms >= grace_ms;
+}
+
+#define HALF_CLOSED_STATES                                                                                   \
+    (STATE_SET(STATE_FIN_WAIT1) | STATE_SET(STATE_FIN_WAIT2) | STATE_SET(STATE_CLOSING) |                    \
+     STATE_SET(STATE_LAST_ACK))
+
+/* A FIN alone in Send-Q counts as 1: it is for the kernel to send, and its timer runs. */
+bool socket_is_half_closed(const struct fact_socket *socket)
+{
+    return socket->inode != 0 && state_set_has(HALF_CLOSED_STATES, socket->state) &&
+           (socket->state == STATE_FIN_WAIT2 || socket->unsent > 1);
+}
+
+bool group_is_half_closed(const struct group *group)
+{
+    return state_set_has(HALF_CLOSED_STATES, group->state);
+}
+
+/* "Nobody" counts only where the process waits for other things meanwhile. */
+static bool half_closed_lingers(const struct fact_socket *socket, const enum loop_state *loops)
+{
+    bool is_unheard =
+        socket->process >= 0 && socket->wait.kind == WAITER_NOBODY && loops[socket->process] == LOOP_RESTS;
+    return socket_is_half_closed(socket) && socket->in_both &&
+           socket->quiet_ms >= (is_unheard ? HALF_CLOSED_UNHEARD_MS : HALF_CLOSED_MS);
 }
 
 /* ---- what tells one group from another ---- */
@@ -49,7 +74,7 @@ bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms)
 /* A socket with what it is sorted by. It has no padding between its keys. */
 struct sorted {
     int key[9];
-    int64_t fin_ms;
+    int64_t fin_ms; /* or, half-closed, since then */
     int index;
 };
 
@@ -67,21 +92,30 @@ static enum loop_state loop_of_acceptors(const struct facts *facts)
     return state;
 }
 
+/* Of whoever could accept it, where that is one. */
+static enum loop_state loop_of_queue(const struct facts *facts, const enum loop_state *loops,
+                                     enum loop_state acceptors, int listener)
+{
+    int server = listener >= 0 ? facts->listeners[listener].server : -1;
+    return server >= 0 ? loops[server] : acceptors;
+}
+
 static struct sorted sorted_of(const struct facts *facts, const enum loop_state *loops,
                                enum loop_state acceptors, int index)
 {
     const struct fact_socket *socket = &facts->sockets[index];
     const struct fact_wait *wait = &socket->wait;
     bool is_queued = socket->holder == HOLDER_QUEUE;
-    enum reading reading = is_queued || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
-    enum loop_state loop = is_queued              ? acceptors
+    enum reading reading =
+        is_queued || socket->is_mptcp || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
+    enum loop_state loop = is_queued              ? loop_of_queue(facts, loops, acceptors, socket->listener)
                            : socket->process >= 0 ? loops[socket->process]
                                                   : LOOP_UNKNOWN;
     return (struct sorted){
         .key = {(int)socket->state, (int)socket->holder, (int)socket->way, socket->listener, (int)reading,
                 is_queued ? WAITER_NOBODY : (int)wait->kind, is_queued ? 0 : (int)wait->events,
-                is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest, (int)loop},
-        .fin_ms = socket->fin.least_ms,
+                (is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest) + 4 * socket->is_mptcp, (int)loop},
+        .fin_ms = socket_is_half_closed(socket) ? socket->quiet_ms : socket->fin.least_ms,
         .index = index};
 }
 
@@ -115,8 +149,9 @@ static struct group group_of(const struct sorted *first)
                           .reading = (enum reading)first->key[4],
                           .waiter = (enum fact_waiter)first->key[5],
                           .events = (uint32_t)first->key[6],
-                          .is_mask_known = first->key[7] >= 2,
-                          .at_rest = first->key[7] % 2 != 0,
+                          .is_mask_known = (first->key[7] & 2) != 0,
+                          .at_rest = (first->key[7] & 1) != 0,
+                          .is_mptcp = first->key[7] >= 4,
                           .loop = (enum loop_state)first->key[8],
                           .first_process = -1};
 }
@@ -166,10 +201,13 @@ int groups_of(const struct facts *facts, int64_t grace_ms, struct groups *groups
         loops[i] = loop_state_of(facts, (int)i);
     enum loop_state acceptors = loop_of_acceptors(facts);
     for (int i = 0; i < facts->socket_count; i++) {
-        if (socket_lingers(&facts->sockets[i], grace_ms))
+        const struct fact_socket *socket = &facts->sockets[i];
+        if (socket_lingers(socket, grace_ms) || half_closed_lingers(socket, loops)) {
             sorted[count++] = sorted_of(facts, loops, acceptors, i);
-        else
-            groups->young += is_waiting_to_go(&facts->sockets[i]);
+            continue;
+        }
+        groups->young += is_waiting_to_go(socket);
+        groups->half_closed += socket_is_half_closed(socket) && socket->state == STATE_FIN_WAIT2;
     }
     groups->members = calloc((size_t)count + 1, sizeof *groups->members);
     groups->each = calloc((size_t)count + 1, sizeof *groups->each);

@@ -1,8 +1,15 @@
 /* group: the sockets that linger, those together of which the same can be said.
  *
  * A socket lingers that has been in CLOSE_WAIT for at least the grace, that has waited in an accept queue for
- * so long, or whose connection is gone while its descriptor is open (a ghost). It must be in both tables of
- * the look: a server that is only slow passes through. */
+ * so long, that its program has closed while one of its threads was in a call on it, or whose connection is
+ * gone while its descriptor is open (a ghost). It must be in both tables of the look: a server that is only
+ * slow passes through.
+ *
+ * Or it is half-closed: the program has sent its FIN by shutdown() and keeps the descriptor, so that no timer
+ * of the kernel ends it (tcp_fin_timeout runs after close() alone). Servers do that for a while on purpose,
+ * to let the client read the answer (the lingering close of Apache and of nginx: at most 30 s), and who waits
+ * for the rest of an answer may do it for as long as that takes. So it lingers only when nothing has moved
+ * for HALF_CLOSED_MS, or for HALF_CLOSED_UNHEARD_MS where nobody waits for the peer. */
 #ifndef EXPLAIN_GROUP_H
 #define EXPLAIN_GROUP_H
 
@@ -19,6 +26,11 @@ enum reading {
     READING_COUNT,
 };
 
+enum {
+    HALF_CLOSED_MS = 60000, /* as long as the kernel itself waits after close(), preset */
+    HALF_CLOSED_UNHEARD_MS = 5000,
+};
+
 struct group {
     enum tcp_state state;
     enum fact_holder holder;
@@ -28,6 +40,7 @@ struct group {
     enum fact_waiter waiter;
     uint32_t events; /* with the waiter, as in struct fact_wait */
     bool is_mask_known, at_rest;
+    bool is_mptcp;
     enum loop_state loop; /* of its holders; of an accept queue, of those that could accept */
 
     const int *members; /* indices of facts->sockets, those whose FIN is the oldest first */
@@ -40,8 +53,9 @@ struct groups {
     struct group *each; /* the largest first */
     int count;
     int *members;
-    int lingering; /* sockets in all groups */
-    int young;     /* in CLOSE_WAIT or in an accept queue for less than the grace, or perhaps so */
+    int lingering;   /* sockets in all groups */
+    int young;       /* in CLOSE_WAIT or in an accept queue for less than the grace, or perhaps so */
+    int half_closed; /* in FIN_WAIT2 with a descriptor, and not lingering */
 };
 
 /* Returns 0 or -ENOMEM; groups_free() frees it. */
@@ -55,7 +69,12 @@ enum reading reading_of(const struct fact_socket *socket);
  * earlier that came, and one recv() takes both and returns the data (tcp_try_coalesce() of the kernel). */
 bool socket_proves_eof(const struct fact_socket *socket);
 
-/* Whether a socket lingers, by these rules. */
+/* Whether the program has ended its half and keeps the descriptor: it waits for the peer's FIN, or still has
+ * data to send before its own. */
+bool socket_is_half_closed(const struct fact_socket *socket);
+bool group_is_half_closed(const struct group *group);
+
+/* Whether a socket lingers, by these rules; a half-closed one does not here, for that takes more to tell. */
 bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms);
 
 #endif

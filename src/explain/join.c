@@ -1,12 +1,7 @@
 #include "explain/look.h"
 
-#include "base/array.h"
-#include "base/clock.h"
-#include "explain/look_window.h"
 #include "explain/runtime.h"
 #include "kernel/descriptor_table.h"
-#include "kernel/in_flight.h"
-#include "kernel/netns.h"
 #include "kernel/process.h"
 #include "kernel/process_limits.h"
 
@@ -17,10 +12,6 @@
 #include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
-
-/* Between two readings of the threads: enough ticks to tell one that spins, and a loop that turns is seen at
- * rest in one of them. */
-enum { GAP_MS = 200 };
 
 /* ---- who waits for a socket ---- */
 
@@ -54,7 +45,7 @@ static void offer(struct best_wait *best, const struct fact_wait *wait)
         *best = (struct best_wait){*wait, score};
 }
 
-static size_t first_membership(const struct look *look, uint64_t inode)
+size_t look_first_membership(const struct look *look, uint64_t inode)
 {
     size_t low = 0, high = look->membership_count;
     while (low < high) {
@@ -67,7 +58,7 @@ static size_t first_membership(const struct look *look, uint64_t inode)
     return low;
 }
 
-static size_t first_call(const struct look *look, uint64_t inode)
+size_t look_first_call(const struct look *look, uint64_t inode)
 {
     size_t low = 0, high = look->call_count;
     while (low < high) {
@@ -88,7 +79,7 @@ static int fact_thread_of(const struct look *look, int thread)
 
 static void offer_waiters(const struct look *look, uint64_t inode, struct best_wait *best)
 {
-    for (size_t i = first_membership(look, inode);
+    for (size_t i = look_first_membership(look, inode);
          i < look->membership_count && look->memberships[i].inode == inode; i++) {
         const struct membership *membership = &look->memberships[i];
         const struct epoll_set *set = &look->sets[membership->set];
@@ -101,7 +92,8 @@ static void offer_waiters(const struct look *look, uint64_t inode, struct best_w
                         .thread = set->at_rest ? fact_thread_of(look, set->thread) : -1,
                     });
     }
-    for (size_t i = first_call(look, inode); i < look->call_count && look->calls[i].inode == inode; i++) {
+    for (size_t i = look_first_call(look, inode); i < look->call_count && look->calls[i].inode == inode;
+         i++) {
         const struct call_on *call = &look->calls[i];
         offer(best, &(struct fact_wait){
                         .kind = call->kind,
@@ -167,15 +159,38 @@ static void take_holder(const struct look *look, struct fact_socket *fact)
     else
         fact->holder = fact->state == STATE_CLOSE_WAIT || fact->state == STATE_ESTABLISHED ? HOLDER_QUEUE
                                                                                            : HOLDER_KERNEL;
+    if (fact->holder == HOLDER_QUEUE && fact->listener >= 0)
+        fact->listener = look_fullest_listener_of(look, fact->listener);
 }
 
-/* What was accepted after the descriptors had been read is not hidden, nor a ghost whose process ended; and
- * who asks about a port does not ask about other ports of the same processes. */
-static bool is_wanted(const struct look *look, const struct fact_socket *fact)
+/* What was accepted after the descriptors had been read is not hidden, nor a ghost whose process ended. */
+static bool is_too_young(const struct fact_socket *fact)
 {
-    bool is_too_young = fact->holder == HOLDER_HIDDEN && (!fact->in_both || fact->state == STATE_CLOSE);
-    bool is_of_other_port = look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
-    return !is_too_young && !is_of_other_port;
+    return fact->holder == HOLDER_HIDDEN && (!fact->in_both || fact->state == STATE_CLOSE);
+}
+
+/* Who asks about a port does not ask about other ports of the same processes. */
+static bool is_of_other_port(const struct look *look, const struct fact_socket *fact)
+{
+    return look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
+}
+
+/* Without the states of MPTCP it is not known whether its peer has ended its half. */
+static void note_mptcp(struct look *look, const struct fact_socket *fact)
+{
+    size_t first, count = look_holdings_of(look, fact->inode, &first);
+    for (size_t i = first; i < first + count && fact->is_mptcp && look->mptcp_error != 0; i++)
+        look->processes[look->holdings[i].process].unseen[UNSEEN_MPTCP] = look->mptcp_error;
+}
+
+/* Of the TCP connections of one of MPTCP, which are neighbours, the one that heard its peer last counts. */
+static void add_socket(struct facts *facts, const struct fact_socket *fact)
+{
+    struct fact_socket *last = facts->socket_count > 0 ? &facts->sockets[facts->socket_count - 1] : NULL;
+    if (last == NULL || !look_is_same_mptcp(last, fact))
+        facts->sockets[facts->socket_count++] = *fact;
+    else if (fact->last_ack_recv_ms < last->last_ack_recv_ms)
+        *last = *fact;
 }
 
 static int join_sockets(struct look *look)
@@ -188,20 +203,49 @@ static int join_sockets(struct look *look)
     for (size_t i = 0; i < look->socket_count + look->ghost_count; i++) {
         struct fact_socket fact = i < look->socket_count ? look_fact_socket(look, &look->sockets[i])
                                                          : look->ghosts[i - look->socket_count];
+        look_take_mptcp(look, &fact);
         take_holder(look, &fact);
+        note_mptcp(look, &fact);
         fact.wait = wait_for(look, fact.inode, fact.state);
-        if (is_wanted(look, &fact))
-            facts->sockets[facts->socket_count++] = fact;
+        if (is_of_other_port(look, &fact))
+            facts->of_other_ports += fact.holder == HOLDER_PROCESS;
+        else if (!is_too_young(&fact))
+            add_socket(facts, &fact);
     }
     return 0;
+}
+
+static int count_hidden(const struct facts *facts)
+{
+    int hidden = 0;
+    for (int i = 0; i < facts->socket_count; i++)
+        hidden += facts->sockets[i].holder == HOLDER_HIDDEN;
+    return hidden;
+}
+
+/* As many as threads are in calls on what was closed may be those that nobody has. */
+static void find_closed_in_calls(struct facts *facts)
+{
+    int hidden = count_hidden(facts), calls = 0, process = -1;
+    for (int i = 0; i < facts->thread_count; i++) {
+        if (!facts->threads[i].is_on_closed)
+            continue;
+        process = calls++ == 0 || process == facts->threads[i].process ? facts->threads[i].process : -1;
+    }
+    for (int i = 0; i < facts->socket_count && hidden <= calls; i++)
+        if (facts->sockets[i].holder == HOLDER_HIDDEN) {
+            facts->sockets[i].holder = HOLDER_CALL;
+            facts->sockets[i].process = process;
+            facts->sockets[i].wait =
+                (struct fact_wait){.kind = WAITER_THREAD, .set_fd = -1, .at_rest = true, .thread = -1};
+        }
 }
 
 /* As many as wait in Unix sockets may be those that nobody has. */
 static int find_in_flight(struct look *look)
 {
-    int64_t hidden = 0, waiting = 0;
-    for (int i = 0; i < look->facts->socket_count; i++)
-        hidden += look->facts->sockets[i].holder == HOLDER_HIDDEN;
+    int64_t waiting = 0;
+    int hidden = count_hidden(look->facts);
     if (hidden == 0)
         return 0;
     int rc = look_in_flight(look, &waiting);
@@ -351,6 +395,7 @@ static int join_listeners(struct look *look)
             .backlog = listener->entry.backlog,
             .processes = processes_with(look, listener->entry.inode),
             .wait = listener_wait(look, listener->entry.inode),
+            .server = -1,
         };
     }
     return 0;
@@ -377,6 +422,7 @@ static struct fact_process fact_process_of(const struct look_process *process)
         .pid = process->pid,
         .is_heir = !process->is_asked && !process->is_sibling,
         .runtime = runtime_of(process->pid),
+        .group = process_cgroup(process->pid),
         .descriptors = process->is_seen ? (int64_t)process->descriptor_count : -1,
         .descriptor_table = descriptor_table_size(process->pid),
         .descriptors_before = -1,
@@ -408,6 +454,29 @@ static int join_processes(struct look *look)
     return look_keepers(look);
 }
 
+static bool is_group_of_process(const struct facts *facts, uint64_t cgroup)
+{
+    for (int i = 0; i < facts->process_count; i++)
+        if (facts->processes[i].group.id == cgroup)
+            return true;
+    return false;
+}
+
+/* An accepted socket is in its listener's group, wherever its process has gone since. */
+static int learn_groups(struct look *look)
+{
+    struct facts *facts = look->facts;
+    uint64_t last = 0;
+    int rc = 0;
+    for (int i = 0; i < facts->socket_count && rc == 0; i++) {
+        uint64_t cgroup = facts->sockets[i].cgroup;
+        if (cgroup != last && !is_group_of_process(facts, cgroup))
+            rc = cgroup_table_learn(&facts->groups, cgroup);
+        last = cgroup;
+    }
+    return rc;
+}
+
 static int by_call_inode(const void *a, const void *b)
 {
     const struct call_on *one = a, *other = b;
@@ -423,161 +492,13 @@ int look_join(struct look *look)
         rc = join_listeners(look);
     if (rc == 0)
         rc = join_sockets(look);
-    if (rc == 0)
-        rc = find_in_flight(look);
-    return rc == 0 ? join_processes(look) : rc;
-}
-
-/* ---- a look ---- */
-
-bool look_is_stopped(const struct look *look)
-{
-    return look->request->stop != NULL && *look->request->stop != 0;
-}
-
-bool look_is_listener(const struct look *look, uint64_t inode)
-{
-    for (size_t i = 0; i < look->listener_count; i++)
-        if (inode != 0 && look->listeners[i].entry.inode == inode)
-            return true;
-    return false;
-}
-
-static int wait_for_gap(const struct look *look)
-{
-    int64_t left_us = look->first_table_us + GAP_MS * INT64_C(1000) - monotonic_us();
-    struct timespec left = {.tv_sec = 0, .tv_nsec = left_us > 0 ? left_us * 1000 : 0};
-    nanosleep(&left, NULL); /* a signal ends it early, which shows in *stop */
-    return look_is_stopped(look) ? -EINTR : 0;
-}
-
-/* ENOENT, EACCES of one process are its own; a dump that the kernel calls interrupted is taken again. */
-static int take_table(struct look *look, enum table which)
-{
-    enum { TRIES = 5 };
-    int rc = -EINTR;
-    for (int i = 0; i < TRIES && rc == -EINTR && !look_is_stopped(look); i++)
-        rc = look_table(look, which);
-    return rc;
-}
-
-/* Who is there, and what they hold. */
-static int take_stock(struct look *look)
-{
-    int rc = take_table(look, FIRST_TABLE);
-    return rc == 0 ? look_holders(look) : rc;
-}
-
-/* Half of a process that ended is nothing to judge by. */
-static int leave_out_ended(struct look *look)
-{
-    int count = 0;
-    for (size_t i = 0; i < look->process_count; i++) {
-        struct process_facts facts;
-        bool has_ended = process_facts_of(look->processes[i].pid, &facts) == -ESRCH;
-        if (has_ended && look->processes[i].pid == look->request->pid)
-            return -ESRCH;
-        look->processes[i].fact_index = has_ended ? -1 : count++;
-    }
-    return 0;
-}
-
-static int take_look(struct look *look)
-{
-    int rc = cpu_clocks_open(&look->clocks);
-    if (rc == 0)
-        rc = take_stock(look);
-    if (rc == 0)
-        rc = look_find_sets(look);
-    if (rc == 0)
-        rc = look_threads(look, FIRST_READING);
-    if (rc == 0)
-        rc = look_sets(look);
-    if (rc == 0)
-        rc = wait_for_gap(look);
-    if (rc == 0)
-        rc = look_threads(look, SECOND_READING);
-    if (rc == 0)
-        rc = take_table(look, SECOND_TABLE);
-    if (rc == 0)
-        rc = look_ghosts(look);
-    if (rc == 0)
-        rc = leave_out_ended(look);
-    if (rc == 0)
-        rc = look_join(look);
-    look->facts->gap_ms = (look->second_table_us - look->first_table_us) / 1000;
-    return rc;
-}
-
-void look_free(struct look *look)
-{
-    look_processes_free(look);
-    number_set_free(&look->own);
-    number_set_free(&look->listed);
-    free(look->listeners);
-    free(look->earlier);
-    free(look->sockets);
-    free(look->ports);
-    free(look->ghosts);
-    free(look->sets);
-    free(look->memberships);
-    free(look->threads);
-    free(look->calls);
-    cpu_clocks_close(&look->clocks);
-}
-
-/* Cut short by *stop, a window still ends in a look. */
-static int take_window(const struct facts_request *request, struct facts *facts)
-{
-    struct facts unused = {0};
-    struct facts_request to_the_end = *request;
-    struct look before = {.request = request, .facts = &unused};
-    struct look look = {.request = &to_the_end, .facts = facts};
-    struct window window;
-    to_the_end.stop = NULL;
-    int rc = take_stock(&before);
     if (rc == 0) {
-        rc = window_watch(&window, &before);
-        if (rc == 0)
-            rc = take_look(&look);
-        if (rc == 0)
-            rc = window_join(&window, &look);
-        window_free(&window);
+        find_closed_in_calls(look->facts);
+        rc = find_in_flight(look);
     }
-    look_free(&look);
-    look_free(&before);
-    return rc;
-}
-
-static int take_one_look(const struct facts_request *request, struct facts *facts)
-{
-    struct look look = {.request = request, .facts = facts};
-    int rc = take_look(&look);
-    look_free(&look);
-    return rc;
-}
-
-/* A process in another network namespace is looked at from there: this process ends with its report. */
-static int go_where_it_is(pid_t pid, bool *is_elsewhere)
-{
-    if (pid == 0 || process_shares_network(pid) != -EXDEV)
-        return 0;
-    int rc = netns_join(pid);
-    *is_elsewhere = rc == 0;
-    return rc == 0 || rc == -ESRCH ? rc : -EXDEV;
-}
-
-int facts_take(const struct facts_request *request, struct facts *facts)
-{
-    int64_t began_us = monotonic_us();
-    *facts = (struct facts){.opened = -1, .aborts_on_close = -1, .events_lost = -1};
-    bool is_elsewhere = false;
-    int rc = go_where_it_is(request->pid, &is_elsewhere);
     if (rc == 0)
-        rc = request->window_ms > 0 ? take_window(request, facts) : take_one_look(request, facts);
-    facts->is_elsewhere = is_elsewhere;
-    facts->took_ms = (monotonic_us() - began_us) / 1000;
-    if (rc != 0)
-        facts_free(facts);
-    return rc;
+        rc = join_processes(look);
+    if (rc == 0)
+        rc = look_servers(look);
+    return rc == 0 ? learn_groups(look) : rc;
 }

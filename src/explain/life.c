@@ -32,6 +32,7 @@ struct life life_of(const struct facts *facts, const struct group *group)
 {
     struct life life = {.age_ms = {-1, -1},
                         .fin_ms = {-1, -1},
+                        .quiet_ms = {-1, -1},
                         .bytes = {-1, -1},
                         .unread = {-1, -1},
                         .are_fins_exact = true};
@@ -46,6 +47,8 @@ struct life life_of(const struct facts *facts, const struct group *group)
             continue;
         widen_by_age(&life.age_ms, socket->age);
         widen_by_age(&life.fin_ms, socket->fin);
+        if (group_is_half_closed(group))
+            widen(&life.quiet_ms, socket->quiet_ms, socket->quiet_ms);
         life.are_fins_exact = life.are_fins_exact && fact_age_is_exact(socket->fin);
         widen(&life.bytes, (int64_t)socket->bytes_received, (int64_t)socket->bytes_received);
         life.answered += socket->data_segs_out > 0;

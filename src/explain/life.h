@@ -12,13 +12,14 @@ struct life_range {
 
 struct life {
     struct life_range age_ms, fin_ms;
-    struct life_range bytes;   /* received, of each */
-    struct life_range unread;  /* Recv-Q, of each */
-    int64_t unsent;            /* of all together */
-    bool are_fins_exact;       /* false: keep-alive, or data after the FIN: fin_ms is what is possible */
-    int answered, never_sent;  /* members that were answered, whose peer never sent a byte */
-    struct fact_endpoint peer; /* of the oldest */
-    int other_peers;           /* members with another address; of outgoing ones, or another port */
+    struct life_range quiet_ms; /* for so long nothing has moved in what the program has half-closed */
+    struct life_range bytes;    /* received, of each */
+    struct life_range unread;   /* Recv-Q, of each */
+    int64_t unsent;             /* of all together */
+    bool are_fins_exact;        /* false: keep-alive, or data after the FIN: fin_ms is what is possible */
+    int answered, never_sent;   /* members that were answered, whose peer never sent a byte */
+    struct fact_endpoint peer;  /* of the oldest */
+    int other_peers;            /* members with another address; of outgoing ones, or another port */
 };
 
 struct life life_of(const struct facts *facts, const struct group *group);

@@ -2,7 +2,7 @@
  * read. A table of sockets comes before the descriptors and another one after them, so that what opens or
  * closes meanwhile is told from what lingers:
  *
- *   look_table      all sockets, the first time                                   look_tables.c
+ *   look_table      all sockets, the first time                                   look_tables.c, look_mptcp.c
  *   look_holders    every process's descriptors: listeners, siblings, heirs       look_processes.c
  *   look_find_sets  which epoll sets there are                                    look_sets.c
  *   look_threads    calls of all threads, and the sets of poll() and select()     look_threads.c
@@ -10,7 +10,8 @@
  *   look_threads    again: who is at rest now or was then, who is busy
  *   look_table      all sockets, the second time
  *   look_ghosts     descriptors that are in neither table                         look_ghosts.c
- *   look_join       what belongs together becomes facts                           join.c
+ *   look_join       what belongs together becomes facts                           join.c, look_keepers.c,
+ *                                                                                 look_servers.c
  *
  * Its functions return 0 or a negative errno; what is refused of one process stands in its fact's `unseen`.
  */
@@ -132,8 +133,11 @@ struct look {
     size_t earlier_count, earlier_room;
     struct socket_life *sockets;
     size_t socket_count, socket_room;
-    struct number_set listed; /* inodes in either table */
-    struct port_use *ports;   /* by number */
+    struct number_set mptcp_before; /* inodes of MPTCP connections in CLOSE_WAIT, in the first table */
+    struct number_set mptcp;        /* ... in both */
+    int mptcp_error;                /* an errno: those cannot be read */
+    struct number_set listed;       /* inodes in either table */
+    struct port_use *ports;         /* by number */
     struct fact_socket *ghosts;
     size_t ghost_count, ghost_room;
 
@@ -155,6 +159,8 @@ struct look {
 enum table { FIRST_TABLE, SECOND_TABLE };
 int look_table(struct look *look, enum table which);
 
+int look_mptcp(struct look *look, enum table which); /* after the table */
+
 int look_holders(struct look *look);
 
 int look_threads(struct look *look, enum reading_of_threads which);
@@ -174,6 +180,13 @@ int look_listener_of(const struct look *look, const struct socket_entry *entry);
  */
 int look_shared_listener_of(const struct look *look, int listener, int process);
 
+/* Of several on one address and port the one with the most connections in its queue: the kernel does not tell
+ * in whose queue a connection is. */
+int look_fullest_listener_of(const struct look *look, int listener);
+
+/* Finds who serves each listener, and of several holders of a socket whom to ask about it. */
+int look_servers(struct look *look);
+
 /* Whether one of the listeners has made it. */
 bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier);
 
@@ -183,6 +196,10 @@ size_t look_holdings_of(const struct look *look, uint64_t inode, size_t *first);
 bool look_holds(const struct look *look, int process, uint64_t inode);
 
 bool look_is_listener(const struct look *look, uint64_t inode);
+
+/* The first entry of a set with that inode, and the first call, or where it would be. */
+size_t look_first_membership(const struct look *look, uint64_t inode);
+size_t look_first_call(const struct look *look, uint64_t inode);
 
 /* The set that is that member of a set; -1: it is no set. */
 int look_nested_set(const struct look *look, const struct membership *member);
@@ -208,6 +225,12 @@ bool look_is_stopped(const struct look *look);
 
 /* A socket of the second table with that inode; NULL. */
 const struct socket_life *look_socket(const struct look *look, uint64_t inode);
+
+/* Gives a socket the state of the MPTCP connection that it belongs to, if that waits to be closed. */
+void look_take_mptcp(const struct look *look, struct fact_socket *fact);
+
+/* Whether both belong to one: it has several TCP connections with its inode. */
+bool look_is_same_mptcp(const struct fact_socket *a, const struct fact_socket *b);
 
 /* Fills what a socket's life tells. */
 void look_take_life(struct fact_socket *fact, const struct tcp_life *life, enum tcp_state state,

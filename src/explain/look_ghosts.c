@@ -64,6 +64,7 @@ static int ghost_of(const struct look *look, int process, const struct descripto
         .in_both = true,
         .age = fact_age_unknown(),
         .fin = fact_age_unknown(),
+        .quiet_ms = -1,
         .last_data_recv_ms = -1,
         .last_data_sent_ms = -1,
         .last_ack_recv_ms = -1,

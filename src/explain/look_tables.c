@@ -69,6 +69,17 @@ int look_shared_listener_of(const struct look *look, int listener, int process)
     return listener;
 }
 
+int look_fullest_listener_of(const struct look *look, int listener)
+{
+    const struct socket_entry *one = &look->listeners[listener].entry;
+    int fullest = listener;
+    for (size_t i = first_listener(look, one->local_port); is_on_port(look, i, one->local_port); i++)
+        if (address_equal(&look->listeners[i].entry.local, &one->local) &&
+            look->listeners[i].entry.unread > look->listeners[fullest].entry.unread)
+            fullest = (int)i;
+    return fullest;
+}
+
 bool look_is_of_listener(const struct look *look, const struct earlier_socket *earlier)
 {
     const struct socket_entry entry = {.local = earlier->local, .local_port = earlier->local_port};
@@ -164,6 +175,8 @@ int look_table(struct look *look, enum table which)
             rc = sock_diag_each_life(families[i], WANTED_STATES, NULL,
                                      which == FIRST_TABLE ? on_first : on_second, look);
     }
+    if (rc == 0)
+        rc = look_mptcp(look, which);
     int64_t now = monotonic_us();
     if (which == FIRST_TABLE) {
         look->first_table_us = now;
@@ -204,6 +217,7 @@ void look_take_life(struct fact_socket *fact, const struct tcp_life *life, enum 
     fact->keepalive = keeps_alive;
     fact->age = fact_age_of(tcp_life_age(life));
     fact->fin = fact_age_of(tcp_life_fin_age(life, state, keeps_alive));
+    fact->quiet_ms = tcp_life_quiet_ms(life, state);
     fact->last_data_recv_ms = fact->last_data_sent_ms = fact->last_ack_recv_ms = -1;
     if (!life->is_known)
         return;
@@ -255,6 +269,7 @@ struct fact_socket look_fact_socket(const struct look *look, const struct socket
         .listener = look_listener_of(look, entry),
         .local = endpoint(&entry->local, entry->local_port),
         .peer = endpoint(&entry->remote, entry->remote_port),
+        .is_mptcp = socket->is_mptcp,
         .in_both = is_in_both(look, socket),
         .unread = entry->unread,
         .unsent = entry->unsent,

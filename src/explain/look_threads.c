@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "kernel/proc_file.h"
 #include "kernel/process.h"
-#include "kernel/thread_call.h"
+#include "kernel/thread_calls.h"
 #include "kernel/wait_set.h"
 
 #include <ctype.h>
@@ -201,7 +201,7 @@ static int busy_percent(const struct look_thread *thread, const struct thread_us
 
 /* All but the call is known of a thread that nobody may attach to. */
 static void fill_fact(struct look *look, struct look_thread *thread, const struct thread_call *call,
-                      const struct thread_rest *rest, int busy)
+                      const struct thread_rest *rest, const struct thread_usage *usage, int busy)
 {
     const struct look_process *process = &look->processes[thread->process];
     thread->fact = (struct fact_thread){
@@ -209,9 +209,12 @@ static void fill_fact(struct look *look, struct look_thread *thread, const struc
         .tid = thread->tid,
         .call = fact_call_of(look, thread->process, call),
         .fd = call->fd,
+        .is_on_closed = call->fd >= 0 && look_descriptor(look, thread->process, call->fd) == NULL &&
+                        thread_call_is_on_closed(process->pid, call),
         .inode = call->fd >= 0 ? inode_of(look, thread->process, call->fd) : 0,
         .asleep_ms = rest->asleep_ms,
         .busy_percent = busy,
+        .turns = usage->turns,
     };
     if (rest->state == 'R')
         thread->fact.call = CALL_NONE;
@@ -253,7 +256,7 @@ static int read_thread(struct look *look, int index, pid_t tid, enum reading_of_
     struct look_thread *thread = &look->threads[place];
     note_source(look, index, source, &rest);
     if (which == SECOND_READING)
-        fill_fact(look, thread, &call, &rest, busy_percent(thread, &usage, now_us));
+        fill_fact(look, thread, &call, &rest, &usage, busy_percent(thread, &usage, now_us));
     else {
         thread->was_there = true;
         thread->then = usage;

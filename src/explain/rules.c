@@ -4,6 +4,8 @@
 
 enum { ABORTS_LEAST = 8 };
 
+#define NO_TIMER " No timer of the kernel ends them: tcp_fin_timeout runs after close() alone."
+
 static const char stuck_words[] = "The loop does not turn: {thread}.";
 static const char stuck_act[] = "a time-out on that call, or take it out of the loop";
 static const char stuck_name[] = "loop-stuck";
@@ -18,6 +20,53 @@ static const struct rule rules[] = {
          "open: no table of the kernel shows them any more. They leak as the CLOSE_WAIT do.",
      .act = "close the descriptor when a read or a write fails",
      .needs_dump = true},
+
+    /* ---- half-closed: the program has sent its FIN ---- */
+    {.name = "half-closed-copy",
+     .when = {is_half_closed, is_with_heirs},
+     .certainty = CERTAIN_LIKELY,
+     .words = "Their half was ended by shutdown(), and {heirs} alone keep a copy, inherited or passed on: no "
+              "timer "
+              "of the kernel ends them before the last copy is closed.",
+     .causes = {"fork-inherit"},
+     .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
+    {.name = "half-closed-unsent",
+     .when = {is_half_closed, is_held, most_are_unsent},
+     .certainty = CERTAIN_SHOWN,
+     .words = "The program has ended its half, and the peer does not read what was sent before: {unsent} "
+              "wait, and "
+              "nothing has gone out for {quiet}.",
+     .causes = {"stalled-reader"},
+     .act = "a time-out on that, and then close()"},
+    {.name = stuck_name,
+     .when = {is_half_closed, is_held, loop_is_stuck},
+     .certainty = CERTAIN_LIKELY,
+     .words = stuck_words,
+     .act = stuck_act},
+    {.name = "half-closed-forgotten",
+     .when = {is_half_closed, is_held, nobody_waits, handler_may_be_blocked},
+     .certainty = CERTAIN_ONE_OF,
+     .words =
+         "The program has ended its half with shutdown() and keeps the descriptors, and nobody waits for the "
+         "peer's FIN: a handler that would read on waits for something else, or they are "
+         "forgotten.{outside}" NO_TIMER,
+     .act = "close() behind shutdown(), or read until EOF, with a time-out",
+     .needs_dump = true},
+    {.name = "half-closed-forgotten",
+     .when = {is_half_closed, is_held, nobody_waits},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "The program has ended its half with shutdown() and keeps the descriptors, and nobody waits for the "
+         "peer's FIN: they are forgotten, unless a timer of the program's own closes them." NO_TIMER,
+     .act = "close() behind shutdown(), or read until EOF, with a time-out"},
+    {.name = "half-closed-silent",
+     .when = {is_half_closed, is_held},
+     .certainty = CERTAIN_LIKELY,
+     .words =
+         "The program has ended its half with shutdown() and waits for the peer's FIN, and the peer has sent "
+         "nothing for {quiet}: longer than a lingering close takes." NO_TIMER,
+     .causes = {"half-closed-for-ever"},
+     .act = "a time-out on that wait, and then close(); see why the peer does not close"},
 
     /* ---- never accepted ---- */
     {.name = "accept-fails",
@@ -81,6 +130,13 @@ static const struct rule rules[] = {
               "its close() sends no FIN until the last copy is closed.",
      .causes = {"fork-inherit"},
      .act = "SOCK_CLOEXEC on accept4(), or close them in the child"},
+    {.name = "closed-in-call",
+     .when = {is_in_closed_call},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The program has closed them while another thread was in a call on each: {closed-calls}. A "
+              "call keeps "
+              "its socket, and so no FIN is sent before it returns.",
+     .act = "shutdown(SHUT_RDWR) before that close(): it ends the other thread's call"},
     {.name = "in-flight",
      .when = {is_in_flight},
      .certainty = CERTAIN_SHOWN,
@@ -93,12 +149,26 @@ static const struct rule rules[] = {
      .words = "They have an owner that was not found: {refused}, or it is in another namespace of processes.",
      .act = "run it as root"},
 
+    {.name = "mptcp",
+     .when = {is_mptcp},
+     .certainty = CERTAIN_NOT,
+     .words = "They are MPTCP: their peer has ended its half with a DATA_FIN, which no table of TCP shows. "
+              "What the "
+              "program has read of them is not looked into.",
+     .act = "close the descriptor when read() returns 0; to have more explained, let the server listen "
+            "without MPTCP "
+            "(GODEBUG=multipathtcp=0 of a Go program)",
+     .needs_dump = true,
+     .needs_audit = true},
+
     /* ---- what is in the way before anything is read ---- */
     {.name = "peer-does-not-read",
      .when = {most_are_unsent},
      .certainty = CERTAIN_SHOWN,
      .words = "The peer has sent its FIN but does not read: {unsent} wait to be sent to it.",
-     .act = "a time-out on sending"},
+     .causes = {"stalled-reader"},
+     .act = "a time-out on sending",
+     .cure = CURE_END_SEND},
     {.name = stuck_name,
      .when = {is_outgoing, something_is_unread, nobody_turns_it, somebody_is_outside},
      .certainty = CERTAIN_SHOWN,
@@ -155,13 +225,22 @@ static const struct rule rules[] = {
      .causes = {"bounded-pool", "no-half-close"},
      .act = "a time-out on that call; shutdown(SHUT_WR) the other half when one half reads EOF",
      .needs_dump = true},
+    {.name = "handler-blocked",
+     .when = {is_accepted, recv_queue_is_empty, outgoing_ones_match, somebody_is_outside},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "As many connections to {backend}, opened for these, are still open, and threads wait outside: "
+              "a handler for each, or a proxy with a thread for each that does not pass EOF on.{outside}",
+     .causes = {"bounded-pool", "no-half-close"},
+     .act = "a time-out on that call; shutdown(SHUT_WR) the other half when one half reads EOF",
+     .needs_dump = true},
     {.name = "no-half-close",
      .when = {is_accepted, recv_queue_is_empty, outgoing_ones_match},
      .certainty = CERTAIN_LIKELY,
      .words = "A proxy does not pass EOF on: it was read from these clients, and as many connections to "
               "{backend}, opened for them, are still open.",
      .causes = {"no-half-close"},
-     .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
+     .act = "shutdown(SHUT_WR) the other half when one half reads EOF",
+     .cure = CURE_HALF_CLOSE},
     {.name = "handler-blocked",
      .when = {perhaps_all_is_read, loop_rests, threads_match_outside},
      .certainty = CERTAIN_LIKELY,

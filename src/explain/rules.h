@@ -16,6 +16,14 @@ enum certainty {
     CERTAIN_COUNT,
 };
 
+/* What from outside the program may free its descriptors: explain/first_aid makes sure of each socket. */
+enum cure {
+    CURE_NONE,
+    CURE_HALF_CLOSE, /* shutdown(SHUT_WR) on the open half, the call that a proxy forgot */
+    CURE_END_SEND,   /* shutdown(SHUT_RDWR), so that a handler's send() returns */
+    CURE_COUNT,
+};
+
 enum { RULE_QUESTIONS = 5, RULE_CAUSES = 4 };
 
 struct rule {
@@ -28,6 +36,7 @@ struct rule {
     bool needs_dump;                 /* only a dump of the program's own tasks decides */
     bool needs_window;               /* a window decides */
     bool needs_audit;                /* an audit decides */
+    enum cure cure;
 };
 
 /* The i-th row; NULL behind the last. */

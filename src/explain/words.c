@@ -2,11 +2,14 @@
 
 #include "base/number_text.h"
 #include "base/text.h"
+#include "code/place_text.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/poll.h>
+
+enum { SITE_WIDTH = 120 };
 
 #define ADD(words, ...) TEXT_ADD((words)->text, __VA_ARGS__)
 
@@ -41,26 +44,58 @@ static const char *call_word(const struct fact_thread *thread)
     return names[thread->call] != NULL ? names[thread->call] : "a system call";
 }
 
+static void add_doing(struct words *words, const struct fact_thread *thread)
+{
+    if (thread_is_busy(thread)) {
+        ADD(words, " computes (%d%% busy)", thread->busy_percent);
+        return;
+    }
+    ADD(words, " %s in %s(", thread->asleep_ms >= 0 ? "has been" : "is", call_word(thread));
+    bool has_peer = thread->peer.address.family != 0;
+    if (thread->fd >= 0)
+        ADD(words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
+    if (has_peer)
+        add_endpoint(words, &thread->peer);
+    ADD(words, ")");
+    if (thread->call == CALL_FUTEX)
+        ADD(words, ", waiting for a lock,");
+    if (thread->asleep_ms >= 0)
+        ADD(words, " for %s", life_time(thread->asleep_ms).text);
+    if (thread->site != NULL)
+        ADD(words, ", at %s", site_text(thread->site, SITE_WIDTH).text);
+}
+
 struct words words_of_thread(const struct fact_thread *thread)
 {
     struct words words = {""};
     ADD(&words, "thread %d", (int)thread->tid);
-    if (thread_is_busy(thread)) {
-        ADD(&words, " computes (%d%% busy)", thread->busy_percent);
-        return words;
-    }
-    ADD(&words, " %s in %s(", thread->asleep_ms >= 0 ? "has been" : "is", call_word(thread));
-    bool has_peer = thread->peer.address.family != 0;
-    if (thread->fd >= 0)
-        ADD(&words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
-    if (has_peer)
-        add_endpoint(&words, &thread->peer);
-    ADD(&words, ")");
+    add_doing(&words, thread);
+    return words;
+}
+
+struct words words_of_stacks(const struct facts *facts, const struct stack_group *group)
+{
+    const struct fact_thread *thread = &facts->threads[group->first];
+    struct words words = {""};
+    if (group->threads == 1)
+        return words_of_thread(thread);
+    ADD(&words, "%d threads %s in %s()", group->threads, group->least_ms >= 0 ? "have been" : "are",
+        call_word(thread));
     if (thread->call == CALL_FUTEX)
         ADD(&words, ", waiting for a lock,");
-    if (thread->asleep_ms >= 0)
-        ADD(&words, " for %s", life_time(thread->asleep_ms).text);
+    if (group->least_ms >= 0)
+        ADD(&words, " for %s", life_span((struct life_range){group->least_ms, group->most_ms}).text);
+    ADD(&words, ", at %s", site_text(group->site, SITE_WIDTH).text);
     return words;
+}
+
+/* Of which process, where there are several. */
+static void add_thread_of(struct words *words, const struct facts *facts, const struct fact_thread *thread)
+{
+    ADD(words, "thread %d", (int)thread->tid);
+    if (facts->process_count > 1)
+        ADD(words, " of process %d", (int)facts->processes[thread->process].pid);
+    add_doing(words, thread);
 }
 
 /* ---- masks ---- */
@@ -182,7 +217,9 @@ static void add_waiter(struct words *words, const struct evidence *evidence)
 static void add_ages(struct words *words, const struct life *life)
 {
     struct life_text least = life_time(life->fin_ms.least), most = life_time(life->fin_ms.most);
-    if (life->fin_ms.least >= 0 && life->are_fins_exact)
+    if (life->quiet_ms.least >= 0)
+        ADD(words, ", nothing has moved for %s", life_span(life->quiet_ms).text);
+    else if (life->fin_ms.least >= 0 && life->are_fins_exact)
         ADD(words, ", FIN %s ago", life_span(life->fin_ms).text);
     else if (life->fin_ms.least >= 0 && strcmp(least.text, most.text) != 0)
         ADD(words, ", FIN at some time between %s and %s ago", least.text, most.text);
@@ -190,6 +227,31 @@ static void add_ages(struct words *words, const struct life *life)
         ADD(words, ", FIN at least %s ago", least.text);
     else if (life->age_ms.least >= 0)
         ADD(words, ", opened %s ago", life_span(life->age_ms).text);
+}
+
+static bool is_of_process(const struct evidence *evidence, const char *name)
+{
+    const struct facts *facts = evidence->facts;
+    int first = evidence->group->first_process;
+    for (int i = 0; i < facts->process_count; i++)
+        if ((first < 0 || i == first) && strcmp(facts->processes[i].group.name.text, name) == 0)
+            return true;
+    return false;
+}
+
+struct words words_of_maker(const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    const struct group *group = evidence->group;
+    struct words words = {""};
+    uint64_t cgroup = facts->sockets[group->members[0]].cgroup;
+    for (int i = 1; i < group->count; i++)
+        if (facts->sockets[group->members[i]].cgroup != cgroup)
+            return words;
+    struct cgroup_name name = facts_group_name(facts, cgroup);
+    if (!is_of_process(evidence, name.text))
+        ADD(&words, "%s", name.text);
+    return words;
 }
 
 struct words words_of_group(const struct evidence *evidence)
@@ -202,11 +264,20 @@ struct words words_of_group(const struct evidence *evidence)
         group->way == WAY_OUTGOING ? ", outgoing" : "");
     if (group->holder == HOLDER_QUEUE)
         add_queue(&words, evidence);
+    else if (group->is_mptcp)
+        ADD(&words, ", MPTCP");
+    else if (group->holder == HOLDER_CALL)
+        ADD(&words, ", closed by the program");
+    else if (group_is_half_closed(group))
+        ADD(&words, ", half-closed by the program");
     else if (group->state != STATE_CLOSE)
         add_reading(&words, group, &life);
     if (group->processes > 1)
         ADD(&words, ", in %d processes", group->processes);
     add_ages(&words, &life);
+    struct words maker = words_of_maker(evidence);
+    if (maker.text[0] != '\0')
+        ADD(&words, ", made in %s", maker.text);
     if (group->holder == HOLDER_PROCESS && group->state != STATE_CLOSE)
         add_waiter(&words, evidence);
     return words;
@@ -219,7 +290,7 @@ static void add_thread(struct words *words, const struct evidence *evidence)
     if (evidence->culprit.thread < 0)
         ADD(words, "its threads are elsewhere");
     else
-        ADD(words, "%s", words_of_thread(&evidence->facts->threads[evidence->culprit.thread]).text);
+        add_thread_of(words, evidence->facts, &evidence->facts->threads[evidence->culprit.thread]);
 }
 
 /* How many wait outside, and where: the next thing to look at. */
@@ -239,7 +310,28 @@ static void add_outside(struct words *words, const struct evidence *evidence)
         ADD(words, " -> ");
         add_endpoint(words, &thread->peer);
     }
+    if (thread->site != NULL)
+        ADD(words, ", one of them at %s", site_text(thread->site, SITE_WIDTH).text);
     ADD(words, ".");
+}
+
+/* The first, and how many there are. */
+static void add_closed_calls(struct words *words, const struct evidence *evidence)
+{
+    const struct facts *facts = evidence->facts;
+    const struct fact_thread *first = NULL;
+    int others = -1;
+    for (int i = 0; i < facts->thread_count; i++) {
+        if (!facts->threads[i].is_on_closed)
+            continue;
+        first = first == NULL ? &facts->threads[i] : first;
+        others++;
+    }
+    if (first == NULL)
+        return;
+    add_thread_of(words, facts, first);
+    if (others > 0)
+        ADD(words, ", and %d other%s", others, plural(others));
 }
 
 static void add_busy(struct words *words, const struct evidence *evidence)
@@ -370,6 +462,12 @@ static void add_fin(struct words *words, const struct evidence *evidence)
         life_time(life.are_fins_exact ? life.fin_ms.most : life.fin_ms.least).text);
 }
 
+/* The least of them. */
+static void add_quiet(struct words *words, const struct evidence *evidence)
+{
+    ADD(words, "%s", life_time(life_of(evidence->facts, evidence->group).quiet_ms.least).text);
+}
+
 static void add_refused(struct words *words, const struct evidence *evidence)
 {
     int refused = evidence->facts->refused;
@@ -386,6 +484,7 @@ static const struct {
 } blanks[] = {
     {"{thread}", add_thread},
     {"{outside}", add_outside},
+    {"{closed-calls}", add_closed_calls},
     {"{busy}", add_busy},
     {"{heirs}", add_heirs},
     {"{descriptors}", add_descriptors},
@@ -401,6 +500,7 @@ static const struct {
     {"{share-that-stays}", add_share_that_stays},
     {"{matched}", add_matched},
     {"{fin}", add_fin},
+    {"{quiet}", add_quiet},
     {"{refused}", add_refused},
 };
 

@@ -7,6 +7,7 @@
 #include "explain/evidence.h"
 #include "explain/forecast.h"
 #include "explain/life.h"
+#include "explain/stacks.h"
 
 struct words {
     char text[768];
@@ -20,8 +21,19 @@ struct words words_filled(const char *sentence, const struct facts *facts, const
  * since when. */
 struct words words_of_group(const struct evidence *evidence);
 
-/* "thread 27175 is in recvfrom(fd 12 -> 127.0.0.1:34157) for 3.1 s" */
+/* What runs where they were made, if that is one, and neither their process's nor, where nobody has them,
+ * that of any process that was looked at; else empty. */
+struct words words_of_maker(const struct evidence *evidence);
+
+/* "thread 27175 has been in recvfrom(fd 12 -> 127.0.0.1:34157) for 3.1 s, at db.c:41 in query < on_request"
+ */
 struct words words_of_thread(const struct fact_thread *thread);
+
+/* "40 threads have been in futex() for 1.1 s to 3.2 s, at pool.py:12 in take < handle" */
+struct words words_of_stacks(const struct facts *facts, const struct stack_group *group);
+
+/* "Not read: 3 threads that ran meanwhile, 20 beyond the first 256."; empty when all were. */
+struct words words_of_unread_stacks(const struct stacks *stacks);
 
 /* "EPOLLIN|EPOLLET" */
 struct words words_of_events(enum fact_waiter waiter, uint32_t events);
@@ -38,7 +50,7 @@ struct words words_of_outlook(const struct facts *facts, const struct outlook *o
 /* "Watched for 4.0 s: 203 connections opened and 170 ended, ..."; empty without a window. */
 struct words words_of_window(const struct facts *facts, const struct closing *closing);
 
-/* The command that dumps what a process's tasks do. */
+/* The command that dumps what a process's tasks do. Where these are threads, their stacks tell it. */
 struct words words_of_dump(const struct fact_process *process);
 
 #endif

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define ADD(words, ...) TEXT_ADD((words)->text, __VA_ARGS__)
 
@@ -143,6 +144,31 @@ struct words words_of_window(const struct facts *facts, const struct closing *cl
     return words;
 }
 
+/* ---- stacks ---- */
+
+struct words words_of_unread_stacks(const struct stacks *stacks)
+{
+    static const char *const whys[STACK_UNREAD_COUNT] = {
+        [STACK_MOVED] = "that ran meanwhile, or had run since the look",
+        [STACK_REFUSED] = "that this user may not look into",
+        [STACK_UNKNOWN] = "that could not be followed",
+        [STACK_BEYOND] = "that were too many, or for which there was no time",
+    };
+    struct words words = {""};
+    for (int i = 0; i < STACK_UNREAD_COUNT; i++) {
+        int threads = stacks->unread[i];
+        if (threads == 0)
+            continue;
+        ADD(&words, "%s%d thread%s %s", words.text[0] == '\0' ? "Not read: " : ", ", threads,
+            threads == 1 ? "" : "s", whys[i]);
+        if (i == STACK_UNKNOWN)
+            ADD(&words, " (%s)", strerror(stacks->error));
+    }
+    if (words.text[0] != '\0')
+        ADD(&words, ".");
+    return words;
+}
+
 /* ---- dumps ---- */
 
 struct words words_of_dump(const struct fact_process *process)
@@ -159,13 +185,13 @@ struct words words_of_dump(const struct fact_process *process)
         ADD(&words, "jstack %d", pid);
         break;
     case RUNTIME_PYTHON:
-        ADD(&words, "py-spy dump --pid %d", pid);
+        ADD(&words, "\"tcpstorm explain %d --stacks\", or py-spy dump --pid %d", pid, pid);
         break;
     case RUNTIME_NODE:
         ADD(&words, "node inspect -p %d", pid);
         break;
     default:
-        ADD(&words, "gdb -p %d -batch -ex 'thread apply all bt' (it stops the process for a moment)", pid);
+        ADD(&words, "\"tcpstorm explain %d --stacks\"", pid);
     }
     return words;
 }

@@ -18,7 +18,7 @@ int borrowed_socket_process(pid_t pid)
 
 /* Bytes of TCP_INFO that the kernel filled, or a negative errno. */
 static int read_all(int fd, struct tcp_info *info, struct borrowed_socket *borrowed,
-                    struct sockaddr_storage *own)
+                    struct sockaddr_storage *own, struct sockaddr_storage *other)
 {
     int alive = 0;
     socklen_t info_length = sizeof *info, length = sizeof borrowed->cookie;
@@ -32,6 +32,10 @@ static int read_all(int fd, struct tcp_info *info, struct borrowed_socket *borro
     length = sizeof *own;
     if (getsockname(fd, (struct sockaddr *)own, &length) != 0)
         own->ss_family = AF_UNSPEC;
+    /* getpeername() tells nothing of a connection that is over; this wants the very length. */
+    length = own->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERNAME, other, &length) != 0)
+        other->ss_family = AF_UNSPEC;
     return (int)info_length;
 }
 
@@ -48,22 +52,30 @@ static int borrow(int process, int fd, uint64_t inode)
     return -EBADF;
 }
 
-int borrowed_socket_read(int process, int fd, uint64_t inode, struct borrowed_socket *borrowed)
+/* What a copy tells. Returns 0 or a negative errno. */
+static int read_copy(int copy, struct borrowed_socket *borrowed)
 {
     struct tcp_info info = {0};
-    struct sockaddr_storage own = {0};
-    *borrowed = (struct borrowed_socket){.state = STATE_GONE};
-    int copy = borrow(process, fd, inode);
-    if (copy < 0)
-        return copy;
-    int rc = read_all(copy, &info, borrowed, &own);
-    close(copy);
+    struct sockaddr_storage own = {0}, other = {0};
+    int rc = read_all(copy, &info, borrowed, &own, &other);
     if (rc < 0)
         return rc;
     borrowed->state = info.tcpi_state < STATE_COUNT ? (enum tcp_state)info.tcpi_state : STATE_GONE;
     tcp_life_read(&info, (size_t)rc, &borrowed->life);
     (void)address_from_sockaddr(&own, &borrowed->local, &borrowed->local_port);
+    (void)address_from_sockaddr(&other, &borrowed->peer, &borrowed->peer_port);
     return 0;
+}
+
+int borrowed_socket_read(int process, int fd, uint64_t inode, struct borrowed_socket *borrowed)
+{
+    *borrowed = (struct borrowed_socket){.state = STATE_GONE};
+    int copy = borrow(process, fd, inode);
+    if (copy < 0)
+        return copy;
+    int rc = read_copy(copy, borrowed);
+    close(copy);
+    return rc;
 }
 
 /* SIOCINQ counts data alone, without the FIN. With data there recv() gives that, and leaves an error that
@@ -91,6 +103,22 @@ int borrowed_socket_peek(int process, int fd, uint64_t inode, void *bytes, size_
     if (copy < 0)
         return copy;
     int rc = peek(copy, bytes, size);
+    close(copy);
+    return rc;
+}
+
+int borrowed_socket_shutdown(int process, int fd, uint64_t inode, int how, still_as_it_was *is_still,
+                             const void *context)
+{
+    struct borrowed_socket now = {.state = STATE_GONE};
+    int copy = borrow(process, fd, inode);
+    if (copy < 0)
+        return copy;
+    int rc = read_copy(copy, &now);
+    if (rc == 0 && !is_still(context, &now))
+        rc = -ESTALE;
+    if (rc == 0 && shutdown(copy, how) != 0)
+        rc = -errno;
     close(copy);
     return rc;
 }

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,15 @@ int descriptors_each(pid_t pid, on_descriptor *each, void *context)
         rc = process_error(errno); /* it ended while it was read */
     closedir(directory);
     return rc;
+}
+
+int descriptor_is_socket(pid_t pid, int fd, uint64_t inode)
+{
+    char path[64];
+    struct descriptor descriptor;
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
+    int rc = read_link(AT_FDCWD, path, &descriptor);
+    return rc > 0 ? descriptor.kind == DESCRIPTOR_SOCKET && descriptor.inode == inode : rc;
 }
 
 int descriptor_protocol(pid_t pid, int fd, struct socket_protocol *protocol)

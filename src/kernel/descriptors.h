@@ -36,6 +36,10 @@ typedef int on_descriptor(void *context, const struct descriptor *descriptor);
  * failed here (EMFILE). */
 int descriptors_each(pid_t pid, on_descriptor *each, void *context);
 
+/* Whether a descriptor is that socket now. Returns 1 or 0, or a negative errno as above; 0 also when the
+ * process has ended. */
+int descriptor_is_socket(pid_t pid, int fd, uint64_t inode);
+
 /* The protocol of a socket as the kernel names it ("TCP", "MPTCPv6", "UDP", "UNIX-STREAM", "AF_VSOCK"): the
  * attribute system.sockprotoname. */
 struct socket_protocol {

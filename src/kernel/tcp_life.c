@@ -22,6 +22,10 @@ enum {
      STATE_SET(STATE_TIME_WAIT))
 /* States in which our own FIN has been acknowledged. */
 #define AFTER_OWN_FIN (STATE_SET(STATE_FIN_WAIT2) | STATE_SET(STATE_TIME_WAIT))
+/* States in which we have sent a FIN, and the program may still have its descriptor. */
+#define HALF_CLOSED                                                                                          \
+    (STATE_SET(STATE_FIN_WAIT1) | STATE_SET(STATE_FIN_WAIT2) | STATE_SET(STATE_CLOSING) |                    \
+     STATE_SET(STATE_LAST_ACK))
 #define UNCONNECTED                                                                                          \
     (STATE_SET(STATE_LISTEN) | STATE_SET(STATE_SYN_SENT) | STATE_SET(STATE_SYN_RECV) | STATE_SET(STATE_GONE))
 
@@ -100,6 +104,13 @@ struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state stat
     bool is_exact = !may_be_probed(life, keeps_alive) && !may_be_answer(life, ACK_DELAY_MAX_MS) &&
                     (state == STATE_CLOSE_WAIT || (state == STATE_CLOSE && life->bytes_received > 0));
     return (struct tcp_age){least, is_exact ? least : most};
+}
+
+int64_t tcp_life_quiet_ms(const struct tcp_life *life, enum tcp_state state)
+{
+    if (!life->is_known || !state_set_has(HALF_CLOSED, state))
+        return -1;
+    return state == STATE_FIN_WAIT2 ? life->last_ack_recv_ms : life->last_data_sent_ms;
 }
 
 /* Two ticks of the kernel's clock, which that of CLOCK_MONOTONIC_COARSE is. */

@@ -44,6 +44,12 @@ struct tcp_age tcp_life_age(const struct tcp_life *life);
  * did, so that each answered probe may have reset that clock. Unknown in the states before a FIN. */
 struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state state, bool keeps_alive);
 
+/* How long nothing has moved in a connection of which we have ended our half; -1: not known, or another
+ * state. In FIN_WAIT2 since the peer's last segment, which has acknowledged our FIN or came after it (the
+ * answer to a probe of keep-alive is one too); in FIN_WAIT1, CLOSING and LAST_ACK since data went out last.
+ */
+int64_t tcp_life_quiet_ms(const struct tcp_life *life, enum tcp_state state);
+
 /* Whether the FIN can have come with the last data, or so close to it that the kernel merged both: then one
  * recv() that takes the data steps over the FIN (tcp_try_coalesce), and Recv-Q 0 does not say that anybody
  * has read EOF. True also where something else may have come since, so that its time is not known. */

@@ -1,11 +1,9 @@
 #include "kernel/thread_calls.h"
 
 #include "kernel/proc_file.h"
-#include "kernel/thread_call.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +65,17 @@ static int64_t sum_up(pid_t pid, int (*judge)(pid_t pid, const struct thread_cal
     return rc < 0 ? rc : count;
 }
 
-static int is_on_closed(pid_t pid, const struct thread_call *call)
+bool thread_call_is_on_closed(pid_t pid, const struct thread_call *call)
 {
     char path[64];
     struct stat of_link;
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, call->fd);
     return is_on_descriptor(call) && lstat(path, &of_link) != 0 && errno == ENOENT;
+}
+
+static int is_on_closed(pid_t pid, const struct thread_call *call)
+{
+    return thread_call_is_on_closed(pid, call);
 }
 
 static int may_serve(pid_t pid, const struct thread_call *call)

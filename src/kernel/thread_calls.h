@@ -4,8 +4,14 @@
 #ifndef KERNEL_THREAD_CALLS_H
 #define KERNEL_THREAD_CALLS_H
 
+#include "kernel/thread_call.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* Whether a call is on a descriptor that the process has closed meanwhile, as below. */
+bool thread_call_is_on_closed(pid_t pid, const struct thread_call *call);
 
 /* How many threads are in a call on a descriptor that the process has closed meanwhile: at least, for its
  * number may have been given to another one since. Such a call keeps the socket: no FIN is sent until it

@@ -3,6 +3,7 @@
 #include "base/printable.h"
 #include "base/version.h"
 #include "view/audit_view.h"
+#include "view/parting_view.h"
 #include "view/view.h"
 
 #include <inttypes.h>
@@ -138,6 +139,9 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     if (report->outcome <= AUDIT_LOSES || report->outcome == AUDIT_OFF_TIME) /* else nothing is said of it */
         json_boolean(&w, "leaks", report->outcome == AUDIT_LEAKS);
     json_string(&w, "verdict", audit_verdict_of(report).text);
+    json_boolean(&w, "traced", report->trace != NULL);
+    if (report->trace != NULL)
+        parting_put_json(&w, report->trace);
     json_close(&w, '}');
     json_end_line(&w);
     return view_flush(out);

@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "base/wrap.h"
 #include "view/audit_view.h"
+#include "view/parting_view.h"
 #include "view/view.h"
 #include "view/xml_text.h"
 
@@ -67,6 +68,11 @@ static struct number_text time_of(const struct audit_result *result)
     return text;
 }
 
+static bool series_is_traced(const struct audit_series *series)
+{
+    return series->count > 0 && series->reports[0].trace != NULL;
+}
+
 static void print_titles(FILE *out, const struct audit_series *series)
 {
     fprintf(out, "  %-*s", ORDER_WIDTH, "order");
@@ -74,7 +80,7 @@ static void print_titles(FILE *out, const struct audit_series *series)
         if (has_class(series, (enum audit_class) class))
             fprintf(out, "  %*s", width_of((enum audit_class) class),
                     title_of((enum audit_class) class).text);
-    fprintf(out, "  %*s  %s\n", TIME_WIDTH, "p50", "the server");
+    fprintf(out, "  %*s  %s\n", TIME_WIDTH, series_is_traced(series) ? "p50 traced" : "p50", "the server");
 }
 
 static void print_order(FILE *out, const struct audit_series *series, const struct audit_report *report)
@@ -101,6 +107,8 @@ static void print_verdict(FILE *out, const struct audit_report *report)
         return;
     fprintf(out, "  %s:\n", audit_order_names[report->settings->order]);
     wrap_print(out, verdict.text, 4, TEXT_WIDTH);
+    if (report->trace != NULL && report->outcome != AUDIT_CLOSES)
+        parting_print(out, report->trace, 4);
 }
 
 int audit_print_text_of_all(FILE *out, const struct audit_series *series)

@@ -2,9 +2,11 @@
 #include "base/number_text.h"
 #include "base/wrap.h"
 #include "view/audit_view.h"
+#include "view/parting_view.h"
 #include "view/view.h"
 #include "view/xml_text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TEXT_WIDTH = 78, NAME_WIDTH = 26 };
@@ -28,23 +30,27 @@ static const char *description_of(const struct audit_result *result, enum audit_
     return class == CLASS_HELD && result->by_group[GROUP_FROM_AFAR] == 0 ? "held" : descriptions[class];
 }
 
-static void print_times(FILE *out, const struct audit_result *result)
+static void print_times(FILE *out, const struct audit_report *report)
 {
+    const struct audit_result *result = report->result;
     if (result->max_us < 0)
         return;
     fprintf(out, "   after %.1f ms (p50), %.1f (p90), %.1f (p99), %.1f (max)", (double)result->p50_us / 1e3,
             (double)result->p90_us / 1e3, (double)result->p99_us / 1e3, (double)result->max_us / 1e3);
+    if (report->trace != NULL)
+        fputs(", traced", out);
 }
 
-static void print_classes(FILE *out, const struct audit_result *result)
+static void print_classes(FILE *out, const struct audit_report *report)
 {
+    const struct audit_result *result = report->result;
     for (int class = 0; class < CLASS_COUNT; class ++) {
         if (result->by_class[class] == 0)
             continue;
         fprintf(out, "  %-*s %9s", NAME_WIDTH, description_of(result, (enum audit_class) class),
                 grouped(result->by_class[class]).text);
         if (class == CLASS_CLOSED)
-            print_times(out, result);
+            print_times(out, report);
         fputc('\n', out);
     }
 }
@@ -69,10 +75,13 @@ int audit_print_text(FILE *out, const struct audit_report *report)
     else if (!result->server_is_here)
         fprintf(out, "; the server is not in this network namespace");
     fputs("\n\n", out);
-    print_classes(out, result);
+    print_classes(out, report);
     print_rounds(out, result);
     fputc('\n', out);
     wrap_print(out, verdict.text, 2, TEXT_WIDTH);
+    if (report->trace != NULL) {
+        parting_print(out, report->trace, 2);
+    }
     return view_flush(out);
 }
 
@@ -88,6 +97,20 @@ bool audit_is_failure(enum audit_outcome outcome)
     return outcome != AUDIT_CLOSES && !audit_is_void(outcome);
 }
 
+/* The lines of code, where the server was traced. */
+static void put_parting(FILE *out, const struct audit_report *report)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *lines = report->trace != NULL ? open_memstream(&text, &size) : NULL;
+    if (lines == NULL)
+        return;
+    parting_print(lines, report->trace, 2);
+    if (fclose(lines) == 0)
+        xml_put_text(out, text);
+    free(text);
+}
+
 void audit_put_testcase(FILE *out, const struct audit_report *report)
 {
     struct audit_verdict verdict = audit_verdict_of(report);
@@ -100,6 +123,7 @@ void audit_put_testcase(FILE *out, const struct audit_report *report)
             report->result->elapsed_s);
     fprintf(out, "    <%s>", element);
     xml_put_text(out, verdict.text);
+    put_parting(out, report);
     fprintf(out, "</%s>\n  </testcase>\n", element);
 }
 

@@ -558,6 +558,8 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
             "which waits: EOF says that the client sends no more, not that it has gone.\n",
             grouped(result->by_class[CLASS_REPLY_LOST]).text, grouped(result->count).text,
             grouped(result->reply_bytes).text);
+    if (result->by_class[CLASS_REPLY_LOST] > 0 && report->loss_causes[0] != '\0')
+        say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->loss_causes);
     say_requests(verdict, report);
     say_idle_timeout(verdict, report);
     say_resets(verdict, report);

@@ -3,6 +3,7 @@
 #define VIEW_AUDIT_VIEW_H
 
 #include "audit/audit.h"
+#include "audit/audit_trace.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,10 +19,11 @@ struct audit_program_end {
 struct audit_report {
     const struct audit_settings *settings;
     const struct audit_result *result;
-    const char *causes[GROUP_COUNT]; /* names of causes that look like that; "" for none */
-    const char *reset_causes;
+    const char *causes[GROUP_COUNT];        /* names of causes that look like that; "" for none */
+    const char *reset_causes, *loss_causes; /* likewise of those that lose replies, by RST or by FIN */
     enum audit_outcome outcome;
     struct audit_program_end program;
+    const struct audit_trace *trace; /* NULL: it was not traced */
 };
 
 /* What it means: one sentence a line. */
@@ -48,6 +50,10 @@ int audit_print_json(FILE *out, const struct audit_report *report);  /* one obje
 int audit_print_csv(FILE *out, const struct audit_report *report);   /* a row for each connection */
 int audit_print_junit(FILE *out, const struct audit_report *report); /* one test case: the server closes */
 
+int audit_print_sarif(FILE *out, const struct audit_report *report); /* of one that was traced: its lines */
+/* The same as lines that GitHub Actions reads: "::error file=...". */
+int audit_print_annotations(FILE *out, const struct audit_report *report);
+
 /* An order that was asked for among others and not played. */
 struct audit_untried {
     enum audit_order order;
@@ -69,6 +75,8 @@ int audit_print_text_of_all(FILE *out, const struct audit_series *series);
 int audit_print_json_of_all(FILE *out, const struct audit_series *series);
 int audit_print_csv_of_all(FILE *out, const struct audit_series *series);   /* with a column for the order */
 int audit_print_junit_of_all(FILE *out, const struct audit_series *series); /* a test case for each */
+
+int audit_print_sarif_of_all(FILE *out, const struct audit_series *series);
 
 /* What the forms have in common. */
 extern const char audit_csv_header[];

@@ -1,7 +1,8 @@
 /* explain_data: an explanation for scripts: JSON. */
-#include "base/json_writer.h"
 #include "base/version.h"
+#include "code/place_text.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <math.h>
@@ -35,10 +36,13 @@ static void put_process(struct json_writer *w, const struct fact_process *proces
                                                     [UNSEEN_LIMITS] = "limits",
                                                     [UNSEEN_RINGS] = "rings",
                                                     [UNSEEN_GHOSTS] = "ghosts",
+                                                    [UNSEEN_MPTCP] = "mptcp",
                                                     [UNSEEN_THREADS] = "threads"};
     json_open(w, NULL, '{');
     json_integer(w, "pid", process->pid);
     json_string(w, "command", process->command);
+    if (process->group.name.kind != CGROUP_NONE)
+        json_string(w, "service", process->group.name.text);
     json_boolean(w, "is_heir", process->is_heir);
     put_known(w, "descriptors", process->descriptors);
     put_known(w, "descriptor_limit", process->descriptor_limit);
@@ -84,9 +88,10 @@ static void put_range(struct json_writer *w, const char *key, struct life_range 
     json_close(w, '}');
 }
 
-static void put_thread(struct json_writer *w, const struct fact_thread *thread)
+static void put_thread(struct json_writer *w, const struct facts *facts, const struct fact_thread *thread)
 {
     json_open(w, "thread", '{');
+    json_integer(w, "pid", facts->processes[thread->process].pid);
     json_integer(w, "tid", thread->tid);
     json_string(w, "name", thread->name);
     json_string(w, "call", thread->call_name);
@@ -94,14 +99,17 @@ static void put_thread(struct json_writer *w, const struct fact_thread *thread)
     put_endpoint(w, "peer", &thread->peer);
     put_known(w, "asleep_ms", thread->asleep_ms);
     put_known(w, "busy_percent", thread->busy_percent);
+    if (thread->site != NULL)
+        site_put_json(w, "stack", thread->site);
     json_close(w, '}');
 }
 
 static void put_group(struct json_writer *w, const struct group *group, const struct life *life)
 {
     static const char *const holders[HOLDER_COUNT] = {
-        [HOLDER_PROCESS] = "process",     [HOLDER_HEIR] = "heir",     [HOLDER_QUEUE] = "queue",
-        [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden", [HOLDER_KERNEL] = "kernel"};
+        [HOLDER_PROCESS] = "process", [HOLDER_HEIR] = "heir",           [HOLDER_QUEUE] = "queue",
+        [HOLDER_CALL] = "call",       [HOLDER_IN_FLIGHT] = "in-flight", [HOLDER_HIDDEN] = "hidden",
+        [HOLDER_KERNEL] = "kernel"};
     static const char *const ways[] = {"unknown", "accepted", "outgoing"};
     static const char *const readings[READING_COUNT] = {
         [READING_ALL] = "all",         [READING_PERHAPS] = "perhaps",   [READING_PART] = "part",
@@ -113,6 +121,7 @@ static void put_group(struct json_writer *w, const struct group *group, const st
         [WAITER_UNKNOWN] = "not-known"};
     json_integer(w, "sockets", group->count);
     json_string(w, "state", tcp_state_name(group->state));
+    json_boolean(w, "is_mptcp", group->is_mptcp);
     json_string(w, "way", ways[group->way]);
     json_string(w, "holder", holders[group->holder]);
     if (group->holder != HOLDER_QUEUE) {
@@ -124,6 +133,7 @@ static void put_group(struct json_writer *w, const struct group *group, const st
     }
     put_range(w, "fin_ms", life->fin_ms);
     json_boolean(w, "fin_is_exact", life->are_fins_exact);
+    put_range(w, "quiet_ms", life->quiet_ms);
     put_range(w, "age_ms", life->age_ms);
     put_range(w, "bytes_received", life->bytes);
     put_range(w, "unread", life->unread);
@@ -154,8 +164,10 @@ static void put_finding(struct json_writer *w, const struct facts *facts, const 
     json_close(w, ']');
     if (finding->group != NULL)
         put_group(w, finding->group, &finding->life);
+    if (finding->maker.text[0] != '\0')
+        json_string(w, "made_in", finding->maker.text);
     if (finding->thread >= 0)
-        put_thread(w, &facts->threads[finding->thread]);
+        put_thread(w, facts, &facts->threads[finding->thread]);
     put_share(w, &finding->share);
     if (finding->is_peeked && finding->peeked.error == 0)
         json_string(w, "unread_bytes", finding->peeked.text);
@@ -247,6 +259,7 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_boolean(&w, "lingers", explanation_has_something(explanation));
     json_integer(&w, "lingering", explanation->groups.lingering);
     json_integer(&w, "young", explanation->groups.young);
+    json_integer(&w, "half_closed", explanation->groups.half_closed);
     json_integer(&w, "ghosts", explanation->ghosts);
     json_open(&w, "findings", '[');
     for (int i = 0; i < explanation->finding_count; i++)
@@ -254,6 +267,10 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     json_close(&w, ']');
     put_contrast(&w, &explanation->contrast);
     put_outlook(&w, &explanation->outlook);
+    if (report->stacks != NULL)
+        stacks_put_json(&w, facts, report->stacks);
+    if (report->aid != NULL)
+        explain_put_aid(&w, report->aid);
     json_close(&w, '}');
     json_end_line(&w);
     return view_flush(out);

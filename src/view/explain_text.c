@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "base/wrap.h"
 #include "view/explain_view.h"
+#include "view/stack_view.h"
 #include "view/view.h"
 
 #include <errno.h>
@@ -30,12 +31,19 @@ static bool is_any_on(const struct fact_listener *listener, uint16_t port)
     return address_is_wildcard(&listener->at.address) && listener->at.port == port;
 }
 
-/* On all addresses of IPv4 and of IPv6 it listens on a port, said once. */
+static bool is_same(const struct fact_listener *a, const struct fact_listener *b)
+{
+    return a->at.port == b->at.port && address_equal(&a->at.address, &b->at.address);
+}
+
+/* On all addresses of IPv4 and of IPv6 it listens on a port, said once; and so are several on one
+ * (SO_REUSEPORT). */
 static bool is_told(const struct facts *facts, int listener)
 {
     const struct fact_listener *of = &facts->listeners[listener];
     for (int i = 0; i < listener; i++)
-        if (is_any_on(of, of->at.port) && is_any_on(&facts->listeners[i], of->at.port))
+        if (is_same(of, &facts->listeners[i]) ||
+            (is_any_on(of, of->at.port) && is_any_on(&facts->listeners[i], of->at.port)))
             return true;
     return false;
 }
@@ -63,6 +71,8 @@ static void print_process(FILE *out, const struct facts *facts, const struct fac
 {
     struct line line = {""};
     ADD(&line, "%s %d", process->command, (int)process->pid);
+    if (process->group.name.kind != CGROUP_NONE)
+        ADD(&line, " (%s)", process->group.name.text);
     add_listeners(&line, facts);
     if (process->descriptors >= 0)
         ADD(&line, "; %s", grouped(process->descriptors).text);
@@ -169,7 +179,8 @@ static int count_open(const struct facts *facts)
 {
     int count = 0;
     for (int i = 0; i < facts->socket_count; i++)
-        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE;
+        count += facts->sockets[i].state == STATE_ESTABLISHED && facts->sockets[i].holder != HOLDER_QUEUE &&
+                 facts->sockets[i].holder != HOLDER_CALL;
     return count;
 }
 
@@ -182,6 +193,10 @@ static void print_nothing(FILE *out, const struct explain_report *report)
     if (explanation->groups.young > 0)
         ADD(&line, ", and %s closed by their peer less than %s ago, or at a time that is not known",
             grouped(explanation->groups.young).text, duration_text(report->grace_ms).text);
+    int half_closed = explanation->groups.half_closed;
+    if (half_closed > 0)
+        ADD(&line, ", and %s that it has half-closed, where the peer's FIN may still come",
+            grouped(half_closed).text);
     ADD(&line, ".");
     wrap_print(out, line.text, GROUP_INDENT, WIDTH);
 }
@@ -294,6 +309,13 @@ static void add_audit(struct line *line, const struct fact_listener *listener)
         listener->at.port);
 }
 
+/* Where tasks are threads their stacks have told it. */
+static bool is_dumped(const struct explain_report *report, const struct fact_process *process)
+{
+    return report->stacks != NULL && report->stacks->read > 0 &&
+           (process->runtime == RUNTIME_UNKNOWN || process->runtime == RUNTIME_PYTHON);
+}
+
 static void print_decides(FILE *out, const struct explain_report *report, const struct open_questions *open)
 {
     const struct facts *facts = report->explanation->facts;
@@ -301,7 +323,7 @@ static void print_decides(FILE *out, const struct explain_report *report, const 
     struct line line = {""};
     if (open->window)
         ADD(&line, "\"tcpstorm explain %s --for 10s\", under traffic", report->target);
-    if (open->dump && open->process >= 0)
+    if (open->dump && open->process >= 0 && !is_dumped(report, &facts->processes[open->process]))
         ADD(&line, "%s%s", line.text[0] != '\0' ? "; " : "",
             words_of_dump(&facts->processes[open->process]).text);
     if (open->audit && listener != NULL) {
@@ -345,6 +367,7 @@ static void add_unseen(struct line *line, const struct fact_process *process)
         [UNSEEN_LIMITS] = "its limit of descriptors",
         [UNSEEN_RINGS] = "files of its io_uring",
         [UNSEEN_GHOSTS] = "its ghosts",
+        [UNSEEN_MPTCP] = "whether peers of its MPTCP connections have closed",
         [UNSEEN_THREADS] = "all of its threads",
     };
     bool is_first = true;
@@ -384,6 +407,8 @@ int explain_print_text(FILE *out, const struct explain_report *report)
     print_window(out, explanation);
     print_contrast(out, explanation);
     print_outlook(out, explanation);
+    if (report->stacks != NULL)
+        stacks_print_text(out, explanation->facts, report->stacks, GROUP_INDENT, WIDTH);
     print_next(out, report);
     print_unseen(out, explanation->facts);
     return view_flush(out);

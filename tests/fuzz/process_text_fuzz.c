@@ -1,6 +1,7 @@
-/* The files of /proc/PID and /proc/PID/task/TID: syscall, wchan, sched, schedstat, stat, limits. */
+/* The files of /proc/PID and /proc/PID/task/TID: syscall, wchan, sched, schedstat, stat, limits, cgroup. */
 #include "fuzz.h"
 
+#include "kernel/cgroup.h"
 #include "kernel/process_limits.h"
 #include "kernel/thread_call.h"
 #include "kernel/thread_clock.h"
@@ -37,6 +38,17 @@ static void read_sets(const uint8_t *data, size_t size)
     free(copy);
 }
 
+/* What goes to a terminal. */
+static void check_group(const char *text)
+{
+    struct cgroup_name name = cgroup_name_of_text(text);
+    for (const char *c = name.text; *c != '\0'; c++)
+        if (*c < ' ' || *c > '~')
+            abort();
+    if ((name.kind == CGROUP_NONE) != (name.text[0] == '\0'))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = text_of(data, size);
@@ -54,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)thread_rest_parse(text, &rest);
     if (process_limits_parse(text, &limits) && (limits.descriptors_soft < 0 || limits.descriptors_hard < 0))
         abort();
+    check_group(text);
     read_sets(data, size);
     free(text);
     return 0;

@@ -35,7 +35,8 @@ static inline struct fact_thread *made_thread(struct made *made, enum fact_call 
                                    .call = call,
                                    .fd = -1,
                                    .asleep_ms = asleep_ms,
-                                   .busy_percent = -1};
+                                   .busy_percent = -1,
+                                   .turns = -1};
     made->facts.thread_count++;
     return thread;
 }
@@ -78,6 +79,7 @@ static inline void made_server(struct made *made)
         .queue = 0,
         .backlog = 512,
         .processes = 1,
+        .server = -1,
         .wait = {
             .kind = WAITER_EPOLL, .events = EPOLLIN, .is_mask_known = true, .set_fd = 4, .at_rest = true}};
 }
@@ -114,6 +116,18 @@ static inline struct fact_socket *made_add(struct made *made, struct fact_socket
 {
     made->sockets[made->facts.socket_count] = socket;
     return &made->sockets[made->facts.socket_count++];
+}
+
+/* Half-closed by the program after its answer, and quiet since. */
+static inline struct fact_socket made_half_closed(int i)
+{
+    struct fact_socket socket = made_close_wait(i);
+    socket.state = STATE_FIN_WAIT2;
+    socket.fin = fact_age_unknown();
+    socket.bytes_acked = 6;
+    socket.data_segs_out = 1;
+    socket.quiet_ms = 6000 + 100 * i;
+    return socket;
 }
 
 /* Open, and answered. */

@@ -110,6 +110,60 @@ static void ghosts(void)
         made.sockets[i].state = STATE_CLOSE;
 }
 
+static struct fact_socket half_closed(int i)
+{
+    return made_half_closed(i);
+}
+
+static struct fact_socket half_closed_for_long(int i)
+{
+    struct fact_socket socket = made_half_closed(i);
+    socket.quiet_ms = 60000;
+    return socket;
+}
+
+static void half_closed_forgotten(void)
+{
+    add_many(half_closed, nobody);
+}
+
+static void half_closed_beside_a_thread_outside(void)
+{
+    add_many(half_closed, nobody);
+    made_thread(&made, CALL_SLEEP, 4000);
+}
+
+static void half_closed_silent(void)
+{
+    add_many(half_closed_for_long, made_epoll(EPOLLIN, true));
+}
+
+static void half_closed_behind_stuck_loop(void)
+{
+    add_many(half_closed_for_long, made_epoll(EPOLLIN, false));
+    stick_loop();
+}
+
+static void half_closed_unsent(void)
+{
+    add_many(half_closed_for_long, made_epoll(EPOLLIN | EPOLLOUT, true));
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].state = STATE_FIN_WAIT1;
+        made.sockets[i].unsent = 100000;
+    }
+}
+
+static void half_closed_copies(void)
+{
+    made_process(&made, true);
+    strcpy(made.processes[1].command, "sleep");
+    add_many(half_closed_for_long, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].holder = HOLDER_HEIR;
+        made.sockets[i].process = 1;
+    }
+}
+
 static void accept_fails(void)
 {
     add_many(queued, nobody);
@@ -176,6 +230,28 @@ static void heirs_that_wait_for_another(void)
     struct fact_thread *thread = made_thread(&made, CALL_RECV, 9000);
     thread->process = 1;
     thread->peer = endpoint("10.0.0.9", 5432);
+}
+
+static void closed_in_call(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].state = STATE_ESTABLISHED;
+        made.sockets[i].fin = fact_age_unknown();
+        made.sockets[i].holder = HOLDER_CALL;
+        struct fact_thread *thread = made_thread(&made, CALL_RECV, 5000);
+        thread->fd = 7;
+        thread->is_on_closed = true;
+    }
+}
+
+static void mptcp(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].is_mptcp = true;
+        made.sockets[i].fin.most_ms = FACT_NO_LIMIT;
+    }
 }
 
 static void in_flight(void)
@@ -313,6 +389,15 @@ static void handlers_that_swallowed_with_backends(void)
     handlers_that_swallowed();
     for (int i = 0; i < SOCKETS; i++)
         made_add(&made, outgoing(i));
+}
+
+/* As on a busy machine, where one recv() came late enough to take data and FIN, and its thread slept later
+ * than that. */
+static void a_proxy_beside_threads_outside(void)
+{
+    proxy();
+    for (int i = 0; i < SOCKETS; i++)
+        made_thread(&made, CALL_RECV, made.sockets[i].last_data_recv_ms - 400);
 }
 
 static void swallowed_beside_a_thread_outside(void)
@@ -528,6 +613,13 @@ static const struct {
     const char *says; /* NULL: nothing in particular */
 } rows[] = {
     {ghosts, "ghosts", "", CERTAIN_SHOWN, NULL},
+    {half_closed_forgotten, "half-closed-forgotten", "", CERTAIN_LIKELY, "nobody waits for the peer's FIN"},
+    {half_closed_beside_a_thread_outside, "half-closed-forgotten", "", CERTAIN_ONE_OF, "nanosleep"},
+    {half_closed_silent, "half-closed-silent", "half-closed-for-ever", CERTAIN_LIKELY,
+     "nothing for 1 min 0 s"},
+    {half_closed_behind_stuck_loop, "loop-stuck", "", CERTAIN_LIKELY, "127.0.0.1:34157"},
+    {half_closed_unsent, "half-closed-unsent", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
+    {half_closed_copies, "half-closed-copy", "fork-inherit", CERTAIN_LIKELY, "sleep (pid 200)"},
     {accept_fails, "accept-fails", "", CERTAIN_SHOWN, "1,024 of 1,024 descriptors"},
     {queue_behind_armed_loop, "loop-stuck", "", CERTAIN_SHOWN,
      "thread 100 has been in recvfrom(fd 12 -> 127.0.0.1:34157) for 3.1 s"},
@@ -539,9 +631,12 @@ static const struct {
     {heirs, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_sleep, "fork-inherit", "fork-inherit", CERTAIN_SHOWN, "sleep (pid 200)"},
     {heirs_that_wait_for_another, "heir-blocked", "bounded-pool", CERTAIN_LIKELY, "10.0.0.9:5432"},
+    {closed_in_call, "closed-in-call", "", CERTAIN_LIKELY,
+     "thread 101 has been in recv(fd 7) for 5.0 s, and 19 others"},
+    {mptcp, "mptcp", "", CERTAIN_NOT, "DATA_FIN"},
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
-    {unsent, "peer-does-not-read", "", CERTAIN_SHOWN, "2,000,000 bytes"},
+    {unsent, "peer-does-not-read", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
     {outgoing_closed, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {outgoing_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {backend_closed_first, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
@@ -554,6 +649,8 @@ static const struct {
     {handlers_outside, "handler-blocked", "bounded-pool", CERTAIN_SHOWN, "20 threads are in recv()"},
     {handlers_that_swallowed, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads are in recv()"},
     {handlers_that_swallowed_with_backends, "handler-blocked", "bounded-pool no-half-close", CERTAIN_ONE_OF,
+     "127.0.0.1:9000"},
+    {a_proxy_beside_threads_outside, "handler-blocked", "bounded-pool no-half-close", CERTAIN_ONE_OF,
      "127.0.0.1:9000"},
     {swallowed_beside_a_thread_outside, "eof-swallowed", "bounded-pool paused-read lost-reference ignore-eof",
      CERTAIN_ONE_OF, "nanosleep"},
@@ -828,6 +925,151 @@ static void siblings_are_no_heirs(void **state)
     explanation_free(&explanation);
 }
 
+/* A lingering close, and who waits for the rest of an answer. */
+static void who_waits_for_the_peers_fin_is_not_accused(void **state)
+{
+    (void)state;
+    struct groups groups;
+    made_server(&made);
+    add_many(half_closed, made_epoll(EPOLLIN, true));
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].quiet_ms = HALF_CLOSED_MS - 1;
+    expect_nothing();
+    assert_int_equal(groups_of(&made.facts, EXPLAIN_GRACE_MS, &groups), 0);
+    assert_int_equal(groups.half_closed, SOCKETS);
+    groups_free(&groups);
+}
+
+/* A timer of its own may be about to close them; and of a loop that is not seen at rest nobody can be missed.
+ */
+static void the_half_closed_that_nobody_waits_for_have_some_seconds(void **state)
+{
+    (void)state;
+    made_server(&made);
+    half_closed_forgotten();
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].quiet_ms = HALF_CLOSED_UNHEARD_MS - 1;
+    expect_nothing();
+    made_server(&made);
+    half_closed_forgotten();
+    made.threads[0].call = CALL_NONE;
+    expect_nothing();
+}
+
+/* What the program has closed is the kernel's, which ends it; and one's own FIN alone is no data. */
+static void what_the_kernel_ends_is_not_accused(void **state)
+{
+    (void)state;
+    made_server(&made);
+    add_many(half_closed_for_long, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].inode = i < SOCKETS / 2 ? 0 : made.sockets[i].inode;
+        made.sockets[i].holder = i < SOCKETS / 2 ? HOLDER_KERNEL : HOLDER_PROCESS;
+        made.sockets[i].state = i < SOCKETS / 2 ? STATE_FIN_WAIT2 : STATE_LAST_ACK;
+        made.sockets[i].unsent = 1;
+    }
+    expect_nothing();
+}
+
+/* Nor do they make CLOSE_WAIT of others a stuck loop's, a proxy's, or keep a rate from being told. */
+static void the_half_closed_say_nothing_of_others(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    made_server(&made);
+    add_many(read_all, nobody);
+    for (int i = 0; i < 5; i++)
+        made_add(&made, made_half_closed(i + SOCKETS));
+    assert_string_equal(explain(&explanation)->name, "ignore-eof");
+    assert_int_equal(explanation.finding_count, 2);
+    assert_false(explanation.outlook.forecast.from_descriptors);
+    assert_int_equal(explanation.outlook.forecast.count, SOCKETS);
+    explanation_free(&explanation);
+}
+
+/* An accepted socket is in its listener's group: where that is not its process's, or nobody has it, it is
+ * told. */
+static void where_they_were_made_is_told_where_that_is_elsewhere(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    struct cgroup_entry entry = {8, (char *)"/system.slice/inetd.service"};
+    made_server(&made);
+    eof_read();
+    made.facts.groups = (struct cgroup_table){&entry, 1, 1};
+    made.processes[0].group.id = 7;
+    made.processes[0].group.name = cgroup_name_of_path("/system.slice/web.service");
+    made.processes[0].group.is_named_by_id = true;
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].cgroup = 7;
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "");
+    explanation_free(&explanation);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].cgroup = 8;
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "inetd.service");
+    assert_contains(explanation.findings[0].heading.text, ", made in inetd.service");
+    explanation_free(&explanation);
+    made.sockets[3].cgroup = 9; /* not one and the same */
+    explain(&explanation);
+    assert_string_equal(explanation.findings[0].maker.text, "");
+    explanation_free(&explanation);
+}
+
+/* Workers with a listener each on one port (SO_REUSEPORT): one is stuck, and its queue fills up beside one
+ * that rests. */
+static void stick_one_of_two_workers(int64_t other_queue)
+{
+    made_server(&made);
+    made_process(&made, false);
+    add_many(queued, nobody);
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].listener = 1;
+    made.facts.listener_count = 2;
+    made.listeners[1] = made.listeners[0];
+    made.listeners[1].wait = nobody;
+    made.listeners[1].queue = SOCKETS;
+    made.listeners[0].queue = other_queue;
+    made.listeners[0].server = 0;
+    made.listeners[1].server = 1;
+    struct fact_thread *thread = made_thread(&made, CALL_RECV, 9000);
+    thread->process = 1;
+    thread->peer = endpoint("10.0.0.9", 5432);
+}
+
+static void the_queue_of_a_stuck_worker_is_its_own(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    stick_one_of_two_workers(0);
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_SHOWN);
+    assert_contains(explanation.findings[0].verdict.text,
+                    "thread 101 of process 200 has been in recv(10.0.0.9:5432)");
+    explanation_free(&explanation);
+    stick_one_of_two_workers(2); /* in whose queue each of them is cannot be told */
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_LIKELY);
+    explanation_free(&explanation);
+}
+
+/* The other one may have forgotten to close its copy. */
+static void of_several_holders_a_stuck_one_is_only_likely(void **state)
+{
+    (void)state;
+    struct explanation explanation;
+    made_server(&made);
+    unread_behind_stuck_loop();
+    assert_string_equal(explain(&explanation)->name, "loop-stuck");
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_SHOWN);
+    explanation_free(&explanation);
+    made.sockets[0].holders = 2;
+    explain(&explanation);
+    assert_int_equal(explanation.findings[0].certainty, CERTAIN_LIKELY);
+    explanation_free(&explanation);
+}
+
 static void the_young_are_not_accused(void **state)
 {
     (void)state;
@@ -1079,6 +1321,13 @@ int main(void)
         cmocka_unit_test(a_busy_loop_that_is_seen_at_rest_holds_nothing_up),
         cmocka_unit_test(a_thread_in_poll_on_its_own_backend_does_not_rest),
         cmocka_unit_test(siblings_are_no_heirs),
+        cmocka_unit_test(who_waits_for_the_peers_fin_is_not_accused),
+        cmocka_unit_test(the_half_closed_that_nobody_waits_for_have_some_seconds),
+        cmocka_unit_test(what_the_kernel_ends_is_not_accused),
+        cmocka_unit_test(the_half_closed_say_nothing_of_others),
+        cmocka_unit_test(where_they_were_made_is_told_where_that_is_elsewhere),
+        cmocka_unit_test(the_queue_of_a_stuck_worker_is_its_own),
+        cmocka_unit_test(of_several_holders_a_stuck_one_is_only_likely),
         cmocka_unit_test(the_young_are_not_accused),
         cmocka_unit_test(what_was_in_one_table_only_is_not_accused),
         cmocka_unit_test(open_connections_are_not_accused),

@@ -5,6 +5,7 @@
 #include "kernel/borrowed_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 static int handle_of(pid_t pid)
 {
@@ -22,6 +23,7 @@ static void a_ghost_of_another_process_tells_of_itself(void **state)
     uint16_t port = loopback.target.ports.first;
     assert_int_equal(send(loopback.client, "hello", 5, 0), 5);
     await_readable(loopback.server);
+    uint16_t client_port = listen_socket_port(loopback.client);
     reset_connection(&loopback.client);
     assert_soon(state_of(loopback.server) == STATE_CLOSE);
     pid_t holder = fork_holder("holder");
@@ -35,6 +37,7 @@ static void a_ghost_of_another_process_tells_of_itself(void **state)
     assert_int_equal(rc, 0);
     assert_int_equal(borrowed.state, STATE_CLOSE);
     assert_int_equal(borrowed.local_port, port);
+    assert_int_equal(borrowed.peer_port, client_port);
     assert_true(borrowed.life.is_known);
     assert_int_equal(borrowed.life.data_segs_in, 1);
     assert_false(borrowed.keeps_alive);
@@ -127,6 +130,32 @@ static void a_reset_is_left_to_its_owner(void **state)
     close(ghost);
 }
 
+static bool agrees(const void *context, const struct borrowed_socket *now)
+{
+    const enum tcp_state *wanted = context;
+    return now->state == *wanted && now->life.is_known;
+}
+
+static void it_is_shut_down_only_while_it_is_what_it_was(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_pair();
+    int handle = handle_of(getpid()), fd = loopback.client;
+    uint64_t inode = inode_of(fd);
+    const enum tcp_state other = STATE_CLOSE_WAIT, its = STATE_ESTABLISHED;
+    int rc = borrowed_socket_shutdown(handle, fd, inode, SHUT_WR, agrees, &other);
+    if (rc == -EACCES || rc == -ENOSYS)
+        skip();
+    assert_int_equal(rc, -ESTALE);
+    assert_int_equal(borrowed_socket_shutdown(handle, fd, inode + 1, SHUT_WR, agrees, &its), -EBADF);
+    assert_int_equal(state_of(loopback.server), STATE_ESTABLISHED);
+    assert_int_equal(borrowed_socket_shutdown(handle, fd, inode, SHUT_WR, agrees, &its), 0);
+    assert_soon(state_of(loopback.server) == STATE_CLOSE_WAIT);
+    assert_int_equal(fcntl(fd, F_GETFD) >= 0, 1);
+    close(handle);
+    loopback_close(&loopback);
+}
+
 static void of_root_as_nobody(void)
 {
     pid_t parent = getppid();
@@ -156,6 +185,7 @@ int main(void)
         cmocka_unit_test(nothing_is_kept_open),
         cmocka_unit_test(what_nobody_has_read_is_seen_and_left_to_its_owner),
         cmocka_unit_test(a_reset_is_left_to_its_owner),
+        cmocka_unit_test(it_is_shut_down_only_while_it_is_what_it_was),
         cmocka_unit_test(a_process_of_others_is_not_ours_to_look_into),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,11 +78,25 @@ static void a_socket_has_its_protocol(void **state)
     assert_string_equal(protocol.name, "");
 }
 
+static void a_descriptor_is_that_socket_until_it_is_closed(void **state)
+{
+    (void)state;
+    struct stat about;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(fstat(fd, &about), 0);
+    assert_int_equal(descriptor_is_socket(getpid(), fd, about.st_ino), 1);
+    assert_int_equal(descriptor_is_socket(getpid(), fd, about.st_ino + 1), 0);
+    close(fd);
+    assert_int_equal(descriptor_is_socket(getpid(), fd, about.st_ino), 0);
+    assert_int_equal(descriptor_is_socket(99999999, fd, about.st_ino), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_tells_the_kind),
         cmocka_unit_test(each_descriptor_is_passed_on),
+        cmocka_unit_test(a_descriptor_is_that_socket_until_it_is_closed),
         cmocka_unit_test(a_socket_has_its_protocol),
     };
     return cmocka_run_group_tests_name("descriptors", tests, NULL, NULL);

@@ -96,6 +96,16 @@ static void before_a_fin_there_is_none(void **state)
     assert_age(tcp_life_age(&unknown), -1, INT64_MAX);
 }
 
+static void after_our_fin_it_tells_since_when_nothing_moves(void **state)
+{
+    (void)state;
+    const struct tcp_life life = a_life(), unknown = {0};
+    assert_int_equal(tcp_life_quiet_ms(&life, STATE_FIN_WAIT2), 3000);
+    assert_int_equal(tcp_life_quiet_ms(&life, STATE_LAST_ACK), 5004);
+    assert_int_equal(tcp_life_quiet_ms(&life, STATE_CLOSE_WAIT), -1);
+    assert_int_equal(tcp_life_quiet_ms(&unknown, STATE_FIN_WAIT2), -1);
+}
+
 static void a_fin_close_to_the_last_data_may_be_merged_with_it(void **state)
 {
     (void)state;
@@ -228,6 +238,7 @@ int main(void)
         cmocka_unit_test(keep_alive_leaves_an_interval),
         cmocka_unit_test(an_answer_to_our_own_data_may_have_come_after_the_fin),
         cmocka_unit_test(before_a_fin_there_is_none),
+        cmocka_unit_test(after_our_fin_it_tells_since_when_nothing_moves),
         cmocka_unit_test(a_fin_close_to_the_last_data_may_be_merged_with_it),
         cmocka_unit_test(fins_and_syns_are_no_data),
         cmocka_unit_test(too_few_bytes_tell_nothing),

@@ -128,6 +128,104 @@ static void json_is_one_line(void **state)
     free(text);
 }
 
+/* ---- first aid ---- */
+
+static struct aid_step aid_steps[3];
+
+/* A proxy's forgotten halves: one was done, one had changed, one was not tried. */
+static struct first_aid made_aid(void)
+{
+    made_server(&made);
+    for (int i = 0; i < 3; i++) {
+        const struct fact_socket *client = made_add(&made, made_close_wait(i));
+        struct fact_socket *backend = made_add(&made, made_open(i));
+        backend->peer = endpoint("127.0.0.1", 5432);
+        aid_steps[i] = (struct aid_step){.cure = CURE_HALF_CLOSE,
+                                         .pid = 100,
+                                         .lingering = client,
+                                         .on = backend,
+                                         .outcome = AID_PLANNED,
+                                         .descriptors = 2};
+    }
+    return (struct first_aid){
+        .steps = aid_steps,
+        .step_count = 3,
+        .is_dry = true,
+        .before = {.descriptors = 53, .states = {[STATE_ESTABLISHED] = 26, [STATE_CLOSE_WAIT] = 20}}};
+}
+
+static char *aid_written(const struct first_aid *aid)
+{
+    struct explanation explanation;
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    assert_int_equal(explanation_of(&made.facts, EXPLAIN_GRACE_MS, &explanation), 0);
+    const struct explain_report report = {
+        .explanation = &explanation, .target = ":8080", .grace_ms = EXPLAIN_GRACE_MS, .aid = aid};
+    assert_int_equal(explain_print_aid(out, &report), 0);
+    assert_int_equal(explain_print_json(out, &report), 0);
+    fclose(out);
+    explanation_free(&explanation);
+    return text;
+}
+
+static void a_dry_run_says_what_it_would_do_and_how_to(void **state)
+{
+    (void)state;
+    struct first_aid aid = made_aid();
+    char *text = aid_written(&aid);
+    assert_contains(text, "First aid, a dry run: nothing is touched.\n"
+                          "  shutdown(SHUT_WR) on 3 connections to 127.0.0.1:5432");
+    assert_contains(text, "6 freed descriptors.");
+    assert_contains(text, "\"tcpstorm explain :8080 --free now\"");
+    assert_contains(text, "\"first_aid\":{\"dry_run\":true");
+    assert_contains(text, "\"planned\":3,\"done\":0");
+    assert_lacks(text, "\"after\":");
+    free(text);
+}
+
+static void what_came_of_first_aid_is_counted(void **state)
+{
+    (void)state;
+    struct first_aid aid = made_aid();
+    aid.is_dry = false;
+    aid.was_looked_after = true;
+    aid.after = (struct aid_tally){.descriptors = 53, .ghosts = 1, .states = {[STATE_CLOSE_WAIT] = 20}};
+    aid_steps[0].outcome = AID_DONE;
+    aid_steps[0].ghosts = 1;
+    aid_steps[1].outcome = AID_CHANGED;
+    aid_steps[2].outcome = AID_STOPPED;
+    char *text = aid_written(&aid);
+    assert_contains(text, ": freed 0 of 2 descriptors, 1 ghost now. The first one was a trial,");
+    assert_contains(text, "1 other was left alone.");
+    assert_contains(text, "1 changed meanwhile, and is left alone.");
+    assert_contains(text, "Before: 53 descriptors, no ghosts, 26 ESTABLISHED, 20 CLOSE_WAIT.\n");
+    assert_contains(text, "After: 53 descriptors, 1 ghost, 20 CLOSE_WAIT.\n");
+    assert_lacks(text, "--free now");
+    assert_contains(text, "\"outcome\":\"stopped\"");
+    assert_contains(text, "\"after\":{\"descriptors\":53,\"ghosts\":1,\"sockets\":{\"CLOSE_WAIT\":20}}");
+    free(text);
+}
+
+static void every_reason_has_its_words(void **state)
+{
+    (void)state;
+    struct aid_left left[AID_REASON_COUNT];
+    struct first_aid aid = {.left = left, .left_count = AID_REASON_COUNT, .is_dry = true};
+    made_server(&made);
+    for (int i = 0; i < AID_REASON_COUNT; i++)
+        left[i] = (struct aid_left){.reason = (enum aid_reason)i, .count = i == AID_NO_SOCKET ? 0 : 5};
+    char *text = aid_written(&aid), *rest = text;
+    assert_contains(text, "First aid: nothing outside the program helps, so nothing is touched.\n");
+    assert_int_equal(count_of(text, "Left alone: 5 sockets."), AID_REASON_COUNT - 1);
+    assert_lacks(text, "(null)");
+    for (char *line; (line = strsep(&rest, "\n")) != NULL && *line != '{';)
+        assert_true(strlen(line) <= 98);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +236,9 @@ int main(void)
         cmocka_unit_test(what_was_not_seen_is_said),
         cmocka_unit_test(ghosts_without_a_life_are_told),
         cmocka_unit_test(json_is_one_line),
+        cmocka_unit_test(a_dry_run_says_what_it_would_do_and_how_to),
+        cmocka_unit_test(what_came_of_first_aid_is_counted),
+        cmocka_unit_test(every_reason_has_its_words),
     };
     return cmocka_run_group_tests_name("explain_view", tests, NULL, NULL);
 }

@@ -1,0 +1,27 @@
+/* tracer_process: the tracer itself, and what goes between it and the process that has started it. */
+#ifndef TRACE_TRACER_PROCESS_H
+#define TRACE_TRACER_PROCESS_H
+
+#include <stdint.h>
+
+/* To the tracer: a report is wanted. */
+struct tracer_request {
+    uint32_t serial; /* from 1 */
+};
+
+/* From the tracer: with a descriptor of a file that has the report (trace_report_write), from its beginning,
+ * where there is no error. The answer 0 says that it has begun, or why it cannot. */
+struct tracer_answer {
+    uint32_t serial;
+    int error; /* a negative errno, or 0 */
+};
+
+/* A process that shall be traced sends a byte on the other stream, and hears of an error: */
+struct tracer_hold {
+    int error; /* a negative errno, or 0: the tracer has it */
+};
+
+/* In a new process: all of its life, which ends with the other end of `stream`. */
+_Noreturn void tracer_live(int stream, int program);
+
+#endif

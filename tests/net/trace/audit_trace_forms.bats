@@ -1,0 +1,92 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables are shared with storm.bash, audit.bash and trace.bash
+#
+# "tcpstorm audit --trace --run": its forms, its orders, its end, and its rights.
+
+load ../storm
+load ../audit
+load ../trace
+
+@test "--trace: several orders have a report each, of their own connections" {
+  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
+  trace_audit --order half-close,client-first -- "$server" "$PORT"
+  expect_code 1
+  [[ $(jq -rs 'map(select(.event == "audit") | .trace.connections | "\(.closed) \(.held)") | join(", ")' "$JSON") == "16 4, 16 4" ]] ||
+    { show_output; return 1; }
+}
+
+@test "--trace: code hosts have the line in SARIF, GitHub Actions in a job's output, and JUnit in its text" {
+  local sarif=$BATS_TEST_TMPDIR/lines.sarif junit=$BATS_TEST_TMPDIR/audit.xml park
+  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
+  park=$(line_of epoll_pool.c park)
+  cd "$SOURCES"
+  GITHUB_ACTIONS=true trace_audit --quiet --sarif "$sarif" --junit "$junit" -- "$server" "$PORT"
+  expect_code 1
+  jq -e '.version == "2.1.0" and (.runs | length == 1) and (.runs[0].tool.driver.name == "tcpstorm")' "$sarif"
+  [[ $(jq -r '.runs[0] | .results[] as $r | "\($r.ruleId) \(.tool.driver.rules[$r.ruleIndex].id) \($r.level)"' "$sarif") == "held-connection held-connection error" ]]
+  [[ $(jq -r '.runs[0].results[].locations[].physicalLocation | "\(.artifactLocation.uri):\(.region.startLine)"' "$sarif") == "$park" ]]
+  grep -q "^::error file=${park%:*},line=${park#*:},title=tcpstorm audit::4 of 20 connections (half-close) ended with epoll_ctl(DEL)" "$OUT" ||
+    { show_output; return 1; }
+  grep -q "4 ended with  epoll_ctl(DEL) .*$park in pool_park" "$junit"
+  cd "$SOURCES" && build epoll epoll_server.c epoll_conn.c epoll_pool.c
+  GITHUB_ACTIONS=true trace_audit --quiet --sarif "$sarif" -- "$server" "$PORT"
+  expect_code 0
+  [[ $(jq '.runs[0].results | length' "$sarif") == 0 ]]
+  [[ ! -s $OUT ]]
+}
+
+@test "--trace: Ctrl-C tells what was seen, and leaves nothing" {
+  local grace=20s
+  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
+  in_fresh_namespace
+  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace 20s --conns 20 --json "$JSON" --trace --run -- "$server" "$PORT" >"$OUT" 2>"$ERR" 3>&- &
+  storm_pid=$!
+  others+=("$storm_pid")
+  wait_until 20 sixteen_are_closed
+  kill -INT "$storm_pid"
+  end_storm "$LONG"
+  expect_code 130
+  expect_in "$OUT" "4 open when it was interrupted"
+  grep -q "4 ended with  epoll_ctl(DEL) .*$(line_of epoll_pool.c park) in pool_park" "$OUT" || { show_output; return 1; }
+  wait_until 5 no_process
+  ! pgrep -f -- "$server" || { say "the server is left"; return 1; }
+}
+
+sixteen_are_closed() {
+  [[ $(nsenter -t "$storm_pid" -n ss -Htan state close-wait "sport = :$PORT" 2>/dev/null | wc -l) == 4 ]]
+}
+
+@test "--trace: an ordinary user may" {
+  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
+  launcher=(unshare --user --map-user=65534 --map-group=65534 --net --)
+  "${launcher[@]}" true 2>/dev/null || skip "this unshare cannot make an ordinary user"
+  launcher=()
+  in_fresh_namespace
+  launcher+=(unshare --user --map-user=65534 --map-group=65534 --)
+  chmod 755 "$BATS_TEST_TMPDIR" "$server"
+  trace_audit -- "$server" "$PORT"
+  expect_code 1
+  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
+}
+
+@test "--trace --isolate: a network and pids of its own, and the same lines" {
+  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
+  launcher=(env)
+  trace_audit --isolate -- "$server" "$PORT"
+  expect_code 1
+  expect_branches held 4
+  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
+}
+
+@test "--trace: what does not go together is one sentence, before anything is started" {
+  local words
+  for words in "127.0.0.1:$PORT --trace" "127.0.0.1:$PORT --sarif x --run -- touch $BATS_TEST_TMPDIR/mark" \
+    "unix:$BATS_TEST_TMPDIR/s --trace --run -- touch $BATS_TEST_TMPDIR/mark"; do
+    code=0
+    # shellcheck disable=SC2086 # words
+    "$STORM" audit $words >"$OUT" 2>"$ERR" || code=$?
+    expect_code 2
+    expect_one_sentence
+  done
+  [[ ! -e $BATS_TEST_TMPDIR/mark ]]
+}
