@@ -91,7 +91,8 @@ last() {
   # Their FIN came two seconds ago at most: the last probe says nothing of that.
   jq -s -e '[.[].ports[] | select(.side == "server" and .oldest_most_s) | select(.oldest_s > .oldest_most_s)] == []' "$JSON"
   expect_end_of clean 0
-  [[ $(last .ghosts) == 5 && $(last .trend) == plateau ]]
+  # Whose they were before the watch began may not be known (Yama): then they are in a row of their own.
+  tail -n 1 "$JSON" | jq -e '.ghosts == 5 and [.ports[] | select(.trend == "leak")] == []'
   expect_end_of all 1
   expect_in "$ERR" "on server port $PORT (leaky pid "
   ((${#nobody[@]} > 0)) || skip "no user namespace: the part of a user who may not look into the server was left out"
