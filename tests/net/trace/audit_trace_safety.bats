@@ -88,9 +88,9 @@ as_it_is() {
   local file=$1
   code=0
   "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --conns 2 --grace 1s "${@:2}" --run -- sh -c '
-    grep -E "^(Sig|Shd|Uid|Gid|Cap|NoNewPrivs)" /proc/$$/status
-    readlink "/proc/$$/fd/0"; ls "/proc/$$/fd"
-    awk "{ print \$1 == \$5, \$7 }" "/proc/$$/stat"
+    grep -E "^(Sig|Shd|Uid|Gid|Cap|NoNewPrivs)" /proc/self/status # of the shell itself they differ while it forks
+    readlink /proc/self/fd/0; ls /proc/self/fd
+    awk -v "leader=$$" "{ print leader == \$5, \$7 }" /proc/self/stat
     exec "$0" "$1"' "$server" "$PORT" >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_code 0
   grep -v '^tcpstorm' "$ERR" >"$file"
