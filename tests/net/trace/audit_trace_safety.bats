@@ -65,15 +65,6 @@ end_of_audit() {
   wait_until 5 nothing_left
 }
 
-# The one of ours whose parent is none of ours.
-storm_parent() {
-  local pid parent
-  for pid in $(storm_pids); do
-    parent=$(awk '{ print $4 }' "/proc/$pid/stat")
-    [[ /proc/$parent/exe -ef $STORM ]] || say "$pid"
-  done
-}
-
 @test "--trace: Ctrl-C ends it all, and what was seen until then is told" {
   start_traced threads_server.c
   kill -INT "$(storm_parent)"
