@@ -35,27 +35,6 @@ load ../trace
   [[ ! -s $OUT ]]
 }
 
-@test "--trace: Ctrl-C tells what was seen, and leaves nothing" {
-  local grace=20s
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  in_fresh_namespace
-  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace 20s --conns 20 --json "$JSON" --trace --run -- "$server" "$PORT" >"$OUT" 2>"$ERR" 3>&- &
-  storm_pid=$!
-  others+=("$storm_pid")
-  wait_until 20 sixteen_are_closed
-  kill -INT "$storm_pid"
-  end_storm "$LONG"
-  expect_code 130
-  expect_in "$OUT" "4 open when it was interrupted"
-  grep -q "4 ended with  epoll_ctl(DEL) .*$(line_of epoll_pool.c park) in pool_park" "$OUT" || { show_output; return 1; }
-  wait_until 5 no_process
-  ! pgrep -f -- "$server" || { say "the server is left"; return 1; }
-}
-
-sixteen_are_closed() {
-  [[ $(nsenter -t "$storm_pid" -n ss -Htan state close-wait "sport = :$PORT" 2>/dev/null | wc -l) == 4 ]]
-}
-
 @test "--trace: an ordinary user may" {
   build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
   launcher=(unshare --user --map-user=65534 --map-group=65534 --net --)
@@ -66,15 +45,6 @@ sixteen_are_closed() {
   chmod 755 "$BATS_TEST_TMPDIR" "$server"
   trace_audit -- "$server" "$PORT"
   expect_code 1
-  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
-}
-
-@test "--trace --isolate: a network and pids of its own, and the same lines" {
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  launcher=(env)
-  trace_audit --isolate -- "$server" "$PORT"
-  expect_code 1
-  expect_branches held 4
   expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
 }
 

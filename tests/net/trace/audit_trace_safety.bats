@@ -120,7 +120,7 @@ as_it_is() {
 
 @test "--trace: of 3,000 connections on threads none is missed" {
   build server threads_server.c -pthread
-  conns=3000 trace_audit -- "$server" "$PORT"
+  conns=3000 grace=20s trace_audit -- "$server" "$PORT"
   expect_code 0
   [[ $(jq -s '.[0].trace.connections.closed' "$JSON") == 3000 ]]
   [[ $(jq -s '[.[0].trace.unseen[]] | add' "$JSON") == 0 ]]
