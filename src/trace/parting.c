@@ -55,20 +55,28 @@ static uint64_t add_text(uint64_t hash, const char *text)
 static uint64_t add_place(uint64_t hash, const struct place *place)
 {
     hash = add_text(hash, place->function);
-    if (place->line == 0) {
-        hash = add_text(hash, place->module);
-        return hash_add(hash, &place->offset, sizeof place->offset);
+    if (place->line > 0) {
+        hash = add_text(hash, place->path != NULL ? place->path : place->file);
+        return hash_add(hash, &place->line, sizeof place->line);
     }
-    hash = add_text(hash, place->path != NULL ? place->path : place->file);
-    return hash_add(hash, &place->line, sizeof place->line);
+    hash = add_text(hash, place->module);
+    return place->function != NULL ? hash : hash_add(hash, &place->offset, sizeof place->offset);
 }
 
-/* The program's own places are enough: a library comes to a call in more than one way. */
+/* The program's own places are enough: a library comes to a call in more than one way. Where none is its own
+ * it is those that a reader is told: code that is made at run time has no names, and is elsewhere each time.
+ */
 static uint64_t add_site(uint64_t hash, const struct site *site)
 {
-    for (int i = site_at(site); site != NULL && i >= 0 && i < site->count; i++)
-        if (site->own < 0 || site->places[i].is_own)
-            hash = add_place(hash, &site->places[i]);
+    int told = 0;
+    for (int i = site_at(site); site != NULL && i >= 0 && i < site->count; i++) {
+        const struct place *place = &site->places[i];
+        bool tells = site->own >= 0 ? place->is_own : told < SITE_PART_PLACES && place->module != NULL;
+        if (!tells)
+            continue;
+        hash = add_place(hash, place);
+        told++;
+    }
     return hash;
 }
 
