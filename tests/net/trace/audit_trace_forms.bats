@@ -7,6 +7,17 @@ load ../storm
 load ../audit
 load ../trace
 
+# The README's block, with its own command for the compiler.
+@test "--trace: what the README shows is what is printed" {
+  local readme=$BATS_TEST_DIRNAME/../../../README.md conns=100 PORT=8080 words
+  sed -n '/^### The line of code/,/^### A proxy/p' "$readme" | sed -n '/^```$/,/^```$/p' | sed '/^```$/d' >"$BATS_TEST_TMPDIR/block"
+  read -r -a words < <(sed -n 's/^\$ gcc //p' "$BATS_TEST_TMPDIR/block")
+  [[ ${words[*]} == "-g -O2 -DLEAK -o build/server tests/net/trace/epoll_*.c" ]]
+  build server -DLEAK epoll_conn.c epoll_pool.c epoll_server.c
+  trace_audit -- "$server" "$PORT"
+  diff <(sed -n '/^  100 connections/,$p' "$BATS_TEST_TMPDIR/block") <(sed -n '/^  100 connections/,$p' "$OUT") || { show_output; return 1; }
+}
+
 @test "--trace: several orders have a report each, of their own connections" {
   build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
   trace_audit --order half-close,client-first -- "$server" "$PORT"
