@@ -202,6 +202,11 @@ static int tell_refused(const struct facts *facts)
 {
     for (int i = 0; i < facts->process_count; i++) {
         const struct fact_process *process = &facts->processes[i];
+        if (process->unseen[UNSEEN_MPTCP] != 0) {
+            diag_error("process %d has MPTCP connections, whose states cannot be read: %s", (int)process->pid,
+                       strerror(process->unseen[UNSEEN_MPTCP]));
+            return EXIT_MACHINE;
+        }
         if (process->is_heir || process->unseen[UNSEEN_DESCRIPTORS] == 0)
             continue;
         diag_error("this user may not look into process %d%s: what it holds is not known", (int)process->pid,
