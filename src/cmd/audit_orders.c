@@ -222,7 +222,7 @@ static int check_rights(const struct audit_order_list *list)
 struct played {
     struct audit_settings settings;
     struct audit_result result;
-    struct cause_names of_group[GROUP_COUNT], of_resets;
+    struct cause_names of_group[GROUP_COUNT], of_resets, of_losses;
     struct audit_trace trace;
 };
 
@@ -273,6 +273,10 @@ static int play(enum audit_order order, struct audit_options *options, struct nu
     *report = (struct audit_report){.settings = &played->settings, .result = &played->result};
     int rc = audit_run(&played->settings, diag_is_terminal() ? on_progress : NULL, NULL, &played->result);
     diag_progress_clear();
+    if (rc == 0 && audit_tracing_has_failed(options) && played->result.failure == NULL) {
+        played->result.failure = "the tracer ended, and with it the server";
+        played->result.failure_error = ESRCH;
+    }
     if (rc == 0 && options->traces)
         rc = compare(played, earlier, report);
     played->settings.decided_context = NULL;
@@ -281,11 +285,14 @@ static int play(enum audit_order order, struct audit_options *options, struct nu
         return rc;
     }
     for (int group = 0; group < GROUP_COUNT; group++) {
-        played->of_group[group] = causes_of_group((enum audit_group)group, &played->result);
+        played->of_group[group] = causes_of_group((enum audit_group)group, &played->result,
+                                                  audit_order_row(order)->act == ACT_ABORT);
         report->causes[group] = played->of_group[group].text;
     }
-    played->of_resets = causes_of_resets();
+    played->of_resets = causes_of_losses(true);
+    played->of_losses = causes_of_losses(false);
     report->reset_causes = played->of_resets.text;
+    report->loss_causes = played->of_losses.text;
     report->outcome = audit_outcome_of(&played->result, &played->settings);
     return 0;
 }

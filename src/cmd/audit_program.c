@@ -61,6 +61,11 @@ static int tell_refused(const char *word, int rc)
 static int tell_ended(const struct audit_options *options, const struct program *program)
 {
     const char *line = program->last_line;
+    if (audit_tracing_has_failed(options)) {
+        diag_error("--trace: the tracer ended before \"%s\" listened on %s, and with it the server",
+                   options->program[0], options->target);
+        return EXIT_MACHINE;
+    }
     diag_error("--run \"%s\": it %s before it listened on %s%s%s%s", options->program[0],
                program->has_left ? program_end_text(program).text : "ended", options->target,
                *line != '\0' ? "; its last line: \"" : "", line, *line != '\0' ? "\"" : "");

@@ -36,6 +36,7 @@ static const struct rule rules[] = {
      .words = "The program has ended its half, and the peer does not read what was sent before: {unsent} "
               "wait, and "
               "nothing has gone out for {quiet}.",
+     .causes = {"stalled-reader"},
      .act = "a time-out on that, and then close()"},
     {.name = stuck_name,
      .when = {is_half_closed, is_held, loop_is_stuck},
@@ -64,6 +65,7 @@ static const struct rule rules[] = {
      .words =
          "The program has ended its half with shutdown() and waits for the peer's FIN, and the peer has sent "
          "nothing for {quiet}: longer than a lingering close takes." NO_TIMER,
+     .causes = {"half-closed-for-ever"},
      .act = "a time-out on that wait, and then close(); see why the peer does not close"},
 
     /* ---- never accepted ---- */
@@ -164,6 +166,7 @@ static const struct rule rules[] = {
      .when = {most_are_unsent},
      .certainty = CERTAIN_SHOWN,
      .words = "The peer has sent its FIN but does not read: {unsent} wait to be sent to it.",
+     .causes = {"stalled-reader"},
      .act = "a time-out on sending",
      .cure = CURE_END_SEND},
     {.name = stuck_name,

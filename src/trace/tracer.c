@@ -141,6 +141,13 @@ int tracer_report(struct tracer *tracer, int64_t patience_ms, struct trace_repor
     return rc;
 }
 
+bool tracer_is_there(const struct tracer *tracer)
+{
+    siginfo_t end = {0};
+    return tracer->pid > 0 && waitid(P_PID, (id_t)tracer->pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           end.si_pid == 0;
+}
+
 void tracer_stop(struct tracer *tracer)
 {
     if (tracer->pid == 0)

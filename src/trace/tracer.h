@@ -12,6 +12,7 @@
 
 #include "trace/trace_report.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -33,6 +34,9 @@ int tracer_take_this_process(void *tracer);
 /* What has been seen so far; the program goes on. Returns 0, or a negative errno: ESRCH, the tracer is gone;
  * ETIMEDOUT, it has not answered for patience_ms. */
 int tracer_report(struct tracer *tracer, int64_t patience_ms, struct trace_report *report);
+
+/* False: it has ended by itself, which has ended the program too. */
+bool tracer_is_there(const struct tracer *tracer);
 
 /* Ends it, and with it the program and all that came from it, if they are there. */
 void tracer_stop(struct tracer *tracer);

@@ -299,9 +299,17 @@ static _Noreturn void trace(struct tracing *tracing)
 
 /* ---- its beginning ---- */
 
-/* Whether this system lets us trace at all is tried with a child. Returns 0 or a negative errno. */
+static void wait_for(pid_t child)
+{
+    while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
+        continue;
+}
+
+/* Whether this system lets us trace at all is tried with a child, and whether it tells of calls (since Linux
+ * 5.3). Returns 0 or a negative errno. */
 static int try_to_trace(void)
 {
+    char info[128];
     pid_t child = fork();
     if (child < 0)
         return -errno;
@@ -311,9 +319,12 @@ static int try_to_trace(void)
             pause();
     }
     int rc = ptrace(PTRACE_SEIZE, child, NULL, (void *)(uintptr_t)OPTIONS) == 0 ? 0 : -errno;
+    if (rc == 0 && ptrace(PTRACE_INTERRUPT, child, NULL, NULL) == 0) {
+        wait_for(child);
+        rc = ptrace(PTRACE_GET_SYSCALL_INFO, child, (void *)sizeof info, info) > 0 ? 0 : -ENOTSUP;
+    }
     kill(child, SIGKILL);
-    while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
-        continue;
+    wait_for(child);
     return rc;
 }
 

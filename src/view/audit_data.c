@@ -64,6 +64,8 @@ static void put_server(struct json_writer *w, const struct audit_result *result)
     }
     if (result->ghost_sight == GHOSTS_SEEN)
         json_integer(w, "ghosts", result->ghosts);
+    if (result->ghost_sight == GHOSTS_SEEN)
+        json_integer(w, "unseen_processes", result->unseen_kin);
     if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         put_ending(w, &result->ending);
     json_close(w, '}');

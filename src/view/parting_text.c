@@ -286,12 +286,12 @@ static void add_counts(char *text, size_t size, const struct parting *parting)
     text_add(text, size, ".");
 }
 
-static void print_same(FILE *out, const struct parting_fork *fork)
+static void print_same(FILE *out, const struct parting_fork *fork, int shared)
 {
     fputs("No call tells them apart", out);
     if (fork->after != NULL)
         fprintf(out, "; the last is %s at %s", call_text(fork->after).text,
-                site_part_text(fork->after->site, 1, 0).text);
+                site_part_text(fork->after->site, 1, shared).text);
     fputs(":\n", out);
 }
 
@@ -318,12 +318,12 @@ static void print_forks(FILE *out, const struct parting *parting, const char *co
             fprintf(out, "%sThe last call on them:\n",
                     parting->by_end[PARTING_CLOSED] == 0 ? "None was closed, to compare with. " : "");
         else if (fork->is_same)
-            print_same(out, fork);
+            print_same(out, fork, columns_of(parting, fork).shared);
         else if (fork->after == NULL)
             fputs("They part from the first call on:\n", out);
         else
             fprintf(out, "They part after %s at %s:\n", call_text(fork->after).text,
-                    site_part_text(fork->after->site, 1, 0).text);
+                    site_part_text(fork->after->site, 1, columns_of(parting, fork).shared).text);
         if (fork->has_closed && !is_all_closed)
             print_fork(out, parting, fork, indent + 2);
         else
