@@ -97,9 +97,10 @@ static int tell_failed(const struct trace_options *options, int error)
 {
     const char *target = options->target;
     if (error == EACCES || error == EPERM)
-        diag_error("trace \"%s\": the kernel shows a program's calls to root, or with CAP_PERFMON, only%s; "
-                   "\"tcpstorm explain %s --stacks\" takes less",
-                   target, geteuid() == 0 ? ", and this system not to this root" : "", target);
+        diag_error("trace \"%s\": %s; \"tcpstorm explain %s --stacks\" takes less", target,
+                   geteuid() == 0 ? "this system does not show that process's calls, not to this root either"
+                                  : "the kernel shows a program's calls to root only, or with CAP_PERFMON",
+                   target);
     else if (error == ENOENT)
         diag_error("trace \"%s\": this kernel has no tracepoints of system calls (raw_syscalls in tracefs); "
                    "\"tcpstorm explain %s --stacks\" works without",
