@@ -22,8 +22,8 @@ struct audit_report {
     const char *causes[GROUP_COUNT];        /* names of causes that look like that; "" for none */
     const char *reset_causes, *loss_causes; /* likewise of those that lose replies, by RST or by FIN */
     enum audit_outcome outcome;
-    struct audit_program_end program;
     const struct audit_trace *trace; /* NULL: it was not traced */
+    struct audit_program_end program;
 };
 
 /* What it means: one sentence a line. */
