@@ -282,16 +282,19 @@ static void say_unseen_kin(struct audit_verdict *verdict, const struct audit_res
     say(verdict, " may not be looked into: what is kept there is not known (run this as root).\n");
 }
 
-static const char unseen_holder[] =
-    "Its connections are served by a process that neither listens nor descends from one that does, and that "
-    "may not be looked into: what it keeps is not known (run this as root).\n";
+/* What of the server's processes was not seen, though some were. */
+static void say_who_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    if (result->ghost_sight == GHOSTS_SEEN && result->unseen_kin > 0)
+        say_unseen_kin(verdict, result);
+    else if (result->ghost_sight == GHOSTS_SEEN && result->has_unseen_holder)
+        say(verdict, "Connections of it are in no process that may be looked into: what is kept there is not "
+                     "known (run this as root).\n");
+}
 
 static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
 {
-    if (result->ghost_sight == GHOSTS_SEEN && result->has_unseen_holder)
-        say(verdict, "%s", unseen_holder);
-    if (result->ghost_sight == GHOSTS_SEEN && result->unseen_kin > 0)
-        say_unseen_kin(verdict, result);
+    say_who_is_unseen(verdict, result);
     if (result->ghost_sight == GHOSTS_NOT_OURS)
         say(verdict,
             "The descriptors of its processes may not be looked into: what it keeps of connections that "
@@ -450,6 +453,22 @@ static void say_open_growth(struct audit_verdict *verdict, const struct audit_re
     audit_say_growth(verdict->text, sizeof verdict->text, &report->result->growth, false);
 }
 
+static bool has_seen_all(const struct audit_result *result)
+{
+    return result->ghost_sight == GHOSTS_SEEN && result->unseen_kin == 0 && !result->has_unseen_holder;
+}
+
+static void say_unseen_after_rst(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    if (result->ghost_sight != GHOSTS_SEEN) {
+        say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
+                     "looked into: run this as root, or as the server's user.\n");
+        return;
+    }
+    say(verdict, "What a server does after an RST shows in its descriptors only. ");
+    say_who_is_unseen(verdict, result);
+}
+
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -466,17 +485,9 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             report->settings->target);
     else if (lacks_reference(report))
         say_no_reference(verdict, report);
-    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight == GHOSTS_SEEN &&
-             result->has_unseen_holder && result->by_class[CLASS_UNKNOWN] > 0)
-        say(verdict, "%s", unseen_holder);
-    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight == GHOSTS_SEEN &&
-             result->unseen_kin > 0 && result->by_class[CLASS_UNKNOWN] > 0) {
-        say(verdict, "What a server does after an RST shows in its descriptors only: ");
-        say_unseen_kin(verdict, result);
-    } else if (order_of(report)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN &&
-               result->by_class[CLASS_UNKNOWN] > 0)
-        say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
-                     "looked into: run this as root, or as the server's user.\n");
+    else if (order_of(report)->act == ACT_ABORT && result->by_class[CLASS_UNKNOWN] > 0 &&
+             !has_seen_all(result))
+        say_unseen_after_rst(verdict, result);
     else if (result->forgotten > 0)
         say(verdict,
             "What became of %s connections is not known: the kernel forgets the client's end %s after its "
@@ -576,6 +587,8 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_interrupted(&verdict, report);
         break;
     }
+    if (report->program.has_ended)
+        say(&verdict, "The program %s before it was stopped.\n", report->program.text);
     if (audit_is_unix(report->settings))
         audit_say_as_unix(verdict.text, sizeof verdict.text);
     return verdict;
