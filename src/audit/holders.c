@@ -30,6 +30,29 @@ static void add_holder(struct audit *audit, pid_t pid)
         audit->holders[audit->holder_count++] = pid;
 }
 
+/* One that is gone by now was closed while it was looked for. */
+static bool is_still_there(const struct audit *audit, uint64_t inode)
+{
+    for (int64_t i = audit->round_first; i < audit->started; i++)
+        if (audit->look.sights[i].server_seen && audit->look.sights[i].inode == inode)
+            return true;
+    return false;
+}
+
+static bool is_any_hidden(struct audit *audit, const uint64_t *inodes, size_t count,
+                          const struct socket_owners *owners)
+{
+    size_t unfound = 0;
+    for (size_t i = 0; i < count; i++)
+        unfound += socket_owner_of(owners, inodes[i]) == 0;
+    if (unfound == 0 || socket_owners_refused(owners) == 0 || audit_take_look(audit) != 0)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (socket_owner_of(owners, inodes[i]) == 0 && is_still_there(audit, inodes[i]))
+            return true;
+    return false;
+}
+
 /* Returns whether each of them has been found with somebody, or a negative errno. */
 static int find_strangers(struct audit *audit, const uint64_t *inodes, size_t count,
                           const struct server_processes *server)
@@ -40,10 +63,9 @@ static int find_strangers(struct audit *audit, const uint64_t *inodes, size_t co
     for (int i = 0; i < server->count; i++)
         socket_owners_read_pid(owners, server->each[i]);
     int rc = socket_owners_read_others(owners, server->each, server->count);
-    bool is_hidden = false;
+    bool is_hidden = rc >= 0 && is_any_hidden(audit, inodes, count, owners);
     for (size_t i = 0; i < count && rc >= 0; i++) {
         pid_t owner = socket_owner_of(owners, inodes[i]);
-        is_hidden |= owner == 0 && socket_owners_refused(owners) > 0;
         if (owner != 0 && !pid_is_among(owner, server->each, server->count))
             add_holder(audit, owner);
     }

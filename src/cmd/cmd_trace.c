@@ -235,7 +235,7 @@ const struct command trace_command = {
         {
             {"tcpstorm trace 1234", "for 10 seconds"},
             {"tcpstorm trace 1234 --duration 1m", "under little traffic"},
-            {"tcpstorm trace 1234 --json - | jq .trace", "for a script"},
+            {"tcpstorm trace 1234 --json -", "for a script"},
         },
     .options = &table,
     .run = cmd_trace,

@@ -58,6 +58,16 @@ const struct place *site_place(const struct site *site)
     return at >= 0 ? &site->places[at] : NULL;
 }
 
+int site_next(const struct site *site, int at)
+{
+    do
+        at++;
+    while (at < site->count &&
+           (site->own >= 0 ? !site->places[at].is_own
+                           : is_of_libc(&site->places[at]) || site->places[at].module == NULL));
+    return at;
+}
+
 /* ---- in words ---- */
 
 /* A caller in the file that was just named goes without it. */
@@ -109,13 +119,10 @@ struct site_text site_part_text(const struct site *site, int most, int shared)
     else if (library != NULL)
         TEXT_ADD(text.text, "%s < ", place_text(library).text);
     TEXT_ADD(text.text, "%s", place_text(before).text);
-    for (int i = at + 1, told = 1; i < site->count - shared && told < most; i++) {
-        const struct place *place = &site->places[i];
-        if (site->own >= 0 ? !place->is_own : is_of_libc(place))
-            continue;
-        add_caller(&text, place, before);
-        before = place;
-        told++;
+    for (int i = site_next(site, at), told = 1; i < site->count - shared && told < most;
+         i = site_next(site, i), told++) {
+        add_caller(&text, &site->places[i], before);
+        before = &site->places[i];
     }
     printable(text.text);
     return text;

@@ -19,6 +19,9 @@ int sites_share(const struct site *a, const struct site *b);
 int site_at(const struct site *site);
 const struct place *site_place(const struct site *site); /* NULL: there is none */
 
+/* The next caller that is told; site->count: none is. */
+int site_next(const struct site *site, int at);
+
 /* "pool.c:6 in pool_park < conn.c:57 in on_readable": that place and its callers, likewise chosen, at most
  * `most` places in all. The outermost `shared` places of the stack, which others have too, are left out,
  * unless nothing would be left. Where all of the program that is there is shared, as of a loop that calls

@@ -215,6 +215,13 @@ static int write_report(struct tracing *tracing, int fd)
     return rc == 0 && lseek(fd, 0, SEEK_SET) != 0 ? -errno : rc;
 }
 
+/* Nobody wants to know any more. Its end is that of the program too. */
+static _Noreturn void leave(struct tracing *tracing)
+{
+    node_hook_remove(&tracing->hook);
+    _exit(0);
+}
+
 static void hear_request(struct tracing *tracing)
 {
     struct tracer_request request;
@@ -222,7 +229,7 @@ static void hear_request(struct tracing *tracing)
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (length != (ssize_t)sizeof request)
-        _exit(0); /* nobody wants to know any more */
+        leave(tracing);
     int file = memfd_create("trace report", MFD_CLOEXEC);
     int rc = file >= 0 ? write_report(tracing, file) : -errno;
     answer(request.serial, rc, rc == 0 ? file : -1);
@@ -269,6 +276,8 @@ static bool hear_program(struct tracing *tracing)
 
 static void hear(struct tracing *tracing, struct pollfd streams[2], int wait_ms)
 {
+    if (getppid() != tracing->parent)
+        leave(tracing);
     poll(streams, 2, wait_ms);
     if (streams[0].revents != 0)
         hear_request(tracing);
@@ -379,7 +388,7 @@ static int tell_of_news(int fd)
     return fcntl(fd, F_SETOWN, getpid()) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0 ? 0 : -errno;
 }
 
-_Noreturn void tracer_live(int stream, int program)
+_Noreturn void tracer_live(int stream, int program, pid_t parent, const struct node_hook *hook)
 {
     struct tracing *tracing = calloc(1, sizeof *tracing);
     const int yes = 1;
@@ -394,9 +403,13 @@ _Noreturn void tracer_live(int stream, int program)
         rc = -errno;
     if (tracing == NULL || (tracing->code = code_new()) == NULL)
         rc = -ENOMEM;
+    if (rc == 0 && prctl(PR_SET_PDEATHSIG, SIGIO) != 0)
+        rc = -errno;
     rc = rc == 0 ? try_to_trace() : rc;
     answer(0, rc, -1);
     if (rc != 0)
         _exit(1);
+    tracing->parent = parent;
+    tracing->hook = *hook;
     trace(tracing);
 }

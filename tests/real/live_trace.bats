@@ -42,11 +42,11 @@ for i in range(int(sys.argv[2])):
 PYTHON
 }
 
-# trace_live [OPTION...]: traces the server, while $conns clients come and go, once it has begun.
+# trace_live: traces the server, while $conns clients come and go, once it has begun.
 trace_live() {
   code=0
   rm -f "$JSON"
-  nsenter -t "$server_pid" -n -- "$STORM" trace "$server_pid" --json "$JSON" --duration "${duration-3s}" --linger 500ms "$@" >"$OUT" 2>"$ERR" 3>&- &
+  nsenter -t "$server_pid" -n -- "$STORM" trace "$server_pid" --json "$JSON" --duration "${duration-3s}" --linger 500ms >"$OUT" 2>"$ERR" 3>&- &
   local tracer=$!
   wait_until 10 has_begun "$tracer"
   make_traffic "${conns-20}"

@@ -80,7 +80,7 @@ while True: time.sleep(600)'
   within nsenter -t "$worker" -U --preserve-credentials "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 300ms \
     --order abort >"$OUT" 2>"$ERR" || code=$?
   expect_code 3
-  expect_in "$OUT" "What a server does after an RST shows in its descriptors only: 2 processes, python3 pid $server_pid"
+  expect_in "$OUT" "What a server does after an RST shows in its descriptors only. 2 processes, python3 pid $server_pid"
   # From outside all of them may.
   audit --conns 10 --grace 1s
   expect_code 0
