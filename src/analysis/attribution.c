@@ -179,6 +179,8 @@ static struct special_case case_of_fin_wait2(const struct lingering *all, enum s
 static struct special_case case_of(const struct lingering_class *class, const struct lingering *all)
 {
     enum side other = side_other(class->side);
+    if (class->stalled)
+        return (struct special_case){.acts = WORDS("the client does not read", "the server does not read")};
     if (all->count == LINGERING_MAX)
         return nothing_special;
     if (class->state == STATE_ESTABLISHED && class->owned)
@@ -226,6 +228,7 @@ struct attribution_text attribution_of(const struct lingering_class *class, cons
 {
     struct attribution_text out = {""};
     char owner[160] = "", since[48];
+    const char *stalled = class->stalled ? ", a closed window before what they have to send" : "";
     const char *unread = class->state != STATE_CLOSE_WAIT ? ""
                          : class->unread                  ? ", EOF not read (Recv-Q 1 or more)"
                          : class->fin_with_data ? ", all data read (Recv-Q 0), but perhaps not EOF: the FIN "
@@ -233,8 +236,8 @@ struct attribution_text attribution_of(const struct lingering_class *class, cons
                                                 : ", everything read (Recv-Q 0)";
     put_owner(class, owner, sizeof owner);
     put_since(class, since, sizeof since);
-    TEXT_ADD(out.text, "%s %s on the %s: %s%s%s; %s; %s.", grouped(class->count).text,
-             tcp_state_name(class->state), side_name(class->side), owner, since, unread,
+    TEXT_ADD(out.text, "%s %s on the %s: %s%s%s%s; %s; %s.", grouped(class->count).text,
+             tcp_state_name(class->state), side_name(class->side), owner, since, unread, stalled,
              parts_of(class, all).fins, who_acts(class, all).text);
     return out;
 }

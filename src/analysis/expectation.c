@@ -198,6 +198,18 @@ static bool listeners_hold(const struct expectation *expectation, const struct h
     return false;
 }
 
+static bool descriptors_hold(const struct expectation *expectation, const struct histogram *histogram,
+                             enum side side, struct difference *difference)
+{
+    int64_t held = histogram->owned + histogram->ghosts;
+    if (!expectation->holds_nothing[side] || held == 0)
+        return true;
+    add(difference, "%s%s side: %s descriptor%s held where none was expected",
+        difference != NULL && difference->text[0] != '\0' ? "; " : "", side_name(side), grouped(held).text,
+        held == 1 ? " is" : "s are");
+    return false;
+}
+
 bool expectation_holds(const struct expectation *expectation, const struct histogram sides[SIDE_COUNT],
                        struct difference *difference)
 {
@@ -206,6 +218,8 @@ bool expectation_holds(const struct expectation *expectation, const struct histo
     bool holds = true;
     for (int side = 0; side < SIDE_COUNT; side++)
         holds &= side_holds(expectation, &sides[side], (enum side)side, difference);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        holds &= descriptors_hold(expectation, &sides[side], (enum side)side, difference);
     holds &= time_wait_holds(expectation, sides, difference);
     holds &= listeners_hold(expectation, sides, difference);
     return leak_holds(expectation, sides, difference) && holds;

@@ -38,8 +38,9 @@ struct expectation {
     int64_t opened;
     int64_t leaked; /* exactly so many are held on leak_side; looked at where it is not SIDE_COUNT */
     enum side leak_side;
-    int64_t listeners;  /* exactly so many; 0: not looked at */
-    bool leaves_ghosts; /* as ghosts, not in CLOSE_WAIT */
+    int64_t listeners;              /* exactly so many; 0: not looked at */
+    bool leaves_ghosts;             /* as ghosts, not in CLOSE_WAIT */
+    bool holds_nothing[SIDE_COUNT]; /* no process of that side has a descriptor, on a socket or on none */
 };
 
 /* What a look that ended at now_ms may show. */

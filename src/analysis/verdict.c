@@ -355,7 +355,7 @@ static void say_flow(struct verdict *verdict, const struct verdict_input *input)
             say_growth(verdict, input, side);
     }
     if (flow->sums[SIDE_CLIENT].lost > 0)
-        add(verdict, "%s replies were lost: the connection was reset before the client had read them.",
+        add(verdict, "%s replies were lost: the connection ended before the client had read them.",
             grouped(flow->sums[SIDE_CLIENT].lost).text);
 }
 

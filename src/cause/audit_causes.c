@@ -5,9 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What the signature says of sockets that linger in CLOSE_WAIT, in the audit's words. */
+/* What the signature says of what the server leaves, in the audit's words. */
 static enum audit_group group_of(const struct signature *signature)
 {
+    if (signature->at_fault == SIDE_SERVER && signature->state == STATE_FIN_WAIT2)
+        return GROUP_SHUT_DOWN;
+    if (signature->at_fault == SIDE_SERVER && signature->leaves_ghosts)
+        return GROUP_GHOST;
+    if (signature->at_fault == SIDE_SERVER && signature->is_stalled)
+        return GROUP_STALLED;
     if (signature->at_fault != SIDE_SERVER || signature->state != STATE_CLOSE_WAIT)
         return GROUP_NONE;
     if (signature->owner == OWNER_NONE)
@@ -15,15 +21,6 @@ static enum audit_group group_of(const struct signature *signature)
     if (signature->owner == OWNER_OTHER)
         return GROUP_OTHER_PROCESS;
     return signature->eof == EOF_UNREAD ? GROUP_EOF_UNREAD : GROUP_EOF_READ;
-}
-
-/* Where nobody knows whether EOF was read both readings fit. */
-static bool is_in_group(const struct signature *signature, enum audit_group group)
-{
-    enum audit_group of_signature = group_of(signature);
-    if (group == GROUP_EOF_UNSURE)
-        return of_signature == GROUP_EOF_READ || of_signature == GROUP_EOF_UNREAD;
-    return of_signature == group;
 }
 
 static void append(struct cause_names *names, const char *name)
@@ -54,20 +51,41 @@ static bool fits(const struct fault_case *cause, enum audit_group group, const s
     return !cause->signature.on_one_path || held * 10 < result->audited * 9;
 }
 
-struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result)
+static bool is_one_of(enum audit_group group, enum audit_group a, enum audit_group b)
+{
+    return group == a || group == b;
+}
+
+/* Where nobody knows whether EOF was read both readings fit; after a reset every server that does not hear of
+ * it holds a descriptor of nothing, whatever the reason. */
+static bool looks_like(const struct signature *signature, enum audit_group group, bool clients_reset)
+{
+    enum audit_group own = group_of(signature);
+    if (group == GROUP_EOF_UNSURE)
+        return is_one_of(own, GROUP_EOF_READ, GROUP_EOF_UNREAD);
+    if (group == GROUP_GHOST)
+        return clients_reset && (own == GROUP_GHOST || is_one_of(own, GROUP_EOF_READ, GROUP_EOF_UNREAD));
+    return own == group;
+}
+
+struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result,
+                                   bool clients_reset)
 {
     struct cause_names names = {""};
     for (size_t i = 0; group != GROUP_NONE && cause_at(i) != NULL; i++)
-        if (is_in_group(&cause_at(i)->signature, group) && fits(cause_at(i), group, result))
+        if (looks_like(&cause_at(i)->signature, group, clients_reset) && fits(cause_at(i), group, result))
             append(&names, cause_at(i)->bug.name);
     return names;
 }
 
-struct cause_names causes_of_resets(void)
+struct cause_names causes_of_losses(bool by_reset)
 {
     struct cause_names names = {""};
-    for (size_t i = 0; cause_at(i) != NULL; i++)
-        if (cause_at(i)->signature.at_fault == SIDE_SERVER && cause_at(i)->signature.state == STATE_GONE)
+    for (size_t i = 0; cause_at(i) != NULL; i++) {
+        const struct signature *signature = &cause_at(i)->signature;
+        bool resets = signature->has_counter && signature->counter == COUNTER_ABORT_ON_CLOSE;
+        if (signature->at_fault == SIDE_SERVER && signature->loses && resets == by_reset)
             append(&names, cause_at(i)->bug.name);
+    }
     return names;
 }

@@ -18,6 +18,15 @@
 /* What most clients do: ask, and leave when they have waited long enough. */
 #define ASK_AND_LEAVE SCRIPT(STEP(WRITE, NOW), STEP(CLOSE, LIFE))
 
+/* What a client does that is killed with unread data, or gives up the hard way. */
+#define ASK_AND_RESET SCRIPT(STEP(WRITE, NOW), STEP(ABORT, LIFE))
+
+/* What a client does that hangs: its kernel goes on answering for it. */
+#define ASK_AND_IGNORE SCRIPT(STEP(WRITE, NOW))
+
+/* What a client does that pools connections and does not look at them. */
+#define ASK_AND_KEEP SCRIPT(STEP(WRITE, NOW), STEP(READ, DATA))
+
 static const struct fault_case causes[] = {
     {
         .bug = {.name = "ignore-eof",
@@ -191,6 +200,86 @@ static const struct fault_case causes[] = {
                       .counter = COUNTER_ABORT_ON_CLOSE,
                       .has_counter = true,
                       .loses = true},
+    },
+    {
+        .bug = {.name = "half-closed-for-ever",
+                .summary = "the server ends its half with shutdown() and waits for the client's FIN for ever",
+                .meaning = "A client that keeps its end never sends one. FIN_WAIT2 with a descriptor: "
+                           "tcp_fin_timeout runs after close() alone, so no timer of the kernel ends it."},
+        .fixed = {.name = "half-closed-for-ever-fixed",
+                  .summary = "the server calls close() when the client's FIN has not come for a while",
+                  .meaning = "After close() a FIN_WAIT2 has no descriptor and tcp_fin_timeout ends it, "
+                             "whatever the client does."},
+        .reported = "nodejs/node-v0.x-archive #3613, envoy #41086",
+        .behaviour[SIDE_SERVER] = &half_closed_for_ever,
+        .script[SIDE_CLIENT] = ASK_AND_KEEP,
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_FIN_WAIT2, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .bug = {.name = "reset-swallowed",
+                .summary = "the server swallows ECONNRESET and EPIPE and keeps the descriptor",
+                .meaning =
+                    "A reset takes the connection out of every table at once. No count of states shows "
+                    "the leak, CLOSE_WAIT stays 0, and the descriptors run out all the same."},
+        .fixed = {.name = "reset-swallowed-fixed",
+                  .summary = "an error on a connection closes it, as EOF does",
+                  .meaning = "The descriptor goes with the connection, whichever way that ends."},
+        .reported = "haproxy #1774, vault #3244, redis #10644",
+        .behaviour[SIDE_SERVER] = &reset_swallowed,
+        .script[SIDE_CLIENT] = ASK_AND_RESET,
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .leaves_ghosts = true},
+    },
+    {
+        .bug = {.name = "stalled-reader",
+                .summary = "the server writes without a time-out to a client that does not read",
+                .meaning = "The client's kernel answers each probe of its closed window, so that the "
+                           "connection is alive for TCP. ESTABLISHED with a full Send-Q, for as long as the "
+                           "client likes."},
+        .fixed = {.name = "stalled-reader-fixed",
+                  .summary = "the server resets a connection on which it can write nothing for a while",
+                  .meaning = "The RST frees the socket and what it had to send. After a close() the kernel "
+                             "would go on asking for room, in FIN_WAIT1 and without a descriptor."},
+        .reported = "sshnet/SSH.NET #1793, blog.cloudflare.com/when-tcp-sockets-refuse-to-die",
+        .behaviour[SIDE_SERVER] = &stalled_reader,
+        .script[SIDE_CLIENT] = ASK_AND_IGNORE,
+        .signature = {.at_fault = SIDE_SERVER,
+                      .state = STATE_ESTABLISHED,
+                      .is_stalled = true,
+                      .owner = OWNER_AT_FAULT},
+    },
+    {
+        .bug = {.name = "no-timeout",
+                .summary = "the server waits without a time-out for a client that has vanished",
+                .meaning =
+                    "Neither FIN nor RST has come, and the server sends nothing that could fail. "
+                    "ESTABLISHED on the server only, older from day to day: TCP asks nobody by itself."},
+        .fixed = {.name = "no-timeout-fixed",
+                  .summary = "the server sets SO_KEEPALIVE and closes on any error",
+                  .meaning =
+                      "The kernel asks a silent client whether it is there. An RST, or no answer "
+                      "(ETIMEDOUT), wakes the server, which closes. An idle time-out of its own does too."},
+        .reported = "redis #618, nsq #698, ws #2127",
+        .behaviour[SIDE_SERVER] = &no_timeout,
+        .script[SIDE_CLIENT] = SCRIPT(STEP(WRITE, NOW), STEP(VANISH, LIFE)),
+        .signature =
+            {.at_fault = SIDE_SERVER, .state = STATE_ESTABLISHED, .is_alone = true, .owner = OWNER_AT_FAULT},
+    },
+    {
+        .bug = {.name = "eof-is-abort",
+                .summary = "the server takes a client that has sent all of its request for one that is gone",
+                .meaning =
+                    "EOF says that no more comes, not that nobody reads. The server drops its answer "
+                    "and closes: no socket is left over, no RST is sent, and the reply is lost. nc and "
+                    "many health checks half-close."},
+        .fixed = {.name = "eof-is-abort-fixed",
+                  .summary = "the server answers first, and closes then",
+                  .meaning =
+                      "Whether the client is gone is known when the answer is sent: an RST comes back."},
+        .reported = "golang/go #18527, envoy #2066, #17160",
+        .behaviour[SIDE_SERVER] = &eof_is_abort,
+        .script[SIDE_CLIENT] =
+            SCRIPT(STEP(WRITE, NOW), STEP(SHUTDOWN, NOW), STEP(READ, DATA), STEP(CLOSE, EOF)),
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .loses = true},
     },
 };
 

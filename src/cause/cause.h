@@ -29,5 +29,10 @@ extern const struct behaviour lost_reference;
 extern const struct behaviour dead_pool_entry;
 extern const struct behaviour no_half_close;
 extern const struct behaviour reply_before_read;
+extern const struct behaviour half_closed_for_ever;
+extern const struct behaviour reset_swallowed;
+extern const struct behaviour stalled_reader;
+extern const struct behaviour no_timeout;
+extern const struct behaviour eof_is_abort;
 
 #endif

@@ -1,5 +1,6 @@
 #include "cause/visit.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <errno.h>
@@ -50,12 +51,18 @@ struct visit *visit_begin(struct endpoint *endpoint, int fd, short what, on_visi
 
 void visit_hear(struct visit *visit, short what, on_visit *heard)
 {
+    visit_hear_within(visit, what, 0, heard);
+}
+
+void visit_hear_within(struct visit *visit, short what, int64_t ms, on_visit *heard)
+{
+    struct timeval within = timeval_of_us(ms * 1000);
     event_del(visit->event);
     visit->on_event = heard;
     if (what == 0)
         return;
     event_assign(visit->event, visit->endpoint->base, visit->fd, (short)(what | EV_PERSIST), on_event, visit);
-    event_add(visit->event, NULL);
+    event_add(visit->event, ms > 0 ? &within : NULL);
 }
 
 ssize_t visit_read(struct visit *visit)
@@ -75,6 +82,15 @@ void visit_close(struct visit *visit)
     int fd = visit->fd;
     visit_forget(visit);
     endpoint_close(endpoint, fd);
+}
+
+void visit_reset(struct visit *visit)
+{
+    struct endpoint *endpoint = visit->endpoint;
+    int fd = visit->fd;
+    visit_forget(visit);
+    open_descriptors_remove(&endpoint->descriptors, fd);
+    act_apply(ACT_ABORT, fd);
 }
 
 void visit_forget(struct visit *visit)

@@ -5,6 +5,7 @@
 #include "worker/endpoint.h"
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 
@@ -18,6 +19,7 @@ struct visit {
     struct event *event;
     on_visit *on_event;
     int fd;
+    int64_t unsaid;     /* bytes of a reply that are still to be sent, where the behaviour counts them */
     struct visit *peer; /* where two belong together: the other one; else NULL */
     LIST_ENTRY(visit) link;
 };
@@ -40,12 +42,18 @@ struct visit *visit_begin(struct endpoint *endpoint, int fd, short what, on_visi
 /* Hears something else from now on; 0: nothing. */
 void visit_hear(struct visit *visit, short what, on_visit *on_event);
 
+/* Likewise, and EV_TIMEOUT when nothing has come for so long; 0: however long it takes. */
+void visit_hear_within(struct visit *visit, short what, int64_t ms, on_visit *on_event);
+
 /* Reads and drops what has come. Returns the bytes; 0 at EOF, or when the connection was reset; -1 when
  * nothing has come. */
 ssize_t visit_read(struct visit *visit);
 
 /* close(), and the visit is over. */
 void visit_close(struct visit *visit);
+
+/* Likewise with an RST, whatever is unsent or unread. */
+void visit_reset(struct visit *visit);
 
 /* The visit is over without a close(): its descriptor stays open and nobody knows it. */
 void visit_forget(struct visit *visit);

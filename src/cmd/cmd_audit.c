@@ -332,7 +332,7 @@ static int cmd_audit(int argc, char *argv[])
     }
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
-        code = audit_orders_play(&options);
+        code = audit_orders_play(&options, &program);
     }
     stop_signals_release();
     audit_program_stop(&program);

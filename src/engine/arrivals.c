@@ -176,9 +176,15 @@ static int64_t leak_expected(const struct controller *c)
 static struct expectation cause_expectation(const struct controller *c)
 {
     const uint32_t over = STATE_SET(STATE_TIME_WAIT) | STATE_SET(STATE_GONE);
-    uint32_t allowed = c->experiment->is_fixed ? over : ~0U;
-    return (struct expectation){
-        .allowed = {allowed, allowed}, .opened = controller_opened(c), .leak_side = SIDE_COUNT};
+    struct expectation expectation = {.opened = controller_opened(c), .leak_side = SIDE_COUNT};
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        enum side side = (enum side)i;
+        bool is_over = c->experiment->is_fixed && !experiment_keeps(c->experiment, side);
+        bool waits = experiment_keeps(c->experiment, side_other(side)); /* for a FIN, without a descriptor */
+        expectation.holds_nothing[i] = is_over;
+        expectation.allowed[i] = is_over ? over | (waits ? STATE_SET(STATE_FIN_WAIT2) : 0) : ~0U;
+    }
+    return expectation;
 }
 
 static struct expectation flow_expected(const struct controller *c, int64_t now_us)
@@ -238,6 +244,8 @@ static bool is_of_signature(const struct lingering_class *class, const struct si
     /* Where the FIN came with the data Recv-Q 0 fits both. */
     if (signature->eof != EOF_ANY && !class->fin_with_data && class->unread != (signature->eof == EOF_UNREAD))
         return false;
+    if (signature->is_stalled && !class->stalled)
+        return false;
     return signature->owner == OWNER_ANY || (class->owned == owners[signature->owner].owned &&
                                              class->listed == owners[signature->owner].listed);
 }
@@ -275,6 +283,10 @@ static bool shows_signature(const struct controller *c)
     workers_sum_flow(&c->workers, sums);
     if (signature->state != STATE_GONE && sockets_of_signature(c, signature) == 0)
         return false;
+    if (signature->is_alone && histogram_ends(&c->look.sides[side_other(signature->at_fault)]) > 0)
+        return false;
+    if (signature->leaves_ghosts && c->look.sides[signature->at_fault].ghosts == 0)
+        return false;
     if (signature->has_counter && controller_counters(c).value[signature->counter] == 0)
         return false;
     if (signature->loses && sums[side_other(signature->at_fault)].lost == 0)
@@ -288,7 +300,7 @@ static bool leaks_unasked(const struct controller *c)
     bool is_asked_for = experiment_leaks(c->experiment, c->plan->settings->leak);
     for (int side = 0; side < SIDE_COUNT && !is_asked_for; side++) {
         struct trend trend = trend_of(&c->outage.growth[side]);
-        if (trend.kind == TREND_LEAK &&
+        if (trend.kind == TREND_LEAK && !experiment_keeps(c->experiment, (enum side)side) &&
             (double)outage_held(&c->look.sides[side]) > trend.slope_per_s * trend.span_s / 2)
             return true;
     }

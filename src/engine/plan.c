@@ -5,6 +5,7 @@
 #include "control/hosts.h"
 #include "kernel/free_ports.h"
 #include "kernel/packet_drop.h"
+#include "kernel/vanish.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -326,6 +327,18 @@ static void choose_witness(struct plan *plan)
         witness_choices[plan->settings->witness], strerror(-error));
 }
 
+static void check_vanishing(struct plan *plan, const struct experiment *experiment)
+{
+    const struct script script = experiment_script(experiment, SIDE_CLIENT);
+    int probe = script_has(&script, ACT_VANISH) ? vanish_probe() : 0;
+    if (probe != 0)
+        add(&plan->obstacles,
+            "%s needs clients that vanish without FIN or RST (TCP_REPAIR) and this user may have none here "
+            "(%s): "
+            "add --isolate, or run as root",
+            experiment->name, strerror(-probe));
+}
+
 /* What an order needs and this run does not have. */
 static void check_needs(struct plan *plan)
 {
@@ -333,6 +346,7 @@ static void check_needs(struct plan *plan)
     int probe = packet_drop_probe();
     for (int i = 0; i < settings->experiment_count; i++) {
         const struct close_order *order = settings->experiments[i].order;
+        check_vanishing(plan, &settings->experiments[i]);
         if (order->needs.sysctl != NULL && settings->look_inside == NULL)
             add(&plan->obstacles,
                 "%s needs %s to be %lld, which it sets in a network namespace of its own: %s", order->name,

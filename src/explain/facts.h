@@ -101,7 +101,9 @@ struct fact_socket {
     int listener; /* -1: outgoing, or its listener is gone; of HOLDER_QUEUE, where several share an address
                      and port (SO_REUSEPORT), the one with the most in its queue */
     struct fact_endpoint local, peer;
-    bool in_both; /* it was seen in both tables of this look, in the same state */
+    bool is_mptcp; /* a TCP connection below one of MPTCP, whose state it has where the peer has ended its
+                      half; what is unread is not known then */
+    bool in_both;  /* it was seen in both tables of this look, in the same state */
 
     uint32_t unread; /* Recv-Q in bytes; in CLOSE_WAIT with the FIN, which counts as 1 */
     uint32_t unsent; /* Send-Q */
@@ -205,6 +207,7 @@ enum fact_unseen {
     UNSEEN_LIMITS,
     UNSEEN_RINGS,   /* files of io_uring */
     UNSEEN_GHOSTS,  /* which descriptors are in no table */
+    UNSEEN_MPTCP,   /* states of MPTCP connections */
     UNSEEN_THREADS, /* more threads than were read (E2BIG), or task/ itself */
     UNSEEN_COUNT,
 };

@@ -36,6 +36,7 @@ static const struct rule rules[] = {
      .words = "The program has ended its half, and the peer does not read what was sent before: {unsent} "
               "wait, and "
               "nothing has gone out for {quiet}.",
+     .causes = {"stalled-reader"},
      .act = "a time-out on that, and then close()"},
     {.name = stuck_name,
      .when = {is_half_closed, is_held, loop_is_stuck},
@@ -64,6 +65,7 @@ static const struct rule rules[] = {
      .words =
          "The program has ended its half with shutdown() and waits for the peer's FIN, and the peer has sent "
          "nothing for {quiet}: longer than a lingering close takes." NO_TIMER,
+     .causes = {"half-closed-for-ever"},
      .act = "a time-out on that wait, and then close(); see why the peer does not close"},
 
     /* ---- never accepted ---- */
@@ -147,11 +149,24 @@ static const struct rule rules[] = {
      .words = "They have an owner that was not found: {refused}, or it is in another namespace of processes.",
      .act = "run it as root"},
 
+    {.name = "mptcp",
+     .when = {is_mptcp},
+     .certainty = CERTAIN_NOT,
+     .words = "They are MPTCP: their peer has ended its half with a DATA_FIN, which no table of TCP shows. "
+              "What the "
+              "program has read of them is not looked into.",
+     .act = "close the descriptor when read() returns 0; to have more explained, let the server listen "
+            "without MPTCP "
+            "(GODEBUG=multipathtcp=0 of a Go program)",
+     .needs_dump = true,
+     .needs_audit = true},
+
     /* ---- what is in the way before anything is read ---- */
     {.name = "peer-does-not-read",
      .when = {most_are_unsent},
      .certainty = CERTAIN_SHOWN,
      .words = "The peer has sent its FIN but does not read: {unsent} wait to be sent to it.",
+     .causes = {"stalled-reader"},
      .act = "a time-out on sending",
      .cure = CURE_END_SEND},
     {.name = stuck_name,

@@ -1,6 +1,7 @@
 #include "kernel/act.h"
 
 #include "kernel/packet_drop.h"
+#include "kernel/vanish.h"
 
 #include <errno.h>
 #include <string.h>
@@ -62,6 +63,7 @@ static const struct act_row acts[] = {
     [ACT_READ] = {"read", "recv()", apply_read, false},
     [ACT_DROP] = {"drop", "setsockopt(SO_ATTACH_FILTER)", packet_drop_begin, false},
     [ACT_UNDROP] = {"undrop", "setsockopt(SO_DETACH_FILTER)", packet_drop_end, false},
+    [ACT_VANISH] = {"vanish", "close() under TCP_REPAIR", vanish, true},
     [ACT_CRASH] = {"crash", "kill(SIGKILL)", NULL, true},
     [ACT_WAIT] = {"wait", "", NULL, false},
 };

@@ -16,6 +16,7 @@ enum act {
     ACT_READ,     /* recv() of that text, checked */
     ACT_DROP,     /* SO_ATTACH_FILTER: the end hears nothing any more, see packet_drop.h */
     ACT_UNDROP,   /* SO_DETACH_FILTER */
+    ACT_VANISH,   /* close() without FIN or RST, see vanish.h */
     ACT_CRASH,    /* the side's processes are killed, and the kernel closes; done to processes, not to ends */
     ACT_WAIT,     /* nothing is done: a clock of the kernel runs out */
     ACT_COUNT,
@@ -37,8 +38,8 @@ bool act_is_on_ends(enum act act);
 bool act_releases(enum act act);
 
 /* Does it to one end. Returns 0, -EAGAIN when the end must become readable first, or another negative errno:
- * EBADMSG when ACT_READ found other data than ACT_WRITE sends. ACT_CLOSE and ACT_ABORT release the descriptor
- * whatever they return. */
+ * EBADMSG when ACT_READ found other data than ACT_WRITE sends. ACT_CLOSE, ACT_ABORT and ACT_VANISH release
+ * the descriptor whatever they return. */
 int act_apply(enum act act, int fd);
 
 /* True when a call fails with this error because this machine cannot make it, and not because of what has

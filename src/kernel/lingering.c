@@ -14,7 +14,7 @@ struct held {
     int64_t heard_ms;
     pid_t pid; /* its owner; 0: not known */
     uint8_t side, state;
-    bool unread, fin_with_data;
+    bool unread, stalled, fin_with_data;
 };
 
 struct class_tally {
@@ -33,7 +33,7 @@ struct survey {
 
 static bool same_class(const struct lingering_class *a, const struct lingering_class *b)
 {
-    return a->side == b->side && a->state == b->state && a->unread == b->unread &&
+    return a->side == b->side && a->state == b->state && a->unread == b->unread && a->stalled == b->stalled &&
            a->fin_with_data == b->fin_with_data && a->owned == b->owned && a->listed == b->listed &&
            strcmp(a->command, b->command) == 0;
 }
@@ -82,6 +82,7 @@ static int add_unowned(struct survey *survey, const struct socket_entry *entry, 
                            .side = side,
                            .state = entry->state,
                            .unread = entry->unread > 0,
+                           .stalled = entry->needs_window,
                            .fin_with_data = may_be_unseen(entry),
                            .oldest_ms = entry->heard_ms,
                        });
@@ -97,6 +98,7 @@ static int hold(struct survey *survey, const struct socket_entry *entry, enum si
         .side = (uint8_t)side,
         .state = (uint8_t)entry->state,
         .unread = entry->unread > 0,
+        .stalled = entry->needs_window,
         .fin_with_data = may_be_unseen(entry),
     };
     return 0;
@@ -178,6 +180,7 @@ static int add_held(struct survey *survey, const pid_t *pids, int pid_count)
         one.side = (enum side)held->side;
         one.state = (enum tcp_state)held->state;
         one.unread = held->unread;
+        one.stalled = held->stalled;
         one.fin_with_data = held->fin_with_data;
         one.oldest_ms = held->heard_ms;
         rc = add(survey, &one);

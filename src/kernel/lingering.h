@@ -13,13 +13,14 @@
 
 enum { LINGERING_MAX = 32 };
 
-/* Sockets that agree in side, state, unread, fin_with_data, owned, listed and command. */
+/* Sockets that agree in side, state, unread, stalled, fin_with_data, owned, listed and command. */
 struct lingering_class {
     enum side side;
     enum tcp_state state;
     bool unread;        /* Recv-Q >= 1 */
     bool fin_with_data; /* of CLOSE_WAIT with Recv-Q 0: the FIN came with the last data, for all that is
                            known, so that perhaps nobody has read EOF (see tcp_life.h) */
+    bool stalled;       /* it has data to send, and the peer's window is closed */
     bool owned;         /* a process has a descriptor on it */
     bool listed;        /* that process is one of the pids that were given */
     pid_t pid;         /* the lowest of the processes; 0: none, or none that we may look into (owned tells) */

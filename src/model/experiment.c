@@ -38,6 +38,12 @@ bool experiment_leaves_all(const struct experiment *experiment)
     return experiment->cause == NULL && order_leak_side(experiment->order, &step) == SIDE_COUNT;
 }
 
+bool experiment_keeps(const struct experiment *experiment, enum side side)
+{
+    const struct fault_case *cause = experiment->cause;
+    return cause != NULL && cause->behaviour[side] == NULL && !script_ends(&cause->script[side]);
+}
+
 bool experiment_leaks(const struct experiment *experiment, int64_t leak)
 {
     if (experiment->cause != NULL)

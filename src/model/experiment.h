@@ -43,6 +43,10 @@ struct script experiment_script(const struct experiment *experiment, enum side s
  * cause that is not known. */
 bool experiment_leaves_all(const struct experiment *experiment);
 
+/* True when that side keeps its ends of a cause, because that is what brings it out: its script has no
+ * close(). What it holds is then nobody's fault. */
+bool experiment_keeps(const struct experiment *experiment, enum side side);
+
 /* True when sockets are to be left over: by the bug, by `leak` connections that were asked for, or because
  * the order leaves all. */
 bool experiment_leaks(const struct experiment *experiment, int64_t leak);

@@ -15,14 +15,24 @@ static const char *const owner_texts[][SIDE_COUNT] = {
     [OWNER_NONE] = {", held by no process", ", held by no process"},
 };
 
+static const char *const ghost_texts[SIDE_COUNT] = {
+    [SIDE_SERVER] = ", the server holds descriptors of connections that are gone",
+    [SIDE_CLIENT] = ", the client holds descriptors of connections that are gone",
+};
+
+static const char *const alone_texts[SIDE_COUNT] = {
+    [SIDE_SERVER] = " and the client has none of them", [SIDE_CLIENT] = " and the server has none of them"};
+
 struct signature_text signature_text(const struct signature *signature)
 {
     struct signature_text out = {""};
     enum side side = signature->at_fault;
     bool lingers = signature->state != STATE_GONE;
-    TEXT_ADD(out.text, "%s %s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
+    TEXT_ADD(out.text, "%s %s%s%s%s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
              lingers ? tcp_state_name(signature->state) : "lingers", eof_texts[signature->eof],
-             owner_texts[signature->owner][side], signature->has_counter ? ", " : "",
+             signature->is_stalled ? ", its Send-Q full before a closed window" : "",
+             signature->is_alone ? alone_texts[side] : "", owner_texts[signature->owner][side],
+             signature->leaves_ghosts ? ghost_texts[side] : "", signature->has_counter ? ", " : "",
              signature->has_counter ? kernel_counter_name(signature->counter) : "",
              signature->has_counter ? " moves" : "", signature->loses ? ", replies are lost" : "",
              signature->fails_accept ? ", accept() fails" : "");

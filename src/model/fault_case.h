@@ -29,12 +29,15 @@ struct signature {
     enum side at_fault;
     enum tcp_state state; /* of the sockets that linger on that side; STATE_GONE: none does */
     enum eof_class eof;
+    bool is_stalled; /* they have data to send, and the other side's window is closed */
+    bool is_alone;   /* the other side has no end of them any more */
     enum owner_class owner;
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
-    bool loses;        /* replies are lost: the connection is reset before they are read */
-    bool fails_accept; /* accept() fails */
-    bool on_one_path;  /* some connections are at fault, and others are not */
+    bool leaves_ghosts; /* descriptors of connections that are in no table: see ghost.h */
+    bool loses;         /* replies are lost: the connection ends before they are read */
+    bool fails_accept;  /* accept() fails */
+    bool on_one_path;   /* some connections are at fault, and others are not */
 };
 
 struct title {
@@ -48,9 +51,10 @@ struct fault_case {
     struct title fixed;                            /* of the twin without it; its summary is the fix */
     const char *reported;                          /* public reports of it */
     const struct behaviour *behaviour[SIDE_COUNT]; /* NULL: the side plays its script */
-    struct script script[SIDE_COUNT];
-    int64_t server_nofile; /* descriptors that the fault needs the server to be limited to; 0: no limit */
-    int descriptors_each;  /* that the server needs for a connection, where it is more than one */
+    struct script
+        script[SIDE_COUNT]; /* what brings the fault out; without a close() that side keeps its ends */
+    int64_t server_nofile;  /* descriptors that the fault needs the server to be limited to; 0: no limit */
+    int descriptors_each;   /* that the server needs for a connection, where it is more than one */
     struct signature signature;
 };
 

@@ -53,6 +53,19 @@ struct script_text script_text(const struct script *script)
     return out;
 }
 
+bool script_ends(const struct script *script)
+{
+    return script->count > 0 && act_releases(script->steps[script->count - 1].act);
+}
+
+bool script_has(const struct script *script, enum act act)
+{
+    for (int i = 0; i < script->count; i++)
+        if (script->steps[i].act == act)
+            return true;
+    return false;
+}
+
 int script_add_word(struct script *script, const char *word)
 {
     char name[16];

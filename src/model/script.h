@@ -35,6 +35,11 @@ struct script_text {
 /* "shutdown@life read@data close@eof"; "-" for a script without steps. */
 struct script_text script_text(const struct script *script);
 
+/* True when the side ends its ends: one whose script does not keeps them, whatever the other side does. */
+bool script_ends(const struct script *script);
+
+bool script_has(const struct script *script, enum act act);
+
 /* Adds the step that one such word names. Returns 0, or -EINVAL. */
 int script_add_word(struct script *script, const char *word);
 

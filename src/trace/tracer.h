@@ -10,6 +10,7 @@
 #ifndef TRACE_TRACER_H
 #define TRACE_TRACER_H
 
+#include "trace/node_hook.h"
 #include "trace/trace_report.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@ struct tracer {
     int stream;
     int program;     /* the end of the stream that the program's process has, until it executes; -1: closed */
     uint32_t serial; /* of the last report */
+    struct node_hook hook;
 };
 
 /* Starts the tracer. Returns 0, or a negative errno: EPERM, this system allows no tracing here. */

@@ -177,8 +177,7 @@ static void print_done(FILE *out, const struct block *block)
         ADD(&line, ", %s ghost%s now", grouped(block->ghosts).text, plural(block->ghosts));
     ADD(&line, ".");
     if (block->outcomes[AID_STOPPED] > 0)
-        ADD(&line,
-            " The first one was a trial, and did not free its descriptors within %s: %s other%s left alone.",
+        ADD(&line, " The first one was a trial, and freed no descriptor within %s: %s other%s left alone.",
             duration_text(FIRST_AID_WAIT_MS).text, grouped(block->outcomes[AID_STOPPED]).text,
             block->outcomes[AID_STOPPED] == 1 ? " was" : "s were");
     print_line(out, &line);

@@ -367,6 +367,7 @@ static void add_unseen(struct line *line, const struct fact_process *process)
         [UNSEEN_LIMITS] = "its limit of descriptors",
         [UNSEEN_RINGS] = "files of its io_uring",
         [UNSEEN_GHOSTS] = "its ghosts",
+        [UNSEEN_MPTCP] = "whether peers of its MPTCP connections have closed",
         [UNSEEN_THREADS] = "all of its threads",
     };
     bool is_first = true;

@@ -215,6 +215,7 @@ static void put_lingering(struct json_writer *w, const struct lingering *lingeri
         json_string(w, "state", tcp_state_name(class->state));
         json_integer(w, "count", class->count);
         json_boolean(w, "unread", class->unread);
+        json_boolean(w, "stalled", class->stalled);
         json_boolean(w, "fin_with_data", class->fin_with_data);
         json_boolean(w, "owned", class->owned);
         if (class->pid > 0) {

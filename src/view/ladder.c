@@ -105,6 +105,7 @@ int ladder_segments(const struct order_step *step, const struct end_sight before
     case ACT_READ:
     case ACT_DROP:
     case ACT_UNDROP:
+    case ACT_VANISH:
     case ACT_WAIT:
     case ACT_COUNT:
         break;

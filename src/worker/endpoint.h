@@ -43,7 +43,7 @@ struct endpoint {
     int64_t begun;  /* connections handed to the behaviour */
     int64_t ended;  /* of them, those that have nothing more to do; leaked ones too */
     int64_t leaked; /* on purpose */
-    int64_t lost;   /* an act failed because the connection had been reset: a lost reply, a lost request */
+    int64_t lost;   /* an act failed because the connection had ended: a lost reply, a lost request */
     int64_t errors; /* accept() failed, connect() failed */
     int last_errno; /* of these */
 

@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint32_t versions[] = {0x030b07f0, 0x030c01f0, 0x030d00f0};
     static struct python_frames frames;
+    struct python_threads threads = {0};
     struct memory memory = {data + 3, size - 3};
     if (size < 4 || size > 4096)
         return 0;
@@ -40,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (python_layout_of(runtime.version, read_round, &memory, runtime.at, &runtime.layout) != 0)
         return 0;
-    python_frames_walk(&runtime, read_round, &memory, data[2], &frames);
+    python_frames_walk(&runtime, &threads, read_round, &memory, data[2], &frames);
     check(&frames);
+    python_threads_clear(&threads);
     return 0;
 }

@@ -61,3 +61,12 @@ AFTER='.partings[0].after'
 HELD='.partings[].branches[] | select(.end == "held") | .last'
 CLOSED='.partings[].branches[] | select(.end == "closed") | .close'
 ACCEPTED='.accepted'
+
+# The one of ours whose parent is none of ours.
+storm_parent() {
+  local pid parent
+  for pid in $(storm_pids); do
+    parent=$(awk '{ print $4 }' "/proc/$pid/stat")
+    [[ /proc/$parent/exe -ef $STORM ]] || say "$pid"
+  done
+}

@@ -95,6 +95,61 @@ load ../audit
   expect_in "$OUT" "reply-before-read"
 }
 
+@test "half-closed-for-ever is found: FIN_WAIT2 with a descriptor, of a client that keeps its end" {
+  serve half-closed-for-ever
+  audit --conns 20 --grace 1s --send "$(a_line)" --order never-close
+  expect_leak shut_down 20
+  expect_in "$OUT" "half-closed-for-ever"
+  serve half-closed-for-ever --fixed
+  audit --conns 20 --grace 1s --send "$(a_line)" --order never-close
+  expect_code 0
+  expect_not_in "$OUT" "half-closed-for-ever"
+}
+
+@test "reset-swallowed is found: ghosts, of clients that reset, and of no others" {
+  serve reset-swallowed
+  audit --conns 20 --grace 500ms --send "$(a_line)"
+  expect_code 0
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order abort
+  expect_leak ghost 20
+  expect_in "$OUT" "reset-swallowed"
+  serve reset-swallowed --fixed
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order abort
+  expect_code 0
+}
+
+@test "stalled-reader is found: a closed window, of a client that does not read" {
+  serve stalled-reader
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order stall
+  expect_counts held=20 stalled=20
+  expect_in "$OUT" "keeps clients that do not read"
+  serve stalled-reader --fixed
+  audit --conns 20 --grace 1s --send "$(a_line)" --order stall
+  expect_code 0
+}
+
+@test "no-timeout is found: it keeps clients that have vanished, even from keep-alive" {
+  serve no-timeout
+  audit --conns 20 --grace 500ms --order vanish
+  expect_counts held=20 open=20
+  expect_in "$OUT" "keeps clients that have vanished"
+  serve no-timeout --fixed
+  audit --conns 20 --grace 8s --order vanish
+  expect_code 0
+}
+
+@test "eof-is-abort is found: replies are lost where the FIN comes with the request" {
+  serve eof-is-abort
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order eof-with-request
+  expect_code 1
+  expect_counts reply_lost=20
+  expect_in "$OUT" "Bugs that look like this: eof-is-abort"
+  serve eof-is-abort --fixed
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order eof-with-request
+  expect_code 0
+  expect_not_in "$OUT" "eof-is-abort"
+}
+
 @test "no fixed twin is accused" {
   local name order grace conns
   for name in ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close \

@@ -166,6 +166,44 @@ while True:
   [[ $code == 0 ]]
 }
 
+# start_mptcp NAME BODY: a server that listens for MPTCP plays BODY with each connection c.
+start_mptcp() {
+  start_python "$1" "m = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+m.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.close(); m.bind(('127.0.0.1', $next_port)); m.listen(512); print('MPTCP', flush=True)
+while True:
+    c = m.accept()[0]; kept.append(c)
+    while c.recv(100): pass
+    $2"
+}
+
+@test "MPTCP: its connection has ended while TCP below goes on: that is told, and no more; plain TCP is explained" {
+  [[ $(sysctl -n net.mptcp.enabled 2>/dev/null) == 1 ]] || skip "no MPTCP here"
+  start_mptcp kept 'pass'
+  start_mptcp closed 'kept.pop().close()'
+  start_mptcp plain 'pass'
+  for name in kept closed plain; do
+    wait_until 10 grep -qs MPTCP "$BATS_TEST_TMPDIR/$name.server"
+  done
+  python3 -c 'import socket, sys, time
+kept = []
+for port in sys.argv[1:]:
+    for i in range(4):
+        kept.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)); kept[-1].connect(("127.0.0.1", int(port)))
+        kept[-1].sendall(b"hello\n"); kept[-1].shutdown(socket.SHUT_WR)
+print("ended", flush=True); time.sleep(60)' "${server_ports[kept]}" "${server_ports[closed]}" >"$BATS_TEST_TMPDIR/ended" 3>&- &
+  others+=("$!")
+  wait_until 10 grep -q ended "$BATS_TEST_TMPDIR/ended"
+  visit late 4 "${server_ports[plain]}"
+  rest_for_grace
+  explain_all
+  [[ ${said[kept]} == mptcp ]]
+  expect_in "$BATS_TEST_TMPDIR/kept.text" '4 CLOSE_WAIT, MPTCP, FIN at least'
+  expect_in "$BATS_TEST_TMPDIR/kept.text" '[not known]'
+  expect_nothing closed
+  expect_causes plain ignore-eof
+}
+
 # A group of cgroup2 with the name of a service, in a folder of ours; $outside is where we are now.
 make_service() {
   local at group

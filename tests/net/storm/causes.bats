@@ -10,27 +10,38 @@ load ../storm
 load ../ss_witness
 load ../fail_call
 
-# What ss is to see of each in CLOSE_WAIT, and nothing else: side, Recv-Q (0, or + for 1 and more), and whose it is: "self",
-# the worker of that side; "other", another process; "none". A dash: no CLOSE_WAIT.
-SIGNATURES='ignore-eof        server 0 self
-paused-read       server + self
-bounded-pool      server + self
-never-accept      server + none
-emfile            server + self
-fork-inherit      server 0 other
-lost-reference    server + self
-dead-pool-entry   client + self
-no-half-close     server 0 self
-reply-before-read -'
+# What ss is to see of each, and nothing else: state, side, whether Recv-Q and Send-Q are empty (0 or +), and whose it is:
+# "self", the worker of that side; "other", another process; "none". A dash: nothing. Behind the bar: what the other side
+# keeps by its manner, of both twins.
+SIGNATURES='ignore-eof           CLOSE-WAIT server 0 0 self
+paused-read          CLOSE-WAIT server + 0 self
+bounded-pool         CLOSE-WAIT server + 0 self
+never-accept         CLOSE-WAIT server + 0 none
+emfile               CLOSE-WAIT server + 0 self
+fork-inherit         CLOSE-WAIT server 0 0 other
+lost-reference       CLOSE-WAIT server + 0 self
+dead-pool-entry      CLOSE-WAIT client + 0 self
+no-half-close        CLOSE-WAIT server 0 0 self
+reply-before-read    -
+half-closed-for-ever FIN-WAIT-2 server 0 0 self | CLOSE-WAIT client ? 0 self
+reset-swallowed      -
+stalled-reader       ESTAB server 0 + self | ESTAB client + 0 self
+no-timeout           ESTAB server 0 0 self
+eof-is-abort         -'
 
-# signature_of NAME: side, Recv-Q, owner.
+# signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {
-  awk -v name="$1" '$1 == name { $1 = ""; sub(/^ /, ""); print }' <<<"$SIGNATURES"
+  awk -v name="$1" '$1 == name { sub(/^[^ ]* +/, ""); sub(/ *\|.*/, ""); print }' <<<"$SIGNATURES"
+}
+
+# manner_of NAME: a pattern of what the other side keeps; "-" where it keeps nothing.
+manner_of() {
+  awk -v name="$1" '$1 == name { print sub(/.*\| */, "") ? $0 : "-" }' <<<"$SIGNATURES"
 }
 
 # While the storm's controller is stopped: all sockets with their owners, and the pids of the workers.
 also_look() {
-  look ss -Htanp >"$BATS_TEST_TMPDIR/sockets"
+  look ss -Htanpo >"$BATS_TEST_TMPDIR/sockets"
   look cat /proc/net/netstat >"$BATS_TEST_TMPDIR/netstat"
   worker_pids server >"$BATS_TEST_TMPDIR/server_pids"
   worker_pids client >"$BATS_TEST_TMPDIR/client_pids"
@@ -45,8 +56,8 @@ worker_pids() {
   done
 }
 
-# A line for each class of what also_look saw in CLOSE_WAIT on the lanes: count, side, Recv-Q, owner.
-close_wait_classes() {
+# A line for each class of what also_look saw on the lanes and somebody has to close: count, state, side, Recv-Q, Send-Q, owner.
+classes() {
   awk -v first="$lane_first" -v last="$lane_last" -v server="$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/server_pids")" \
     -v client="$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/client_pids")" '
     function is_lane(end) { sub(/.*:/, "", end); return end + 0 >= first && end + 0 <= last }
@@ -60,27 +71,46 @@ close_wait_classes() {
       }
       return found
     }
-    $1 != "CLOSE-WAIT" { next }
-    is_lane($4) { count["server " ($2 > 0 ? "+" : 0) " " owner(server)]++; next }
-    is_lane($5) { count["client " ($2 > 0 ? "+" : 0) " " owner(client)]++ }
+    function take(side, pids,   whose) {
+      whose = owner(pids)
+      if (whose != "none" || $1 == "CLOSE-WAIT")
+        count[$1 " " side " " ($2 > 0 ? "+" : 0) " " ($3 > 0 ? "+" : 0) " " whose]++
+    }
+    $1 == "LISTEN" { next }
+    is_lane($4) { take("server", server); next }
+    is_lane($5) { take("client", client) }
     END { for (class in count) print count[class], class }' "$BATS_TEST_TMPDIR/sockets"
 }
 
 # shows_signature NAME: ss saw some sockets of that cause's signature and none of another.
 shows_signature() {
-  local wanted count class seen=0 bad=0
+  local wanted manner count class seen=0 bad=0
   wanted=$(signature_of "$1")
+  manner=$(manner_of "$1")
   while read -r count class; do
+    # shellcheck disable=SC2053 # a pattern
     if [[ $class == "$wanted" ]]; then
       seen=$count
-    elif [[ $1 != emfile || $class != 'server + none' ]]; then # out of descriptors it cannot accept the rest
+    elif [[ $class == $manner ]]; then
+      continue
+    elif [[ $1 != emfile || $class != 'CLOSE-WAIT server + 0 none' ]]; then # out of descriptors it cannot accept the rest
       bad=1
     fi
-  done < <(close_wait_classes)
+  done < <(classes)
   [[ $wanted != - ]] || seen=100
   ((seen >= 10 && bad == 0)) && return
-  say "ss was to see \"$wanted\" of $1 in CLOSE_WAIT and saw: $(close_wait_classes | tr '\n' ';')"
+  say "ss was to see \"$wanted\" of $1 and saw: $(classes | tr '\n' ';')"
   return 1
+}
+
+# shows_nothing NAME: nor that, nor anything else but what the other side keeps.
+shows_nothing() {
+  local manner count class
+  manner=$(manner_of "$1")
+  while read -r count class; do
+    # shellcheck disable=SC2053 # a pattern
+    [[ $class == $manner ]] || { say "ss saw of the fixed $1: $count $class"; return 1; }
+  done < <(classes)
 }
 
 # What was seen is not taken for another cause's.
@@ -105,12 +135,14 @@ counter() {
     $1 == "TcpExt:" { for (i = 1; i <= names; i++) if (each[i] == name) print $i }' "$BATS_TEST_TMPDIR/netstat"
 }
 
+DURATION=3s
+
 # play_cause NAME [OPTION...]: under both witnesses, in a namespace of its own.
 play_cause() {
   local name=$1
   [[ ${2-} != --fixed ]] || name+=-fixed
   in_fresh_namespace
-  witnessed_flow "$name" --cause "$1" --rate 100 --duration 3s --json "$JSON" "${@:2}"
+  witnessed_flow "$name" --cause "$1" --rate 100 --duration "$DURATION" --json "$JSON" "${@:2}"
   read_lanes "$OUT"
 }
 
@@ -124,8 +156,9 @@ expect_bug() {
 
 expect_fix() {
   play_cause "$1" --fixed "${@:2}"
-  [[ -z $(close_wait_classes) ]] || { say "ss saw CLOSE_WAIT of the fixed $1: $(close_wait_classes)"; return 1; }
-  end_holds '.outcome == "as expected" and (.flow.signature | not) and .flow.lost == 0 and .flow.server.held == 0 and .flow.client.held == 0'
+  shows_nothing "$1"
+  end_holds '.outcome == "as expected" and (.flow.signature | not) and .flow.lost == 0 and .flow.server.held == 0'
+  [[ $(manner_of "$1") != - ]] || end_holds '.flow.client.held == 0'
   expect_in "$OUT" "the bug does not show. Its signature would be: "
   expect_not_in "$OUT" "leak:"
 }
@@ -217,6 +250,49 @@ expect_no_reset() {
   expect_bug reply-before-read
   end_holds '.flow.lost > 0'
   (($(counter TCPAbortOnClose) > 0))
+  expect_beside
+}
+
+@test "half-closed-for-ever, and its fix" {
+  DURATION=1s
+  beside expect_fix half-closed-for-ever
+  expect_bug half-closed-for-ever
+  expect_beside
+}
+
+# No socket lingers: the CSV counts the ghosts, and ss and /proc agree.
+@test "reset-swallowed, and its fix" {
+  DURATION=1s
+  beside expect_fix reset-swallowed
+  expect_bug reset-swallowed
+  end_holds '.flow.server.held == 100 and .lingering == []'
+  expect_in "$OUT" "100 ghosts on the server"
+  expect_beside
+}
+
+@test "stalled-reader, and its fix" {
+  DURATION=1s
+  beside expect_fix stalled-reader
+  expect_bug stalled-reader
+  [[ $(awk '$1 == "ESTAB" && /timer:\(persist/' "$BATS_TEST_TMPDIR/sockets" | wc -l) == 100 ]] # ss says so too
+  end_holds '.lingering[0] | .stalled and .acts == "the client does not read"'
+  expect_beside
+}
+
+@test "no-timeout, and its fix" {
+  DURATION=1s
+  beside expect_fix no-timeout
+  expect_bug no-timeout
+  expect_in "$OUT" "the client has no such connections; the server may close"
+  expect_beside
+}
+
+@test "eof-is-abort, and its fix" {
+  DURATION=1s
+  beside expect_fix eof-is-abort
+  expect_bug eof-is-abort
+  end_holds '.flow.lost == 100'
+  [[ $(counter TCPAbortOnClose) == 0 ]]
   expect_beside
 }
 

@@ -55,6 +55,7 @@ open_clients() {
       }
       syswrite(STDOUT, "ready\n");
       my $how = <STDIN>;
+      if ($how eq "vanish\n") { setsockopt($_, 6, 19, pack("i", 1)) or die "TCP_REPAIR: $!" for @clients; }
       if ($how eq "reset\n") { setsockopt($_, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)) for @clients; }
       close($_) for @clients' "$PORT" "$1" 3>&-
   }
@@ -65,7 +66,7 @@ open_clients() {
   [[ $line == ready ]]
 }
 
-# close_clients [reset]
+# close_clients [reset|vanish]
 close_clients() {
   echo "${1:-close}" >&"${clients[1]}"
   wait_until 10 is_over "$clients_pid"
@@ -87,7 +88,7 @@ visit_unheard() {
 # ---- what ss says ----
 
 server_sockets() {
-  inside ss -Htanp "$@" "sport = :$PORT"
+  inside ss -Htanpo "$@" "sport = :$PORT"
 }
 
 requests_are_read() {
@@ -130,6 +131,10 @@ expect_nothing_stays() {
     show_output
     return 1
   fi
+}
+
+descriptors() {
+  find "/proc/$storm_pid/fd" -lname 'socket:*' | wc -l
 }
 
 # holds_sockets N: the server has so many descriptors of sockets, its listener, and libevent's pair among them.
@@ -320,7 +325,82 @@ cpu_ticks() {
   done
 }
 
-# ask_slowly: a client that sends its request in pieces, shuts its half down and reads the reply. Says what came of it.
+# held N STATE PATTERN: N sockets of the server's are in that state, in lines of ss that match.
+held() {
+  (($(server_sockets state "$2" | grep -Ec -- "$3") == $1))
+}
+
+expect_held() {
+  if ! wait_until 5 held "$@"; then
+    say "expected $1 in $2 with \"$3\"; ss says:"
+    server_sockets
+    show_output
+    return 1
+  fi
+}
+
+@test "half-closed-for-ever: FIN_WAIT2 with a descriptor, while the clients keep their ends" {
+  serve half-closed-for-ever
+  open_clients 20
+  expect_held 20 fin-wait-2 "pid=$storm_pid,"
+  close_clients
+  expect_nothing_stays
+  interrupt_server
+}
+
+@test "half-closed-for-ever, fixed: FIN_WAIT2 that the kernel ends" {
+  serve half-closed-for-ever --fixed
+  open_clients 20
+  expect_held 20 fin-wait-2 'timewait'
+  close_clients
+  interrupt_server
+}
+
+@test "reset-swallowed: no socket stays, and its descriptors do; fixed, neither does" {
+  local twin sockets
+  for twin in "" --fixed; do
+    # shellcheck disable=SC2086
+    serve reset-swallowed $twin
+    sockets=$(descriptors)
+    open_clients 20
+    wait_until 5 requests_are_read
+    close_clients reset
+    [[ $twin ]] || sockets=$((sockets + 20))
+    wait_until 5 holds_sockets "$sockets"
+    expect_nothing_stays
+    interrupt_server
+  done
+}
+
+@test "stalled-reader: ESTABLISHED before a closed window; fixed, neither side has a connection" {
+  serve stalled-reader
+  open_clients 20
+  expect_held 20 established "timer:\(persist.*pid=$storm_pid,|pid=$storm_pid,.*timer:\(persist"
+  close_clients
+  expect_nothing_stays
+  interrupt_server
+  serve stalled-reader --fixed
+  open_clients 20
+  expect_nothing_stays
+  close_clients
+  interrupt_server
+}
+
+@test "no-timeout: ESTABLISHED with nobody; fixed, keep-alive ends it" {
+  serve no-timeout
+  open_clients 20
+  close_clients vanish
+  expect_held 20 established "pid=$storm_pid,"
+  [[ -z $(inside ss -Htan "dport = :$PORT") ]]
+  interrupt_server
+  serve no-timeout --fixed
+  open_clients 20
+  close_clients vanish
+  expect_nothing_stays
+  interrupt_server
+}
+
+# ask_slowly [PIECES]: a client that sends its request in pieces, shuts its half down and reads the reply. Says what came of it.
 ask_slowly() {
   command -v perl >/dev/null || skip "no perl to make clients with"
   # shellcheck disable=SC2016
@@ -328,14 +408,14 @@ ask_slowly() {
     $SIG{ALRM} = sub { print "waited in vain\n"; exit }; alarm 60;
     socket(my $s, AF_INET, SOCK_STREAM, 0) or die "socket: $!";
     connect($s, pack_sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die "connect: $!";
-    for (1 .. 20) {
+    for (1 .. $ARGV[1]) {
       if (!syswrite($s, "a piece of a request\n")) { print "sending failed\n"; exit }
       select undef, undef, undef, 0.01;
     }
     shutdown($s, 1);
     my $reply = "";
     while (sysread($s, my $piece, 4096)) { $reply .= $piece }
-    print $reply eq "" ? "no reply\n" : "a reply\n"' "$PORT" 3>&-
+    print $reply eq "" ? "no reply\n" : "a reply\n"' "$PORT" "${1:-20}" 3>&-
 }
 
 aborts_on_close() {
@@ -360,6 +440,18 @@ aborts_on_close() {
   serve reply-before-read --fixed
   [[ $(ask_slowly) == "a reply" ]]
   [[ $(aborts_on_close) == 0 ]]
+  expect_nothing_stays
+  interrupt_server
+}
+
+@test "eof-is-abort: no reply and no reset; fixed, the client has its reply" {
+  serve eof-is-abort
+  [[ $(ask_slowly 1) == "no reply" ]]
+  [[ $(aborts_on_close) == 0 ]]
+  expect_nothing_stays
+  interrupt_server
+  serve eof-is-abort --fixed
+  [[ $(ask_slowly 1) == "a reply" ]]
   expect_nothing_stays
   interrupt_server
 }

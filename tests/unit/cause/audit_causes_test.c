@@ -4,7 +4,7 @@
 
 static void expect_causes(enum audit_group group, const struct audit_result *result, const char *names)
 {
-    assert_string_equal(causes_of_group(group, result).text, names);
+    assert_string_equal(causes_of_group(group, result, false).text, names);
 }
 
 static void each_group_has_the_causes_of_its_signature(void **state)
@@ -18,6 +18,8 @@ static void each_group_has_the_causes_of_its_signature(void **state)
                   "ignore-eof, paused-read, bounded-pool, emfile, lost-reference, no-half-close");
     expect_causes(GROUP_NO_OWNER, &result, "never-accept");
     expect_causes(GROUP_OTHER_PROCESS, &result, "fork-inherit");
+    expect_causes(GROUP_SHUT_DOWN, &result, "half-closed-for-ever");
+    expect_causes(GROUP_STALLED, &result, "stalled-reader");
 }
 
 static void a_cause_fits_all_that_was_seen(void **state)
@@ -49,10 +51,21 @@ static void groups_that_no_cause_looks_like_have_none(void **state)
     expect_causes(GROUP_NO_DESCRIPTOR, &result, "");
 }
 
-static void resets_are_of_a_server_that_does_not_read(void **state)
+static void after_a_reset_every_server_that_does_not_hear_it_has_ghosts(void **state)
 {
     (void)state;
-    assert_string_equal(causes_of_resets().text, "reply-before-read");
+    const struct audit_result result = {.audited = 100, .descriptors_left = -1};
+    assert_string_equal(
+        causes_of_group(GROUP_GHOST, &result, true).text,
+        "ignore-eof, paused-read, bounded-pool, emfile, lost-reference, no-half-close, reset-swallowed");
+    assert_string_equal(causes_of_group(GROUP_NO_OWNER, &result, true).text, "never-accept");
+}
+
+static void a_lost_reply_ends_with_a_reset_or_without(void **state)
+{
+    (void)state;
+    assert_string_equal(causes_of_losses(true).text, "reply-before-read");
+    assert_string_equal(causes_of_losses(false).text, "eof-is-abort");
 }
 
 int main(void)
@@ -61,7 +74,8 @@ int main(void)
         cmocka_unit_test(each_group_has_the_causes_of_its_signature),
         cmocka_unit_test(a_cause_fits_all_that_was_seen),
         cmocka_unit_test(groups_that_no_cause_looks_like_have_none),
-        cmocka_unit_test(resets_are_of_a_server_that_does_not_read),
+        cmocka_unit_test(after_a_reset_every_server_that_does_not_hear_it_has_ghosts),
+        cmocka_unit_test(a_lost_reply_ends_with_a_reset_or_without),
     };
     return cmocka_run_group_tests_name("audit_causes", tests, NULL, NULL);
 }

@@ -4,8 +4,9 @@
 #include "worker/scripted.h"
 
 static const char *const promised[] = {
-    "ignore-eof",   "paused-read",    "bounded-pool",    "never-accept",  "emfile",
-    "fork-inherit", "lost-reference", "dead-pool-entry", "no-half-close", "reply-before-read",
+    "ignore-eof",           "paused-read",     "bounded-pool",    "never-accept",  "emfile",
+    "fork-inherit",         "lost-reference",  "dead-pool-entry", "no-half-close", "reply-before-read",
+    "half-closed-for-ever", "reset-swallowed", "stalled-reader",  "no-timeout",    "eof-is-abort",
 };
 
 static const struct fault_case *cause_named(const char *name)
@@ -107,13 +108,13 @@ static void the_twin_has_the_name_of_the_cause_and_another_text(void **state)
 }
 
 /* Every later step of a close() would be done to a descriptor that is gone. */
-static void a_script_closes_last_and_once(void **state)
+static void a_script_closes_last_if_at_all(void **state)
 {
     (void)state;
     for (size_t i = 0; cause_at(i) != NULL; i++) {
         const struct script *script = &cause_at(i)->script[side_other(cause_at(i)->signature.at_fault)];
-        for (int step = 0; step < script->count; step++)
-            assert_int_equal(act_releases(script->steps[step].act), step == script->count - 1);
+        for (int step = 0; step < script->count - 1; step++)
+            assert_false(act_releases(script->steps[step].act));
     }
 }
 
@@ -129,6 +130,12 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
         {"emfile", "server CLOSE_WAIT, EOF unread, held by the server itself, accept() fails"},
         {"fork-inherit", "server CLOSE_WAIT, EOF read, held by another process"},
         {"dead-pool-entry", "client CLOSE_WAIT, EOF unread, held by the client itself"},
+        {"half-closed-for-ever", "server FIN_WAIT2, held by the server itself"},
+        {"reset-swallowed", "no socket lingers, the server holds descriptors of connections that are gone"},
+        {"stalled-reader",
+         "server ESTABLISHED, its Send-Q full before a closed window, held by the server itself"},
+        {"no-timeout", "server ESTABLISHED and the client has none of them, held by the server itself"},
+        {"eof-is-abort", "no socket lingers, replies are lost"},
         {"reply-before-read", "no socket lingers, TCPAbortOnClose moves, replies are lost"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++)
@@ -165,7 +172,7 @@ int main(void)
         cmocka_unit_test(every_behaviour_is_found_by_the_name_of_its_cause),
         cmocka_unit_test(every_cause_says_what_it_is_and_where_it_was_met),
         cmocka_unit_test(the_twin_has_the_name_of_the_cause_and_another_text),
-        cmocka_unit_test(a_script_closes_last_and_once),
+        cmocka_unit_test(a_script_closes_last_if_at_all),
         cmocka_unit_test(a_signature_reads_as_a_person_would_say_it),
         cmocka_unit_test(a_signature_that_states_little_says_little),
         cmocka_unit_test(who_holds_it_tells_an_inherited_socket_from_an_ignored_eof),

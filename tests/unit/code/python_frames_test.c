@@ -23,6 +23,9 @@ static const char program[] = "import threading, time\n" /* line 1 */
                               "print(t.native_id, flush=True)\n"
                               "t.join()\n"; /* line 13 */
 
+/* Of whichever Python is looked at; they are cleared before another one is. */
+static struct python_threads threads, spoilt;
+
 struct sleeper {
     pid_t pid;
     int tid, output;
@@ -55,6 +58,7 @@ static bool start_sleeper(const char *python, struct sleeper *sleeper)
 
 static void end_sleeper(const struct sleeper *sleeper)
 {
+    python_threads_clear(&threads);
     close(sleeper->output);
     kill(sleeper->pid, SIGKILL);
     waitpid(sleeper->pid, NULL, 0);
@@ -65,7 +69,7 @@ static int read_until_at(const struct python_runtime *runtime, int tid, int line
                          struct python_frames *frames)
 {
     for (int tries = 0; tries < 2000; tries++, usleep(5000))
-        for (int i = 0; python_frames_read(runtime, tid, frames) == 0 && i < frames->count; i++)
+        for (int i = 0; python_frames_read(runtime, &threads, tid, frames) == 0 && i < frames->count; i++)
             if (frames->places[i].line == line && strcmp(frames->places[i].path, "<string>") == 0)
                 return 0;
     return -ETIMEDOUT;
@@ -95,7 +99,7 @@ static void assert_frames(const struct sleeper *sleeper)
     assert_false(frames.is_cut);
     assert_int_equal(read_until_at(&runtime, sleeper->pid, 13, &frames), 0);
     assert_place(&frames.places[frames.count - 1], "<module>", 13);
-    assert_int_equal(python_frames_read(&runtime, getpid(), &frames), -ESRCH);
+    assert_int_equal(python_frames_read(&runtime, &threads, getpid(), &frames), -ENOENT);
 }
 
 static const char *const pythons[] = {"python3", "/usr/bin/python3", "python3.11", "python3.12",
@@ -171,7 +175,8 @@ static void a_racing_interpreter_neither_crashes_it_nor_holds_it(void **state)
         read_until_at(&runtime, sleeper.tid, 6, &frames) == 0)
         for (unsigned seed = 0; seed < 3000; seed++) {
             struct memory memory = {sleeper.pid, seed, 1 + (int)(seed % 60)};
-            python_frames_walk(&runtime, read_spoilt, &memory, (uint64_t)sleeper.tid, &frames);
+            python_frames_walk(&runtime, &spoilt, read_spoilt, &memory, (uint64_t)sleeper.tid, &frames);
+            python_threads_clear(&spoilt);
             assert_true(frames.count >= 0 && frames.count <= SITE_PLACES);
             for (int i = 0; i < frames.count; i++)
                 assert_true(frames.places[i].line >= 0 && strlen(frames.places[i].function) < PYTHON_TEXT);
@@ -196,7 +201,8 @@ static void a_ring_of_threads_ends(void **state)
     static struct python_frames frames;
     int reads = 0;
     assert_int_equal(python_layout_of(runtime.version, read_mirror, &reads, 4096, &runtime.layout), 0);
-    assert_int_equal(python_frames_walk(&runtime, read_mirror, &reads, 7, &frames), -ENOENT);
+    assert_int_equal(python_frames_walk(&runtime, &spoilt, read_mirror, &reads, 7, &frames), -ENOENT);
+    python_threads_clear(&spoilt);
     assert_true(reads > 0);
 }
 

@@ -275,7 +275,7 @@ static void what_each_sends_is_a_message(void **state)
         {WAY_FROM_WORKER, "fault socket 24 0"},
         {WAY_TO_WITNESS, "target 15000 15003 10.77.0.1 10.77.0.2"},
         {WAY_FROM_WITNESS, "seen 1 250 0 0 0 0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 1 1 1 1 1 1 0 0 0 0 7 7 7 7"},
-        {WAY_FROM_WITNESS, "class 1 0 8 0 1 1 0 4242 1 100 -1 nginx"},
+        {WAY_FROM_WITNESS, "class 1 0 8 0 0 1 1 0 4242 1 100 -1 nginx"},
         {WAY_TO_WORKER, "ghosts 3"},
         {WAY_FROM_WORKER, "ghosts 3 0"},
         {WAY_TO_HOST, "to 7 act 1 close forwards 0"},
@@ -464,7 +464,7 @@ static void a_complaint_names_the_field_and_what_is_allowed(void **state)
     (void)state;
     expect(WAY_TO_WORKER, "listen 0 ::1 70000 1 1 full", false);
     assert_string_equal(complaint.text, "PORT of \"listen\" is \"70000\", allowed is 0 to 65535");
-    expect(WAY_FROM_WITNESS, "class 1 0 -5 0 0 0 0 0 0 1 0 x", false);
+    expect(WAY_FROM_WITNESS, "class 1 0 -5 0 0 0 0 0 0 0 1 0 x", false);
     assert_contains(complaint.text, "STATE of \"class\" is \"-5\", allowed is 0 to ");
     expect(WAY_TO_WORKER, "connect 0 localhost 1 1 full", false);
     assert_string_equal(complaint.text,

@@ -4,6 +4,7 @@
 #include "control/hosts.h"
 #include "engine/plan.h"
 #include "kernel/packet_drop.h"
+#include "kernel/vanish.h"
 
 static bool holds_forever(int64_t hold_ms, int order_count, const char *name, int step, int order_index)
 {
@@ -367,6 +368,19 @@ static void a_filter_is_an_obstacle_where_none_may_be_set(void **state)
     assert_int_equal(has_obstacle(&plan, "vanish needs a packet filter"), packet_drop_probe() != 0);
 }
 
+static void clients_that_vanish_are_an_obstacle_where_none_may(void **state)
+{
+    (void)state;
+    static const struct fault_case vanishing = {
+        .bug = {.name = "some-cause"},
+        .script[SIDE_CLIENT] = {1, {{TRIGGER_LIFE, ACT_VANISH}}},
+    };
+    struct run_settings settings = at_once("leak", 10);
+    settings.experiments[0] = experiment_of_cause(&vanishing, false);
+    struct plan plan = plan_for(&settings);
+    assert_int_equal(has_obstacle(&plan, "some-cause needs clients that vanish"), vanish_probe() != 0);
+}
+
 /* As another user, who may set none. */
 static void check_filter_as_nobody(void)
 {
@@ -526,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_setting_of_a_namespace_is_an_obstacle_without_one),
         cmocka_unit_test(in_a_namespace_of_its_own_it_is_none),
         cmocka_unit_test(a_filter_is_an_obstacle_where_none_may_be_set),
+        cmocka_unit_test(clients_that_vanish_are_an_obstacle_where_none_may),
         cmocka_unit_test(an_ordinary_user_is_told_to_isolate),
         cmocka_unit_test(what_needs_nothing_has_no_obstacle),
         cmocka_unit_test(more_orphans_than_the_kernel_keeps_are_an_obstacle),

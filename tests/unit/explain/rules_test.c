@@ -245,6 +245,15 @@ static void closed_in_call(void)
     }
 }
 
+static void mptcp(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].is_mptcp = true;
+        made.sockets[i].fin.most_ms = FACT_NO_LIMIT;
+    }
+}
+
 static void in_flight(void)
 {
     add_many(read_all, nobody);
@@ -606,9 +615,10 @@ static const struct {
     {ghosts, "ghosts", "", CERTAIN_SHOWN, NULL},
     {half_closed_forgotten, "half-closed-forgotten", "", CERTAIN_LIKELY, "nobody waits for the peer's FIN"},
     {half_closed_beside_a_thread_outside, "half-closed-forgotten", "", CERTAIN_ONE_OF, "nanosleep"},
-    {half_closed_silent, "half-closed-silent", "", CERTAIN_LIKELY, "nothing for 1 min 0 s"},
+    {half_closed_silent, "half-closed-silent", "half-closed-for-ever", CERTAIN_LIKELY,
+     "nothing for 1 min 0 s"},
     {half_closed_behind_stuck_loop, "loop-stuck", "", CERTAIN_LIKELY, "127.0.0.1:34157"},
-    {half_closed_unsent, "half-closed-unsent", "", CERTAIN_SHOWN, "2,000,000 bytes"},
+    {half_closed_unsent, "half-closed-unsent", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
     {half_closed_copies, "half-closed-copy", "fork-inherit", CERTAIN_LIKELY, "sleep (pid 200)"},
     {accept_fails, "accept-fails", "", CERTAIN_SHOWN, "1,024 of 1,024 descriptors"},
     {queue_behind_armed_loop, "loop-stuck", "", CERTAIN_SHOWN,
@@ -623,9 +633,10 @@ static const struct {
     {heirs_that_wait_for_another, "heir-blocked", "bounded-pool", CERTAIN_LIKELY, "10.0.0.9:5432"},
     {closed_in_call, "closed-in-call", "", CERTAIN_LIKELY,
      "thread 101 has been in recv(fd 7) for 5.0 s, and 19 others"},
+    {mptcp, "mptcp", "", CERTAIN_NOT, "DATA_FIN"},
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
-    {unsent, "peer-does-not-read", "", CERTAIN_SHOWN, "2,000,000 bytes"},
+    {unsent, "peer-does-not-read", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
     {outgoing_closed, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {outgoing_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {backend_closed_first, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},

@@ -82,12 +82,12 @@ static void every_act_names_its_call(void **state)
     assert_string_equal(act_call(ACT_SHUTDOWN), "shutdown(SHUT_WR)");
 }
 
-static void only_close_abort_and_crash_release_the_descriptor(void **state)
+static void only_close_abort_vanish_and_crash_release_the_descriptor(void **state)
 {
     (void)state;
     for (int act = ACT_OPEN; act < ACT_COUNT; act++)
         assert_int_equal(act_releases((enum act)act),
-                         act == ACT_CLOSE || act == ACT_ABORT || act == ACT_CRASH);
+                         act == ACT_CLOSE || act == ACT_ABORT || act == ACT_VANISH || act == ACT_CRASH);
 }
 
 static void what_is_written_is_read(void **state)
@@ -256,7 +256,7 @@ int main(void)
         cmocka_unit_test(another_word_is_no_act),
         cmocka_unit_test(every_act_names_its_call),
         cmocka_unit_test(opening_crashing_and_waiting_are_not_done_to_ends),
-        cmocka_unit_test(only_close_abort_and_crash_release_the_descriptor),
+        cmocka_unit_test(only_close_abort_vanish_and_crash_release_the_descriptor),
         on_pair(what_is_written_is_read),
         on_pair(reading_takes_all_that_was_written),
         on_pair(reading_before_anything_came_asks_to_wait),

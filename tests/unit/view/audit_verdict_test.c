@@ -20,8 +20,10 @@ static struct bench *bench_of(enum audit_order order)
         .settings = {.target = "127.0.0.1:8080", .order = order, .repeat = 1, .grace_ms = 2000},
         .result = {.rounds = 1, .count = 1, .ghost_sight = GHOSTS_SEEN}};
     bench.result.connections = &bench.connection;
-    bench.report = (struct audit_report){
-        .settings = &bench.settings, .result = &bench.result, .reset_causes = "a-cause"};
+    bench.report = (struct audit_report){.settings = &bench.settings,
+                                         .result = &bench.result,
+                                         .reset_causes = "a-cause",
+                                         .loss_causes = "another-cause"};
     for (int i = 0; i < GROUP_COUNT; i++)
         bench.report.causes[i] = "some-bug";
     return &bench;
