@@ -197,9 +197,24 @@ static int tell_blind(const struct explain_options *options, int error)
     return EXIT_MACHINE;
 }
 
+static bool is_anybody_there(const struct facts *facts)
+{
+    for (int i = 0; i < facts->process_count; i++)
+        if (!facts->processes[i].is_heir)
+            return true;
+    return false;
+}
+
 /* Of a process that is not ours only sockets, queues and clocks are seen. */
 static int tell_refused(const struct facts *facts)
 {
+    if (!is_anybody_there(facts)) {
+        diag_error(
+            "no process was found that has this listener: it may not be looked into%s, or it has closed the "
+            "listener while one of its threads is in accept() on it",
+            geteuid() != 0 ? " (root may)" : "");
+        return EXIT_MACHINE;
+    }
     for (int i = 0; i < facts->process_count; i++) {
         const struct fact_process *process = &facts->processes[i];
         if (process->unseen[UNSEEN_MPTCP] != 0) {

@@ -172,7 +172,7 @@ struct fact_thread {
     enum fact_call call;
     char call_name[24];        /* "recvfrom"; where only wchan is known the kernel's function; "" */
     int fd;                    /* that the call is on; -1: none, or not known */
-    bool is_on_closed;         /* the process has closed that descriptor since the call began */
+    bool is_on_closed;         /* of a connection: the process has closed it since the call began */
     uint64_t inode;            /* of that socket; 0 */
     enum fact_way way;         /* of that socket */
     struct fact_endpoint peer; /* of that socket; of poll() and select(), where they wait for one socket */

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "kernel/borrowed_socket.h"
 #include "kernel/descriptors.h"
-#include "kernel/process.h"
 #include "kernel/process_signals.h"
 #include "kernel/thread_call.h"
 
@@ -381,11 +380,18 @@ static void count_ghosts(struct aid_step *step)
     close(process);
 }
 
-/* A process that has ended has freed nothing by itself. */
+static int has_one(void *context, const struct descriptor *descriptor)
+{
+    (void)context;
+    (void)descriptor;
+    return 1;
+}
+
+/* A process that has ended, or is about to, has freed nothing by itself. All its descriptors are gone at once
+ * then, before it is a zombie. */
 static void note_end(struct aid_step *step)
 {
-    struct process_facts now;
-    if (step->outcome != AID_DONE || process_facts_of(step->pid, &now) != -ESRCH)
+    if (step->outcome != AID_DONE || descriptors_each(step->pid, has_one, NULL) == 1)
         return;
     step->outcome = AID_FAILED;
     step->error = ESRCH;

@@ -400,7 +400,7 @@ int explain_print_text(FILE *out, const struct explain_report *report)
 {
     const struct explanation *explanation = report->explanation;
     print_processes(out, explanation->facts);
-    if (!explanation_has_something(explanation))
+    if (!explanation_has_something(explanation) && explanation->facts->process_count > 0)
         print_nothing(out, report);
     print_findings(out, explanation);
     print_ghosts(out, explanation);

@@ -114,16 +114,3 @@ int parting_each_note(const struct audit_report *report,
         }
     return rc;
 }
-
-void parting_say_slowed(char *text, size_t size, const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    bool holds = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0;
-    if (report->trace == NULL || !holds || result->max_us <= report->settings->grace_ms * 1000 / 4)
-        return;
-    text_add(
-        text, size,
-        "A server that is traced is slower, and the last one was closed after %.1f s: a longer --grace tells "
-        "whether the others were only late.\n",
-        (double)result->max_us / 1e6);
-}

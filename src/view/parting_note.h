@@ -33,7 +33,4 @@ struct parting_note {
 int parting_each_note(const struct audit_report *report,
                       int (*take)(void *context, struct parting_note *note), void *context);
 
-/* Appends a sentence where a server that is traced holds connections, and may have been too slow for them. */
-void parting_say_slowed(char *text, size_t size, const struct audit_report *report);
-
 #endif

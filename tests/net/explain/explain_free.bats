@@ -254,6 +254,7 @@ has_one_half_ended() {
   explain mortal --free now
   expect_code 3
   expect_in "$ERR" "--free now: process ${server_pids[mortal]}: it has ended"
+  expect_in "$OUT" "Process ${server_pids[mortal]} has ended meanwhile."
   expect_json '.first_aid | .done == 0 and .freed == 0 and ([.steps[].outcome] | unique == ["failed"])'
 }
 

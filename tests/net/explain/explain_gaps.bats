@@ -92,6 +92,23 @@ while True: s.accept()"
   expect_nothing first
 }
 
+@test "a listener that nobody is seen to have, closed while a thread is in accept(): exit code 3, and not that nothing lingers" {
+  start_python orphan "threading.Thread(target=s.accept, daemon=True).start()
+time.sleep(.5) # it is in accept() then
+os.close(s.fileno()); b.close(); print('closed', flush=True); time.sleep(60)"
+  wait_until 10 grep -qs closed "$BATS_TEST_TMPDIR/orphan.server"
+  wait_until 10 finds_nobody
+  expect_in "$ERR" 'while one of its threads is in accept()'
+  [[ ! -s $OUT ]]
+}
+
+# By its port, when the thread is in accept() at last.
+finds_nobody() {
+  code=0
+  "$STORM" explain ":${server_ports[orphan]}" >"$OUT" 2>"$ERR" || code=$?
+  ((code == 3))
+}
+
 # What a forked process begins with: it ends when its parent does (PR_SET_PDEATHSIG).
 MORTAL='import ctypes; ctypes.CDLL(None).prctl(1, 9)'
 

@@ -71,3 +71,16 @@ load ../trace
   done
   [[ ! -e $BATS_TEST_TMPDIR/mark ]]
 }
+
+# Within another tracer there is no room for one.
+@test "--trace: a server that may not be traced is exit code 3, and one sentence that says what works" {
+  in_fresh_namespace
+  code=0
+  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --trace --run -- \
+    "$STORM" audit "127.0.0.1:$PORT" --trace --json "$JSON" --run -- touch "$BATS_TEST_TMPDIR/mark" >"$OUT" 2>"$ERR" 3>&- || code=$?
+  expect_code 3
+  expect_in "$ERR" 'tcpstorm: --trace: the server may not be traced (Operation not permitted): somebody traces it already'
+  expect_in "$ERR" 'without --trace the audit works'
+  [[ ! -e $BATS_TEST_TMPDIR/mark && ! -s $JSON ]]
+  wait_until 5 no_process
+}

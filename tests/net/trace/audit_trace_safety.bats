@@ -111,7 +111,7 @@ as_it_is() {
 
 @test "--trace: of 3,000 connections on threads none is missed" {
   build server threads_server.c -pthread
-  conns=3000 grace=20s trace_audit -- "$server" "$PORT" # which it does not take, where the machine has nothing else to do
+  conns=3000 grace=20s trace_audit -- "$server" "$PORT"
   expect_code 0
   [[ $(jq -s '.[0].trace.connections.closed' "$JSON") == 3000 ]]
   [[ $(jq -s '[.[0].trace.unseen[]] | add' "$JSON") == 0 ]]
