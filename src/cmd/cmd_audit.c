@@ -207,7 +207,8 @@ static const struct option_row rows[] = {
      .help = "with --run: tell the line of code where held connections part from closed",
      .more = "With --run: the server runs under a tracer, and the report tells where in its source held "
              "connections part from closed ones: see THE LINE OF CODE. As an ordinary user too. The times to "
-             "close are those of a traced server, which is slower.",
+             "close are those of a traced server, which is slower. NODE_OPTIONS has programs of node load a "
+             "script that tells their lines.",
      .kind = OPTION_FLAG,
      .target = OPTION(traces)},
     {.name = "until-ready",

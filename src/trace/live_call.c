@@ -38,10 +38,12 @@ static bool is_fork(long number)
     return false;
 }
 
-/* A connection is followed from its accept() on; what the program connects to is not. */
+/* A connection is followed from its accept() on; what the program connects to is not. Rows below 0 are no
+ * calls of the kernel. */
 static bool is_heard(const struct traced_call *call)
 {
-    return call->act != TRACED_CONNECT && call->act != TRACED_ATTACH;
+    return call->number >= 0 && call->act != TRACED_CONNECT && call->act != TRACED_ATTACH &&
+           call->act != TRACED_LISTEN;
 }
 
 static bool returns(const struct traced_call *call)
