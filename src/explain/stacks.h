@@ -1,5 +1,5 @@
 /* stacks: where in their source the threads of a look are. Nothing is stopped for it: a thread that runs, or
- * has moved on since the look, is not read, and said to be so. */
+ * has gone on to another call since the look, is not read, and said to be so. */
 #ifndef EXPLAIN_STACKS_H
 #define EXPLAIN_STACKS_H
 
@@ -18,7 +18,7 @@ enum stack_interest {
 
 /* Why a thread's stack was not read. */
 enum stack_unread {
-    STACK_MOVED,   /* it runs, or has run since the look */
+    STACK_MOVED,   /* it runs, or is in another call than at the look */
     STACK_REFUSED, /* we may not look into the process */
     STACK_UNKNOWN, /* it could not be followed; the errno is in stacks.error */
     STACK_BEYOND,  /* there are too many threads, or there was no time */
@@ -31,12 +31,13 @@ struct stack_group {
     enum stack_interest interest; /* the first of theirs */
     int threads;                  /* how many */
     int first;                    /* index of one in facts->threads */
-    int64_t least_ms, most_ms;    /* asleep; -1: not known */
+    int64_t least_ms, most_ms;    /* asleep; -1: not known, or one has run since the look */
 };
 
 struct stacks {
     struct stack_group *groups; /* by interest, then the largest first */
     int group_count;
+    const struct site **sites;            /* of each thread, by its index in facts->threads; NULL: not read */
     int read, unread[STACK_UNREAD_COUNT]; /* threads */
     int error;                            /* of the first STACK_UNKNOWN */
     struct code *code;                    /* which the sites are of */
@@ -48,7 +49,8 @@ struct stacks_settings {
     const volatile sig_atomic_t *stop; /* not 0: read no more; NULL: there is no such flag */
 };
 
-/* Reads the stacks of the threads that the facts are of, and notes in each where it is. Returns 0, or -ENOMEM
+/* Reads the stacks of the threads that the facts are of, and notes in each that has slept since where it is.
+ * One that has run since, and is in the same call again, is told of without its time. Returns 0, or -ENOMEM
  * with nothing to free. What is noted in the facts holds until stacks_free(). */
 int stacks_take(struct facts *facts, const struct stacks_settings *settings, struct stacks *stacks);
 void stacks_free(struct stacks *stacks);

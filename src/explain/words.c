@@ -44,19 +44,27 @@ static const char *call_word(const struct fact_thread *thread)
     return names[thread->call] != NULL ? names[thread->call] : "a system call";
 }
 
+/* "recvfrom(fd 12 -> 127.0.0.1:34157)" */
+static void add_call(struct words *words, const struct fact_thread *thread, bool with_descriptor)
+{
+    bool has_fd = with_descriptor && thread->fd >= 0,
+         has_peer = with_descriptor && thread->peer.address.family != 0;
+    ADD(words, "%s(", call_word(thread));
+    if (has_fd)
+        ADD(words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
+    if (has_peer)
+        add_endpoint(words, &thread->peer);
+    ADD(words, ")");
+}
+
 static void add_doing(struct words *words, const struct fact_thread *thread)
 {
     if (thread_is_busy(thread)) {
         ADD(words, " computes (%d%% busy)", thread->busy_percent);
         return;
     }
-    ADD(words, " %s in %s(", thread->asleep_ms >= 0 ? "has been" : "is", call_word(thread));
-    bool has_peer = thread->peer.address.family != 0;
-    if (thread->fd >= 0)
-        ADD(words, "fd %d%s", thread->fd, has_peer ? " -> " : "");
-    if (has_peer)
-        add_endpoint(words, &thread->peer);
-    ADD(words, ")");
+    ADD(words, " %s in ", thread->asleep_ms >= 0 ? "has been" : "is");
+    add_call(words, thread, true);
     if (thread->call == CALL_FUTEX)
         ADD(words, ", waiting for a lock,");
     if (thread->asleep_ms >= 0)
@@ -76,14 +84,14 @@ struct words words_of_thread(const struct fact_thread *thread)
 struct words words_of_stacks(const struct facts *facts, const struct stack_group *group)
 {
     const struct fact_thread *thread = &facts->threads[group->first];
+    bool is_one = group->threads == 1, is_timed = group->least_ms >= 0;
     struct words words = {""};
-    if (group->threads == 1)
-        return words_of_thread(thread);
-    ADD(&words, "%d threads %s in %s()", group->threads, group->least_ms >= 0 ? "have been" : "are",
-        call_word(thread));
-    if (thread->call == CALL_FUTEX)
-        ADD(&words, ", waiting for a lock,");
-    if (group->least_ms >= 0)
+    if (is_one)
+        ADD(&words, "thread %d %s in ", (int)thread->tid, is_timed ? "has been" : "is");
+    else
+        ADD(&words, "%d threads %s in ", group->threads, is_timed ? "have been" : "are");
+    add_call(&words, thread, is_one);
+    if (is_timed)
         ADD(&words, " for %s", life_span((struct life_range){group->least_ms, group->most_ms}).text);
     ADD(&words, ", at %s", site_text(group->site, SITE_WIDTH).text);
     return words;

@@ -149,7 +149,7 @@ struct words words_of_window(const struct facts *facts, const struct closing *cl
 struct words words_of_unread_stacks(const struct stacks *stacks)
 {
     static const char *const whys[STACK_UNREAD_COUNT] = {
-        [STACK_MOVED] = "that ran meanwhile, or had run since the look",
+        [STACK_MOVED] = "that ran, or went on to another call meanwhile",
         [STACK_REFUSED] = "that this user may not look into",
         [STACK_UNKNOWN] = "that could not be followed",
         [STACK_BEYOND] = "that were too many, or for which there was no time",

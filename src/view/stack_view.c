@@ -59,14 +59,16 @@ void stacks_print_text(FILE *out, const struct facts *facts, const struct stacks
 
 /* ---- for scripts ---- */
 
-static void put_tids(struct json_writer *json, const struct facts *facts, const struct stack_group *group)
+static void put_tids(struct json_writer *json, const struct facts *facts, const struct stacks *stacks,
+                     const struct stack_group *group)
 {
     const struct fact_thread *first = &facts->threads[group->first];
     int told = 0;
     json_open(json, "tids", '[');
     for (int i = 0; i < facts->thread_count && told < TIDS_MOST; i++) {
         const struct fact_thread *thread = &facts->threads[i];
-        if (thread->site == NULL || thread->call != first->call || !site_is_alike(thread->site, group->site))
+        if (stacks->sites[i] == NULL || thread->call != first->call ||
+            !site_is_alike(stacks->sites[i], group->site))
             continue;
         json_integer(json, NULL, thread->tid);
         told++;
@@ -74,7 +76,8 @@ static void put_tids(struct json_writer *json, const struct facts *facts, const 
     json_close(json, ']');
 }
 
-static void put_group(struct json_writer *json, const struct facts *facts, const struct stack_group *group)
+static void put_group(struct json_writer *json, const struct facts *facts, const struct stacks *stacks,
+                      const struct stack_group *group)
 {
     static const char *const interests[] = {[STACK_OF_LOOP] = "loop",
                                             [STACK_OF_LEAK] = "leak",
@@ -84,7 +87,7 @@ static void put_group(struct json_writer *json, const struct facts *facts, const
     json_open(json, NULL, '{');
     json_string(json, "interest", interests[group->interest]);
     json_integer(json, "threads", group->threads);
-    put_tids(json, facts, group);
+    put_tids(json, facts, stacks, group);
     json_integer(json, "pid", facts->processes[first->process].pid);
     json_string(json, "call", first->call_name);
     if (group->least_ms >= 0) {
@@ -104,7 +107,7 @@ void stacks_put_json(struct json_writer *json, const struct facts *facts, const 
                                                          [STACK_BEYOND] = "beyond"};
     json_open(json, "stacks", '[');
     for (int i = 0; i < stacks->group_count; i++)
-        put_group(json, facts, &stacks->groups[i]);
+        put_group(json, facts, stacks, &stacks->groups[i]);
     json_close(json, ']');
     json_integer(json, "stacks_read", stacks->read);
     json_open(json, "stacks_unread", '{');

@@ -125,7 +125,7 @@ all_are_read() {
   local here caller
   here=$(line_of locked.c HERE) caller=$(line_of locked.c CALLER)
   expect_place locked "outside 20 futex locked.c:$here pool_put < locked.c:$caller handle"
-  expect_words locked "20 threads have been in futex(), waiting for a lock, for"
+  expect_words locked "20 threads have been in futex() for"
   expect_words locked ", at locked.c:$here in pool_put < handle"
   expect_place locked_clean "other 1 accept locked_clean.c:$(line_of locked_clean.c REST) main"
   here=$(line_of stuck.c HERE) caller=$(line_of stuck.c CALLER)
