@@ -14,12 +14,13 @@ setup_file() {
 
 # trace_cause NAME [OPTION...]
 trace_cause() {
-  trace_audit --send "$(a_line)" "${@:2}" -- "$STORM" server --cause "$1" --port "$PORT" ${fixed:+--fixed}
+  trace_audit --send "${line:=$(a_line)}" "${@:2}" -- "$STORM" server --cause "$1" --port "$PORT" ${fixed:+--fixed}
 }
 
 # at_once NAME...: these are audited side by side, each in a network of its own; take NAME then has what came of it.
 at_once() {
-  local name pids=()
+  local name pids=() line # one for all
+  line=$(a_line)
   in_fresh_namespace
   for name in "$@"; do
     (
@@ -50,6 +51,7 @@ functions_of() {
 expect_cause() {
   expect_code 1
   expect_branches held "$2"
+  # shellcheck disable=SC2053 # it is a pattern
   [[ $(functions_of "$HELD") == $3 ]] || { say "$1: \"$(functions_of "$HELD")\""; show_output; return 1; }
   [[ $(functions_of "$ACCEPTED") == "accept"*" some src/worker/endpoint.c endpoint_accept" ]] || { show_output; return 1; }
 }
