@@ -9,6 +9,7 @@ load ../audit
 load ../trace
 
 setup_file() {
+  need_lines
   [[ $TCPSTORM != */asan/* ]] || skip "LeakSanitizer cannot look at a process that is traced"
 }
 
