@@ -19,9 +19,10 @@ int audit_tracing_check(const struct audit_options *options)
 static int tell_untraceable(int error)
 {
     diag_error(
-        "--trace: no process may be traced here (%s): run this as root, or set kernel.yama.ptrace_scope "
-        "to 1 at most; without --trace the audit works, and \"tcpstorm explain PID\" tells what the "
-        "server holds",
+        "--trace: the server may not be traced (%s): somebody traces it already, or this system forbids it "
+        "(kernel.yama.ptrace_scope, a container); without --trace the audit works, and \"tcpstorm explain "
+        "PID "
+        "--stacks\" tells where the threads of a program are",
         strerror(error));
     return EXIT_MACHINE;
 }

@@ -109,6 +109,8 @@ static void print_verdict(FILE *out, const struct audit_report *report)
     wrap_print(out, verdict.text, 4, TEXT_WIDTH);
     if (report->trace != NULL && report->outcome != AUDIT_CLOSES)
         parting_print(out, report->trace, 4);
+    if (report->trace != NULL)
+        fputc('\n', out);
 }
 
 int audit_print_text_of_all(FILE *out, const struct audit_series *series)

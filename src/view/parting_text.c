@@ -373,6 +373,8 @@ void parting_print(FILE *out, const struct audit_trace *trace, int indent)
         return;
     }
     add_counts(counts, sizeof counts, &trace->parting);
+    if (sum(trace->parting.by_end) == 0)
+        return;
     if (trace->parting.count > 0)
         print_forks(out, &trace->parting, counts, indent);
     else

@@ -5,10 +5,14 @@
 
 SOURCES=$BATS_TEST_DIRNAME
 
+need_lines() {
+  ! "$TCPSTORM" version | grep -q 'no lines' || skip "this build has no libdw"
+}
+
 # build NAME WORD...: a server from sources of this folder, with these words for the compiler; its path is in $server.
 build() {
   command -v gcc >/dev/null || skip "no gcc to build a server with"
-  "$STORM" version | grep -q 'no lines' && skip "this build has no libdw"
+  need_lines
   server=$BATS_TEST_TMPDIR/$1
   (cd "$SOURCES" && gcc -g -O2 -o "$server" "${@:2}") || { say "$1 cannot be built"; return 1; }
 }

@@ -120,6 +120,7 @@ load ../trace
 
 # python FILE [leaks]: a server of Python's, in the words of $program; of a version whose lines are known.
 python() {
+  need_lines
   python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || skip "no python3 of 3.11 to 3.13"
   program=(python3 "$SOURCES/$1" "$PORT" "${@:2}")
 }

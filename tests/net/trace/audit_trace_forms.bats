@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables are shared with storm.bash, audit.bash and trace.bash
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2154 # variables are shared with storm.bash, audit.bash and trace.bash
 #
 # "tcpstorm audit --trace --run": its forms, its orders, its end, and its rights.
 
@@ -70,4 +70,17 @@ load ../trace
     expect_one_sentence
   done
   [[ ! -e $BATS_TEST_TMPDIR/mark ]]
+}
+
+# Within another tracer there is no room for one.
+@test "--trace: a server that may not be traced is exit code 3, and one sentence that says what works" {
+  in_fresh_namespace
+  code=0
+  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --trace --run -- \
+    "$STORM" audit "127.0.0.1:$PORT" --trace --json "$JSON" --run -- touch "$BATS_TEST_TMPDIR/mark" >"$OUT" 2>"$ERR" 3>&- || code=$?
+  expect_code 3
+  expect_in "$ERR" 'tcpstorm: --trace: the server may not be traced (Operation not permitted): somebody traces it already'
+  expect_in "$ERR" 'without --trace the audit works'
+  [[ ! -e $BATS_TEST_TMPDIR/mark && ! -s $JSON ]]
+  wait_until 5 no_process
 }
