@@ -150,6 +150,16 @@ load ../audit
   expect_not_in "$OUT" "eof-is-abort"
 }
 
+@test "second-socket-forgotten is found: connections to another, behind those that are closed" {
+  serve second-socket-forgotten
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order abort
+  expect_code 1
+  expect_in "$OUT" "more connections to 127.0.0.1:"
+  serve second-socket-forgotten --fixed
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order abort
+  expect_code 0
+}
+
 @test "no fixed twin is accused" {
   local name order grace conns
   for name in ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close \

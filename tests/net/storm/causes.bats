@@ -27,7 +27,8 @@ half-closed-for-ever FIN-WAIT-2 server 0 0 self | CLOSE-WAIT client ? 0 self
 reset-swallowed      -
 stalled-reader       ESTAB server 0 + self | ESTAB client + 0 self
 no-timeout           ESTAB server 0 0 self
-eof-is-abort         -'
+eof-is-abort         -
+second-socket-forgotten -'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {
@@ -293,6 +294,15 @@ expect_no_reset() {
   expect_bug eof-is-abort
   end_holds '.flow.lost == 100'
   [[ $(counter TCPAbortOnClose) == 0 ]]
+  expect_beside
+}
+
+@test "second-socket-forgotten, and its fix" {
+  DURATION=1s
+  beside expect_fix second-socket-forgotten
+  expect_bug second-socket-forgotten
+  [[ $(awk '$1 == "ESTAB" && /"tcpstorm"/' "$BATS_TEST_TMPDIR/sockets" | wc -l) == 100 ]] # towards the backend
+  end_holds '.flow.server.held == 100 and .lingering == []'
   expect_beside
 }
 
