@@ -1,7 +1,7 @@
 /* no-half-close: a proxy copies both ways, and does not pass on that the client has said all it has to say.
  * The backend waits for the end of the request, the proxy for the backend. */
 #include "cause/cause.h"
-#include "cause/proxy_pair.h"
+#include "cause/two_sockets.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>

@@ -1,7 +1,7 @@
 /* second-socket-forgotten: a proxy holds two sockets for each client. On its error path it closes the one
  * that failed, the client's, and forgets the other: the backend never hears that nobody asks any more. */
 #include "cause/cause.h"
-#include "cause/proxy_pair.h"
+#include "cause/two_sockets.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>

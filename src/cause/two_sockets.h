@@ -1,7 +1,7 @@
-/* proxy_pair: what a proxy is made of: a connection of a client, one to the backend for it, and bytes from
+/* two_sockets: what a proxy is made of: a connection of a client, one to the backend for it, and bytes from
  * each to the other. What it does when one of them ends is the behaviour's. */
-#ifndef CAUSE_PROXY_PAIR_H
-#define CAUSE_PROXY_PAIR_H
+#ifndef CAUSE_TWO_SOCKETS_H
+#define CAUSE_TWO_SOCKETS_H
 
 #include "cause/visit.h"
 

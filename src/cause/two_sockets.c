@@ -1,4 +1,4 @@
-#include "cause/proxy_pair.h"
+#include "cause/two_sockets.h"
 
 #include "cause/backend.h"
 
