@@ -70,7 +70,7 @@ static void run_loop(struct audit *audit)
 
 /* ---- the looker ---- */
 
-static int take_look(struct audit *audit)
+int audit_take_look(struct audit *audit)
 {
     int rc = -EINTR;
     for (int i = 0; i < AUDIT_LOOKS_TRIED && rc != 0; i++) {
@@ -96,7 +96,7 @@ static void on_look(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct audit *audit = context;
     int64_t before_us = monotonic_us();
-    bool has_looked = is_worth_a_look(audit) && take_look(audit) == 0;
+    bool has_looked = is_worth_a_look(audit) && audit_take_look(audit) == 0;
     if (has_looked && audit_is_unix(audit->settings))
         unix_side_note_peers(audit->probes, audit->started, &audit->look);
     if (has_looked)
@@ -191,12 +191,14 @@ void audit_play(struct audit *audit, int64_t conns)
         audit_start_timer(audit, audit->looker, LOOK_EVERY_US);
     if (audit->progress != NULL)
         audit_start_timer(audit, audit->teller, TELL_EVERY_US);
+    audit_start_to_find(audit);
     audit->is_playing = true;
     run_loop(audit);
     audit->is_playing = false;
     event_del(audit->opener);
     event_del(audit->looker);
     event_del(audit->teller);
+    event_del(audit->finder);
 }
 
 static void note_watched(struct audit *audit, int64_t now_us)
@@ -210,7 +212,7 @@ static void play_round(struct audit *audit)
 {
     audit_play(audit, audit->settings->conns);
     int64_t now_us = monotonic_us();
-    int rc = take_look(audit);
+    int rc = audit_take_look(audit);
     if (rc != 0)
         audit_fail(audit, "the kernel's tables of sockets could not be read", -rc);
     findings_take(audit->result, audit->settings, audit->probes, audit->round_first, audit->started,
@@ -251,7 +253,7 @@ static int begin(struct audit *audit)
     if (rc < 0)
         return rc;
     audit->look.elsewhere = rc == 0;
-    rc = take_look(audit);
+    rc = audit_take_look(audit);
     if (rc != 0)
         return rc;
     if (audit_order_row(audit->settings->order)->act == ACT_ABORT && audit->look.elsewhere)
@@ -291,8 +293,9 @@ static bool make_events(struct audit *audit)
     audit->looker = evtimer_new(audit->base, on_look, audit);
     audit->teller = evtimer_new(audit->base, on_tell, audit);
     audit->pause = evtimer_new(audit->base, on_pause_over, audit);
+    audit->finder = evtimer_new(audit->base, audit_on_find, audit);
     return audit->opener != NULL && audit->looker != NULL && audit->teller != NULL && audit->pause != NULL &&
-           stop_events_open(&audit->stops, audit->base, on_stop, audit) == 0;
+           audit->finder != NULL && stop_events_open(&audit->stops, audit->base, on_stop, audit) == 0;
 }
 
 static int make(struct audit *audit)
@@ -325,6 +328,7 @@ static void unmake(struct audit *audit)
     free_event(audit->looker);
     free_event(audit->teller);
     free_event(audit->pause);
+    free_event(audit->finder);
     if (audit->base != NULL)
         event_base_free(audit->base);
     server_life_free(audit->life);

@@ -166,6 +166,13 @@ struct audit_result {
     pid_t listener;            /* 0: not known */
     char listener_command[16]; /* its name when the audit began */
     enum audit_ghost_sight ghost_sight;
+    /* GHOSTS_SEEN: of the server's processes so many may not be looked into (see server_process.h); what they
+     * hold is not known. */
+    int unseen_kin;
+    pid_t unseen_kin_pid; /* one of them; 0: not known */
+    char unseen_kin_command[16];
+    bool has_unseen_holder; /* likewise: connections that were open were in no process that may be looked into
+                             */
     int64_t ghosts; /* TCP descriptors of nothing that the server's processes hold, besides those of before */
     int64_t ghosts_after[AUDIT_ROUNDS_MAX]; /* so many of them when that round was over */
     pid_t ghost_owner;                      /* one of those that hold them; 0: none */

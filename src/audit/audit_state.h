@@ -1,5 +1,5 @@
 /* audit_state: what the parts of a running audit share: audit.c (rounds, looks), opener.c, server_fate.c,
- * stocktaking.c. */
+ * stocktaking.c, holders.c. */
 #ifndef AUDIT_AUDIT_STATE_H
 #define AUDIT_AUDIT_STATE_H
 
@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 enum {
+    AUDIT_HOLDERS_MAX = 64,   /* processes of which stock is taken beside the server's own */
     AUDIT_LOOKS_TRIED = 3,    /* a dump may be interrupted, by the kernel's own account */
     AUDIT_PAUSE_MIN_US = 1000 /* until the accept queue is looked at again where it had no room: twice as
                                  long each time */
@@ -23,7 +24,7 @@ struct audit {
     const struct audit_settings *settings;
     const struct witness_backend *witness;
     struct event_base *base;
-    struct event *opener, *looker, *teller, *pause;
+    struct event *opener, *looker, *teller, *pause, *finder;
     struct stop_events stops;
     struct probe *probes;
     struct probe_crowd crowds[GROWTH_ROUNDS_MAX];
@@ -40,8 +41,11 @@ struct audit {
     int listener_count_before;
     struct server_life *life;
     struct growth growth;
-    struct reference reference; /* of orders that compare */
-    bool is_playing;            /* a round's probes are on their way */
+    struct reference reference;       /* of orders that compare */
+    pid_t holders[AUDIT_HOLDERS_MAX]; /* neither listen nor descend from who does, and had connections */
+    int holder_count, finds;
+    bool knows_holders;
+    bool is_playing; /* a round's probes are on their way */
     bool interrupted;
     audit_progress *progress;
     void *context;
@@ -60,6 +64,9 @@ void audit_start_timer(struct audit *audit, struct event *timer, int64_t wait_us
 void audit_let_pass(struct audit *audit, int64_t wait_us);
 /* Plays a round of so many connections, until none of them is on its way any more. */
 void audit_play(struct audit *audit, int64_t conns);
+
+/* Returns 0, or the witness's negative errno. */
+int audit_take_look(struct audit *audit);
 
 /* ---- opener.c ---- */
 
@@ -86,5 +93,14 @@ void audit_take_stock(struct audit *audit);
 void audit_check_growth(struct audit *audit);
 /* Whether the error says that a process may not be looked into, or is none of this machine's. */
 bool audit_is_not_for_us(int64_t rc);
+
+/* ---- holders.c ---- */
+
+/* Before a round: looks who has its connections, once for all rounds. */
+void audit_start_to_find(struct audit *audit);
+/* The timer of that. */
+void audit_on_find(evutil_socket_t fd, short what, void *context);
+/* Puts who was found behind the server's processes. Returns 0 or -ENOMEM. */
+int audit_add_holders(const struct audit *audit, struct server_processes *server);
 
 #endif

@@ -475,8 +475,10 @@ static bool ended_unplayed(const struct audit_connection *connection)
 static bool is_out_of_sight(const struct audit_result *result, const struct audit_settings *settings,
                             const struct audit_connection *connection)
 {
-    return audit_order_row(settings->order)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN &&
-           !connection->before_act && connection->class == CLASS_CLOSED;
+    bool sees_all =
+        result->ghost_sight == GHOSTS_SEEN && result->unseen_kin == 0 && !result->has_unseen_holder;
+    return audit_order_row(settings->order)->act == ACT_ABORT && !sees_all && !connection->before_act &&
+           connection->class == CLASS_CLOSED;
 }
 
 /* All of them met the same program. Where the FINs that came by themselves were read, it reads them: those

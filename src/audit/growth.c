@@ -41,6 +41,11 @@ void growth_begin(struct growth *growth, struct stock *stock)
     *stock = (struct stock){0};
 }
 
+int growth_add_to_first(struct growth *growth, const struct stock *more)
+{
+    return stock_merge(&growth->first, more);
+}
+
 /* What the next reading is held against. */
 static const struct stock *last_of(const struct growth *growth)
 {

@@ -25,6 +25,10 @@ struct growth {
 /* Takes `stock` over as what is held before the first connection. */
 void growth_begin(struct growth *growth, struct stock *stock);
 
+/* Adds the stock of processes that were found later to what is held before the first connection. Returns 0 or
+ * -ENOMEM. */
+int growth_add_to_first(struct growth *growth, const struct stock *more);
+
 /* Takes `stock` over as another reading in a round, of which 1 is the first. What is not in the reading
  * before, too, is not taken for growth yet. */
 void growth_read(struct growth *growth, struct stock *stock, int round);

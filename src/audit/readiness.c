@@ -80,7 +80,8 @@ static enum readiness whose_are(struct waiting *waiting, const struct audit_look
     for (int i = 0; rc == 0 && i < processes.listening && whose == READY; i++)
         if (!process_descends_from(processes.each[i], waiting->program->keeper)) {
             name_listener(waiting->found, processes.each[i]);
-            whose = READY_TAKEN;
+            bool has_ended = waiting->found->listener_command[0] == '\0'; /* whose it was is not known */
+            whose = has_ended ? READY_LATE : READY_TAKEN;
         }
     server_processes_free(&processes);
     if (rc == -ESRCH) /* it has ended meanwhile */

@@ -20,6 +20,7 @@
 struct relation {
     pid_t pid, parent;
     bool listens, belongs;
+    bool is_hidden; /* its descriptors are */
 };
 
 struct relations {
@@ -49,7 +50,12 @@ static int count_in(struct relations *relations, pid_t pid, struct number_set *l
     if (ARRAY_RESERVE(relations->each, relations->room, relations->count + 1) != 0)
         return -ENOMEM;
     relations->each[relations->count++] = (struct relation){
-        .pid = pid, .parent = stat.parent, .listens = listens > 0, .belongs = listens > 0 && pid != 1};
+        .pid = pid,
+        .parent = stat.parent,
+        .listens = listens > 0,
+        .belongs = listens > 0 && pid != 1,
+        .is_hidden = listens == -EACCES && stat.state != 'Z',
+    };
     return 0;
 }
 
@@ -123,6 +129,80 @@ static int list_family(const struct relations *relations, struct server_processe
     return found->listening > 0 ? 0 : relations->some_are_hidden ? -EACCES : -ESRCH;
 }
 
+/* ---- who was not seen ---- */
+
+static const struct relation *relation_of(const struct relations *relations, pid_t pid)
+{
+    for (size_t i = 0; i < relations->count; i++)
+        if (relations->each[i].pid == pid)
+            return &relations->each[i];
+    return NULL;
+}
+
+/* Process 1 is everybody's parent, and one outside of our PID namespace, 0, nobody's. */
+static bool is_hidden_parent(const struct relations *relations, pid_t pid)
+{
+    const struct relation *parent = relation_of(relations, pid);
+    return pid > 1 && (parent == NULL || parent->is_hidden);
+}
+
+static bool has_child_that_listens(const struct relations *relations, pid_t pid)
+{
+    for (size_t i = 0; i < relations->count; i++)
+        if (relations->each[i].listens && relations->each[i].parent == pid)
+            return true;
+    return false;
+}
+
+/* The parent of one that listens, or another child of such a parent that is hidden itself. */
+static bool is_unseen_kin(const struct relations *relations, const struct relation *one)
+{
+    if (one->pid > 1 && has_child_that_listens(relations, one->pid))
+        return true;
+    return is_hidden_parent(relations, one->parent) && has_child_that_listens(relations, one->parent);
+}
+
+static int note_held(void *context, int fd, uint64_t inode)
+{
+    (void)fd;
+    struct number_set *found = context;
+    int rc = number_set_add(found, inode);
+    return rc < 0 ? rc : 0;
+}
+
+/* So many of the listening sockets nobody has who was seen (with SO_REUSEPORT there may be several). */
+static int count_unseen_listeners(const struct server_processes *found, const uint64_t *listeners, int count)
+{
+    struct number_set held = {0};
+    int rc = 0, unseen = 0;
+    for (int i = 0; i < found->listening && rc >= 0; i++) {
+        rc = process_each_socket(found->each[i], note_held, &held);
+        rc = rc == -ESRCH || rc == -EACCES ? 0 : rc;
+    }
+    for (int i = 0; i < count && rc >= 0; i++)
+        unseen += !number_set_has(&held, listeners[i]);
+    number_set_free(&held);
+    return rc < 0 ? rc : unseen;
+}
+
+static int count_unseen(const struct relations *relations, const uint64_t *listeners, int listener_count,
+                        struct server_processes *found)
+{
+    for (size_t i = 0; i < relations->count && relations->some_are_hidden; i++) {
+        const struct relation *one = &relations->each[i];
+        if (!one->is_hidden || one->belongs || !is_unseen_kin(relations, one))
+            continue;
+        found->unseen++;
+        if (found->unseen_pid == 0 || has_child_that_listens(relations, one->pid))
+            found->unseen_pid = one->pid;
+    }
+    if (found->unseen > 0 || !relations->some_are_hidden || listener_count < 2)
+        return 0;
+    int rc = count_unseen_listeners(found, listeners, listener_count);
+    found->unseen = rc > 0 ? rc : 0;
+    return rc < 0 ? rc : 0;
+}
+
 int server_processes_find(const uint64_t *listeners, int listener_count, struct server_processes *found)
 {
     struct relations relations = {.count = 0};
@@ -136,6 +216,8 @@ int server_processes_find(const uint64_t *listeners, int listener_count, struct 
     if (rc == 0) {
         find_descendants(&relations);
         rc = list_family(&relations, found);
+        if (rc == 0)
+            rc = count_unseen(&relations, listeners, listener_count, found);
     }
     free(relations.each);
     number_set_free(&inodes);

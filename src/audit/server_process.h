@@ -10,6 +10,11 @@
 struct server_processes {
     pid_t *each; /* owned: first those that listen, then their descendants */
     int listening, count;
+    /* Processes that may not be looked into and may be of the server as well: the parent of one that listens,
+     * and where that one is such a process, or not there for us, its other children; and the unknown ones
+     * that have a listening socket which nobody has who was seen. */
+    int unseen;
+    pid_t unseen_pid; /* one of them; 0: not known */
 };
 
 /* Finds them by the inodes of their listening sockets. This process is none of them, and who descends from

@@ -261,6 +261,27 @@ int stock_take(const struct server_processes *server, const struct witness_backe
     return rc;
 }
 
+int stock_merge(struct stock *stock, const struct stock *more)
+{
+    size_t known = stock->count, processes = (size_t)(stock->process_count + more->process_count);
+    struct stock_process *all = reallocarray(stock->processes, processes + 1, sizeof *all);
+    if (all == NULL || ARRAY_RESERVE(stock->each, stock->room, stock->count + more->count + 1) != 0) {
+        stock->processes = all != NULL ? all : stock->processes;
+        return -ENOMEM;
+    }
+    stock->processes = all;
+    for (int i = 0; i < more->process_count; i++)
+        stock->processes[stock->process_count++] = more->processes[i];
+    for (size_t i = 0; i < more->count; i++) {
+        const struct stock before = {.each = stock->each, .count = known};
+        if (stock_find(&before, more->each[i].identity) == NULL)
+            stock->each[stock->count++] = more->each[i];
+    }
+    if (stock->count > 0)
+        qsort(stock->each, stock->count, sizeof *stock->each, by_identity);
+    return 0;
+}
+
 void stock_free(struct stock *stock)
 {
     free(stock->each);

@@ -55,6 +55,9 @@ int stock_take(const struct server_processes *server, const struct witness_backe
                const struct stock *known, struct stock *stock);
 void stock_free(struct stock *stock);
 
+/* Adds what is in `more` and not in `stock`, and its processes. Returns 0 or -ENOMEM. */
+int stock_merge(struct stock *stock, const struct stock *more);
+
 /* Whether it has no inode of its own: it is known by its process and number. */
 bool stock_is_numbered(const struct stock_thing *thing);
 

@@ -6,6 +6,7 @@
 #include "kernel/process.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum {
     PAUSE_US = 25000, /* between two readings of descriptors, twice as long each time */
@@ -25,6 +26,16 @@ static void note_failure(struct audit *audit, int rc)
         audit_fail(audit, "the descriptors of the server's processes could not be read", -rc);
 }
 
+static void note_unseen(struct audit_result *result, const struct server_processes *server)
+{
+    if (server->unseen <= result->unseen_kin)
+        return;
+    result->unseen_kin = server->unseen;
+    result->unseen_kin_pid = server->unseen_pid;
+    memcpy(result->unseen_kin_command, process_command(server->unseen_pid).text,
+           sizeof result->unseen_kin_command);
+}
+
 /* Returns as stock_take(). */
 static int take_stock(const struct audit *audit, const struct server_processes *server, struct stock *stock)
 {
@@ -36,6 +47,8 @@ static int take_stock(const struct audit *audit, const struct server_processes *
     }
     if (rc != 0)
         stock_free(stock);
+    else
+        note_unseen(audit->result, server);
     return rc;
 }
 
@@ -68,6 +81,8 @@ static int read_stock(struct audit *audit)
     struct server_processes server;
     struct stock stock;
     int rc = server_processes_find(audit->look.listeners, audit->look.listener_count, &server);
+    if (rc == 0)
+        rc = audit_add_holders(audit, &server);
     if (rc == 0)
         rc = take_stock(audit, &server, &stock);
     if (rc == 0)

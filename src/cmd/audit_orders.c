@@ -7,6 +7,7 @@
 #include "base/options.h"
 #include "base/stop_signals.h"
 #include "cause/audit_causes.h"
+#include "cmd/audit_program.h"
 #include "cmd/audit_tracing.h"
 #include "cmd/command.h"
 #include "kernel/host_limits.h"
@@ -273,6 +274,10 @@ static int play(enum audit_order order, struct audit_options *options, struct nu
     *report = (struct audit_report){.settings = &played->settings, .result = &played->result};
     int rc = audit_run(&played->settings, diag_is_terminal() ? on_progress : NULL, NULL, &played->result);
     diag_progress_clear();
+    if (rc == 0 && audit_tracing_has_failed(options) && played->result.failure == NULL) {
+        played->result.failure = "the tracer ended, and with it the server";
+        played->result.failure_error = ESRCH;
+    }
     if (rc == 0 && options->traces)
         rc = compare(played, earlier, report);
     played->settings.decided_context = NULL;
@@ -331,8 +336,8 @@ static void tell_no_verdict(const struct audit_report *report, bool is_one_of_se
 }
 
 /* Returns 0 or a negative errno: then one of several was not played, and why has been told. */
-static int play_each(struct audit_options *options, struct played *played, struct audit_report *reports,
-                     struct audit_series *series)
+static int play_each(struct audit_options *options, struct program *program, struct played *played,
+                     struct audit_report *reports, struct audit_series *series)
 {
     struct audit_order_list *list = &options->orders;
     const char *over = NULL;
@@ -351,6 +356,8 @@ static int play_each(struct audit_options *options, struct played *played, struc
             over = "one before it could not be played";
             leave_out(list, at, over);
         } else {
+            bool has_gone = played[at].result.fate == FATE_ENDED || played[at].result.fate == FATE_CRASHED;
+            audit_program_note_end(program, has_gone, &reports[at].program);
             over = end_behind(&reports[at]);
             series->outcome = rank_of(reports[at].outcome) > rank_of(series->outcome) ? reports[at].outcome
                                                                                       : series->outcome;
@@ -364,11 +371,12 @@ static int play_each(struct audit_options *options, struct played *played, struc
     return rc;
 }
 
-static int play_all(struct audit_options *options, struct played *played, struct audit_report *reports)
+static int play_all(struct audit_options *options, struct program *program, struct played *played,
+                    struct audit_report *reports)
 {
     struct audit_series series = {.reports = reports, .outcome = AUDIT_CLOSES};
     bool is_series = options->orders.is_all || options->orders.count > 1;
-    int rc = play_each(options, played, reports, &series);
+    int rc = play_each(options, program, played, reports, &series);
     int written = 0;
     stop_signals_release(); /* a reader that does not read can be left */
     if (is_series)
@@ -384,7 +392,7 @@ static int play_all(struct audit_options *options, struct played *played, struct
     return written != 0 && series.outcome != AUDIT_INTERRUPTED ? EXIT_MACHINE : code_of[series.outcome];
 }
 
-int audit_orders_play(struct audit_options *options)
+int audit_orders_play(struct audit_options *options, struct program *program)
 {
     int code = check_rights(&options->orders);
     if (code != EXIT_AS_EXPECTED)
@@ -392,7 +400,7 @@ int audit_orders_play(struct audit_options *options)
     struct played *played = calloc(AUDIT_ORDER_COUNT, sizeof *played);
     struct audit_report *reports = calloc(AUDIT_ORDER_COUNT, sizeof *reports);
     if (played != NULL && reports != NULL) {
-        code = play_all(options, played, reports);
+        code = play_all(options, program, played, reports);
     } else {
         diag_error("out of memory");
         code = EXIT_MACHINE;

@@ -2,16 +2,22 @@
 
 #include "audit/readiness.h"
 #include "audit/server_side.h"
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/number_text.h"
 #include "cmd/audit_tracing.h"
 #include "cmd/command.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { STOP_MS = 5000 };
+enum {
+    STOP_MS = 5000,
+    END_TOLD_US = 1000000, /* from the last listening socket to the word of the end */
+    END_PAUSE_US = 10000,
+};
 
 int audit_program_check(const struct audit_options *options)
 {
@@ -61,6 +67,11 @@ static int tell_refused(const char *word, int rc)
 static int tell_ended(const struct audit_options *options, const struct program *program)
 {
     const char *line = program->last_line;
+    if (audit_tracing_has_failed(options)) {
+        diag_error("--trace: the tracer ended before \"%s\" listened on %s, and with it the server",
+                   options->program[0], options->target);
+        return EXIT_MACHINE;
+    }
     diag_error("--run \"%s\": it %s before it listened on %s%s%s%s", options->program[0],
                program->has_left ? program_end_text(program).text : "ended", options->target,
                *line != '\0' ? "; its last line: \"" : "", line, *line != '\0' ? "\"" : "");
@@ -155,15 +166,37 @@ int audit_program_start(struct audit_options *options, struct program *program)
 
 /* ---- its end ---- */
 
+/* One that has put itself into the background has left too, and left somebody. */
+static bool has_ended(const struct program *program)
+{
+    return program->has_left && (program->is_over || program->wait_status != 0);
+}
+
+void audit_program_note_end(struct program *program, bool has_gone, struct audit_program_end *end)
+{
+    *end = (struct audit_program_end){.was_started = program->keeper != 0};
+    if (!end->was_started)
+        return;
+    int64_t until_us = monotonic_us() + END_TOLD_US;
+    program_hear(program);
+    while (has_gone && !has_ended(program) && program->error == 0 && monotonic_us() < until_us) {
+        usleep(END_PAUSE_US);
+        program_hear(program);
+    }
+    end->has_ended = has_ended(program);
+    end->wait_status = program->wait_status;
+    if (end->has_ended)
+        snprintf(end->text, sizeof end->text, "%s", program_end_text(program).text);
+}
+
 void audit_program_stop(struct program *program)
 {
     if (program->keeper == 0)
         return;
     program_hear(program);
-    /* One that has put itself into the background has left too, and left somebody. */
-    bool has_ended = program->has_left && (program->is_over || program->wait_status != 0);
+    bool had_ended = has_ended(program);
     int rc = program_stop(program, STOP_MS);
-    if (has_ended)
+    if (had_ended)
         diag_note("the server %s before it was stopped", program_end_text(program).text);
     if (program->was_killed)
         diag_note("the server was there %s after SIGTERM, and was killed", duration_text(STOP_MS).text);

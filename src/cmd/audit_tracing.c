@@ -63,6 +63,11 @@ void audit_tracing_ask(void *context)
     tracing->trace->error = -rc;
 }
 
+bool audit_tracing_has_failed(const struct audit_options *options)
+{
+    return options->traces && !tracer_is_there(&options->tracer);
+}
+
 void audit_tracing_stop(struct audit_options *options)
 {
     if (options->tracer.pid > 0)

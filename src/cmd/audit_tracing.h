@@ -25,6 +25,9 @@ struct audit_tracing {
 };
 void audit_tracing_ask(void *tracing);
 
+/* Whether the tracer has ended by itself, and the server with it: that says nothing of the server. */
+bool audit_tracing_has_failed(const struct audit_options *options);
+
 /* Ends the tracer, and with it what is left of the program. */
 void audit_tracing_stop(struct audit_options *options);
 

@@ -204,7 +204,7 @@ static const struct option_row rows[] = {
      .kind = OPTION_FLAG,
      .target = OPTION(runs)},
     {.name = "trace",
-     .help = "with --run: tell the lines of code where held connections part from closed ones",
+     .help = "with --run: tell the line of code where held connections part from closed",
      .more = "With --run: the server runs under a tracer, and the report tells where in its source held "
              "connections part from closed ones: see THE LINE OF CODE. As an ordinary user too. The times to "
              "close are those of a traced server, which is slower.",
@@ -332,7 +332,7 @@ static int cmd_audit(int argc, char *argv[])
     }
     if (code == EXIT_AS_EXPECTED) {
         host_raise_nofile();
-        code = audit_orders_play(&options);
+        code = audit_orders_play(&options, &program);
     }
     stop_signals_release();
     audit_program_stop(&program);

@@ -197,11 +197,31 @@ static int tell_blind(const struct explain_options *options, int error)
     return EXIT_MACHINE;
 }
 
+static bool is_anybody_there(const struct facts *facts)
+{
+    for (int i = 0; i < facts->process_count; i++)
+        if (!facts->processes[i].is_heir)
+            return true;
+    return false;
+}
+
 /* Of a process that is not ours only sockets, queues and clocks are seen. */
 static int tell_refused(const struct facts *facts)
 {
+    if (!is_anybody_there(facts)) {
+        diag_error(
+            "no process was found that has this listener: it may not be looked into%s, or it has closed the "
+            "listener while one of its threads is in accept() on it",
+            geteuid() != 0 ? " (root may)" : "");
+        return EXIT_MACHINE;
+    }
     for (int i = 0; i < facts->process_count; i++) {
         const struct fact_process *process = &facts->processes[i];
+        if (process->unseen[UNSEEN_MPTCP] != 0) {
+            diag_error("process %d has MPTCP connections, whose states cannot be read: %s", (int)process->pid,
+                       strerror(process->unseen[UNSEEN_MPTCP]));
+            return EXIT_MACHINE;
+        }
         if (process->is_heir || process->unseen[UNSEEN_DESCRIPTORS] == 0)
             continue;
         diag_error("this user may not look into process %d%s: what it holds is not known", (int)process->pid,
@@ -241,24 +261,27 @@ static int print_json(const struct explain_report *report, const char *path)
 
 /* ---- first aid ---- */
 
+static const char *why_failed(int error)
+{
+    if (error == EACCES || error == EPERM)
+        return geteuid() != 0 ? "this user may not attach to it: root may" : "this user may not attach to it";
+    return error == ESRCH ? "it has ended" : strerror(error);
+}
+
 /* Why it could not be done, or what came of it is not known. */
 static int tell_failed(const struct explain_options *options, const struct first_aid *aid)
 {
     const char *how = free_choices[options->free];
-    for (int i = 0; i < aid->step_count; i++) {
-        if (aid->steps[i].outcome != AID_FAILED)
-            continue;
-        int error = aid->steps[i].error;
-        bool is_refused = error == EACCES || error == EPERM;
-        diag_error("--free %s: process %d: %s%s", how, (int)aid->steps[i].pid,
-                   is_refused ? "this user may not attach to it" : strerror(error),
-                   is_refused && geteuid() != 0 ? ": root may" : "");
-        return EXIT_MACHINE;
-    }
+    for (int i = 0; i < aid->step_count; i++)
+        if (aid->steps[i].outcome == AID_FAILED) {
+            diag_error("--free %s: process %d: %s", how, (int)aid->steps[i].pid,
+                       why_failed(aid->steps[i].error));
+            return EXIT_MACHINE;
+        }
     if (!aid->was_looked_after || aid->after_error == 0)
         return EXIT_AS_EXPECTED;
     diag_error("--free %s: it was done, and what there is afterwards is not known: %s", how,
-               aid->after_error == ESRCH ? "the process has ended, or listens no more"
+               aid->after_error == ESRCH ? "nobody listens on that port any more"
                                          : strerror(aid->after_error));
     return EXIT_MACHINE;
 }

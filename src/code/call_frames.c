@@ -71,7 +71,9 @@ static enum step step_by_frame_pointer(const struct unwinding *unwinding,
     if (outer->pc == 0)
         return STEP_OUTERMOST;
     const struct mapping *mapping = mapping_of(unwinding, outer->pc - 1);
-    return mapping != NULL && saved_frame_is_after_call(unwinding->memory, outer->pc) ? STEP_ON : STEP_LOST;
+    return mapping != NULL && saved_frame_is_after_call(unwinding->space, unwinding->memory, outer->pc)
+               ? STEP_ON
+               : STEP_LOST;
 }
 
 /* Of an innermost function that keeps nothing on the stack. */

@@ -62,6 +62,7 @@ void code_free(struct code *code)
     lookup_clear(&code->spaces, free_space);
     binaries_clear(&code->binaries);
     site_table_clear(&code->sites);
+    pythons_clear(&code->pythons);
     free(code);
 }
 
@@ -186,13 +187,13 @@ static void keep_stack(struct code *code, uint64_t hash, const struct call_stack
 struct places {
     struct place each[SITE_PLACES];
     int count;
-    bool is_cut;
+    bool is_full;
 };
 
 static struct place *add_places(struct places *places, const struct place *more, int count)
 {
     if (places->count + count > SITE_PLACES) {
-        places->is_cut = true;
+        places->is_full = true;
         return NULL;
     }
     struct place *first = &places->each[places->count];
@@ -208,7 +209,7 @@ static int add_tail_calls(struct code *code, const struct call_frame *frame, con
 {
     struct tail_call calls[TAIL_CALLS];
     int count = tail_calls_between(frame, caller, calls);
-    for (int i = 0; i < count && !places->is_cut; i++) {
+    for (int i = 0; i < count && !places->is_full; i++) {
         uint64_t offset = calls[i].address - caller->address + caller->offset;
         const struct named_address *named =
             code_place_name(caller->binary, calls[i].address, offset, &code->sites);
@@ -228,7 +229,7 @@ static int add_tail_calls(struct code *code, const struct call_frame *frame, con
 /* Names the frames one after the other. NULL: out of memory. */
 static const struct site *name_stack(struct code *code, const struct call_stack *stack)
 {
-    struct places places = {.is_cut = stack->is_cut};
+    struct places places = {.count = 0};
     for (int i = 0; i < stack->count; i++) {
         const struct call_frame *frame = &stack->frames[i];
         if (i > 0 && add_tail_calls(code, frame - 1, frame, &places) < 0)
@@ -242,7 +243,7 @@ static const struct site *name_stack(struct code *code, const struct call_stack 
             NULL)
             break;
     }
-    return site_table_intern(&code->sites, places.each, places.count, places.is_cut);
+    return site_table_intern(&code->sites, places.each, places.count, stack->is_cut || places.is_full);
 }
 
 static const struct site *site_of_stack(struct code *code, const struct call_stack *stack)

@@ -12,19 +12,16 @@ struct pattern {
 
 /* Libraries, by their path or their file's name. */
 static const struct pattern foreign_libraries[] = {
-    {BEGINS, "/usr/lib"},         {BEGINS, "/lib"},
-    {BEGINS, "/nix/store/"},      {BEGINS, "/gnu/store/"},
-    {BEGINS, "[vdso]"},           {HAS, "/site-packages/"},
-    {HAS, "/dist-packages/"},     {HAS, "/node_modules/"},
-    {NAMED_BEGINS, "ld-linux"},   {NAMED_BEGINS, "libc.so."},
-    {NAMED_BEGINS, "libc.musl-"}, {NAMED_BEGINS, "ld-musl-"},
-    {NAMED_BEGINS, "libpthread"}, {NAMED_BEGINS, "libevent"},
-    {NAMED_BEGINS, "libev."},     {NAMED_BEGINS, "libuv."},
-    {NAMED_BEGINS, "libstdc++"},  {NAMED_BEGINS, "libgcc_s"},
-    {NAMED_BEGINS, "libssl"},     {NAMED_BEGINS, "libcrypto"},
-    {NAMED_BEGINS, "libpython"},  {NAMED_BEGINS, "libjvm"},
-    {NAMED_BEGINS, "libruby"},    {NAMED_BEGINS, "libasan"},
-    {NAMED_BEGINS, "libtsan"},
+    {BEGINS, "/usr/lib/"},       {BEGINS, "/usr/lib32/"},      {BEGINS, "/usr/lib64/"},
+    {BEGINS, "/lib/"},           {BEGINS, "/lib32/"},          {BEGINS, "/lib64/"},
+    {BEGINS, "/nix/store/"},     {BEGINS, "/gnu/store/"},      {BEGINS, "[vdso]"},
+    {HAS, "/site-packages/"},    {HAS, "/dist-packages/"},     {HAS, "/node_modules/"},
+    {NAMED_BEGINS, "ld-linux"},  {NAMED_BEGINS, "libc.so."},   {NAMED_BEGINS, "libc.musl-"},
+    {NAMED_BEGINS, "ld-musl-"},  {NAMED_BEGINS, "libpthread"}, {NAMED_BEGINS, "libevent"},
+    {NAMED_BEGINS, "libev."},    {NAMED_BEGINS, "libuv."},     {NAMED_BEGINS, "libstdc++"},
+    {NAMED_BEGINS, "libgcc_s"},  {NAMED_BEGINS, "libssl"},     {NAMED_BEGINS, "libcrypto"},
+    {NAMED_BEGINS, "libpython"}, {NAMED_BEGINS, "libjvm"},     {NAMED_BEGINS, "libruby"},
+    {NAMED_BEGINS, "libasan"},   {NAMED_BEGINS, "libtsan"},
 };
 
 /* Programs that run another's program. */

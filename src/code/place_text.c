@@ -103,6 +103,33 @@ static int next_place(const struct site *site, int place)
     return place;
 }
 
+static bool is_same_place(const struct place *a, const struct place *b)
+{
+    bool has_name = a->function != NULL || has_line(a);
+    return is_same(a->function, b->function) && is_same(a->path, b->path) && a->line == b->line &&
+           is_same(a->module, b->module) && a->is_tail_call == b->is_tail_call &&
+           (has_name || a->offset == b->offset);
+}
+
+static int first_place(const struct site *site)
+{
+    return site->own >= 0 ? site->own : 0;
+}
+
+bool site_is_alike(const struct site *a, const struct site *b)
+{
+    int i = first_place(a), k = first_place(b);
+    for (int told = 0; told < SITE_TEXT_PLACES && i < a->count && k < b->count; told++) {
+        if (!is_same_place(&a->places[i], &b->places[k]))
+            return false;
+        i = next_place(a, i);
+        k = next_place(b, k);
+        if ((i < a->count) != (k < b->count))
+            return told + 1 == SITE_TEXT_PLACES;
+    }
+    return (a->count == 0) == (b->count == 0);
+}
+
 static size_t room_of(int width)
 {
     size_t most = sizeof((struct site_text *)0)->text;
@@ -115,7 +142,7 @@ struct site_text site_text(const struct site *site, int width)
 {
     struct site_text line = {""};
     size_t room = room_of(width);
-    int place = site->own >= 0 ? site->own : 0;
+    int place = first_place(site);
     if (site->count == 0) {
         text_add(line.text, room, "an unknown place");
         return line;

@@ -30,6 +30,9 @@ struct place_text place_text(const struct place *place);
  * `width` bytes, or are more than SITE_TEXT_PLACES; a first place that does not fit ends in "...". */
 struct site_text site_text(const struct site *site, int width);
 
+/* Whether a line names the same places of both, however they came there. */
+bool site_is_alike(const struct site *a, const struct site *b);
+
 /* An object: "text", "own" (the index; absent where none is), "is_cut", and "places", innermost first: of
  * each what is known of "function", "file", "path", "line", "module", "offset", and where they are true
  * "is_own", "is_inlined", "is_tail_call". */

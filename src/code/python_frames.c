@@ -1,20 +1,19 @@
 #include "code/python_frames.h"
 
 #include "code/python_lines.h"
-#include "kernel/proc_file.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    INTERPRETERS_MAX = 256,
-    THREADS_MAX = 65536,
     FRAMES_MAX = 4096,    /* of a thread: Python's own limit is 1000 unless it was raised */
+    HEAD_MAX = 96,        /* more than the heads of strings and of bytes have */
+    STRING_FIRST = 160,   /* bytes of a string that are read with its head */
+    LINES_FIRST = 928,    /* likewise of a table of lines */
     FRAME_BYTES = 512,    /* more than a frame's head, and a code object's, have */
     STRING_MAX = 1024,    /* characters of a name or a path; longer ones are not told */
-    LINES_MAX = 1 << 20,  /* bytes of a table of lines */
+    LINES_MAX = 1 << 18,  /* bytes of a table of lines */
     OWNED_BY_C_STACK = 3, /* a frame that stands for a call from C */
 };
 
@@ -103,26 +102,34 @@ static uint32_t character_at(const unsigned char *data, int kind, size_t i)
     return four;
 }
 
+/* Reads the characters behind an object's head, of which a first read has brought `got` bytes of all. */
+static bool read_rest(const struct walk *walk, uint64_t address, unsigned char *object, size_t got,
+                      size_t size)
+{
+    return got >= size || read_all(walk, address + got, object + got, size - got);
+}
+
 /* Its place in the frames' text. NULL: it is no such string, or there is no room. */
 static const char *take_string(struct walk *walk, uint64_t address)
 {
     const struct python_layout *layout = walk->layout;
-    unsigned char data[STRING_MAX * 4];
-    uint64_t length;
+    unsigned char object[HEAD_MAX + STRING_MAX * 4];
     uint32_t state;
-    if (!read_all(walk, address + layout->string_length, &length, sizeof length) ||
-        !read_all(walk, address + layout->string_state, &state, sizeof state) || length > STRING_MAX)
+    size_t got = address != 0 ? walk->read(walk->context, address, object, HEAD_MAX + STRING_FIRST) : 0;
+    if (got < layout->string_other)
         return NULL;
+    uint64_t length = word_in(object, layout->string_length);
+    memcpy(&state, object + layout->string_state, sizeof state);
     int kind = kind_of(state);
-    if (!is_compact(state) || (kind != 1 && kind != 2 && kind != 4))
+    if (!is_compact(state) || (kind != 1 && kind != 2 && kind != 4) || length > STRING_MAX)
         return NULL;
-    uint64_t at = address + (is_ascii(state) ? layout->string_ascii : layout->string_other);
-    if (length > 0 && !read_all(walk, at, data, length * (size_t)kind))
+    size_t at = is_ascii(state) ? layout->string_ascii : layout->string_other;
+    if (!read_rest(walk, address, object, got, at + length * (size_t)kind))
         return NULL;
     size_t start = walk->frames->used;
     bool fits = true;
     for (size_t i = 0; i < length && fits; i++)
-        fits = put_character(walk->frames, character_at(data, kind, i));
+        fits = put_character(walk->frames, character_at(object + at, kind, i));
     if (!fits || !put_byte(walk->frames, '\0')) {
         walk->frames->used = start;
         return NULL;
@@ -145,18 +152,27 @@ static bool is_code(struct walk *walk, uint64_t type)
     return true;
 }
 
-static int line_at(struct walk *walk, uint64_t table, int first_line, int64_t offset)
+/* Most tables come with the first read. */
+static int line_at(struct walk *walk, uint64_t address, int first_line, int64_t offset)
 {
-    uint64_t size;
-    if (!read_all(walk, table + walk->layout->object_size, &size, sizeof size) || size > LINES_MAX)
+    const struct python_layout *layout = walk->layout;
+    unsigned char first[HEAD_MAX + LINES_FIRST], *table = first;
+    size_t got = address != 0 ? walk->read(walk->context, address, first, sizeof first) : 0;
+    if (got < layout->bytes_data)
         return 0;
-    unsigned char *bytes = malloc(size + 1);
-    if (bytes == NULL)
+    uint64_t size = word_in(first, layout->object_size);
+    if (size > LINES_MAX)
         return 0;
-    int line = read_all(walk, table + walk->layout->bytes_data, bytes, size)
-                   ? python_line_of(bytes, size, first_line, offset)
+    size_t all = layout->bytes_data + size;
+    if (all > sizeof first && (table = malloc(all)) == NULL)
+        return 0;
+    if (table != first)
+        memcpy(table, first, got);
+    int line = read_rest(walk, address, table, got, all)
+                   ? python_line_of(table + layout->bytes_data, size, first_line, offset)
                    : 0;
-    free(bytes);
+    if (table != first)
+        free(table);
     return line;
 }
 
@@ -240,28 +256,6 @@ static void mark_own(struct python_frames *frames)
 
 /* ---- a thread ---- */
 
-static uint64_t thread_among(const struct walk *walk, uint64_t thread, uint64_t native)
-{
-    for (int i = 0; thread != 0 && i < THREADS_MAX; i++) {
-        if (read_word(walk, thread + walk->layout->thread_native_id) == native)
-            return thread;
-        thread = read_word(walk, thread + walk->layout->thread_next);
-    }
-    return 0;
-}
-
-static uint64_t find_thread(const struct walk *walk, uint64_t native)
-{
-    uint64_t interpreter = read_word(walk, walk->runtime->at + walk->layout->interpreters);
-    for (int i = 0; interpreter != 0 && i < INTERPRETERS_MAX; i++) {
-        uint64_t thread = thread_among(walk, read_word(walk, interpreter + walk->layout->threads), native);
-        if (thread != 0)
-            return thread;
-        interpreter = read_word(walk, interpreter + walk->layout->interpreter_next);
-    }
-    return 0;
-}
-
 static uint64_t first_frame(const struct walk *walk, uint64_t thread)
 {
     uint64_t at = read_word(walk, thread + walk->layout->thread_frame);
@@ -281,7 +275,11 @@ static bool is_sound(const struct python_layout *layout)
     for (size_t i = 0; i < sizeof of_code / sizeof *of_code; i++)
         if (of_code[i] + 8 > layout->code_instructions)
             return false;
-    return layout->code_instructions <= FRAME_BYTES;
+    return layout->code_instructions <= FRAME_BYTES && layout->string_other <= HEAD_MAX &&
+           layout->string_ascii <= layout->string_other &&
+           layout->string_length + 8 <= layout->string_ascii &&
+           layout->string_state + 4 <= layout->string_ascii && layout->bytes_data <= HEAD_MAX &&
+           layout->object_size + 8 <= layout->bytes_data;
 }
 
 static size_t frame_size(const struct python_layout *layout)
@@ -294,8 +292,8 @@ static size_t frame_size(const struct python_layout *layout)
     return size;
 }
 
-int python_frames_walk(const struct python_runtime *runtime, python_reader *read, void *context,
-                       uint64_t native, struct python_frames *frames)
+int python_frames_walk(const struct python_runtime *runtime, struct python_threads *threads,
+                       python_reader *read, void *context, uint64_t native, struct python_frames *frames)
 {
     struct walk walk = {
         .runtime = runtime, .layout = &runtime->layout, .read = read, .context = context, .frames = frames};
@@ -304,7 +302,8 @@ int python_frames_walk(const struct python_runtime *runtime, python_reader *read
     frames->is_cut = false;
     if (!is_sound(&runtime->layout))
         return -EAGAIN;
-    uint64_t thread = find_thread(&walk, native), at = thread != 0 ? first_frame(&walk, thread) : 0;
+    uint64_t thread = python_threads_find(threads, runtime, read, context, native);
+    uint64_t at = thread != 0 ? first_frame(&walk, thread) : 0;
     unsigned char frame[FRAME_BYTES];
     size_t size = frame_size(&runtime->layout);
     int rc = 0;
@@ -323,24 +322,13 @@ int python_frames_walk(const struct python_runtime *runtime, python_reader *read
 
 /* ---- of a process ---- */
 
-/* Fills the last number of a line "NSpid:", that in the innermost namespace. */
-static int take_innermost(void *context, const char *line)
+int python_frames_read(const struct python_runtime *runtime, struct python_threads *threads, pid_t tid,
+                       struct python_frames *frames)
 {
-    if (strncmp(line, "NSpid:", strlen("NSpid:")) != 0)
-        return 0;
-    const char *last = strrchr(line, '\t');
-    *(uint64_t *)context = last != NULL ? strtoull(last, NULL, 10) : 0;
-    return 1;
-}
-
-int python_frames_read(const struct python_runtime *runtime, pid_t tid, struct python_frames *frames)
-{
-    char path[64];
     uint64_t native = (uint64_t)tid;
     pid_t pid = runtime->pid;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)tid);
-    int rc = proc_file_each_line(path, take_innermost, &native);
-    return rc < 0 ? rc : python_frames_walk(runtime, python_read_process, &pid, native, frames);
+    int rc = runtime->has_own_numbers ? python_number_of(pid, tid, &native) : 0;
+    return rc < 0 ? rc : python_frames_walk(runtime, threads, python_read_process, &pid, native, frames);
 }
 
 /* ---- instead of the interpreter's own ---- */

@@ -6,6 +6,7 @@
 
 #include "code/code.h"
 #include "code/python_runtime.h"
+#include "code/python_threads.h"
 
 enum { PYTHON_TEXT = 16384 };
 
@@ -18,13 +19,14 @@ struct python_frames {
     size_t used;
 };
 
-/* Fills them. Returns 0, or a negative errno: ENOENT, the thread is in no function of Python; EAGAIN, its
- * frames could not be followed. */
-int python_frames_read(const struct python_runtime *runtime, pid_t tid, struct python_frames *frames);
+/* Fills them; `threads` are those of the runtime. Returns 0, or a negative errno: ENOENT, the thread is in no
+ * function of Python; EAGAIN, its frames could not be followed. */
+int python_frames_read(const struct python_runtime *runtime, struct python_threads *threads, pid_t tid,
+                       struct python_frames *frames);
 
 /* The same through any memory; `native` is the thread's number in the process's own PID namespace. */
-int python_frames_walk(const struct python_runtime *runtime, python_reader *read, void *context,
-                       uint64_t native, struct python_frames *frames);
+int python_frames_walk(const struct python_runtime *runtime, struct python_threads *threads,
+                       python_reader *read, void *context, uint64_t native, struct python_frames *frames);
 
 /* Puts the functions of Python in the place of the interpreter's own, which are those of its module and all
  * that called them; what is inside of them is not the program's own. `places` has `count` of at most

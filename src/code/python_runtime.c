@@ -7,8 +7,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -136,6 +136,38 @@ int python_layout_of(uint32_t version, python_reader *read, void *context, uint6
     return version >> 16 == 0x030d ? read_told(version, read, context, at, layout) : -ENOTSUP;
 }
 
+/* ---- numbers of threads ---- */
+
+struct numbers {
+    uint64_t last;
+    int count;
+};
+
+/* "NSpid:	4711	12": from our namespace down to its own. */
+static int take_numbers(void *context, const char *line)
+{
+    struct numbers *numbers = context;
+    if (strncmp(line, "NSpid:", strlen("NSpid:")) != 0)
+        return 0;
+    for (const char *tab = strchr(line, '\t'); tab != NULL; tab = strchr(tab + 1, '\t')) {
+        numbers->last = strtoull(tab, NULL, 10);
+        numbers->count++;
+    }
+    return 1;
+}
+
+int python_number_of(pid_t pid, pid_t tid, uint64_t *native)
+{
+    char path[64];
+    struct numbers numbers = {0, 0};
+    snprintf(path, sizeof path, "/proc/%d/task/%d/status", (int)pid, (int)tid);
+    int rc = proc_file_each_line(path, take_numbers, &numbers);
+    if (rc < 0)
+        return rc;
+    *native = numbers.count > 0 ? numbers.last : (uint64_t)tid;
+    return numbers.count;
+}
+
 /* ---- where it is ---- */
 
 /* A search through the files that a process has mapped. */
@@ -218,7 +250,12 @@ int python_runtime_find(pid_t pid, struct python_runtime *runtime)
     ssize_t length = readlink(path, search.executable, sizeof search.executable - 1);
     if (length < 0)
         return proc_file_error(errno);
+    uint64_t native;
+    int rc = python_number_of(pid, pid, &native);
+    if (rc < 0)
+        return rc;
+    runtime->has_own_numbers = rc > 1;
     snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-    int rc = proc_file_each_line(path, look_at_mapping, &search);
+    rc = proc_file_each_line(path, look_at_mapping, &search);
     return rc < 0 ? rc : search.rc;
 }

@@ -3,6 +3,8 @@
 #ifndef CODE_PYTHON_RUNTIME_H
 #define CODE_PYTHON_RUNTIME_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -27,7 +29,8 @@ struct python_runtime {
     uint64_t at;      /* the address of _PyRuntime */
     uint32_t version; /* as PY_VERSION_HEX: 0x030b02f0 is 3.11.2 */
     struct python_layout layout;
-    char module[64]; /* the name of the binary that it is in: frames of that are the interpreter's own */
+    bool has_own_numbers; /* its threads have other numbers than here: it is in another PID namespace */
+    char module[64];      /* the name of the binary that it is in: frames of that are the interpreter's own */
 };
 
 /* Returns 0, or a negative errno: ENOENT, the process runs no Python that shows its symbols; ENOTSUP, it is
@@ -37,6 +40,10 @@ int python_runtime_find(pid_t pid, struct python_runtime *runtime);
 /* The layout of a version, whose _PyRuntime is at that address. Returns 0, or -ENOTSUP. */
 int python_layout_of(uint32_t version, python_reader *read, void *context, uint64_t at,
                      struct python_layout *layout);
+
+/* Fills the number that a thread has in its own PID namespace. Returns how many namespaces see it, or a
+ * negative errno. */
+int python_number_of(pid_t pid, pid_t tid, uint64_t *native);
 
 /* A python_reader; `context` points to a pid_t. */
 size_t python_read_process(void *context, uint64_t address, void *bytes, size_t size);

@@ -11,6 +11,7 @@ static struct python_process *process_of(struct pythons *pythons, pid_t pid)
             return &pythons->each[i];
     struct python_process *process = &pythons->each[pythons->next];
     pythons->next = (pythons->next + 1) % PYTHONS_MAX;
+    python_threads_clear(&process->threads);
     *process = (struct python_process){.runtime = {.pid = pid}};
     return process;
 }
@@ -29,7 +30,8 @@ bool pythons_read(struct pythons *pythons, pid_t pid, pid_t tid)
 {
     struct python_process *process = process_of(pythons, pid);
     pythons->process = process;
-    return look(process) && python_frames_read(&process->runtime, tid, &pythons->frames) == 0;
+    return look(process) &&
+           python_frames_read(&process->runtime, &process->threads, tid, &pythons->frames) == 0;
 }
 
 int pythons_join(const struct pythons *pythons, struct place *places, int count, bool *is_cut)
@@ -40,5 +42,12 @@ int pythons_join(const struct pythons *pythons, struct place *places, int count,
 void pythons_forget(struct pythons *pythons, pid_t pid)
 {
     struct python_process *process = process_of(pythons, pid);
+    python_threads_clear(&process->threads);
     *process = (struct python_process){.runtime = {.pid = 0}};
+}
+
+void pythons_clear(struct pythons *pythons)
+{
+    for (int i = 0; i < PYTHONS_MAX; i++)
+        python_threads_clear(&pythons->each[i].threads);
 }

@@ -15,9 +15,11 @@ enum {
 enum call_form { NO_CALL, CALL_ANYWHERE, CALL_THERE };
 
 #if defined(__aarch64__)
-static enum call_form call_before(struct memory_reader *memory, uint64_t pc, uint64_t *target)
+static enum call_form call_before(const struct address_space *space, struct memory_reader *memory,
+                                  uint64_t pc, uint64_t *target)
 {
     uint32_t word;
+    (void)space;
     if (!memory_read(memory, pc - sizeof word, &word, sizeof word))
         return NO_CALL;
     if ((word & 0xfffffc1f) == 0xd63f0000 || (word & 0xfefff800) == 0xd63f0800) /* BLR, BLRAA and the like */
@@ -54,8 +56,10 @@ static uint64_t follow_jump(struct memory_reader *memory, uint64_t target)
                                                                                                     : target;
 }
 
-/* How the code before `pc` calls; of CALL_THERE what. */
-static enum call_form call_before(struct memory_reader *memory, uint64_t pc, uint64_t *target)
+/* How the code before `pc` calls; of CALL_THERE what. The bytes of another instruction can look like a call:
+ * of where there is no code. */
+static enum call_form call_before(const struct address_space *space, struct memory_reader *memory,
+                                  uint64_t pc, uint64_t *target)
 {
     uint8_t code[LONGEST_CALL] = {0};
     int32_t relative;
@@ -65,12 +69,13 @@ static enum call_form call_before(struct memory_reader *memory, uint64_t pc, uin
         return NO_CALL;
     const uint8_t *end = code + sizeof code;
     memcpy(&relative, end - 4, sizeof relative);
-    if (end[-5] == 0xe8) { /* call relative */
-        *target = follow_jump(memory, pc + (uint64_t)(int64_t)relative);
+    uint64_t there = pc + (uint64_t)(int64_t)relative;
+    if (end[-5] == 0xe8 && address_space_find(space, there) != NULL) { /* call relative */
+        *target = follow_jump(memory, there);
         return CALL_THERE;
     }
     if (end[-6] == 0xff && end[-5] == 0x15 && /* call *relative(%rip) */
-        memory_read(memory, pc + (uint64_t)(int64_t)relative, target, sizeof *target))
+        memory_read(memory, there, target, sizeof *target) && address_space_find(space, *target) != NULL)
         return CALL_THERE;
     for (int length = 2; length <= LONGEST_CALL; length++)
         if (end[-length] == 0xff && (end[1 - length] >> 3 & 7) == 2 &&
@@ -80,10 +85,10 @@ static enum call_form call_before(struct memory_reader *memory, uint64_t pc, uin
 }
 #endif
 
-bool saved_frame_is_after_call(struct memory_reader *memory, uint64_t pc)
+bool saved_frame_is_after_call(const struct address_space *space, struct memory_reader *memory, uint64_t pc)
 {
     uint64_t target;
-    return call_before(memory, pc, &target) != NO_CALL;
+    return call_before(space, memory, pc, &target) != NO_CALL;
 }
 
 struct search {
@@ -138,7 +143,7 @@ enum fit { FITS_NOT, FITS_MAYBE, FITS };
 static enum fit fit_of_known(const struct search *search, uint64_t at, uint64_t returns_to)
 {
     uint64_t target;
-    switch (call_before(search->memory, returns_to, &target)) {
+    switch (call_before(search->space, search->memory, returns_to, &target)) {
     case CALL_THERE:
         return target == search->start ? FITS : FITS_NOT;
     case CALL_ANYWHERE:
@@ -159,7 +164,7 @@ static enum fit fit_of(const struct search *search, uint64_t at)
         return FITS_NOT;
     if (search->end != 0)
         return fit_of_known(search, at, returns_to);
-    return saved_frame_is_after_call(search->memory, returns_to) ? FITS_MAYBE : FITS_NOT;
+    return saved_frame_is_after_call(search->space, search->memory, returns_to) ? FITS_MAYBE : FITS_NOT;
 }
 
 /* Whether the chain of frame pointers leads from one frame to another. */
@@ -308,7 +313,7 @@ bool saved_frame_is_none(const struct address_space *space, struct memory_reader
     find_function(&search, frame);
     return memory_read(memory, sp, returns_to, sizeof *returns_to) &&
            address_space_find(space, *returns_to - 1) != NULL &&
-           call_before(memory, *returns_to, &target) == CALL_THERE &&
+           call_before(space, memory, *returns_to, &target) == CALL_THERE &&
            (search.end != 0 ? target == search.start : target <= search.pc && search.pc - target < SHORT);
 #else
     (void)space, (void)memory, (void)frame, (void)sp, (void)returns_to;

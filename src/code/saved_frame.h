@@ -15,7 +15,7 @@ enum { MACHINE_FP = 6, MACHINE_SP = 7 };
 #endif
 
 /* Whether the instruction before this address of the process is a call. */
-bool saved_frame_is_after_call(struct memory_reader *memory, uint64_t pc);
+bool saved_frame_is_after_call(const struct address_space *space, struct memory_reader *memory, uint64_t pc);
 
 /* Whether with this frame pointer the stack leads to its end, by the call frame information. */
 struct saved_frame_check {

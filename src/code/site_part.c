@@ -58,6 +58,16 @@ const struct place *site_place(const struct site *site)
     return at >= 0 ? &site->places[at] : NULL;
 }
 
+int site_next(const struct site *site, int at)
+{
+    do
+        at++;
+    while (at < site->count &&
+           (site->own >= 0 ? !site->places[at].is_own
+                           : is_of_libc(&site->places[at]) || site->places[at].module == NULL));
+    return at;
+}
+
 /* ---- in words ---- */
 
 /* A caller in the file that was just named goes without it. */
@@ -71,17 +81,17 @@ static void add_caller(struct site_text *text, const struct place *place, const 
         TEXT_ADD(text->text, " < %s", place_text(place).text);
 }
 
-/* The library's function that the program called, in which the call was made. An interpreter's own are no
- * news to who reads the line of the script. */
-static const struct place *library_of(const struct site *site)
+/* Of a loop that calls back, all of the program that is there may be who started it: then the outermost
+ * function of the library that is not shared tells more, or if none of those has a name, the loop's. */
+static const struct place *library_of(const struct site *site, int shared)
 {
-    const struct place *own = site->own > 0 ? &site->places[site->own] : NULL;
-    const struct place *called = own != NULL ? own - 1 : NULL;
-    const char *end = own != NULL && own->file != NULL ? strrchr(own->file, '.') : NULL;
-    if (called == NULL || called->function == NULL || called->module == NULL || called->is_own ||
-        is_of_libc(called) || is_same(called->module, own->module) || is_same(end, ".py"))
+    if (site->own <= 0 || site->own < site->count - shared)
         return NULL;
-    return called;
+    for (int i = site->count - shared - 1; i >= 0; i--)
+        if (site->places[i].function != NULL && !is_of_libc(&site->places[i]))
+            return &site->places[i];
+    const struct place *called = &site->places[site->own - 1];
+    return called->function != NULL && !is_of_libc(called) ? called : NULL;
 }
 
 /* "libevent_core", of libevent_core-2.1.so.7.0.1. */
@@ -101,19 +111,18 @@ struct site_text site_part_text(const struct site *site, int most, int shared)
     if (at < 0)
         return text;
     const struct place *before = &site->places[at];
-    const struct place *library = library_of(site);
+    const struct place *library = library_of(site, shared);
     text.text[0] = '\0';
-    if (library != NULL)
+    if (library != NULL && library->line == 0 && library->module != NULL)
         TEXT_ADD(text.text, "%s in %.*s < ", library->function, name_length(library->module),
                  library->module);
+    else if (library != NULL)
+        TEXT_ADD(text.text, "%s < ", place_text(library).text);
     TEXT_ADD(text.text, "%s", place_text(before).text);
-    for (int i = at + 1, told = 1; i < site->count - shared && told < most; i++) {
-        const struct place *place = &site->places[i];
-        if (site->own >= 0 ? !place->is_own : is_of_libc(place))
-            continue;
-        add_caller(&text, place, before);
-        before = place;
-        told++;
+    for (int i = site_next(site, at), told = 1; i < site->count - shared && told < most;
+         i = site_next(site, i), told++) {
+        add_caller(&text, &site->places[i], before);
+        before = &site->places[i];
     }
     printable(text.text);
     return text;

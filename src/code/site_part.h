@@ -19,10 +19,14 @@ int sites_share(const struct site *a, const struct site *b);
 int site_at(const struct site *site);
 const struct place *site_place(const struct site *site); /* NULL: there is none */
 
+/* The next caller that is told; site->count: none is. */
+int site_next(const struct site *site, int at);
+
 /* "pool.c:6 in pool_park < conn.c:57 in on_readable": that place and its callers, likewise chosen, at most
- * `most` places in all. The outermost `shared` places of the stack are left out, unless nothing would be
- * left. Where the program called a library, and that made the call, it begins with that library's function:
- * "bufferevent_free in libevent < conn.c:24 in on_event". NULL: "an unknown place". */
+ * `most` places in all. The outermost `shared` places of the stack, which others have too, are left out,
+ * unless nothing would be left. Where all of the program that is there is shared, as of a loop that calls
+ * back, it begins with the outermost function of the library that is not: "bufferevent_disable in libevent <
+ * loop.c:50 in main". NULL: "an unknown place". */
 struct site_text site_part_text(const struct site *site, int most, int shared);
 
 #endif

@@ -88,7 +88,7 @@ _tcpstorm_options() {
   command=$(_tcpstorm_command)
   words=$("$program" options "$command" "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
   ((COMP_CWORD > 1)) ||
-    words+=' --help --version server client walk state audit watch explain orders causes help version'
+    words+=' --help --version server client walk state audit watch explain trace orders causes help version'
   _tcpstorm_words "$words" "$word"
 }
 
@@ -112,7 +112,7 @@ _tcpstorm() {
   fi
   case ${COMP_WORDS[1]} in
     help)
-      ((COMP_CWORD != 2)) || _tcpstorm_words 'server client walk state audit watch explain orders causes' "$word"
+      ((COMP_CWORD != 2)) || _tcpstorm_words 'server client walk state audit watch explain trace orders causes' "$word"
       ((COMP_CWORD == 1)) || return 0
       ;;
     version | --help | -h | --version | -V) ((COMP_CWORD == 1)) || return 0 ;;

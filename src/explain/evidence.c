@@ -44,6 +44,11 @@ bool is_half_closed(const struct evidence *evidence)
     return group_is_half_closed(evidence->group);
 }
 
+bool is_mptcp(const struct evidence *evidence)
+{
+    return evidence->group->is_mptcp;
+}
+
 bool is_queued(const struct evidence *evidence)
 {
     return evidence->group->holder == HOLDER_QUEUE;
@@ -340,7 +345,7 @@ bool others_are_held_up(const struct evidence *evidence)
         bool would_hear = other->waiter == WAITER_EPOLL && other->is_mask_known &&
                           is_level_triggered(other->events) && !other->at_rest;
         bool is_unread = other->reading != READING_ALL && other->reading != READING_PERHAPS &&
-                         !group_is_half_closed(other);
+                         !other->is_mptcp && !group_is_half_closed(other);
         if (other->holder == HOLDER_QUEUE ||
             (would_hear && is_unread && other->first_process == evidence->group->first_process))
             return true;

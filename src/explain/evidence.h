@@ -34,6 +34,7 @@ typedef bool question(const struct evidence *evidence);
 
 /* ---- who holds them, what state are they in ---- */
 question is_half_closed; /* the program has sent its FIN and keeps the descriptor */
+question is_mptcp;       /* what it has read is not known */
 question is_queued, is_held, is_with_heirs, is_hidden, is_in_flight, is_in_closed_call, is_ghost_group,
     is_outgoing, is_accepted;
 question descriptors_are_used_up; /* of the process that holds them, or that could accept */

@@ -101,7 +101,9 @@ struct fact_socket {
     int listener; /* -1: outgoing, or its listener is gone; of HOLDER_QUEUE, where several share an address
                      and port (SO_REUSEPORT), the one with the most in its queue */
     struct fact_endpoint local, peer;
-    bool in_both; /* it was seen in both tables of this look, in the same state */
+    bool is_mptcp; /* a TCP connection below one of MPTCP, whose state it has where the peer has ended its
+                      half; what is unread is not known then */
+    bool in_both;  /* it was seen in both tables of this look, in the same state */
 
     uint32_t unread; /* Recv-Q in bytes; in CLOSE_WAIT with the FIN, which counts as 1 */
     uint32_t unsent; /* Send-Q */
@@ -170,7 +172,7 @@ struct fact_thread {
     enum fact_call call;
     char call_name[24];        /* "recvfrom"; where only wchan is known the kernel's function; "" */
     int fd;                    /* that the call is on; -1: none, or not known */
-    bool is_on_closed;         /* the process has closed that descriptor since the call began */
+    bool is_on_closed;         /* of a connection: the process has closed it since the call began */
     uint64_t inode;            /* of that socket; 0 */
     enum fact_way way;         /* of that socket */
     struct fact_endpoint peer; /* of that socket; of poll() and select(), where they wait for one socket */
@@ -205,6 +207,7 @@ enum fact_unseen {
     UNSEEN_LIMITS,
     UNSEEN_RINGS,   /* files of io_uring */
     UNSEEN_GHOSTS,  /* which descriptors are in no table */
+    UNSEEN_MPTCP,   /* states of MPTCP connections */
     UNSEEN_THREADS, /* more threads than were read (E2BIG), or task/ itself */
     UNSEEN_COUNT,
 };

@@ -380,9 +380,27 @@ static void count_ghosts(struct aid_step *step)
     close(process);
 }
 
+static int has_one(void *context, const struct descriptor *descriptor)
+{
+    (void)context;
+    (void)descriptor;
+    return 1;
+}
+
+/* A process that has ended, or is about to, has freed nothing by itself. All its descriptors are gone at once
+ * then, before it is a zombie. */
+static void note_end(struct aid_step *step)
+{
+    if (step->outcome != AID_DONE || descriptors_each(step->pid, has_one, NULL) == 1)
+        return;
+    step->outcome = AID_FAILED;
+    step->error = ESRCH;
+    step->freed = 0;
+}
+
 /* ---- all steps ---- */
 
-/* Those of one process and one cure: one first, and the others when it has freed its descriptors. */
+/* Those of one process and one cure: one first, and the others when it has freed a descriptor. */
 static void give_some(struct aid_step *steps, int count, int64_t wait_ms, const volatile sig_atomic_t *stop)
 {
     int i = 0;
@@ -390,7 +408,7 @@ static void give_some(struct aid_step *steps, int count, int64_t wait_ms, const 
     for (bool is_tried = false; i < count && !is_tried && !is_stopped(stop); i++) {
         attempt(&steps[i], false);
         is_tried = steps[i].outcome == AID_DONE;
-        has_helped = !is_tried || await_freed(&steps[i], 1, wait_ms, stop);
+        has_helped = !is_tried || await_freed(&steps[i], 1, wait_ms, stop) || steps[i].freed > 0;
     }
     for (; i < count && !is_stopped(stop); i++) {
         if (has_helped)
@@ -415,8 +433,10 @@ void first_aid_give(struct first_aid *aid, bool is_dry, const volatile sig_atomi
         give_some(&steps[i], k - i, aid->wait_ms, stop);
     }
     (void)count_freed(steps, aid->step_count);
-    for (int i = 0; i < aid->step_count; i++)
+    for (int i = 0; i < aid->step_count; i++) {
+        note_end(&steps[i]);
         count_ghosts(&steps[i]);
+    }
     aid->is_interrupted = is_stopped(stop);
 }
 

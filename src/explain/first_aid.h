@@ -7,7 +7,7 @@
  *
  * No socket is acted on that may still be served. Each is looked at again right before its shutdown(), by
  * inode, cookie, state and bytes, and is left alone when anything has changed. The first one of each process
- * is a trial: when it does not free its descriptors, the others are left alone. */
+ * is a trial: when it frees no descriptor, the others are left alone. */
 #ifndef EXPLAIN_FIRST_AID_H
 #define EXPLAIN_FIRST_AID_H
 
@@ -48,7 +48,7 @@ enum aid_outcome {
     AID_PLANNED, /* not acted on: a dry run, or interrupted before it */
     AID_DONE,
     AID_CHANGED, /* left alone: it is not what it was */
-    AID_STOPPED, /* left alone: the trial did not free its descriptors */
+    AID_STOPPED, /* left alone: the trial freed no descriptor */
     AID_FAILED,  /* `error` says why; it is left alone */
     AID_OUTCOME_COUNT,
 };

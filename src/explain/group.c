@@ -106,14 +106,15 @@ static struct sorted sorted_of(const struct facts *facts, const enum loop_state 
     const struct fact_socket *socket = &facts->sockets[index];
     const struct fact_wait *wait = &socket->wait;
     bool is_queued = socket->holder == HOLDER_QUEUE;
-    enum reading reading = is_queued || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
+    enum reading reading =
+        is_queued || socket->is_mptcp || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
     enum loop_state loop = is_queued              ? loop_of_queue(facts, loops, acceptors, socket->listener)
                            : socket->process >= 0 ? loops[socket->process]
                                                   : LOOP_UNKNOWN;
     return (struct sorted){
         .key = {(int)socket->state, (int)socket->holder, (int)socket->way, socket->listener, (int)reading,
                 is_queued ? WAITER_NOBODY : (int)wait->kind, is_queued ? 0 : (int)wait->events,
-                is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest, (int)loop},
+                (is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest) + 4 * socket->is_mptcp, (int)loop},
         .fin_ms = socket_is_half_closed(socket) ? socket->quiet_ms : socket->fin.least_ms,
         .index = index};
 }
@@ -148,8 +149,9 @@ static struct group group_of(const struct sorted *first)
                           .reading = (enum reading)first->key[4],
                           .waiter = (enum fact_waiter)first->key[5],
                           .events = (uint32_t)first->key[6],
-                          .is_mask_known = first->key[7] >= 2,
-                          .at_rest = first->key[7] % 2 != 0,
+                          .is_mask_known = (first->key[7] & 2) != 0,
+                          .at_rest = (first->key[7] & 1) != 0,
+                          .is_mptcp = first->key[7] >= 4,
                           .loop = (enum loop_state)first->key[8],
                           .first_process = -1};
 }

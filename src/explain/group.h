@@ -40,6 +40,7 @@ struct group {
     enum fact_waiter waiter;
     uint32_t events; /* with the waiter, as in struct fact_wait */
     bool is_mask_known, at_rest;
+    bool is_mptcp;
     enum loop_state loop; /* of its holders; of an accept queue, of those that could accept */
 
     const int *members; /* indices of facts->sockets, those whose FIN is the oldest first */

@@ -106,15 +106,19 @@ static bool is_in_motion(const struct fact_socket *socket)
     return socket->unread > 0 || socket->unsent > 0 || socket->last_data_recv_ms < HALVES_LATE_MS;
 }
 
-/* The half of one in motion has sent less than that has received, and received more than that was answered.
- */
+/* One that has carried the same has done so at the same time. The half of one in motion has sent less than
+ * that has received, and received more than that was answered. */
 static bool may_be_half_of(const struct fact_socket *served, const struct fact_socket *out)
 {
     bool is_held = served->process == out->process || served->holders > 1;
     bool is_older = fact_age_is_known(served->age) && served->age.most_ms != FACT_NO_LIMIT &&
                     out->last_data_sent_ms > served->age.most_ms + HALVES_EARLY_MS;
-    return is_held && (!served->has_info || (served->bytes_received >= out->bytes_acked &&
-                                             served->bytes_acked <= out->bytes_received && !is_older));
+    if (!is_held || !served->has_info)
+        return is_held;
+    if (served->bytes_received == out->bytes_acked && served->bytes_acked == out->bytes_received)
+        return at_the_same_time(served, out);
+    return is_in_motion(served) && served->bytes_received >= out->bytes_acked &&
+           served->bytes_acked <= out->bytes_received && !is_older;
 }
 
 static void doubt_for(const struct search *search, const struct fact_socket *served)
@@ -143,20 +147,30 @@ static void doubt_for_all_served(const struct search *search)
 
 /* ---- pairs ---- */
 
-/* One that fits and is free. *fits: one does, free or not. */
+/* Between the last that came from a client, or else to it, and that on the other half. */
+static int64_t apart_ms(const struct fact_socket *accepted, const struct fact_socket *out)
+{
+    int64_t apart = out->bytes_acked > 0 ? accepted->last_data_recv_ms - out->last_data_sent_ms
+                                         : accepted->last_data_sent_ms - out->last_data_recv_ms;
+    return apart < 0 ? -apart : apart;
+}
+
+/* The nearest in time of those that fit and are free. *fits: one does, free or not. */
 static struct outgoing *free_half(const struct search *search, const struct fact_socket *lingering,
                                   bool *fits)
 {
+    struct outgoing *best = NULL;
     *fits = false;
     for (size_t i = first_alike(search, lingering); is_alike(search, lingering, i); i++) {
         struct outgoing *out = &search->outgoing[i];
         if (!at_the_same_time(lingering, out->socket))
             continue;
         *fits = true;
-        if (!out->is_doubtful && !out->is_taken)
-            return out;
+        bool is_nearer = best == NULL || apart_ms(lingering, out->socket) < apart_ms(lingering, best->socket);
+        if (!out->is_doubtful && !out->is_taken && is_nearer)
+            best = out;
     }
-    return NULL;
+    return best;
 }
 
 static struct half half_of(const struct search *search, int index)

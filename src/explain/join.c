@@ -175,6 +175,24 @@ static bool is_of_other_port(const struct look *look, const struct fact_socket *
     return look->request->pid == 0 && fact->way == WAY_ACCEPTED && fact->listener < 0;
 }
 
+/* Without the states of MPTCP it is not known whether its peer has ended its half. */
+static void note_mptcp(struct look *look, const struct fact_socket *fact)
+{
+    size_t first, count = look_holdings_of(look, fact->inode, &first);
+    for (size_t i = first; i < first + count && fact->is_mptcp && look->mptcp_error != 0; i++)
+        look->processes[look->holdings[i].process].unseen[UNSEEN_MPTCP] = look->mptcp_error;
+}
+
+/* Of the TCP connections of one of MPTCP, which are neighbours, the one that heard its peer last counts. */
+static void add_socket(struct facts *facts, const struct fact_socket *fact)
+{
+    struct fact_socket *last = facts->socket_count > 0 ? &facts->sockets[facts->socket_count - 1] : NULL;
+    if (last == NULL || !look_is_same_mptcp(last, fact))
+        facts->sockets[facts->socket_count++] = *fact;
+    else if (fact->last_ack_recv_ms < last->last_ack_recv_ms)
+        *last = *fact;
+}
+
 static int join_sockets(struct look *look)
 {
     struct facts *facts = look->facts;
@@ -185,12 +203,14 @@ static int join_sockets(struct look *look)
     for (size_t i = 0; i < look->socket_count + look->ghost_count; i++) {
         struct fact_socket fact = i < look->socket_count ? look_fact_socket(look, &look->sockets[i])
                                                          : look->ghosts[i - look->socket_count];
+        look_take_mptcp(look, &fact);
         take_holder(look, &fact);
+        note_mptcp(look, &fact);
         fact.wait = wait_for(look, fact.inode, fact.state);
         if (is_of_other_port(look, &fact))
             facts->of_other_ports += fact.holder == HOLDER_PROCESS;
         else if (!is_too_young(&fact))
-            facts->sockets[facts->socket_count++] = fact;
+            add_socket(facts, &fact);
     }
     return 0;
 }

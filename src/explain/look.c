@@ -97,6 +97,8 @@ void look_free(struct look *look)
     look_processes_free(look);
     number_set_free(&look->own);
     number_set_free(&look->listed);
+    number_set_free(&look->mptcp_before);
+    number_set_free(&look->mptcp);
     free(look->listeners);
     free(look->earlier);
     free(look->sockets);

@@ -2,7 +2,7 @@
  * read. A table of sockets comes before the descriptors and another one after them, so that what opens or
  * closes meanwhile is told from what lingers:
  *
- *   look_table      all sockets, the first time                                   look_tables.c
+ *   look_table      all sockets, the first time                                   look_tables.c, look_mptcp.c
  *   look_holders    every process's descriptors: listeners, siblings, heirs       look_processes.c
  *   look_find_sets  which epoll sets there are                                    look_sets.c
  *   look_threads    calls of all threads, and the sets of poll() and select()     look_threads.c
@@ -133,8 +133,11 @@ struct look {
     size_t earlier_count, earlier_room;
     struct socket_life *sockets;
     size_t socket_count, socket_room;
-    struct number_set listed; /* inodes in either table */
-    struct port_use *ports;   /* by number */
+    struct number_set mptcp_before; /* inodes of MPTCP connections in CLOSE_WAIT, in the first table */
+    struct number_set mptcp;        /* ... in both */
+    int mptcp_error;                /* an errno: those cannot be read */
+    struct number_set listed;       /* inodes in either table */
+    struct port_use *ports;         /* by number */
     struct fact_socket *ghosts;
     size_t ghost_count, ghost_room;
 
@@ -155,6 +158,8 @@ struct look {
 
 enum table { FIRST_TABLE, SECOND_TABLE };
 int look_table(struct look *look, enum table which);
+
+int look_mptcp(struct look *look, enum table which); /* after the table */
 
 int look_holders(struct look *look);
 
@@ -220,6 +225,12 @@ bool look_is_stopped(const struct look *look);
 
 /* A socket of the second table with that inode; NULL. */
 const struct socket_life *look_socket(const struct look *look, uint64_t inode);
+
+/* Gives a socket the state of the MPTCP connection that it belongs to, if that waits to be closed. */
+void look_take_mptcp(const struct look *look, struct fact_socket *fact);
+
+/* Whether both belong to one: it has several TCP connections with its inode. */
+bool look_is_same_mptcp(const struct fact_socket *a, const struct fact_socket *b);
 
 /* Fills what a socket's life tells. */
 void look_take_life(struct fact_socket *fact, const struct tcp_life *life, enum tcp_state state,

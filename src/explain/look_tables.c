@@ -175,6 +175,8 @@ int look_table(struct look *look, enum table which)
             rc = sock_diag_each_life(families[i], WANTED_STATES, NULL,
                                      which == FIRST_TABLE ? on_first : on_second, look);
     }
+    if (rc == 0)
+        rc = look_mptcp(look, which);
     int64_t now = monotonic_us();
     if (which == FIRST_TABLE) {
         look->first_table_us = now;
@@ -267,6 +269,7 @@ struct fact_socket look_fact_socket(const struct look *look, const struct socket
         .listener = look_listener_of(look, entry),
         .local = endpoint(&entry->local, entry->local_port),
         .peer = endpoint(&entry->remote, entry->remote_port),
+        .is_mptcp = socket->is_mptcp,
         .in_both = is_in_both(look, socket),
         .unread = entry->unread,
         .unsent = entry->unsent,

@@ -209,7 +209,8 @@ static void fill_fact(struct look *look, struct look_thread *thread, const struc
         .tid = thread->tid,
         .call = fact_call_of(look, thread->process, call),
         .fd = call->fd,
-        .is_on_closed = call->fd >= 0 && look_descriptor(look, thread->process, call->fd) == NULL &&
+        .is_on_closed = call->fd >= 0 && call->kind != IN_ACCEPT &&
+                        look_descriptor(look, thread->process, call->fd) == NULL &&
                         thread_call_is_on_closed(process->pid, call),
         .inode = call->fd >= 0 ? inode_of(look, thread->process, call->fd) : 0,
         .asleep_ms = rest->asleep_ms,

@@ -149,6 +149,18 @@ static const struct rule rules[] = {
      .words = "They have an owner that was not found: {refused}, or it is in another namespace of processes.",
      .act = "run it as root"},
 
+    {.name = "mptcp",
+     .when = {is_mptcp},
+     .certainty = CERTAIN_NOT,
+     .words = "They are MPTCP: their peer has ended its half with a DATA_FIN, which no table of TCP shows. "
+              "What the "
+              "program has read of them is not looked into.",
+     .act = "close the descriptor when read() returns 0; to have more explained, let the server listen "
+            "without MPTCP "
+            "(GODEBUG=multipathtcp=0 of a Go program)",
+     .needs_dump = true,
+     .needs_audit = true},
+
     /* ---- what is in the way before anything is read ---- */
     {.name = "peer-does-not-read",
      .when = {most_are_unsent},
@@ -210,6 +222,14 @@ static const struct rule rules[] = {
      .words = "A handler waits for {backend} on behalf of each, or a proxy with a thread for each does not "
               "pass EOF "
               "on: {matched} have been asleep since the sockets' last data.{outside}",
+     .causes = {"bounded-pool", "no-half-close"},
+     .act = "a time-out on that call; shutdown(SHUT_WR) the other half when one half reads EOF",
+     .needs_dump = true},
+    {.name = "handler-blocked",
+     .when = {is_accepted, recv_queue_is_empty, outgoing_ones_match, somebody_is_outside},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "As many connections to {backend}, opened for these, are still open, and threads wait outside: "
+              "a handler for each, or a proxy with a thread for each that does not pass EOF on.{outside}",
      .causes = {"bounded-pool", "no-half-close"},
      .act = "a time-out on that call; shutdown(SHUT_WR) the other half when one half reads EOF",
      .needs_dump = true},

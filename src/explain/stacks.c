@@ -1,6 +1,7 @@
 #include "explain/stacks.h"
 
 #include "base/clock.h"
+#include "code/place_text.h"
 #include "explain/loop.h"
 #include "kernel/thread_clock.h"
 
@@ -69,7 +70,7 @@ static bool is_of_group(const struct facts *facts, const struct stack_group *gro
                         const struct fact_thread *thread)
 {
     const struct fact_thread *first = &facts->threads[group->first];
-    return group->site == thread->site && first->call == thread->call &&
+    return site_is_alike(group->site, thread->site) && first->call == thread->call &&
            strcmp(first->call_name, thread->call_name) == 0;
 }
 

@@ -25,9 +25,9 @@ enum stack_unread {
     STACK_UNREAD_COUNT,
 };
 
-/* Threads that are in the same call at the same place. */
+/* Threads that are in the same call at the same place: site_is_alike(). */
 struct stack_group {
-    const struct site *site;
+    const struct site *site;      /* of the first */
     enum stack_interest interest; /* the first of theirs */
     int threads;                  /* how many */
     int first;                    /* index of one in facts->threads */

@@ -264,6 +264,8 @@ struct words words_of_group(const struct evidence *evidence)
         group->way == WAY_OUTGOING ? ", outgoing" : "");
     if (group->holder == HOLDER_QUEUE)
         add_queue(&words, evidence);
+    else if (group->is_mptcp)
+        ADD(&words, ", MPTCP");
     else if (group->holder == HOLDER_CALL)
         ADD(&words, ", closed by the program");
     else if (group_is_half_closed(group))

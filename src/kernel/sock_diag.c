@@ -19,6 +19,9 @@ enum {
 };
 /* States 1 to 12. Bit 13 would add sockets that are bound and nothing else (Linux 6.8). */
 #define ALL_STATES 0x1ffeU
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
 /* A bit of idiag_ext: tcp_info with every socket. */
 #define WITH_TCP_INFO (1U << (INET_DIAG_INFO - 1))
 
@@ -47,6 +50,7 @@ static void put_port_filter(struct nlmsghdr *request, const struct port_range *o
 /* What is asked for. */
 struct question {
     int family;
+    uint32_t protocol; /* 0: TCP */
     uint32_t states;   /* a set */
     uint8_t extension; /* 0 or WITH_TCP_INFO */
     const struct port_range *only;
@@ -60,9 +64,11 @@ static void build_request(void *buffer, uint32_t sequence, const struct question
     request->nlmsg_seq = sequence;
     struct inet_diag_req_v2 *body = mnl_nlmsg_put_extra_header(request, sizeof *body);
     body->sdiag_family = (uint8_t)question->family;
-    body->sdiag_protocol = IPPROTO_TCP;
+    body->sdiag_protocol = question->protocol == 0 ? IPPROTO_TCP : IPPROTO_RAW; /* that field has a byte */
     body->idiag_ext = question->extension;
     body->idiag_states = question->states;
+    if (question->protocol != 0)
+        mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, question->protocol);
     if (question->only != NULL)
         put_port_filter(request, question->only);
 }
@@ -159,6 +165,18 @@ struct life_reader {
     void *context;
 };
 
+static bool is_mptcp(const struct nlattr *ulp)
+{
+    const struct nlattr *attribute;
+    mnl_attr_for_each_nested(attribute, ulp) if (mnl_attr_get_type(attribute) == INET_ULP_INFO_NAME)
+    {
+        uint16_t length = mnl_attr_get_payload_len(attribute);
+        return length >= sizeof "mptcp" &&
+               memcmp(mnl_attr_get_payload(attribute), "mptcp", sizeof "mptcp") == 0;
+    }
+    return false;
+}
+
 static void take_life_attributes(const struct nlmsghdr *message, struct socket_life *socket)
 {
     const struct nlattr *attribute;
@@ -170,6 +188,8 @@ static void take_life_attributes(const struct nlmsghdr *message, struct socket_l
             tcp_life_read(payload, length, &socket->life);
         else if (mnl_attr_get_type(attribute) == INET_DIAG_CGROUP_ID && length == sizeof socket->cgroup)
             memcpy(&socket->cgroup, payload, sizeof socket->cgroup);
+        else if (mnl_attr_get_type(attribute) == INET_DIAG_ULP_INFO)
+            socket->is_mptcp = is_mptcp(attribute);
     }
 }
 
@@ -296,6 +316,14 @@ int sock_diag_each_life(int family, uint32_t states, const struct port_range *on
 {
     const struct question question = {
         .family = family, .states = states & ALL_STATES, .extension = WITH_TCP_INFO, .only = only};
+    struct life_reader reader = {on_life, context};
+    return dump(&question, pass_on_life, &reader);
+}
+
+int sock_diag_each_mptcp(int family, uint32_t states, on_socket_life *on_life, void *context)
+{
+    const struct question question = {
+        .family = family, .protocol = IPPROTO_MPTCP, .states = states & ALL_STATES};
     struct life_reader reader = {on_life, context};
     return dump(&question, pass_on_life, &reader);
 }

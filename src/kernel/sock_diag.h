@@ -36,6 +36,7 @@ struct socket_life {
     enum socket_timer timer;
     int64_t timer_ms; /* until it fires; -1: none runs */
     int probes;       /* what that timer has sent again so far */
+    bool is_mptcp;    /* one path of an MPTCP connection (its ULP): the connection's own state is another */
     struct tcp_life life;
 };
 
@@ -50,5 +51,10 @@ int sock_diag_parse_lives(const void *buffer, size_t length, uint32_t sequence, 
  * plain look: 1.2 us a socket. Returns as struct witness_backend's each(). */
 int sock_diag_each_life(int family, uint32_t states, const struct port_range *only, on_socket_life *on_life,
                         void *context);
+
+/* Likewise the MPTCP connections (RFC 8684) in one of these states. Theirs is the state that the program
+ * sees: a DATA_FIN ends a half while the TCP connections below go on. They have the inode of those, an unread
+ * count that is of the kernel's memory, and no life. ENOENT: this kernel cannot tell of any. */
+int sock_diag_each_mptcp(int family, uint32_t states, on_socket_life *on_life, void *context);
 
 #endif

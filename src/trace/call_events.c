@@ -24,8 +24,10 @@
 #endif
 
 enum {
-    RING_SIZE = 8 << 20, /* bytes a processor: with less, a burst is lost in part */
-    STACK_COPIED = 4096,
+    RINGS_SIZE = 64 << 20, /* bytes of all rings: with less, a burst is lost in part */
+    RING_LEAST = 512 << 10,
+    RING_MOST = 32 << 20,
+    STACK_COPIED = 8192,  /* a function that reads has a buffer of 4096 bytes often */
     SETTLED_NS = 2000000, /* what is older than that is in all rings */
     LISTED_AGAIN = 8,     /* times, while threads come */
 };
@@ -107,7 +109,7 @@ static struct perf_event_attr attributes(const struct call_events *events, bool 
         .use_clockid = 1,
         .clockid = CLOCK_MONOTONIC,
         .watermark = 1,
-        .wakeup_watermark = RING_SIZE / 32,
+        .wakeup_watermark = (uint32_t)events->ring_size / 32,
     };
     if (!begins)
         return attr;
@@ -143,7 +145,14 @@ static int open_ring(struct call_events *events, struct call_ring *ring, pid_t t
     int fd = open_event(events, ring, tid, true);
     if (fd < 0)
         return fd;
-    void *memory = mmap(NULL, page + RING_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *memory;
+    for (;;) {
+        memory = mmap(NULL, page + events->ring_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        bool is_too_much = memory == MAP_FAILED && (errno == EPERM || errno == ENOMEM); /* for this user */
+        if (!is_too_much || events->fd_count > 1 || events->ring_size <= RING_LEAST)
+            break;
+        events->ring_size /= 2;
+    }
     if (memory == MAP_FAILED)
         return errno == EPERM ? -EACCES : -errno;
     ring->fd = fd;
@@ -169,18 +178,17 @@ static int follow_thread(struct call_events *events, pid_t tid)
 
 static bool is_followed(const struct call_events *events, pid_t tid)
 {
-    for (size_t i = 0; i < events->threads.count; i++)
-        if (events->threads.each[i] == tid)
+    for (size_t i = 0; i < events->thread_count; i++)
+        if (events->threads[i].tid == tid)
             return true;
     return false;
 }
 
-static int add_followed(struct call_events *events, pid_t tid)
+static int add_followed(struct call_events *events, pid_t pid, pid_t tid)
 {
-    struct pid_list *list = &events->threads;
-    if (ARRAY_RESERVE(list->each, list->room, list->count + 1) < 0)
+    if (ARRAY_RESERVE(events->threads, events->thread_room, events->thread_count + 1) < 0)
         return -ENOMEM;
-    list->each[list->count++] = tid;
+    events->threads[events->thread_count++] = (struct followed_thread){pid, tid};
     return 0;
 }
 
@@ -204,7 +212,7 @@ static int follow_process(struct call_events *events, pid_t pid)
         }
         count++;
         if (rc == 0)
-            rc = add_followed(events, tid);
+            rc = add_followed(events, pid, tid);
     }
     closedir(tasks);
     return rc < 0 ? rc : count;
@@ -214,7 +222,7 @@ static int follow_process(struct call_events *events, pid_t pid)
 static void on_early_event(void *context, const struct call_event *event)
 {
     if (event->kind == THREAD_BEGINS)
-        add_followed(context, event->tid);
+        add_followed(context, event->pid, event->tid);
 }
 
 static int follow_all(struct call_events *events, const pid_t *pids, int pid_count)
@@ -255,6 +263,9 @@ static int make_rings(struct call_events *events)
     if (events->rings == NULL)
         return -ENOMEM;
     events->ring_count = processors;
+    events->ring_size = RING_MOST;
+    while (events->ring_size > RING_LEAST && events->ring_size * (size_t)processors > RINGS_SIZE)
+        events->ring_size /= 2;
     for (int i = 0; i < processors; i++)
         events->rings[i] = (struct call_ring){.fd = -1, .processor = i};
     return 0;
@@ -296,12 +307,12 @@ void call_events_close(struct call_events *events)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     for (int i = 0; i < events->ring_count; i++)
         if (events->rings[i].page != NULL)
-            munmap(events->rings[i].page, page + RING_SIZE);
+            munmap(events->rings[i].page, page + events->ring_size);
     for (size_t i = 0; i < events->fd_count; i++)
         close(events->fds[i]);
     free(events->rings);
     free(events->fds);
-    free(events->threads.each);
+    free(events->threads);
     free(events->pending);
     free(events->filters[0]);
     free(events->filters[1]);
@@ -476,18 +487,19 @@ static int collect(struct call_events *events, int number, uint64_t until, size_
     const struct call_ring *ring = &events->rings[number];
     uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
     while (*tail < head) {
-        size_t at = *tail % RING_SIZE;
+        size_t at = *tail % events->ring_size;
         struct perf_event_header header = header_of(ring->data + at); /* records are aligned: it is whole */
         if (header.size < sizeof header ||
             ARRAY_RESERVE(events->pending, events->pending_room, *count + 1) < 0)
             return -ENOMEM;
         struct pending_event pending = {.order = *count, .bytes = ring->data + at};
-        if (at + header.size > RING_SIZE) {
+        if (at + header.size > events->ring_size) {
             pending.owned = malloc(header.size);
             if (pending.owned == NULL)
                 return -ENOMEM;
-            memcpy(pending.owned, ring->data + at, RING_SIZE - at);
-            memcpy(pending.owned + (RING_SIZE - at), ring->data, header.size - (RING_SIZE - at));
+            memcpy(pending.owned, ring->data + at, events->ring_size - at);
+            memcpy(pending.owned + (events->ring_size - at), ring->data,
+                   header.size - (events->ring_size - at));
             pending.bytes = pending.owned;
         }
         pending.time = time_of(pending.bytes);

@@ -46,12 +46,13 @@ struct call_ring;
 struct call_events {
     struct call_ring *rings;
     int ring_count;
+    size_t ring_size; /* bytes, a power of two */
     int *fds;
     size_t fd_count, fd_room;
-    struct pid_list {
-        pid_t *each;
-        size_t count, room;
-    } threads; /* that are followed */
+    struct followed_thread {
+        pid_t pid, tid;
+    } * threads; /* that were there when it began, and those that they have made until then */
+    size_t thread_count, thread_room;
     struct pending_event *pending;
     size_t pending_room;
     int begins, returns; /* ids of the tracepoints */

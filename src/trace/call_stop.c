@@ -2,6 +2,7 @@
 
 #include "base/array.h"
 #include "kernel/process.h"
+#include "trace/node_hook.h"
 #include "trace/passed_descriptors.h"
 
 #include <errno.h>
@@ -91,10 +92,31 @@ static void note_passed(struct tracing *tracing, struct tracee *tracee, const st
     }
 }
 
+enum { NO_DETAIL = -1 }; /* 0 is SHUT_RD */
+
+/* A call within a program of node. */
+static void note_told(struct tracing *tracing, struct tracee *tracee)
+{
+    struct node_call told;
+    if (!node_hook_read(tracing->code, tracee->tid, tracee->arguments[1], tracee->arguments[2], &told))
+        return;
+    const struct traced_call *call = traced_call_named(told.name);
+    struct known_connection *connection = tracing_socket(tracing, tracee, told.fd, call->act);
+    if (connection == NULL)
+        return;
+    const struct traced_note note = {
+        .call = call, .detail = NO_DETAIL, .pid = tracee->process->pid, .site = told.site};
+    tracing_note(tracing, connection, &note);
+}
+
 static void note_descriptor(struct tracing *tracing, struct tracee *tracee, const struct traced_call *call)
 {
     const struct site *site = NULL;
     bool is_of_any = false;
+    if (call->number == SYS_write && (int)tracee->arguments[0] == NODE_HOOK_DESCRIPTOR) {
+        note_told(tracing, tracee);
+        return;
+    }
     for (const struct traced_call *row = call; row != NULL; row = traced_call_next(row)) {
         struct known_connection *connection =
             does_nothing(tracee, row)
@@ -222,7 +244,14 @@ void call_stop_executed(struct tracing *tracing, struct traced_process *process,
     take_error(tracing, rc);
 }
 
-/* ---- what hides connections ---- */
+/* ---- what is of no connection ---- */
+
+/* Binaries are read now, not while the first clients wait. */
+static void prepare_for_stacks(struct tracing *tracing, struct tracee *tracee, const struct traced_call *call)
+{
+    (void)call;
+    tracing_site(tracing, tracee);
+}
 
 static void note_attach(struct tracing *tracing, struct tracee *tracee, const struct traced_call *call)
 {
@@ -254,6 +283,7 @@ static on_entry *const entries[TRACED_ACT_COUNT] = {
     [TRACED_EXIT] = note_exit,
     [TRACED_RING] = await_end,
     [TRACED_ATTACH] = note_attach,
+    [TRACED_LISTEN] = prepare_for_stacks,
 };
 
 bool call_stop_entry(struct tracing *tracing, struct tracee *tracee)

@@ -4,6 +4,7 @@
 #include "code/code.h"
 #include "kernel/descriptors.h"
 #include "kernel/process.h"
+#include "kernel/thread_call.h"
 #include "kernel/witness.h"
 #include "trace/call_events.h"
 
@@ -190,6 +191,16 @@ static void take_inode(struct live_calls *calls, struct live_connection *connect
             calls->connections[i - 1]->inode = 0;
 }
 
+void live_call_find_inodes(struct live_calls *calls)
+{
+    for (struct live_process *process = calls->processes.first; process != NULL; process = process->next)
+        for (size_t fd = 0; fd < process->room; fd++) {
+            struct live_connection *connection = process->connections[fd];
+            if (connection != NULL && connection->inode == 0)
+                connection->inode = inode_of(process->pid, (int64_t)fd);
+        }
+}
+
 static void note_accepted(struct live_calls *calls, struct live_thread *thread, int64_t fd, int64_t now_ns)
 {
     struct live_process *process = thread->process;
@@ -328,9 +339,6 @@ static void end_call(struct live_calls *calls, struct live_thread *thread, const
 {
     const struct traced_call *call = thread->call;
     struct live_process *process = thread->process;
-    thread->call = NULL;
-    if (call == NULL || call->number != event->number || comes_again(event->result))
-        return;
     note_result(calls, thread, call, thread->reads, event);
     note_result(calls, thread, traced_call_next(call), thread->writes, event);
     if (is_error(event->result))
@@ -428,6 +436,21 @@ static void begin_program(struct live_calls *calls, const struct call_event *eve
     number_set_free(&keeping.fds);
 }
 
+void live_call_take_waiting(struct live_calls *calls, pid_t pid, pid_t tid)
+{
+    struct thread_call is;
+    if (thread_call_read_exactly(pid, tid, &is) != 1 || !is.has_arguments)
+        return;
+    const struct traced_call *call = traced_call_of(is.number);
+    struct live_process *process = call != NULL && call->act == TRACED_ACCEPT ? process_of(calls, pid) : NULL;
+    struct live_thread *thread = process != NULL ? live_thread_of(&calls->processes, process, tid) : NULL;
+    if (thread == NULL)
+        return;
+    thread->call = call;
+    thread->site = code_site_asleep(calls->code, pid, tid);
+    memcpy(thread->arguments, is.arguments, sizeof thread->arguments);
+}
+
 /* ---- all of them ---- */
 
 static void hear_call(struct live_calls *calls, const struct call_event *event)
@@ -438,7 +461,10 @@ static void hear_call(struct live_calls *calls, const struct call_event *event)
     if (thread == NULL) {
         calls->error = -ENOMEM;
     } else if (event->kind == CALL_RETURNS) {
-        end_call(calls, thread, event);
+        bool is_waited_for = thread->call != NULL && thread->call->number == event->number;
+        if (is_waited_for && !comes_again(event->result))
+            end_call(calls, thread, event);
+        thread->call = NULL;
     } else if (event->is_foreign) {
         calls->foreign += !process->is_foreign;
         process->is_foreign = true;

@@ -26,6 +26,12 @@ struct call_event;
 /* Fits on_call_event; `context` is a struct live_calls. */
 void live_call_hear(void *context, const struct call_event *event);
 
+/* A thread that is in accept() already: its beginning is not heard of. */
+void live_call_take_waiting(struct live_calls *calls, pid_t pid, pid_t tid);
+
+/* Reads the inodes that were not to be read in time, of connections whose descriptors are open by now. */
+void live_call_find_inodes(struct live_calls *calls);
+
 /* The numbers that are to be heard of, and of which of them the result is. `room` is LIVE_CALLS. Returns how
  * many. */
 enum { LIVE_CALLS = 64 };

@@ -114,9 +114,10 @@ struct live_thread *live_thread_of(struct live_processes *processes, struct live
 
 void live_thread_remove(struct live_processes *processes, pid_t tid)
 {
-    struct live_thread **at = bucket_of(processes, tid), *thread;
-    while ((thread = *at) != NULL && thread->tid != tid)
-        at = &thread->next;
+    struct live_thread **at = bucket_of(processes, tid);
+    while (*at != NULL && (*at)->tid != tid)
+        at = &(*at)->next;
+    struct live_thread *thread = *at;
     if (thread == NULL)
         return;
     *at = thread->next;

@@ -8,6 +8,7 @@
 #include "trace/parting.h"
 #include "trace/trace_report.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +22,7 @@ struct live_result {
     int64_t lingering_ms;
     int64_t closed, open; /* open: the peer has not closed, or not for so long */
     int64_t unknown;      /* what became of them is not known */
+    int64_t earlier;      /* that linger too, and were accepted before */
     int64_t lost;         /* calls that came too fast to be read */
     int64_t unplaced;     /* calls on connections whose place in the source is not known */
 };
@@ -32,7 +34,7 @@ struct live_trace *live_trace_start(pid_t pid);
 
 /* Hears what the program does, for so long, or until *is_over. Returns 0, or a negative errno: ENOMEM; ESRCH,
  * the program has ended. */
-int live_trace_run(struct live_trace *trace, int64_t ms, const volatile int *is_over);
+int live_trace_run(struct live_trace *trace, int64_t ms, const volatile sig_atomic_t *is_over);
 
 /* Asks the kernel what became of the connections, twice within lingering_ms, between which it goes on
  * hearing. The trace is over with it. Returns 0, or a negative errno: nothing is in the result then. */

@@ -15,7 +15,10 @@
  * last one, which may be there already, at its end too.
  */
 
-enum { LANES = 8 }; /* further processes share the last one */
+enum {
+    LANES = 8,      /* further processes share the last one */
+    OWN_PLACES = 5, /* by which a stack is told */
+};
 
 struct step {
     const struct traced_note *note;
@@ -55,20 +58,22 @@ static uint64_t add_text(uint64_t hash, const char *text)
 static uint64_t add_place(uint64_t hash, const struct place *place)
 {
     hash = add_text(hash, place->function);
-    if (place->line == 0) {
-        hash = add_text(hash, place->module);
-        return hash_add(hash, &place->offset, sizeof place->offset);
+    if (place->line > 0) {
+        hash = add_text(hash, place->path != NULL ? place->path : place->file);
+        return hash_add(hash, &place->line, sizeof place->line);
     }
-    hash = add_text(hash, place->path != NULL ? place->path : place->file);
-    return hash_add(hash, &place->line, sizeof place->line);
+    hash = add_text(hash, place->module);
+    return place->function != NULL ? hash : hash_add(hash, &place->offset, sizeof place->offset);
 }
 
-/* The program's own places are enough: a library comes to a call in more than one way. */
+/* The places that a reader is told, and some more. Those further out say little: which thread it was, and
+ * code that is made at run time has no names, and is elsewhere each time. */
 static uint64_t add_site(uint64_t hash, const struct site *site)
 {
-    for (int i = site_at(site); site != NULL && i >= 0 && i < site->count; i++)
-        if (site->own < 0 || site->places[i].is_own)
-            hash = add_place(hash, &site->places[i]);
+    const int most = site != NULL && site->own < 0 ? SITE_PART_PLACES : OWN_PLACES;
+    int told = 0;
+    for (int i = site_at(site); i >= 0 && i < site->count && told < most; i = site_next(site, i), told++)
+        hash = add_place(hash, &site->places[i]);
     return hash;
 }
 
@@ -434,6 +439,12 @@ static const struct traced_note *accept_of(const struct traced_connection *conne
     return NULL;
 }
 
+/* At the same line, whoever called it. */
+static bool is_same_place(const struct traced_note *a, const struct traced_note *b)
+{
+    return a == b || strcmp(site_part_text(a->site, 1, 0).text, site_part_text(b->site, 1, 0).text) == 0;
+}
+
 /* The majority's, by Boyer and Moore: where there is none any of them. */
 static void find_accept(struct parting *parting, const struct parting_sample *samples, int64_t count)
 {
@@ -444,11 +455,11 @@ static void find_accept(struct parting *parting, const struct parting_sample *sa
             continue;
         if (lead == 0)
             parting->accepted = accept;
-        lead += notes_are_alike(parting->accepted, accept) ? 1 : -1;
+        lead += is_same_place(parting->accepted, accept) ? 1 : -1;
     }
     for (int64_t i = 0; i < count; i++) {
         const struct traced_note *accept = accept_of(samples[i].connection);
-        parting->accepted_elsewhere += accept != NULL && !notes_are_alike(parting->accepted, accept);
+        parting->accepted_elsewhere += accept != NULL && !is_same_place(parting->accepted, accept);
     }
 }
 

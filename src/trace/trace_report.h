@@ -26,7 +26,8 @@ struct traced_note {
     enum call_result result;
     int error;               /* RESULT_ERROR: errno */
     int detail;              /* of epoll_ctl: EPOLL_CTL_ADD, _MOD or _DEL; of shutdown: SHUT_RD, ... ;
-                                of sendmsg and recvmsg that pass the descriptor itself on: SCM_RIGHTS; else 0 */
+                                of sendmsg and recvmsg that pass the descriptor itself on: SCM_RIGHTS; else 0; -1: of a
+                                call within the program */
     pid_t pid;               /* who made it */
     int times;               /* >= 1 */
     const struct site *site; /* NULL: not known */

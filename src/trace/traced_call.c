@@ -21,6 +21,7 @@
 /* recvmmsg(), sendmmsg() and the calls with a position are not here: what uses connections does not use
  * those. How processes are made is not either: the kernel tells a tracer of it anyway. */
 static const struct traced_call calls[] = {
+    {SYS_listen, "listen", TRACED_LISTEN, .fd_at = -1},
     {SYS_accept, "accept", TRACED_ACCEPT, .fd_at = -1, .needs_result = true},
     {SYS_accept4, "accept4", TRACED_ACCEPT, .fd_at = -1, .needs_result = true},
     {SYS_connect, "connect", TRACED_CONNECT, .fd_at = 0, .needs_result = true},
@@ -54,6 +55,12 @@ static const struct traced_call calls[] = {
     {SYS_exit_group, "exit_group", TRACED_EXIT, .fd_at = -1},
     {SYS_io_uring_setup, "io_uring_setup", TRACED_RING, .fd_at = -1, .needs_result = true},
     {SYS_ptrace, "ptrace", TRACED_ATTACH, .fd_at = -1},
+    /* No calls of the kernel: see node_hook.h. */
+    {-2, "socket.write", TRACED_WRITE, .fd_at = -1},
+    {-3, "socket.end", TRACED_SHUTDOWN, .fd_at = -1},
+    {-4, "socket.destroy", TRACED_CLOSE, .fd_at = -1},
+    {-5, "socket.pause", TRACED_WATCH, .fd_at = -1},
+    {-6, "socket.resume", TRACED_WATCH, .fd_at = -1},
 };
 
 enum { ROWS = sizeof calls / sizeof calls[0] };
@@ -148,7 +155,7 @@ int traced_calls_filter(void)
     put(&filter, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     put(&filter, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
     for (int i = 0; i < ROWS; i++)
-        if (traced_call_of(calls[i].number) == &calls[i])
+        if (calls[i].number >= 0 && traced_call_of(calls[i].number) == &calls[i])
             put_row(&filter, &calls[i]);
     put(&filter, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
     int rc = install(&filter);

@@ -18,6 +18,7 @@ enum traced_act {
     TRACED_EXIT,      /* closes all descriptors of the process */
     TRACED_RING,      /* io_uring: what goes over it is not seen */
     TRACED_ATTACH,    /* ptrace: there cannot be two tracers */
+    TRACED_LISTEN,    /* of no connection: the first stack of a program takes long, and is taken here */
     TRACED_ACT_COUNT,
 };
 
@@ -26,7 +27,7 @@ enum { TRACED_ONLY = 2 };
 /* A call that does two things has a row for each, one after the other: dup2() makes a descriptor more of one
  * connection, and closes one of another. */
 struct traced_call {
-    long number;      /* of this machine's own calls */
+    long number;      /* of this machine's own calls; below 0: a call within the program, which tells of it */
     const char *name; /* "epoll_ctl" */
     enum traced_act act;
     int fd_at;         /* which argument, from 0, is the descriptor; -1: none */

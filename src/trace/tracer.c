@@ -53,7 +53,7 @@ static int hear_answer(const struct tracer *tracer, uint32_t serial, int64_t pat
 
 /* ---- its beginning ---- */
 
-static pid_t fork_tracer(const int stream[2], const int program[2])
+static pid_t fork_tracer(const int stream[2], const int program[2], const struct node_hook *hook)
 {
     sigset_t all, before;
     sigfillset(&all);
@@ -61,12 +61,9 @@ static pid_t fork_tracer(const int stream[2], const int program[2])
     pid_t parent = getpid(), pid = fork();
     int error = errno;
     if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent)
-            _exit(0);
         close(stream[0]); /* or it would never see that we are gone */
         close(program[0]);
-        tracer_live(stream[1], program[1]);
+        tracer_live(stream[1], program[1], parent, hook);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
     return pid > 0 ? pid : -error;
@@ -75,6 +72,7 @@ static pid_t fork_tracer(const int stream[2], const int program[2])
 int tracer_start(struct tracer *tracer)
 {
     int stream[2], program[2], file;
+    struct node_hook hook = {.path = ""};
     *tracer = (struct tracer){.stream = -1, .program = -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, stream) != 0)
         return -errno;
@@ -84,15 +82,17 @@ int tracer_start(struct tracer *tracer)
         close(stream[1]);
         return -error;
     }
-    pid_t pid = fork_tracer(stream, program);
+    node_hook_make(&hook);
+    pid_t pid = fork_tracer(stream, program, &hook);
     close(stream[1]);
     close(program[1]);
     if (pid < 0) {
+        node_hook_remove(&hook);
         close(stream[0]);
         close(program[0]);
         return (int)pid;
     }
-    *tracer = (struct tracer){.pid = pid, .stream = stream[0], .program = program[0]};
+    *tracer = (struct tracer){.pid = pid, .stream = stream[0], .program = program[0], .hook = hook};
     int rc = hear_answer(tracer, 0, START_MS, &file);
     if (rc != 0)
         tracer_stop(tracer);
@@ -116,6 +116,7 @@ int tracer_take_this_process(void *context)
     prctl(PR_SET_PTRACER, 0, 0, 0, 0);
     if (length != (ssize_t)sizeof hold)
         return -ESRCH;
+    node_hook_set(&tracer->hook);
     return hold.error != 0 ? hold.error : traced_calls_filter();
 }
 
@@ -141,6 +142,13 @@ int tracer_report(struct tracer *tracer, int64_t patience_ms, struct trace_repor
     return rc;
 }
 
+bool tracer_is_there(const struct tracer *tracer)
+{
+    siginfo_t end = {0};
+    return tracer->pid > 0 && waitid(P_PID, (id_t)tracer->pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           end.si_pid == 0;
+}
+
 void tracer_stop(struct tracer *tracer)
 {
     if (tracer->pid == 0)
@@ -151,5 +159,6 @@ void tracer_stop(struct tracer *tracer)
     kill(tracer->pid, SIGKILL);
     while (waitpid(tracer->pid, NULL, 0) < 0 && errno == EINTR)
         continue;
+    node_hook_remove(&tracer->hook);
     *tracer = (struct tracer){.stream = -1, .program = -1};
 }

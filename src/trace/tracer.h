@@ -10,8 +10,10 @@
 #ifndef TRACE_TRACER_H
 #define TRACE_TRACER_H
 
+#include "trace/node_hook.h"
 #include "trace/trace_report.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -21,6 +23,7 @@ struct tracer {
     int stream;
     int program;     /* the end of the stream that the program's process has, until it executes; -1: closed */
     uint32_t serial; /* of the last report */
+    struct node_hook hook;
 };
 
 /* Starts the tracer. Returns 0, or a negative errno: EPERM, this system allows no tracing here. */
@@ -33,6 +36,9 @@ int tracer_take_this_process(void *tracer);
 /* What has been seen so far; the program goes on. Returns 0, or a negative errno: ESRCH, the tracer is gone;
  * ETIMEDOUT, it has not answered for patience_ms. */
 int tracer_report(struct tracer *tracer, int64_t patience_ms, struct trace_report *report);
+
+/* False: it has ended by itself, which has ended the program too. */
+bool tracer_is_there(const struct tracer *tracer);
 
 /* Ends it, and with it the program and all that came from it, if they are there. */
 void tracer_stop(struct tracer *tracer);

@@ -215,6 +215,13 @@ static int write_report(struct tracing *tracing, int fd)
     return rc == 0 && lseek(fd, 0, SEEK_SET) != 0 ? -errno : rc;
 }
 
+/* Nobody wants to know any more. Its end is that of the program too. */
+static _Noreturn void leave(struct tracing *tracing)
+{
+    node_hook_remove(&tracing->hook);
+    _exit(0);
+}
+
 static void hear_request(struct tracing *tracing)
 {
     struct tracer_request request;
@@ -222,7 +229,7 @@ static void hear_request(struct tracing *tracing)
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (length != (ssize_t)sizeof request)
-        _exit(0); /* nobody wants to know any more */
+        leave(tracing);
     int file = memfd_create("trace report", MFD_CLOEXEC);
     int rc = file >= 0 ? write_report(tracing, file) : -errno;
     answer(request.serial, rc, rc == 0 ? file : -1);
@@ -269,6 +276,8 @@ static bool hear_program(struct tracing *tracing)
 
 static void hear(struct tracing *tracing, struct pollfd streams[2], int wait_ms)
 {
+    if (getppid() != tracing->parent)
+        leave(tracing);
     poll(streams, 2, wait_ms);
     if (streams[0].revents != 0)
         hear_request(tracing);
@@ -299,9 +308,17 @@ static _Noreturn void trace(struct tracing *tracing)
 
 /* ---- its beginning ---- */
 
-/* Whether this system lets us trace at all is tried with a child. Returns 0 or a negative errno. */
+static void wait_for(pid_t child)
+{
+    while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
+        continue;
+}
+
+/* Whether this system lets us trace at all is tried with a child, and whether it tells of calls (since Linux
+ * 5.3). Returns 0 or a negative errno. */
 static int try_to_trace(void)
 {
+    char info[128];
     pid_t child = fork();
     if (child < 0)
         return -errno;
@@ -311,9 +328,12 @@ static int try_to_trace(void)
             pause();
     }
     int rc = ptrace(PTRACE_SEIZE, child, NULL, (void *)(uintptr_t)OPTIONS) == 0 ? 0 : -errno;
+    if (rc == 0 && ptrace(PTRACE_INTERRUPT, child, NULL, NULL) == 0) {
+        wait_for(child);
+        rc = ptrace(PTRACE_GET_SYSCALL_INFO, child, (void *)sizeof info, info) > 0 ? 0 : -ENOTSUP;
+    }
     kill(child, SIGKILL);
-    while (waitpid(child, NULL, __WALL) < 0 && errno == EINTR)
-        continue;
+    wait_for(child);
     return rc;
 }
 
@@ -368,7 +388,7 @@ static int tell_of_news(int fd)
     return fcntl(fd, F_SETOWN, getpid()) == 0 && fcntl(fd, F_SETFL, O_ASYNC) == 0 ? 0 : -errno;
 }
 
-_Noreturn void tracer_live(int stream, int program)
+_Noreturn void tracer_live(int stream, int program, pid_t parent, const struct node_hook *hook)
 {
     struct tracing *tracing = calloc(1, sizeof *tracing);
     const int yes = 1;
@@ -383,9 +403,13 @@ _Noreturn void tracer_live(int stream, int program)
         rc = -errno;
     if (tracing == NULL || (tracing->code = code_new()) == NULL)
         rc = -ENOMEM;
+    if (rc == 0 && prctl(PR_SET_PDEATHSIG, SIGIO) != 0)
+        rc = -errno;
     rc = rc == 0 ? try_to_trace() : rc;
     answer(0, rc, -1);
     if (rc != 0)
         _exit(1);
+    tracing->parent = parent;
+    tracing->hook = *hook;
     trace(tracing);
 }

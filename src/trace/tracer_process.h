@@ -2,7 +2,10 @@
 #ifndef TRACE_TRACER_PROCESS_H
 #define TRACE_TRACER_PROCESS_H
 
+#include "trace/node_hook.h"
+
 #include <stdint.h>
+#include <sys/types.h>
 
 /* To the tracer: a report is wanted. */
 struct tracer_request {
@@ -21,7 +24,8 @@ struct tracer_hold {
     int error; /* a negative errno, or 0: the tracer has it */
 };
 
-/* In a new process: all of its life, which ends with the other end of `stream`. */
-_Noreturn void tracer_live(int stream, int program);
+/* In a new process, a child of `parent`: all of its life, which ends with that process, or with the other end
+ * of `stream`. Then it removes the hook, which its parent does else. */
+_Noreturn void tracer_live(int stream, int program, pid_t parent, const struct node_hook *hook);
 
 #endif

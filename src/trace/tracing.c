@@ -3,6 +3,7 @@
 #include "kernel/borrowed_socket.h"
 #include "kernel/descriptors.h"
 #include "kernel/process.h"
+#include "trace/listed_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +67,7 @@ static int inode_of(pid_t tid, int fd, uint64_t *inode)
 }
 
 /* Through the thread itself, where its process's first thread has ended: that one has no descriptors any
- * more. (Since Linux 6.9.) */
+ * more. (Since Linux 6.9; EINVAL before.) */
 static int look_through_thread(pid_t tid, int fd, uint64_t inode, struct borrowed_socket *socket)
 {
     int handle = (int)syscall(SYS_pidfd_open, tid, PIDFD_OF_THREAD);
@@ -85,10 +86,12 @@ static int look_at(struct tracing *tracing, const struct tracee *tracee, int fd,
     if (process->handle < 0)
         process->handle = borrowed_socket_process(process->pid);
     int rc = process->handle < 0 ? process->handle : borrowed_socket_read(process->handle, fd, inode, socket);
-    if ((rc != -ESRCH && rc != -EBADF) || tracee->tid == process->pid)
-        return rc;
-    tracing_save_face(tracing, tracee);
-    return look_through_thread(tracee->tid, fd, inode, socket);
+    if ((rc == -ESRCH || rc == -EBADF) && tracee->tid != process->pid) {
+        tracing_save_face(tracing, tracee);
+        rc = look_through_thread(tracee->tid, fd, inode, socket);
+    }
+    bool is_forbidden = rc == -EACCES || rc == -EPERM || rc == -ENOSYS || rc == -EINVAL;
+    return is_forbidden ? listed_socket_read(tracee->tid, fd, inode, socket) : rc;
 }
 
 static void take_addresses(struct traced_connection *connection, const struct borrowed_socket *socket)
@@ -131,6 +134,7 @@ static struct known_connection *meet(struct tracing *tracing, struct tracee *tra
     if (connection == NULL)
         return NULL;
     connection->is.is_outgoing = act == TRACED_CONNECT;
+    tracing->unknown_sockets += act == TRACED_ACCEPT && socket.peer_port == 0; /* whose it is is not known */
     take_addresses(&connection->is, &socket);
     return connection;
 }

@@ -3,6 +3,7 @@
 #define TRACE_TRACING_H
 
 #include "trace/call_history.h"
+#include "trace/node_hook.h"
 #include "trace/tracee.h"
 
 #include <stdint.h>
@@ -13,6 +14,8 @@ struct tracing {
     struct tracees tracees;
     int64_t calls, unknown_sockets; /* these as in struct trace_report */
     int rings, foreign, set_user, attaches;
+    pid_t parent; /* whose end is ours */
+    struct node_hook hook;
     int error; /* a negative errno: not all has been kept */
 };
 

@@ -43,14 +43,20 @@ static void put_counts(struct json_writer *w, const struct audit_report *report)
     json_close(w, ']');
 }
 
+static void put_status(struct json_writer *w, int wait_status)
+{
+    if (WIFSIGNALED(wait_status))
+        json_integer(w, "signal", WTERMSIG(wait_status));
+    else
+        json_integer(w, "status", WEXITSTATUS(wait_status));
+}
+
 static void put_ending(struct json_writer *w, const struct audit_ending *ending)
 {
     json_open(w, "ended", '{');
     json_integer(w, "pid", ending->pid);
-    if (ending->is_status_known && WIFSIGNALED(ending->status))
-        json_integer(w, "signal", WTERMSIG(ending->status));
-    else if (ending->is_status_known)
-        json_integer(w, "status", WEXITSTATUS(ending->status));
+    if (ending->is_status_known)
+        put_status(w, ending->status);
     json_close(w, '}');
 }
 
@@ -64,8 +70,22 @@ static void put_server(struct json_writer *w, const struct audit_result *result)
     }
     if (result->ghost_sight == GHOSTS_SEEN)
         json_integer(w, "ghosts", result->ghosts);
+    if (result->ghost_sight == GHOSTS_SEEN)
+        json_integer(w, "unseen_processes", result->unseen_kin);
     if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         put_ending(w, &result->ending);
+    json_close(w, '}');
+}
+
+/* Of --run. */
+static void put_program(struct json_writer *w, const struct audit_program_end *program)
+{
+    if (!program->was_started)
+        return;
+    json_open(w, "program", '{');
+    json_boolean(w, "ended", program->has_ended);
+    if (program->has_ended)
+        put_status(w, program->wait_status);
     json_close(w, '}');
 }
 
@@ -110,6 +130,7 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     put_counts(&w, report);
     put_times(&w, report->result);
     put_server(&w, report->result);
+    put_program(&w, &report->program);
     put_requests(&w, report);
     if (report->result->growth.rounds > 0)
         audit_put_stock(&w, &report->result->growth);

@@ -6,6 +6,7 @@
 #include "view/audit_view.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -265,8 +266,35 @@ static void say_idle_timeout(struct audit_verdict *verdict, const struct audit_r
             seconds(report->result->idle_us), expected.text);
 }
 
+/* Processes that may be the server's as well: its parent, the parent's other children. */
+static void say_unseen_kin(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    char name[64] = "";
+    if (result->unseen_kin_pid > 0)
+        snprintf(name, sizeof name, "%s pid %d", name_of(result->unseen_kin_command),
+                 (int)result->unseen_kin_pid);
+    if (result->unseen_kin == 1 && name[0] != '\0')
+        say(verdict, "%s may belong to the server, and", name);
+    else if (name[0] != '\0')
+        say(verdict, "%d processes, %s among them, may belong to the server, and", result->unseen_kin, name);
+    else
+        say(verdict, "Processes listen there as well that");
+    say(verdict, " may not be looked into: what is kept there is not known (run this as root).\n");
+}
+
+/* What of the server's processes was not seen, though some were. */
+static void say_who_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    if (result->ghost_sight == GHOSTS_SEEN && result->unseen_kin > 0)
+        say_unseen_kin(verdict, result);
+    else if (result->ghost_sight == GHOSTS_SEEN && result->has_unseen_holder)
+        say(verdict, "Connections of it are in no process that may be looked into: what is kept there is not "
+                     "known (run this as root).\n");
+}
+
 static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
 {
+    say_who_is_unseen(verdict, result);
     if (result->ghost_sight == GHOSTS_NOT_OURS)
         say(verdict,
             "The descriptors of its processes may not be looked into: what it keeps of connections that "
@@ -277,6 +305,18 @@ static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit
             "behind them, is not known.\n");
     if (result->fate == FATE_STOPPED)
         say(verdict, "It has closed its listening socket meanwhile.\n");
+}
+
+/* Those that close need more time than they would have needed. */
+static void say_slowed(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    bool holds = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0;
+    if (report->trace != NULL && holds && result->max_us > report->settings->grace_ms * 1000 / 4)
+        say(verdict,
+            "A server that is traced is slower, and the last one was closed after %.1f s: a longer --grace "
+            "tells whether the others were only late.\n",
+            seconds(result->max_us));
 }
 
 static const char *headline(const struct audit_report *report)
@@ -425,6 +465,22 @@ static void say_open_growth(struct audit_verdict *verdict, const struct audit_re
     audit_say_growth(verdict->text, sizeof verdict->text, &report->result->growth, false);
 }
 
+static bool has_seen_all(const struct audit_result *result)
+{
+    return result->ghost_sight == GHOSTS_SEEN && result->unseen_kin == 0 && !result->has_unseen_holder;
+}
+
+static void say_unseen_after_rst(struct audit_verdict *verdict, const struct audit_result *result)
+{
+    if (result->ghost_sight != GHOSTS_SEEN) {
+        say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
+                     "looked into: run this as root, or as the server's user.\n");
+        return;
+    }
+    say(verdict, "What a server does after an RST shows in its descriptors only. ");
+    say_who_is_unseen(verdict, result);
+}
+
 static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -441,10 +497,9 @@ static void say_no_verdict(struct audit_verdict *verdict, const struct audit_rep
             report->settings->target);
     else if (lacks_reference(report))
         say_no_reference(verdict, report);
-    else if (order_of(report)->act == ACT_ABORT && result->ghost_sight != GHOSTS_SEEN &&
-             result->by_class[CLASS_UNKNOWN] > 0)
-        say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
-                     "looked into: run this as root, or as the server's user.\n");
+    else if (order_of(report)->act == ACT_ABORT && result->by_class[CLASS_UNKNOWN] > 0 &&
+             !has_seen_all(result))
+        say_unseen_after_rst(verdict, result);
     else if (result->forgotten > 0)
         say(verdict,
             "What became of %s connections is not known: the kernel forgets the client's end %s after its "
@@ -502,6 +557,7 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
     else
         say(verdict, "%s\n", headline(report));
     say_held(verdict, report);
+    say_slowed(verdict, report);
     say_rounds(verdict, report);
     audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
                      result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);
@@ -544,6 +600,8 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_interrupted(&verdict, report);
         break;
     }
+    if (report->program.has_ended)
+        say(&verdict, "The program %s before it was stopped.\n", report->program.text);
     if (audit_is_unix(report->settings))
         audit_say_as_unix(verdict.text, sizeof verdict.text);
     return verdict;

@@ -8,6 +8,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* Of a program that --run has started. */
+struct audit_program_end {
+    bool was_started;
+    bool has_ended;  /* by itself, when the order was over */
+    int wait_status; /* as wait() has it */
+    char text[64];   /* "left with exit status 4" */
+};
+
 struct audit_report {
     const struct audit_settings *settings;
     const struct audit_result *result;
@@ -15,6 +23,7 @@ struct audit_report {
     const char *reset_causes, *loss_causes; /* likewise of those that lose replies, by RST or by FIN */
     enum audit_outcome outcome;
     const struct audit_trace *trace; /* NULL: it was not traced */
+    struct audit_program_end program;
 };
 
 /* What it means: one sentence a line. */

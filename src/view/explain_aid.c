@@ -6,6 +6,7 @@
 #include "view/explain_view.h"
 #include "view/view.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum {
@@ -177,8 +178,7 @@ static void print_done(FILE *out, const struct block *block)
         ADD(&line, ", %s ghost%s now", grouped(block->ghosts).text, plural(block->ghosts));
     ADD(&line, ".");
     if (block->outcomes[AID_STOPPED] > 0)
-        ADD(&line,
-            " The first one was a trial, and did not free its descriptors within %s: %s other%s left alone.",
+        ADD(&line, " The first one was a trial, and freed no descriptor within %s: %s other%s left alone.",
             duration_text(FIRST_AID_WAIT_MS).text, grouped(block->outcomes[AID_STOPPED]).text,
             block->outcomes[AID_STOPPED] == 1 ? " was" : "s were");
     print_line(out, &line);
@@ -192,7 +192,9 @@ static void print_rest(FILE *out, const struct first_aid *aid, const struct bloc
         ADD(&changed, "%s changed meanwhile, and %s left alone.", grouped(count).text,
             count == 1 ? "is" : "are");
     count = block->outcomes[AID_FAILED];
-    if (count > 0)
+    if (count > 0 && block->error == ESRCH)
+        ADD(&failed, "Process %d has ended meanwhile.", (int)block->steps->pid);
+    else if (count > 0)
         ADD(&failed, "%s could not be acted on: %s.", grouped(count).text, strerror(block->error));
     count = aid->is_dry ? 0 : block->outcomes[AID_PLANNED];
     if (count > 0)

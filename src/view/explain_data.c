@@ -36,6 +36,7 @@ static void put_process(struct json_writer *w, const struct fact_process *proces
                                                     [UNSEEN_LIMITS] = "limits",
                                                     [UNSEEN_RINGS] = "rings",
                                                     [UNSEEN_GHOSTS] = "ghosts",
+                                                    [UNSEEN_MPTCP] = "mptcp",
                                                     [UNSEEN_THREADS] = "threads"};
     json_open(w, NULL, '{');
     json_integer(w, "pid", process->pid);
@@ -120,6 +121,7 @@ static void put_group(struct json_writer *w, const struct group *group, const st
         [WAITER_UNKNOWN] = "not-known"};
     json_integer(w, "sockets", group->count);
     json_string(w, "state", tcp_state_name(group->state));
+    json_boolean(w, "is_mptcp", group->is_mptcp);
     json_string(w, "way", ways[group->way]);
     json_string(w, "holder", holders[group->holder]);
     if (group->holder != HOLDER_QUEUE) {

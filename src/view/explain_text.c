@@ -367,6 +367,7 @@ static void add_unseen(struct line *line, const struct fact_process *process)
         [UNSEEN_LIMITS] = "its limit of descriptors",
         [UNSEEN_RINGS] = "files of its io_uring",
         [UNSEEN_GHOSTS] = "its ghosts",
+        [UNSEEN_MPTCP] = "whether peers of its MPTCP connections have closed",
         [UNSEEN_THREADS] = "all of its threads",
     };
     bool is_first = true;
@@ -399,7 +400,7 @@ int explain_print_text(FILE *out, const struct explain_report *report)
 {
     const struct explanation *explanation = report->explanation;
     print_processes(out, explanation->facts);
-    if (!explanation_has_something(explanation))
+    if (!explanation_has_something(explanation) && explanation->facts->process_count > 0)
         print_nothing(out, report);
     print_findings(out, explanation);
     print_ghosts(out, explanation);

@@ -53,10 +53,9 @@ bool source_line_of(const struct traced_note *note, struct source_line *line)
 
 /* ---- what is said of it ---- */
 
-static void say_way(struct parting_note *note, const struct traced_note *call)
+static void say_call(struct parting_note *note, const struct traced_note *call, int places)
 {
-    TEXT_ADD(note->text, "%s at %s", call_text(call).text,
-             site_part_text(call->site, SITE_PART_PLACES, 0).text);
+    TEXT_ADD(note->text, "%s at %s", call_text(call).text, site_part_text(call->site, places, 0).text);
 }
 
 static void say_companions(struct parting_note *note)
@@ -67,7 +66,7 @@ static void say_companions(struct parting_note *note)
         if (closed->end != PARTING_CLOSED || closed->step_count == 0)
             continue;
         TEXT_ADD(note->text, " %s others went on to ", grouped(closed->count).text);
-        say_way(note, closed->steps[closed->step_count - 1]);
+        say_call(note, closed->steps[closed->step_count - 1], 2);
         TEXT_ADD(note->text, ".");
         return;
     }
@@ -82,7 +81,7 @@ static void say(struct parting_note *note)
     TEXT_ADD(note->text, "%s of %s connections (%s) ended with ", grouped(branch->count).text,
              grouped(count).text, audit_order_names[note->report->settings->order]);
     if (branch->last != NULL)
-        say_way(note, branch->last);
+        say_call(note, branch->last, 2);
     else
         TEXT_ADD(note->text, "no call that was seen");
     if (remark.text[0] != '\0')
@@ -90,7 +89,7 @@ static void say(struct parting_note *note)
     TEXT_ADD(note->text, ".");
     if (note->fork->after != NULL && !note->fork->is_same) {
         TEXT_ADD(note->text, " They part after ");
-        say_way(note, note->fork->after);
+        say_call(note, note->fork->after, 1);
         TEXT_ADD(note->text, ".");
     }
     say_companions(note);

@@ -207,27 +207,41 @@ static void print_fork(FILE *out, const struct parting *parting, const struct pa
     }
 }
 
+static bool ends_alike(const struct parting_branch *a, const struct parting_branch *b)
+{
+    return a->end == b->end && (a->close == NULL) == (b->close == NULL) && a->step_count == b->step_count &&
+           (a->step_count == 0 || (strcmp(call_text(a->steps[0]).text, call_text(b->steps[0]).text) == 0 &&
+                                   strcmp(site_part_text(a->steps[0]->site, SITE_PART_PLACES, 0).text,
+                                          site_part_text(b->steps[0]->site, SITE_PART_PLACES, 0).text) == 0));
+}
+
 /* Nothing to compare with: what was done last. */
 static void print_alone(FILE *out, const struct parting *parting, const struct parting_fork *fork, int indent)
 {
-    struct parting_fork last = {.count = 0};
     struct parting_branch branches[PARTING_BRANCHES_TOLD];
-    for (int i = 0; i < fork->count && last.count < PARTING_BRANCHES_TOLD; i++) {
-        branches[last.count] = fork->branches[i];
-        if (fork->branches[i].step_count > 1) {
-            branches[last.count].steps = fork->branches[i].steps + fork->branches[i].step_count - 1;
-            branches[last.count].step_count = 1;
+    struct parting_fork last = {.branches = branches};
+    int64_t rest = 0, ways = 0;
+    for (int i = 0; i < fork->count; i++) {
+        struct parting_branch branch = fork->branches[i];
+        int at = 0;
+        if (branch.step_count > 1) {
+            branch.steps += branch.step_count - 1;
+            branch.step_count = 1;
         }
-        last.count++;
+        while (at < last.count && !ends_alike(&branches[at], &branch))
+            at++;
+        if (at < last.count) {
+            branches[at].count += branch.count;
+        } else if (last.count < PARTING_BRANCHES_TOLD) {
+            branches[last.count++] = branch;
+        } else {
+            rest += branch.count;
+            ways++;
+        }
     }
-    last.branches = branches;
     print_fork(out, parting, &last, indent);
-    for (int64_t i = last.count, rest = 0; i < fork->count; i++) {
-        rest += fork->branches[i].count;
-        if (i == fork->count - 1)
-            fprintf(out, "%*s%s in %d other ways\n", indent, "", grouped(rest).text,
-                    fork->count - last.count);
-    }
+    if (rest > 0)
+        fprintf(out, "%*s%s in %s other ways\n", indent, "", grouped(rest).text, grouped(ways).text);
 }
 
 /* ---- what was not seen ---- */
@@ -286,12 +300,12 @@ static void add_counts(char *text, size_t size, const struct parting *parting)
     text_add(text, size, ".");
 }
 
-static void print_same(FILE *out, const struct parting_fork *fork)
+static void print_same(FILE *out, const struct parting_fork *fork, int shared)
 {
     fputs("No call tells them apart", out);
     if (fork->after != NULL)
         fprintf(out, "; the last is %s at %s", call_text(fork->after).text,
-                site_part_text(fork->after->site, 1, 0).text);
+                site_part_text(fork->after->site, 1, shared).text);
     fputs(":\n", out);
 }
 
@@ -318,12 +332,12 @@ static void print_forks(FILE *out, const struct parting *parting, const char *co
             fprintf(out, "%sThe last call on them:\n",
                     parting->by_end[PARTING_CLOSED] == 0 ? "None was closed, to compare with. " : "");
         else if (fork->is_same)
-            print_same(out, fork);
+            print_same(out, fork, columns_of(parting, fork).shared);
         else if (fork->after == NULL)
             fputs("They part from the first call on:\n", out);
         else
             fprintf(out, "They part after %s at %s:\n", call_text(fork->after).text,
-                    site_part_text(fork->after->site, 1, 0).text);
+                    site_part_text(fork->after->site, 1, columns_of(parting, fork).shared).text);
         if (fork->has_closed && !is_all_closed)
             print_fork(out, parting, fork, indent + 2);
         else

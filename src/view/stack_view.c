@@ -66,7 +66,7 @@ static void put_tids(struct json_writer *json, const struct facts *facts, const 
     json_open(json, "tids", '[');
     for (int i = 0; i < facts->thread_count && told < TIDS_MOST; i++) {
         const struct fact_thread *thread = &facts->threads[i];
-        if (thread->site != group->site || thread->call != first->call)
+        if (thread->site == NULL || thread->call != first->call || !site_is_alike(thread->site, group->site))
             continue;
         json_integer(json, NULL, thread->tid);
         told++;

@@ -499,6 +499,19 @@ END
   assert_not_called 'socket(pair)?\(' '(clone3?|v?fork)\('
 }
 
+# ---- trace ----
+
+@test "trace needs a process, and takes no other words" {
+  local target
+  refused 'trace needs the number of a process' -- trace
+  for target in '' x 0 -1 :80 1k 99999999999; do
+    refused 'trace' 'such as' -- trace -- "$target"
+  done
+  refused '--duration "1ms"' -- trace 1 --duration 1ms
+  refused '--linger "x"' -- trace 1 --linger x
+  refused '--json "/nonexistent/x"' -- trace 1 --json /nonexistent/x
+}
+
 # ---- explain ----
 
 @test "explain needs a process or a port, and takes no other words" {

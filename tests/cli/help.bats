@@ -59,7 +59,7 @@ load helper
   done
 }
 
-commands=(storm server client walk state audit watch explain orders causes)
+commands=(storm server client walk state audit watch explain trace orders causes)
 
 # help_of COMMAND: what it says of itself.
 help_of() {
@@ -133,7 +133,7 @@ help_of() {
 
 @test "the examples of each command are taken" {
   local command line
-  for command in walk state server client audit watch explain orders causes; do
+  for command in walk state server client audit watch explain trace orders causes; do
     storm "$command" --help
     while IFS= read -r line; do
       [[ $line =~ ^\ \ tcpstorm\ (.*)$ ]] || continue

@@ -5,7 +5,7 @@
 
 load helper
 
-commands=(storm server client walk state audit watch explain orders causes)
+commands=(storm server client walk state audit watch explain trace orders causes)
 
 # In $words: how the command is called, with the word that it wants. In $rows: a line for each option, with name, value
 # and whether it is a list.
@@ -15,6 +15,7 @@ read_rows() {
     state) words=(state close-wait) ;;
     audit) words=(audit 127.0.0.1:80) ;;
     explain) words=(explain :80) ;;
+    trace) words=(trace 1) ;;
     *) words=("$1") ;;
   esac
   mapfile -t rows < <("$TCPSTORM" options --rows "$1")

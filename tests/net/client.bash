@@ -45,5 +45,5 @@ expect_closes() {
 # came: a recv() may take the FIN along.
 expect_held() {
   expect_code 1
-  [[ $(count_of held) == "$1" && $(($(count_of eof_unread) + $(count_of eof_read))) == "$1" ]] || { show_output; return 1; }
+  [[ $(count_of held) == "$1" && $(($(count_of eof_unread) + $(count_of eof_read) + $(count_of eof_unsure))) == "$1" ]] || { show_output; return 1; }
 }

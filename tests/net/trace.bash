@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154 # its variables are for the tests; others come from storm.bash
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154 # its variables are for the tests, and jq's are not the shell's; others come from storm.bash
 # trace: servers of a few lines, built here, audited under the tracer; and the lines of their source that are expected.
 #
 # Needs storm.bash and audit.bash. A line is found by its mark: a comment "LINE name" at its end.
@@ -16,7 +16,11 @@ build() {
 # line_of FILE MARK: "conn.c:24"
 line_of() {
   local lines
-  lines=$(grep -n "LINE $2\( \|$\)" "$SOURCES/$1") && [[ $lines != *$'\n'* ]] || { say "no one line $2 in $1" >&2; return 1; }
+  lines=$(grep -n "LINE $2\( \|$\)" "$SOURCES/$1") || lines=
+  if [[ -z $lines || $lines == *$'\n'* ]]; then
+    say "not one line $2 in $1" >&2
+    return 1
+  fi
   say "$1:${lines%%:*}"
 }
 
@@ -25,7 +29,7 @@ trace_audit() {
   ((${#launcher[@]})) || in_fresh_namespace
   code=0
   rm -f "$JSON"
-  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace "${grace-1s}" --conns "${conns-20}" --json "$JSON" --trace --run "$@" \
+  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace "${grace-400ms}" --conns "${conns-20}" --json "$JSON" --trace --run "$@" \
     >"$OUT" 2>"$ERR" 3>&- || code=$?
 }
 
@@ -57,3 +61,12 @@ AFTER='.partings[0].after'
 HELD='.partings[].branches[] | select(.end == "held") | .last'
 CLOSED='.partings[].branches[] | select(.end == "closed") | .close'
 ACCEPTED='.accepted'
+
+# The one of ours whose parent is none of ours.
+storm_parent() {
+  local pid parent
+  for pid in $(storm_pids); do
+    parent=$(awk '{ print $4 }' "/proc/$pid/stat")
+    [[ /proc/$parent/exe -ef $STORM ]] || say "$pid"
+  done
+}

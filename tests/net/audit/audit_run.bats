@@ -70,6 +70,8 @@ expect_no_server() {
   expect_counts closed=20
   expect_in "$ERR" "coming up"
   expect_not_in "$OUT" "coming up"
+  expect_not_in "$OUT" "before it was stopped"
+  [[ $(jq -c .program "$JSON") == '{"ended":false}' ]]
   expect_no_server
 }
 
@@ -160,10 +162,13 @@ serve(s, close)'
 
 @test "--run: a server that ends in the audit: how is told, and nothing is waited for" {
   python 's = listen(); c = [s.accept() for i in range(5)]; print("enough"); sys.exit(4)'
-  run_audit -- "${program[@]}"
+  run_audit --junit "$BATS_TEST_TMPDIR/junit.xml" -- "${program[@]}"
   expect_code 1
   expect_in "$OUT" "The server ended"
+  expect_in "$OUT" "The program left with exit status 4 before it was stopped."
   expect_in "$ERR" "the server left with exit status 4 before it was stopped"
+  expect_in "$BATS_TEST_TMPDIR/junit.xml" "The program left with exit status 4 before it was stopped."
+  [[ $(jq -c .program "$JSON") == '{"ended":true,"status":4}' ]]
   expect_no_server
 }
 

@@ -273,3 +273,82 @@ getxattr ENOMEM 0
 getxattr ENOMEM 3
 CALLS
 }
+
+# ---- processes that are no kin of who listens ----
+
+# serve_through_sibling AFTER: who listens hands each connection to a sibling of its own, which reads to its end, closes it, and
+# does that.
+serve_through_sibling() {
+  serve_python '
+kept = []
+a, b = socket.socketpair()
+def serve(c): drain(c); c.close(); '"$1"'
+def take_over():
+    s.close(); a.close()
+    while True:
+        fds = socket.recv_fds(b, 1, 1)[1]
+        threading.Thread(target=serve, args=(socket.socket(fileno=fds[0]),), daemon=True).start()
+def hand_over():
+    b.close()
+    while True:
+        c = s.accept()[0]; socket.send_fds(a, [b"x"], [c.fileno()]); c.close()
+for work in take_over, hand_over:
+    if os.fork() == 0: work()
+s.close()
+while True: time.sleep(600)'
+}
+
+@test "what a process leaks that connections are handed to is found, though it is no kin of who listens" {
+  serve_through_sibling 'kept.append(os.pipe())'
+  audit --conns 20 --grace 300ms
+  end_server
+  expect_code 1
+  expect_counts closed=20
+  expect_in "$OUT" "The server closes its connections, and leaks what it holds behind them."
+}
+
+@test "such a process that leaks nothing is clean" {
+  serve_through_sibling 'pass'
+  audit --conns 20 --grace 300ms
+  end_server
+  expect_code 0
+  expect_counts closed=20
+}
+
+@test "where such a process may not be looked into, that is said, and after an RST there is no verdict" {
+  unshare --user --map-user=65534 true 2>/dev/null || skip "no user namespace below this one"
+  serve_python '
+import subprocess
+hand_over = """import socket, sys
+s, a = (socket.socket(fileno=int(fd)) for fd in sys.argv[1:])
+while True:
+    c = s.accept()[0]; socket.send_fds(a, [b"x"], [c.fileno()]); c.close()"""
+a, b = socket.socketpair()
+s.set_inheritable(True); a.set_inheritable(True)
+p = subprocess.Popen(["unshare", "--user", "--map-user=65534", sys.executable, "-u", "-c", hand_over, str(s.fileno()), str(a.fileno())],
+    close_fds=False)
+s.close(); a.close()
+print("Listener", p.pid)
+def serve(c): drain(c); c.close()
+while True:
+    fds = socket.recv_fds(b, 1, 1)[1]
+    threading.Thread(target=serve, args=(socket.socket(fileno=fds[0]),), daemon=True).start()'
+  wait_until 10 grep -q '^Listener .*' "$BATS_TEST_TMPDIR/server"
+  local listener
+  listener=$(sed -n 's/^Listener //p' "$BATS_TEST_TMPDIR/server")
+  wait_until 10 runs "$listener" python3
+  code=0
+  within nsenter -t "$listener" -U --preserve-credentials "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 1s \
+    >"$OUT" 2>"$ERR" || code=$?
+  expect_code 0
+  expect_in "$OUT" "may not be looked into: what is kept there is not known"
+  code=0
+  within nsenter -t "$listener" -U --preserve-credentials "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 300ms --order abort \
+    >"$OUT" 2>"$ERR" || code=$?
+  expect_code 3
+}
+
+# runs PID COMMAND: it is that program by now.
+runs() {
+  [[ $(cat "/proc/$1/comm") == "$2" ]]
+}

@@ -45,6 +45,52 @@ unseen() {
   expect_in "$OUT" "closed by the server 10"
 }
 
+@test "a worker that may be looked into does not speak for its parent and its siblings that may not" {
+  unshare --user --map-user=65534 true 2>/dev/null || skip "no user namespace below this one"
+  serve_python '
+import subprocess
+work = """import socket, sys
+s = socket.socket(fileno=int(sys.argv[1]))
+while True:
+    c = s.accept()[0]
+    try:
+        while c.recv(100): pass
+    except OSError: pass
+    c.close()"""
+s.set_inheritable(True)
+for there in ["unshare", "--user", "--map-user=65534"], []:
+    p = subprocess.Popen(there + [sys.executable, "-u", "-c", work, str(s.fileno())], close_fds=False)
+    print("Worker", p.pid, flush=True)
+while True: time.sleep(600)'
+  wait_until 10 grep -q '^Worker .*' "$BATS_TEST_TMPDIR/server"
+  local worker
+  worker=$(sed -n 's/^Worker //p' "$BATS_TEST_TMPDIR/server" | head -n 1)
+  # Until it is there, and holds what it is given.
+  wait_until 10 runs_python "$worker"
+  # From in there the first worker alone may be looked into.
+  code=0
+  within nsenter -t "$worker" -U --preserve-credentials "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 1s --json "$JSON" \
+    >"$OUT" 2>"$ERR" || code=$?
+  expect_code 0
+  expect_in "$OUT" "closed by the server 10"
+  expect_in "$OUT" "2 processes, python3 pid $server_pid among them, may belong to the server, and may not be looked into"
+  [[ $(jq .server.unseen_processes "$JSON") == 2 ]]
+  # After an RST nothing but descriptors would tell.
+  code=0
+  within nsenter -t "$worker" -U --preserve-credentials "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 300ms \
+    --order abort >"$OUT" 2>"$ERR" || code=$?
+  expect_code 3
+  expect_in "$OUT" "What a server does after an RST shows in its descriptors only. 2 processes, python3 pid $server_pid"
+  # From outside all of them may.
+  audit --conns 10 --grace 1s
+  expect_code 0
+  expect_not_in "$OUT" "may belong to the server"
+}
+
+runs_python() {
+  [[ $(cat "/proc/$1/comm") == python3 && $(ls "/proc/$1/fd" | wc -l) -ge 4 ]]
+}
+
 @test "a leak of a server whose processes cannot be seen is still one, by its sockets" {
   serve ignore-eof
   unseen true || skip "this machine does not let a namespace have a /proc of its own"

@@ -246,6 +246,18 @@ has_one_half_ended() {
   has_one_half_ended
 }
 
+@test "a proxy that ends by it has freed nothing: exit code 3" {
+  start_proxy mortal '' '' 'os._exit(3)'
+  await_servers
+  visit late 5 "${server_ports[mortal]}"
+  rest_for_grace
+  explain mortal --free now
+  expect_code 3
+  expect_in "$ERR" "--free now: process ${server_pids[mortal]}: it has ended"
+  expect_in "$OUT" "Process ${server_pids[mortal]} has ended meanwhile."
+  expect_json '.first_aid | .done == 0 and .freed == 0 and ([.steps[].outcome] | unique == ["failed"])'
+}
+
 @test "a process that may not be looked into is left alone, with exit code 3" {
   command -v setpriv >/dev/null || skip "no setpriv to give rights away with"
   start_python guarded 'import ctypes

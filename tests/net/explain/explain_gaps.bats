@@ -92,6 +92,23 @@ while True: s.accept()"
   expect_nothing first
 }
 
+@test "a listener that nobody is seen to have, closed while a thread is in accept(): exit code 3, and not that nothing lingers" {
+  start_python orphan "threading.Thread(target=s.accept, daemon=True).start()
+time.sleep(.5) # it is in accept() then
+os.close(s.fileno()); b.close(); print('closed', flush=True); time.sleep(60)"
+  wait_until 10 grep -qs closed "$BATS_TEST_TMPDIR/orphan.server"
+  wait_until 10 finds_nobody
+  expect_in "$ERR" 'while one of its threads is in accept()'
+  [[ ! -s $OUT ]]
+}
+
+# By its port, when the thread is in accept() at last.
+finds_nobody() {
+  code=0
+  "$STORM" explain ":${server_ports[orphan]}" >"$OUT" 2>"$ERR" || code=$?
+  ((code == 3))
+}
+
 # What a forked process begins with: it ends when its parent does (PR_SET_PDEATHSIG).
 MORTAL='import ctypes; ctypes.CDLL(None).prctl(1, 9)'
 
@@ -164,6 +181,44 @@ while True:
   [[ $(jq -r '.findings[0] | .certainty, .thread.call' "$JSON" | xargs) == 'likely recvfrom' ]]
   explain ends
   [[ $code == 0 ]]
+}
+
+# start_mptcp NAME BODY: a server that listens for MPTCP plays BODY with each connection c.
+start_mptcp() {
+  start_python "$1" "m = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+m.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.close(); m.bind(('127.0.0.1', $next_port)); m.listen(512); print('MPTCP', flush=True)
+while True:
+    c = m.accept()[0]; kept.append(c)
+    while c.recv(100): pass
+    $2"
+}
+
+@test "MPTCP: its connection has ended while TCP below goes on: that is told, and no more; plain TCP is explained" {
+  [[ $(sysctl -n net.mptcp.enabled 2>/dev/null) == 1 ]] || skip "no MPTCP here"
+  start_mptcp kept 'pass'
+  start_mptcp closed 'kept.pop().close()'
+  start_mptcp plain 'pass'
+  for name in kept closed plain; do
+    wait_until 10 grep -qs MPTCP "$BATS_TEST_TMPDIR/$name.server"
+  done
+  python3 -c 'import socket, sys, time
+kept = []
+for port in sys.argv[1:]:
+    for i in range(4):
+        kept.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)); kept[-1].connect(("127.0.0.1", int(port)))
+        kept[-1].sendall(b"hello\n"); kept[-1].shutdown(socket.SHUT_WR)
+print("ended", flush=True); time.sleep(60)' "${server_ports[kept]}" "${server_ports[closed]}" >"$BATS_TEST_TMPDIR/ended" 3>&- &
+  others+=("$!")
+  wait_until 10 grep -q ended "$BATS_TEST_TMPDIR/ended"
+  visit late 4 "${server_ports[plain]}"
+  rest_for_grace
+  explain_all
+  [[ ${said[kept]} == mptcp ]]
+  expect_in "$BATS_TEST_TMPDIR/kept.text" '4 CLOSE_WAIT, MPTCP, FIN at least'
+  expect_in "$BATS_TEST_TMPDIR/kept.text" '[not known]'
+  expect_nothing closed
+  expect_causes plain ignore-eof
 }
 
 # A group of cgroup2 with the name of a service, in a folder of ours; $outside is where we are now.

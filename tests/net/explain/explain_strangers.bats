@@ -171,7 +171,8 @@ while True: q.put(s.accept()[0])'
   expect_nothing threads_clean
   says no_close ignore-eof 'The program, or the runtime under it' 'py-spy dump --pid'
   says lock handler-blocked 'waits for a lock' '[likely' || says lock eof-read-late,handler-blocked 'waits for a lock' # some were read late
-  says backend_dead handler-blocked,never-accept 'threads, for 20 sockets' '-> 127.0.0.1:' '[shown'
+  says backend_dead handler-blocked,never-accept 'threads, for 20 sockets' '-> 127.0.0.1:' '[shown' ||
+    says backend_dead handler-blocked,never-accept '-> 127.0.0.1:' '[one of: bounded-pool, no-half-close]' # likewise
   says pool_of_4 handler-blocked,never-accept,never-read '-> 127.0.0.1:'
 }
 

@@ -64,7 +64,8 @@ expect_nothing_kept() {
   expect_code 0
   for row in "server-first open" "client-first first close" "half-close second close" "open over two hosts" "flow of client-first" \
     "flow late by 10 ms or more" "user memory of a flow after 4 s" "watch --once: owners of 1000 sockets" \
-    "audit of 100 connections beyond its grace" "watch of 1000 sockets" "a traced connection: server and tracer" \
+    "audit of 100 connections beyond its grace" "watch of 1000 sockets" \
+    "a look of explain at 300 connections" "p99 of an echo with a look a second" "a traced connection: server and tracer" \
     "keep-alive requests of a traced server" "open with --metrics" \
     "growth of open (500 to 2000)" "server-first second close at 2000" "user memory per connection end at 2000" \
     "one look at 4000 sockets"; do
@@ -94,7 +95,7 @@ END
   done
 }
 
-@test "a flow, a watch, an audit and an owner that were not there are not measured" {
+@test "a flow, a watch, a look, an audit and an owner that were not there are not measured" {
   local blind
   can_measure
   export REAL=$STORM
@@ -103,6 +104,7 @@ END
 case $1 in
   watch) exec "$REAL" "$@" --port 1 ;;
   audit) exec "$REAL" audit 127.0.0.1:15000 --conns 5 --grace 1s --json "$8" --quiet ;;
+  explain) "$REAL" "$@" | sed 's/"descriptors":[0-9]*/"descriptors":3/' ;;
   --rate) exec "$REAL" --rate $(($2 / 2)) "${@:3}" ;;
   *) exec "$REAL" "$@" ;;
 esac
@@ -112,6 +114,8 @@ END
   expect_check_failed "the owners of 0 sockets, not 1000"
   bench "$blind" "$(real_floor)" watch
   expect_check_failed "saw 0 sockets, not 1000"
+  bench "$blind" "$(real_floor)" explain
+  expect_check_failed "a look saw 3 of 3"
   bench "$blind" "$(real_floor)" flow
   expect_check_failed "250 clients came to a flow of 500"
   bench "$blind" "$(real_floor)" audit

@@ -51,6 +51,15 @@ load ../trace
   expect_branches held 0
 }
 
+@test "--trace: a tail call is told as one, and by the line that made it" {
+  build epoll -DLEAK -DTAIL_CALL epoll_server.c epoll_conn.c epoll_pool.c
+  trace_audit -- "$server" "$PORT"
+  expect_code 1
+  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
+  grep -qE "^ +4 ended with  epoll_ctl\(DEL\) +$(line_of epoll_pool.c park) in pool_park \(tail call\) < $(line_of epoll_conn.c parks) in on_readable +no close\(\) follows$" "$OUT" ||
+    { show_output; return 1; }
+}
+
 @test "--trace: a static program, and one of clang's, have their lines too" {
   local compiler words
   build static -DLEAK -static epoll_server.c epoll_conn.c epoll_pool.c
@@ -107,4 +116,38 @@ load ../trace
   expect_branches held 20
   expect_note "$HELD" "read zero $(line_of threads_server.c read) serve"
   expect_in "$OUT" "20 connections: 20 held. None was closed, to compare with."
+}
+
+# python FILE [leaks]: a server of Python's, in the words of $program; of a version whose lines are known.
+python() {
+  python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || skip "no python3 of 3.11 to 3.13"
+  program=(python3 "$SOURCES/$1" "$PORT" "${@:2}")
+}
+
+@test "--trace: threads of Python have Python's lines" {
+  python threads_server.py leaks
+  trace_audit -- "${program[@]}"
+  expect_code 1
+  expect_branches held 4
+  expect_note "$AFTER" "recvfrom zero $(line_of threads_server.py recv) serve"
+  expect_note "$CLOSED" "close unknown $(line_of threads_server.py close) serve"
+  expect_in "$OUT" "accepted at $(line_of threads_server.py accept) in <module>"
+  python threads_server.py
+  trace_audit -- "${program[@]}"
+  expect_code 0
+  expect_branches held 0
+}
+
+@test "--trace: asyncio reads and closes by itself: its functions are told, and the line that wrote" {
+  python asyncio_server.py leaks
+  trace_audit --send "$(a_line)" -- "${program[@]}"
+  expect_code 1
+  expect_branches held 4
+  expect_branches closed 16
+  expect_in "$OUT" "$(line_of asyncio_server.py loop) in <module>"
+  grep -qE "16 went on to  close\(\)  selector_events.py:[0-9]+ in _Selector.*_call_connection_lost" "$OUT" || { show_output; return 1; }
+  python asyncio_server.py
+  trace_audit --send "$(a_line)" -- "${program[@]}"
+  expect_code 0
+  expect_branches held 0
 }

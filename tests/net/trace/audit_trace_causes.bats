@@ -17,7 +17,31 @@ trace_cause() {
   trace_audit --send "$(a_line)" "${@:2}" -- "$STORM" server --cause "$1" --port "$PORT" ${fixed:+--fixed}
 }
 
-# function_of FILTER: file and function of a note, without the line.
+# at_once NAME...: these are audited side by side, each in a network of its own; take NAME then has what came of it.
+at_once() {
+  local name pids=()
+  in_fresh_namespace
+  for name in "$@"; do
+    (
+      take_files "$name"
+      trace_cause "$name"
+      say "$code" >"$OUT.code"
+    ) 3>&- &
+    pids+=("$!")
+  done
+  wait "${pids[@]}"
+}
+
+take_files() {
+  OUT=$BATS_TEST_TMPDIR/$1.out ERR=$BATS_TEST_TMPDIR/$1.err JSON=$BATS_TEST_TMPDIR/$1.json
+}
+
+take() {
+  take_files "$1"
+  code=$(<"$OUT.code")
+}
+
+# functions_of FILTER: file and function of a note, without the line.
 functions_of() {
   jq -rs "$NOTE .[0].trace | $1 | note" "$JSON" | sed -E 's/:[0-9]+ / /' | LC_ALL=C sort -u
 }
@@ -30,40 +54,37 @@ expect_cause() {
   [[ $(functions_of "$ACCEPTED") == "accept"*" some src/worker/endpoint.c endpoint_accept" ]] || { show_output; return 1; }
 }
 
-@test "what reads EOF, or no more, and does not close, ended where it stopped listening" {
+@test "each cause is told by file and function" {
   local name
-  for name in ignore-eof paused-read no-half-close; do
-    trace_cause "$name"
+  at_once ignore-eof paused-read no-half-close bounded-pool emfile fork-inherit lost-reference reply-before-read
+  for name in ignore-eof paused-read no-half-close; do # they ended where they stopped listening
+    take "$name"
     expect_cause "$name" 20 "epoll_ctl(DEL) unknown src/cause/visit.c visit_hear"
   done
-}
 
-@test "what waits for a handler ended with its accept()" {
-  trace_cause bounded-pool
+  take bounded-pool # nobody comes to handle it
   expect_cause bounded-pool 20 "accept4 some src/worker/endpoint.c endpoint_accept"
-}
 
-@test "emfile: the one that is held was accepted elsewhere" {
-  trace_cause emfile
+  take emfile # the one that is held was accepted elsewhere
   expect_code 1
   expect_branches held 1
   grep -qE "1 ended with  accept\(\) .*src/cause/emfile.c:[0-9]+ in refuse_one < on_acceptable +no close\(\) follows" "$OUT" ||
     { show_output; return 1; }
-}
 
-@test "fork-inherit: the fork() that keeps them is named" {
-  trace_cause fork-inherit
+  take fork-inherit # the fork() that keeps them
   expect_code 1
   jq -es '.[0].trace.partings[].branches[] | select(.end == "held") | .holders[].forked_at | .places[.own] |
     .function == "child_start" and (.file | endswith("src/cause/child.c")) and .line > 0' "$JSON" || { show_output; return 1; }
-}
 
-@test "lost-reference: the reader that forgets what the others close is named" {
-  trace_cause lost-reference
+  take lost-reference # the reader that forgets what the other one closes
   expect_cause lost-reference 4 "epoll_ctl(DEL) unknown src/cause/visit.c visit_free"
   expect_branches closed 16
   grep -qE "4 went on to .*< src/cause/lost_reference.c:[0-9]+ in on_cancelled" "$OUT"
   grep -qE "16 went on to .*< src/cause/lost_reference.c:[0-9]+ in on_readable" "$OUT"
+
+  take reply-before-read
+  expect_branches reset 20
+  expect_in "$OUT" "the client got an RST"
 }
 
 @test "never-accept: those that nobody took, and where the others were accepted" {
@@ -74,19 +95,12 @@ expect_cause() {
   grep -qE "the others were accepted at src/worker/endpoint.c:[0-9]+ in endpoint_accept" "$OUT"
 }
 
-@test "reply-before-read: what the clients got an RST for" {
-  trace_cause reply-before-read
-  expect_branches reset 20
-  expect_in "$OUT" "the client got an RST"
-}
-
 @test "no fixed twin is accused by a line" {
-  local name fixed=1 grace=10s
+  local name fixed=1 conns=12 grace=3s
+  at_once ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close reply-before-read
   for name in ignore-eof paused-read bounded-pool never-accept emfile fork-inherit lost-reference no-half-close \
     reply-before-read; do
-    local conns=20
-    [[ $name != bounded-pool && $name != emfile ]] || conns=12
-    trace_cause "$name"
+    take "$name"
     expect_code 0
     [[ $(jq -s '.[0].trace.connections | .held + .reset + .never_accepted' "$JSON") == 0 ]] || { say "$name"; show_output; return 1; }
     expect_not_in "$OUT" "ended with"

@@ -7,6 +7,17 @@ load ../storm
 load ../audit
 load ../trace
 
+# The README's block, with its own command for the compiler.
+@test "--trace: what the README shows is what is printed" {
+  local readme=$BATS_TEST_DIRNAME/../../../README.md conns=100 PORT=8080 words
+  sed -n '/^### The line of code/,/^### A proxy/p' "$readme" | sed -n '/^```$/,/^```$/p' | sed '/^```$/d' >"$BATS_TEST_TMPDIR/block"
+  read -r -a words < <(sed -n 's/^\$ gcc //p' "$BATS_TEST_TMPDIR/block")
+  [[ ${words[*]} == "-g -O2 -DLEAK -o build/server tests/net/trace/epoll_*.c" ]]
+  build server -DLEAK epoll_conn.c epoll_pool.c epoll_server.c
+  trace_audit -- "$server" "$PORT"
+  diff <(sed -n '/^  100 connections/,$p' "$BATS_TEST_TMPDIR/block") <(sed -n '/^  100 connections/,$p' "$OUT") || { show_output; return 1; }
+}
+
 @test "--trace: several orders have a report each, of their own connections" {
   build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
   trace_audit --order half-close,client-first -- "$server" "$PORT"
@@ -35,27 +46,6 @@ load ../trace
   [[ ! -s $OUT ]]
 }
 
-@test "--trace: Ctrl-C tells what was seen, and leaves nothing" {
-  local grace=20s
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  in_fresh_namespace
-  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace 20s --conns 20 --json "$JSON" --trace --run -- "$server" "$PORT" >"$OUT" 2>"$ERR" 3>&- &
-  storm_pid=$!
-  others+=("$storm_pid")
-  wait_until 20 sixteen_are_closed
-  kill -INT "$storm_pid"
-  end_storm "$LONG"
-  expect_code 130
-  expect_in "$OUT" "4 open when it was interrupted"
-  grep -q "4 ended with  epoll_ctl(DEL) .*$(line_of epoll_pool.c park) in pool_park" "$OUT" || { show_output; return 1; }
-  wait_until 5 no_process
-  ! pgrep -f -- "$server" || { say "the server is left"; return 1; }
-}
-
-sixteen_are_closed() {
-  [[ $(nsenter -t "$storm_pid" -n ss -Htan state close-wait "sport = :$PORT" 2>/dev/null | wc -l) == 4 ]]
-}
-
 @test "--trace: an ordinary user may" {
   build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
   launcher=(unshare --user --map-user=65534 --map-group=65534 --net --)
@@ -66,15 +56,6 @@ sixteen_are_closed() {
   chmod 755 "$BATS_TEST_TMPDIR" "$server"
   trace_audit -- "$server" "$PORT"
   expect_code 1
-  expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
-}
-
-@test "--trace --isolate: a network and pids of its own, and the same lines" {
-  build epoll -DLEAK epoll_server.c epoll_conn.c epoll_pool.c
-  launcher=(env)
-  trace_audit --isolate -- "$server" "$PORT"
-  expect_code 1
-  expect_branches held 4
   expect_note "$HELD" "epoll_ctl(DEL) unknown $(line_of epoll_pool.c park) pool_park"
 }
 

@@ -91,6 +91,8 @@ static void libraries_and_interpreters_are_not_the_programs_own(void **state)
     assert_true(own_code_excludes_binary("/venv/lib/python3.11/site-packages/uvloop/loop.so", false));
     assert_true(own_code_excludes_binary("[vdso]", false));
     assert_false(own_code_excludes_binary("/home/me/server/libconn.so", false));
+    assert_false(own_code_excludes_binary("/libs/conn.so", false));
+    assert_false(own_code_excludes_binary("/usr/local/lib/libconn.so", false));
     assert_false(own_code_excludes_binary("/usr/sbin/nginx", true));
     assert_false(own_code_excludes_binary("/usr/lib/postgresql/15/bin/postgres", true));
     assert_true(own_code_excludes_binary("/usr/bin/python3.11", true));

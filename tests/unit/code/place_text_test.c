@@ -112,6 +112,29 @@ static void a_file_of_the_same_name_is_named_again(void **state)
     assert_line(places, COUNT_OF(places), 200, "x.c:1 in a < x.c:2 in b < x.c:3");
 }
 
+static void stacks_are_alike_that_are_told_alike(void **state)
+{
+    (void)state;
+    struct place places[] = {server[0], server[1], server[3], server[4], server[5]};
+    struct site *one = site_of(places, 5), *deeper = site_of(places, 4), *shorter = site_of(places, 3);
+    places[2].line++;
+    struct site *other = site_of(places, 5);
+    places[2].line--;
+    places[0].function = "read";
+    struct site *called = site_of(places, 5);
+    assert_true(site_is_alike(one, one));
+    assert_true(site_is_alike(one, deeper));
+    assert_false(site_is_alike(one, shorter));
+    assert_false(site_is_alike(shorter, one));
+    assert_false(site_is_alike(one, other));
+    assert_true(site_is_alike(one, called)); /* what the library called is no place of the program's */
+    free(one);
+    free(deeper);
+    free(shorter);
+    free(other);
+    free(called);
+}
+
 static void names_are_no_orders_to_a_terminal(void **state)
 {
     (void)state;
@@ -162,6 +185,7 @@ int main(void)
         cmocka_unit_test(without_symbols_it_is_an_offset),
         cmocka_unit_test(a_binary_is_named_once),
         cmocka_unit_test(a_file_of_the_same_name_is_named_again),
+        cmocka_unit_test(stacks_are_alike_that_are_told_alike),
         cmocka_unit_test(names_are_no_orders_to_a_terminal),
         cmocka_unit_test(a_long_name_ends_in_dots),
         cmocka_unit_test(json_has_all_places),

@@ -23,12 +23,62 @@ static const char program[] = "import threading, time\n" /* line 1 */
                               "print(t.native_id, flush=True)\n"
                               "t.join()\n"; /* line 13 */
 
+/* Generators, coroutines, lambdas, comprehensions, a callback of C, calls of several lines; and what Python
+ * itself says of them, again and again. */
+static const char manifold[] = "import asyncio, sys, threading, time\n"
+                               "def deepest(n, *, flag=None):\n"
+                               "    if n:\n"
+                               "        return deepest(\n"
+                               "            n - 1,\n"
+                               "            flag=flag)\n"
+                               "    return [time.sleep(600)\n"
+                               "            for i in range(1)\n"
+                               "            if flag is None]\n"
+                               "def each():\n"
+                               "    try:\n"
+                               "        yield (lambda x: deepest(\n"
+                               "            x,\n"
+                               "        ))(5)\n"
+                               "    finally:\n"
+                               "        pass\n"
+                               "class Pool:\n"
+                               "    @staticmethod\n"
+                               "    def run():\n"
+                               "        with threading.Lock():\n"
+                               "            for v in each():\n"
+                               "                print(v)\n"
+                               "    def __call__(self):\n"
+                               "        return sorted([1], key=lambda k:\n"
+                               "            Pool.run())\n"
+                               "async def inner():\n"
+                               "    Pool()()\n"
+                               "async def outer():\n"
+                               "    await asyncio.sleep(0)\n"
+                               "    await inner()\n"
+                               "def start():\n"
+                               "    exec(compile('\\n\\nasyncio.run(outer())', '<made>', 'exec'))\n"
+                               "t = threading.Thread(target=start, daemon=True)\n"
+                               "t.start()\n"
+                               "print(t.native_id, flush=True)\n"
+                               "while True:\n"
+                               "    frame, said = sys._current_frames()[t.ident], []\n"
+                               "    while frame:\n"
+                               "        said.append(f'{frame.f_code.co_qualname}:{frame.f_lineno}')\n"
+                               "        frame = frame.f_back\n"
+                               "    print(' '.join(said), flush=True)\n"
+                               "    time.sleep(.05)\n";
+
+/* Of whichever Python is looked at; they are cleared before another one is. */
+static struct python_threads threads, spoilt;
+
 struct sleeper {
     pid_t pid;
-    int tid, output;
+    int tid;
+    FILE *output;
 };
 
-static bool start_sleeper(const char *python, struct sleeper *sleeper)
+/* The first line that it prints is the number of a thread. */
+static bool start_sleeper(const char *python, const char *source, struct sleeper *sleeper)
 {
     int ends[2];
     assert_int_equal(pipe(ends), 0);
@@ -38,24 +88,26 @@ static bool start_sleeper(const char *python, struct sleeper *sleeper)
         if (freopen("/dev/null", "w", stderr) == NULL)
             _exit(127);
         close(ends[0]);
-        execlp(python, python, "-c", program, (char *)NULL);
+        execlp(python, python, "-c", source, (char *)NULL);
         _exit(127);
     }
     close(ends[1]);
     char line[32] = "";
-    ssize_t length = read(ends[0], line, sizeof line - 1);
-    sleeper->tid = atoi(line);
-    sleeper->output = ends[0];
-    if (length > 0)
+    sleeper->output = fdopen(ends[0], "r");
+    assert_non_null(sleeper->output);
+    if (fgets(line, sizeof line, sleeper->output) != NULL) {
+        sleeper->tid = atoi(line);
         return true;
-    close(ends[0]);
+    }
+    fclose(sleeper->output);
     waitpid(sleeper->pid, NULL, 0);
     return false;
 }
 
 static void end_sleeper(const struct sleeper *sleeper)
 {
-    close(sleeper->output);
+    python_threads_clear(&threads);
+    fclose(sleeper->output);
     kill(sleeper->pid, SIGKILL);
     waitpid(sleeper->pid, NULL, 0);
 }
@@ -65,7 +117,7 @@ static int read_until_at(const struct python_runtime *runtime, int tid, int line
                          struct python_frames *frames)
 {
     for (int tries = 0; tries < 2000; tries++, usleep(5000))
-        for (int i = 0; python_frames_read(runtime, tid, frames) == 0 && i < frames->count; i++)
+        for (int i = 0; python_frames_read(runtime, &threads, tid, frames) == 0 && i < frames->count; i++)
             if (frames->places[i].line == line && strcmp(frames->places[i].path, "<string>") == 0)
                 return 0;
     return -ETIMEDOUT;
@@ -95,7 +147,7 @@ static void assert_frames(const struct sleeper *sleeper)
     assert_false(frames.is_cut);
     assert_int_equal(read_until_at(&runtime, sleeper->pid, 13, &frames), 0);
     assert_place(&frames.places[frames.count - 1], "<module>", 13);
-    assert_int_equal(python_frames_read(&runtime, getpid(), &frames), -ESRCH);
+    assert_int_equal(python_frames_read(&runtime, &threads, getpid(), &frames), -ENOENT);
 }
 
 static const char *const pythons[] = {"python3", "/usr/bin/python3", "python3.11", "python3.12",
@@ -108,11 +160,54 @@ static void functions_and_lines_are_pythons_own(void **state)
     struct python_runtime runtime;
     int looked = 0;
     for (size_t i = 0; i < COUNT_OF(pythons); i++) {
-        if (!start_sleeper(pythons[i], &sleeper))
+        if (!start_sleeper(pythons[i], program, &sleeper))
             continue;
         /* Of a version without a layout nothing is said. */
         if (python_runtime_find(sleeper.pid, &runtime) == 0) {
             assert_frames(&sleeper);
+            looked++;
+        }
+        end_sleeper(&sleeper);
+    }
+    if (looked == 0)
+        skip();
+}
+
+static void say(const struct python_frames *frames, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (int i = 0; i < frames->count; i++)
+        snprintf(text + strlen(text), size - strlen(text), "%s%s:%d", i == 0 ? "" : " ",
+                 frames->places[i].function, frames->places[i].line);
+}
+
+/* Until what Python says and what is read are the same: it begins to sleep meanwhile. */
+static void assert_agrees(const struct sleeper *sleeper, const struct python_runtime *runtime)
+{
+    static struct python_frames frames;
+    char theirs[4096] = "", ours[4096] = "";
+    for (int i = 0; i < 200; i++) {
+        assert_non_null(fgets(theirs, sizeof theirs, sleeper->output));
+        theirs[strcspn(theirs, "\n")] = '\0';
+        if (python_frames_read(runtime, &threads, sleeper->tid, &frames) == 0)
+            say(&frames, ours, sizeof ours);
+        if (strcmp(ours, theirs) == 0 && strstr(ours, "deepest") != NULL)
+            return;
+    }
+    assert_string_equal(ours, theirs);
+}
+
+static void what_is_read_is_what_python_says(void **state)
+{
+    (void)state;
+    struct sleeper sleeper;
+    struct python_runtime runtime;
+    int looked = 0;
+    for (size_t i = 0; i < COUNT_OF(pythons); i++) {
+        if (!start_sleeper(pythons[i], manifold, &sleeper))
+            continue;
+        if (python_runtime_find(sleeper.pid, &runtime) == 0) {
+            assert_agrees(&sleeper, &runtime);
             looked++;
         }
         end_sleeper(&sleeper);
@@ -165,13 +260,14 @@ static void a_racing_interpreter_neither_crashes_it_nor_holds_it(void **state)
     struct sleeper sleeper;
     struct python_runtime runtime;
     static struct python_frames frames;
-    if (!start_sleeper("python3", &sleeper))
+    if (!start_sleeper("python3", program, &sleeper))
         skip();
     if (python_runtime_find(sleeper.pid, &runtime) == 0 &&
         read_until_at(&runtime, sleeper.tid, 6, &frames) == 0)
         for (unsigned seed = 0; seed < 3000; seed++) {
             struct memory memory = {sleeper.pid, seed, 1 + (int)(seed % 60)};
-            python_frames_walk(&runtime, read_spoilt, &memory, (uint64_t)sleeper.tid, &frames);
+            python_frames_walk(&runtime, &spoilt, read_spoilt, &memory, (uint64_t)sleeper.tid, &frames);
+            python_threads_clear(&spoilt);
             assert_true(frames.count >= 0 && frames.count <= SITE_PLACES);
             for (int i = 0; i < frames.count; i++)
                 assert_true(frames.places[i].line >= 0 && strlen(frames.places[i].function) < PYTHON_TEXT);
@@ -196,7 +292,8 @@ static void a_ring_of_threads_ends(void **state)
     static struct python_frames frames;
     int reads = 0;
     assert_int_equal(python_layout_of(runtime.version, read_mirror, &reads, 4096, &runtime.layout), 0);
-    assert_int_equal(python_frames_walk(&runtime, read_mirror, &reads, 7, &frames), -ENOENT);
+    assert_int_equal(python_frames_walk(&runtime, &spoilt, read_mirror, &reads, 7, &frames), -ENOENT);
+    python_threads_clear(&spoilt);
     assert_true(reads > 0);
 }
 
@@ -252,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_and_lines_are_pythons_own),
+        cmocka_unit_test(what_is_read_is_what_python_says),
         cmocka_unit_test(a_program_of_c_has_no_interpreter),
         cmocka_unit_test(a_racing_interpreter_neither_crashes_it_nor_holds_it),
         cmocka_unit_test(a_ring_of_threads_ends),

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 static char workplace[256];
 
@@ -328,6 +329,43 @@ static void another_program_has_another_stack(void **state)
     code_free(code);
 }
 
+/* What was above the stack pointer when the thread was stopped, as far as it was copied. */
+static size_t copy_stack(pid_t pid, uint64_t sp, void *copy, size_t size)
+{
+    struct iovec ours = {copy, size}, theirs = {(void *)(uintptr_t)sp, size};
+    ssize_t length = process_vm_readv(pid, &ours, 1, &theirs, 1, 0);
+    assert_true(length > 0);
+    return (size_t)length;
+}
+
+static void a_copy_of_the_stack_tells_the_same(void **state)
+{
+    (void)state;
+    needs_lines();
+    char path[512];
+    static uint8_t copy[1024];
+    assert_true(compile(workplace, "gcc -g -O2", "tail.c", "program"));
+    struct code *code = code_new();
+    struct sleeping_program program = start_program(in_workplace(path, sizeof path, "program"), NULL);
+    const struct site *site = wait_asleep(code, program.pid, program.pid, "park");
+    struct thread_registers registers;
+    assert_int_equal(ptrace(PTRACE_SEIZE, program.pid, NULL, NULL), 0);
+    assert_int_equal(ptrace(PTRACE_INTERRUPT, program.pid, NULL, NULL), 0);
+    assert_int_equal(waitpid(program.pid, NULL, __WALL), program.pid);
+    assert_int_equal(thread_registers_of_stopped(program.pid, &registers), 0);
+    size_t size = copy_stack(program.pid, registers.sp, copy, sizeof copy);
+    pid_t child = 0x3ffffe; /* it has the same code, and is gone */
+    code_forked(code, program.pid, child);
+    end_program(&program);
+    assert_ptr_equal(code_site_copied(code, child, &registers, copy, size), site);
+    /* A shorter copy ends the stack sooner, and nothing is read of the process that went on. */
+    const struct site *shorter = code_site_copied(code, child, &registers, copy, 8);
+    assert_non_null(shorter);
+    assert_true(shorter->is_cut);
+    assert_own_places(shorter, "tail.c", "take~ park~ serve");
+    code_free(code);
+}
+
 /* Two processes of one program have the same site. */
 static void processes_of_a_program_share_their_sites(void **state)
 {
@@ -440,6 +478,7 @@ int main(void)
         STACK_TEST(a_library_that_is_loaded_later_is_found),
         STACK_TEST(a_file_that_was_replaced_is_not_read),
         STACK_TEST(another_program_has_another_stack),
+        STACK_TEST(a_copy_of_the_stack_tells_the_same),
         STACK_TEST(processes_of_a_program_share_their_sites),
         STACK_TEST(what_cannot_be_looked_at_is_told_by_errno),
         STACK_TEST(the_innermost_place_is_known_in_any_build),

@@ -97,6 +97,32 @@ static void one_that_fits_a_client_that_is_served_is_left_alone(void **state)
     expect_all(HALF_DOUBTFUL);
 }
 
+static void the_nearest_in_time_is_taken(void **state)
+{
+    (void)state;
+    start();
+    for (int i = 0; i < 4; i++)
+        add_client(6, 5000 + 50 * i, false);
+    for (int i = 3; i >= 0; i--)
+        add_backend(6, 5000 + 50 * i);
+    expect_all(HALF_FOUND);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(halves[i].other, 7 - i);
+}
+
+/* One that has carried the same has nothing left to pass on. */
+static void one_that_is_served_now_has_no_half_that_was_last_used_long_ago(void **state)
+{
+    (void)state;
+    start();
+    add_client(6, 9000, false);
+    add_backend(6, 9000);
+    add_client(6, 100, true);
+    add_backend(6, 100);
+    expect_all(HALF_FOUND);
+    assert_int_equal(halves[0].other, 1);
+}
+
 /* What came last is perhaps not passed on yet. */
 static void one_in_motion_may_have_received_more(void **state)
 {
@@ -246,6 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_has_a_half_of_its_own),
         cmocka_unit_test(one_that_fits_a_client_that_is_served_is_left_alone),
+        cmocka_unit_test(the_nearest_in_time_is_taken),
+        cmocka_unit_test(one_that_is_served_now_has_no_half_that_was_last_used_long_ago),
         cmocka_unit_test(one_in_motion_may_have_received_more),
         cmocka_unit_test(where_more_fit_than_linger_none_is_sure),
         cmocka_unit_test(other_bytes_other_times_and_other_processes_do_not_fit),

@@ -245,6 +245,15 @@ static void closed_in_call(void)
     }
 }
 
+static void mptcp(void)
+{
+    add_many(read_all, nobody);
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].is_mptcp = true;
+        made.sockets[i].fin.most_ms = FACT_NO_LIMIT;
+    }
+}
+
 static void in_flight(void)
 {
     add_many(read_all, nobody);
@@ -380,6 +389,15 @@ static void handlers_that_swallowed_with_backends(void)
     handlers_that_swallowed();
     for (int i = 0; i < SOCKETS; i++)
         made_add(&made, outgoing(i));
+}
+
+/* As on a busy machine, where one recv() came late enough to take data and FIN, and its thread slept later
+ * than that. */
+static void a_proxy_beside_threads_outside(void)
+{
+    proxy();
+    for (int i = 0; i < SOCKETS; i++)
+        made_thread(&made, CALL_RECV, made.sockets[i].last_data_recv_ms - 400);
 }
 
 static void swallowed_beside_a_thread_outside(void)
@@ -615,6 +633,7 @@ static const struct {
     {heirs_that_wait_for_another, "heir-blocked", "bounded-pool", CERTAIN_LIKELY, "10.0.0.9:5432"},
     {closed_in_call, "closed-in-call", "", CERTAIN_LIKELY,
      "thread 101 has been in recv(fd 7) for 5.0 s, and 19 others"},
+    {mptcp, "mptcp", "", CERTAIN_NOT, "DATA_FIN"},
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
     {unsent, "peer-does-not-read", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
@@ -630,6 +649,8 @@ static const struct {
     {handlers_outside, "handler-blocked", "bounded-pool", CERTAIN_SHOWN, "20 threads are in recv()"},
     {handlers_that_swallowed, "handler-blocked", "bounded-pool", CERTAIN_LIKELY, "20 threads are in recv()"},
     {handlers_that_swallowed_with_backends, "handler-blocked", "bounded-pool no-half-close", CERTAIN_ONE_OF,
+     "127.0.0.1:9000"},
+    {a_proxy_beside_threads_outside, "handler-blocked", "bounded-pool no-half-close", CERTAIN_ONE_OF,
      "127.0.0.1:9000"},
     {swallowed_beside_a_thread_outside, "eof-swallowed", "bounded-pool paused-read lost-reference ignore-eof",
      CERTAIN_ONE_OF, "nanosleep"},

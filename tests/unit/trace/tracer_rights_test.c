@@ -4,6 +4,8 @@
 #include "traced.h"
 
 #include <elf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -96,6 +98,45 @@ static void what_is_hidden_from_us_is_counted(void **state)
 {
     (void)state;
     in_child(see_hidden);
+}
+
+/* As containers do. */
+static void forbid_copies_of_descriptors(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_getfd, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {COUNT_OF(filter), filter};
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        child_is_refused("a filter", errno);
+}
+
+static void see_without_copies(void)
+{
+    forbid_copies_of_descriptors();
+    struct traced traced = start("threads");
+    for (int i = 0; i < 3; i++)
+        look_until(&traced, whole_visit(&traced), "accept4+ read+ write+ read0 close");
+    CHECK(traced.report.count == 3);
+    CHECK(traced.report.unknown_sockets == 0);
+    stop(&traced);
+    traced = start("backend");
+    look_until(&traced, whole_visit(&traced), "accept4+ read+ write+ read0 close");
+    CHECK(traced.report.count == 2);
+    for (int i = 0; i < 2; i++)
+        CHECK(traced.report.connections[i].peer_port > 0 && traced.report.connections[i].local_port > 0);
+    stop(&traced);
+    _exit(0);
+}
+
+static void without_copies_of_descriptors_the_table_tells(void **state)
+{
+    (void)state;
+    in_child(see_without_copies);
 }
 
 /* ---- programs that it executes ---- */
@@ -249,6 +290,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(in_a_pid_namespace_it_is_found),
         cmocka_unit_test(a_server_may_give_up_its_rights),
         cmocka_unit_test(what_is_hidden_from_us_is_counted),
+        cmocka_unit_test(without_copies_of_descriptors_the_table_tells),
         cmocka_unit_test(a_program_that_would_change_its_user_is_counted),
         cmocka_unit_test(a_32_bit_program_is_counted),
         cmocka_unit_test(a_traced_process_cannot_trace),
