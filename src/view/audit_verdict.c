@@ -3,16 +3,14 @@
 #include "base/number_text.h"
 #include "base/text.h"
 #include "kernel/process.h"
-#include "view/audit_view.h"
+#include "view/audit_verdict_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 
-static void say(struct audit_verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct audit_verdict *verdict, const char *format, ...)
+void audit_say(struct audit_verdict *verdict, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -67,7 +65,7 @@ static const char *name_of(const char *command)
     return command[0] != '\0' ? command : "a process";
 }
 
-static const struct audit_order_row *order_of(const struct audit_report *report)
+const struct audit_order_row *audit_report_order(const struct audit_report *report)
 {
     return audit_order_row(report->settings->order);
 }
@@ -85,11 +83,11 @@ static const char *const roles[] = {
 static void say_nobody(struct audit_verdict *verdict, const struct audit_result *result)
 {
     if (!result->sees_every_pid)
-        say(verdict, ", or it is in a process outside this PID namespace");
+        audit_say(verdict, ", or it is in a process outside this PID namespace");
     if (result->closed_calls > 0)
-        say(verdict, "; %s of %s pid %d in a call on a descriptor that is closed",
-            result->closed_calls == 1 ? "a thread" : "threads", name_of(process_command(result->caller).text),
-            (int)result->caller);
+        audit_say(verdict, "; %s of %s pid %d in a call on a descriptor that is closed",
+                  result->closed_calls == 1 ? "a thread" : "threads",
+                  name_of(process_command(result->caller).text), (int)result->caller);
 }
 
 /* "; owner nginx pid 812 and others". */
@@ -110,38 +108,40 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
         first = first == NULL ? connection : first;
     }
     if (first != NULL)
-        say(verdict, "; owner %s pid %d%s%s", name_of(first->command), (int)first->owner,
-            has_others || has_hidden ? " and others" : "", roles[first->role]);
+        audit_say(verdict, "; owner %s pid %d%s%s", name_of(first->command), (int)first->owner,
+                  has_others || has_hidden ? " and others" : "", roles[first->role]);
     else if (group == GROUP_NO_DESCRIPTOR)
         say_nobody(verdict, result);
     else if (has_hidden)
-        say(verdict, "; the owner cannot be seen (run this as root, or as the server's user), or its "
-                     "descriptor is closed while a call on it goes on");
+        audit_say(verdict, "; the owner cannot be seen (run this as root, or as the server's user), or its "
+                           "descriptor is closed while a call on it goes on");
     else if (group == GROUP_GHOST && result->ghost_owner > 0)
-        say(verdict, "; owner %s pid %d", name_of(process_command(result->ghost_owner).text),
-            (int)result->ghost_owner);
+        audit_say(verdict, "; owner %s pid %d", name_of(process_command(result->ghost_owner).text),
+                  (int)result->ghost_owner);
 }
 
 static void say_held(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
-    const struct audit_order_row *order = order_of(report);
+    const struct audit_order_row *order = audit_report_order(report);
     bool names_bugs = report->outcome == AUDIT_LEAKS &&
                       (order->keeps == NULL || order->keeps_open); /* those are of ends that were left */
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
-        say(verdict, "Holds %s of %s connections %s after %s; %s", grouped(result->by_group[group]).text,
-            grouped(result->count).text, duration_text(report->settings->grace_ms).text,
-            order_of(report)->since, group_text(report, group));
+        audit_say(verdict, "Holds %s of %s connections %s after %s; %s",
+                  grouped(result->by_group[group]).text, grouped(result->count).text,
+                  duration_text(report->settings->grace_ms).text, audit_report_order(report)->since,
+                  group_text(report, group));
         say_owners(verdict, result, (enum audit_group)group);
-        say(verdict, ".\n");
+        audit_say(verdict, ".\n");
         if (names_bugs && !is_ambiguous(report, group) && report->causes[group][0] != '\0')
-            say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->causes[group]);
+            audit_say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n",
+                      report->causes[group]);
         if (group == GROUP_SHUT_DOWN && order->keeps_open)
-            say(verdict,
-                "A server that lingers does this on purpose, and ends it: lighttpd after 5 s, Apache "
-                "after 30 s, haproxy after its timeout client. --grace, with more than that, tells.\n");
+            audit_say(verdict,
+                      "A server that lingers does this on purpose, and ends it: lighttpd after 5 s, Apache "
+                      "after 30 s, haproxy after its timeout client. --grace, with more than that, tells.\n");
     }
 }
 
@@ -154,29 +154,32 @@ static void say_rounds(struct audit_verdict *verdict, const struct audit_report 
         return;
     const struct number_text held = grouped(result->held_after[first]);
     if (report->outcome == AUDIT_LEAKS)
-        say(verdict, "Of %s held after round %d, %s are still held at the end: not closed within %.1f s.\n",
-            held.text, first + 1, grouped(result->held_to_the_end[first]).text,
-            (double)result->watched_ms[first] / 1e3);
+        audit_say(verdict,
+                  "Of %s held after round %d, %s are still held at the end: not closed within %.1f s.\n",
+                  held.text, first + 1, grouped(result->held_to_the_end[first]).text,
+                  (double)result->watched_ms[first] / 1e3);
     else if (result->by_group[GROUP_GHOST] > 0)
-        say(verdict, "Their number does not grow from round to round: not a leak.\n");
+        audit_say(verdict, "Their number does not grow from round to round: not a leak.\n");
     else
-        say(verdict, "A slow closer, not a leak: all %s held after round %d were closed later.\n", held.text,
-            first + 1);
+        audit_say(verdict, "A slow closer, not a leak: all %s held after round %d were closed later.\n",
+                  held.text, first + 1);
 }
 
 static void say_resets(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
     int64_t after_reply = result->reset_after_reply, at_once = result->by_class[CLASS_RESET] - after_reply;
-    if (order_of(report)->asks_late || order_of(report)->never_reads) /* those are told otherwise */
+    if (audit_report_order(report)->asks_late ||
+        audit_report_order(report)->never_reads) /* those are told otherwise */
         return;
     if (after_reply > 0)
-        say(verdict, "Resets %s connections after its reply%s%s.\n", grouped(after_reply).text,
-            report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
-            report->reset_causes);
+        audit_say(verdict, "Resets %s connections after its reply%s%s.\n", grouped(after_reply).text,
+                  report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
+                  report->reset_causes);
     if (at_once > 0)
-        say(verdict, "Resets %s connections without a reply: refused, or closed with the request unread.\n",
-            grouped(at_once).text);
+        audit_say(verdict,
+                  "Resets %s connections without a reply: refused, or closed with the request unread.\n",
+                  grouped(at_once).text);
 }
 
 /* Those that tell nothing of the server, beside others that do. */
@@ -185,19 +188,22 @@ static void say_others(struct audit_verdict *verdict, const struct audit_report 
     const struct audit_result *result = report->result;
     int64_t refused = result->by_class[CLASS_REFUSED], failed = result->by_class[CLASS_FAILED];
     if (result->by_class[CLASS_TIMED_OUT] > 0)
-        say(verdict,
+        audit_say(
+            verdict,
             "%s connections were not taken in: the accept queue was full (see its backlog), or the network "
             "lost them.\n",
             grouped(result->by_class[CLASS_TIMED_OUT]).text);
     if (refused > 0)
-        say(verdict, "%s connections were refused: the others tell what they can.\n", grouped(refused).text);
+        audit_say(verdict, "%s connections were refused: the others tell what they can.\n",
+                  grouped(refused).text);
     if (failed > 0)
-        say(verdict, "%s connections failed on this machine, which says nothing of the server.\n",
-            grouped(failed).text);
-    if (result->before_act > 0 && !order_of(report)->asks_again && !order_of(report)->asks_late)
-        say(verdict, "%s of %s connections ended before the client did %s.\n",
-            grouped(result->before_act).text, grouped(result->count).text,
-            report->settings->request != NULL ? "more than ask" : "anything");
+        audit_say(verdict, "%s connections failed on this machine, which says nothing of the server.\n",
+                  grouped(failed).text);
+    if (result->before_act > 0 && !audit_report_order(report)->asks_again &&
+        !audit_report_order(report)->asks_late)
+        audit_say(verdict, "%s of %s connections ended before the client did %s.\n",
+                  grouped(result->before_act).text, grouped(result->count).text,
+                  report->settings->request != NULL ? "more than ask" : "anything");
 }
 
 static double seconds(int64_t us)
@@ -213,18 +219,20 @@ static void say_late(struct audit_verdict *verdict, const struct audit_report *r
     const struct number_text sent = grouped(later->sent);
     double idle_s = seconds(report->result->idle_us);
     if (later->not_kept == report->result->audited)
-        say(verdict, "It closes after its reply, and keeps no connection: no request comes too late.\n");
+        audit_say(verdict,
+                  "It closes after its reply, and keeps no connection: no request comes too late.\n");
     else if (later->sent > 0 && later->lost == 0)
-        say(verdict, "All %s requests sent as its idle timeout (%.2f s) ended got a reply.\n", sent.text,
-            idle_s);
+        audit_say(verdict, "All %s requests sent as its idle timeout (%.2f s) ended got a reply.\n",
+                  sent.text, idle_s);
     else if (later->sent > 0)
-        say(verdict,
+        audit_say(
+            verdict,
             "%s of %s requests sent as its idle timeout (%.2f s) ended got no reply: it had closed, or was "
             "closing. That race is TCP's, and no bug; a proxy in front answers 502: make the proxy's idle "
             "timeout shorter than %.2f s.\n",
             grouped(later->lost).text, sent.text, idle_s, idle_s);
     if (later->sent > 0 && later->not_kept > 0)
-        say(verdict, "%s connections were closed before that moment.\n", grouped(later->not_kept).text);
+        audit_say(verdict, "%s connections were closed before that moment.\n", grouped(later->not_kept).text);
 }
 
 static void say_again(struct audit_verdict *verdict, const struct audit_report *report)
@@ -232,21 +240,24 @@ static void say_again(struct audit_verdict *verdict, const struct audit_report *
     const struct audit_requests *later = &report->result->later;
     const struct number_text all = grouped(report->result->count);
     if (later->not_kept > 0)
-        say(verdict, "Closed %s of %s connections before it had %s requests: it does not keep those alive.\n",
-            grouped(later->not_kept).text, all.text, grouped(report->settings->requests).text);
+        audit_say(verdict,
+                  "Closed %s of %s connections before it had %s requests: it does not keep those alive.\n",
+                  grouped(later->not_kept).text, all.text, grouped(report->settings->requests).text);
     if (later->lost + later->silent > 0)
-        say(verdict, "%s of %s connections got no reply to a later request, though the first one had one.\n",
-            grouped(later->lost + later->silent).text, all.text);
+        audit_say(verdict,
+                  "%s of %s connections got no reply to a later request, though the first one had one.\n",
+                  grouped(later->lost + later->silent).text, all.text);
 }
 
 static void say_requests(struct audit_verdict *verdict, const struct audit_report *report)
 {
-    if (order_of(report)->asks_late)
+    if (audit_report_order(report)->asks_late)
         say_late(verdict, report);
-    else if (order_of(report)->asks_again)
+    else if (audit_report_order(report)->asks_again)
         say_again(verdict, report);
     if (report->result->orphans > 0)
-        say(verdict,
+        audit_say(
+            verdict,
             "Closed %s connections with data that the client has not read: their ends are in FIN_WAIT1 and "
             "no "
             "process has them. The kernel goes on asking the client for room, and gives up by itself "
@@ -260,10 +271,10 @@ static void say_idle_timeout(struct audit_verdict *verdict, const struct audit_r
         return;
     const struct number_text expected = duration_text(report->settings->expect_idle_ms);
     if (report->result->idle_us < 0)
-        say(verdict, "It was expected to close idle clients after %s.\n", expected.text);
+        audit_say(verdict, "It was expected to close idle clients after %s.\n", expected.text);
     else
-        say(verdict, "It closes idle clients after %.2f s (the median); expected were %s.\n",
-            seconds(report->result->idle_us), expected.text);
+        audit_say(verdict, "It closes idle clients after %.2f s (the median); expected were %s.\n",
+                  seconds(report->result->idle_us), expected.text);
 }
 
 /* Processes that may be the server's as well: its parent, the parent's other children. */
@@ -274,37 +285,40 @@ static void say_unseen_kin(struct audit_verdict *verdict, const struct audit_res
         snprintf(name, sizeof name, "%s pid %d", name_of(result->unseen_kin_command),
                  (int)result->unseen_kin_pid);
     if (result->unseen_kin == 1 && name[0] != '\0')
-        say(verdict, "%s may belong to the server, and", name);
+        audit_say(verdict, "%s may belong to the server, and", name);
     else if (name[0] != '\0')
-        say(verdict, "%d processes, %s among them, may belong to the server, and", result->unseen_kin, name);
+        audit_say(verdict, "%d processes, %s among them, may belong to the server, and", result->unseen_kin,
+                  name);
     else
-        say(verdict, "Processes listen there as well that");
-    say(verdict, " may not be looked into: what is kept there is not known (run this as root).\n");
+        audit_say(verdict, "Processes listen there as well that");
+    audit_say(verdict, " may not be looked into: what is kept there is not known (run this as root).\n");
 }
 
 /* What of the server's processes was not seen, though some were. */
-static void say_who_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
+void audit_say_who_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
 {
     if (result->ghost_sight == GHOSTS_SEEN && result->unseen_kin > 0)
         say_unseen_kin(verdict, result);
     else if (result->ghost_sight == GHOSTS_SEEN && result->has_unseen_holder)
-        say(verdict, "Connections of it are in no process that may be looked into: what is kept there is not "
-                     "known (run this as root).\n");
+        audit_say(verdict,
+                  "Connections of it are in no process that may be looked into: what is kept there is not "
+                  "known (run this as root).\n");
 }
 
 static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
 {
-    say_who_is_unseen(verdict, result);
+    audit_say_who_is_unseen(verdict, result);
     if (result->ghost_sight == GHOSTS_NOT_OURS)
-        say(verdict,
+        audit_say(
+            verdict,
             "The descriptors of its processes may not be looked into: what it keeps of connections that "
             "are over, and behind them, is not known (run this as root, or as its user).\n");
     else if (result->ghost_sight == GHOSTS_FROM_AFAR)
-        say(verdict,
-            "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
-            "behind them, is not known.\n");
+        audit_say(verdict,
+                  "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
+                  "behind them, is not known.\n");
     if (result->fate == FATE_STOPPED)
-        say(verdict, "It has closed its listening socket meanwhile.\n");
+        audit_say(verdict, "It has closed its listening socket meanwhile.\n");
 }
 
 /* Those that close need more time than they would have needed. */
@@ -313,7 +327,8 @@ static void say_slowed(struct audit_verdict *verdict, const struct audit_report 
     const struct audit_result *result = report->result;
     bool holds = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0;
     if (report->trace != NULL && holds && result->max_us > report->settings->grace_ms * 1000 / 4)
-        say(verdict,
+        audit_say(
+            verdict,
             "A server that is traced is slower, and the last one was closed after %.1f s: a longer --grace "
             "tells whether the others were only late.\n",
             seconds(result->max_us));
@@ -338,195 +353,14 @@ static const char *headline(const struct audit_report *report)
     return "The server leaks.";
 }
 
-/* ---- no verdict ---- */
-
-static int error_of_failed(const struct audit_result *result)
-{
-    for (int64_t i = 0; i < result->count; i++)
-        if (result->connections[i].class == CLASS_FAILED)
-            return result->connections[i].error;
-    return 0;
-}
-
-static void say_too_few(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    const struct {
-        int64_t count;
-        const char *what;
-    } reasons[] = {{result->by_class[CLASS_REFUSED], "refused"},
-                   {result->by_class[CLASS_TIMED_OUT], "not taken in"},
-                   {result->by_class[CLASS_FAILED], "failed on this machine"},
-                   {result->not_played, "ended by the server before the client did anything"},
-                   {result->by_class[CLASS_UNKNOWN], "not to be seen"}};
-    bool is_overrun = result->by_class[CLASS_REFUSED] + result->by_class[CLASS_TIMED_OUT] > 0;
-    say(verdict, "Too few for a verdict: %s of %s connections came through", grouped(result->audited).text,
-        grouped(result->asked).text);
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
-        if (reasons[i].count > 0)
-            say(verdict, ", %s %s", grouped(reasons[i].count).text, reasons[i].what);
-    if (result->by_class[CLASS_FAILED] > 0)
-        say(verdict, " (%s)", strerror(error_of_failed(result)));
-    say(verdict, "%s.\n",
-        is_overrun ? ": open fewer a second with --rate, or give the server a larger backlog" : "");
-}
-
-static void say_why_nobody_answers(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    const char *target = report->settings->target;
-    if (result->tls_refusal[0] != '\0')
-        say(verdict, "The handshake of TLS with %s fails: %s.\n", target, result->tls_refusal);
-    else if (result->by_class[CLASS_REFUSED] == result->count)
-        say(verdict, "Nobody listens on %s: connect() is refused.\n", target);
-    else if (result->not_opened == result->count)
-        say(verdict, "The accept queue of %s is full, and the server takes nobody in: nothing was tried.\n",
-            target);
-    else if (result->half_open == result->count)
-        say(verdict,
-            "The server's kernel hands over no connection of %s: it waits for their first byte "
-            "(TCP_DEFER_ACCEPT: send one, with --http or --send), or for room in the accept queue.\n",
-            target);
-    else if (result->by_class[CLASS_TIMED_OUT] == result->count)
-        say(verdict, "No answer from %s: connect() timed out.\n", target);
-    else if (result->by_class[CLASS_FAILED] == result->count)
-        say(verdict, "%s cannot be audited: %s.\n", target, strerror(error_of_failed(result)));
-    else if (result->not_played == result->count)
-        say(verdict,
-            "The server ended %s of %s connections before the client did anything: %s was never played (give "
-            "it something to answer with --http or --send).\n",
-            grouped(result->not_played).text, grouped(result->count).text,
-            audit_order_names[report->settings->order]);
-    else
-        say_too_few(verdict, report);
-}
-
-/* A client that never closes has nothing to judge before the server's own FIN. */
-static void say_no_fin(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    if (report->result->server_is_here)
-        say(verdict,
-            "The server did not close first: no FIN came within %s. never-close shows what a server keeps "
-            "after "
-            "its own FIN: give --grace more time than its idle time-out, or let it close after a reply, with "
-            "--http or --send.\n",
-            duration_text(report->settings->grace_ms).text);
-    else
-        say(verdict,
-            "What a server keeps after its own FIN shows on its own machine only: run this there.\n");
-}
-
-/* A silent client has only the tables to tell what the server does. */
-static void say_unseen_silence(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    if (!result->server_is_here)
-        say(verdict,
-            "What a server does with a client that %s shows on its own machine only: run this "
-            "there.\n",
-            order_of(report)->never_reads ? "does not read" : "has vanished");
-    else
-        say(verdict,
-            "The reply fits into the buffers, or none came: on %s of %s connections the server had nothing "
-            "that it could not send. stall needs a request whose reply is longer (some 10 KB are enough).\n",
-            grouped(result->by_class[CLASS_UNKNOWN]).text, grouped(result->count).text);
-}
-
-static void say_no_reference(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    if (order_of(report)->asks_late)
-        say(verdict,
-            "The server closed no idle client within %s: there is no moment at which a request would be late "
-            "(see --grace).\n",
-            duration_text(report->settings->grace_ms).text);
-    else if (result->reply_bytes < 0)
-        say(verdict, "No client that waits came through: there is nothing to compare the replies with.\n");
-    else
-        say(verdict, "The server does not reply to that request, not even to a client that waits: there is "
-                     "nothing to compare (see --send and --http).\n");
-}
-
-/* Clients came through, and there was nothing to hold them against. */
-static bool lacks_reference(const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    if (order_of(report)->asks_late)
-        return result->idle_us < 0 && result->count == 0;
-    return order_of(report)->fin_with_request && result->reply_bytes <= 0 && result->audited > 0;
-}
-
-/* Too few connections to check it, or they said neither yes nor no. */
-static void say_open_growth(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    say(verdict,
-        "No verdict: the server closes, and whether what it holds more of than before is a leak is not "
-        "known.\n");
-    audit_say_growth(verdict->text, sizeof verdict->text, &report->result->growth, false);
-}
-
-static bool has_seen_all(const struct audit_result *result)
-{
-    return result->ghost_sight == GHOSTS_SEEN && result->unseen_kin == 0 && !result->has_unseen_holder;
-}
-
-static void say_unseen_after_rst(struct audit_verdict *verdict, const struct audit_result *result)
-{
-    if (result->ghost_sight != GHOSTS_SEEN) {
-        say(verdict, "What a server does after an RST shows in its descriptors only, and these may not be "
-                     "looked into: run this as root, or as the server's user.\n");
-        return;
-    }
-    say(verdict, "What a server does after an RST shows in its descriptors only. ");
-    say_who_is_unseen(verdict, result);
-}
-
-static void say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    if (result->failure != NULL)
-        say(verdict, "No verdict: %s: %s.\n", result->failure, strerror(result->failure_error));
-    else if (result->to_itself > 0)
-        say(verdict, "Nobody listens on %s: the kernel connected the client to itself.\n",
-            report->settings->target);
-    else if (result->fate == FATE_STOPPED_SOMEHOW)
-        say(verdict,
-            "Nobody listens on %s any more: the server has ended, or closed its listening socket (run this "
-            "as "
-            "root, or as its user, to know which).\n",
-            report->settings->target);
-    else if (lacks_reference(report))
-        say_no_reference(verdict, report);
-    else if (order_of(report)->act == ACT_ABORT && result->by_class[CLASS_UNKNOWN] > 0 &&
-             !has_seen_all(result))
-        say_unseen_after_rst(verdict, result);
-    else if (result->forgotten > 0)
-        say(verdict,
-            "What became of %s connections is not known: the kernel forgets the client's end %s after its "
-            "close() (net.ipv4.tcp_fin_timeout): take --order half-close, or a shorter --grace.\n",
-            grouped(result->forgotten).text, duration_text(report->settings->fin_timeout_ms).text);
-    else if (order_of(report)->keeps_open && result->by_class[CLASS_UNKNOWN] == result->count)
-        say_no_fin(verdict, report);
-    else if (audit_order_is_silent(order_of(report)) && result->count > 0 &&
-             (order_of(report)->never_reads || !result->server_is_here) &&
-             result->by_class[CLASS_UNKNOWN] == result->count)
-        say_unseen_silence(verdict, report);
-    else if (audit_is_enough(result) && growth_is_open(&result->growth))
-        say_open_growth(verdict, report);
-    else if (result->audited == 0)
-        say_why_nobody_answers(verdict, report);
-    else
-        say_too_few(verdict, report);
-}
-
 static void say_interrupted(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
-    bool compares = order_of(report)->fin_with_request || order_of(report)->asks_late;
+    bool compares = audit_report_order(report)->fin_with_request || audit_report_order(report)->asks_late;
     if (result->count == 0 && !compares)
-        say(verdict, "Interrupted before a connection was made.\n");
+        audit_say(verdict, "Interrupted before a connection was made.\n");
     else
-        say(verdict, "Interrupted after %.1f s: no verdict.\n", result->elapsed_s);
+        audit_say(verdict, "Interrupted after %.1f s: no verdict.\n", result->elapsed_s);
 }
 
 /* ---- it did not survive ---- */
@@ -534,44 +368,45 @@ static void say_interrupted(struct audit_verdict *verdict, const struct audit_re
 static void say_ended(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_ending *ending = &report->result->ending;
-    say(verdict, "%s during the audit: %s pid %d ",
-        report->result->fate == FATE_CRASHED ? "A process of the server crashed" : "The server ended",
-        name_of(ending->command), (int)ending->pid);
+    audit_say(verdict, "%s during the audit: %s pid %d ",
+              report->result->fate == FATE_CRASHED ? "A process of the server crashed" : "The server ended",
+              name_of(ending->command), (int)ending->pid);
     if (!ending->is_status_known)
-        say(verdict, "is gone.\n");
+        audit_say(verdict, "is gone.\n");
     else if (WIFSIGNALED(ending->status))
-        say(verdict, "was killed by signal %d (%s).\n", WTERMSIG(ending->status),
-            strsignal(WTERMSIG(ending->status)));
+        audit_say(verdict, "was killed by signal %d (%s).\n", WTERMSIG(ending->status),
+                  strsignal(WTERMSIG(ending->status)));
     else
-        say(verdict, "exited with status %d.\n", WEXITSTATUS(ending->status));
-    say(verdict, "Whether it would have closed is not known.\n");
+        audit_say(verdict, "exited with status %d.\n", WEXITSTATUS(ending->status));
+    audit_say(verdict, "Whether it would have closed is not known.\n");
 }
 
 static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
-    bool keeps = report->outcome == AUDIT_LEAKS && order_of(report)->keeps != NULL &&
+    bool keeps = report->outcome == AUDIT_LEAKS && audit_report_order(report)->keeps != NULL &&
                  result->by_group[GROUP_GHOST] < result->by_class[CLASS_HELD];
     if (keeps)
-        say(verdict, "The server %s.\n", order_of(report)->keeps);
+        audit_say(verdict, "The server %s.\n", audit_report_order(report)->keeps);
     else
-        say(verdict, "%s\n", headline(report));
+        audit_say(verdict, "%s\n", headline(report));
     say_held(verdict, report);
     say_slowed(verdict, report);
     say_rounds(verdict, report);
     audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
                      result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
-        say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
-            grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
+        audit_say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
+                  grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
     if (result->by_class[CLASS_REPLY_LOST] > 0)
-        say(verdict,
+        audit_say(
+            verdict,
             "%s of %s connections whose FIN came with the request got less than the %s bytes that a client "
             "gets which waits: EOF says that the client sends no more, not that it has gone.\n",
             grouped(result->by_class[CLASS_REPLY_LOST]).text, grouped(result->count).text,
             grouped(result->reply_bytes).text);
     if (result->by_class[CLASS_REPLY_LOST] > 0 && report->loss_causes[0] != '\0')
-        say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->loss_causes);
+        audit_say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->loss_causes);
     say_requests(verdict, report);
     say_idle_timeout(verdict, report);
     say_resets(verdict, report);
@@ -593,14 +428,14 @@ struct audit_verdict audit_verdict_of(const struct audit_report *report)
         say_ended(&verdict, report);
         break;
     case AUDIT_NO_VERDICT:
-        say_no_verdict(&verdict, report);
+        audit_say_no_verdict(&verdict, report);
         break;
     case AUDIT_INTERRUPTED:
         say_interrupted(&verdict, report);
         break;
     }
     if (report->program.has_ended)
-        say(&verdict, "The program %s before it was stopped.\n", report->program.text);
+        audit_say(&verdict, "The program %s before it was stopped.\n", report->program.text);
     if (audit_is_unix(report->settings))
         audit_say_as_unix(verdict.text, sizeof verdict.text);
     return verdict;
