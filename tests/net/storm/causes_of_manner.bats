@@ -4,7 +4,7 @@
 # The causes that a client of a certain manner brings out: one that keeps its end, resets, does not read, vanishes, or
 # half-closes at once.
 
-# run-bats: takes 30 s
+# run-bats: takes 20 s
 
 load ../storm
 load ../ss_witness
