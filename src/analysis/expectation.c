@@ -201,7 +201,7 @@ static bool listeners_hold(const struct expectation *expectation, const struct h
 static bool descriptors_hold(const struct expectation *expectation, const struct histogram *histogram,
                              enum side side, struct difference *difference)
 {
-    int64_t held = histogram->owned + histogram->ghosts;
+    int64_t held = histogram->owned + histogram->ghosts + histogram->elsewhere;
     if (!expectation->holds_nothing[side] || held == 0)
         return true;
     add(difference, "%s%s side: %s descriptor%s held where none was expected",

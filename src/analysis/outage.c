@@ -10,7 +10,7 @@ enum {
 
 int64_t outage_held(const struct histogram *histogram)
 {
-    return histogram->owned + histogram->ghosts + histogram->unowned;
+    return histogram->owned + histogram->ghosts + histogram->unowned + histogram->elsewhere;
 }
 
 void outage_note_look(struct outage *outage, double t_s, const struct histogram sides[SIDE_COUNT])

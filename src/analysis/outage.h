@@ -19,6 +19,7 @@ struct flow_tally {
     int64_t span_us;   /* client: from the first arrival to the last */
     int64_t leaked;    /* on purpose */
     int64_t lost;      /* reset before they were through */
+    int64_t elsewhere; /* server: descriptors on connections to others, where its behaviour tells of them */
     int64_t errors;    /* server: accept() failed; client: connect() failed */
     int error;         /* server: errno of the last accept() that failed, 0 for none */
 };
@@ -34,7 +35,7 @@ struct outage {
     } drops;
 };
 
-/* Sockets held by a process, ghosts, and CLOSE_WAIT that was never accepted. */
+/* Sockets held by a process, ghosts, CLOSE_WAIT that was never accepted, and what is held elsewhere. */
 int64_t outage_held(const struct histogram *histogram);
 
 /* Takes note of a look. Once something has broken, growth is no longer followed. */

@@ -179,6 +179,15 @@ static void say_ghosts(struct verdict *verdict, const struct verdict_input *inpu
     }
 }
 
+static void say_elsewhere(struct verdict *verdict, const struct verdict_input *input)
+{
+    int64_t elsewhere = input->sides[SIDE_SERVER].elsewhere;
+    if (elsewhere > 0)
+        add(verdict,
+            "%s descriptors of the server are on connections to another: no look at its own port shows them.",
+            grouped(elsewhere).text);
+}
+
 /* In one sentence, as picture and report have it. */
 static void say_debt(struct verdict *verdict, const struct verdict_input *input)
 {
@@ -196,6 +205,7 @@ static void say_who_owes(struct verdict *verdict, const struct verdict_input *in
     say_debt(verdict, input);
     say_attribution(verdict, input);
     say_ghosts(verdict, input);
+    say_elsewhere(verdict, input);
     say_time_wait(verdict, input);
     say_leaked(verdict, input);
 }

@@ -281,6 +281,21 @@ static const struct fault_case causes[] = {
             SCRIPT(STEP(WRITE, NOW), STEP(SHUTDOWN, NOW), STEP(READ, DATA), STEP(CLOSE, EOF)),
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .loses = true},
     },
+    {
+        .bug = {.name = "second-socket-forgotten",
+                .summary = "a proxy closes the client's socket on an error, and forgets the backend's",
+                .meaning =
+                    "The proxy's port is clean. Behind it one connection to the backend stays for each "
+                    "client that failed: ESTABLISHED while the backend waits, CLOSE_WAIT after it has "
+                    "given up."},
+        .fixed = {.name = "second-socket-forgotten-fixed",
+                  .summary = "the proxy closes both sockets on every path",
+                  .meaning = "Whoever ends one of the two connections ends the other."},
+        .reported = "varnish-cache #3556, #2126, haproxy #1453, envoy #28611",
+        .behaviour[SIDE_SERVER] = &second_socket_forgotten,
+        .script[SIDE_CLIENT] = ASK_AND_RESET,
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .leaves_elsewhere = true},
+    },
 };
 
 enum { CAUSE_COUNT = sizeof causes / sizeof causes[0] };

@@ -34,5 +34,6 @@ extern const struct behaviour reset_swallowed;
 extern const struct behaviour stalled_reader;
 extern const struct behaviour no_timeout;
 extern const struct behaviour eof_is_abort;
+extern const struct behaviour second_socket_forgotten;
 
 #endif

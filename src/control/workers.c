@@ -354,6 +354,7 @@ void workers_sum_flow(const struct workers *workers, struct flow_tally sums[SIDE
         sum->timeouts += own->timeouts;
         sum->leaked += own->leaked;
         sum->lost += own->lost;
+        sum->elsewhere += own->elsewhere;
         sum->errors += own->errors;
         sum->span_us = longest(sum->span_us, own->span_us);
         sum->worst_us = longest(sum->worst_us, own->worst_us);

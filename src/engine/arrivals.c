@@ -223,6 +223,9 @@ static void flow_note_look(struct controller *c)
     catch_up(c);
     double t_s = controller_t_s(c, c->look.began_us);
     int64_t flowing_us = c->look.began_us - c->act_began_us;
+    struct flow_tally sums[SIDE_COUNT];
+    workers_sum_flow(&c->workers, sums);
+    c->look.sides[SIDE_SERVER].elsewhere = sums[SIDE_SERVER].elsewhere;
     outage_note_counters(&c->outage, t_s, &c->at_look.moved, has_waiting_clients(c));
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
@@ -286,6 +289,8 @@ static bool shows_signature(const struct controller *c)
     if (signature->is_alone && histogram_ends(&c->look.sides[side_other(signature->at_fault)]) > 0)
         return false;
     if (signature->leaves_ghosts && c->look.sides[signature->at_fault].ghosts == 0)
+        return false;
+    if (signature->leaves_elsewhere && c->look.sides[signature->at_fault].elsewhere == 0)
         return false;
     if (signature->has_counter && controller_counters(c).value[signature->counter] == 0)
         return false;

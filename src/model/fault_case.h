@@ -34,10 +34,11 @@ struct signature {
     enum owner_class owner;
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
-    bool leaves_ghosts; /* descriptors of connections that are in no table: see ghost.h */
-    bool loses;         /* replies are lost: the connection ends before they are read */
-    bool fails_accept;  /* accept() fails */
-    bool on_one_path;   /* some connections are at fault, and others are not */
+    bool leaves_ghosts;    /* descriptors of connections that are in no table: see ghost.h */
+    bool leaves_elsewhere; /* descriptors on connections to others, such as a backend */
+    bool loses;            /* replies are lost: the connection ends before they are read */
+    bool fails_accept;     /* accept() fails */
+    bool on_one_path;      /* some connections are at fault, and others are not */
 };
 
 struct title {

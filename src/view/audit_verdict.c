@@ -402,8 +402,7 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
         audit_say(
             verdict,
             "%s of %s connections whose FIN came with the request got less than the %s bytes that a client "
-            "gets "
-            "which waits: EOF says that the client sends no more, not that it has gone.\n",
+            "gets which waits: EOF says that the client sends no more, not that it has gone.\n",
             grouped(result->by_class[CLASS_REPLY_LOST]).text, grouped(result->count).text,
             grouped(result->reply_bytes).text);
     if (result->by_class[CLASS_REPLY_LOST] > 0 && report->loss_causes[0] != '\0')

@@ -91,11 +91,14 @@ struct arrivals_server {
 static void report_serving(struct worker *worker)
 {
     const struct endpoint *endpoint = &((struct arrivals_server *)worker->role_state)->flow.endpoint;
+    const struct behaviour *behaviour = endpoint->behaviour;
+    int64_t elsewhere = behaviour->held_elsewhere != NULL ? behaviour->held_elsewhere(endpoint) : 0;
     link_send(worker->link, &(struct message){.id = MESSAGE_SERVING,
                                               .tally = {.flow = {.begun = endpoint->begun,
                                                                  .errors = endpoint->errors,
                                                                  .error = endpoint->last_errno,
                                                                  .leaked = endpoint->leaked,
+                                                                 .elsewhere = elsewhere,
                                                                  .lost = endpoint->lost},
                                                         .fds = endpoint->descriptors.count}});
 }

@@ -21,6 +21,9 @@ struct behaviour {
     void (*on_connection)(struct endpoint *endpoint, int fd);
     /* Connections wait to be accepted. NULL: endpoint_accept_all. */
     void (*on_acceptable)(struct endpoint *endpoint, struct listener *listener);
+    /* Descriptors that it holds on connections to others, besides those in endpoint->descriptors. NULL: that
+     * is not what it is about. */
+    int64_t (*held_elsewhere)(const struct endpoint *endpoint);
     /* Frees what the others made; descriptors in endpoint->descriptors are not its business. NULL: nothing.
      */
     void (*stop)(struct endpoint *endpoint);

@@ -3,7 +3,7 @@
 #
 # "tcpstorm audit": what it says of every server with a bug, and of its fixed twin.
 
-# run-bats: takes 80 s
+# run-bats: takes 90 s
 
 load ../storm
 load ../audit
@@ -148,6 +148,13 @@ load ../audit
   audit --conns 20 --grace 500ms --send "$(a_line)" --order eof-with-request
   expect_code 0
   expect_not_in "$OUT" "eof-is-abort"
+}
+
+# With the bug it is what tests/net/audit/audit_stock.bats has of a proxy: that takes rounds more, and ten seconds.
+@test "second-socket-forgotten, fixed: nothing behind the connections that are closed" {
+  serve second-socket-forgotten --fixed
+  audit --conns 20 --grace 500ms --send "$(a_line)" --order abort
+  expect_code 0
 }
 
 @test "no fixed twin is accused" {

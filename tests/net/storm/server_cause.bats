@@ -456,6 +456,23 @@ aborts_on_close() {
   interrupt_server
 }
 
+@test "second-socket-forgotten: nothing stays in front, and a connection to the backend for each; fixed, none" {
+  local twin sockets
+  for twin in "" --fixed; do
+    # shellcheck disable=SC2086
+    serve second-socket-forgotten $twin
+    sockets=$(descriptors)
+    open_clients 20
+    wait_until 5 requests_are_read
+    close_clients reset
+    [[ $twin ]] || sockets=$((sockets + 20))
+    wait_until 5 holds_sockets "$sockets"
+    expect_nothing_stays
+    [[ $twin ]] || (($(inside ss -Htnp state established "sport != :$PORT" | grep -c "pid=$storm_pid,") == 20))
+    interrupt_server
+  done
+}
+
 # ---- how it goes away ----
 
 # children_are_over PID...

@@ -4,9 +4,10 @@
 #include "worker/scripted.h"
 
 static const char *const promised[] = {
-    "ignore-eof",           "paused-read",     "bounded-pool",    "never-accept",  "emfile",
-    "fork-inherit",         "lost-reference",  "dead-pool-entry", "no-half-close", "reply-before-read",
-    "half-closed-for-ever", "reset-swallowed", "stalled-reader",  "no-timeout",    "eof-is-abort",
+    "ignore-eof",     "paused-read",       "bounded-pool",         "never-accept",
+    "emfile",         "fork-inherit",      "lost-reference",       "dead-pool-entry",
+    "no-half-close",  "reply-before-read", "half-closed-for-ever", "reset-swallowed",
+    "stalled-reader", "no-timeout",        "eof-is-abort",         "second-socket-forgotten",
 };
 
 static const struct fault_case *cause_named(const char *name)
@@ -136,6 +137,7 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
          "server ESTABLISHED, its Send-Q full before a closed window, held by the server itself"},
         {"no-timeout", "server ESTABLISHED and the client has none of them, held by the server itself"},
         {"eof-is-abort", "no socket lingers, replies are lost"},
+        {"second-socket-forgotten", "no socket lingers on its port, the server holds connections to another"},
         {"reply-before-read", "no socket lingers, TCPAbortOnClose moves, replies are lost"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++)
