@@ -278,7 +278,8 @@ static void finish(struct audit *audit)
     server_processes_free(&server);
     findings_conclude(result, audit->settings);
     enum audit_outcome outcome = audit_outcome_of(result, audit->settings);
-    if (audit_is_enough(result) && (outcome == AUDIT_CLOSES || outcome == AUDIT_NO_VERDICT))
+    if (audit_is_enough(result) && !audit_may_be_late(result, audit->settings) &&
+        (outcome == AUDIT_CLOSES || outcome == AUDIT_NO_VERDICT))
         audit_check_growth(audit);
     result->interrupted = audit->interrupted;
     result->elapsed_s = (double)(monotonic_us() - audit->began_us) / 1e6;

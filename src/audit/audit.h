@@ -31,4 +31,8 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
 /* Whether 9 of 10 have been audited. */
 bool audit_is_enough(const struct audit_result *result);
 
+/* Whether those that are held may be late only: the server is slowed down, and the last that it closed took
+ * it more than half of the grace period. */
+bool audit_may_be_late(const struct audit_result *result, const struct audit_settings *settings);
+
 #endif

@@ -31,6 +31,7 @@ struct audit_settings {
     int64_t connect_timeout_ms;
     void (*on_decided)(void *context); /* it is known what is held, and all is as it was then; NULL: nobody */
     void *decided_context;
+    bool is_slowed; /* the server runs under a tracer, and takes longer than it would by itself */
     int64_t
         fin_timeout_ms; /* net.ipv4.tcp_fin_timeout: after it the kernel forgets an end that close() left */
 };

@@ -538,6 +538,12 @@ static bool leaks(const struct audit_result *result, const struct audit_settings
     return result->held_to_the_end[first] > 0;
 }
 
+bool audit_may_be_late(const struct audit_result *result, const struct audit_settings *settings)
+{
+    return settings->is_slowed && audit_first_held(result) >= 0 &&
+           result->max_us > settings->grace_ms * 1000 / 2;
+}
+
 /* Within a tenth, or 200 ms: a server's timers are that coarse, and the last byte was under way. */
 static bool is_off_time(const struct audit_result *result, const struct audit_settings *settings)
 {
@@ -563,6 +569,8 @@ enum audit_outcome audit_outcome_of(const struct audit_result *result, const str
         return AUDIT_NO_VERDICT;
     if (result->fate == FATE_ENDED || result->fate == FATE_CRASHED)
         return AUDIT_ENDED;
+    if (audit_may_be_late(result, settings))
+        return AUDIT_NO_VERDICT;
     if (leaks(result, settings) || growth_is_leak(&result->growth))
         return AUDIT_LEAKS;
     if (result->by_class[CLASS_REPLY_LOST] > 0)

@@ -267,6 +267,7 @@ static int play(enum audit_order order, struct audit_options *options, struct nu
     if (options->traces) {
         played->settings.on_decided = audit_tracing_ask;
         played->settings.decided_context = &tracing;
+        played->settings.is_slowed = true;
     }
     played->settings.order = order;
     if (!times_idle(order))

@@ -1,4 +1,5 @@
 /* audit_no_verdict: why an audit has none, in sentences. */
+#include "audit/findings.h"
 #include "audit/growth.h"
 #include "base/number_text.h"
 #include "view/audit_verdict_parts.h"
@@ -154,6 +155,17 @@ static void say_unseen_after_rst(struct audit_verdict *verdict, const struct aud
     audit_say_who_is_unseen(verdict, result);
 }
 
+static void say_late(struct audit_verdict *verdict, const struct audit_report *report)
+{
+    const struct audit_result *result = report->result;
+    audit_say(verdict,
+              "No verdict: a server that is traced is slower. The last one was closed after %.1f s, and %s "
+              "were not within %s: a longer --grace tells whether those are late only.\n",
+              (double)result->max_us / 1e6,
+              grouped(result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED]).text,
+              duration_text(report->settings->grace_ms).text);
+}
+
 void audit_say_no_verdict(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -169,6 +181,8 @@ void audit_say_no_verdict(struct audit_verdict *verdict, const struct audit_repo
             "as "
             "root, or as its user, to know which).\n",
             report->settings->target);
+    else if (audit_may_be_late(result, report->settings))
+        say_late(verdict, report);
     else if (lacks_reference(report))
         say_no_reference(verdict, report);
     else if (audit_report_order(report)->act == ACT_ABORT && result->by_class[CLASS_UNKNOWN] > 0 &&

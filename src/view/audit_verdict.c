@@ -321,19 +321,6 @@ static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit
         audit_say(verdict, "It has closed its listening socket meanwhile.\n");
 }
 
-/* Those that close need more time than they would have needed. */
-static void say_slowed(struct audit_verdict *verdict, const struct audit_report *report)
-{
-    const struct audit_result *result = report->result;
-    bool holds = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0;
-    if (report->trace != NULL && holds && result->max_us > report->settings->grace_ms * 1000 / 4)
-        audit_say(
-            verdict,
-            "A server that is traced is slower, and the last one was closed after %.1f s: a longer --grace "
-            "tells whether the others were only late.\n",
-            seconds(result->max_us));
-}
-
 static const char *headline(const struct audit_report *report)
 {
     const struct audit_result *result = report->result;
@@ -391,7 +378,6 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
     else
         audit_say(verdict, "%s\n", headline(report));
     say_held(verdict, report);
-    say_slowed(verdict, report);
     say_rounds(verdict, report);
     audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
                      result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);

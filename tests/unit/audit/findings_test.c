@@ -365,6 +365,22 @@ static void nine_of_ten_are_enough(void **state)
     assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_INTERRUPTED);
 }
 
+static void who_is_slowed_down_may_be_late_only(void **state)
+{
+    (void)state;
+    struct audit_settings settings = {.conns = 100, .repeat = 1, .grace_ms = 1000, .is_slowed = true};
+    struct audit_result result = {
+        .rounds = 1, .asked = 100, .audited = 100, .held_after = {1}, .max_us = 400000};
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_LEAKS);
+    result.max_us = 600000;
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_NO_VERDICT);
+    result.held_after[0] = 0;
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_CLOSES);
+    settings.is_slowed = false;
+    result.held_after[0] = 1;
+    assert_int_equal(audit_outcome_of(&result, &settings), AUDIT_LEAKS);
+}
+
 /* Nothing was played on one that the server ended before; but with a reply it was a conversation. */
 static void what_ended_before_the_act_counts_only_with_a_reply(void **state)
 {
@@ -625,6 +641,7 @@ int main(void)
         cmocka_unit_test(after_an_rst_the_accept_queue_tells),
         cmocka_unit_test(after_an_rst_nothing_is_known_without_the_descriptors),
         cmocka_unit_test(nine_of_ten_are_enough),
+        cmocka_unit_test(who_is_slowed_down_may_be_late_only),
         cmocka_unit_test(what_ended_before_the_act_counts_only_with_a_reply),
         cmocka_unit_test(rounds_tell_a_slow_closer_from_a_leak),
         cmocka_unit_test(ghosts_are_taken_from_those_that_closed),
