@@ -463,6 +463,34 @@ static void find_accept(struct parting *parting, const struct parting_sample *sa
     }
 }
 
+static bool is_of_same_own_line(const struct traced_note *a, const struct traced_note *b)
+{
+    const struct site *one = a->site, *other = b->site;
+    if (one == NULL || other == NULL || one->own < 0 || other->own < 0)
+        return false;
+    const struct place *mine = &one->places[one->own], *its = &other->places[other->own];
+    return mine->line > 0 && mine->line == its->line && mine->path != NULL && its->path != NULL &&
+           strcmp(mine->path, its->path) == 0;
+}
+
+/* A library that reads, closes and accepts by itself is called by one line of the program's: that of its
+ * loop. */
+static void find_own_before(struct parting_fork *fork, const struct traced_note *accepted)
+{
+    const struct traced_connection *held = NULL;
+    for (int i = 0; i < fork->count && held == NULL; i++)
+        if (fork->branches[i].end != PARTING_CLOSED)
+            held = fork->branches[i].example;
+    if (held == NULL || fork->after == NULL || accepted == NULL ||
+        !is_of_same_own_line(fork->after, accepted))
+        return;
+    for (int i = 0; i < held->count; i++) {
+        const struct site *site = held->notes[i].site;
+        if (site != NULL && site->own >= 0 && !is_of_same_own_line(&held->notes[i], accepted))
+            fork->own_before = &held->notes[i];
+    }
+}
+
 int parting_find(const struct parting_sample *samples, int64_t count, struct parting *parting)
 {
     struct groups groups = {.count = 0};
@@ -475,6 +503,8 @@ int parting_find(const struct parting_sample *samples, int64_t count, struct par
     int rc = groups_make(&groups, samples, count);
     if (rc == 0)
         rc = make_forks(parting, &groups);
+    for (int i = 0; i < parting->count && rc == 0; i++)
+        find_own_before(&parting->forks[i], parting->accepted);
     groups_free(&groups);
     return rc;
 }

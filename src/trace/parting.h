@@ -45,8 +45,11 @@ struct parting_branch {
 /* Those that part behind the same call. */
 struct parting_fork {
     const struct traced_note *after; /* the last call that they have in common; NULL: none */
-    bool is_same;                    /* they do not part: no call tells them apart */
-    bool has_closed;                 /* among the branches are closed ones: they come first */
+    const struct traced_note
+        *own_before; /* where `after` comes from a library's loop alone: the last call that a function
+                        of the program's own made; NULL: none, or `after` is such a one */
+    bool is_same;    /* they do not part: no call tells them apart */
+    bool has_closed; /* among the branches are closed ones: they come first */
     struct parting_branch *branches; /* owned */
     int count;
 };

@@ -74,6 +74,8 @@ static void put_forks(struct json_writer *w, const struct parting *parting)
         json_open(w, NULL, '{');
         if (fork->after != NULL)
             put_note(w, "after", fork->after);
+        if (fork->own_before != NULL)
+            put_note(w, "own_before", fork->own_before);
         json_open(w, "branches", '[');
         for (int k = 0; k < fork->count; k++)
             put_branch(w, &fork->branches[k]);

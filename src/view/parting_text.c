@@ -342,6 +342,9 @@ static void print_forks(FILE *out, const struct parting *parting, const char *co
             print_fork(out, parting, fork, indent + 2);
         else
             print_alone(out, parting, fork, indent + 2);
+        if (fork->own_before != NULL)
+            fprintf(out, "%*sthe last call by a function of its own on those not closed: %s at %s\n", indent,
+                    "", call_text(fork->own_before).text, site_part_text(fork->own_before->site, 1, 0).text);
     }
     if (parting->count > PARTING_FORKS_TOLD)
         fprintf(out, "%*sThey part at %d other places too.\n", indent, "",

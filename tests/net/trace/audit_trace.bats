@@ -146,6 +146,7 @@ python() {
   expect_branches held 4
   expect_branches closed 16
   expect_in "$OUT" "$(line_of asyncio_server.py loop) in <module>"
+  expect_in "$OUT" "by a function of its own on those not closed: send() at $(line_of asyncio_server.py write) in on_client"
   grep -qE "16 went on to  close\(\)  selector_events.py:[0-9]+ in _Selector.*_call_connection_lost" "$OUT" || { show_output; return 1; }
   python asyncio_server.py
   trace_audit --send "$(a_line)" -- "${program[@]}"
