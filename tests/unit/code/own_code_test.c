@@ -53,7 +53,7 @@ static void files_of_the_system_and_of_libraries_are_not_the_programs_own(void *
         "src/conn.c",
         "/go/src/server/main.go",
         "/root/server/event.c",
-        "/work/library/x.c",
+        "/srv/library/x.c",
         "/opt/server/include/conn.h",
     };
     static const char *const foreign[] = {
