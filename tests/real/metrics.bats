@@ -8,15 +8,12 @@ bats_require_minimum_version 1.5.0
 
 PATIENCE=30 # seconds within which what is waited for must come
 
-setup_file() {
+setup() {
   local tool
   for tool in prometheus promtool curl jq; do
     command -v "$tool" >/dev/null || skip "$tool is missing: apt-get install prometheus curl jq"
   done
   "$TCPSTORM" --dry-run --quiet --isolate >/dev/null 2>&1 || skip 'this machine refuses a private network namespace'
-}
-
-setup() {
   DATA=$BATS_TEST_TMPDIR/data LOG=$BATS_TEST_TMPDIR/prometheus.log
   at=127.0.0.1:$(free_port 19464)
   prometheus_at=127.0.0.1:$(free_port 19090)

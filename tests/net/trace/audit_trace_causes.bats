@@ -8,7 +8,7 @@ load ../storm
 load ../audit
 load ../trace
 
-setup_file() {
+needs() {
   need_lines
   [[ $TCPSTORM != */asan/* ]] || skip "LeakSanitizer cannot look at a process that is traced"
 }

@@ -7,7 +7,7 @@ load ../storm
 load ../audit
 load ../trace
 
-setup_file() {
+needs() {
   command -v node >/dev/null || skip "no node"
   node -e '' || skip "node does not run here"
 }
