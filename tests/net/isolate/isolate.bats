@@ -250,9 +250,9 @@ expect_sockets() {
   [[ $(cat /proc/sys/net/ipv4/tcp_fin_timeout) == "$before" ]]
 }
 
-@test "the orders that need a namespace, with 1, 100 and 1,000 connections: as listed, and ss counts the same" {
+@test "the orders that need a namespace, with 1 and 1,000 connections: as listed, and ss counts the same" {
   local order conns
-  for conns in 1 100 1000; do
+  for conns in 1 1000; do
     for order in vanish late-close time-wait-overflow; do
       witnessed_storm "$order" --conns "$conns" --isolate
     done

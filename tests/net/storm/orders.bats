@@ -22,10 +22,6 @@ every_order() {
   every_order --conns 1
 }
 
-@test "every order with 100 connections: as listed, and ss counts the same" {
-  every_order --conns 100
-}
-
 @test "every order with 1,000 connections: as listed, and ss counts the same" {
   every_order --conns 1000
 }
