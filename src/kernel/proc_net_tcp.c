@@ -46,9 +46,9 @@ static const char *take_endpoint(const char *p, int family, struct address *addr
     return p + 1;
 }
 
-/* " tx_queue:rx_queue tr:when retrnsmt uid timeout inode ": timer 3 is that of a timewait socket, 4 that of
- * one that waits for window, `when` counts ticks of user space. The blank after the inode shows that it was
- * not cut. */
+/* " tx_queue:rx_queue tr:when retrnsmt uid timeout inode ": timer 2 is keep-alive's, 3 that of a timewait
+ * socket, 4 that of one that waits for window, `when` counts ticks of user space. The blank after the inode
+ * shows that it was not cut. */
 static bool take_rest(const char *p, struct socket_entry *entry)
 {
     unsigned timer;
@@ -59,6 +59,7 @@ static bool take_rest(const char *p, struct socket_entry *entry)
         blank != ' ')
         return false;
     entry->needs_window = timer == 4;
+    entry->keeps_alive = timer == 2;
     entry->unsent = entry->state == STATE_LISTEN ? 0 : entry->unsent;
     entry->ends_in_ms = timer == 3 ? (int64_t)when * 1000 / sysconf(_SC_CLK_TCK) : -1;
     return true;
@@ -67,6 +68,7 @@ static bool take_rest(const char *p, struct socket_entry *entry)
 int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
 {
     const char *p = strchr(line, ':');
+    *entry = (struct socket_entry){0}; /* what these files do not tell is false */
     if (p == NULL || p[1] != ' ')
         return -EBADMSG;
     p = take_endpoint(p + 2, family, &entry->local, &entry->local_port);

@@ -28,9 +28,13 @@ static const struct traced_call exec_call = {.name = "execve", .act = TRACED_EXE
 /* A stack of up to three own places below libc's function; it lives as long as the test program. */
 static const struct site *site_with(struct place a, struct place b, struct place c)
 {
+    static struct site *all[256]; /* reached from here to the end */
+    static size_t count;
     const struct place own[] = {a, b, c};
     struct site *site = calloc(1, sizeof *site + 4 * sizeof own[0]);
     assert_non_null(site);
+    assert_true(count < sizeof all / sizeof all[0]);
+    all[count++] = site;
     site->places[site->count++] = (struct place){.function = "recv", .module = "libc.so.6", .offset = 7};
     for (int i = 0; i < 3; i++)
         if (own[i].function != NULL || own[i].module != NULL)
