@@ -19,16 +19,9 @@ static void on_client_readable(struct visit *client, short what)
     visit_hear(client, 0, NULL);
 }
 
-static void on_backend_readable(struct visit *backend, short what)
-{
-    (void)what;
-    if (proxy_copy(backend) <= 0)
-        proxy_end_both(backend);
-}
-
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    proxy_begin(endpoint, fd, on_client_readable, on_backend_readable);
+    proxy_begin(endpoint, fd, on_client_readable, proxy_from_backend);
 }
 
 const struct behaviour no_half_close = {

@@ -23,6 +23,13 @@ void proxy_end_both(struct visit *visit)
     visit_close(visit);
 }
 
+void proxy_from_backend(struct visit *backend, short what)
+{
+    (void)what;
+    if (proxy_copy(backend) <= 0)
+        proxy_end_both(backend);
+}
+
 ssize_t proxy_copy(const struct visit *from)
 {
     char data[4096];

@@ -20,6 +20,9 @@ ssize_t proxy_copy(const struct visit *from);
 /* close() of it and of its peer. */
 void proxy_end_both(struct visit *visit);
 
+/* Hears a backend as it should: copies to its client, and ends both with it. */
+void proxy_from_backend(struct visit *backend, short what);
+
 /* Descriptors that are open towards the backend. */
 int64_t proxy_held_behind(const struct endpoint *endpoint);
 
