@@ -233,30 +233,9 @@ static int tell_refused(const struct facts *facts)
 
 /* ---- telling ---- */
 
-static int tell_unwritten(FILE *out, int rc)
+static int print_json(FILE *out, const void *report)
 {
-    if (rc == 0)
-        return EXIT_AS_EXPECTED;
-    if (stopped_by == SIGHUP)
-        return EXIT_INTERRUPTED;
-    diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
-    return EXIT_MACHINE;
-}
-
-static int print_json(const struct explain_report *report, const char *path)
-{
-    char name[160];
-    snprintf(name, sizeof name, "--json %s", path);
-    FILE *out = output_open(path, name);
-    if (out == NULL) {
-        diag_error("--json \"%s\": %s", path, strerror(errno));
-        return EXIT_USAGE;
-    }
-    int code = tell_unwritten(out, explain_print_json(out, report));
-    int rc = outputs_let_go_and_close(out);
-    if (code != EXIT_AS_EXPECTED || rc == 0)
-        return code;
-    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
+    return explain_print_json(out, report);
 }
 
 /* ---- first aid ---- */
@@ -302,18 +281,19 @@ static int help(const struct explain_options *options, const struct explanation 
 static int tell(const struct explain_options *options, struct explain_report *report, struct first_aid *aid)
 {
     bool has_text = !output_is_stdout(options->json), is_asked = options->free != FREE_NOTHING;
-    int code = has_text ? tell_unwritten(stdout, explain_print_text(stdout, report)) : EXIT_AS_EXPECTED;
+    int code = has_text ? outputs_tell_written(stdout, explain_print_text(stdout, report), &stopped_by)
+                        : EXIT_AS_EXPECTED;
     int refused = stopped_by == 0 ? tell_refused(report->explanation->facts) : EXIT_AS_EXPECTED;
     if (code == EXIT_AS_EXPECTED && is_asked && refused == EXIT_AS_EXPECTED) {
         code = help(options, report->explanation, aid);
         report->aid = code == EXIT_AS_EXPECTED ? aid : NULL;
         if (report->aid != NULL && has_text)
-            code = tell_unwritten(stdout, explain_print_aid(stdout, report));
+            code = outputs_tell_written(stdout, explain_print_aid(stdout, report), &stopped_by);
     }
     if (code == EXIT_AS_EXPECTED && !has_text)
-        code = tell_unwritten(stdout, explain_print_json(stdout, report));
+        code = outputs_tell_written(stdout, explain_print_json(stdout, report), &stopped_by);
     else if (code == EXIT_AS_EXPECTED && options->json != NULL)
-        code = print_json(report, options->json);
+        code = outputs_write_json(options->json, print_json, report, &stopped_by);
     return code == EXIT_AS_EXPECTED ? refused : code;
 }
 

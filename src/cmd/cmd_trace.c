@@ -127,39 +127,18 @@ static int tell_failed(const struct trace_options *options, int error)
 
 /* ---- what was seen ---- */
 
-static int tell_unwritten(FILE *out, int rc)
+static int print_json(FILE *out, const void *report)
 {
-    if (rc == 0)
-        return EXIT_AS_EXPECTED;
-    if (stopped_by == SIGHUP)
-        return EXIT_INTERRUPTED;
-    diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
-    return EXIT_MACHINE;
-}
-
-static int print_json(const struct live_trace_report *report, const char *path)
-{
-    char name[160];
-    snprintf(name, sizeof name, "--json %s", path);
-    FILE *out = output_open(path, name);
-    if (out == NULL) {
-        diag_error("--json \"%s\": %s", path, strerror(errno));
-        return EXIT_USAGE;
-    }
-    int code = tell_unwritten(out, live_trace_print_json(out, report));
-    int rc = outputs_let_go_and_close(out);
-    if (code != EXIT_AS_EXPECTED || rc == 0)
-        return code;
-    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
+    return live_trace_print_json(out, report);
 }
 
 static int print(const struct trace_options *options, const struct live_trace_report *report)
 {
     if (output_is_stdout(options->json))
-        return tell_unwritten(stdout, live_trace_print_json(stdout, report));
-    int code = tell_unwritten(stdout, live_trace_print(stdout, report));
+        return outputs_tell_written(stdout, live_trace_print_json(stdout, report), &stopped_by);
+    int code = outputs_tell_written(stdout, live_trace_print(stdout, report), &stopped_by);
     if (code == EXIT_AS_EXPECTED && options->json != NULL)
-        code = print_json(report, options->json);
+        code = outputs_write_json(options->json, print_json, report, &stopped_by);
     return code;
 }
 

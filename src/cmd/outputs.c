@@ -410,6 +410,33 @@ int outputs_let_go_and_close(FILE *out)
     return rc != 0 ? rc : closed;
 }
 
+int outputs_tell_written(FILE *out, int rc, const volatile sig_atomic_t *stopped_by)
+{
+    if (rc == 0)
+        return EXIT_AS_EXPECTED;
+    if (*stopped_by == SIGHUP)
+        return EXIT_INTERRUPTED;
+    diag_error("cannot write %s: %s", output_name(out), strerror(-rc));
+    return EXIT_MACHINE;
+}
+
+int outputs_write_json(const char *path, int (*print)(FILE *out, const void *result), const void *result,
+                       const volatile sig_atomic_t *stopped_by)
+{
+    char name[160];
+    snprintf(name, sizeof name, "--json %s", path);
+    FILE *out = output_open(path, name);
+    if (out == NULL) {
+        diag_error("--json \"%s\": %s", path, strerror(errno));
+        return EXIT_USAGE;
+    }
+    int code = outputs_tell_written(out, print(out, result), stopped_by);
+    int rc = outputs_let_go_and_close(out);
+    if (code != EXIT_AS_EXPECTED || rc == 0)
+        return code;
+    return rc == -EINTR ? EXIT_INTERRUPTED : EXIT_MACHINE;
+}
+
 int outputs_finish(int code)
 {
     FILE *const last = stderr; /* what is said of standard output goes there */

@@ -76,6 +76,15 @@ int outputs_let_go(FILE *out);
 /* The same, and closes it. */
 int outputs_let_go_and_close(FILE *out);
 
+/* The exit code of a command whose result was written to `out` with this return code, 0 or a negative errno,
+ * which is told. `stopped_by`: the number of the signal that stopped the command; after SIGHUP nobody reads.
+ */
+int outputs_tell_written(FILE *out, int rc, const volatile sig_atomic_t *stopped_by);
+
+/* Writes a result to the file that --json names. Returns an exit code, after telling. */
+int outputs_write_json(const char *path, int (*print)(FILE *out, const void *result), const void *result,
+                       const volatile sig_atomic_t *stopped_by);
+
 /* The last word of a command that ends with this exit code: lets standard output and error go. Returns the
  * exit code, which says so when a result had nowhere to go. */
 int outputs_finish(int code);
