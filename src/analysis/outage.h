@@ -10,18 +10,20 @@
 
 /* What all workers together have said of connections that come one by one. */
 struct flow_tally {
-    int64_t begun;     /* server: accepted; client: connect() called and not failed */
-    int64_t connected; /* client: of them, handshake complete */
-    int64_t late;      /* client: arrivals that came too late */
-    int64_t worst_us;  /* client: by so much the latest */
-    int64_t oldest_us; /* client: for so long its oldest connect() has been waiting */
-    int64_t timeouts;  /* client: connect() given up */
-    int64_t span_us;   /* client: from the first arrival to the last */
-    int64_t leaked;    /* on purpose */
-    int64_t lost;      /* reset before they were through */
-    int64_t elsewhere; /* server: descriptors on connections to others, where its behaviour tells of them */
-    int64_t errors;    /* server: accept() failed; client: connect() failed */
-    int error;         /* server: errno of the last accept() that failed, 0 for none */
+    int64_t begun;      /* server: accepted; client: connect() called and not failed */
+    int64_t connected;  /* client: of them, handshake complete */
+    int64_t late;       /* client: arrivals that came too late */
+    int64_t worst_us;   /* client: by so much the latest */
+    int64_t oldest_us;  /* client: for so long its oldest connect() has been waiting */
+    int64_t timeouts;   /* client: connect() given up */
+    int64_t span_us;    /* client: from the first arrival to the last */
+    int64_t leaked;     /* on purpose */
+    int64_t lost;       /* reset before they were through */
+    int64_t reused;     /* client: requests on a connection that was there */
+    int64_t slowest_us; /* client: the longest time to a reply, where its behaviour measures it */
+    int64_t elsewhere;  /* server: descriptors on connections to others, where its behaviour tells of them */
+    int64_t errors;     /* server: accept() failed; client: connect() failed */
+    int error;          /* errno of the last of them, 0 for none */
 };
 
 struct outage {

@@ -51,6 +51,13 @@ static bool has_no_room(struct probe *probe, const struct audit_sight *sight, in
            (sight->needs_window || (probe->stuck_since_us > 0 && now_us - probe->stuck_since_us >= STUCK_US));
 }
 
+/* The kernel reads its table bucket by bucket: an RST in the middle of it takes away both ends, of which the
+ * one that was read before still seems to be there. A look that began later tells how the server let go. */
+static bool may_be_torn(const struct probe *probe, const struct audit_sight *sight, int64_t before_us)
+{
+    return !sight->server_seen && sight->own_seen && before_us <= probe->let_go_us;
+}
+
 /* The client is there and does nothing: the server's end tells. */
 static void tell_of_silent(struct probe *probe, const struct audit_sight *sight, int64_t before_us,
                            int64_t now_us)
@@ -64,6 +71,8 @@ static void tell_of_silent(struct probe *probe, const struct audit_sight *sight,
     if (!probe->was_met || !sight_is_let_go(sight))
         return;
     note_let_go(probe, sight, now_us);
+    if (never_reads && may_be_torn(probe, sight, before_us))
+        return;
     if (never_reads ? probe->was_full : probe->is_deaf)
         probe_note_closed(probe, sight->own_seen ? END_FIN : END_RESET, probe->let_go_us);
 }

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 enum {
-    MESSAGE_PROTOCOL = 7, /* to be raised whenever a message changes */
+    MESSAGE_PROTOCOL = 8, /* to be raised whenever a message changes */
     MESSAGE_LINE_MAX = 1024,
     MESSAGE_ADDRESSES_MAX = 1 + MORE_ADDRESSES_MAX,
 };
@@ -338,7 +338,7 @@ struct message_field {
     size_t count_at; /* where the int is that says how many there are; 0: `most` */
 };
 
-enum { MESSAGE_FIELDS_MAX = 14 };
+enum { MESSAGE_FIELDS_MAX = 18 }; /* with the one that ends a row */
 
 struct message_row {
     const char *name; /* its first word */

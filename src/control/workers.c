@@ -355,9 +355,11 @@ void workers_sum_flow(const struct workers *workers, struct flow_tally sums[SIDE
         sum->leaked += own->leaked;
         sum->lost += own->lost;
         sum->elsewhere += own->elsewhere;
+        sum->reused += own->reused;
         sum->errors += own->errors;
         sum->span_us = longest(sum->span_us, own->span_us);
         sum->worst_us = longest(sum->worst_us, own->worst_us);
+        sum->slowest_us = longest(sum->slowest_us, own->slowest_us);
         sum->oldest_us = longest(sum->oldest_us, own->oldest_us);
         sum->error = own->error != 0 ? own->error : sum->error;
     }

@@ -296,6 +296,10 @@ static bool shows_signature(const struct controller *c)
         return false;
     if (signature->loses && sums[side_other(signature->at_fault)].lost == 0)
         return false;
+    if (signature->fails_connect && sums[SIDE_CLIENT].errors == 0)
+        return false;
+    if (sums[SIDE_CLIENT].slowest_us < signature->delays_ms * 1000)
+        return false;
     return !signature->fails_accept || sums[SIDE_SERVER].errors > 0;
 }
 

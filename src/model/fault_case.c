@@ -1,5 +1,6 @@
 #include "model/fault_case.h"
 
+#include "base/number_text.h"
 #include "base/text.h"
 
 static const char *const eof_texts[] = {
@@ -32,7 +33,7 @@ struct signature_text signature_text(const struct signature *signature)
     struct signature_text out = {""};
     enum side side = signature->at_fault;
     bool lingers = signature->state != STATE_GONE;
-    TEXT_ADD(out.text, "%s %s%s%s%s%s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
+    TEXT_ADD(out.text, "%s %s%s%s%s%s%s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
              lingers ? tcp_state_name(signature->state) : "lingers", eof_texts[signature->eof],
              signature->is_stalled ? ", its Send-Q full before a closed window" : "",
              signature->is_alone ? alone_texts[side] : "", owner_texts[signature->owner][side],
@@ -40,6 +41,9 @@ struct signature_text signature_text(const struct signature *signature)
              signature->leaves_ghosts ? ghost_texts[side] : "", signature->has_counter ? ", " : "",
              signature->has_counter ? kernel_counter_name(signature->counter) : "",
              signature->has_counter ? " moves" : "", signature->loses ? ", replies are lost" : "",
-             signature->fails_accept ? ", accept() fails" : "");
+             signature->fails_accept ? ", accept() fails" : "",
+             signature->fails_connect ? ", connect() fails" : "");
+    if (signature->delays_ms > 0)
+        TEXT_ADD(out.text, ", replies take %s and more", duration_text(signature->delays_ms).text);
     return out;
 }

@@ -38,6 +38,8 @@ struct signature {
     bool leaves_elsewhere; /* descriptors on connections to others, such as a backend */
     bool loses;            /* replies are lost: the connection ends before they are read */
     bool fails_accept;     /* accept() fails */
+    bool fails_connect;    /* connect() fails */
+    int64_t delays_ms;     /* at least as long the slowest reply takes; 0: that is not what it is known by */
     bool on_one_path;      /* some connections are at fault, and others are not */
 };
 
@@ -56,6 +58,8 @@ struct fault_case {
         script[SIDE_COUNT]; /* what brings the fault out; without a close() that side keeps its ends */
     int64_t server_nofile;  /* descriptors that the fault needs the server to be limited to; 0: no limit */
     int descriptors_each;   /* that the server needs for a connection, where it is more than one */
+    int client_ports;       /* local ports that it needs the client to be limited to, in a network namespace
+                             * of its own; 0: no limit */
     struct signature signature;
 };
 

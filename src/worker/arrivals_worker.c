@@ -137,6 +137,8 @@ static void on_listen(void *context, const struct message *message)
     }
     listener->next = server->listeners;
     server->listeners = listener;
+    if (worker->behaviour->on_listening != NULL)
+        worker->behaviour->on_listening(&server->flow.endpoint, listener);
     link_send(worker->link, &(struct message){.id = MESSAGE_LISTENING, .lane = message->listen.lane});
 }
 
@@ -214,7 +216,10 @@ static void report_arrived(struct worker *worker)
                                                                  .span_us = client->pacer.span_us,
                                                                  .leaked = endpoint->leaked,
                                                                  .lost = endpoint->lost,
-                                                                 .errors = endpoint->errors},
+                                                                 .reused = endpoint->reused,
+                                                                 .slowest_us = endpoint->slowest_us,
+                                                                 .errors = endpoint->errors,
+                                                                 .error = endpoint->last_errno},
                                                         .fds = endpoint->descriptors.count}});
 }
 
@@ -252,9 +257,15 @@ static void give_up(struct attempt *attempt, int error)
     client->last_event_us = monotonic_us();
     client->flow.endpoint.errors++;
     client->flow.endpoint.last_errno = error;
+    struct endpoint *endpoint = &client->flow.endpoint;
     int fd = attempt->fd;
     free_attempt(attempt);
-    close(fd);
+    if (error != ETIMEDOUT || endpoint->behaviour->on_given_up == NULL)
+        close(fd);
+    else if (open_descriptors_add(&endpoint->descriptors, fd) == 0)
+        endpoint->behaviour->on_given_up(endpoint, fd);
+    else
+        endpoint_fail(endpoint, "malloc", ENOMEM);
 }
 
 static void on_attempt_done(evutil_socket_t fd, short what, void *context)
@@ -315,6 +326,11 @@ static int connect_now_or_later(struct worker *worker, const struct destination 
 static void arrive(struct worker *worker)
 {
     struct arrivals_client *client = worker->role_state;
+    struct endpoint *endpoint = &client->flow.endpoint;
+    if (endpoint->behaviour->on_due != NULL && endpoint->behaviour->on_due(endpoint)) {
+        client->last_event_us = monotonic_us();
+        return;
+    }
     const struct destination *to =
         &client->destinations[(client->pacer.next - 1) % client->destination_count];
     int fd = socket(to->where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -328,8 +344,10 @@ static void arrive(struct worker *worker)
         return;
     close(fd);
     client->started--;
-    client->flow.endpoint.errors++;
-    if (rc != -ECONNRESET && rc != -ETIMEDOUT)
+    endpoint->errors++;
+    endpoint->last_errno = -rc;
+    bool is_meant = endpoint->behaviour->may_not_connect && !is_failure_here(-rc);
+    if (rc != -ECONNRESET && rc != -ETIMEDOUT && !is_meant)
         stop(worker, "connect", -rc, to);
 }
 

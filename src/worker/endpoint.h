@@ -21,6 +21,17 @@ struct behaviour {
     void (*on_connection)(struct endpoint *endpoint, int fd);
     /* Connections wait to be accepted. NULL: endpoint_accept_all. */
     void (*on_acceptable)(struct endpoint *endpoint, struct listener *listener);
+    /* The server listens. NULL: nothing to do. */
+    void (*on_listening)(struct endpoint *endpoint, struct listener *listener);
+    /* The client has something to ask. True: it does so on a connection that it has, and counts it in
+     * `reused`. False, or NULL: a new connection is opened for it. */
+    bool (*on_due)(struct endpoint *endpoint);
+    /* The client has waited for connect() long enough. The descriptor is in endpoint->descriptors from now
+     * on, and the behaviour's to close. NULL: it is closed. */
+    void (*on_given_up)(struct endpoint *endpoint, int fd);
+    /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, ECONNREFUSED): it is counted, and the
+     * next is tried. */
+    bool may_not_connect;
     /* Descriptors that it holds on connections to others, besides those in endpoint->descriptors. NULL: that
      * is not what it is about. */
     int64_t (*held_elsewhere)(const struct endpoint *endpoint);
@@ -43,12 +54,14 @@ struct endpoint {
     struct leak_share leak;
 
     struct open_descriptors descriptors;
-    int64_t begun;  /* connections handed to the behaviour */
-    int64_t ended;  /* of them, those that have nothing more to do; leaked ones too */
-    int64_t leaked; /* on purpose */
-    int64_t lost;   /* an act failed because the connection had ended: a lost reply, a lost request */
-    int64_t errors; /* accept() failed, connect() failed */
-    int last_errno; /* of these */
+    int64_t begun;      /* connections handed to the behaviour */
+    int64_t ended;      /* of them, those that have nothing more to do; leaked ones too */
+    int64_t leaked;     /* on purpose */
+    int64_t lost;       /* an act failed because the connection had ended: a lost reply, a lost request */
+    int64_t reused;     /* requests on a connection that was there: see on_due */
+    int64_t slowest_us; /* the longest time to a reply, where the behaviour measures it */
+    int64_t errors;     /* accept() failed, connect() failed */
+    int last_errno;     /* of these */
 
     const char *
         failed_call; /* one that failed for a reason of this machine: the endpoint cannot go on. NULL: none */

@@ -120,6 +120,21 @@ static void who_lets_go_of_a_stalled_client_closes_it_or_resets_it(void **state)
     assert_false(bench->probe.left_orphan);
 }
 
+static void a_reset_in_the_middle_of_a_look_is_told_by_the_next_one(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_STALL);
+    struct audit_sight nothing = {.own_seen = false};
+    after_look(bench, LOOK_US, sight_of(STATE_ESTABLISHED, 7, 20000, true));
+    assert_int_equal(after_look(bench, 2 * LOOK_US, sight_of(STATE_GONE, 0, 0, false))->end, END_NONE);
+    assert_int_equal(after_look(bench, 3 * LOOK_US, nothing)->end, END_RESET);
+    assert_int_equal(bench->probe.ended_us, 2 * LOOK_US);
+    bench = bench_of(AUDIT_STALL);
+    after_look(bench, LOOK_US, sight_of(STATE_ESTABLISHED, 7, 20000, true));
+    after_look(bench, 2 * LOOK_US, sight_of(STATE_GONE, 0, 0, false));
+    assert_int_equal(after_look(bench, 3 * LOOK_US, sight_of(STATE_GONE, 0, 0, false))->end, END_FIN);
+}
+
 /* It had closed before its data were known to have no room: the time is that of the close. */
 static void a_close_that_came_before_the_stall_was_known_counts_from_the_stall(void **state)
 {
@@ -140,6 +155,7 @@ int main(void)
         cmocka_unit_test(who_has_nothing_to_send_has_not_stalled),
         cmocka_unit_test(a_closed_window_is_a_stall_at_once_and_what_does_not_come_in_is_one_later),
         cmocka_unit_test(who_lets_go_of_a_stalled_client_closes_it_or_resets_it),
+        cmocka_unit_test(a_reset_in_the_middle_of_a_look_is_told_by_the_next_one),
         cmocka_unit_test(a_close_that_came_before_the_stall_was_known_counts_from_the_stall),
     };
     return cmocka_run_group_tests_name("tables_tell", tests, NULL, NULL);
