@@ -20,6 +20,7 @@ struct visit {
     on_visit *on_event;
     int fd;
     int64_t unsaid;     /* bytes of a reply that are still to be sent, where the behaviour counts them */
+    int64_t asked_us;   /* when a request was sent, where the behaviour measures the time to its reply */
     struct visit *peer; /* where two belong together: the other one; else NULL */
     LIST_ENTRY(visit) link;
 };

@@ -139,7 +139,7 @@ int serve_cause(const struct interactive_options *options, const char *name, boo
     struct service service = {.cause = cause_find(name)};
     if (service.cause == NULL)
         return refuse_cause(name);
-    if (service.cause->behaviour[SIDE_SERVER] == NULL) {
+    if (service.cause->signature.at_fault != SIDE_SERVER) {
         diag_error("--cause \"%s\": that bug is a client's, and no server can show it", name);
         return EXIT_USAGE;
     }

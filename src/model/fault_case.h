@@ -34,6 +34,7 @@ struct signature {
     enum owner_class owner;
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
+    bool fades;            /* the kernel gives those sockets up after a while: then ghosts are left of them */
     bool leaves_ghosts;    /* descriptors of connections that are in no table: see ghost.h */
     bool leaves_elsewhere; /* descriptors on connections to others, such as a backend */
     bool loses;            /* replies are lost: the connection ends before they are read */
@@ -60,6 +61,7 @@ struct fault_case {
     int descriptors_each;   /* that the server needs for a connection, where it is more than one */
     int client_ports;       /* local ports that it needs the client to be limited to, in a network namespace
                              * of its own; 0: no limit */
+    int64_t connect_timeout_ms; /* that its client waits for connect(); 0: as long as any */
     struct signature signature;
 };
 

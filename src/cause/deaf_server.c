@@ -1,0 +1,33 @@
+/* deaf-server: a server that no SYN reaches, as behind a firewall that drops what it does not allow. */
+#include "cause/cause.h"
+#include "cause/visit.h"
+#include "kernel/min_ttl.h"
+
+#include <event2/event.h>
+
+static void on_listening(struct endpoint *endpoint, struct listener *listener)
+{
+    int rc = min_ttl_begin(listener->fd);
+    if (rc != 0)
+        endpoint_fail(endpoint, "setsockopt(IP_MINTTL)", -rc);
+}
+
+static void on_readable(struct visit *visit, short what)
+{
+    (void)what;
+    if (visit_read(visit) == 0)
+        visit_close(visit);
+}
+
+static void on_connection(struct endpoint *endpoint, int fd)
+{
+    visit_begin(endpoint, fd, EV_READ, on_readable);
+}
+
+const struct behaviour deaf_server = {
+    .name = "deaf-server",
+    .start = visits_start,
+    .on_connection = on_connection,
+    .on_listening = on_listening,
+    .stop = visits_stop,
+};
