@@ -16,6 +16,9 @@ struct debt {
 
 struct debt debt_of(const struct histogram *seen);
 
+/* Of what is owed the SYN_SENT. */
+int64_t debt_abandoned(const struct histogram *seen);
+
 struct debt_text {
     char text[160];
 };

@@ -192,12 +192,15 @@ static void say_elsewhere(struct verdict *verdict, const struct verdict_input *i
 static void say_abandoned(struct verdict *verdict, const struct verdict_input *input)
 {
     const struct histogram *client = &input->sides[SIDE_CLIENT];
+    int64_t asking = debt_abandoned(client);
+    char rest[160] = "";
+    if (asking > 0)
+        snprintf(rest, sizeof rest,
+                 ". For %s of them the kernel goes on sending the SYN (net.ipv4.tcp_syn_retries)",
+                 grouped(asking).text);
     if (client->abandoned > 0)
-        add(verdict,
-            "The client has given up %s connect() call%s and not closed %s descriptor%s: the kernel goes on "
-            "sending each SYN (net.ipv4.tcp_syn_retries), and the client owes the close().",
-            grouped(client->abandoned).text, client->abandoned == 1 ? "" : "s",
-            client->abandoned == 1 ? "its" : "their", client->abandoned == 1 ? "" : "s");
+        add(verdict, "The client has given up %s connect() calls and closed none of their descriptors%s.",
+            grouped(client->abandoned).text, rest);
 }
 
 /* In one sentence, as picture and report have it. */

@@ -1,4 +1,5 @@
-/* deaf-server: a server that no SYN reaches, as behind a firewall that drops what it does not allow. */
+/* deaf-server: a server that no SYN reaches, as behind a firewall that drops what it does not allow. Whoever
+ * gets through, or is let through late, is greeted, and has a while to say something. */
 #include "cause/cause.h"
 #include "cause/visit.h"
 #include "kernel/min_ttl.h"
@@ -14,14 +15,15 @@ static void on_listening(struct endpoint *endpoint, struct listener *listener)
 
 static void on_readable(struct visit *visit, short what)
 {
-    (void)what;
-    if (visit_read(visit) == 0)
+    if ((what & EV_TIMEOUT) || visit_read(visit) == 0)
         visit_close(visit);
 }
 
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    visit_begin(endpoint, fd, EV_READ, on_readable);
+    act_apply(ACT_WRITE, fd);
+    struct visit *visit = visit_begin(endpoint, fd, EV_READ, on_readable);
+    visit_hear_within(visit, EV_READ, endpoint->life_us / 1000, on_readable);
 }
 
 const struct behaviour deaf_server = {

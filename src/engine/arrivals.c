@@ -280,8 +280,11 @@ static bool is_owner_in_doubt(const struct controller *c)
 
 static bool lingers(const struct controller *c, const struct signature *signature)
 {
-    bool has_faded = signature->fades && c->look.sides[signature->at_fault].ghosts > 0;
-    return has_faded || sockets_of_signature(c, signature) > 0;
+    struct signature later = *signature;
+    later.state = STATE_CLOSE_WAIT;
+    later.eof = EOF_UNREAD;
+    bool has_faded = c->look.sides[signature->at_fault].ghosts > 0 || sockets_of_signature(c, &later) > 0;
+    return sockets_of_signature(c, signature) > 0 || (signature->fades && has_faded);
 }
 
 /* An order has none to show. */

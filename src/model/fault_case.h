@@ -34,7 +34,7 @@ struct signature {
     enum owner_class owner;
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
-    bool fades;            /* the kernel gives those sockets up after a while: then ghosts are left of them */
+    bool fades;            /* that state is the first face: CLOSE_WAIT with EOF unread follows, or ghosts */
     bool leaves_ghosts;    /* descriptors of connections that are in no table: see ghost.h */
     bool leaves_elsewhere; /* descriptors on connections to others, such as a backend */
     bool loses;            /* replies are lost: the connection ends before they are read */
