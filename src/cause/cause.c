@@ -297,6 +297,42 @@ static const struct fault_case causes[] = {
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .leaves_elsewhere = true},
     },
     {
+        .bug = {.name = "no-reuse",
+                .summary = "the client opens a connection for each request, and closes it first",
+                .meaning =
+                    "TIME_WAIT is where the first FIN came from: each request takes one of the client's "
+                    "ports for 60 s. When all of them wait connect() fails with EADDRNOTAVAIL, although no "
+                    "descriptor is held and the server is well."},
+        .fixed = {.name = "no-reuse-fixed",
+                  .summary = "the client keeps its connections and asks on them again",
+                  .meaning = "One port carries any number of requests, and its TIME_WAIT comes once, when "
+                             "nothing more is asked."},
+        .reported = "dotnet/runtime #45544, varnish #2622, openstreetmap/operations #335",
+        .behaviour = {[SIDE_SERVER] = &answers, [SIDE_CLIENT] = &no_reuse},
+        .client_ports = 100,
+        .signature = {.at_fault = SIDE_CLIENT, .state = STATE_TIME_WAIT, .fails_connect = true},
+    },
+    {
+        .bug = {.name = "keep-alive-race",
+                .summary =
+                    "the client asks on an idle connection at the moment at which the server closes it",
+                .meaning =
+                    "Both keep idle connections equally long. The server's FIN and the request pass each "
+                    "other: an RST answers the request, which nobody has read. Nothing heaps up: it is a "
+                    "rate of errors, on the client alone."},
+        .fixed = {.name = "keep-alive-race-fixed",
+                  .summary = "the client's idle time is shorter than the server's",
+                  .meaning = "The client closes an idle connection before the server does, and its next "
+                             "request opens another. To ask once more what is safe to ask twice helps too."},
+        .reported = "nodejs/node #52649, #27363, gunicorn PR #2288",
+        .behaviour = {[SIDE_SERVER] = &answers, [SIDE_CLIENT] = &keep_alive_race},
+        .signature = {.at_fault = SIDE_CLIENT,
+                      .state = STATE_GONE,
+                      .counter = COUNTER_ESTAB_RESETS,
+                      .has_counter = true,
+                      .loses = true},
+    },
+    {
         .bug = {.name = "connect-given-up",
                 .summary = "the client gives up connect() after its time-out and forgets the descriptor",
                 .meaning = "The kernel goes on sending the SYN: SYN_SENT, held by the client. When it gives "

@@ -21,7 +21,7 @@ static void on_reply(struct visit *visit, short what)
 
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    act_apply(ACT_WRITE, fd);
+    endpoint_ask(endpoint, fd);
     struct visit *visit = visit_begin(endpoint, fd, EV_READ, on_reply);
     visit_hear_within(visit, EV_READ, endpoint->life_us / 1000, on_reply);
 }

@@ -32,7 +32,7 @@ static void on_reply(struct visit *visit, short what)
 
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    act_apply(ACT_WRITE, fd);
+    endpoint_ask(endpoint, fd);
     visit_begin(endpoint, fd, EV_READ, on_reply);
 }
 

@@ -25,12 +25,12 @@ static void on_reply(struct visit *visit, short what)
 {
     (void)what;
     struct endpoint *endpoint = visit->endpoint;
-    int64_t took_us = monotonic_us() - visit->asked_us;
+    int64_t took_us = monotonic_us() - visit->since_us;
     if (endpoint->slowest_us < took_us)
         endpoint->slowest_us = took_us;
     ssize_t got;
     while ((got = visit_read(visit)) > 0)
-        visit->asked_us = monotonic_us();
+        visit->since_us = monotonic_us();
     if (got == 0)
         visit_close(visit);
 }
@@ -38,9 +38,9 @@ static void on_reply(struct visit *visit, short what)
 static void on_connection(struct endpoint *endpoint, int fd)
 {
     struct clients *clients = endpoint->state;
-    act_apply(ACT_WRITE, fd);
+    endpoint_ask(endpoint, fd);
     struct visit *visit = visit_begin(endpoint, fd, EV_READ, on_reply);
-    visit->asked_us = monotonic_us();
+    visit->since_us = monotonic_us();
     if (clients->slow != NULL || endpoint->begun < FIRST_SLOW)
         return;
     clients->slow = visit;

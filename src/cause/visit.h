@@ -20,7 +20,8 @@ struct visit {
     on_visit *on_event;
     int fd;
     int64_t unsaid;     /* bytes of a reply that are still to be sent, where the behaviour counts them */
-    int64_t asked_us;   /* when a request was sent, where the behaviour measures the time to its reply */
+    int64_t since_us;   /* when what it waits for began, where the behaviour counts that */
+    int requests;       /* asked on it, likewise */
     struct visit *peer; /* where two belong together: the other one; else NULL */
     LIST_ENTRY(visit) link;
 };

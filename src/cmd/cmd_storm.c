@@ -329,6 +329,7 @@ static int prepare_place(struct storm_options *options)
 {
     struct run_settings *settings = &options->settings;
     int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
+    options->isolation.client_ports = options->cause != NULL ? options->cause->client_ports : 0;
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options->isolation, settings->conns);
     if (code == EXIT_AS_EXPECTED)

@@ -12,20 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct worker_role *find_role(const char *name, enum side *side)
+static const struct worker_role *find_role(const char *name)
 {
-    static const struct {
-        const struct worker_role *role;
-        enum side side;
-    } roles[] = {{&batch_server, SIDE_SERVER},
-                 {&batch_client, SIDE_CLIENT},
-                 {&arrivals_server, SIDE_SERVER},
-                 {&arrivals_client, SIDE_CLIENT}};
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {
-        *side = roles[i].side;
-        if (strcmp(name, roles[i].role->name) == 0)
-            return roles[i].role;
-    }
+    static const struct worker_role *const roles[] = {&batch_server, &batch_client, &arrivals_server,
+                                                      &arrivals_client};
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(name, roles[i]->name) == 0)
+            return roles[i];
     return NULL;
 }
 
@@ -41,8 +34,8 @@ static int cmd_worker(int argc, char *argv[])
     last_words_by_status();
     if (argc == 1 && strcmp(argv[0], "host") == 0)
         return status_of(agent_run(STDIN_FILENO, STDOUT_FILENO));
-    enum side side = SIDE_SERVER;
-    const struct worker_role *role = argc >= 1 ? find_role(argv[0], &side) : NULL;
+    const struct worker_role *role = argc >= 1 ? find_role(argv[0]) : NULL;
+    enum side side = argc >= 1 && strncmp(argv[0], "server", 6) == 0 ? SIDE_SERVER : SIDE_CLIENT;
     const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1], side) : &scripted_behaviour;
     bool fixed = argc == 3 && strcmp(argv[2], "fixed") == 0;
     if (role == NULL || behaviour == NULL || argc > 3 || (argc == 3 && !fixed)) {

@@ -28,6 +28,9 @@ static const char *const elsewhere_texts[SIDE_COUNT] = {
 static const char *const alone_texts[SIDE_COUNT] = {
     [SIDE_SERVER] = " and the client has none of them", [SIDE_CLIENT] = " and the server has none of them"};
 
+static const char *const lost_texts[SIDE_COUNT] = {
+    [SIDE_SERVER] = ", replies are lost", [SIDE_CLIENT] = ", requests are lost"};
+
 struct signature_text signature_text(const struct signature *signature)
 {
     struct signature_text out = {""};
@@ -41,7 +44,7 @@ struct signature_text signature_text(const struct signature *signature)
              signature->leaves_elsewhere ? elsewhere_texts[side] : "",
              signature->leaves_ghosts ? ghost_texts[side] : "", signature->has_counter ? ", " : "",
              signature->has_counter ? kernel_counter_name(signature->counter) : "",
-             signature->has_counter ? " moves" : "", signature->loses ? ", replies are lost" : "",
+             signature->has_counter ? " moves" : "", signature->loses ? lost_texts[side] : "",
              signature->fails_accept ? ", accept() fails" : "",
              signature->fails_connect ? ", connect() fails" : "");
     if (signature->delays_ms > 0)

@@ -37,7 +37,8 @@ struct signature {
     bool fades;            /* that state is the first face: CLOSE_WAIT with EOF unread follows, or ghosts */
     bool leaves_ghosts;    /* descriptors of connections that are in no table: see ghost.h */
     bool leaves_elsewhere; /* descriptors on connections to others, such as a backend */
-    bool loses;            /* replies are lost: the connection ends before they are read */
+    bool loses;            /* requests, or their replies, are lost: the connection ends before the client has
+                              read one */
     bool fails_accept;     /* accept() fails */
     bool fails_connect;    /* connect() fails */
     int64_t delays_ms;     /* at least as long the slowest reply takes; 0: that is not what it is known by */

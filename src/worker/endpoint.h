@@ -9,6 +9,7 @@
 #include "worker/open_descriptors.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct endpoint;
@@ -52,6 +53,8 @@ struct endpoint {
     int64_t life_us; /* how long a connection lives before its end is begun */
     struct script script;
     struct leak_share leak;
+    const char *request; /* what a client asks, borrowed; NULL: what ACT_WRITE sends */
+    size_t request_length;
 
     struct open_descriptors descriptors;
     int64_t begun;      /* connections handed to the behaviour */
@@ -90,6 +93,10 @@ void endpoint_on_acceptable(void *endpoint, struct listener *listener);
 
 /* The behaviour cannot go on, for a reason of this machine; the first one is kept. */
 void endpoint_fail(struct endpoint *endpoint, const char *call, int error);
+
+/* Sends the client's request, which must be small enough for a send buffer that is empty. Returns 0 or a
+ * negative errno. */
+int endpoint_ask(const struct endpoint *endpoint, int fd);
 
 /* close() of a descriptor that is held. */
 void endpoint_close(struct endpoint *endpoint, int fd);
