@@ -21,18 +21,24 @@ static void on_patience_over(struct visit *visit, short what)
     visit_close(visit);
 }
 
-static void on_reply(struct visit *visit, short what)
+static void on_more(struct visit *visit, short what)
 {
     (void)what;
+    ssize_t got;
+    while ((got = visit_read(visit)) > 0)
+        ;
+    if (got == 0)
+        visit_close(visit);
+}
+
+static void on_reply(struct visit *visit, short what)
+{
     struct endpoint *endpoint = visit->endpoint;
     int64_t took_us = monotonic_us() - visit->since_us;
     if (endpoint->slowest_us < took_us)
         endpoint->slowest_us = took_us;
-    ssize_t got;
-    while ((got = visit_read(visit)) > 0)
-        visit->since_us = monotonic_us();
-    if (got == 0)
-        visit_close(visit);
+    visit_hear(visit, EV_READ, on_more);
+    on_more(visit, what);
 }
 
 static void on_connection(struct endpoint *endpoint, int fd)

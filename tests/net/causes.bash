@@ -21,7 +21,9 @@ reset-swallowed      -
 stalled-reader       ESTAB server 0 + self | ESTAB client + 0 self
 no-timeout           ESTAB server 0 0 self
 eof-is-abort         -
-second-socket-forgotten -'
+second-socket-forgotten -
+connect-given-up     SYN-SENT client 0 + self
+blocking-linger      -'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {
