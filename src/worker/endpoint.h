@@ -57,12 +57,16 @@ struct endpoint {
     size_t request_length;
 
     struct open_descriptors descriptors;
-    int64_t begun;      /* connections handed to the behaviour */
-    int64_t ended;      /* of them, those that have nothing more to do; leaked ones too */
-    int64_t leaked;     /* on purpose */
-    int64_t lost;       /* an act failed because the connection had ended: a lost reply, a lost request */
-    int64_t reused;     /* requests on a connection that was there: see on_due */
+    int64_t begun;  /* connections handed to the behaviour */
+    int64_t ended;  /* of them, those that have nothing more to do; leaked ones too */
+    int64_t leaked; /* on purpose */
+    int64_t lost;   /* an act failed because the connection had ended: a lost reply, a lost request */
+    int64_t
+        unanswered; /* likewise of a client's first request on a connection, where the behaviour counts it */
+    int64_t reused; /* requests on a connection that was there: see on_due */
     int64_t slowest_us; /* the longest time to a reply, where the behaviour measures it */
+    int64_t idle_us;    /* how long the other side keeps an idle connection, where the behaviour finds it out;
+                           0: not known */
     int64_t errors;     /* accept() failed, connect() failed */
     int last_errno;     /* of these */
 
