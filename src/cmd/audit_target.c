@@ -110,7 +110,8 @@ int target_take(const struct target_taker *taker, const char *text, struct audit
         return target_refuse(taker, text, "must be unix:/path for a Unix socket, or HOST:PORT");
     if (taker->takes_tls && strncmp(text, "https:", 6) == 0)
         return target_refuse(taker, text, "must be HOST:PORT, with --tls");
-    if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
+    if (strncmp(text, "unix:", 5) == 0 || strstr(text, "://") != NULL || colon == NULL || colon == text ||
+        colon[1] == '\0')
         return target_refuse(taker, text, allowed);
     long port = strtol(colon + 1, &end, 10);
     if (*end != '\0' || port < 1 || port > 65535)

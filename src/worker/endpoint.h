@@ -30,8 +30,8 @@ struct behaviour {
     /* The client has waited for connect() long enough. The descriptor is in endpoint->descriptors from now
      * on, and the behaviour's to close. NULL: it is closed. */
     void (*on_given_up)(struct endpoint *endpoint, int fd);
-    /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, ECONNREFUSED): it is counted, and the
-     * next is tried. */
+    /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, or ECONNREFUSED after others were
+     * accepted): it is counted, and the next is tried. */
     bool may_not_connect;
     /* Descriptors that it holds on connections to others, besides those in endpoint->descriptors. NULL: that
      * is not what it is about. */
