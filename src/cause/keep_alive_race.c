@@ -9,46 +9,33 @@
 enum {
     ON_ITS_WAY_MS = 10, /* from the client's look at an idle connection until its request is there, as between
                          * two hosts */
-    REQUESTS_MOST = 4,  /* on one connection */
-};
-
-/* How long the server keeps an idle connection, the client finds out: the last that it closed tells. */
-struct race {
-    struct visits visits;
-    int64_t idle_us; /* 0: none was closed so far */
+    KEPT_MS = 2 * ON_ITS_WAY_MS, /* idle for longer than that a connection is kept alive */
+    REQUESTS_MOST = 4,           /* on one connection */
 };
 
 static void on_idle(struct visit *visit, short what);
 
-static void leave_lost(struct visit *visit)
-{
-    visit->endpoint->lost += visit->requests > 1;
-    visit_close(visit);
-}
-
+/* A server that closes right after its reply keeps none, and the client waits for its EOF; so it does where
+ * the server has closed none yet. */
 static void become_idle(struct visit *visit)
 {
-    const struct race *race = visit->endpoint->state;
-    int64_t for_ms = race->idle_us / 1000, early_ms = ON_ITS_WAY_MS / 2;
+    int64_t kept_ms = visit->endpoint->idle_us / 1000, for_ms = 0;
     visit->since_us = monotonic_us();
-    if (visit->endpoint->fixed)
-        for_ms /= 2;
-    else
-        for_ms = for_ms > early_ms ? for_ms - early_ms : for_ms;
+    if (kept_ms > KEPT_MS)
+        for_ms = visit->endpoint->fixed ? kept_ms / 2 : kept_ms - ON_ITS_WAY_MS / 2;
     visit_hear_within(visit, EV_READ, for_ms, on_idle);
 }
 
 static void on_reply(struct visit *visit, short what)
 {
     (void)what;
-    struct race *race = visit->endpoint->state;
     ssize_t got = visit_read(visit);
     if (got == 0)
-        leave_lost(visit);
+        visit_close_unanswered(visit);
     if (got <= 0)
         return;
     if (visit->requests > 1)
-        race->idle_us += ON_ITS_WAY_MS * 1000 / 2; /* the server waits longer */
+        visit->endpoint->idle_us += ON_ITS_WAY_MS * 1000 / 2; /* the server waits longer */
     if (visit->requests == REQUESTS_MOST)
         visit_close(visit);
     else
@@ -59,19 +46,15 @@ static void on_reply(struct visit *visit, short what)
 static void on_request_there(struct visit *visit, short what)
 {
     (void)what;
-    visit->requests++;
-    if (endpoint_ask(visit->endpoint, visit->fd) != 0)
-        leave_lost(visit);
-    else
-        visit_hear(visit, EV_READ, on_reply);
+    visit_ask(visit, on_reply);
 }
 
 static void on_idle(struct visit *visit, short what)
 {
-    struct race *race = visit->endpoint->state;
     ssize_t got = what & EV_READ ? visit_read(visit) : -1;
     if (got == 0) {
-        race->idle_us = monotonic_us() - visit->since_us;
+        /* The client finds out how long the server keeps them: the last that it closed tells. */
+        visit->endpoint->idle_us = monotonic_us() - visit->since_us;
         visit_close(visit);
     } else if (got > 0) { /* the reply goes on */
         become_idle(visit);
@@ -82,22 +65,14 @@ static void on_idle(struct visit *visit, short what)
     }
 }
 
-static int start(struct endpoint *endpoint)
-{
-    return visits_start_with(endpoint, sizeof(struct race));
-}
-
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    struct visit *visit = visit_begin(endpoint, fd, EV_READ, on_reply);
-    visit->requests = 1;
-    if (endpoint_ask(endpoint, fd) != 0)
-        leave_lost(visit);
+    visit_ask(visit_begin(endpoint, fd, 0, NULL), on_reply);
 }
 
 const struct behaviour keep_alive_race = {
     .name = "keep-alive-race",
-    .start = start,
+    .start = visits_start,
     .on_connection = on_connection,
     .stop = visits_stop,
 };

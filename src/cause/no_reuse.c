@@ -34,8 +34,7 @@ static void on_reply(struct visit *visit, short what)
     (void)what;
     ssize_t got = visit_read(visit);
     if (got == 0) {
-        visit->endpoint->lost++;
-        visit_close(visit);
+        visit_close_unanswered(visit);
     } else if (got > 0 && visit->endpoint->fixed) {
         /* the fix: it stays for the next request; where none comes the client closes before the server does
          */
@@ -45,25 +44,13 @@ static void on_reply(struct visit *visit, short what)
     }
 }
 
-static bool ask(struct visit *visit)
-{
-    if (endpoint_ask(visit->endpoint, visit->fd) != 0) {
-        visit_close(visit);
-        return false;
-    }
-    visit_hear(visit, EV_READ, on_reply);
-    return true;
-}
-
-/* What the server has closed is taken out of the pool when its EOF is heard: until then asking may fail, and
- * the next one is tried. */
 static bool on_due(struct endpoint *endpoint)
 {
     struct visits *visits = endpoint->state;
     struct visit *visit, *next;
     for (visit = LIST_FIRST(visits); visit != NULL; visit = next) {
         next = LIST_NEXT(visit, link);
-        if (visit->on_event == on_idle && ask(visit)) {
+        if (visit->on_event == on_idle && visit_ask(visit, on_reply)) {
             endpoint->reused++;
             return true;
         }
@@ -73,7 +60,7 @@ static bool on_due(struct endpoint *endpoint)
 
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    ask(visit_begin(endpoint, fd, 0, NULL));
+    visit_ask(visit_begin(endpoint, fd, 0, NULL), on_reply);
 }
 
 const struct behaviour no_reuse = {

@@ -169,7 +169,8 @@ static void arrive(struct connector *connector)
     connector->started--;
     endpoint->errors++;
     endpoint->last_errno = -rc;
-    bool is_meant = endpoint->behaviour->may_not_connect && !is_failure_here(-rc);
+    bool is_nobody_there = rc == -ECONNREFUSED && connector->connected == 0;
+    bool is_meant = endpoint->behaviour->may_not_connect && !is_failure_here(-rc) && !is_nobody_there;
     if (rc != -ECONNRESET && rc != -ETIMEDOUT && !is_meant)
         fail(connector, "connect", -rc, to);
 }

@@ -30,8 +30,8 @@ struct behaviour {
     /* The client has waited for connect() long enough. The descriptor is in endpoint->descriptors from now
      * on, and the behaviour's to close. NULL: it is closed. */
     void (*on_given_up)(struct endpoint *endpoint, int fd);
-    /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, ECONNREFUSED): it is counted, and the
-     * next is tried. */
+    /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, or ECONNREFUSED after others were
+     * accepted): it is counted, and the next is tried. */
     bool may_not_connect;
     /* Descriptors that it holds on connections to others, besides those in endpoint->descriptors. NULL: that
      * is not what it is about. */
@@ -57,12 +57,16 @@ struct endpoint {
     size_t request_length;
 
     struct open_descriptors descriptors;
-    int64_t begun;      /* connections handed to the behaviour */
-    int64_t ended;      /* of them, those that have nothing more to do; leaked ones too */
-    int64_t leaked;     /* on purpose */
-    int64_t lost;       /* an act failed because the connection had ended: a lost reply, a lost request */
-    int64_t reused;     /* requests on a connection that was there: see on_due */
+    int64_t begun;  /* connections handed to the behaviour */
+    int64_t ended;  /* of them, those that have nothing more to do; leaked ones too */
+    int64_t leaked; /* on purpose */
+    int64_t lost;   /* an act failed because the connection had ended: a lost reply, a lost request */
+    int64_t
+        unanswered; /* likewise of a client's first request on a connection, where the behaviour counts it */
+    int64_t reused; /* requests on a connection that was there: see on_due */
     int64_t slowest_us; /* the longest time to a reply, where the behaviour measures it */
+    int64_t idle_us;    /* how long the other side keeps an idle connection, where the behaviour finds it out;
+                           0: not known */
     int64_t errors;     /* accept() failed, connect() failed */
     int last_errno;     /* of these */
 
