@@ -274,6 +274,8 @@ static void fill_in(struct storm_options *options)
     flow->rate = is_flow ? given_or(flow->rate, 100) : 0;
     flow->duration_ms = given_or(flow->duration_ms, 10 * MS_PER_S);
     flow->life_ms = given_or(flow->life_ms, 200);
+    if (options->cause != NULL && options->cause->connect_timeout_ms > 0)
+        flow->connect_timeout_ms = options->cause->connect_timeout_ms;
     settings->conns = is_flow ? flow->rate * flow->duration_ms / MS_PER_S : given_or(settings->conns, 1000);
     if (options->cause != NULL)
         settings->experiments[settings->experiment_count++] =
