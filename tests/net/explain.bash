@@ -69,6 +69,7 @@ await_servers() {
 # visit MANNER COUNT PORT...: so many clients of each server, which are gone when it returns.
 #   late   send, and close 200 ms later        now   send and close at once
 #   half   send, half-close, and leave later   silent  send nothing
+#   reset  send, and reset 200 ms later
 visit() {
   command -v python3 >/dev/null || skip "no python3 to make clients with"
   python3 -c 'import socket, sys, time
@@ -85,7 +86,9 @@ for port, i in [(p, i) for p in ports for i in range(min(15, count))] + [(p, i) 
     if manner == "now": c.close()
     else: kept.append(c)
 time.sleep(.2)
-for c in kept: c.close()' "$@"
+for c in kept:
+    if manner == "reset": c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    c.close()' "$@"
 }
 
 # So many clients of each server a second, each for 200 ms.
