@@ -4,7 +4,7 @@
 
 enum { ABORTS_LEAST = 8 };
 
-#define NO_TABLE "no table of the kernel shows them any more. They leak as the CLOSE_WAIT do."
+#define NO_TABLE "no table of the kernel shows them any more."
 #define NO_TIMER " No timer of the kernel ends them: tcp_fin_timeout runs after close() alone."
 
 #define STUCK                                                                                                \
@@ -15,13 +15,15 @@ static const struct rule rules[] = {
     /* ---- whose connection is gone ---- */
     {.name = "reset-swallowed",
      .when = {is_ghost_group, is_of_listener, error_was_read},
-     .certainty = CERTAIN_LIKELY,
+     .certainty = CERTAIN_ONE_OF,
      .words =
          "Their connections are gone, ended by a reset or by keep-alive. The program, or the runtime under "
-         "it, has read that error, and their descriptors are still open: " NO_TABLE,
-     .causes = {"reset-swallowed"},
+         "it, has read that error and keeps the descriptors: it does not close when a call fails, or not at "
+         "EOF either. They leak as the CLOSE_WAIT do, and " NO_TABLE,
+     .causes = {"reset-swallowed", "ignore-eof"},
      .act = "close the descriptor when a read or a write fails, whatever the error",
-     .needs_dump = true},
+     .needs_dump = true,
+     .needs_audit = true},
     {.name = "ghosts",
      .when = {is_ghost_group, error_waits},
      .certainty = CERTAIN_SHOWN,
@@ -35,7 +37,7 @@ static const struct rule rules[] = {
      .when = {is_ghost_group, no_error_is_needed},
      .certainty = CERTAIN_LIKELY,
      .words = "Their connections are over: the program has ended its half with shutdown(), and the peer its "
-              "own. Their descriptors are still open: " NO_TABLE,
+              "own. Their descriptors are still open: " NO_TABLE " They leak as the CLOSE_WAIT do.",
      .act = "close() behind shutdown()",
      .needs_dump = true},
     {.name = "ghosts",

@@ -674,7 +674,7 @@ static const struct {
     const char *says; /* NULL: nothing in particular */
 } rows[] = {
     {ghosts, "ghosts", "", CERTAIN_SHOWN, NULL},
-    {ghosts_whose_error_was_read, "reset-swallowed", "reset-swallowed", CERTAIN_LIKELY,
+    {ghosts_whose_error_was_read, "reset-swallowed", "reset-swallowed ignore-eof", CERTAIN_ONE_OF,
      "has read that error"},
     {ghosts_whose_error_waits, "ghosts", "", CERTAIN_SHOWN, "nobody has read that error"},
     {ghosts_of_both_halves, "ghosts", "", CERTAIN_LIKELY, "shutdown()"},
