@@ -26,19 +26,23 @@ without_progress() {
 }
 
 masked() {
-  sed -E 's/\bpython3\.[0-9]+/python3/g
-    s/\bpid [0-9]+/pid P/g
-    s/\b(pid=|fd=|-t )[0-9]+/\1P/g
+  tr -s ' \n\t' ' ' | sed -E 's/\bpython3\.[0-9]+/python3/g
+    s/\b(pid |pid=|fd=|-t |explain )[0-9]+/\1P/g
     s/\b(python3|tcpstorm|sleep|bash) [0-9]+/\1 P/g
-    s/\[?\b[0-9][0-9.]*(-[0-9.]+)? ?(us|ms|s|min|h)\b\+?/T/g
+    s/\b[0-9][0-9.]*(-[0-9.]+)? ?(us|ms|s|min|h)\b\+?/T/g
     s/\bT( T)+/T/g
+    s/\bT to T\b/T/g
     s/[0-9.]+ \((p90|p99|max)\)/T (\1)/g
     s/[0-9.,]+\/(s|min)\b/R/g
-    s/\b[0-9.]+ to [0-9.]+\)/A to B)/g
+    s/\b[0-9.]+ to [0-9.]+\b/A to B/g
+    s/\b[0-9]+ looks\b/N looks/g
+    s/FIN at least T/FIN T/g
+    s/\breset [0-9]+/reset N/g
     s/[0-9,]+ of [0-9,]+ descriptors/D descriptors/g
     s/\b[0-9]+ of ([0-9]+) requests sent/N of \1 requests sent/g
     s/(127\.0\.0\.1:)[3-6][0-9]{4}\b/\1E/g
-    s/time="[0-9.]+"/time="T"/g' | tr -s ' \n\t' ' ' | sed 's/^ //; s/ $//'
+    s/time="[0-9.]+"/time="T"/g
+    s/^ //; s/ $//'
 }
 
 # matches EXPECTED: what was printed is that.
