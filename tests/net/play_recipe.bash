@@ -45,22 +45,24 @@ masked() {
     s/^ //; s/ $//'
 }
 
-# matches EXPECTED: what was printed is that.
-matches() {
-  local there pattern
-  there=$(without_progress "$said" | masked)
-  pattern=$(masked <<<"$1" | sed -E 's/[][*?\\]/\\&/g; s/ ?\\\[\.\.\.\\\] ?/*/g')
-  # shellcheck disable=SC2053 # a pattern
-  [[ $there == $pattern ]]
+# pattern_of EXPECTED
+pattern_of() {
+  masked <<<"$1" | sed -E 's/[][*?\\]/\\&/g; s/ ?\\\[\.\.\.\\\] ?/*/g'
 }
 
-# expect COMMAND EXPECTED
+# expect COMMAND EXPECTED: that is what was printed, or what is printed in the end by a command in the background.
 expect() {
-  local deadline=$((SECONDS + ${PATIENCE-60}))
-  if [[ $1 == *\& && $2 ]]; then
-    until [[ -s $said ]] && matches "$2" || ((SECONDS > deadline)); do sleep 0.05; done
-  fi
-  matches "$2" && return
+  local deadline=$((SECONDS + ${PATIENCE-60})) pattern size=-1
+  pattern=$(pattern_of "$2")
+  while true; do
+    if [[ $(stat -c %s "$said") != "$size" ]]; then
+      size=$(stat -c %s "$said")
+      # shellcheck disable=SC2053 # a pattern
+      [[ $(without_progress "$said" | masked) == $pattern ]] && return
+    fi
+    if [[ $1 != *\& ]] || ((SECONDS >= deadline)); then break; fi
+    sleep 0.05
+  done
   [[ ${PLAY_RECIPE_SHOW-} ]] ||
     printf 'The command\n  %s\nis to print\n%s\nand prints\n%s\n' "$1" "$2" "$(without_progress "$said")"
   return 1
