@@ -328,7 +328,7 @@ static const struct fault_case causes[] = {
         .behaviour = {[SIDE_SERVER] = &answers, [SIDE_CLIENT] = &keep_alive_race},
         .signature = {.at_fault = SIDE_CLIENT,
                       .state = STATE_GONE,
-                      .counter = COUNTER_ESTAB_RESETS,
+                      .counter = COUNTER_OUT_RSTS,
                       .has_counter = true,
                       .loses = true},
     },

@@ -52,7 +52,8 @@
     }
 #define TALLIES(side)                                                                                        \
     COUNT("OWNED", seen.sides[side].owned), COUNT("UNREAD", seen.sides[side].unread),                        \
-        COUNT("UNOWNED", seen.sides[side].unowned), COUNT("QUEUED", seen.sides[side].queued)
+        COUNT("UNOWNED", seen.sides[side].unowned), COUNT("QUEUED", seen.sides[side].queued),                \
+        COUNT("HALF", seen.sides[side].half_closed)
 
 #define TO_WORKER    (1U << WAY_TO_WORKER)
 #define FROM_WORKER  (1U << WAY_FROM_WORKER)

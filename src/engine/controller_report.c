@@ -64,8 +64,10 @@ void controller_tell_sample(struct controller *c, bool settled)
     sample.late = sums[SIDE_CLIENT].late;
     sample.connect_us = sums[SIDE_CLIENT].oldest_us;
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
-    for (int side = 0; side < SIDE_COUNT; side++)
+    for (int side = 0; side < SIDE_COUNT; side++) {
         sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
+        sample.lost[side] = sums[side].lost;
+    }
     sample.began_s = controller_t_s(c, c->times.began_ms[0] * 1000);
     put_firsts(&sample, &c->outage.timeline);
     by_host_see(&c->at_look.by_host, &c->look);

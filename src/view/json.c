@@ -143,6 +143,9 @@ static void put_findings(struct json_writer *w, const struct sample *sample, con
     json_number(w, "failed_s", row->failed_s);
     if (row->is_of_server)
         json_number(w, "dropped_s", sample->dropped_s);
+    json_integer(w, "half_closed", row->histogram->half_closed);
+    json_integer(w, "elsewhere", row->elsewhere);
+    json_integer(w, "lost", row->lost);
 }
 
 static int put_row(struct json_writer *w, const struct sample *sample, const struct sample_row *row)

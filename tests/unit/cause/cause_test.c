@@ -144,7 +144,7 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
         {"eof-is-abort", "no socket lingers, replies are lost"},
         {"second-socket-forgotten", "no socket lingers on its port, the server holds connections to another"},
         {"no-reuse", "client TIME_WAIT, connect() fails"},
-        {"keep-alive-race", "no socket lingers, EstabResets moves, requests are lost"},
+        {"keep-alive-race", "no socket lingers, OutRsts moves, requests are lost"},
         {"connect-given-up", "client SYN_SENT, held by the client itself, later CLOSE_WAIT, EOF unread, or "
                              "the descriptor alone"},
         {"blocking-linger", "no socket lingers, replies take 1.5s and more"},
