@@ -28,6 +28,8 @@ struct histogram {
     int64_t queued;      /* connections that wait in accept queues */
     int64_t elsewhere;   /* descriptors on connections to others than the lanes', as the processes tell that
                             hold them, where those are what is looked for; else 0 */
+    int64_t abandoned;   /* descriptors of connect() calls that were given up, as the processes tell that hold
+                            them: in SYN_SENT, or in what has become of that */
     int64_t ghosts; /* descriptors whose socket is in no table (see ghost.h): not from a look at the tables,
                        but from the processes that hold them */
 };
