@@ -386,6 +386,8 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
     say_rounds(verdict, report);
     audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
                      result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);
+    if (report->growth_causes[0] != '\0')
+        audit_say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->growth_causes);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
         audit_say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
                   grouped(result->by_class[CLASS_STILL_RESPONDING]).text);

@@ -22,6 +22,7 @@ static struct bench *bench_of(enum audit_order order)
     bench.result.connections = &bench.connection;
     bench.report = (struct audit_report){.settings = &bench.settings,
                                          .result = &bench.result,
+                                         .growth_causes = "",
                                          .reset_causes = "a-cause",
                                          .loss_causes = "another-cause"};
     for (int i = 0; i < GROUP_COUNT; i++)
