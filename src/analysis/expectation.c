@@ -40,13 +40,24 @@ static bool retransmission_may_have_ended(const struct close_order *order, int s
                              retransmission_least_ms(moment->circumstances->retries2);
 }
 
+/* An orphan that is not acknowledged, or not let send, is given up sooner than what a process has. */
+static bool orphan_may_have_ended(const struct close_order *order, int step, enum side side,
+                                  const struct moment *moment)
+{
+    int closing;
+    return state_set_has(order_step_at(order, step)->expect[side], STATE_FIN_WAIT1) &&
+           order_side_closed(order, step, side, &closing) &&
+           moment->now_ms - moment->times->began_ms[closing] >= retransmission_least_ms(ORPHAN_RETRIES);
+}
+
 enum departure { STAYS, LEAVES_BY_TIMER, LEAVES_BY_LATE_CLOSE };
 
 static enum departure departure_of(const struct close_order *order, int step, enum side side,
                                    const struct moment *moment)
 {
     uint32_t expected = order_step_at(order, step)->expect[side];
-    if (retransmission_may_have_ended(order, step, side, moment))
+    if (retransmission_may_have_ended(order, step, side, moment) ||
+        orphan_may_have_ended(order, step, side, moment))
         return LEAVES_BY_TIMER;
     if (state_set_has(expected, STATE_FIN_WAIT2))
         return fin_wait2_may_have_ended(order, step, side, moment, moment->now_ms) ? LEAVES_BY_TIMER : STAYS;
