@@ -248,6 +248,14 @@ static void add_listeners(struct order_transitions *out, const struct close_orde
     }
 }
 
+/* connect() is in SYN_SENT before it finds no port or no answer. */
+static void add_failed(struct order_transitions *out, const struct order_transitions_input *input)
+{
+    out->of[SIDE_CLIENT][STATE_GONE][STATE_SYN_SENT][WHY_ORDERLY].most += input->failed_connects;
+    for (int why = 0; why < WHY_COUNT; why++)
+        out->of[SIDE_CLIENT][STATE_SYN_SENT][STATE_GONE][why].most += input->failed_connects;
+}
+
 /* Where several ways lead on, the row may still say how many come to TIME_WAIT. */
 static void add_time_wait(struct order_transitions *out, const struct close_order *order,
                           const struct order_transitions_input *input)
@@ -301,6 +309,7 @@ struct order_transitions order_transitions_of(const struct close_order *order,
         }
     add_clocks(&out, order, input);
     add_listeners(&out, order, input);
+    add_failed(&out, input);
     add_time_wait(&out, order, input);
     if (!input->sees_small)
         hide_small(&out, order, input);

@@ -21,8 +21,9 @@ struct order_transitions {
 /* What an order makes of so many connections when all its steps up to `last_step` are done. */
 struct order_transitions_input {
     int64_t conns;
-    int64_t leaked;    /* of them, left without their second close() */
-    int64_t listeners; /* sockets that listen */
+    int64_t leaked;          /* of them, left without their second close() */
+    int64_t listeners;       /* sockets that listen */
+    int64_t failed_connects; /* that were begun besides */
     int last_step;
     bool sees_small; /* requests and timewait sockets are counted too (EVENTS_ALL) */
 };
