@@ -239,12 +239,11 @@ static void add_listeners(struct order_transitions *out, const struct close_orde
                           const struct order_transitions_input *input)
 {
     struct transition_range *begun = &out->of[SIDE_SERVER][STATE_GONE][STATE_LISTEN][WHY_ORDERLY];
-    int64_t listeners = order->opening == OPENING_LISTENERS ? input->conns : input->listeners;
-    *begun = (struct transition_range){listeners, listeners};
+    *begun = (struct transition_range){input->listeners, input->listeners};
     for (int i = 1; i <= input->last_step; i++) {
         const struct order_step *at = order_step_at(order, i);
         if (at->act == ACT_CRASH && order_step_is_by(at, SIDE_SERVER))
-            out->of[SIDE_SERVER][STATE_LISTEN][STATE_GONE][WHY_ORDERLY].most = listeners;
+            out->of[SIDE_SERVER][STATE_LISTEN][STATE_GONE][WHY_ORDERLY].most = input->listeners;
     }
 }
 

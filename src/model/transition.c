@@ -204,3 +204,31 @@ struct transition_counts transitions_since(const struct transition_counts *now,
     since.dropped -= before->dropped;
     return since;
 }
+
+static void add_side(struct side_transitions *to, const struct side_transitions *from)
+{
+    for (int state = 0; state < STATE_COUNT; state++) {
+        for (int next = 0; next < STATE_COUNT; next++)
+            for (int why = 0; why < WHY_COUNT; why++)
+                to->moved[state][next][why] += from->moved[state][next][why];
+        to->now[state] += from->now[state];
+        for (int i = 0; i < DWELL_BUCKETS; i++)
+            to->dwell[state].in[i] += from->dwell[state].in[i];
+        if (from->dwell[state].longest_ns > to->dwell[state].longest_ns)
+            to->dwell[state].longest_ns = from->dwell[state].longest_ns;
+    }
+}
+
+void transitions_add(struct transition_counts *to, const struct transition_counts *from)
+{
+    for (int side = 0; side < SIDE_COUNT; side++)
+        add_side(&to->side[side], &from->side[side]);
+    to->sampled_one_in = from->sampled_one_in;
+    to->resets_sent += from->resets_sent;
+    to->resets_received += from->resets_received;
+    to->retransmitted += from->retransmitted;
+    to->unheard += from->unheard;
+    to->doubled += from->doubled;
+    to->holes += from->holes;
+    to->dropped += from->dropped;
+}

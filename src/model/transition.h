@@ -49,4 +49,7 @@ int64_t transitions_in_all(const struct transition_counts *counts);
 struct transition_counts transitions_since(const struct transition_counts *now,
                                            const struct transition_counts *before);
 
+/* Adds all of it; the longest time is the longer of both. */
+void transitions_add(struct transition_counts *to, const struct transition_counts *from);
+
 #endif

@@ -91,6 +91,8 @@ static int json_order_start(void *view, const struct order_start *start)
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "kernel", plan->limits.kernel);
     json_string(w, "witness", plan->witness->name);
+    if (plan->settings->events != NULL)
+        json_string(w, "events", events_level_name(socket_events_level(plan->settings->events)));
     json_open(w, "lanes", '[');
     json_integer(w, NULL, start->lanes.first);
     json_integer(w, NULL, start->lanes.last);
