@@ -160,8 +160,7 @@ static void say_kinds(struct transition_text *out, const struct transition_repor
         {TRANSITION_UNSEEN, "handed over to small sockets, which these events do not see"},
     };
     int64_t all = transitions_in_all(report->counts), drawn = of_kind(report, TRANSITION_DIAGRAM);
-    TEXT_ADD(out->text, "%s connection%s made %s transitions, ", grouped(report->conns).text,
-             report->conns == 1 ? "" : "s", grouped(all).text);
+    TEXT_ADD(out->text, "%s transition%s, ", grouped(all).text, all == 1 ? "" : "s");
     if (drawn == all)
         TEXT_ADD(out->text, "every one an arrow of RFC 9293's diagram");
     else
@@ -206,31 +205,48 @@ static void say_agreement(struct transition_text *out, const struct transition_r
                  grouped(report->agreed).text, grouped(report->compared).text);
     else
         TEXT_ADD(out->text, "\nNo settled step was quiet enough to compare events and looks.");
-    if (report->level != EVENTS_ALL)
-        TEXT_ADD(out->text, " Not all is counted: %s.", report->lack);
 }
 
 static void say_missed(struct transition_text *out, const struct transition_report *report)
 {
     const struct transition_counts *counts = report->counts;
+    if (report->level != EVENTS_ALL)
+        TEXT_ADD(out->text, "Not all is counted: %s.", report->lack);
     if (counts->unheard > 0)
-        TEXT_ADD(out->text,
-                 "\nThe kernel says that its programs missed %s event%s: the counts are lower bounds.",
-                 grouped(counts->unheard).text, counts->unheard == 1 ? "" : "s");
+        TEXT_ADD(
+            out->text, "%sThe kernel says that its programs missed %s event%s: the counts are lower bounds.",
+            out->text[0] != '\0' ? "\n" : "", grouped(counts->unheard).text, counts->unheard == 1 ? "" : "s");
     if (counts->holes > 0)
         TEXT_ADD(out->text,
-                 "\n%s of the sockets that were followed left another state than they had come to: events "
+                 "%s%s of the sockets that were followed left another state than they had come to: events "
                  "were missed, and the counts are lower bounds.",
-                 grouped(counts->holes).text);
+                 out->text[0] != '\0' ? "\n" : "", grouped(counts->holes).text);
+}
+
+struct transition_text transition_summary(const struct transition_report *report)
+{
+    struct transition_text out = {""};
+    say_kinds(&out, report);
+    say_sent_again(&out, report);
+    return out;
+}
+
+struct transition_text transition_caveats(const struct transition_report *report)
+{
+    struct transition_text out = {""};
+    say_missed(&out, report);
+    return out;
 }
 
 struct transition_text transition_sentences(const struct transition_report *report)
 {
     struct transition_text out = {""};
+    TEXT_ADD(out.text, "%s connection%s made ", grouped(report->conns).text, report->conns == 1 ? "" : "s");
     say_kinds(&out, report);
     say_close_wait(&out, report);
     say_sent_again(&out, report);
     say_agreement(&out, report);
-    say_missed(&out, report);
+    const struct transition_text caveats = transition_caveats(report);
+    TEXT_ADD(out.text, "%s%s", caveats.text[0] != '\0' ? "\n" : "", caveats.text);
     return out;
 }

@@ -44,4 +44,10 @@ struct transition_text {
  * sentences, one a line. */
 struct transition_text transition_sentences(const struct transition_report *report);
 
+/* "10,002 transitions, every one an arrow of RFC 9293's diagram, 0 outside." */
+struct transition_text transition_summary(const struct transition_report *report);
+
+/* What is not counted, and what was missed: sentences, one a line; "" when nothing is. */
+struct transition_text transition_caveats(const struct transition_report *report);
+
 #endif

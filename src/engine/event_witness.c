@@ -1,14 +1,7 @@
 #include "engine/event_witness.h"
 
+#include "kernel/netns.h"
 #include "model/transition.h"
-
-#include <sys/stat.h>
-
-static uint64_t own_netns(void)
-{
-    struct stat net;
-    return stat("/proc/self/ns/net", &net) == 0 ? (uint64_t)net.st_ino : 0;
-}
 
 void event_witness_aim(struct event_witness *witness, struct socket_events *events,
                        const struct port_range *ports)
@@ -16,7 +9,7 @@ void event_witness_aim(struct event_witness *witness, struct socket_events *even
     witness->events = events;
     if (events == NULL)
         return;
-    socket_events_aim(events, own_netns(), ports);
+    socket_events_aim(events, netns_inode(), ports);
     socket_events_read(events, &witness->before);
     event_witness_read(witness);
 }

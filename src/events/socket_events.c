@@ -51,3 +51,9 @@ void socket_events_close(struct socket_events *events)
 {
     (void)events;
 }
+
+void socket_events_serve(struct socket_events *events, uint16_t port)
+{
+    (void)events;
+    (void)port;
+}
