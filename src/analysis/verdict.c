@@ -529,6 +529,8 @@ struct verdict verdict_of(const struct verdict_input *input)
     }
     if (input->sides != NULL)
         say_who_owes(&verdict, input);
+    if (input->transitions != NULL)
+        add(&verdict, "%s", transition_sentences(input->transitions).text);
     say_clocks(&verdict, input);
     say_assassinated(&verdict, input);
     say_failed_looks(&verdict, input);
