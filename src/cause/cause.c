@@ -332,6 +332,40 @@ static const struct fault_case causes[] = {
                       .has_counter = true,
                       .loses = true},
     },
+    {
+        .bug = {.name = "connect-given-up",
+                .summary = "the client gives up connect() after its time-out and forgets the descriptor",
+                .meaning = "The kernel goes on sending the SYN: SYN_SENT, held by the client. When it gives "
+                           "up too (net.ipv4.tcp_syn_retries) no table has the socket, and the descriptor "
+                           "stays. An answer that comes late opens a connection that nobody reads: "
+                           "ESTABLISHED, then CLOSE_WAIT with the server's data unread."},
+        .fixed = {.name = "connect-given-up-fixed",
+                  .summary = "the path of the time-out closes the descriptor",
+                  .meaning = "close() in SYN_SENT ends the socket at once: the SYN is not sent again, and an "
+                             "answer that comes late is met with an RST."},
+        .reported = "stud PR #143, libmill #181, redis PR #15529, proxysql #3022",
+        .behaviour = {[SIDE_SERVER] = &deaf_server, [SIDE_CLIENT] = &connect_given_up},
+        .connect_timeout_ms = 500,
+        .signature =
+            {.at_fault = SIDE_CLIENT, .state = STATE_SYN_SENT, .owner = OWNER_AT_FAULT, .fades = true},
+    },
+    {
+        .bug = {.name = "blocking-linger",
+                .summary = "one thread serves all clients, and close() with SO_LINGER waits for the slowest",
+                .meaning =
+                    "On Linux that close() blocks even on a non-blocking socket, until the client's "
+                    "kernel has taken all data or the linger time, here 2 s, is over. The socket is in "
+                    "FIN_WAIT1 with data to send meanwhile, no descriptor shows it, and every "
+                    "other client waits."},
+        .fixed = {.name = "blocking-linger-fixed",
+                  .summary = "the server leaves SO_LINGER off",
+                  .meaning = "close() returns at once, and the kernel delivers what is unsent by itself. A "
+                             "server that must know that it arrived can shut its half down and wait for the "
+                             "client's EOF, as for any other event."},
+        .reported = "cilium/proxy PR #1127, EternalTerminal PR #792",
+        .behaviour = {[SIDE_SERVER] = &blocking_linger, [SIDE_CLIENT] = &one_slow_reader},
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .delays_ms = 1500},
+    },
 };
 
 enum { CAUSE_COUNT = sizeof causes / sizeof causes[0] };

@@ -37,8 +37,12 @@ extern const struct behaviour eof_is_abort;
 extern const struct behaviour second_socket_forgotten;
 extern const struct behaviour no_reuse;
 extern const struct behaviour keep_alive_race;
+extern const struct behaviour connect_given_up;
+extern const struct behaviour blocking_linger;
 
 /* Of the other side, without a bug. */
 extern const struct behaviour answers;
+extern const struct behaviour deaf_server;
+extern const struct behaviour one_slow_reader;
 
 #endif

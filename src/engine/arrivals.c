@@ -159,7 +159,8 @@ static message_handler *const handlers[MESSAGE_COUNT] = {
 
 static int64_t flow_opened_by(const struct controller *c, int pair)
 {
-    return workers_client(&c->workers, pair)->flow.begun;
+    const struct flow_tally *client = &workers_client(&c->workers, pair)->flow;
+    return client->begun + client->abandoned;
 }
 
 /* ---- what is to be seen ---- */
@@ -226,6 +227,7 @@ static void flow_note_look(struct controller *c)
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     c->look.sides[SIDE_SERVER].elsewhere = sums[SIDE_SERVER].elsewhere;
+    c->look.sides[SIDE_CLIENT].abandoned = sums[SIDE_CLIENT].abandoned;
     outage_note_counters(&c->outage, t_s, &c->at_look.moved, has_waiting_clients(c));
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
@@ -279,6 +281,15 @@ static bool is_owner_in_doubt(const struct controller *c)
     return false;
 }
 
+static bool lingers(const struct controller *c, const struct signature *signature)
+{
+    struct signature later = *signature;
+    later.state = STATE_CLOSE_WAIT;
+    later.eof = EOF_UNREAD;
+    bool has_faded = c->look.sides[signature->at_fault].ghosts > 0 || sockets_of_signature(c, &later) > 0;
+    return sockets_of_signature(c, signature) > 0 || (signature->fades && has_faded);
+}
+
 /* An order has none to show. */
 static bool shows_signature(const struct controller *c)
 {
@@ -287,7 +298,7 @@ static bool shows_signature(const struct controller *c)
     const struct signature *signature = &c->experiment->cause->signature;
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
-    if (signature->state != STATE_GONE && sockets_of_signature(c, signature) == 0)
+    if (signature->state != STATE_GONE && !lingers(c, signature))
         return false;
     if (signature->is_alone && histogram_ends(&c->look.sides[side_other(signature->at_fault)]) > 0)
         return false;

@@ -64,8 +64,10 @@ void controller_tell_sample(struct controller *c, bool settled)
     sample.late = sums[SIDE_CLIENT].late;
     sample.connect_us = sums[SIDE_CLIENT].oldest_us;
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
-    for (int side = 0; side < SIDE_COUNT; side++)
+    for (int side = 0; side < SIDE_COUNT; side++) {
         sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
+        sample.lost[side] = sums[side].lost;
+    }
     sample.began_s = controller_t_s(c, c->times.began_ms[0] * 1000);
     put_firsts(&sample, &c->outage.timeline);
     by_host_see(&c->at_look.by_host, &c->look);
@@ -73,6 +75,11 @@ void controller_tell_sample(struct controller *c, bool settled)
     sample.part_count = c->at_look.by_host.count;
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
+    struct transition_report transitions;
+    if (c->event_witness.events != NULL) {
+        transitions = event_witness_report(&c->event_witness, controller_opened(c));
+        sample.transitions = &transitions;
+    }
     TELL(c, sample, &sample);
 }
 
@@ -158,6 +165,11 @@ void controller_tell_order_end(struct controller *c)
         report = c->mode->report(c);
         input.flow = &report;
     }
+    struct transition_report transitions;
+    if (c->event_witness.events != NULL) {
+        transitions = event_witness_report(&c->event_witness, input.opened);
+        input.transitions = &transitions;
+    }
     struct verdict verdict = verdict_of(&input);
     struct order_end end = {.experiment = c->experiment,
                             .outcome = c->outcome,
@@ -166,6 +178,7 @@ void controller_tell_order_end(struct controller *c)
                             .moved = &c->moved,
                             .failed_looks = c->sampler.failed_in_all,
                             .lingering = &c->lingering,
-                            .flow = input.flow};
+                            .flow = input.flow,
+                            .transitions = input.transitions};
     TELL(c, order_end, &end);
 }

@@ -173,6 +173,7 @@ static void report_arrived(struct worker *worker)
                                                                  .worst_us = connector->pacer.worst_us,
                                                                  .oldest_us = connector_waiting_us(connector),
                                                                  .timeouts = connector->timeouts,
+                                                                 .abandoned = connector->abandoned,
                                                                  .span_us = connector->pacer.span_us,
                                                                  .leaked = endpoint->leaked,
                                                                  .lost = endpoint->lost,

@@ -54,6 +54,19 @@ static void free_attempt(struct attempt *attempt)
     free(attempt);
 }
 
+/* The descriptor is the behaviour's now. True: it has not closed it. */
+static bool is_abandoned(struct endpoint *endpoint, int fd)
+{
+    int64_t before = endpoint->descriptors.count;
+    if (open_descriptors_add(&endpoint->descriptors, fd) != 0) {
+        endpoint_fail(endpoint, "malloc", ENOMEM);
+        close(fd);
+        return false;
+    }
+    endpoint->behaviour->on_given_up(endpoint, fd);
+    return endpoint->descriptors.count > before;
+}
+
 /* Of those a server in trouble has to answer for. */
 static void give_up(struct attempt *attempt, int error)
 {
@@ -68,10 +81,8 @@ static void give_up(struct attempt *attempt, int error)
     free_attempt(attempt);
     if (error != ETIMEDOUT || endpoint->behaviour->on_given_up == NULL)
         close(fd);
-    else if (open_descriptors_add(&endpoint->descriptors, fd) == 0)
-        endpoint->behaviour->on_given_up(endpoint, fd);
     else
-        endpoint_fail(endpoint, "malloc", ENOMEM);
+        connector->abandoned += is_abandoned(endpoint, fd);
 }
 
 static void on_attempt_done(evutil_socket_t fd, short what, void *context)

@@ -32,9 +32,10 @@ struct connector {
     struct event *due;
     struct attempt_list attempts; /* connect() calls that were not complete at once, the longest first */
     int64_t timeout_us;           /* for a connect() */
-    int64_t started;              /* connect() called and not failed */
+    int64_t started;              /* connect() called, and not failed */
     int64_t connected;
     int64_t timeouts;
+    int64_t abandoned;     /* of them, those whose descriptor the behaviour has not closed */
     int64_t last_event_us; /* when a connection last began, was used again, or was given up */
     bool is_stopped;       /* nothing more is begun */
 };

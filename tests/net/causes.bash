@@ -23,7 +23,9 @@ no-timeout           ESTAB server 0 0 self
 eof-is-abort         -
 second-socket-forgotten -
 no-reuse             -
-keep-alive-race      -'
+keep-alive-race      -
+connect-given-up     SYN-SENT client 0 + self
+blocking-linger      -'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {

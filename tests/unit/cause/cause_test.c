@@ -8,7 +8,7 @@ static const char *const promised[] = {
     "emfile",         "fork-inherit",      "lost-reference",       "dead-pool-entry",
     "no-half-close",  "reply-before-read", "half-closed-for-ever", "reset-swallowed",
     "stalled-reader", "no-timeout",        "eof-is-abort",         "second-socket-forgotten",
-    "no-reuse",       "keep-alive-race",
+    "no-reuse",       "keep-alive-race",   "connect-given-up",     "blocking-linger",
 };
 
 static const struct fault_case *cause_named(const char *name)
@@ -81,6 +81,8 @@ static void every_behaviour_is_found_by_the_name_of_its_cause(void **state)
         assert_non_null(behaviour->on_connection);
     }
     assert_ptr_equal(behaviour_find("no-reuse", SIDE_SERVER), &answers);
+    assert_ptr_equal(behaviour_find("connect-given-up", SIDE_SERVER), &deaf_server);
+    assert_ptr_equal(behaviour_find("blocking-linger", SIDE_CLIENT), &one_slow_reader);
     assert_ptr_equal(behaviour_find("script", SIDE_CLIENT), &scripted_behaviour);
     assert_null(behaviour_find("sript", SIDE_CLIENT));
 }
@@ -143,6 +145,9 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
         {"second-socket-forgotten", "no socket lingers on its port, the server holds connections to another"},
         {"no-reuse", "client TIME_WAIT, connect() fails"},
         {"keep-alive-race", "no socket lingers, OutRsts moves, requests are lost"},
+        {"connect-given-up", "client SYN_SENT, held by the client itself, later CLOSE_WAIT, EOF unread, or "
+                             "the descriptor alone"},
+        {"blocking-linger", "no socket lingers, replies take 1.5s and more"},
         {"reply-before-read", "no socket lingers, TCPAbortOnClose moves, replies are lost"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++)
