@@ -133,7 +133,7 @@ static void say_held(const struct visitor *visitor)
 static int64_t count_time_wait(const struct client_cause *wish)
 {
     const struct look_target target = {.address = wish->address, .ports = {wish->port, wish->port}};
-    struct histogram sides[SIDE_COUNT];
+    struct histogram sides[SIDE_COUNT] = {{.owned = 0}};
     int error = 0;
     const struct witness_backend *witness = witness_choose(0, &error);
     if (witness != NULL)
