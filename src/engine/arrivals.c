@@ -212,8 +212,12 @@ static void catch_up(struct controller *c)
     }
 }
 
+/* In vain, as it may be for want of room in a queue; not so where the server is made not to answer. */
 static bool has_waiting_clients(const struct controller *c)
 {
+    const struct fault_case *cause = c->experiment->cause;
+    if (cause != NULL && cause->signature.state == STATE_SYN_SENT)
+        return false;
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     return sums[SIDE_CLIENT].oldest_us > 0 || sums[SIDE_CLIENT].timeouts > 0;
