@@ -3,6 +3,7 @@
  * connect() that is not answered is waited for, as a client would, and given up after a while. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "kernel/keepalive.h"
 #include "worker/endpoint.h"
 #include "worker/pacer.h"
 #include "worker/worker.h"
@@ -127,16 +128,19 @@ static void on_listen(void *context, const struct message *message)
     struct worker *worker = context;
     struct arrivals_server *server = worker->role_state;
     uint16_t port = (uint16_t)message->listen.port;
-    int error;
+    int error = 0;
     struct listener *listener =
         listener_open(worker->base, &message->listen.address, port, message->listen.backlog,
                       endpoint_on_acceptable, &server->flow.endpoint, &error);
-    if (listener == NULL) {
+    if (listener != NULL) {
+        listener->next = server->listeners;
+        server->listeners = listener;
+        error = keepalive_begin(listener->fd, worker->keepalive_s); /* its connections inherit it */
+    }
+    if (error != 0) {
         worker_fault(worker, "listen", -error, port);
         return;
     }
-    listener->next = server->listeners;
-    server->listeners = listener;
     if (worker->behaviour->on_listening != NULL)
         worker->behaviour->on_listening(&server->flow.endpoint, listener);
     link_send(worker->link, &(struct message){.id = MESSAGE_LISTENING, .lane = message->listen.lane});
@@ -339,7 +343,9 @@ static void arrive(struct worker *worker)
         return;
     }
     client->started++;
-    int rc = connect_now_or_later(worker, to, fd);
+    int rc = keepalive_begin(fd, worker->keepalive_s);
+    if (rc == 0)
+        rc = connect_now_or_later(worker, to, fd);
     if (rc == 0)
         return;
     close(fd);
