@@ -119,7 +119,7 @@ help_of() {
 @test "-V and --version are taken behind every command" {
   local command
   storm version
-  local version=$output
+  local version=${lines[0]}
   for command in '' "${commands[@]:1}"; do
     # shellcheck disable=SC2086 # or nothing
     storm $command -V
@@ -200,7 +200,17 @@ help_of() {
   local long=$output
   storm version
   assert_status 0
-  [[ $output == "$long" ]] || fail_with 'version differs from --version'
+  [[ ${lines[0]} == "$long" ]] || fail_with 'version differs from --version'
+}
+
+@test "version says which witnesses work here, and why one does not" {
+  local name
+  storm version
+  assert_status 0
+  assert_stderr_empty
+  ((${#lines[@]} == 4)) || fail_with 'it has not four lines'
+  for name in netlink procfs; do assert_stdout_has "witness $name: "; done
+  [[ ${lines[3]} =~ ^witness\ events:\ (all|(states|none):\ .{20,})$ ]] || fail_with 'it does not say what of events can be counted, or why not'
 }
 
 @test "orders --names is a name a line" {
