@@ -75,6 +75,11 @@ void controller_tell_sample(struct controller *c, bool settled)
     sample.part_count = c->at_look.by_host.count;
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
+    struct transition_report transitions;
+    if (c->event_witness.events != NULL) {
+        transitions = event_witness_report(&c->event_witness, controller_opened(c));
+        sample.transitions = &transitions;
+    }
     TELL(c, sample, &sample);
 }
 
@@ -160,6 +165,11 @@ void controller_tell_order_end(struct controller *c)
         report = c->mode->report(c);
         input.flow = &report;
     }
+    struct transition_report transitions;
+    if (c->event_witness.events != NULL) {
+        transitions = event_witness_report(&c->event_witness, input.opened);
+        input.transitions = &transitions;
+    }
     struct verdict verdict = verdict_of(&input);
     struct order_end end = {.experiment = c->experiment,
                             .outcome = c->outcome,
@@ -168,6 +178,7 @@ void controller_tell_order_end(struct controller *c)
                             .moved = &c->moved,
                             .failed_looks = c->sampler.failed_in_all,
                             .lingering = &c->lingering,
-                            .flow = input.flow};
+                            .flow = input.flow,
+                            .transitions = input.transitions};
     TELL(c, order_end, &end);
 }
