@@ -4,6 +4,7 @@
 #define ANALYSIS_VERDICT_H
 
 #include "analysis/outcome.h"
+#include "analysis/transition_report.h"
 #include "kernel/lingering.h"
 
 struct verdict {
@@ -32,8 +33,9 @@ struct verdict_input {
     int64_t fin_timeout_ms;
     const struct kernel_counters *moved;
     const struct lingering *lingering;
-    int64_t leaked;                 /* connections left without their second close(), as asked */
-    const struct flow_report *flow; /* NULL: all connections at once */
+    int64_t leaked;                              /* connections left without their second close(), as asked */
+    const struct flow_report *flow;              /* NULL: all connections at once */
+    const struct transition_report *transitions; /* NULL: nobody counted them */
 };
 
 struct verdict verdict_of(const struct verdict_input *input);

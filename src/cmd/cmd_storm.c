@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
+#include "cmd/counting.h"
 #include "cmd/isolation.h"
 #include "cmd/option_rules.h"
 #include "cmd/outputs.h"
@@ -274,6 +275,8 @@ static void fill_in(struct storm_options *options)
     flow->rate = is_flow ? given_or(flow->rate, 100) : 0;
     flow->duration_ms = given_or(flow->duration_ms, 10 * MS_PER_S);
     flow->life_ms = given_or(flow->life_ms, 200);
+    if (options->cause != NULL && options->cause->connect_timeout_ms > 0)
+        flow->connect_timeout_ms = options->cause->connect_timeout_ms;
     settings->conns = is_flow ? flow->rate * flow->duration_ms / MS_PER_S : given_or(settings->conns, 1000);
     if (options->cause != NULL)
         settings->experiments[settings->experiment_count++] =
@@ -327,6 +330,9 @@ static int prepare_place(struct storm_options *options)
 {
     struct run_settings *settings = &options->settings;
     int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
+    options->isolation.client_ports = options->cause != NULL ? options->cause->client_ports : 0;
+    if (code == EXIT_AS_EXPECTED)
+        code = counting_open(settings);
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options->isolation, settings->conns);
     if (code == EXIT_AS_EXPECTED)
@@ -353,6 +359,7 @@ static int cmd_storm(int argc, char *argv[])
     if (code == EXIT_AS_EXPECTED)
         code = play_storm(&run, "tcpstorm", argc, argv);
     remote_close(&options.remote);
+    counting_close(&options.settings);
     return code;
 }
 
@@ -366,6 +373,7 @@ const struct command storm_command = {
             {"tcpstorm --order leak --hold forever", "leave it there for ss; Ctrl-C ends it"},
             {"tcpstorm --conns 50k --order client-first --csv - > run.csv", NULL},
             {"tcpstorm --cause ignore-eof --server-nofile 512", "until the server is out of descriptors"},
+            {"tcpstorm --witness events --order all", "count every transition too (as root)"},
             {"tcpstorm --conns 1m --dry-run", "what it would take on this machine"},
             {"tcpstorm --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --order leak --hold 10s", NULL},
         },

@@ -38,9 +38,10 @@ static const struct command options_command = {.name = "options", .run = cmd_opt
 
 /* Those for people come first. */
 static const struct command *const commands[] = {
-    &server_command, &client_command,  &walk_command,    &state_command,  &audit_command,
-    &watch_command,  &explain_command, &trace_command,   &orders_command, &causes_command,
-    &help_command,   &version_command, &options_command, &worker_command, &witness_command,
+    &server_command,      &client_command,  &walk_command,    &state_command,
+    &audit_command,       &watch_command,   &explain_command, &trace_command,
+    &transitions_command, &orders_command,  &causes_command,  &help_command,
+    &version_command,     &options_command, &worker_command,  &witness_command,
 };
 
 enum { EXAMPLE_WIDTH = 50 };

@@ -1,8 +1,8 @@
 #include "cmd/storm_options.h"
 
+#include "cmd/counting.h"
 #include "cmd/play.h"
 #include "engine/plan.h"
-#include "kernel/witness.h"
 
 #define SETTING(member) offsetof(struct run_settings, member)
 
@@ -59,13 +59,15 @@ const struct option_row storm_setting_rows[] = {
      .max = 65535},
     {.name = "witness",
      .value = "HOW",
-     .help = "how to ask the kernel: auto, netlink, procfs",
+     .help = "how to ask the kernel: auto, netlink, procfs, events",
      .preset = "auto",
      .more =
          "How to ask the kernel: netlink for sock_diag(7), procfs for /proc/net/tcp and /proc/net/tcp6, auto "
-         "for the first of the two that works. The output says which was used.",
+         "for the first of the two that works. The output says which was used. With events, programs in the "
+         "kernel (BPF) count every transition as it happens, beside looks as auto takes them: see "
+         "TRANSITIONS. They need CAP_BPF and CAP_PERFMON, which root has.",
      .kind = OPTION_CHOICE,
      .target = SETTING(witness),
-     .choices = witness_choices},
+     .choices = counting_witness_choices},
     {.name = NULL},
 };

@@ -41,6 +41,7 @@ static void on_look_begin(void *owner)
 {
     struct controller *c = owner;
     c->at_look.opened = controller_opened(c);
+    event_witness_look_begins(&c->event_witness);
     hosts_ask_counters(c->plan->settings->hosts); /* the answers come before those of the witnesses */
     for (int i = 0; i < c->workers.witness_count; i++)
         workers_witness(&c->workers, i)->asked_ping = workers_witness(&c->workers, i)->ping_serial;
@@ -189,6 +190,7 @@ static void on_hello(void *context, const struct message *message)
 
 void controller_tell_lanes(struct controller *c)
 {
+    event_witness_aim(&c->event_witness, c->plan->settings->events, &c->ports);
     tell_pids(c);
     for (int i = 0; i < c->plan->lane_count; i++)
         link_send(workers_server(&c->workers, c->lanes[i].pair)->link,

@@ -34,9 +34,11 @@ struct signature {
     enum owner_class owner;
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
+    bool fades;            /* that state is the first face: CLOSE_WAIT with EOF unread follows, or ghosts */
     bool leaves_ghosts;    /* descriptors of connections that are in no table: see ghost.h */
     bool leaves_elsewhere; /* descriptors on connections to others, such as a backend */
-    bool loses;            /* replies are lost: the connection ends before they are read */
+    bool loses;            /* requests, or their replies, are lost: the connection ends before the client has
+                              read one */
     bool fails_accept;     /* accept() fails */
     bool fails_connect;    /* connect() fails */
     int64_t delays_ms;     /* at least as long the slowest reply takes; 0: that is not what it is known by */
@@ -60,6 +62,7 @@ struct fault_case {
     int descriptors_each;   /* that the server needs for a connection, where it is more than one */
     int client_ports;       /* local ports that it needs the client to be limited to, in a network namespace
                              * of its own; 0: no limit */
+    int64_t connect_timeout_ms; /* that its client waits for connect(); 0: as long as any */
     struct signature signature;
 };
 

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "view/order_json.h"
 #include "view/sample_row.h"
+#include "view/transition_rows.h"
 #include "view/view.h"
 
 #include <stdlib.h>
@@ -90,6 +91,8 @@ static int json_order_start(void *view, const struct order_start *start)
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "kernel", plan->limits.kernel);
     json_string(w, "witness", plan->witness->name);
+    if (plan->settings->events != NULL)
+        json_string(w, "events", events_level_name(socket_events_level(plan->settings->events)));
     json_open(w, "lanes", '[');
     json_integer(w, NULL, start->lanes.first);
     json_integer(w, NULL, start->lanes.last);
@@ -143,6 +146,9 @@ static void put_findings(struct json_writer *w, const struct sample *sample, con
     json_number(w, "failed_s", row->failed_s);
     if (row->is_of_server)
         json_number(w, "dropped_s", sample->dropped_s);
+    json_integer(w, "half_closed", row->histogram->half_closed);
+    json_integer(w, "elsewhere", row->elsewhere);
+    json_integer(w, "lost", row->lost);
 }
 
 static int put_row(struct json_writer *w, const struct sample *sample, const struct sample_row *row)
@@ -271,8 +277,13 @@ static void put_flow(struct json_writer *w, const struct order_end *end)
     json_integer(w, "accepted", server->begun);
     json_integer(w, "accept_errors", server->errors);
     json_integer(w, "connect_timeouts", client->timeouts);
+    json_integer(w, "abandoned", client->abandoned);
+    json_integer(w, "connect_errors", client->errors - client->timeouts);
+    json_integer(w, "reused", client->reused);
     json_integer(w, "leaked", server->leaked + client->leaked);
     json_integer(w, "lost", server->lost + client->lost);
+    if (client->slowest_us > 0)
+        json_number(w, "slowest_reply_s", (double)client->slowest_us / 1e6);
     json_integer(w, "server_nofile", flow->nofile);
     put_trend(w, flow, SIDE_SERVER);
     put_trend(w, flow, SIDE_CLIENT);
@@ -282,8 +293,21 @@ static void put_flow(struct json_writer *w, const struct order_end *end)
     json_close(w, '}');
 }
 
+/* A line of its own, before the order's end. */
+static int put_transitions(void *view, const struct order_end *end)
+{
+    struct json_writer *w = begin(view, "transitions", end->experiment);
+    transition_json_put(w, end->transitions);
+    json_integer(w, "settled_steps_compared", end->transitions->compared);
+    json_integer(w, "settled_steps_agreed", end->transitions->agreed);
+    return end_event(w);
+}
+
 static int json_order_end(void *view, const struct order_end *end)
 {
+    int rc = end->transitions != NULL ? put_transitions(view, end) : 0;
+    if (rc != 0)
+        return rc;
     struct json_writer *w = begin(view, "end", end->experiment);
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "outcome", outcome_name(end->outcome));
