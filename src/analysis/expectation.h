@@ -21,6 +21,7 @@ struct circumstances {
     int64_t conns; /* asked for */
     int64_t opened;
     int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
+    int64_t retries2;       /* net.ipv4.tcp_retries2 */
     /* RSTs that this kernel has sent since the order began and that may have ended a TIME_WAIT (RFC 1337); 0
      * where net.ipv4.tcp_rfc1337 forbids it. */
     int64_t resets;
@@ -36,10 +37,10 @@ struct expectation {
     int64_t time_wait_least, time_wait_most; /* on both sides together; most 0: not looked at */
     int64_t time_wait_promised;              /* least, if no TIME_WAIT were ended by a late RST */
     int64_t opened;
-    int64_t leaked; /* exactly so many are held on leak_side; looked at where it is not SIDE_COUNT */
+    int64_t leaked; /* exactly so many are held on leak_side; looked at where it is not SIDE_COUNT, */
+    enum tcp_state leak_state; /* in that state; STATE_GONE: as ghosts */
     enum side leak_side;
     int64_t listeners;              /* exactly so many; 0: not looked at */
-    bool leaves_ghosts;             /* as ghosts, not in CLOSE_WAIT */
     bool holds_nothing[SIDE_COUNT]; /* no process of that side has a descriptor, on a socket or on none */
 };
 

@@ -413,7 +413,8 @@ static void say_clocks(struct verdict *verdict, const struct verdict_input *inpu
     if (input->aged)
         add(verdict,
             "The kernel's clocks ran out during the run: an orphaned FIN_WAIT2 ends after %s "
-            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m; those ends are counted as gone.",
+            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m, what is not acknowledged when it has been sent "
+            "again often enough (net.ipv4.tcp_retries2, tcp_orphan_retries); those ends are counted as gone.",
             duration_text(input->fin_timeout_ms).text);
     if (input->late_close)
         add(verdict,

@@ -29,7 +29,7 @@ static struct step_label at_once_label(const struct controller *c)
  * others: should the address be a stranger's there, it is the only one that he meets. */
 static int64_t first_credit(const struct controller *c, const struct lane *lane)
 {
-    if (c->order->opening != OPENING_FULL)
+    if (!opening_is_accepted(c->order->opening))
         return lane->quota;
     return c->plan->settings->hosts->are_here ? c->plan->window : 1;
 }
@@ -125,7 +125,7 @@ static bool at_once_is_as_expected(struct controller *c)
 
 static bool lane_is_open(const struct controller *c, const struct lane *lane)
 {
-    bool is_accepted = c->order->opening != OPENING_FULL || lane->accepted >= lane->quota;
+    bool is_accepted = !opening_is_accepted(c->order->opening) || lane->accepted >= lane->quota;
     return lane->connected >= lane->quota && is_accepted;
 }
 
@@ -209,6 +209,7 @@ static struct expectation at_once_expected(const struct controller *c, int64_t n
 {
     struct circumstances circumstances = {.opened = controller_opened(c),
                                           .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
+                                          .retries2 = c->plan->limits.retries2,
                                           .leaked = c->plan->settings->leak,
                                           .conns = c->plan->settings->conns};
     if (controller_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)

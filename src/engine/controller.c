@@ -278,7 +278,11 @@ static void note_oddities(struct controller *c, const struct expectation *expect
 /* A clock of the kernel that is waited for comes on top. */
 static int64_t settle_us(const struct controller *c)
 {
-    int64_t clock_ms = controller_step(c)->act == ACT_WAIT ? c->plan->limits.fin_timeout_ms : 0;
+    const struct host_limits *limits = &c->plan->limits;
+    bool is_fin_timeout = c->order->clock == CLOCK_FIN_TIMEOUT;
+    int64_t clock_ms = controller_step(c)->act != ACT_WAIT ? 0
+                       : is_fin_timeout                    ? limits->fin_timeout_ms
+                                                           : retransmission_most_ms(limits->retries2);
     return (plan_settle_ms(c->plan->settings) + clock_ms) * 1000;
 }
 

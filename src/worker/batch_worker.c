@@ -140,7 +140,7 @@ static int open_listener(struct worker *worker, const struct message *message)
         return rc;
     }
     worker->role_state = lane;
-    if (message->listen.opening != OPENING_FULL)
+    if (!opening_is_accepted(message->listen.opening))
         listener_leave(lane->listener);
     return message->listen.opening == OPENING_UNANSWERED ? packet_drop_begin(lane->listener->fd) : 0;
 }
@@ -181,8 +181,9 @@ struct client_lane {
     int64_t started;   /* connect() called and not failed */
     int64_t connected; /* of them, handshake complete, or not to be waited for */
     uint16_t port;
-    bool is_deaf; /* its ends hear nothing from the start */
-    bool is_vain; /* no handshake is expected to complete */
+    bool is_deaf;   /* its ends hear nothing from the start */
+    bool is_narrow; /* they have the least of receive buffers */
+    bool is_vain;   /* no handshake is expected to complete */
 };
 
 struct pending_connect;
@@ -272,6 +273,13 @@ static int connect_now_or_later(struct worker *worker, struct client_lane *lane,
     return 0;
 }
 
+/* The window of the handshake follows from it. */
+static int narrow(int fd)
+{
+    const int least = 1; /* the kernel has a least of its own, 2,304 */
+    return setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0 ? 0 : -errno;
+}
+
 static bool open_one(struct worker *worker, struct client_lane *lane)
 {
     int fd = socket(lane->where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -279,7 +287,7 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
         connect_failed(worker, lane, "socket", errno);
         return false;
     }
-    int rc = lane->is_deaf ? packet_drop_begin(fd) : 0;
+    int rc = lane->is_deaf ? packet_drop_begin(fd) : lane->is_narrow ? narrow(fd) : 0;
     rc = rc != 0 ? rc : connect_now_or_later(worker, lane, fd);
     if (rc == 0)
         rc = connection_set_add(&worker->connections, fd);
@@ -362,6 +370,7 @@ static void on_connect(void *context, const struct message *message)
     lane->port = (uint16_t)message->connect.port;
     lane->quota = message->connect.quota;
     lane->is_deaf = opening == OPENING_HALF;
+    lane->is_narrow = opening == OPENING_NARROW;
     lane->is_vain = opening == OPENING_HALF || opening == OPENING_UNANSWERED;
     lane->where_length = address_to_sockaddr(&message->connect.address, lane->port, &lane->where);
     lane->next = client->lanes;

@@ -45,7 +45,7 @@ static void on_acted(void *context, const struct connection_act_report *report, 
     struct worker *worker = context;
     if (finished)
         worker->running = NULL; /* frees itself */
-    else if (report->done - worker->acted_reported < REPORT_EVERY)
+    else if (report->done - worker->acted_reported < worker->report_every)
         return;
     worker->acted_reported = report->done;
     link_send(worker->link, &(struct message){.id = finished ? MESSAGE_DONE : MESSAGE_ACTED,
@@ -65,6 +65,7 @@ static void on_act(void *context, const struct message *message)
     }
     worker->act_serial = message->act.serial;
     worker->acted_reported = 0;
+    worker->report_every = act_blocks(message->act.act) ? 1 : REPORT_EVERY;
     const struct connection_act_what what = {
         .act = message->act.act, .backwards = message->act.backwards, .spare = message->act.spare};
     worker->running = connection_act_start(worker->base, &worker->connections, &what, on_acted, worker);

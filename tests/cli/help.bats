@@ -218,7 +218,7 @@ help_of() {
   assert_status 0
   assert_stderr_empty
   local expected=(server-first client-first half-close never-close leak simultaneous abort unread server-crash client-crash
-    backlog vanish late-close time-wait-overflow) name
+    backlog vanish late-close time-wait-overflow fin-with-data linger-timeout forgotten) name
   for name in "${expected[@]}"; do
     [[ $'\n'$output$'\n' == *$'\n'"$name"$'\n'* ]] || fail_with "$name is missing"
   done
@@ -258,8 +258,8 @@ help_of() {
       '    needs: '*) needing+=" $name" ;;
     esac
   done <<<"$output"
-  [[ $needing == ' vanish late-close time-wait-overflow' ]] || fail_with "these need something:$needing"
-  assert_stdout_has 'net.ipv4.tcp_fin_timeout 3' 'net.ipv4.tcp_max_tw_buckets half of --conns' 'a packet filter'
+  [[ $needing == ' vanish forgotten late-close time-wait-overflow' ]] || fail_with "these need something:$needing"
+  assert_stdout_has 'net.ipv4.tcp_fin_timeout 3' 'net.ipv4.tcp_retries2 2' 'net.ipv4.tcp_max_tw_buckets half of --conns' 'a packet filter'
 }
 
 @test "every order that is listed is taken" {

@@ -351,7 +351,7 @@ static void a_setting_of_a_namespace_is_an_obstacle_without_one(void **state)
 static void in_a_namespace_of_its_own_it_is_none(void **state)
 {
     (void)state;
-    static const char *const needy[] = {"late-close", "time-wait-overflow"};
+    static const char *const needy[] = {"late-close", "time-wait-overflow", "forgotten"};
     for (size_t i = 0; i < COUNT_OF(needy); i++) {
         struct run_settings settings = at_once(needy[i], 10);
         settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
