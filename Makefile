@@ -180,7 +180,7 @@ check-unit: $(UNIT_TESTS)
 
 # The scripts are the same in every configuration: their tests run in one. make check-bats BATS_TESTS='tests/net/flow tests/net/audit/audit.bats ...'
 # runs some.
-BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
+BATS_TESTS ?= $(addprefix tests/,cli net tty events $(if $(filter release,$(CONFIG)),scripts))
 
 check-bats: $(PROGRAM) $(NET_HELPERS)
 	tests/run-bats $(PROGRAM) $(BATS_TESTS)

@@ -55,6 +55,7 @@ enum message_id {
     /* ---- to a worker ---- */
     MESSAGE_LISTEN,     /* a server: up to `quota` connections will come there */
     MESSAGE_CONNECT,    /* a client: will open `quota` connections there, as credit allows */
+    MESSAGE_KEEPALIVE,  /* of the connections to come: see keepalive_begin() */
     MESSAGE_CREDIT,     /* a client may start up to `total` connections of that lane */
     MESSAGE_ACT,        /* do it to every end, the first or the last opened first, but for the last `spare` */
     MESSAGE_ASK_GHOSTS, /* how many do you hold? Answered by MESSAGE_GHOSTS */
@@ -141,6 +142,9 @@ struct message {
             int64_t quota;
             enum opening opening;
         } connect;
+        struct {
+            int64_t idle_s;
+        } keepalive;
         struct {
             int64_t lane;
             int64_t total;

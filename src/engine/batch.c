@@ -6,6 +6,7 @@
 #include "control/hosts.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int64_t at_once_opened_by(const struct controller *c, int pair)
 {
@@ -214,6 +215,7 @@ static struct expectation at_once_expected(const struct controller *c, int64_t n
                                           .conns = c->plan->settings->conns};
     if (controller_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)
         circumstances.resets = controller_counters(c).value[COUNTER_OUT_RSTS];
+    memcpy(circumstances.keepalive_s, c->plan->settings->keepalive_s, sizeof circumstances.keepalive_s);
     return expectation_at(c->order, c->step, &c->times, now_us / 1000, &circumstances);
 }
 

@@ -396,6 +396,30 @@ int order_unanswered_since(const struct close_order *order, int step, enum side 
     return -1;
 }
 
+int order_deaf_since(const struct close_order *order, int step)
+{
+    int since[SIDE_COUNT] = {-1, -1};
+    for (int i = 1; i <= step; i++)
+        for (int side = 0; side < SIDE_COUNT; side++) {
+            const struct order_step *at = order_step_at(order, i);
+            if (order_step_is_by(at, (enum side)side) && at->act == ACT_DROP)
+                since[side] = i;
+            if (order_step_is_by(at, (enum side)side) && at->act == ACT_UNDROP)
+                since[side] = -1;
+        }
+    int server = since[SIDE_SERVER], client = since[SIDE_CLIENT];
+    return server < 0 || (client >= 0 && client < server) ? client : server;
+}
+
+bool order_side_released(const struct close_order *order, int step, enum side side)
+{
+    bool released = false;
+    for (int i = 1; i <= step; i++)
+        released |=
+            order_step_is_by(order_step_at(order, i), side) && act_releases(order_step_at(order, i)->act);
+    return released;
+}
+
 uint32_t order_leak_states(const struct close_order *order, enum side side)
 {
     int step;

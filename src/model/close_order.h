@@ -121,6 +121,13 @@ enum side order_leak_side(const struct close_order *order, int *step);
  * -1: it hears, or has not sent anything by that step. */
 int order_unanswered_since(const struct close_order *order, int step, enum side side);
 
+/* The first step by which some end drops all that comes, and still does: its connection has an end that
+ * answers nothing; -1: none does. */
+int order_deaf_since(const struct close_order *order, int step);
+
+/* True when that side's descriptors are released in that step or before. */
+bool order_side_released(const struct close_order *order, int step, enum side side);
+
 /* What ends of that side are in, and stay in, where that close() is left out: STATE_SET()s. */
 uint32_t order_leak_states(const struct close_order *order, enum side side);
 

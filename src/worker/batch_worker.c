@@ -3,6 +3,7 @@
  * clients may go on. A client is never further ahead of what the server has accepted than its credit: an
  * accept queue that overflows costs seconds of SYN retransmission. */
 #include "base/memory.h"
+#include "kernel/keepalive.h"
 #include "kernel/listen_socket.h"
 #include "kernel/packet_drop.h"
 #include "worker/listener.h"
@@ -142,7 +143,10 @@ static int open_listener(struct worker *worker, const struct message *message)
     worker->role_state = lane;
     if (!opening_is_accepted(message->listen.opening))
         listener_leave(lane->listener);
-    return message->listen.opening == OPENING_UNANSWERED ? packet_drop_begin(lane->listener->fd) : 0;
+    rc = keepalive_begin(lane->listener->fd, worker->keepalive_s); /* its connections inherit it */
+    if (rc == 0 && message->listen.opening == OPENING_UNANSWERED)
+        rc = packet_drop_begin(lane->listener->fd);
+    return rc;
 }
 
 static void on_listen(void *context, const struct message *message)
@@ -288,6 +292,7 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
         return false;
     }
     int rc = lane->is_deaf ? packet_drop_begin(fd) : lane->is_narrow ? narrow(fd) : 0;
+    rc = rc != 0 ? rc : keepalive_begin(fd, worker->keepalive_s);
     rc = rc != 0 ? rc : connect_now_or_later(worker, lane, fd);
     if (rc == 0)
         rc = connection_set_add(&worker->connections, fd);

@@ -71,6 +71,12 @@ static void on_act(void *context, const struct message *message)
     worker->running = connection_act_start(worker->base, &worker->connections, &what, on_acted, worker);
 }
 
+static void on_keepalive(void *context, const struct message *message)
+{
+    struct worker *worker = context;
+    worker->keepalive_s = message->keepalive.idle_s;
+}
+
 static void on_ask_ghosts(void *context, const struct message *message)
 {
     const struct worker *worker = context;
@@ -109,7 +115,7 @@ static void on_message(void *context, const struct message *message)
     static message_handler *const handlers[MESSAGE_COUNT] = {
         [MESSAGE_ACT] = on_act,   [MESSAGE_ASK_GHOSTS] = on_ask_ghosts,
         [MESSAGE_PING] = on_ping, [MESSAGE_STOP] = on_stop,
-        [MESSAGE_QUIT] = on_quit,
+        [MESSAGE_QUIT] = on_quit, [MESSAGE_KEEPALIVE] = on_keepalive,
     };
     struct worker *worker = context;
     if (!message_dispatch(handlers, worker, message) &&
