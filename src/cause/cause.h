@@ -16,7 +16,7 @@ const struct fault_case *cause_find(const char *name);
 /* The name that was probably meant, or NULL. */
 const char *cause_nearest(const char *name);
 
-/* The behaviour of that name, of a cause's faulty side or "script"; NULL when there is none. */
+/* The behaviour of that name, of a cause's faulty side, "script" or "insistent"; NULL when there is none. */
 const struct behaviour *behaviour_find(const char *name);
 
 extern const struct behaviour ignore_eof;
@@ -35,5 +35,6 @@ extern const struct behaviour stalled_reader;
 extern const struct behaviour no_timeout;
 extern const struct behaviour eof_is_abort;
 extern const struct behaviour second_socket_forgotten;
+extern const struct behaviour inherited_listener;
 
 #endif

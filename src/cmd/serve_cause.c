@@ -111,6 +111,8 @@ static int serve(struct service *service, const struct interactive_options *opti
     int code = EXIT_MACHINE;
     int rc = endpoint_start(&service->endpoint);
     if (rc == 0) {
+        if (service->endpoint.behaviour->on_listening != NULL)
+            service->endpoint.behaviour->on_listening(&service->endpoint, service->listener);
         hear(service);
         say_where(service, options);
         if (fflush(stdout) == 0 && event_base_dispatch(service->endpoint.base) == 0)

@@ -32,6 +32,8 @@ struct signature {
     bool is_stalled; /* they have data to send, and the other side's window is closed */
     bool is_alone;   /* the other side has no end of them any more */
     enum owner_class owner;
+    bool listener_is_others;     /* the socket that they came to is listened on by another process, and not by
+                                  * the one at fault */
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
     bool leaves_ghosts;    /* descriptors of connections that are in no table: see ghost.h */
@@ -56,6 +58,7 @@ struct fault_case {
     const struct behaviour *behaviour[SIDE_COUNT]; /* NULL: the side plays its script */
     struct script
         script[SIDE_COUNT]; /* what brings the fault out; without a close() that side keeps its ends */
+    bool server_restarts;   /* in both twins: a client that is refused meanwhile comes again */
     int64_t server_nofile;  /* descriptors that the fault needs the server to be limited to; 0: no limit */
     int descriptors_each;   /* that the server needs for a connection, where it is more than one */
     int client_ports;       /* local ports that it needs the client to be limited to, in a network namespace

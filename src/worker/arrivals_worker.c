@@ -162,6 +162,7 @@ const struct worker_role arrivals_server = {
 enum {
     CONNECTS_PER_TURN = 64,
     TOGETHER_US = 500,  /* arrivals closer than this share a wake-up: it costs more than a connection */
+    AGAIN_US = 1000,    /* until who was refused comes again: see struct behaviour */
     GRACE_US = 2000000, /* for the other side's last act, after the last connection's time has come */
 };
 
@@ -196,6 +197,8 @@ struct arrivals_client {
     int64_t connected;
     int64_t timeouts;
     int64_t last_event_us; /* when a connection last began, or was given up */
+    int64_t refused_us;    /* since when connect() has been refused whenever it was tried; 0: it has not */
+    int64_t again_us;      /* nobody comes before that */
     bool is_arriving;
     bool is_stopped; /* after a fault, or because the controller says so */
 };
@@ -235,6 +238,7 @@ static void begin(struct worker *worker, int fd)
     struct arrivals_client *client = worker->role_state;
     client->connected++;
     client->last_event_us = monotonic_us();
+    client->refused_us = 0;
     endpoint_begin(&client->flow.endpoint, fd);
 }
 
@@ -248,18 +252,39 @@ static void free_attempt(struct attempt *attempt)
     free(attempt);
 }
 
+/* True when whoever was refused comes again, and is not to be counted. */
+static bool comes_again(struct arrivals_client *client, int error)
+{
+    int64_t now_us = monotonic_us();
+    if (error != ECONNREFUSED || !client->flow.endpoint.behaviour->comes_again)
+        return false;
+    if (client->refused_us == 0)
+        client->refused_us = now_us;
+    if (now_us - client->refused_us > client->timeout_us)
+        return false;
+    struct timeval again = timeval_of_us(AGAIN_US);
+    client->again_us = now_us + AGAIN_US;
+    client->pacer.next--;
+    evtimer_add(client->due, &again);
+    return true;
+}
+
 /* Of those a server in trouble has to answer for. */
 static void give_up(struct attempt *attempt, int error)
 {
     struct arrivals_client *client = attempt->worker->role_state;
-    client->started--;
-    client->timeouts += error == ETIMEDOUT;
-    client->last_event_us = monotonic_us();
-    client->flow.endpoint.errors++;
-    client->flow.endpoint.last_errno = error;
     struct endpoint *endpoint = &client->flow.endpoint;
     int fd = attempt->fd;
     free_attempt(attempt);
+    client->started--;
+    client->last_event_us = monotonic_us();
+    if (comes_again(client, error)) {
+        close(fd);
+        return;
+    }
+    client->timeouts += error == ETIMEDOUT;
+    endpoint->errors++;
+    endpoint->last_errno = error;
     if (error != ETIMEDOUT || endpoint->behaviour->on_given_up == NULL)
         close(fd);
     else if (open_descriptors_add(&endpoint->descriptors, fd) == 0)
@@ -344,6 +369,8 @@ static void arrive(struct worker *worker)
         return;
     close(fd);
     client->started--;
+    if (comes_again(client, -rc))
+        return;
     endpoint->errors++;
     endpoint->last_errno = -rc;
     bool is_meant = endpoint->behaviour->may_not_connect && !is_failure_here(-rc);
@@ -358,7 +385,7 @@ static void on_due(evutil_socket_t fd, short what, void *context)
     struct worker *worker = context;
     struct arrivals_client *client = worker->role_state;
     int64_t now_us = monotonic_us();
-    for (int i = 0; i < CONNECTS_PER_TURN && !client->is_stopped; i++) {
+    for (int i = 0; i < CONNECTS_PER_TURN && !client->is_stopped && now_us >= client->again_us; i++) {
         if (!pacer_take(&client->pacer, now_us))
             break;
         arrive(worker);
@@ -366,7 +393,8 @@ static void on_due(evutil_socket_t fd, short what, void *context)
     }
     if (client->is_stopped || client->pacer.next == client->pacer.total)
         return;
-    int64_t wait_us = pacer_due_us(&client->pacer, client->pacer.next) - now_us;
+    int64_t due_us = pacer_due_us(&client->pacer, client->pacer.next);
+    int64_t wait_us = (due_us > client->again_us ? due_us : client->again_us) - now_us;
     struct timeval wait = timeval_of_us(wait_us > 0 && wait_us < TOGETHER_US ? TOGETHER_US : wait_us);
     evtimer_add(client->due, &wait);
 }

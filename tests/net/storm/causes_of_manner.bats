@@ -2,7 +2,7 @@
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables shared with storm.bash; every test is a subshell
 #
 # The causes that a client of a certain manner brings out: one that keeps its end, resets, does not read, vanishes, or
-# half-closes at once.
+# half-closes at once; and one that a restart of the server brings out.
 
 # run-bats: takes 20 s
 
@@ -55,5 +55,23 @@ DURATION=1s
   expect_bug second-socket-forgotten
   [[ $(awk '$1 == "ESTAB" && /"tcpstorm"/' "$BATS_TEST_TMPDIR/sockets" | wc -l) == 100 ]] # towards the backend
   end_holds '.flow.server.held == 100 and .lingering == []'
+  expect_beside
+}
+
+fixed_listens() {
+  expect_fix inherited-listener
+  listens self
+  end_holds '.flow.accepted == 100'
+}
+
+# What waits in the queue looks like never-accept: the owner of the listener tells.
+@test "inherited-listener, and its fix" {
+  beside fixed_listens
+  expect_bug inherited-listener
+  listens other
+  end_holds '.flow.accepted == 10'
+  end_holds '[.lingering[] | select(.state == "LISTEN") | .command, .stranger] == ["sleep", true]'
+  expect_in "$OUT" "the process that listens never called accept(), so none can close them"
+  expect_not_in "$OUT" "Strangers use"
   expect_beside
 }

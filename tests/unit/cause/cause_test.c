@@ -4,10 +4,23 @@
 #include "worker/scripted.h"
 
 static const char *const promised[] = {
-    "ignore-eof",     "paused-read",       "bounded-pool",         "never-accept",
-    "emfile",         "fork-inherit",      "lost-reference",       "dead-pool-entry",
-    "no-half-close",  "reply-before-read", "half-closed-for-ever", "reset-swallowed",
-    "stalled-reader", "no-timeout",        "eof-is-abort",         "second-socket-forgotten",
+    "ignore-eof",
+    "paused-read",
+    "bounded-pool",
+    "never-accept",
+    "emfile",
+    "fork-inherit",
+    "lost-reference",
+    "dead-pool-entry",
+    "no-half-close",
+    "reply-before-read",
+    "half-closed-for-ever",
+    "reset-swallowed",
+    "stalled-reader",
+    "no-timeout",
+    "eof-is-abort",
+    "second-socket-forgotten",
+    "inherited-listener",
 };
 
 static const struct fault_case *cause_named(const char *name)
@@ -138,6 +151,8 @@ static void a_signature_reads_as_a_person_would_say_it(void **state)
         {"no-timeout", "server ESTABLISHED and the client has none of them, held by the server itself"},
         {"eof-is-abort", "no socket lingers, replies are lost"},
         {"second-socket-forgotten", "no socket lingers on its port, the server holds connections to another"},
+        {"inherited-listener",
+         "server CLOSE_WAIT, EOF unread, held by no process, their listener held by another"},
         {"reply-before-read", "no socket lingers, TCPAbortOnClose moves, replies are lost"},
     };
     for (size_t i = 0; i < COUNT_OF(expected); i++)
