@@ -9,6 +9,7 @@
 load ../storm
 load ../ss_witness
 load ../causes
+load ../fail_call
 
 DURATION=1s
 
@@ -74,4 +75,12 @@ fixed_listens() {
   expect_in "$OUT" "the process that listens never called accept(), so none can close them"
   expect_not_in "$OUT" "Strangers use"
   expect_beside
+}
+
+# The port is taken for some 200 ms: 20 clients come, are refused, and come again.
+@test "inherited-listener, fixed: no client is lost while the server restarts" {
+  fail_call bind EADDRINUSE "worker server" 1 2
+  storm --cause inherited-listener --fixed --rate 100 --duration 1s --hold 50ms --json "$JSON"
+  expect_code 0
+  end_holds '.flow.accepted == 100 and .flow.lost == 0 and .flow.late >= 10'
 }
