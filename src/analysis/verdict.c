@@ -430,7 +430,8 @@ static bool is_told_by_another(const struct kernel_counters *moved, enum kernel_
 {
     const int64_t *value = moved->value;
     return (counter == COUNTER_LISTEN_DROPS && value[counter] == value[COUNTER_LISTEN_OVERFLOWS]) ||
-           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]);
+           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]) ||
+           (counter == COUNTER_SYN_RETRANS && value[counter] == value[COUNTER_SYN_CHALLENGE]);
 }
 
 /* To make it move is what the order is for. */

@@ -45,7 +45,8 @@ static void begin_opening(struct controller *c)
                                                         .address = *controller_lane_address(c, lane),
                                                         .port = c->ports.first + i,
                                                         .quota = lane->quota,
-                                                        .opening = c->order->opening}});
+                                                        .opening = c->order->opening,
+                                                        .reconnects = order_reconnects(c->order)}});
         link_send(client, &(struct message){.id = MESSAGE_CREDIT, .credit = {i, first_credit(c, lane)}});
     }
 }

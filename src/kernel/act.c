@@ -65,6 +65,8 @@ static const struct act_row acts[] = {
     [ACT_UNDROP] = {"undrop", "setsockopt(SO_DETACH_FILTER)", packet_drop_end, false},
     [ACT_VANISH] = {"vanish", "close() under TCP_REPAIR", vanish, true},
     [ACT_CRASH] = {"crash", "kill(SIGKILL)", NULL, true},
+    [ACT_UNLISTEN] = {"unlisten", "close() of the listener", NULL, false},
+    [ACT_RECONNECT] = {"connect", "bind() and connect()", NULL, false},
     [ACT_WAIT] = {"wait", "", NULL, false},
 };
 _Static_assert(sizeof acts / sizeof acts[0] == ACT_COUNT, "one row per act");
@@ -90,6 +92,11 @@ enum act act_parse(const char *name)
 bool act_is_on_ends(enum act act)
 {
     return acts[act].apply != NULL;
+}
+
+bool act_is_for_workers(enum act act)
+{
+    return act_is_on_ends(act) || act == ACT_UNLISTEN || act == ACT_RECONNECT;
 }
 
 bool act_releases(enum act act)

@@ -129,6 +129,8 @@ static void nobody_acts_on_a_descriptor_that_is_closed(void **state)
         uint32_t released = 0;
         for (int step = 0; step < order_step_count(close_order_at(i)); step++) {
             const struct order_step *at = order_step_at(close_order_at(i), step);
+            if (at->act == ACT_RECONNECT) /* the descriptors are new */
+                released &= ~at->by;
             assert_int_equal(at->by & released, 0);
             if (act_releases(at->act))
                 released |= at->by;
@@ -266,8 +268,10 @@ static const struct leak_row {
     {"server-crash", SIDE_CLIENT, 2, {STATE_FIN_WAIT2, STATE_CLOSE_WAIT}},
     {"client-crash", SIDE_SERVER, 2, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
     {"backlog", SIDE_COUNT, 0, {0}},
+    {"listener-close", SIDE_CLIENT, 2, {STATE_GONE, STATE_GONE}},
     {"vanish", SIDE_COUNT, 0, {0}},
     {"late-close", SIDE_CLIENT, 3, {STATE_GONE, STATE_CLOSE_WAIT}}, /* or reset when FIN_WAIT2 ends */
+    {"port-comes-round", SIDE_COUNT, 0, {0}},
     {"time-wait-overflow", SIDE_SERVER, 2, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
 };
 
@@ -370,13 +374,22 @@ static const struct needs_row {
     const char *order;
     bool nothing, filter, flows, orphans;
 } needs[] = {
-    {"server-first", true, false, true, false},  {"client-first", true, false, true, false},
-    {"half-close", true, false, true, false},    {"never-close", true, false, true, false},
-    {"leak", true, false, true, false},          {"simultaneous", true, false, true, false},
-    {"abort", true, false, true, false},         {"unread", true, false, true, false},
-    {"server-crash", true, false, false, false}, {"client-crash", true, false, false, false},
-    {"backlog", true, false, false, false},      {"vanish", false, true, false, true},
-    {"late-close", false, false, false, false},  {"time-wait-overflow", false, false, false, false},
+    {"server-first", true, false, true, false},
+    {"client-first", true, false, true, false},
+    {"half-close", true, false, true, false},
+    {"never-close", true, false, true, false},
+    {"leak", true, false, true, false},
+    {"simultaneous", true, false, true, false},
+    {"abort", true, false, true, false},
+    {"unread", true, false, true, false},
+    {"server-crash", true, false, false, false},
+    {"client-crash", true, false, false, false},
+    {"backlog", true, false, false, false},
+    {"vanish", false, true, false, true},
+    {"late-close", false, false, false, false},
+    {"time-wait-overflow", false, false, false, false},
+    {"listener-close", true, false, false, false},
+    {"port-comes-round", false, false, false, false},
 };
 
 static void every_order_needs_what_was_promised(void **state)
@@ -403,6 +416,14 @@ static void a_setting_has_the_value_of_its_row(void **state)
     assert_int_equal(order_sysctl_value(late, 1), 3);
     assert_int_equal(order_sysctl_value(late, 1000), 3);
     assert_int_equal(order_sysctl_value(late, 100000), 8);
+}
+
+static void the_ports_come_round_in_one_order(void **state)
+{
+    (void)state;
+    for (size_t i = 0; close_order_at(i) != NULL; i++)
+        assert_int_equal(order_reconnects(close_order_at(i)),
+                         strcmp(close_order_at(i)->name, "port-comes-round") == 0);
 }
 
 /* Else the counter that must move would not. */
@@ -537,6 +558,7 @@ int main(void)
         cmocka_unit_test(every_opening_is_the_first_step_of_its_orders),
         cmocka_unit_test(every_order_needs_what_was_promised),
         cmocka_unit_test(a_setting_has_the_value_of_its_row),
+        cmocka_unit_test(the_ports_come_round_in_one_order),
         cmocka_unit_test(room_for_half_is_never_room_for_all),
         cmocka_unit_test(only_what_is_closed_is_an_orphan),
         cmocka_unit_test(a_fin_wait2_with_its_descriptor_is_no_time_wait_socket),
