@@ -174,19 +174,3 @@ expect_fix() {
   expect_in "$OUT" "the bug does not show. Its signature would be: "
   expect_not_in "$OUT" "leak:"
 }
-
-# beside COMMAND...: runs it meanwhile, as a test of its own.
-beside() {
-  (
-    BATS_TEST_TMPDIR+=/beside
-    mkdir "$BATS_TEST_TMPDIR"
-    setup
-    "$@"
-    teardown
-  ) >"$BATS_TEST_TMPDIR/beside.report" 2>&1 &
-  beside_pid=$!
-}
-
-expect_beside() {
-  wait "$beside_pid" || { cat "$BATS_TEST_TMPDIR/beside.report"; return 1; }
-}
