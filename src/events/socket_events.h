@@ -1,0 +1,52 @@
+/* socket_events: programs in the kernel (BPF) that count each transition of TCP's states as it happens, in
+ * one network namespace and on given ports. They end with the process that has opened them, however it ends.
+ */
+#ifndef EVENTS_SOCKET_EVENTS_H
+#define EVENTS_SOCKET_EVENTS_H
+
+#include "events/transition_counts.h"
+#include "kernel/witness.h"
+
+#include <stdint.h>
+
+/* What the kernel lets be seen. */
+enum events_level {
+    EVENTS_NONE,
+    EVENTS_STATES, /* full sockets, by the tracepoint: no SYN_RECV before accept, no TIME_WAIT, no orphaned
+                      FIN_WAIT2 */
+    EVENTS_ALL,    /* requests and timewait sockets too (fentry and fexit) */
+};
+
+/* "states", "all". */
+const char *events_level_name(enum events_level level);
+
+struct events_refusal {
+    char text[256]; /* one sentence: what is missing and what to do */
+};
+
+struct socket_events;
+
+/* Loads and attaches the programs of the best level that the kernel and the user's rights allow. To be called
+ * before rights are given up and before any listen(): counts begin at 0. They see nothing until
+ * socket_events_aim. Returns NULL, after filling *why, where not even EVENTS_STATES can be had. */
+struct socket_events *socket_events_open(struct events_refusal *why);
+
+/* May be called without opening: what socket_events_open would say. Costs a load of the programs. */
+enum events_level socket_events_probe(struct events_refusal *why);
+
+enum events_level socket_events_level(const struct socket_events *events);
+/* Why it is not EVENTS_ALL; "" where it is. */
+const char *socket_events_lack(const struct socket_events *events);
+
+/* Counts sockets of the network namespace with that inode number (st_ino of /proc/PID/ns/net) whose one end
+ * is on `ports`; NULL: all ports. A call of a system call is not needed: it works after rights were given up.
+ */
+void socket_events_aim(struct socket_events *events, uint64_t netns, const struct port_range *ports);
+
+/* Sums what has been counted since the beginning. Reads mapped memory: no system call. */
+void socket_events_read(const struct socket_events *events, struct transition_counts *counts);
+
+/* NULL is allowed. */
+void socket_events_close(struct socket_events *events);
+
+#endif
