@@ -434,8 +434,9 @@ static bool client_act(struct worker *worker, enum act act)
         if (lane->from == NULL)
             continue;
         lanes = memory_resize(lanes, (count + 1) * sizeof *lanes);
-        lanes[count++] = (struct reconnect_lane){
+        lanes[count] = (struct reconnect_lane){
             .to = lane->where, .length = lane->where_length, .from = lane->from, .count = lane->started};
+        count++;
     }
     client->reconnecting =
         reconnect_start(worker->base, &worker->connections, lanes, count, on_reconnected, worker);

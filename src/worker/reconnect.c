@@ -20,6 +20,8 @@ struct waiting {
     int fd;
 };
 
+LIST_HEAD(waiting_list, waiting);
+
 struct reconnect {
     struct event_base *base;
     struct event *tick;
@@ -28,7 +30,7 @@ struct reconnect {
     size_t lane_count, lane; /* lane: where the next is */
     int64_t next;            /* in that lane */
     int waiting_count;
-    LIST_HEAD(, waiting) waiting;
+    struct waiting_list waiting;
     struct connection_act_report report;
     on_connections_acted *on_acted;
     void *context;

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034 # its variables are for the tests
+# shellcheck shell=bash disable=SC2030,SC2031,SC2034 # its variables are for the tests
 # storm: what the tests of this folder share. Each test has a copy of the program of its own, so that "no process is
 # left" can be asked of exactly the processes it started; its output goes to $OUT, $ERR, $CSV and $JSON.
 #
