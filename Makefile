@@ -76,15 +76,17 @@ UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 .DELETE_ON_ERROR:
 .PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help
 
+GUIDES := $(patsubst src/man/%.md,build/%,$(wildcard src/man/*.[1-8].md))
+
 # Of another configuration: its program, which is run from where it is built.
 ifeq ($(CONFIG),release)
-all: build/tcpstorm build/tcpstorm.1
+all: build/tcpstorm build/tcpstorm.1 $(GUIDES)
 else
 all: program
 endif
 
 help:
-	@echo 'make            the release program, build/tcpstorm, and its man page'
+	@echo 'make            the release program, build/tcpstorm, and its man pages'
 	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
 	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
@@ -114,6 +116,11 @@ build/tcpstorm.1: src/man/tcpstorm.1.in build/tcpstorm
 	awk -v version="$$(build/tcpstorm version | cut -d' ' -f2)" '{ gsub(/@VERSION@/, version) } \
 	  /^@.*@$$/ { fflush(); if (system("build/tcpstorm " substr($$0, 2, length($$0) - 2)) != 0) exit 1; next } \
 	  { print }' $< > $@
+
+# Guides are written in Markdown: src/man/NAME.SECTION.md. They have the date of the man page of the program.
+build/%: src/man/%.md src/man/markdown.awk src/man/tcpstorm.1.in build/tcpstorm
+	awk -v name="$(basename $*)" -v section="$(subst .,,$(suffix $*))" -v version="$$(build/tcpstorm version | cut -d' ' -f2)" \
+	  -v date="$$(awk '/^\.TH/ { print $$4; exit }' src/man/tcpstorm.1.in)" -f src/man/markdown.awk $< > $@
 
 $(PROGRAM): $(BUILD)/main.o $(LIBRARY)
 	@echo '  LINK  $@'
@@ -248,14 +255,14 @@ torture-signals: $(PROGRAM)
 C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-* tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
 
-lint: build/tcpstorm.1
+lint: build/tcpstorm.1 $(GUIDES)
 	@tests/run-all \
 	  'lint: format' 'clang-format --dry-run --Werror $(C_FILES)' \
 	  'lint: direction of includes' tests/lint/include-direction \
 	  'lint: links' tests/lint/links \
 	  'lint: static analysis' 'cppcheck -j 2 --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src' \
 	  'lint: shell scripts' 'shellcheck -x $(SHELL_FILES)' \
-	  'lint: man page' 'mandoc -T lint -W warning build/tcpstorm.1'
+	  'lint: man pages' 'mandoc -T lint -W warning build/tcpstorm.1 $(GUIDES)'
 
 format:
 	clang-format -i $(C_FILES)
@@ -271,6 +278,7 @@ results-1m: build/tcpstorm
 install: all
 	install -D -m 755 build/tcpstorm $(DESTDIR)$(PREFIX)/bin/tcpstorm
 	install -D -m 644 build/tcpstorm.1 $(DESTDIR)$(MANDIR)/man1/tcpstorm.1
+	for page in $(GUIDES); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -D -m 644 src/completion/tcpstorm.bash $(DESTDIR)$(COMPLETIONDIR)/tcpstorm
 
 clean:

@@ -9,12 +9,19 @@ static int64_t at_least_0(int64_t count)
     return count > 0 ? count : 0;
 }
 
+/* What is given up leaves SYN_SENT as a ghost, or for CLOSE_WAIT when the answer comes after all. */
+int64_t debt_abandoned(const struct histogram *seen)
+{
+    int64_t left = at_least_0(seen->abandoned - seen->ghosts - seen->of[STATE_CLOSE_WAIT]);
+    return left < seen->of[STATE_SYN_SENT] ? left : seen->of[STATE_SYN_SENT];
+}
+
 struct debt debt_of(const struct histogram *seen)
 {
     /* Accept queues hold the CLOSE_WAIT that were never accepted too. */
     int64_t waiting = at_least_0(seen->queued - seen->unowned);
     return (struct debt){
-        .owed = at_least_0(seen->of[STATE_CLOSE_WAIT] - seen->unowned) + seen->ghosts,
+        .owed = at_least_0(seen->of[STATE_CLOSE_WAIT] - seen->unowned) + seen->ghosts + debt_abandoned(seen),
         .stuck = seen->unowned,
         .unclosed = at_least_0(seen->of[STATE_ESTABLISHED] - waiting),
     };

@@ -32,6 +32,8 @@ void outage_note_flow(struct outage *outage, double t_s, const struct flow_tally
         timeline_note(&outage->timeline, STAGE_CONNECT_SLOW, t_s, 0);
     if (client->timeouts > 0)
         timeline_note(&outage->timeline, STAGE_CONNECT_TIMED_OUT, t_s, 0);
+    if (client->error == EADDRNOTAVAIL)
+        timeline_note(&outage->timeline, STAGE_PORTS_USED_UP, t_s, 0);
     if (client->lost > 0)
         timeline_note(&outage->timeline, STAGE_REPLY_LOST, t_s, 0);
 }

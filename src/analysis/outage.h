@@ -16,6 +16,7 @@ struct flow_tally {
     int64_t worst_us;   /* client: by so much the latest */
     int64_t oldest_us;  /* client: for so long its oldest connect() has been waiting */
     int64_t timeouts;   /* client: connect() given up */
+    int64_t abandoned;  /* client: of them, those whose descriptor it has not closed */
     int64_t span_us;    /* client: from the first arrival to the last */
     int64_t leaked;     /* on purpose */
     int64_t lost;       /* reset before they were through */

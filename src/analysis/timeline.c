@@ -23,6 +23,8 @@ static const struct stage_row {
     [STAGE_CONNECT_SLOW] = {"connect_slow", "connect() takes 1 s: the SYN is being sent again", " (", " ms)"},
     [STAGE_CONNECT_TIMED_OUT] = {"connect_timed_out", "first connect() timed out: no SYN was answered",
                                  " (waited ", " ms)"},
+    [STAGE_PORTS_USED_UP] = {"ports_used_up",
+                             "first EADDRNOTAVAIL: connect() fails, no port of the client's is left"},
     [STAGE_REPLY_LOST] = {"reply_lost", "first reply lost: reset before it was read"},
 };
 _Static_assert(sizeof rows / sizeof rows[0] == STAGE_COUNT, "one row per stage");

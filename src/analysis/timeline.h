@@ -13,6 +13,7 @@ enum timeline_stage {
     STAGE_SYN_DROPPED,       /* ListenDrops since the flow began */
     STAGE_CONNECT_SLOW,      /* milliseconds that connect() has taken so far */
     STAGE_CONNECT_TIMED_OUT, /* milliseconds waited */
+    STAGE_PORTS_USED_UP,     /* no number: connect() failed with EADDRNOTAVAIL */
     STAGE_REPLY_LOST,        /* no number */
     STAGE_COUNT,
 };

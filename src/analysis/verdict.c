@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "kernel/host_limits.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -193,6 +194,21 @@ static void say_elsewhere(struct verdict *verdict, const struct verdict_input *i
             grouped(elsewhere).text);
 }
 
+/* Whatever the server does: its answer finds a program that has gone on. */
+static void say_abandoned(struct verdict *verdict, const struct verdict_input *input)
+{
+    const struct histogram *client = &input->sides[SIDE_CLIENT];
+    int64_t asking = debt_abandoned(client);
+    char rest[160] = "";
+    if (asking > 0)
+        snprintf(rest, sizeof rest,
+                 ". For %s of them the kernel goes on sending the SYN (net.ipv4.tcp_syn_retries)",
+                 grouped(asking).text);
+    if (client->abandoned > 0)
+        add(verdict, "The client has given up %s connect() calls and closed none of their descriptors%s.",
+            grouped(client->abandoned).text, rest);
+}
+
 /* In one sentence, as picture and report have it. */
 static void say_debt(struct verdict *verdict, const struct verdict_input *input)
 {
@@ -211,6 +227,7 @@ static void say_who_owes(struct verdict *verdict, const struct verdict_input *in
     say_attribution(verdict, input);
     say_ghosts(verdict, input);
     say_elsewhere(verdict, input);
+    say_abandoned(verdict, input);
     say_time_wait(verdict, input);
     say_leaked(verdict, input);
 }
@@ -228,8 +245,25 @@ static void say_rate(struct verdict *verdict, const struct flow_report *flow)
         snprintf(late, sizeof late, "%s late, the latest by %.0f ms", grouped(client->late).text,
                  (double)client->worst_us / 1000);
     add(verdict, "%s clients came, %.1f/s of the %s/s asked for, %s%s.",
-        grouped(client->begun + client->errors).text, flow->achieved_rate, grouped(flow->asked->rate).text,
-        late, failed);
+        grouped(client->begun + client->reused + client->errors).text, flow->achieved_rate,
+        grouped(flow->asked->rate).text, late, failed);
+    if (client->reused > 0)
+        add(verdict, "%s of them asked on a connection that was there.", grouped(client->reused).text);
+}
+
+/* Whoever has a port for a minute: of a look, those that are there at the end. */
+static void say_ports(struct verdict *verdict, const struct verdict_input *input)
+{
+    const struct flow_tally *client = &input->flow->sums[SIDE_CLIENT];
+    int64_t time_wait = input->sides != NULL ? input->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] : 0;
+    char holders[80] = "";
+    if (time_wait > 0)
+        snprintf(holders, sizeof holders, ": %s are in TIME_WAIT", grouped(time_wait).text);
+    if (client->error == EADDRNOTAVAIL)
+        add(verdict,
+            "connect() failed %s times with EADDRNOTAVAIL: no port of the client's was left%s "
+            "(net.ipv4.ip_local_port_range).",
+            grouped(client->errors - client->timeouts).text, holders);
 }
 
 static void say_timeline(struct verdict *verdict, const struct timeline *timeline)
@@ -363,15 +397,20 @@ static void say_flow(struct verdict *verdict, const struct verdict_input *input)
     const struct flow_report *flow = input->flow;
     say_rate(verdict, flow);
     say_timeline(verdict, flow->timeline);
+    say_ports(verdict, input);
     for (int i = 0; i < SIDE_COUNT; i++) {
         enum side side = (enum side)i;
         bool is_news = side == SIDE_SERVER || flow->trend[side].kind == TREND_LEAK;
         if (flow->at_fault == SIDE_COUNT ? is_news : side == flow->at_fault)
             say_growth(verdict, input, side);
     }
+    if (flow->sums[SIDE_CLIENT].slowest_us > 0)
+        add(verdict, "The slowest reply took %.3f s.", (double)flow->sums[SIDE_CLIENT].slowest_us / 1e6);
     if (flow->sums[SIDE_CLIENT].lost > 0)
-        add(verdict, "%s replies were lost: the connection ended before the client had read them.",
-            grouped(flow->sums[SIDE_CLIENT].lost).text);
+        add(verdict, "%s %s were lost: the connection ended before the client had read %s.",
+            grouped(flow->sums[SIDE_CLIENT].lost).text,
+            flow->at_fault == SIDE_CLIENT ? "requests" : "replies",
+            flow->at_fault == SIDE_CLIENT ? "a reply" : "them");
 }
 
 static void say_clocks(struct verdict *verdict, const struct verdict_input *input)

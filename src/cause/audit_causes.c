@@ -89,3 +89,21 @@ struct cause_names causes_of_losses(bool by_reset)
     }
     return names;
 }
+
+static bool has_leak_behind(const struct audit_growth *growth)
+{
+    for (int i = 0; i < growth->count; i++)
+        if (growth->rows[i].kind == STOCK_TCP_OUTGOING && growth->rows[i].verdict == GROWTH_GOES_ON)
+            return true;
+    return false;
+}
+
+struct cause_names causes_of_growth(const struct audit_result *result)
+{
+    struct cause_names names = {""};
+    bool is_clean = result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] == 0;
+    for (size_t i = 0; is_clean && has_leak_behind(&result->growth) && cause_at(i) != NULL; i++)
+        if (cause_at(i)->signature.leaves_elsewhere)
+            append(&names, cause_at(i)->bug.name);
+    return names;
+}

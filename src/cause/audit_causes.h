@@ -15,6 +15,10 @@ struct cause_names {
 struct cause_names causes_of_group(enum audit_group group, const struct audit_result *result,
                                    bool clients_reset);
 
+/* Likewise of bugs that leave nothing of the audited connections and a connection to another server for each;
+ * "" where something of them is left, or no such connections grew. */
+struct cause_names causes_of_growth(const struct audit_result *result);
+
 /* Likewise of bugs that lose replies: by an RST, or by a FIN where the reply should come. */
 struct cause_names causes_of_losses(bool by_reset);
 

@@ -297,6 +297,76 @@ static const struct fault_case causes[] = {
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .leaves_elsewhere = true},
     },
     {
+        .bug = {.name = "no-reuse",
+                .summary = "the client opens a connection for each request, and closes it first",
+                .meaning =
+                    "TIME_WAIT is where the first FIN came from: each request takes one of the client's "
+                    "ports for 60 s. When all of them wait connect() fails with EADDRNOTAVAIL, although no "
+                    "descriptor is held and the server is well."},
+        .fixed = {.name = "no-reuse-fixed",
+                  .summary = "the client keeps its connections and asks on them again",
+                  .meaning = "One port carries any number of requests, and its TIME_WAIT comes once, when "
+                             "nothing more is asked."},
+        .reported = "dotnet/runtime #45544, varnish #2622, openstreetmap/operations #335",
+        .behaviour = {[SIDE_SERVER] = &answers, [SIDE_CLIENT] = &no_reuse},
+        .client_ports = 100,
+        .signature = {.at_fault = SIDE_CLIENT, .state = STATE_TIME_WAIT, .fails_connect = true},
+    },
+    {
+        .bug = {.name = "keep-alive-race",
+                .summary =
+                    "the client asks on an idle connection at the moment at which the server closes it",
+                .meaning =
+                    "Both keep idle connections equally long. The server's FIN and the request pass each "
+                    "other: an RST answers the request, which nobody has read. Nothing heaps up: it is a "
+                    "rate of errors, on the client alone."},
+        .fixed = {.name = "keep-alive-race-fixed",
+                  .summary = "the client's idle time is shorter than the server's",
+                  .meaning = "The client closes an idle connection before the server does, and its next "
+                             "request opens another. To ask once more what is safe to ask twice helps too."},
+        .reported = "nodejs/node #52649, #27363, gunicorn PR #2288",
+        .behaviour = {[SIDE_SERVER] = &answers, [SIDE_CLIENT] = &keep_alive_race},
+        .signature = {.at_fault = SIDE_CLIENT,
+                      .state = STATE_GONE,
+                      .counter = COUNTER_OUT_RSTS,
+                      .has_counter = true,
+                      .loses = true},
+    },
+    {
+        .bug = {.name = "connect-given-up",
+                .summary = "the client gives up connect() after its time-out and forgets the descriptor",
+                .meaning = "The kernel goes on sending the SYN: SYN_SENT, held by the client. When it gives "
+                           "up too (net.ipv4.tcp_syn_retries) no table has the socket, and the descriptor "
+                           "stays. An answer that comes late opens a connection that nobody reads: "
+                           "ESTABLISHED, then CLOSE_WAIT with the server's data unread."},
+        .fixed = {.name = "connect-given-up-fixed",
+                  .summary = "the path of the time-out closes the descriptor",
+                  .meaning = "close() in SYN_SENT ends the socket at once: the SYN is not sent again, and an "
+                             "answer that comes late is met with an RST."},
+        .reported = "stud PR #143, libmill #181, redis PR #15529, proxysql #3022",
+        .behaviour = {[SIDE_SERVER] = &deaf_server, [SIDE_CLIENT] = &connect_given_up},
+        .connect_timeout_ms = 500,
+        .signature =
+            {.at_fault = SIDE_CLIENT, .state = STATE_SYN_SENT, .owner = OWNER_AT_FAULT, .fades = true},
+    },
+    {
+        .bug = {.name = "blocking-linger",
+                .summary = "one thread serves all clients, and close() with SO_LINGER waits for the slowest",
+                .meaning =
+                    "On Linux that close() blocks even on a non-blocking socket, until the client's "
+                    "kernel has taken all data or the linger time, here 2 s, is over. The socket is in "
+                    "FIN_WAIT1 with data to send meanwhile, no descriptor shows it, and every "
+                    "other client waits."},
+        .fixed = {.name = "blocking-linger-fixed",
+                  .summary = "the server leaves SO_LINGER off",
+                  .meaning = "close() returns at once, and the kernel delivers what is unsent by itself. A "
+                             "server that must know that it arrived can shut its half down and wait for the "
+                             "client's EOF, as for any other event."},
+        .reported = "cilium/proxy PR #1127, EternalTerminal PR #792",
+        .behaviour = {[SIDE_SERVER] = &blocking_linger, [SIDE_CLIENT] = &one_slow_reader},
+        .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .delays_ms = 1500},
+    },
+    {
         .bug = {.name = "inherited-listener",
                 .summary = "helper programs that the server starts inherit its listener",
                 .meaning =
@@ -308,9 +378,8 @@ static const struct fault_case causes[] = {
                   .meaning = "exec() closes the helper's copy: the port goes with the server, and the next "
                              "one has it at once. Who is refused in that moment comes again."},
         .reported = "mongoose #1302, rinetd #10, cpp-httplib #164",
-        .behaviour[SIDE_SERVER] = &inherited_listener,
+        .behaviour = {[SIDE_SERVER] = &inherited_listener, [SIDE_CLIENT] = &insistent_behaviour},
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
-        .server_restarts = true,
         .signature = {.at_fault = SIDE_SERVER,
                       .state = STATE_CLOSE_WAIT,
                       .eof = EOF_UNREAD,
@@ -345,12 +414,10 @@ const char *cause_nearest(const char *name)
     return nearest_word(name, cause_name_at, NULL);
 }
 
-const struct behaviour *behaviour_find(const char *name)
+const struct behaviour *behaviour_find(const char *name, enum side side)
 {
     const struct fault_case *cause = cause_find(name);
     if (cause != NULL)
-        return cause->behaviour[cause->signature.at_fault];
-    if (strcmp(name, insistent_behaviour.name) == 0)
-        return &insistent_behaviour;
+        return cause->behaviour[side];
     return strcmp(name, scripted_behaviour.name) == 0 ? &scripted_behaviour : NULL;
 }

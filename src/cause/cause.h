@@ -16,8 +16,8 @@ const struct fault_case *cause_find(const char *name);
 /* The name that was probably meant, or NULL. */
 const char *cause_nearest(const char *name);
 
-/* The behaviour of that name, of a cause's faulty side, "script" or "insistent"; NULL when there is none. */
-const struct behaviour *behaviour_find(const char *name);
+/* What that side does in the cause of that name, or "script"; NULL when there is none. */
+const struct behaviour *behaviour_find(const char *name, enum side side);
 
 extern const struct behaviour ignore_eof;
 extern const struct behaviour paused_read;
@@ -36,5 +36,14 @@ extern const struct behaviour no_timeout;
 extern const struct behaviour eof_is_abort;
 extern const struct behaviour second_socket_forgotten;
 extern const struct behaviour inherited_listener;
+extern const struct behaviour no_reuse;
+extern const struct behaviour keep_alive_race;
+extern const struct behaviour connect_given_up;
+extern const struct behaviour blocking_linger;
+
+/* Of the other side, without a bug. */
+extern const struct behaviour answers;
+extern const struct behaviour deaf_server;
+extern const struct behaviour one_slow_reader;
 
 #endif

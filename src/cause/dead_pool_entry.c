@@ -25,15 +25,14 @@ static void on_reply(struct visit *visit, short what)
     (void)what;
     ssize_t got = visit_read(visit);
     if (got == 0)
-        visit_close(visit);
+        visit_close_unanswered(visit);
     else if (got > 0)
         put_into_pool(visit);
 }
 
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    act_apply(ACT_WRITE, fd);
-    visit_begin(endpoint, fd, EV_READ, on_reply);
+    visit_ask(visit_begin(endpoint, fd, 0, NULL), on_reply);
 }
 
 const struct behaviour dead_pool_entry = {

@@ -84,6 +84,26 @@ void visit_close(struct visit *visit)
     endpoint_close(endpoint, fd);
 }
 
+void visit_close_unanswered(struct visit *visit)
+{
+    if (visit->requests > 1)
+        visit->endpoint->lost++;
+    else
+        visit->endpoint->unanswered++;
+    visit_close(visit);
+}
+
+bool visit_ask(struct visit *visit, on_visit *on_reply)
+{
+    visit->requests++;
+    if (endpoint_ask(visit->endpoint, visit->fd) != 0) {
+        visit_close_unanswered(visit);
+        return false;
+    }
+    visit_hear(visit, EV_READ, on_reply);
+    return true;
+}
+
 void visit_reset(struct visit *visit)
 {
     struct endpoint *endpoint = visit->endpoint;

@@ -4,6 +4,7 @@
 
 #include "worker/endpoint.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -20,6 +21,8 @@ struct visit {
     on_visit *on_event;
     int fd;
     int64_t unsaid;     /* bytes of a reply that are still to be sent, where the behaviour counts them */
+    int64_t since_us;   /* when what it waits for began, where the behaviour counts that */
+    int requests;       /* asked on it with visit_ask */
     struct visit *peer; /* where two belong together: the other one; else NULL */
     LIST_ENTRY(visit) link;
 };
@@ -49,8 +52,15 @@ void visit_hear_within(struct visit *visit, short what, int64_t ms, on_visit *on
  * nothing has come. */
 ssize_t visit_read(struct visit *visit);
 
+/* A client asks: endpoint_ask. Where that fails the visit is over, and false returned. */
+bool visit_ask(struct visit *visit, on_visit *on_reply);
+
 /* close(), and the visit is over. */
 void visit_close(struct visit *visit);
+
+/* Likewise, of a client: the server has ended it before it answered. A request after others on that
+ * connection is lost, the first one is unanswered. */
+void visit_close_unanswered(struct visit *visit);
 
 /* Likewise with an RST, whatever is unsent or unread. */
 void visit_reset(struct visit *visit);

@@ -223,7 +223,7 @@ static int check_rights(const struct audit_order_list *list)
 struct played {
     struct audit_settings settings;
     struct audit_result result;
-    struct cause_names of_group[GROUP_COUNT], of_resets, of_losses;
+    struct cause_names of_group[GROUP_COUNT], of_growth, of_resets, of_losses;
     struct audit_trace trace;
 };
 
@@ -291,6 +291,8 @@ static int play(enum audit_order order, struct audit_options *options, struct nu
                                                   audit_order_row(order)->act == ACT_ABORT);
         report->causes[group] = played->of_group[group].text;
     }
+    played->of_growth = causes_of_growth(&played->result);
+    report->growth_causes = played->of_growth.text;
     played->of_resets = causes_of_losses(true);
     played->of_losses = causes_of_losses(false);
     report->reset_causes = played->of_resets.text;

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ static size_t token_length(const char *text)
     return length;
 }
 
-int audit_request_parse_method(const char *text, void *target, char *why, size_t why_size)
+static int parse_method(const char *text, void *target, char *why, size_t why_size)
 {
     if (text[0] == '\0' || text[token_length(text)] != '\0') {
         snprintf(why, why_size, "must be one word without spaces, such as POST");
@@ -35,7 +36,7 @@ int audit_request_parse_method(const char *text, void *target, char *why, size_t
     return 0;
 }
 
-int audit_request_parse_header(const char *text, void *target, char *why, size_t why_size)
+static int parse_header(const char *text, void *target, char *why, size_t why_size)
 {
     struct request_headers *headers = target;
     size_t name = token_length(text);
@@ -51,6 +52,44 @@ int audit_request_parse_header(const char *text, void *target, char *why, size_t
     }
     return -EINVAL;
 }
+
+#define OPTION(member) offsetof(struct audit_options, member)
+
+const struct option_row audit_request_rows[] = {
+    {.name = "send",
+     .value = "FILE",
+     .help = "send this first, and read what comes",
+     .kind = OPTION_TEXT,
+     .target = OPTION(send)},
+    {.name = "http",
+     .value = "PATH",
+     .help = "likewise an HTTP request for this path",
+     .kind = OPTION_TEXT,
+     .target = OPTION(http)},
+    {.name = "method",
+     .value = "NAME",
+     .help = "of that request",
+     .preset = "GET",
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(method),
+     .parse = parse_method},
+    {.name = "header",
+     .value = "NAME:VALUE",
+     .help = "of that request, such as 'Accept: text/html'",
+     .more =
+         "A header line of that request, such as 'Accept: text/html'; Host, Accept and User-Agent take the "
+         "place of those that would be sent.",
+     .is_list = true,
+     .kind = OPTION_CUSTOM,
+     .target = OPTION(headers),
+     .parse = parse_header},
+    {.name = "body",
+     .value = "FILE",
+     .help = "of that request, with its Content-Length",
+     .kind = OPTION_TEXT,
+     .target = OPTION(body)},
+    {.name = NULL},
+};
 
 static bool has_header(const struct request_headers *headers, const char *name)
 {

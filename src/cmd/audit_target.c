@@ -10,10 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct target_taker audit = {.command = "audit", .takes_unix = true, .takes_tls = true};
+
+int target_refuse(const struct target_taker *taker, const char *text, const char *why)
+{
+    diag_error("%s \"%s\": %s", taker->command, text, why);
+    return EXIT_USAGE;
+}
+
 int audit_target_refuse(const char *text, const char *why)
 {
-    diag_error("audit \"%s\": %s", text, why);
-    return EXIT_USAGE;
+    return target_refuse(&audit, text, why);
 }
 
 static void list_addresses(const struct addrinfo *found, uint16_t *port, struct target_addresses *all)
@@ -43,7 +50,8 @@ static int choose_address(const struct target_addresses *all, struct audit_setti
     return all->count == 0 ? -EAFNOSUPPORT : listens < 0 ? listens : 0;
 }
 
-static int resolve(const char *text, struct audit_settings *settings, struct target_addresses *all)
+static int resolve(const struct target_taker *taker, const char *text, struct audit_settings *settings,
+                   struct target_addresses *all)
 {
     char host[256];
     const char *colon = strrchr(text, ':');
@@ -57,20 +65,20 @@ static int resolve(const char *text, struct audit_settings *settings, struct tar
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(host, colon + 1, &hints, &found);
     if (rc != 0) {
-        diag_error("audit \"%s\": the name does not resolve: %s", text, gai_strerror(rc));
+        diag_error("%s \"%s\": the name does not resolve: %s", taker->command, text, gai_strerror(rc));
         return EXIT_USAGE;
     }
     list_addresses(found, &settings->port, all);
     freeaddrinfo(found);
     rc = choose_address(all, settings);
     if (rc == -EAFNOSUPPORT)
-        return audit_target_refuse(text, "must be an IPv4 or IPv6 server");
+        return target_refuse(taker, text, "must be an IPv4 or IPv6 server");
     if (rc != 0) {
-        diag_error("audit \"%s\": who listens there cannot be read: %s", text, strerror(-rc));
+        diag_error("%s \"%s\": who listens there cannot be read: %s", taker->command, text, strerror(-rc));
         return EXIT_MACHINE;
     }
     return address_is_wildcard(&settings->address)
-               ? audit_target_refuse(text, "must be one address of the server, not all of them")
+               ? target_refuse(taker, text, "must be one address of the server, not all of them")
                : EXIT_AS_EXPECTED;
 }
 
@@ -86,25 +94,34 @@ static int take_unix(const char *text, struct audit_settings *settings, struct t
                : EXIT_AS_EXPECTED;
 }
 
-int audit_target_take(const char *text, struct audit_settings *settings, struct target_addresses *all)
+int target_take(const struct target_taker *taker, const char *text, struct audit_settings *settings,
+                struct target_addresses *all)
 {
-    static const char allowed[] =
-        "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080, or unix:/path";
+    const char *allowed = taker->takes_unix
+                              ? "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080, or "
+                                "unix:/path"
+                              : "must be HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or localhost:8080";
     const char *colon = strrchr(text, ':');
     char *end = NULL;
     settings->target = text;
-    if (strncmp(text, "unix:", 5) == 0)
+    if (taker->takes_unix && strncmp(text, "unix:", 5) == 0)
         return take_unix(text, settings, all);
-    if (text[0] == '/')
-        return audit_target_refuse(text, "must be unix:/path for a Unix socket, or HOST:PORT");
-    if (strncmp(text, "https:", 6) == 0)
-        return audit_target_refuse(text, "must be HOST:PORT, with --tls");
-    if (strstr(text, "://") != NULL || colon == NULL || colon == text || colon[1] == '\0')
-        return audit_target_refuse(text, allowed);
+    if (taker->takes_unix && text[0] == '/')
+        return target_refuse(taker, text, "must be unix:/path for a Unix socket, or HOST:PORT");
+    if (taker->takes_tls && strncmp(text, "https:", 6) == 0)
+        return target_refuse(taker, text, "must be HOST:PORT, with --tls");
+    if (strncmp(text, "unix:", 5) == 0 || strstr(text, "://") != NULL || colon == NULL || colon == text ||
+        colon[1] == '\0')
+        return target_refuse(taker, text, allowed);
     long port = strtol(colon + 1, &end, 10);
     if (*end != '\0' || port < 1 || port > 65535)
-        return audit_target_refuse(text, "the port must be from 1 to 65535");
+        return target_refuse(taker, text, "the port must be from 1 to 65535");
     if (memchr(text, ':', (size_t)(colon - text)) != NULL && text[0] != '[')
-        return audit_target_refuse(text, allowed);
-    return resolve(text, settings, all);
+        return target_refuse(taker, text, allowed);
+    return resolve(taker, text, settings, all);
+}
+
+int audit_target_take(const char *text, struct audit_settings *settings, struct target_addresses *all)
+{
+    return target_take(&audit, text, settings, all);
 }

@@ -11,6 +11,17 @@ struct target_addresses {
     struct address each[TARGET_ADDRESSES_MAX];
 };
 
+/* Which command takes a target, and of which kinds. */
+struct target_taker {
+    const char *command; /* what messages begin with: "audit" */
+    bool takes_unix, takes_tls;
+};
+
+/* As audit_target_take and audit_target_refuse, for any command. */
+int target_take(const struct target_taker *taker, const char *text, struct audit_settings *settings,
+                struct target_addresses *all);
+int target_refuse(const struct target_taker *taker, const char *text, const char *why);
+
 /* Fills in target, address (the first that somebody listens on here, or else the first) and port, and all
  * addresses. `text` stays borrowed. Returns an exit code, not EXIT_AS_EXPECTED after telling. */
 int audit_target_take(const char *text, struct audit_settings *settings, struct target_addresses *all);

@@ -274,6 +274,8 @@ static void fill_in(struct storm_options *options)
     flow->rate = is_flow ? given_or(flow->rate, 100) : 0;
     flow->duration_ms = given_or(flow->duration_ms, 10 * MS_PER_S);
     flow->life_ms = given_or(flow->life_ms, 200);
+    if (options->cause != NULL && options->cause->connect_timeout_ms > 0)
+        flow->connect_timeout_ms = options->cause->connect_timeout_ms;
     settings->conns = is_flow ? flow->rate * flow->duration_ms / MS_PER_S : given_or(settings->conns, 1000);
     if (options->cause != NULL)
         settings->experiments[settings->experiment_count++] =
@@ -327,6 +329,7 @@ static int prepare_place(struct storm_options *options)
 {
     struct run_settings *settings = &options->settings;
     int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
+    options->isolation.client_ports = options->cause != NULL ? options->cause->client_ports : 0;
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options->isolation, settings->conns);
     if (code == EXIT_AS_EXPECTED)

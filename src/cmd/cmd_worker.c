@@ -35,7 +35,8 @@ static int cmd_worker(int argc, char *argv[])
     if (argc == 1 && strcmp(argv[0], "host") == 0)
         return status_of(agent_run(STDIN_FILENO, STDOUT_FILENO));
     const struct worker_role *role = argc >= 1 ? find_role(argv[0]) : NULL;
-    const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1]) : &scripted_behaviour;
+    enum side side = argc >= 1 && strncmp(argv[0], "server", 6) == 0 ? SIDE_SERVER : SIDE_CLIENT;
+    const struct behaviour *behaviour = argc >= 2 ? behaviour_find(argv[1], side) : &scripted_behaviour;
     bool fixed = argc == 3 && strcmp(argv[2], "fixed") == 0;
     if (role == NULL || behaviour == NULL || argc > 3 || (argc == 3 && !fixed)) {
         diag_error("worker: must be \"worker server\", \"worker client\", \"worker server-flow\" or "

@@ -16,6 +16,7 @@ enum {
     CROWD = 100000,       /* connections from which on a table of sockets of its own pays */
     ENTRIES_PER_CONN = 4, /* of that table: two ends, and room between them */
     TW_PER_CONN = 4,
+    FIRST_PORT = 20000,   /* for connect(); the run's own ports are below */
     TW_AT_LEAST = 262144, /* the kernel's usual value is half of it */
 };
 
@@ -113,23 +114,27 @@ static void set_or_warn(const char *name, const char *value)
  * needed either. */
 static void set_for_run(const struct isolation *isolation, int64_t conns)
 {
-    char buckets[32];
+    char buckets[32], ports[32];
+    int last_port = isolation->client_ports > 0 ? FIRST_PORT + isolation->client_ports - 1 : 65535;
     int64_t wanted = conns * TW_PER_CONN > TW_AT_LEAST ? conns * TW_PER_CONN : TW_AT_LEAST;
     snprintf(buckets, sizeof buckets, "%lld", (long long)wanted);
+    snprintf(ports, sizeof ports, "%d %d", FIRST_PORT, last_port);
     const struct {
-        bool always;
+        bool is_needed;
         const char *name, *value;
     } settings[] = {
-        {.always = true, .name = "net.ipv4.ip_local_port_range", .value = "20000 65535"},
-        {.always = true, .name = "net.core.somaxconn", .value = "65535"},
-        {.always = true, .name = "net.ipv4.tcp_max_syn_backlog", .value = "1000000"},
-        {.always = true, .name = "net.ipv4.tcp_max_tw_buckets", .value = buckets},
-        {.name = "net.ipv4.tcp_syn_retries", .value = "127"},
-        {.name = "net.ipv4.tcp_synack_retries", .value = "255"},
-        {.name = "net.ipv4.tcp_retries2", .value = "255"},
+        {true, "net.ipv4.ip_local_port_range", ports},
+        {true, "net.core.somaxconn", "65535"},
+        {true, "net.ipv4.tcp_max_syn_backlog", "1000000"},
+        {true, "net.ipv4.tcp_max_tw_buckets", buckets},
+        /* Its usual value, 2, gives the port of a TIME_WAIT away after a second, on loopback alone. */
+        {isolation->client_ports > 0, "net.ipv4.tcp_tw_reuse", "0"},
+        {isolation->stretches_retransmission, "net.ipv4.tcp_syn_retries", "127"},
+        {isolation->stretches_retransmission, "net.ipv4.tcp_synack_retries", "255"},
+        {isolation->stretches_retransmission, "net.ipv4.tcp_retries2", "255"},
     };
     for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        if (settings[i].always || isolation->stretches_retransmission)
+        if (settings[i].is_needed)
             set_or_warn(settings[i].name, settings[i].value);
 }
 

@@ -16,6 +16,7 @@ struct isolation {
     const char *sysctls[ISOLATION_SYSCTLS_MAX]; /* "name=value", from argv */
     bool stretches_retransmission;              /* states that end by it shall not */
     bool keeps_settings;                        /* those of a new namespace stay, but for `sysctls` */
+    int client_ports;    /* so many ports for connect(), as towards another host; 0: as many as there are */
     int64_t max_orphans; /* after isolation_enter: net.ipv4.tcp_max_orphans of the machine, which cannot be
                             seen  from inside; else 0 */
     bool has_own_user;   /* after isolation_enter: this process is the root of a user namespace, and was */

@@ -2,15 +2,11 @@
 
 #include "base/diag.h"
 #include "base/number_text.h"
-#include "base/output.h"
-#include "cause/cause.h"
 #include "cmd/command.h"
-#include "control/stop_events.h"
+#include "cmd/played_cause.h"
 #include "kernel/host_limits.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -18,32 +14,15 @@
 enum { BACKLOG = 128 };
 
 struct service {
-    const struct fault_case *cause;
-    struct endpoint endpoint;
+    struct played_cause played; /* the first member */
     struct listener *listener;
-    struct stop_events stops;
-    struct event *quits, *news;
     int64_t told_begun, told_held; /* what the last news said */
 };
 
-/* ---- what it says ---- */
-
-static void say_where(const struct service *service, const struct interactive_options *options)
+static void tell(struct played_cause *played)
 {
-    const struct fault_case *cause = service->cause;
-    bool fixed = service->endpoint.fixed;
-    printf("Listening on %s:%lld %s %s%s: %s\n", address_text(&options->address).text,
-           (long long)options->port, fixed ? "with" : "with the bug", cause->bug.name, fixed ? " fixed" : "",
-           fixed ? cause->fixed.summary : cause->bug.summary);
-}
-
-static void on_news_due(evutil_socket_t fd, short what, void *context)
-{
-    (void)fd;
-    (void)what;
-    struct service *service = context;
-    int64_t begun = service->endpoint.begun, held = service->endpoint.descriptors.count;
-    output_push_all();
+    struct service *service = (struct service *)played;
+    int64_t begun = played->endpoint.begun, held = played->endpoint.descriptors.count;
     if (begun == service->told_begun && held == service->told_held)
         return;
     service->told_begun = begun;
@@ -61,37 +40,6 @@ static int refuse_port(const struct interactive_options *options, int error)
     return EXIT_MACHINE;
 }
 
-/* ---- life ---- */
-
-static void on_stop_signal(evutil_socket_t number, short what, void *context)
-{
-    (void)number;
-    (void)what;
-    struct service *service = context;
-    diag_progress_clear();
-    diag_error("interrupted: leaving");
-    event_base_loopbreak(service->endpoint.base);
-}
-
-static void hear(struct service *service)
-{
-    static const struct timeval every = {1, 0};
-    struct event_base *base = service->endpoint.base;
-    signal(SIGPIPE, SIG_IGN);
-    stop_events_open(&service->stops, base, on_stop_signal, service);
-    service->quits = evsignal_new(base, SIGQUIT, on_stop_signal, service);
-    event_add(service->quits, NULL);
-    service->news = event_new(base, -1, EV_PERSIST, on_news_due, service);
-    event_add(service->news, &every);
-}
-
-static void hear_no_more(struct service *service)
-{
-    stop_events_close(&service->stops);
-    event_free(service->quits);
-    event_free(service->news);
-}
-
 static void limit_descriptors(int64_t most)
 {
     const struct rlimit limit = {(rlim_t)most, (rlim_t)most};
@@ -104,21 +52,20 @@ static void limit_descriptors(int64_t most)
 static int serve(struct service *service, const struct interactive_options *options)
 {
     int error;
-    service->listener = listener_open(service->endpoint.base, &options->address, (uint16_t)options->port,
-                                      BACKLOG, endpoint_on_acceptable, &service->endpoint, &error);
+    struct endpoint *endpoint = &service->played.endpoint;
+    service->listener = listener_open(endpoint->base, &options->address, (uint16_t)options->port, BACKLOG,
+                                      endpoint_on_acceptable, endpoint, &error);
     if (service->listener == NULL)
         return refuse_port(options, -error);
     int code = EXIT_MACHINE;
-    int rc = endpoint_start(&service->endpoint);
+    int rc = endpoint_start(endpoint);
     if (rc == 0) {
-        if (service->endpoint.behaviour->on_listening != NULL)
-            service->endpoint.behaviour->on_listening(&service->endpoint, service->listener);
-        hear(service);
-        say_where(service, options);
-        if (fflush(stdout) == 0 && event_base_dispatch(service->endpoint.base) == 0)
-            code = EXIT_INTERRUPTED;
-        hear_no_more(service);
-        endpoint_stop(&service->endpoint);
+        if (endpoint->behaviour->on_listening != NULL)
+            endpoint->behaviour->on_listening(endpoint, service->listener);
+        printf("Listening on %s:%lld ", address_text(&options->address).text, (long long)options->port);
+        played_cause_say(&service->played, stdout);
+        code = played_cause_run(&service->played, tell);
+        endpoint_stop(endpoint);
     } else {
         diag_error("cannot begin to serve: %s", strerror(-rc));
     }
@@ -126,34 +73,17 @@ static int serve(struct service *service, const struct interactive_options *opti
     return code;
 }
 
-static int refuse_cause(const char *name)
-{
-    const char *meant = cause_nearest(name);
-    if (meant != NULL)
-        diag_error("--cause \"%s\": there is no such cause: did you mean %s?", name, meant);
-    else
-        diag_error("--cause \"%s\": there is no such cause: \"tcpstorm causes\" lists them", name);
-    return EXIT_USAGE;
-}
-
 int serve_cause(const struct interactive_options *options, const char *name, bool fixed)
 {
-    struct service service = {.cause = cause_find(name)};
-    if (service.cause == NULL)
-        return refuse_cause(name);
-    if (service.cause->behaviour[SIDE_SERVER] == NULL) {
-        diag_error("--cause \"%s\": that bug is a client's, and no server can show it", name);
+    struct service service = {.listener = NULL};
+    const struct fault_case *cause = played_cause_find(name, SIDE_SERVER);
+    if (cause == NULL)
         return EXIT_USAGE;
-    }
-    limit_descriptors(service.cause->server_nofile);
-    service.endpoint.behaviour = service.cause->behaviour[SIDE_SERVER];
-    service.endpoint.fixed = fixed;
-    service.endpoint.base = event_base_new();
-    if (service.endpoint.base == NULL) {
-        diag_error("cannot begin to serve: %s", strerror(ENOMEM));
-        return EXIT_MACHINE;
-    }
-    int code = serve(&service, options);
-    event_base_free(service.endpoint.base);
+    int code = played_cause_open(&service.played, cause, fixed);
+    if (code != EXIT_AS_EXPECTED)
+        return code;
+    limit_descriptors(service.played.cause->server_nofile);
+    code = serve(&service, options);
+    played_cause_close(&service.played);
     return code;
 }

@@ -52,7 +52,8 @@
     }
 #define TALLIES(side)                                                                                        \
     COUNT("OWNED", seen.sides[side].owned), COUNT("UNREAD", seen.sides[side].unread),                        \
-        COUNT("UNOWNED", seen.sides[side].unowned), COUNT("QUEUED", seen.sides[side].queued)
+        COUNT("UNOWNED", seen.sides[side].unowned), COUNT("QUEUED", seen.sides[side].queued),                \
+        COUNT("HALF", seen.sides[side].half_closed)
 
 #define TO_WORKER    (1U << WAY_TO_WORKER)
 #define FROM_WORKER  (1U << WAY_FROM_WORKER)
@@ -123,7 +124,8 @@ const struct message_row message_rows[MESSAGE_COUNT] = {
                           TIME_US("OLDEST_US", tally.flow.oldest_us), COUNT("TIMEOUTS", tally.flow.timeouts),
                           COUNT("LEAKED", tally.flow.leaked), COUNT("LOST", tally.flow.lost),
                           TIME_US("SPAN_US", tally.flow.span_us), COUNT("REUSED", tally.flow.reused),
-                          TIME_US("SLOWEST_US", tally.flow.slowest_us), ERROR(tally.flow.error)}},
+                          TIME_US("SLOWEST_US", tally.flow.slowest_us),
+                          COUNT("ABANDONED", tally.flow.abandoned), ERROR(tally.flow.error)}},
     [MESSAGE_SERVING] = {"serving",
                          FROM_WORKER,
                          {COUNT("BEGUN", tally.flow.begun), COUNT("FDS", tally.fds),

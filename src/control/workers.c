@@ -352,6 +352,7 @@ void workers_sum_flow(const struct workers *workers, struct flow_tally sums[SIDE
         sum->connected += own->connected;
         sum->late += own->late;
         sum->timeouts += own->timeouts;
+        sum->abandoned += own->abandoned;
         sum->leaked += own->leaked;
         sum->lost += own->lost;
         sum->elsewhere += own->elsewhere;

@@ -159,7 +159,8 @@ static message_handler *const handlers[MESSAGE_COUNT] = {
 
 static int64_t flow_opened_by(const struct controller *c, int pair)
 {
-    return workers_client(&c->workers, pair)->flow.begun;
+    const struct flow_tally *client = &workers_client(&c->workers, pair)->flow;
+    return client->begun + client->abandoned;
 }
 
 /* ---- what is to be seen ---- */
@@ -226,6 +227,7 @@ static void flow_note_look(struct controller *c)
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     c->look.sides[SIDE_SERVER].elsewhere = sums[SIDE_SERVER].elsewhere;
+    c->look.sides[SIDE_CLIENT].abandoned = sums[SIDE_CLIENT].abandoned;
     outage_note_counters(&c->outage, t_s, &c->at_look.moved, has_waiting_clients(c));
     outage_note_queue(&c->outage, t_s, c->look.sides[SIDE_SERVER].queued, c->plan->backlog);
     bool is_steady = c->phase == PHASE_ACTING && flowing_us > flow_of(c)->life_ms * 1000 + STEADY_AFTER_US &&
@@ -253,9 +255,12 @@ static bool is_of_signature(const struct lingering_class *class, const struct si
                                              class->listed == owners[signature->owner].listed);
 }
 
+/* A TIME_WAIT belongs to the kernel, and does not linger: the look's histogram has them. */
 static int64_t sockets_of_signature(const struct controller *c, const struct signature *signature)
 {
     int64_t count = 0;
+    if (signature->state == STATE_TIME_WAIT)
+        return c->look.sides[signature->at_fault].of[STATE_TIME_WAIT];
     for (int i = 0; i < c->lingering.count; i++)
         if (is_of_signature(&c->lingering.each[i], signature))
             count += c->lingering.each[i].count;
@@ -286,6 +291,15 @@ static bool is_owner_in_doubt(const struct controller *c)
     return false;
 }
 
+static bool lingers(const struct controller *c, const struct signature *signature)
+{
+    struct signature later = *signature;
+    later.state = STATE_CLOSE_WAIT;
+    later.eof = EOF_UNREAD;
+    bool has_faded = c->look.sides[signature->at_fault].ghosts > 0 || sockets_of_signature(c, &later) > 0;
+    return sockets_of_signature(c, signature) > 0 || (signature->fades && has_faded);
+}
+
 /* An order has none to show. */
 static bool shows_signature(const struct controller *c)
 {
@@ -294,7 +308,7 @@ static bool shows_signature(const struct controller *c)
     const struct signature *signature = &c->experiment->cause->signature;
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
-    if (signature->state != STATE_GONE && sockets_of_signature(c, signature) == 0)
+    if (signature->state != STATE_GONE && !lingers(c, signature))
         return false;
     if (signature->owner == OWNER_NONE && signature->listener_is_others != listener_is_others(c))
         return false;
@@ -306,10 +320,12 @@ static bool shows_signature(const struct controller *c)
         return false;
     if (signature->has_counter && controller_counters(c).value[signature->counter] == 0)
         return false;
-    if (signature->loses && sums[side_other(signature->at_fault)].lost == 0)
+    if (signature->loses && sums[SIDE_CLIENT].lost == 0)
         return false;
     if (signature->fails_connect && sums[SIDE_CLIENT].errors == 0)
         return false;
+    if (signature->state == STATE_TIME_WAIT && sums[SIDE_CLIENT].error != EADDRNOTAVAIL)
+        return false; /* each has a port: that is what it is known by */
     if (sums[SIDE_CLIENT].slowest_us < signature->delays_ms * 1000)
         return false;
     return !signature->fails_accept || sums[SIDE_SERVER].errors > 0;
@@ -350,10 +366,11 @@ static bool flow_is_as_expected(struct controller *c)
     return false;
 }
 
-/* n arrivals have n - 1 gaps between them. */
+/* What is asked on a connection that was there came like the others. n arrivals have n - 1 gaps between them.
+ */
 static double achieved_rate(const struct flow_tally *client)
 {
-    double gaps = (double)(client->begun + client->errors - 1);
+    double gaps = (double)(client->begun + client->reused + client->errors - 1);
     return client->span_us > 0 && gaps > 0 ? gaps * 1e6 / (double)client->span_us : 0;
 }
 
@@ -387,7 +404,7 @@ static void flow_progress(const struct controller *c, struct progress *progress)
 {
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
-    progress->done = sums[SIDE_CLIENT].begun + sums[SIDE_CLIENT].errors;
+    progress->done = sums[SIDE_CLIENT].begun + sums[SIDE_CLIENT].reused + sums[SIDE_CLIENT].errors;
     progress->total = c->plan->settings->conns;
 }
 

@@ -33,6 +33,7 @@ void by_host_note(struct by_host *by_host, const struct workers *workers,
         part->opened += opened_by(context, i % workers->pairs);
         part->fds += peer->fds;
         part->errors += peer->errors;
+        part->lost += peer->flow.lost;
         part->nofile += nofile[peer->side];
     }
     qsort(by_host->parts, (size_t)by_host->count, sizeof by_host->parts[0], by_side_and_host);

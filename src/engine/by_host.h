@@ -14,7 +14,7 @@ struct host;
 struct host_part {
     const struct host *host;
     enum side side;
-    int64_t opened, fds, errors, nofile; /* as in struct sample */
+    int64_t opened, fds, errors, lost, nofile; /* as in struct sample */
     struct histogram histogram;
     int witness; /* index */
 };

@@ -32,13 +32,18 @@ static double when(const struct timeline *timeline, enum timeline_stage stage)
     return timeline_has(timeline, stage) ? timeline_at(timeline, stage) : 0;
 }
 
+/* 0: neither has happened. */
+static double first_of(const struct timeline *timeline, enum timeline_stage a, enum timeline_stage b)
+{
+    double a_s = when(timeline, a), b_s = when(timeline, b);
+    return b_s == 0 || (a_s > 0 && a_s < b_s) ? a_s : b_s;
+}
+
 /* The dates of the timeline, for those who draw it. */
 static void put_firsts(struct sample *sample, const struct timeline *timeline)
 {
-    double emfile_s = when(timeline, STAGE_SERVER_EMFILE), enfile_s = when(timeline, STAGE_MACHINE_ENFILE);
-    bool is_emfile = enfile_s == 0 || (emfile_s > 0 && emfile_s < enfile_s);
-    sample->failed_s[SIDE_SERVER] = is_emfile ? emfile_s : enfile_s;
-    sample->failed_s[SIDE_CLIENT] = when(timeline, STAGE_CONNECT_TIMED_OUT);
+    sample->failed_s[SIDE_SERVER] = first_of(timeline, STAGE_SERVER_EMFILE, STAGE_MACHINE_ENFILE);
+    sample->failed_s[SIDE_CLIENT] = first_of(timeline, STAGE_CONNECT_TIMED_OUT, STAGE_PORTS_USED_UP);
     sample->dropped_s = when(timeline, STAGE_SYN_DROPPED);
 }
 
@@ -59,8 +64,10 @@ void controller_tell_sample(struct controller *c, bool settled)
     sample.late = sums[SIDE_CLIENT].late;
     sample.connect_us = sums[SIDE_CLIENT].oldest_us;
     sample.dropped = c->at_look.moved.value[COUNTER_LISTEN_DROPS];
-    for (int side = 0; side < SIDE_COUNT; side++)
+    for (int side = 0; side < SIDE_COUNT; side++) {
         sample.nofile[side] = plan_nofile(c->plan, (enum side)side) * c->plan->pairs;
+        sample.lost[side] = sums[side].lost;
+    }
     sample.began_s = controller_t_s(c, c->times.began_ms[0] * 1000);
     put_firsts(&sample, &c->outage.timeline);
     by_host_see(&c->at_look.by_host, &c->look);

@@ -310,8 +310,6 @@ void controller_name_role(struct controller *c, enum side side)
     if (cause != NULL && cause->behaviour[side] != NULL) {
         *words++ = cause->bug.name; /* its behaviour is found by it */
         *words++ = c->experiment->is_fixed ? "fixed" : NULL;
-    } else if (cause != NULL && side == SIDE_CLIENT && cause->server_restarts) {
-        *words++ = "insistent"; /* likewise */
     }
     c->roles[side] = c->role_words[side];
 }

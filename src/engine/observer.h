@@ -44,6 +44,7 @@ struct sample {
     const struct histogram *sides; /* SIDE_COUNT of them */
     int64_t fds[SIDE_COUNT];       /* descriptors that the side holds on connections */
     int64_t errors[SIDE_COUNT];    /* failed accept(), failed connect() */
+    int64_t lost[SIDE_COUNT];      /* of a flow: acts so far that failed because the connection had ended */
     int64_t dropped;    /* SYNs dropped by listeners of this network namespace so far (ListenDrops) */
     int64_t late;       /* arrivals that came too late so far; 0 where all come at once */
     int64_t connect_us; /* for so long the oldest connect() has been waiting; likewise */

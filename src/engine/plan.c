@@ -125,11 +125,20 @@ static int64_t queue_share(const struct run_settings *settings)
     return share;
 }
 
+/* Of the one cause that is played: to run out of them is what it is for. 0: of no matter. */
+static int client_ports(const struct run_settings *settings)
+{
+    const struct fault_case *cause = settings->experiments[0].cause;
+    return cause != NULL ? cause->client_ports : 0;
+}
+
 static void size_workers(struct plan *plan)
 {
     int64_t hard = plan->limits.nofile_hard;
     plan->lane_capacity = lane_capacity(&plan->limits);
     int64_t share = queue_share(plan->settings);
+    if (client_ports(plan->settings) > 0) /* each lane would have them all */
+        plan->lane_capacity = plan->settings->conns;
     if (share > 0)
         plan->lane_capacity = max_of(min_of(plan->lane_capacity, plan->limits.somaxconn / share), 1);
     /* Every lane costs a listener beside its connections. */
@@ -348,11 +357,23 @@ static void check_vanishing(struct plan *plan, const struct experiment *experime
             experiment->name, strerror(-probe));
 }
 
+static void check_client_ports(struct plan *plan)
+{
+    const struct run_settings *settings = plan->settings;
+    if (client_ports(settings) > 0 && settings->look_inside == NULL)
+        add(&plan->obstacles,
+            "%s needs a client with %d ports (net.ipv4.ip_local_port_range), in a network namespace of its "
+            "own: %s",
+            settings->experiments[0].name, client_ports(settings),
+            settings->hosts->are_here ? "add --isolate" : "it cannot be played on hosts");
+}
+
 /* What an order needs and this run does not have. */
 static void check_needs(struct plan *plan)
 {
     const struct run_settings *settings = plan->settings;
     int probe = packet_drop_probe();
+    check_client_ports(plan);
     for (int i = 0; i < settings->experiment_count; i++) {
         const struct close_order *order = settings->experiments[i].order;
         check_vanishing(plan, &settings->experiments[i]);

@@ -87,6 +87,47 @@ bool is_ghost_group(const struct evidence *evidence)
     return evidence->group->state == STATE_CLOSE;
 }
 
+bool error_waits(const struct evidence *evidence)
+{
+    return evidence->group->error == ERROR_WAITS;
+}
+
+bool error_was_read(const struct evidence *evidence)
+{
+    return evidence->group->error == ERROR_READ;
+}
+
+bool no_error_is_needed(const struct evidence *evidence)
+{
+    return evidence->group->error == ERROR_NEEDLESS;
+}
+
+bool is_of_listener(const struct evidence *evidence)
+{
+    return evidence->group->way == WAY_ACCEPTED && evidence->group->listener >= 0;
+}
+
+bool is_behind(const struct evidence *evidence)
+{
+    return group_is_behind(evidence->group);
+}
+
+bool holder_listens(const struct evidence *evidence)
+{
+    int process = evidence->group->first_process;
+    return evidence->facts->listener_count > 0 && process >= 0 &&
+           !evidence->facts->processes[process].is_heir;
+}
+
+bool was_mostly_unanswered(const struct evidence *evidence)
+{
+    int unanswered = 0;
+    for (int i = 0; i < evidence->group->count; i++)
+        unanswered += member(evidence, i)->has_info && member(evidence, i)->data_segs_in == 0 &&
+                      member(evidence, i)->data_segs_out > 0;
+    return 2 * unanswered > evidence->group->count;
+}
+
 bool is_outgoing(const struct evidence *evidence)
 {
     return evidence->group->way == WAY_OUTGOING;

@@ -36,10 +36,17 @@ typedef bool question(const struct evidence *evidence);
 question is_half_closed; /* the program has sent its FIN and keeps the descriptor */
 question is_mptcp;       /* what it has read is not known */
 question is_queued, is_held, is_with_heirs, is_hidden, is_in_flight, is_in_closed_call, is_ghost_group,
-    is_outgoing, is_accepted;
+    is_behind, is_outgoing, is_accepted;
 question descriptors_are_used_up; /* of the process that holds them, or that could accept */
 /* ... or may have been once: its table has had room for as many as the limit. */
 question descriptors_were_used_up;
+
+question holder_listens;        /* who holds them is a server */
+question is_of_listener;        /* a listener that is open here accepted them */
+question was_mostly_unanswered; /* something was sent on most, and nothing has come */
+
+/* ---- of ghosts: the error that ended them ---- */
+question error_waits, error_was_read, no_error_is_needed;
 
 /* ---- what was read ---- */
 question all_is_read, perhaps_all_is_read, recv_queue_is_empty; /* the third: either of them */

@@ -45,6 +45,14 @@ static inline bool fact_age_is_exact(struct fact_age age)
     return age.least_ms >= 0 && age.least_ms == age.most_ms;
 }
 
+/* Of a ghost: the error that a reset or keep-alive left behind. */
+enum fact_error {
+    ERROR_UNKNOWN,
+    ERROR_WAITS,    /* nobody has read it: neither a call on the socket since, nor getsockopt(SO_ERROR) */
+    ERROR_READ,     /* somebody has */
+    ERROR_NEEDLESS, /* there need be none: both sides have ended their half, the program by shutdown() */
+};
+
 struct fact_endpoint {
     struct address address; /* family 0: not known; IPv4 where it is mapped into IPv6 */
     uint16_t port;
@@ -114,7 +122,8 @@ struct fact_socket {
     uint32_t data_segs_in, data_segs_out, segs_in, segs_out;
     int64_t last_data_recv_ms, last_data_sent_ms, last_ack_recv_ms; /* as the kernel has them; -1 */
     struct fact_age age;                                            /* since the handshake */
-    struct fact_age fin;   /* since the peer's FIN came; unknown where none has */
+    struct fact_age fin; /* since the peer's FIN came; unknown where none has */
+    enum fact_error error;
     int64_t quiet_ms;      /* after our FIN: nothing has moved for so long (tcp_life_quiet_ms); -1 */
     bool keepalive;        /* its timer runs: ages of FINs are intervals */
     bool is_fin_swallowed; /* unread is 0, but the FIN may have come with the last data: one recv() may have

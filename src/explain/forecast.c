@@ -95,7 +95,8 @@ static int gather(const struct facts *facts, const struct groups *groups, bool q
     int count = 0;
     for (int g = 0; g < groups->count; g++) {
         const struct group *group = &groups->each[g];
-        if (is_queued(group) != queued || group_is_half_closed(group) || group->holder == HOLDER_CALL)
+        if (is_queued(group) != queued || group_is_half_closed(group) || group_is_behind(group) ||
+            group->holder == HOLDER_CALL)
             continue;
         for (int i = 0; i < group->count; i++) {
             const struct fact_socket *socket = &facts->sockets[group->members[i]];

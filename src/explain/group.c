@@ -1,5 +1,7 @@
 #include "explain/group.h"
 
+#include "explain/behind.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +62,11 @@ bool group_is_half_closed(const struct group *group)
     return state_set_has(HALF_CLOSED_STATES, group->state);
 }
 
+bool group_is_behind(const struct group *group)
+{
+    return group->state == STATE_ESTABLISHED && group->holder == HOLDER_PROCESS && group->way == WAY_OUTGOING;
+}
+
 /* "Nobody" counts only where the process waits for other things meanwhile. */
 static bool half_closed_lingers(const struct fact_socket *socket, const enum loop_state *loops)
 {
@@ -73,7 +80,7 @@ static bool half_closed_lingers(const struct fact_socket *socket, const enum loo
 
 /* A socket with what it is sorted by. It has no padding between its keys. */
 struct sorted {
-    int key[9];
+    int key[10];
     int64_t fin_ms; /* or, half-closed, since then */
     int index;
 };
@@ -100,22 +107,32 @@ static enum loop_state loop_of_queue(const struct facts *facts, const enum loop_
     return server >= 0 ? loops[server] : acceptors;
 }
 
+static int64_t fin_or_quiet_ms(const struct fact_socket *socket)
+{
+    if (socket->state == STATE_ESTABLISHED && socket->way == WAY_OUTGOING)
+        return behind_quiet_ms(socket);
+    return socket_is_half_closed(socket) ? socket->quiet_ms : socket->fin.least_ms;
+}
+
 static struct sorted sorted_of(const struct facts *facts, const enum loop_state *loops,
                                enum loop_state acceptors, int index)
 {
     const struct fact_socket *socket = &facts->sockets[index];
     const struct fact_wait *wait = &socket->wait;
     bool is_queued = socket->holder == HOLDER_QUEUE;
-    enum reading reading =
-        is_queued || socket->is_mptcp || socket->state == STATE_CLOSE ? READING_UNKNOWN : reading_of(socket);
+    bool is_open = socket->state == STATE_ESTABLISHED && socket->holder == HOLDER_PROCESS;
+    enum reading reading = is_queued || is_open || socket->is_mptcp || socket->state == STATE_CLOSE
+                               ? READING_UNKNOWN
+                               : reading_of(socket);
     enum loop_state loop = is_queued              ? loop_of_queue(facts, loops, acceptors, socket->listener)
                            : socket->process >= 0 ? loops[socket->process]
                                                   : LOOP_UNKNOWN;
     return (struct sorted){
         .key = {(int)socket->state, (int)socket->holder, (int)socket->way, socket->listener, (int)reading,
                 is_queued ? WAITER_NOBODY : (int)wait->kind, is_queued ? 0 : (int)wait->events,
-                (is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest) + 4 * socket->is_mptcp, (int)loop},
-        .fin_ms = socket_is_half_closed(socket) ? socket->quiet_ms : socket->fin.least_ms,
+                (is_queued ? 0 : 2 * wait->is_mask_known + wait->at_rest) + 4 * socket->is_mptcp, (int)loop,
+                (int)socket->error},
+        .fin_ms = fin_or_quiet_ms(socket),
         .index = index};
 }
 
@@ -153,6 +170,7 @@ static struct group group_of(const struct sorted *first)
                           .at_rest = (first->key[7] & 1) != 0,
                           .is_mptcp = first->key[7] >= 4,
                           .loop = (enum loop_state)first->key[8],
+                          .error = (enum fact_error)first->key[9],
                           .first_process = -1};
 }
 
@@ -194,15 +212,17 @@ int groups_of(const struct facts *facts, int64_t grace_ms, struct groups *groups
     struct sorted *sorted = calloc(sockets + 1, sizeof *sorted);
     enum loop_state *loops = calloc(processes + 1, sizeof *loops);
     bool *is_counted = calloc(processes + 1, sizeof *is_counted);
+    bool *is_behind = calloc(sockets + 1, sizeof *is_behind);
     int count = 0, rc = -ENOMEM;
-    if (sorted == NULL || loops == NULL || is_counted == NULL)
+    if (sorted == NULL || loops == NULL || is_counted == NULL || is_behind == NULL)
         goto out;
     for (size_t i = 0; i < processes; i++)
         loops[i] = loop_state_of(facts, (int)i);
     enum loop_state acceptors = loop_of_acceptors(facts);
+    behind_find(facts, loops, is_behind);
     for (int i = 0; i < facts->socket_count; i++) {
         const struct fact_socket *socket = &facts->sockets[i];
-        if (socket_lingers(socket, grace_ms) || half_closed_lingers(socket, loops)) {
+        if (socket_lingers(socket, grace_ms) || half_closed_lingers(socket, loops) || is_behind[i]) {
             sorted[count++] = sorted_of(facts, loops, acceptors, i);
             continue;
         }
@@ -223,6 +243,7 @@ out:
     free(sorted);
     free(loops);
     free(is_counted);
+    free(is_behind);
     return rc;
 }
 

@@ -2,8 +2,8 @@
  *
  * A socket lingers that has been in CLOSE_WAIT for at least the grace, that has waited in an accept queue for
  * so long, that its program has closed while one of its threads was in a call on it, or whose connection is
- * gone while its descriptor is open (a ghost). It must be in both tables of the look: a server that is only
- * slow passes through.
+ * gone while its descriptor is open (a ghost); or one that a server has opened and forgotten
+ * (explain/behind). It must be in both tables of the look: a server that is only slow passes through.
  *
  * Or it is half-closed: the program has sent its FIN by shutdown() and keeps the descriptor, so that no timer
  * of the kernel ends it (tcp_fin_timeout runs after close() alone). Servers do that for a while on purpose,
@@ -41,7 +41,8 @@ struct group {
     uint32_t events; /* with the waiter, as in struct fact_wait */
     bool is_mask_known, at_rest;
     bool is_mptcp;
-    enum loop_state loop; /* of its holders; of an accept queue, of those that could accept */
+    enum fact_error error; /* of ghosts */
+    enum loop_state loop;  /* of its holders; of an accept queue, of those that could accept */
 
     const int *members; /* indices of facts->sockets, those whose FIN is the oldest first */
     int count;
@@ -73,6 +74,9 @@ bool socket_proves_eof(const struct fact_socket *socket);
  * data to send before its own. */
 bool socket_is_half_closed(const struct fact_socket *socket);
 bool group_is_half_closed(const struct group *group);
+
+/* Whether they are open connections to another that nobody hears (explain/behind). */
+bool group_is_behind(const struct group *group);
 
 /* Whether a socket lingers, by these rules; a half-closed one does not here, for that takes more to tell. */
 bool socket_lingers(const struct fact_socket *socket, int64_t grace_ms);

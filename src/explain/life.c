@@ -1,5 +1,7 @@
 #include "explain/life.h"
 
+#include "explain/behind.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +51,8 @@ struct life life_of(const struct facts *facts, const struct group *group)
         widen_by_age(&life.fin_ms, socket->fin);
         if (group_is_half_closed(group))
             widen(&life.quiet_ms, socket->quiet_ms, socket->quiet_ms);
+        if (group_is_behind(group))
+            widen(&life.quiet_ms, behind_quiet_ms(socket), behind_quiet_ms(socket));
         life.are_fins_exact = life.are_fins_exact && fact_age_is_exact(socket->fin);
         widen(&life.bytes, (int64_t)socket->bytes_received, (int64_t)socket->bytes_received);
         life.answered += socket->data_segs_out > 0;

@@ -39,6 +39,17 @@ static enum fact_way way_of(const struct fact_socket *fact, const struct tcp_lif
     return life->bytes_acked > 0 ? WAY_OUTGOING : WAY_ACCEPTED;
 }
 
+/* Every other end of a connection than that of both halves leaves an error. */
+static enum fact_error error_of(const struct fact_socket *fact, const struct borrowed_socket *borrowed)
+{
+    if (borrowed->error_waits)
+        return ERROR_WAITS;
+    if (!borrowed->life.knows_data_sent)
+        return ERROR_UNKNOWN;
+    bool is_outgoing = fact->way != WAY_ACCEPTED;
+    return tcp_life_own_fin_acked(&borrowed->life, is_outgoing) ? ERROR_NEEDLESS : ERROR_READ;
+}
+
 static void take_borrowed(const struct look *look, const struct borrowed_socket *borrowed,
                           struct fact_socket *fact)
 {
@@ -48,6 +59,7 @@ static void take_borrowed(const struct look *look, const struct borrowed_socket 
     fact->listener = look_listener_of(look, &entry);
     fact->way = way_of(fact, &borrowed->life);
     look_take_life(fact, &borrowed->life, STATE_CLOSE, borrowed->keeps_alive);
+    fact->error = error_of(fact, borrowed);
     int64_t since_first_ms = (monotonic_us() - look->first_table_us) / 1000;
     fact->in_both = fact->age.least_ms < 0 || fact->age.least_ms >= since_first_ms;
 }

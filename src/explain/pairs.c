@@ -145,7 +145,7 @@ static bool are_as_many(const struct pairing *pairing)
     int alike = 0, all = 0;
     for (int i = 0; i < pairing->groups->count; i++) {
         const struct group *other = &pairing->groups->each[i];
-        if (other->way == group->way && other->holder == group->holder && !group_is_half_closed(other) &&
+        if (other->way == group->way && other->holder == group->holder && other->state == group->state &&
             (other->reading == READING_ALL || other->reading == READING_PERHAPS))
             alike += other->count;
     }

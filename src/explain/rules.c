@@ -4,20 +4,48 @@
 
 enum { ABORTS_LEAST = 8 };
 
+#define NO_TABLE "no table of the kernel shows them any more."
 #define NO_TIMER " No timer of the kernel ends them: tcp_fin_timeout runs after close() alone."
 
-static const char stuck_words[] = "The loop does not turn: {thread}.";
-static const char stuck_act[] = "a time-out on that call, or take it out of the loop";
-static const char stuck_name[] = "loop-stuck";
+#define STUCK                                                                                                \
+    .name = "loop-stuck", .words = "The loop does not turn: {thread}.",                                      \
+    .act = "a time-out on that call, or take it out of the loop"
 
 static const struct rule rules[] = {
     /* ---- whose connection is gone ---- */
+    {.name = "reset-swallowed",
+     .when = {is_ghost_group, is_of_listener, error_was_read},
+     .certainty = CERTAIN_ONE_OF,
+     .words =
+         "Their connections are gone, ended by a reset or by keep-alive. The program, or the runtime under "
+         "it, has read that error and keeps the descriptors: it does not close when a call fails, or not at "
+         "EOF either. They leak as the CLOSE_WAIT do, and " NO_TABLE,
+     .causes = {"reset-swallowed", "ignore-eof"},
+     .act = "close the descriptor when a read or a write fails, whatever the error",
+     .needs_dump = true,
+     .needs_audit = true},
+    {.name = "ghosts",
+     .when = {is_ghost_group, error_waits},
+     .certainty = CERTAIN_SHOWN,
+     .words =
+         "Their connections are gone, ended by a reset or by keep-alive, and nobody has read that error: "
+         "nothing has been read from them or written to them since. Their descriptors are still "
+         "open: " NO_TABLE,
+     .act = "go on reading on every connection, and close the descriptor when that fails",
+     .needs_dump = true},
+    {.name = "ghosts",
+     .when = {is_ghost_group, no_error_is_needed},
+     .certainty = CERTAIN_LIKELY,
+     .words = "Their connections are over: the program has ended its half with shutdown(), and the peer its "
+              "own. Their descriptors are still open: " NO_TABLE " They leak as the CLOSE_WAIT do.",
+     .act = "close() behind shutdown()",
+     .needs_dump = true},
     {.name = "ghosts",
      .when = {is_ghost_group},
      .certainty = CERTAIN_SHOWN,
      .words =
          "Their connections are gone, ended by a reset or by keep-alive, and their descriptors are still "
-         "open: no table of the kernel shows them any more. They leak as the CLOSE_WAIT do.",
+         "open: " NO_TABLE,
      .act = "close the descriptor when a read or a write fails",
      .needs_dump = true},
 
@@ -38,11 +66,7 @@ static const struct rule rules[] = {
               "nothing has gone out for {quiet}.",
      .causes = {"stalled-reader"},
      .act = "a time-out on that, and then close()"},
-    {.name = stuck_name,
-     .when = {is_half_closed, is_held, loop_is_stuck},
-     .certainty = CERTAIN_LIKELY,
-     .words = stuck_words,
-     .act = stuck_act},
+    {STUCK, .certainty = CERTAIN_LIKELY, .when = {is_half_closed, is_held, loop_is_stuck}},
     {.name = "half-closed-forgotten",
      .when = {is_half_closed, is_held, nobody_waits, handler_may_be_blocked},
      .certainty = CERTAIN_ONE_OF,
@@ -76,16 +100,8 @@ static const struct rule rules[] = {
          "accept() fails with EMFILE: {descriptors} are in use. That is where every leak ends; what leaks "
          "are the sockets that are held.",
      .act = "find what holds the descriptors; on EMFILE pause accept(), and close what it returned"},
-    {.name = stuck_name,
-     .when = {is_queued, listener_would_be_heard, somebody_is_outside},
-     .certainty = CERTAIN_SHOWN,
-     .words = stuck_words,
-     .act = stuck_act},
-    {.name = stuck_name,
-     .when = {is_queued, loop_is_stuck},
-     .certainty = CERTAIN_SHOWN,
-     .words = stuck_words,
-     .act = stuck_act},
+    {STUCK, .certainty = CERTAIN_SHOWN, .when = {is_queued, listener_would_be_heard, somebody_is_outside}},
+    {STUCK, .certainty = CERTAIN_SHOWN, .when = {is_queued, loop_is_stuck}},
     {.name = "never-accept",
      .when = {is_queued, listener_is_unserved, loop_rests},
      .certainty = CERTAIN_SHOWN,
@@ -161,6 +177,16 @@ static const struct rule rules[] = {
      .needs_dump = true,
      .needs_audit = true},
 
+    /* ---- open, to another server ---- */
+    {.name = "second-socket-forgotten",
+     .when = {is_behind},
+     .certainty = CERTAIN_LIKELY,
+     .words = "These connections to {peer} are open, {unheard}, and nobody waits there any more: nothing has "
+              "moved for {quiet}. The accepted connections that they were opened for are gone.",
+     .causes = {"second-socket-forgotten"},
+     .act = "close both sides on every path, errors first; or read on, if these are only written to",
+     .needs_dump = true},
+
     /* ---- what is in the way before anything is read ---- */
     {.name = "peer-does-not-read",
      .when = {most_are_unsent},
@@ -169,11 +195,8 @@ static const struct rule rules[] = {
      .causes = {"stalled-reader"},
      .act = "a time-out on sending",
      .cure = CURE_END_SEND},
-    {.name = stuck_name,
-     .when = {is_outgoing, something_is_unread, nobody_turns_it, somebody_is_outside},
-     .certainty = CERTAIN_SHOWN,
-     .words = stuck_words,
-     .act = stuck_act},
+    {STUCK, .certainty = CERTAIN_SHOWN,
+     .when = {is_outgoing, something_is_unread, nobody_turns_it, somebody_is_outside}},
     {.name = "no-half-close",
      .when = {is_outgoing, all_is_read, accepted_ones_match},
      .certainty = CERTAIN_LIKELY,
@@ -182,6 +205,24 @@ static const struct rule rules[] = {
          "opened just before these, are still open.",
      .causes = {"no-half-close"},
      .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
+    {.name = "second-socket-forgotten",
+     .when = {is_outgoing, holder_listens, was_mostly_unanswered},
+     .certainty = CERTAIN_LIKELY,
+     .words = "{peer} has closed these connections, on which something was asked and nothing answered, and "
+              "they are kept: a proxy that has given up a request, or whose client has gone, and that "
+              "has closed the client's side only.",
+     .causes = {"second-socket-forgotten"},
+     .act = "close both sides on every path, errors first"},
+    {.name = "dead-pool-entry",
+     .when = {is_outgoing, holder_listens},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "{peer} has closed these connections, and they are kept: a pool that does not look for EOF, "
+              "replies whose body was not closed, or, of a proxy, the side that was forgotten when the "
+              "client's was closed.",
+     .causes = {"dead-pool-entry", "second-socket-forgotten"},
+     .act = "look for EOF before a connection is used again, give idle ones a time-out below the server's, "
+            "close the body of every reply; close both sides on every path",
+     .needs_dump = true},
     {.name = "dead-pool-entry",
      .when = {is_outgoing},
      .certainty = CERTAIN_LIKELY,
@@ -193,11 +234,8 @@ static const struct rule rules[] = {
             "the body of every reply"},
 
     /* ---- all was read ---- */
-    {.name = stuck_name,
-     .when = {recv_queue_is_empty, nobody_turns_it, others_are_held_up, somebody_is_outside},
-     .certainty = CERTAIN_LIKELY,
-     .words = stuck_words,
-     .act = stuck_act},
+    {STUCK, .certainty = CERTAIN_LIKELY,
+     .when = {recv_queue_is_empty, nobody_turns_it, others_are_held_up, somebody_is_outside}},
     {.name = "eof-spins",
      .when = {recv_queue_is_empty, would_be_heard, somebody_is_busy},
      .certainty = CERTAIN_LIKELY,
@@ -249,11 +287,7 @@ static const struct rule rules[] = {
      .causes = {"bounded-pool"},
      .act = "a time-out on that call",
      .needs_dump = true},
-    {.name = stuck_name,
-     .when = {something_is_unread, nobody_turns_it, somebody_is_outside},
-     .certainty = CERTAIN_SHOWN,
-     .words = stuck_words,
-     .act = stuck_act},
+    {STUCK, .certainty = CERTAIN_SHOWN, .when = {something_is_unread, nobody_turns_it, somebody_is_outside}},
     {.name = "handler-blocked",
      .when = {something_is_unread, loop_rests, threads_match_outside},
      .certainty = CERTAIN_SHOWN,
@@ -279,16 +313,8 @@ static const struct rule rules[] = {
      .causes = {"bounded-pool", "paused-read", "lost-reference"},
      .act = "find who holds that lock, or resume reading",
      .needs_dump = true},
-    {.name = stuck_name,
-     .when = {perhaps_all_is_read, nobody_turns_it, somebody_is_outside},
-     .certainty = CERTAIN_SHOWN,
-     .words = stuck_words,
-     .act = stuck_act},
-    {.name = stuck_name,
-     .when = {perhaps_all_is_read, loop_is_stuck},
-     .certainty = CERTAIN_LIKELY,
-     .words = stuck_words,
-     .act = stuck_act},
+    {STUCK, .certainty = CERTAIN_SHOWN, .when = {perhaps_all_is_read, nobody_turns_it, somebody_is_outside}},
+    {STUCK, .certainty = CERTAIN_LIKELY, .when = {perhaps_all_is_read, loop_is_stuck}},
     {.name = "eof-swallowed",
      .when = {is_like_unread_beside, is_edge_triggered},
      .certainty = CERTAIN_ONE_OF,
@@ -404,11 +430,7 @@ static const struct rule rules[] = {
      .causes = {"bounded-pool", "paused-read"},
      .act = "arm it again with EPOLL_CTL_MOD on every path; give handlers a time-out",
      .needs_dump = true},
-    {.name = stuck_name,
-     .when = {loop_is_stuck},
-     .certainty = CERTAIN_SHOWN,
-     .words = stuck_words,
-     .act = stuck_act},
+    {STUCK, .certainty = CERTAIN_SHOWN, .when = {loop_is_stuck}},
     {.name = "never-read",
      .when = {nothing_is_read, descriptors_were_used_up},
      .certainty = CERTAIN_ONE_OF,

@@ -278,7 +278,7 @@ struct words words_of_group(const struct evidence *evidence)
         ADD(&words, ", closed by the program");
     else if (group_is_half_closed(group))
         ADD(&words, ", half-closed by the program");
-    else if (group->state != STATE_CLOSE)
+    else if (group->state != STATE_CLOSE && !group_is_behind(group))
         add_reading(&words, group, &life);
     if (group->processes > 1)
         ADD(&words, ", in %d processes", group->processes);
@@ -476,6 +476,13 @@ static void add_quiet(struct words *words, const struct evidence *evidence)
     ADD(words, "%s", life_time(life_of(evidence->facts, evidence->group).quiet_ms.least).text);
 }
 
+/* Of connections that nobody hears. */
+static void add_unheard(struct words *words, const struct evidence *evidence)
+{
+    bool has_come = life_of(evidence->facts, evidence->group).unread.most > 0;
+    ADD(words, "%s", has_come ? "something has come that is unread" : "something was asked");
+}
+
 static void add_refused(struct words *words, const struct evidence *evidence)
 {
     int refused = evidence->facts->refused;
@@ -509,6 +516,7 @@ static const struct {
     {"{matched}", add_matched},
     {"{fin}", add_fin},
     {"{quiet}", add_quiet},
+    {"{unheard}", add_unheard},
     {"{refused}", add_refused},
 };
 

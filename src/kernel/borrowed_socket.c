@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -60,6 +61,8 @@ static int read_copy(int copy, struct borrowed_socket *borrowed)
     int rc = read_all(copy, &info, borrowed, &own, &other);
     if (rc < 0)
         return rc;
+    struct pollfd wanted = {.fd = copy};
+    borrowed->error_waits = poll(&wanted, 1, 0) == 1 && (wanted.revents & POLLERR) != 0;
     borrowed->state = info.tcpi_state < STATE_COUNT ? (enum tcp_state)info.tcpi_state : STATE_GONE;
     tcp_life_read(&info, (size_t)rc, &borrowed->life);
     (void)address_from_sockaddr(&own, &borrowed->local, &borrowed->local_port);

@@ -20,6 +20,8 @@ struct borrowed_socket {
     struct tcp_life life;
     uint64_t cookie;  /* 0: not known (before Linux 4.12) */
     bool keeps_alive; /* SO_KEEPALIVE is set */
+    bool error_waits; /* it has an error that nobody has read, or a note in its error queue (POLLERR, man 2
+                         poll) */
     struct address local;
     uint16_t local_port; /* 0: it has never had an address */
     struct address peer; /* of a ghost too */

@@ -12,6 +12,7 @@ void histogram_add(struct histogram *to, const struct histogram *from)
     to->owned += from->owned;
     to->unread += from->unread;
     to->unowned += from->unowned;
+    to->half_closed += from->half_closed;
     to->queued += from->queued;
     to->ghosts += from->ghosts;
 }

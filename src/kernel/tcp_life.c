@@ -39,8 +39,12 @@ void tcp_life_read(const void *tcp_info, size_t length, struct tcp_life *life)
     memcpy(&info, tcp_info, length < sizeof info ? length : sizeof info);
     if (info.tcpi_state >= STATE_COUNT || state_set_has(UNCONNECTED, info.tcpi_state))
         return;
+    bool knows_data_sent =
+        length >= offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof info.tcpi_bytes_retrans;
     *life = (struct tcp_life){
         .is_known = true,
+        .knows_data_sent = knows_data_sent,
+        .data_sent = knows_data_sent ? info.tcpi_bytes_sent - info.tcpi_bytes_retrans : 0,
         .state = (enum tcp_state)info.tcpi_state,
         .is_fast_open = (info.tcpi_options & TCPI_OPT_SYN_DATA) != 0,
         .bytes_received = info.tcpi_bytes_received,
@@ -111,6 +115,11 @@ int64_t tcp_life_quiet_ms(const struct tcp_life *life, enum tcp_state state)
     if (!life->is_known || !state_set_has(HALF_CLOSED, state))
         return -1;
     return state == STATE_FIN_WAIT2 ? life->last_ack_recv_ms : life->last_data_sent_ms;
+}
+
+bool tcp_life_own_fin_acked(const struct tcp_life *life, bool is_outgoing)
+{
+    return life->is_known && life->knows_data_sent && life->bytes_acked > life->data_sent + is_outgoing;
 }
 
 /* Two ticks of the kernel's clock, which that of CLOCK_MONOTONIC_COARSE is. */

@@ -17,6 +17,8 @@ struct tcp_life {
     uint64_t bytes_received; /* data, and 1 for a FIN that came in order */
     uint64_t bytes_acked;    /* data of ours that the peer has acknowledged, and 1 for our FIN; of a
                                 connect() 1 for our SYN too */
+    uint64_t data_sent;      /* data of ours, each byte once */
+    bool knows_data_sent;    /* since Linux 4.19 */
     uint32_t data_segs_in, data_segs_out;
     uint32_t segs_in, segs_out; /* with those of the handshake and with bare FINs and ACKs */
     int64_t last_data_sent_ms;  /* ago; with data_segs_out 0 since the end of the handshake */
@@ -49,6 +51,10 @@ struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state stat
  * answer to a probe of keep-alive is one too); in FIN_WAIT1, CLOSING and LAST_ACK since data went out last.
  */
 int64_t tcp_life_quiet_ms(const struct tcp_life *life, enum tcp_state state);
+
+/* Whether the peer has acknowledged a FIN of ours: it has acknowledged more than there was data, and the SYN
+ * where we sent that (`is_outgoing`). False where that is not known. */
+bool tcp_life_own_fin_acked(const struct tcp_life *life, bool is_outgoing);
 
 /* Whether the FIN can have come with the last data, or so close to it that the kernel merged both: then one
  * recv() that takes the data steps over the FIN (tcp_try_coalesce), and Recv-Q 0 does not say that anybody

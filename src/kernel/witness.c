@@ -80,6 +80,7 @@ static void count(struct histogram *histogram, const struct socket_entry *entry)
     histogram->owned += !is_listener && entry->inode != 0;
     histogram->unread += close_wait && entry->unread > 0;
     histogram->unowned += close_wait && entry->inode == 0;
+    histogram->half_closed += entry->state == STATE_FIN_WAIT2 && entry->inode != 0;
     histogram->queued += is_listener ? entry->unread : 0;
 }
 

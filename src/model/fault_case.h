@@ -36,9 +36,11 @@ struct signature {
                                   * the one at fault */
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
+    bool fades;            /* that state is the first face: CLOSE_WAIT with EOF unread follows, or ghosts */
     bool leaves_ghosts;    /* descriptors of connections that are in no table: see ghost.h */
     bool leaves_elsewhere; /* descriptors on connections to others, such as a backend */
-    bool loses;            /* replies are lost: the connection ends before they are read */
+    bool loses;            /* requests, or their replies, are lost: the connection ends before the client has
+                              read one */
     bool fails_accept;     /* accept() fails */
     bool fails_connect;    /* connect() fails */
     int64_t delays_ms;     /* at least as long the slowest reply takes; 0: that is not what it is known by */
@@ -58,11 +60,11 @@ struct fault_case {
     const struct behaviour *behaviour[SIDE_COUNT]; /* NULL: the side plays its script */
     struct script
         script[SIDE_COUNT]; /* what brings the fault out; without a close() that side keeps its ends */
-    bool server_restarts;   /* in both twins: a client that is refused meanwhile comes again */
     int64_t server_nofile;  /* descriptors that the fault needs the server to be limited to; 0: no limit */
     int descriptors_each;   /* that the server needs for a connection, where it is more than one */
     int client_ports;       /* local ports that it needs the client to be limited to, in a network namespace
                              * of its own; 0: no limit */
+    int64_t connect_timeout_ms; /* that its client waits for connect(); 0: as long as any */
     struct signature signature;
 };
 

@@ -265,10 +265,15 @@ static void say_requests(struct audit_verdict *verdict, const struct audit_repor
             grouped(report->result->orphans).text);
 }
 
+/* The times in the table count from when all had come: that is later than the last byte of most. */
 static void say_idle_timeout(struct audit_verdict *verdict, const struct audit_report *report)
 {
-    if (report->settings->expect_idle_ms == 0)
+    if (report->settings->expect_idle_ms == 0) {
+        if (report->settings->order == AUDIT_IDLE && report->result->idle_us > 0)
+            audit_say(verdict, "It closes idle clients %.2f s after the last byte (the median).\n",
+                      seconds(report->result->idle_us));
         return;
+    }
     const struct number_text expected = duration_text(report->settings->expect_idle_ms);
     if (report->result->idle_us < 0)
         audit_say(verdict, "It was expected to close idle clients after %s.\n", expected.text);
@@ -381,6 +386,8 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
     say_rounds(verdict, report);
     audit_say_growth(verdict->text, sizeof verdict->text, &result->growth,
                      result->by_class[CLASS_HELD] + result->by_class[CLASS_NEVER_ACCEPTED] > 0);
+    if (report->growth_causes[0] != '\0')
+        audit_say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->growth_causes);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
         audit_say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
                   grouped(result->by_class[CLASS_STILL_RESPONDING]).text);

@@ -19,7 +19,8 @@ struct audit_program_end {
 struct audit_report {
     const struct audit_settings *settings;
     const struct audit_result *result;
-    const char *causes[GROUP_COUNT];        /* names of causes that look like that; "" for none */
+    const char *causes[GROUP_COUNT]; /* names of causes that look like that; "" for none */
+    const char *growth_causes;       /* likewise of those that leave connections to another server only */
     const char *reset_causes, *loss_causes; /* likewise of those that lose replies, by RST or by FIN */
     enum audit_outcome outcome;
     const struct audit_trace *trace; /* NULL: it was not traced */

@@ -23,7 +23,7 @@ static int csv_run_start(void *view, const struct run_start *start)
     for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
         fprintf(out, ",%s", tcp_state_column(tcp_state_in_life_order(i)));
     fputs(",gone,fds,errors,look_s,ghosts,unread,unowned,queued,dropped,late,connect_s,nofile,host", out);
-    fputs(",owed,stuck,unclosed,began_s,failed_s,dropped_s\n", out);
+    fputs(",owed,stuck,unclosed,began_s,failed_s,dropped_s,half_closed,elsewhere,lost\n", out);
     return view_flush(out);
 }
 
@@ -53,8 +53,10 @@ static void put_host(FILE *out, const char *host)
 static void put_findings(FILE *out, const struct sample *sample, const struct sample_row *row)
 {
     const struct debt debt = debt_of(row->histogram);
-    fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f,%.6f,%.6f\n", debt.owed, debt.stuck,
-            debt.unclosed, sample->began_s, row->failed_s, row->is_of_server ? sample->dropped_s : 0);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 ",%.6f,%.6f,%.6f", debt.owed, debt.stuck, debt.unclosed,
+            sample->began_s, row->failed_s, row->is_of_server ? sample->dropped_s : 0);
+    fprintf(out, ",%" PRId64 ",%" PRId64 ",%" PRId64 "\n", row->histogram->half_closed, row->elsewhere,
+            row->lost);
 }
 
 static void put_row(FILE *out, const struct sample *sample, const struct sample_row *row)

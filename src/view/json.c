@@ -143,6 +143,9 @@ static void put_findings(struct json_writer *w, const struct sample *sample, con
     json_number(w, "failed_s", row->failed_s);
     if (row->is_of_server)
         json_number(w, "dropped_s", sample->dropped_s);
+    json_integer(w, "half_closed", row->histogram->half_closed);
+    json_integer(w, "elsewhere", row->elsewhere);
+    json_integer(w, "lost", row->lost);
 }
 
 static int put_row(struct json_writer *w, const struct sample *sample, const struct sample_row *row)
@@ -271,8 +274,13 @@ static void put_flow(struct json_writer *w, const struct order_end *end)
     json_integer(w, "accepted", server->begun);
     json_integer(w, "accept_errors", server->errors);
     json_integer(w, "connect_timeouts", client->timeouts);
+    json_integer(w, "abandoned", client->abandoned);
+    json_integer(w, "connect_errors", client->errors - client->timeouts);
+    json_integer(w, "reused", client->reused);
     json_integer(w, "leaked", server->leaked + client->leaked);
     json_integer(w, "lost", server->lost + client->lost);
+    if (client->slowest_us > 0)
+        json_number(w, "slowest_reply_s", (double)client->slowest_us / 1e6);
     json_integer(w, "server_nofile", flow->nofile);
     put_trend(w, flow, SIDE_SERVER);
     put_trend(w, flow, SIDE_CLIENT);

@@ -10,6 +10,7 @@ static struct sample_row whole_side(const struct sample *sample, enum side side)
         .opened = sample->opened,
         .fds = sample->fds[side],
         .errors = sample->errors[side],
+        .lost = sample->lost[side],
         .nofile = sample->nofile[side],
         .host = "local",
     };
@@ -23,6 +24,7 @@ static struct sample_row row_of(const struct host_part *part)
         .opened = part->opened,
         .fds = part->fds,
         .errors = part->errors,
+        .lost = part->lost,
         .nofile = part->nofile,
         .host = host_word(part->host),
     };
@@ -41,6 +43,7 @@ int sample_rows(const struct sample *sample, struct sample_row rows[SAMPLE_ROWS_
         if (count > first) {
             rows[first].is_of_server = side == SIDE_SERVER;
             rows[first].is_of_client = side == SIDE_CLIENT;
+            rows[first].elsewhere = sample->sides[side].elsewhere;
             rows[first].failed_s = sample->failed_s[side];
         }
     }

@@ -11,7 +11,8 @@
 struct sample_row {
     enum side side;
     const struct histogram *histogram;
-    int64_t opened, fds, errors, nofile;
+    int64_t opened, fds, errors, lost, nofile;
+    int64_t elsewhere; /* on the side's first row, 0 on others */
     double failed_s;   /* on the side's first row, 0 on others */
     const char *host;  /* its launcher, or "local" */
     bool is_of_server; /* `dropped` of the sample is told on this row */

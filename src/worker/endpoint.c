@@ -99,6 +99,16 @@ void endpoint_fail(struct endpoint *endpoint, const char *call, int error)
     endpoint->failed_errno = error;
 }
 
+int endpoint_ask(const struct endpoint *endpoint, int fd)
+{
+    if (endpoint->request == NULL)
+        return act_apply(ACT_WRITE, fd);
+    ssize_t sent = send(fd, endpoint->request, endpoint->request_length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0)
+        return -errno;
+    return (size_t)sent == endpoint->request_length ? 0 : -EMSGSIZE;
+}
+
 void endpoint_close(struct endpoint *endpoint, int fd)
 {
     open_descriptors_remove(&endpoint->descriptors, fd);

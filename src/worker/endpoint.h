@@ -9,6 +9,7 @@
 #include "worker/open_descriptors.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct endpoint;
@@ -29,8 +30,8 @@ struct behaviour {
     /* The client has waited for connect() long enough. The descriptor is in endpoint->descriptors from now
      * on, and the behaviour's to close. NULL: it is closed. */
     void (*on_given_up)(struct endpoint *endpoint, int fd);
-    /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, ECONNREFUSED): it is counted, and the
-     * next is tried. */
+    /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, or ECONNREFUSED after others were
+     * accepted): it is counted, and the next is tried. */
     bool may_not_connect;
     /* A client that is refused comes again in a moment, for as long as connect() is waited for: the server is
      * on its way. Then the refusal is counted like any other. */
@@ -55,14 +56,20 @@ struct endpoint {
     int64_t life_us; /* how long a connection lives before its end is begun */
     struct script script;
     struct leak_share leak;
+    const char *request; /* what a client asks, borrowed; NULL: what ACT_WRITE sends */
+    size_t request_length;
 
     struct open_descriptors descriptors;
-    int64_t begun;      /* connections handed to the behaviour */
-    int64_t ended;      /* of them, those that have nothing more to do; leaked ones too */
-    int64_t leaked;     /* on purpose */
-    int64_t lost;       /* an act failed because the connection had ended: a lost reply, a lost request */
-    int64_t reused;     /* requests on a connection that was there: see on_due */
+    int64_t begun;  /* connections handed to the behaviour */
+    int64_t ended;  /* of them, those that have nothing more to do; leaked ones too */
+    int64_t leaked; /* on purpose */
+    int64_t lost;   /* an act failed because the connection had ended: a lost reply, a lost request */
+    int64_t
+        unanswered; /* likewise of a client's first request on a connection, where the behaviour counts it */
+    int64_t reused; /* requests on a connection that was there: see on_due */
     int64_t slowest_us; /* the longest time to a reply, where the behaviour measures it */
+    int64_t idle_us;    /* how long the other side keeps an idle connection, where the behaviour finds it out;
+                           0: not known */
     int64_t errors;     /* accept() failed, connect() failed */
     int last_errno;     /* of these */
 
@@ -93,6 +100,10 @@ void endpoint_on_acceptable(void *endpoint, struct listener *listener);
 
 /* The behaviour cannot go on, for a reason of this machine; the first one is kept. */
 void endpoint_fail(struct endpoint *endpoint, const char *call, int error);
+
+/* Sends the client's request, which must be small enough for a send buffer that is empty. Returns 0 or a
+ * negative errno. */
+int endpoint_ask(const struct endpoint *endpoint, int fd);
 
 /* close() of a descriptor that is held. */
 void endpoint_close(struct endpoint *endpoint, int fd);

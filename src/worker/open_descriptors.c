@@ -49,6 +49,14 @@ int64_t open_descriptors_ghosts(const struct open_descriptors *descriptors)
     return ghosts;
 }
 
+void open_descriptors_count(const struct open_descriptors *descriptors, int64_t of[STATE_COUNT])
+{
+    memset(of, 0, STATE_COUNT * sizeof *of);
+    for (int fd = 0; fd < descriptors->capacity; fd++)
+        if (descriptors->is_held[fd])
+            of[descriptor_state(fd)]++;
+}
+
 void open_descriptors_abort_all(struct open_descriptors *descriptors)
 {
     for (int fd = 0; fd < descriptors->capacity; fd++)

@@ -3,6 +3,8 @@
 #ifndef WORKER_OPEN_DESCRIPTORS_H
 #define WORKER_OPEN_DESCRIPTORS_H
 
+#include "kernel/tcp_state.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +23,9 @@ void open_descriptors_remove(struct open_descriptors *descriptors, int fd);
 /* How many of them are ghosts: open, and their socket in no table of the kernel any more. One system call a
  * descriptor. */
 int64_t open_descriptors_ghosts(const struct open_descriptors *descriptors);
+
+/* Counts them by state; ghosts are those in CLOSE. Likewise. */
+void open_descriptors_count(const struct open_descriptors *descriptors, int64_t of[STATE_COUNT]);
 
 /* Resets (RST) what is held, so that nothing stays behind in the kernel's tables. */
 void open_descriptors_abort_all(struct open_descriptors *descriptors);

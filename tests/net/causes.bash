@@ -22,6 +22,10 @@ stalled-reader       ESTAB server 0 + self | ESTAB client + 0 self
 no-timeout           ESTAB server 0 0 self
 eof-is-abort         -
 second-socket-forgotten -
+no-reuse             -
+keep-alive-race      -
+connect-given-up     SYN-SENT client 0 + self
+blocking-linger      -
 inherited-listener   CLOSE-WAIT server + 0 none'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
@@ -34,10 +38,18 @@ manner_of() {
   awk -v name="$1" '$1 == name { print sub(/.*\| */, "") ? $0 : "-" }' <<<"$SIGNATURES"
 }
 
+# What ss sees in TIME-WAIT on the lanes, of that side.
+time_wait_of() {
+  awk -v first="$lane_first" -v last="$lane_last" -v side="$1" '
+    { end = side == "server" ? $4 : $5; sub(/.*:/, "", end) }
+    $1 == "TIME-WAIT" && end + 0 >= first && end + 0 <= last { count++ }
+    END { print count + 0 }' "$BATS_TEST_TMPDIR/sockets"
+}
+
 # While the storm's controller is stopped: all sockets with their owners, and the pids of the workers.
 also_look() {
   look ss -Htanpo >"$BATS_TEST_TMPDIR/sockets"
-  look cat /proc/net/netstat >"$BATS_TEST_TMPDIR/netstat"
+  look cat /proc/net/netstat /proc/net/snmp >"$BATS_TEST_TMPDIR/netstat"
   worker_pids server >"$BATS_TEST_TMPDIR/server_pids"
   worker_pids client >"$BATS_TEST_TMPDIR/client_pids"
 }
@@ -141,10 +153,10 @@ end_holds() {
   jq -e "select(.event == \"end\") | $1" "$JSON" >/dev/null || { say "not so: $1"; tail -n 1 "$JSON"; show_output; return 1; }
 }
 
-# A counter of the storm's namespace, as also_look saw it.
+# A counter of the storm's namespace, as also_look saw it: of TcpExt, or of Tcp.
 counter() {
-  awk -v name="$1" '$1 == "TcpExt:" && !names { names = split($0, each, " "); next }
-    $1 == "TcpExt:" { for (i = 1; i <= names; i++) if (each[i] == name) print $i }' "$BATS_TEST_TMPDIR/netstat"
+  awk -v name="$1" -v of="${2-TcpExt:}" '$1 == of && !names { names = split($0, each, " "); next }
+    $1 == of { for (i = 1; i <= names; i++) if (each[i] == name) print $i }' "$BATS_TEST_TMPDIR/netstat"
 }
 
 DURATION=3s

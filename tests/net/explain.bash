@@ -5,6 +5,9 @@
 
 SERVER_CAUSES=(ignore-eof paused-read lost-reference bounded-pool emfile never-accept fork-inherit no-half-close reply-before-read)
 
+# What these leave shows with clients of a manner of their own.
+PARTING_CAUSES=(reset-swallowed second-socket-forgotten half-closed-for-ever stalled-reader no-timeout eof-is-abort)
+
 # ---- servers ----
 
 declare -gA server_pids=() server_ports=()
@@ -18,9 +21,11 @@ start_cause() {
   others+=("$!")
 }
 
+# start_causes [NAME...]: each with its fixed twin.
 start_causes() {
   local name
-  for name in "${SERVER_CAUSES[@]}"; do
+  (($# > 0)) || set -- "${SERVER_CAUSES[@]}"
+  for name; do
     start_cause "$name"
     start_cause "$name" --fixed
   done
@@ -69,6 +74,7 @@ await_servers() {
 # visit MANNER COUNT PORT...: so many clients of each server, which are gone when it returns.
 #   late   send, and close 200 ms later        now   send and close at once
 #   half   send, half-close, and leave later   silent  send nothing
+#   reset  send, and reset 500 ms later
 visit() {
   command -v python3 >/dev/null || skip "no python3 to make clients with"
   python3 -c 'import socket, sys, time
@@ -84,8 +90,21 @@ for port, i in [(p, i) for p in ports for i in range(min(15, count))] + [(p, i) 
         pass
     if manner == "now": c.close()
     else: kept.append(c)
-time.sleep(.2)
-for c in kept: c.close()' "$@"
+time.sleep(.5 if manner == "reset" else .2)
+for c in kept:
+    if manner == "reset": c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    c.close()' "$@"
+}
+
+# visit_and_stay COUNT PORT...: so many clients of each server that send, and then neither read nor leave until the test ends.
+visit_and_stay() {
+  command -v python3 >/dev/null || skip "no python3 to make clients with"
+  python3 -c 'import socket, sys, time
+kept = [socket.create_connection(("127.0.0.1", int(port))) for port in sys.argv[2:] for i in range(int(sys.argv[1]))]
+for c in kept: c.sendall(b"hello\n")
+print("there", flush=True); time.sleep(300)' "$@" >"$BATS_TEST_TMPDIR/stay" 3>&- &
+  others+=("$!")
+  wait_until 10 grep -q there "$BATS_TEST_TMPDIR/stay"
 }
 
 # So many clients of each server a second, each for 200 ms.

@@ -270,6 +270,56 @@ occurring() {
     'TIME_WAIT, not closed (descriptor left: owes a close())'
 }
 
+@test "a FIN_WAIT2 whose descriptor is still open is drawn apart: no timer ends it. It is no debt" {
+  csv_header+=,half_closed
+  {
+    echo "$csv_header"
+    row half-close 10 1 open server close_wait=0 gone=10
+    row half-close 10 1 open client fin_wait2=10 half_closed=6
+  } >a.csv
+  drawn a.csv
+  assert_texts 'FIN_WAIT2, not closed (descriptor left: no timer ends it)' 'FIN_WAIT2 (waits for the other side)' \
+    'FIN_WAIT2, not closed 6' 'FIN_WAIT2 4' 'Nobody owes a close().'
+  { echo "$csv_header" && row half-close 10 1 open client fin_wait2=10; } >a.csv
+  drawn a.csv
+  assert_texts 'FIN_WAIT2 10'
+  assert_none 'not closed'
+}
+
+@test "what a proxy holds behind it is a line, on the scale of its clients" {
+  csv_header+=,elsewhere
+  {
+    echo "$csv_header"
+    row arrivals 10 1 arrivals server gone=10 elsewhere=40
+    row arrivals 10 1 arrivals client gone=10
+  } >a.csv
+  drawn a.csv
+  assert_texts 'connections of the server to its backend' 'gone 10' 40
+  grep -q 'stroke="rgb( 51,  34, 136)"' picture.svg || fail_with 'there is no line'
+  { echo "$csv_header" && row arrivals 10 1 arrivals server gone=10; } >a.csv
+  drawn a.csv
+  assert_none backend
+}
+
+@test "what is lost is a rate, in a panel of its own; a run beside it that loses nothing says so" {
+  csv_header+=,lost
+  {
+    echo "$csv_header"
+    row bug 10 1 arrivals client gone=1
+    row bug 10 2 arrivals client gone=5 lost=4
+    row bug 10 3 arrivals client gone=9 lost=8
+    row bug-fixed 10 1 arrivals client gone=1
+    row bug-fixed 10 3 arrivals client gone=9
+  } >a.csv
+  drawn a.csv --timeline
+  assert_texts '8 lost' 'none is lost'
+  assert_times 2 'lost /s'
+  assert_times 2 seconds
+  grep '^order\|^bug-fixed' a.csv >b.csv
+  drawn b.csv
+  assert_none lost
+}
+
 @test "a flow among several runs is shown at round times" {
   "$TCPSTORM" --isolate --cause ignore-eof --rate 50 --duration 2s --quiet --csv flow.csv
   use leak

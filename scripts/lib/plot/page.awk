@@ -21,6 +21,7 @@ function finish_run(run,    span, last_step_start) {
     if (run_span[run] < last_step_start / 0.85) run_span[run] = last_step_start / 0.85
     if (run_span[run] <= 0) run_span[run] = 1
     run_height[run] = run_highest[run]
+    if (run_height[run] < counted_most["behind", run, "server"]) run_height[run] = counted_most["behind", run, "server"]
     if (run_height[run] < run_conns[run] && (!run_is_flow(run) || run_height[run] > 0.8 * run_conns[run])) run_height[run] = run_conns[run]
     if (run_height[run] <= 0) run_height[run] = run_conns[run]
 }
@@ -37,11 +38,11 @@ function name_repeated_runs(    run, key, total, number) {
 
 # ---- legend ----
 
-# Spreads the legend over lines; returns how many.
+# Spreads the legend over lines; returns how many. Behind the states comes the line, where there is one.
 function place_legend(    i, x, line, width) {
     x = 16
     line = 1
-    for (i = 1; i <= states; i++) {
+    for (i = 1; i <= states + 1; i++) {
         if (!occurs[i]) continue
         width = 24 + text_width(legend_text(i), 12, is_debt(i)) + 16
         if (x > 16 && x + width > page_width) { x = 16; line++ }
@@ -53,15 +54,17 @@ function place_legend(    i, x, line, width) {
 }
 
 function legend_text(i) {
+    if (i > states) return "connections of the server to its backend"
     return state_name[i] (state_name[i] in meaning ? " (" meaning[state_name[i]] ")" : "")
 }
 
 function draw_legend(title,    i, y) {
     draw_text(title, 16, 20, "left", font(15, 1))
-    for (i = 1; i <= states; i++) {
+    for (i = 1; i <= states + 1; i++) {
         if (!occurs[i]) continue
         y = legend_top + 20 * (legend_line[i] - 1)
-        draw_state_box(i, legend_x[i], y, 18, 13, "lc rgb '#888888'")
+        if (i > states) draw_behind_sample(legend_x[i], y + 7)
+        else draw_state_box(i, legend_x[i], y, 18, 13, "lc rgb '#888888'")
         draw_text(legend_text(i), legend_x[i] + 24, y + 7, "left", font(12, is_debt(i)))
     }
 }

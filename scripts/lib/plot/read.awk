@@ -6,7 +6,7 @@ BEGIN {
         "close_wait closing last_ack time_wait close gone fds errors look_s", column_name, " ")
     # Of later versions: a file without them is drawn as far as it goes.
     later_count = split("ghosts unread unowned queued dropped late connect_s nofile " \
-        "owed stuck unclosed began_s failed_s dropped_s", later_name, " ")
+        "owed stuck unclosed began_s failed_s dropped_s half_closed elsewhere lost", later_name, " ")
     pattern_of["a whole number from 0 up"] = "[0-9]+"
     pattern_of["a whole number"] = "-?[0-9]+"
     pattern_of["a number of seconds"] = "[0-9]*[.]?[0-9]+([eE][-+]?[0-9]+)?"
@@ -59,12 +59,12 @@ function read_header(    i, name) {
     at_ghosts = later("ghosts"); at_unowned = later("unowned"); at_dropped = later("dropped"); at_nofile = later("nofile")
     at_host = later("host")
     at_owed = later("owed"); at_stuck = later("stuck"); at_unclosed = later("unclosed")
+    at_half = later("half_closed"); at_elsewhere = later("elsewhere"); at_lost = later("lost")
     at_began = later("began_s"); at_failed_s = later("failed_s"); at_dropped_s = later("dropped_s")
     for (name in is_summed) delete is_summed[name]
     for (name in at) if (name !~ /^(order|conns|t_s|step|settled|side|look_s|host|(connect|began|failed|dropped)_s)$/) is_summed[at[name]] = 1
-    s2 = at[state_column[2]]; s3 = at[state_column[3]]; s4 = at[state_column[4]]; s5 = at[state_column[5]]
-    s6 = at[state_column[6]]; s7 = at[state_column[7]]; s8 = at[state_column[8]]; s9 = at[state_column[9]]
-    s10 = at["time_wait"]; s11 = at["close"]
+    s2 = at["syn_sent"]; s3 = at["syn_recv"]; s4 = at["established"]; s5 = at["fin_wait1"]; s6 = at["fin_wait2"]
+    s7 = at["closing"]; s8 = at["close_wait"]; s9 = at["last_ack"]; s10 = at["time_wait"]; s11 = at["close"]
 }
 
 # Of a run on several hosts each has rows of its own, one after the other: they are added up.
@@ -132,7 +132,7 @@ function column_after(i,    name) {
 
 # Files the row under its run, side and step. Rows that repeat the counts before them add nothing to a staircase and are
 # dropped.
-function take_row(    side, t, step, vector, n, sum, listening, gone, held, kept) {
+function take_row(    side, t, step, vector, n, sum, listening, gone, held, kept, half) {
     side = $at_side
     t = $at_t + 0
     if (new_chunk || $at_order != run_order[runs] || $at_conns + 0 != run_conns[runs] || t < last_t[side]) begin_run(t)
@@ -148,10 +148,14 @@ function take_row(    side, t, step, vector, n, sum, listening, gone, held, kept
     held = held_gone(gone)
     kept = at_ghosts ? $at_ghosts - held : 0
     if (kept > $s10) kept = $s10
+    half = at_half ? $at_half + 0 : 0
+    if (half > $s6) half = $s6
     listening = $at_order == "LISTEN" ? $at_listen : 0
-    vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " $s6 " " $s7 " " $s8 " " $s9 " " ($s10 - kept) " " kept " " $s11 " " held " " (gone - held)
+    vector = listening " " $s2 " " $s3 " " $s4 " " $s5 " " ($s6 - half) " " half " " $s7 " " $s8 " " $s9 " " ($s10 - kept) " " kept " " $s11 " " held " " (gone - held)
     note_events(side, t)
     note_debts(side, t)
+    if (at_elsewhere) note_count("behind", side, $at_elsewhere + 0, t)
+    if (at_lost) note_count("lost", side, $at_lost + 0, t)
     if (vector == last_vector[side] && step == last_step[side] && $at_settled == last_settled[side]) return
     if ($at_settled == 1 || !((runs, step, side) in step_settled)) step_vector[runs, step, side] = vector
     if ($at_settled == 1) step_settled[runs, step, side] = 1
@@ -159,7 +163,7 @@ function take_row(    side, t, step, vector, n, sum, listening, gone, held, kept
     if (vector == last_vector[side] && step == last_step[side]) return
     last_vector[side] = vector
     last_step[side] = step
-    note_states(side, (listening > 0) ($s2 > 0) ($s3 > 0) ($s4 > 0) ($s5 > 0) ($s6 > 0) ($s7 > 0) ($s8 > 0) ($s9 > 0) ($s10 > kept) (kept > 0) ($s11 > 0) (held > 0) (gone > held))
+    note_states(side, (listening > 0) ($s2 > 0) ($s3 > 0) ($s4 > 0) ($s5 > 0) ($s6 > half) (half > 0) ($s7 > 0) ($s8 > 0) ($s9 > 0) ($s10 > kept) (kept > 0) ($s11 > 0) (held > 0) (gone > held))
     n = ++samples[runs, side]
     sample_t[runs, side, n] = t
     sample_step[runs, side, n] = step

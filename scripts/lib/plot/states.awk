@@ -15,6 +15,7 @@ BEGIN {
     define_state("established", "ESTABLISHED", "#56B4E9", "black")
     define_state("fin_wait1", "FIN_WAIT1", "#E69F00", "black")
     define_state("fin_wait2", "FIN_WAIT2", "#F0E442", "black")
+    define_state("half", "FIN_WAIT2, not closed", "#F0E442", "black")
     define_state("closing", "CLOSING", "#009E73", "black")
     define_state("close_wait", "CLOSE_WAIT", "#D55E00", "black")
     define_state("last_ack", "LAST_ACK", "#CC79A7", "black")
@@ -24,6 +25,7 @@ BEGIN {
     define_state("ghosts", "not closed", "#EEEEEE", "black")
     define_state("gone", "gone", "#EEEEEE", "black")
     meaning["FIN_WAIT2"] = "waits for the other side"
+    meaning["FIN_WAIT2, not closed"] = "descriptor left: no timer ends it"
     meaning["CLOSE_WAIT"] = "owes a close()"
     meaning["not closed"] = "gone, descriptor left: owes a close()"
     meaning["TIME_WAIT, not closed"] = "descriptor left: owes a close()"
@@ -33,6 +35,8 @@ BEGIN {
     side_name[2] = "client"
     call_of["server"] = "accept()"
     call_of["client"] = "connect()"
+    behind_colour = "#332288"
+    lost_colour = "#AA4499"
     most_runs = 64
 }
 
@@ -48,11 +52,13 @@ function is_debt(i) { return state_name[i] == "CLOSE_WAIT" || is_ghost(i) }
 
 function is_ghost(i) { return state_column[i] == "ghosts" || state_column[i] == "kept" }
 
-# The colour of the lines over what is gone, or nothing: that of CLOSE_WAIT where a close() is owed.
+# The colour of the lines over what is gone, or nothing: that of CLOSE_WAIT where a close() is owed. What waits with a
+# descriptor that its side could have closed has lines too.
 function hatching(i) {
     if (is_ghost(i)) return "#D55E00"
+    if (state_column[i] == "half") return "#8A6D00"
     return state_column[i] == "gone" ? "#AAAAAA" : ""
 }
 
 # What is gone without a descriptor and with one are hatched the other way round, to be told apart in grey.
-function hatch(i) { return "fc rgb '" hatching(i) "' fs transparent pattern " (is_debt(i) ? 5 : 4) }
+function hatch(i) { return "fc rgb '" hatching(i) "' fs transparent pattern " (state_column[i] == "gone" ? 4 : 5) }

@@ -6,6 +6,7 @@ function draw_timelines(    run, top, i) {
     for (run = 1; run <= runs; run++)
         for (i = 1; i <= states; i++)
             if (occurs_in[run, "server", i] || occurs_in[run, "client", i]) occurs[i] = 1
+    if (any_behind()) occurs[states + 1] = 1
     measure_page()
     begin_page()
     draw_legend("Sockets in each TCP state over time, per side, as the kernel reports them")
@@ -41,7 +42,9 @@ function measure_page(    run) {
     cell_width = page_width / columns
     panel_height = columns > 1 ? 118 : 190
     panel_gap = 18
+    lost_height = 46
     for (run = 1; run <= runs; run++) make_room_for_limits(run)
+    find_losses()
     left_margin = 48 + text_width(widest_tick(), 11)
     right_margin = columns > 1 ? 36 : 20
     panel_width = cell_width - left_margin - right_margin
@@ -57,7 +60,9 @@ function measure_page(    run) {
 
 function row_of(run) { return int((run - 1) / columns) }
 
-function row_height(row) { return 48 + 16 * flag_levels[row] + 2 * panel_height + panel_gap + 56 }
+function row_height(row) {
+    return 48 + 16 * flag_levels[row] + 2 * panel_height + panel_gap + (row_loses[row] ? panel_gap + lost_height : 0) + 56
+}
 
 function widest_tick(    run, widest) {
     for (run = 1; run <= runs; run++) if (run_height[run] > widest) widest = run_height[run]
@@ -122,32 +127,47 @@ function draw_flags(run, side, x, y,    i, pole_x, pole) {
 
 # ---- panels ----
 
-# A cell of the page: title, who owes, flags, server panel, client panel, time axis.
-function draw_run(run, x, y, levels) {
+# A cell of the page: title, who owes, flags, server panel, client panel, what is lost, time axis.
+function draw_run(run, x, y, levels,    loses) {
+    loses = row_loses[row_of(run)]
     draw_text(run_title[run], x + 16, y + 12, "left", font(columns > 1 ? 13 : 14, 1))
     draw_debt(run, x + 16, y + 30, columns > 1 ? 11 : 13)
     y += 48 + 16 * levels
     draw_panel(run, 1, x, y)
-    draw_panel(run, 2, x, y + panel_height + panel_gap)
+    y += panel_height + panel_gap
+    draw_panel(run, 2, x, y, loses)
+    if (loses) draw_lost(run, x, y + panel_height + panel_gap)
 }
 
-function draw_panel(run, side, x, y,    top, middle) {
+function place_panel(x, y, height) {
+    printf "set lmargin at screen %.5f\nset rmargin at screen %.5f\n", (x + left_margin) / page_width, (x + left_margin + panel_width) / page_width
+    printf "set tmargin at screen %.5f\nset bmargin at screen %.5f\n", 1 - y / page_height, 1 - (y + height) / page_height
+}
+
+# `is_bare`: its time axis is below another.
+function draw_panel(run, side, x, y, is_bare,    top, middle, behind) {
     print_samples(run, side_name[side])
+    behind = side == 1 && has_behind(run)
+    if (behind) print_behind(run)
     top = run_height[run]
     middle = y + panel_height / 2
-    printf "set lmargin at screen %.5f\nset rmargin at screen %.5f\n", (x + left_margin) / page_width, (x + left_margin + panel_width) / page_width
-    printf "set tmargin at screen %.5f\nset bmargin at screen %.5f\n", 1 - y / page_height, 1 - (y + panel_height) / page_height
+    place_panel(x, y, panel_height)
     printf "set xrange [0:%.9g]\nset yrange [0:%.0f]\n", run_span[run], top
     print_ticks(run, top)
-    printf "set xtics %.9g format '%s'\n", round_step(run_span[run] / (panel_width / 45)), side == 2 ? "%g" : ""
+    name_seconds(run, side == 2 && !is_bare, x, y + panel_height)
     draw_text(side_name[side], x + 20, middle, "center rotate by 90", font(15, 1))
-    if (side == 2) draw_text("seconds", x + left_margin + panel_width / 2, y + panel_height + 36, "center", font(11, 0))
     draw_flags(run, side, x + left_margin, y)
     draw_limit(run, side_name[side], x + left_margin, y)
     if (run_is_flow(run)) name_bands(run, side_name[side], x + left_margin, y)
     else name_areas(run, side_name[side], x + left_margin, y)
-    print_plot(run, side_name[side])
+    print_plot(run, side_name[side], behind ? plot_behind() : "")
     print "unset label\nunset object\nunset arrow"
+}
+
+# The ticks of the time axis, and their names below the last panel, which ends at y.
+function name_seconds(run, is_last, x, y) {
+    printf "set xtics %.9g format '%s'\n", round_step(run_span[run] / (panel_width / 45)), is_last ? "%g" : ""
+    if (is_last) draw_text("seconds", x + left_margin + panel_width / 2, y + 36, "center", font(11, 0))
 }
 
 # A limit is drawn where at least half of it was used; more would only flatten the picture.
@@ -219,7 +239,7 @@ function stack_up(vector,    i, counts, sum) {
 function print_stack(t) { printf "%.6f%s\n", t, stack }
 
 # A thin white line on top of each area keeps neighbours apart where colours do not, in grey print for one.
-function print_plot(run, side,    i, plots, area, edges) {
+function print_plot(run, side, more,    i, plots, area, edges) {
     for (i = 1; i <= states; i++) {
         if (!occurs_in[run, side, i]) continue
         area = "'$samples' using 1:" (i + 1) ":" (i + 2) " with filledcurves "
@@ -227,7 +247,7 @@ function print_plot(run, side,    i, plots, area, edges) {
         if (hatching(i) != "") plots = plots area hatch(i) " noborder, "
         edges = edges "'$samples' using 1:($" (i + 2) " > $" (i + 1) " ? $" (i + 2) " : NaN) with lines lc rgb 'white' lw 0.75, "
     }
-    print "plot " plots edges "-1 with lines lc rgb 'white'"
+    print "plot " plots edges more "-1 with lines lc rgb 'white'"
 }
 
 # Writes the states into their areas, once for each stretch of equal samples, where there is room. The best place is

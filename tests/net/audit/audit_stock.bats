@@ -71,6 +71,7 @@ time.sleep(.1)
   [[ $(grew peer):$(grew port) == 127.0.0.1:$BACKEND && $(grew states.ESTABLISHED) == 30 ]]
   expect_in "$OUT" "30 more connections to 127.0.0.1:$BACKEND than before (30 ESTABLISHED), of 30 connections; owner python3 pid $server_pid"
   [[ $(within ss -Htan state established "dport = :$BACKEND" | wc -l) == 30 ]]
+  expect_in "$OUT" 'Bugs that look like this: second-socket-forgotten ("tcpstorm causes")'
 }
 
 @test "a proxy that closes both is none" {
@@ -80,6 +81,7 @@ def handler(c):
 serve_each(handler)'
   audit --conns 10 --grace 1s
   expect_no_leak
+  expect_not_in "$OUT" "Bugs that look like this"
   jq -e '.stock.check_rounds == 0' "$JSON"
 }
 

@@ -90,6 +90,44 @@ no-half-close      no-half-close
 MATRIX
 }
 
+PARTING_MATRIX='reset-swallowed         ignore-eof,reset-swallowed
+ignore-eof              ignore-eof,reset-swallowed
+second-socket-forgotten second-socket-forgotten
+paused-read             ghosts
+lost-reference          ghosts
+bounded-pool            ghosts
+emfile                  ghosts
+never-accept            nothing
+fork-inherit            nothing
+no-half-close           nothing
+reply-before-read       nothing
+half-closed-for-ever    nothing
+stalled-reader          nothing
+no-timeout              nothing
+eof-is-abort            nothing'
+
+# What stays of the first is ghosts, and where nobody has read their error nobody can say whose it is. The second's own port
+# is clean. What the others keep is not told from clients that are slow, or for a minute from a server that lingers.
+@test "one look, clients that reset, and clients that stay" {
+  local name failed=0
+  start_causes "${SERVER_CAUSES[@]}" "${PARTING_CAUSES[@]}"
+  visit_and_stay 20 "${server_ports[half-closed-for-ever]}" "${server_ports[half-closed-for-ever--fixed]}" \
+    "${server_ports[stalled-reader]}" "${server_ports[stalled-reader--fixed]}" "${server_ports[no-timeout]}" "${server_ports[no-timeout--fixed]}"
+  visit reset 30 "${server_ports[@]}"
+  for _ in {1..6}; do rest 900; done # a proxy's connection that is quiet for less is not forgotten
+  explain_all
+  for name in "${SERVER_CAUSES[@]}" "${PARTING_CAUSES[@]}"; do
+    expect_nothing "$name--fixed" || failed=1
+  done
+  if ! causes_are "$PARTING_MATRIX"; then
+    sleep 1
+    explain_all
+    causes_are "$PARTING_MATRIX" || failed=1
+  fi
+  [[ $(jq '.half_closed' "$BATS_TEST_TMPDIR/half-closed-for-ever.json") == 20 ]] || { show_explanation half-closed-for-ever && failed=1; }
+  ((failed == 0))
+}
+
 # window_says SECONDS: which share stays splits what looks alike, and what leaves no socket is seen.
 window_says() {
   local name lists failed=0

@@ -30,6 +30,23 @@ static void what_waits_to_be_accepted_cannot_be_closed_yet(void **state)
     assert_int_equal(debt.owed, 2);
 }
 
+static void what_a_client_has_given_up_is_owed_in_every_state_that_follows(void **state)
+{
+    (void)state;
+    static const struct {
+        struct histogram client;
+        int64_t owed;
+    } rows[] = {
+        {{.of = {[STATE_SYN_SENT] = 100}}, 0}, /* it waits */
+        {{.of = {[STATE_SYN_SENT] = 100}, .abandoned = 60}, 60},
+        {{.of = {[STATE_SYN_SENT] = 30, [STATE_CLOSE_WAIT] = 20}, .ghosts = 10, .abandoned = 60}, 60},
+        {{.of = {[STATE_SYN_SENT] = 30}, .ghosts = 100, .abandoned = 100}, 100}, /* others wait */
+        {{.of = {[STATE_ESTABLISHED] = 60}, .abandoned = 60}, 0},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        assert_int_equal(debt_of(&rows[i].client).owed, rows[i].owed);
+}
+
 static void every_debt_has_its_sentence(void **state)
 {
     (void)state;
@@ -66,6 +83,7 @@ int main(void)
         cmocka_unit_test(close_wait_is_owed_by_who_accepted_it),
         cmocka_unit_test(a_ghost_is_owed_in_time_wait_too),
         cmocka_unit_test(what_waits_to_be_accepted_cannot_be_closed_yet),
+        cmocka_unit_test(what_a_client_has_given_up_is_owed_in_every_state_that_follows),
         cmocka_unit_test(every_debt_has_its_sentence),
     };
     return cmocka_run_group_tests_name("debt", tests, NULL, NULL);

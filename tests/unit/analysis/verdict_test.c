@@ -561,6 +561,29 @@ static void the_timeline_is_told_in_its_order(void **state)
     assert_true(first < second && second < third);
 }
 
+static void the_slowest_reply_is_told_where_it_was_measured(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    assert_does_not_say(run, "slowest");
+    flow->sums[SIDE_CLIENT].slowest_us = 1994321;
+    assert_says(run, "The slowest reply took 1.994 s.");
+}
+
+static void what_the_client_has_given_up_and_not_closed_is_told(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    struct histogram *client = &run->sides[SIDE_CLIENT];
+    *client = (struct histogram){.of = {[STATE_SYN_SENT] = 40}, .owned = 40, .abandoned = 100, .ghosts = 60};
+    assert_says(run, "The client owes 100 close() calls.");
+    assert_says(run, "The client has given up 100 connect() calls and closed none of their descriptors. "
+                     "For 40 of them the kernel goes on sending the SYN (net.ipv4.tcp_syn_retries).");
+    *client = (struct histogram){.abandoned = 100, .ghosts = 100};
+    assert_says(run, "The client has given up 100 connect() calls and closed none of their descriptors.");
+    assert_does_not_say(run, "goes on sending");
+}
+
 static void replies_that_were_lost_are_counted(void **state)
 {
     struct run *run = *state;
@@ -767,6 +790,8 @@ int main(void)
         test_of_run(a_leak_of_two_descriptors_each_takes_half_as_long),
         test_of_run(too_few_looks_make_a_sentence_all_the_same),
         test_of_run(the_timeline_is_told_in_its_order),
+        test_of_run(the_slowest_reply_is_told_where_it_was_measured),
+        test_of_run(what_the_client_has_given_up_and_not_closed_is_told),
         test_of_run(replies_that_were_lost_are_counted),
         test_of_run(a_signature_is_told_whether_it_was_seen),
         test_of_run(time_wait_of_a_flow_that_is_gone_is_told),

@@ -69,9 +69,28 @@ static void a_lost_reply_ends_with_a_reset_or_without(void **state)
     assert_string_equal(causes_of_losses(false).text, "eof-is-abort");
 }
 
+static void what_grows_behind_a_clean_front_is_a_forgotten_second_socket(void **state)
+{
+    (void)state;
+    struct audit_result result = {.count = 40, .audited = 40};
+    assert_string_equal(causes_of_growth(&result).text, "");
+    result.growth.count = 1;
+    result.growth.rows[0] =
+        (struct growth_row){.kind = STOCK_TCP_OUTGOING, .count = 40, .verdict = GROWTH_GOES_ON};
+    assert_string_equal(causes_of_growth(&result).text, "second-socket-forgotten");
+    result.growth.rows[0].verdict = GROWTH_STOPS;
+    assert_string_equal(causes_of_growth(&result).text, "");
+    result.growth.rows[0] = (struct growth_row){.kind = STOCK_FILE, .count = 40, .verdict = GROWTH_GOES_ON};
+    assert_string_equal(causes_of_growth(&result).text, "");
+    result.growth.rows[0].kind = STOCK_TCP_OUTGOING;
+    result.by_class[CLASS_HELD] = 40;
+    assert_string_equal(causes_of_growth(&result).text, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_grows_behind_a_clean_front_is_a_forgotten_second_socket),
         cmocka_unit_test(each_group_has_the_causes_of_its_signature),
         cmocka_unit_test(a_cause_fits_all_that_was_seen),
         cmocka_unit_test(groups_that_no_cause_looks_like_have_none),

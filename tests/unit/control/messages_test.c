@@ -274,10 +274,10 @@ static void what_each_sends_is_a_message(void **state)
         {WAY_FROM_WORKER, "hello 3 0.1.0"},
         {WAY_FROM_WORKER, "hello 4 0.2.0 and more that only it knows"},
         {WAY_FROM_WORKER, "serving 10 10 0 0 0 0 0"},
-        {WAY_FROM_WORKER, "arrived 10 10 9 0 0 13 0 0 1 0 45000 4 700 0"},
+        {WAY_FROM_WORKER, "arrived 10 10 9 0 0 13 0 0 1 0 45000 4 700 5 0"},
         {WAY_FROM_WORKER, "fault socket 24 0"},
         {WAY_TO_WITNESS, "target 15000 15003 10.77.0.1 10.77.0.2"},
-        {WAY_FROM_WITNESS, "seen 1 250 0 0 0 0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 1 1 1 1 1 1 0 0 0 0 7 7 7 7"},
+        {WAY_FROM_WITNESS, "seen 1 250 0 0 0 0 0 0 0 0 0 0 0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 0 0 0 0 7 7 7 7 7"},
         {WAY_FROM_WITNESS, "class 1 0 8 0 0 1 1 0 4242 1 100 -1 nginx"},
         {WAY_TO_WORKER, "ghosts 3"},
         {WAY_FROM_WORKER, "ghosts 3 0"},
@@ -364,6 +364,7 @@ static void a_look_keeps_its_counts_apart(void **state)
         histogram->unread = next++;
         histogram->unowned = next++;
         histogram->queued = next++;
+        histogram->half_closed = next++;
     }
     assert_memory_equal(said(WAY_FROM_WITNESS, &seen)->seen.sides, seen.seen.sides, sizeof seen.seen.sides);
 }

@@ -110,6 +110,28 @@ static void ghosts(void)
         made.sockets[i].state = STATE_CLOSE;
 }
 
+static void ghosts_with(enum fact_error error)
+{
+    ghosts();
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].error = error;
+}
+
+static void ghosts_whose_error_was_read(void)
+{
+    ghosts_with(ERROR_READ);
+}
+
+static void ghosts_whose_error_waits(void)
+{
+    ghosts_with(ERROR_WAITS);
+}
+
+static void ghosts_of_both_halves(void)
+{
+    ghosts_with(ERROR_NEEDLESS);
+}
+
 static struct fact_socket half_closed(int i)
 {
     return made_half_closed(i);
@@ -283,6 +305,45 @@ static void outgoing_closed(void)
         socket.fin = fact_age_exact(1500);
         socket.wait = nobody;
         made_add(&made, socket);
+    }
+}
+
+static void outgoing_closed_of_a_client(void)
+{
+    outgoing_closed();
+    made.facts.listener_count = 0;
+}
+
+static void outgoing_closed_without_an_answer(void)
+{
+    outgoing_closed();
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].data_segs_in = 0;
+        made.sockets[i].bytes_received = 0;
+    }
+}
+
+/* Asked 6 s ago, and of the accepted connections that they were opened for none is left. */
+static void forgotten_behind(void)
+{
+    for (int i = 0; i < SOCKETS; i++) {
+        struct fact_socket socket = outgoing(i);
+        socket.data_segs_in = 0;
+        socket.bytes_received = 0;
+        socket.last_data_sent_ms = 6000;
+        socket.last_data_recv_ms = 6001;
+        socket.wait = nobody;
+        made_add(&made, socket);
+    }
+}
+
+static void forgotten_behind_with_an_answer(void)
+{
+    forgotten_behind();
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].data_segs_in = 1;
+        made.sockets[i].last_data_recv_ms = 5500;
+        made.sockets[i].unread = 100;
     }
 }
 
@@ -613,6 +674,15 @@ static const struct {
     const char *says; /* NULL: nothing in particular */
 } rows[] = {
     {ghosts, "ghosts", "", CERTAIN_SHOWN, NULL},
+    {ghosts_whose_error_was_read, "reset-swallowed", "reset-swallowed ignore-eof", CERTAIN_ONE_OF,
+     "has read that error"},
+    {ghosts_whose_error_waits, "ghosts", "", CERTAIN_SHOWN, "nobody has read that error"},
+    {ghosts_of_both_halves, "ghosts", "", CERTAIN_LIKELY, "shutdown()"},
+    {forgotten_behind, "second-socket-forgotten", "second-socket-forgotten", CERTAIN_LIKELY,
+     "127.0.0.1:9000 are open, something was asked, and nobody waits there any more: nothing has moved for "
+     "6.0 s"},
+    {forgotten_behind_with_an_answer, "second-socket-forgotten", "second-socket-forgotten", CERTAIN_LIKELY,
+     "something has come that is unread"},
     {half_closed_forgotten, "half-closed-forgotten", "", CERTAIN_LIKELY, "nobody waits for the peer's FIN"},
     {half_closed_beside_a_thread_outside, "half-closed-forgotten", "", CERTAIN_ONE_OF, "nanosleep"},
     {half_closed_silent, "half-closed-silent", "half-closed-for-ever", CERTAIN_LIKELY,
@@ -637,7 +707,11 @@ static const struct {
     {in_flight, "in-flight", "", CERTAIN_SHOWN, NULL},
     {hidden, "hidden", "", CERTAIN_NOT, NULL},
     {unsent, "peer-does-not-read", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
-    {outgoing_closed, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
+    {outgoing_closed, "dead-pool-entry", "dead-pool-entry second-socket-forgotten", CERTAIN_ONE_OF,
+     "127.0.0.1:9000"},
+    {outgoing_closed_of_a_client, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
+    {outgoing_closed_without_an_answer, "second-socket-forgotten", "second-socket-forgotten", CERTAIN_LIKELY,
+     "127.0.0.1:9000"},
     {outgoing_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},
     {backend_closed_first, "no-half-close", "no-half-close", CERTAIN_LIKELY, "127.0.0.1:9000"},
     {spins, "eof-spins", "ignore-eof", CERTAIN_LIKELY, "99% busy"},
@@ -788,6 +862,82 @@ static void no_rule_accuses_the_code_of_reading(void **state)
 }
 
 /* ---- false diagnoses that threaten ---- */
+
+/* A refused connect() leaves such a descriptor too, and its error was returned. */
+static void a_ghost_of_no_listener_has_swallowed_no_reset(void **state)
+{
+    (void)state;
+    made_server(&made);
+    ghosts_whose_error_was_read();
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].listener = -1;
+    expect_rule("ghosts");
+}
+
+static void a_pool_of_answered_connections_is_not_forgotten(void **state)
+{
+    (void)state;
+    made_server(&made);
+    forgotten_behind();
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].data_segs_in = 1;
+        made.sockets[i].last_data_recv_ms = made.sockets[i].last_data_sent_ms - 1;
+    }
+    expect_nothing();
+}
+
+static void few_that_are_only_written_to_are_not_forgotten(void **state)
+{
+    (void)state;
+    made_server(&made);
+    forgotten_behind();
+    made.facts.socket_count = 7;
+    expect_nothing();
+}
+
+static void what_was_asked_a_moment_ago_is_not_forgotten(void **state)
+{
+    (void)state;
+    made_server(&made);
+    forgotten_behind();
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].last_data_sent_ms = 4999;
+    expect_nothing();
+}
+
+/* A handler each may be about to read, or an accepted connection each waits for the answer. */
+static void what_may_still_be_served_is_not_forgotten(void **state)
+{
+    (void)state;
+    made_server(&made);
+    forgotten_behind();
+    for (int i = 0; i < SOCKETS; i++)
+        made_thread(&made, CALL_FUTEX, 6000);
+    expect_nothing();
+    made_server(&made);
+    forgotten_behind();
+    for (int i = 0; i < SOCKETS / 2; i++)
+        made_add(&made, made_open(i));
+    expect_nothing();
+}
+
+static void what_somebody_hears_or_nobody_could_see_is_not_forgotten(void **state)
+{
+    (void)state;
+    made_server(&made);
+    forgotten_behind();
+    for (int i = 0; i < SOCKETS; i++)
+        made.sockets[i].wait = made_epoll(EPOLLIN, true);
+    expect_nothing();
+    made_server(&made);
+    forgotten_behind();
+    stick_loop();
+    expect_nothing();
+    made_server(&made);
+    forgotten_behind();
+    made.facts.listener_count = 0;
+    expect_nothing();
+}
 
 static void a_runtime_that_reads_ahead_is_named_beside_the_program(void **state)
 {
@@ -1342,6 +1492,12 @@ int main(void)
         cmocka_unit_test(idle_threads_of_go_are_no_handlers),
         cmocka_unit_test(a_level_triggered_loop_that_rests_beside_unread_data_is_not_explained),
         cmocka_unit_test(a_thread_that_is_one_of_several_is_only_likely),
+        cmocka_unit_test(a_ghost_of_no_listener_has_swallowed_no_reset),
+        cmocka_unit_test(a_pool_of_answered_connections_is_not_forgotten),
+        cmocka_unit_test(few_that_are_only_written_to_are_not_forgotten),
+        cmocka_unit_test(what_was_asked_a_moment_ago_is_not_forgotten),
+        cmocka_unit_test(what_may_still_be_served_is_not_forgotten),
+        cmocka_unit_test(what_somebody_hears_or_nobody_could_see_is_not_forgotten),
         cmocka_unit_test(resets_of_what_was_unread_are_told),
         cmocka_unit_test(aborts_of_clients_are_not_the_servers),
         cmocka_unit_test(the_refused_lose_no_answer),

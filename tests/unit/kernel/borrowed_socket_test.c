@@ -41,11 +41,17 @@ static void a_ghost_of_another_process_tells_of_itself(void **state)
     assert_true(borrowed.life.is_known);
     assert_int_equal(borrowed.life.data_segs_in, 1);
     assert_false(borrowed.keeps_alive);
+    assert_true(borrowed.error_waits);
     /* a pending error is left to its owner */
     int error = 0;
     socklen_t length = sizeof error;
     assert_int_equal(getsockopt(loopback.server, SOL_SOCKET, SO_ERROR, &error, &length), 0);
     assert_int_equal(error, ECONNRESET);
+    handle = handle_of(getpid());
+    assert_int_equal(borrowed_socket_read(handle, loopback.server, inode_of(loopback.server), &borrowed), 0);
+    assert_false(borrowed.error_waits);
+    assert_false(tcp_life_own_fin_acked(&borrowed.life, false));
+    close(handle);
     loopback_close(&loopback);
 }
 

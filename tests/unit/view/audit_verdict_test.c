@@ -22,6 +22,7 @@ static struct bench *bench_of(enum audit_order order)
     bench.result.connections = &bench.connection;
     bench.report = (struct audit_report){.settings = &bench.settings,
                                          .result = &bench.result,
+                                         .growth_causes = "",
                                          .reset_causes = "a-cause",
                                          .loss_causes = "another-cause"};
     for (int i = 0; i < GROUP_COUNT; i++)
@@ -135,6 +136,21 @@ static void what_shows_on_the_machine_of_the_server_only_is_said_from_afar(void 
     assert_contains(audit_verdict_of(&bench->report).text, "The reply fits into the buffers, or none came");
 }
 
+static void an_idle_timeout_is_told_whether_one_was_expected_or_not(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_of(AUDIT_IDLE);
+    bench->result.idle_us = 2000000;
+    assert_contains(audit_verdict_of(&bench->report).text,
+                    "It closes idle clients 2.00 s after the last byte (the median).");
+    bench->settings.expect_idle_ms = 3000;
+    assert_contains(audit_verdict_of(&bench->report).text,
+                    "It closes idle clients after 2.00 s (the median); expected were 3s.");
+    bench->settings.order = AUDIT_HALF_CLOSE;
+    bench->settings.expect_idle_ms = 0;
+    assert_lacks(audit_verdict_of(&bench->report).text, "idle clients");
+}
+
 static void a_race_with_the_idle_timeout_is_told_and_blames_nobody(void **state)
 {
     (void)state;
@@ -240,6 +256,7 @@ int main(void)
         cmocka_unit_test(what_may_not_be_looked_into_is_said),
         cmocka_unit_test(what_a_server_keeps_has_a_headline_of_its_own_and_no_bug),
         cmocka_unit_test(what_shows_on_the_machine_of_the_server_only_is_said_from_afar),
+        cmocka_unit_test(an_idle_timeout_is_told_whether_one_was_expected_or_not),
         cmocka_unit_test(a_race_with_the_idle_timeout_is_told_and_blames_nobody),
         cmocka_unit_test(an_interrupted_audit_says_nothing_of_the_server),
         cmocka_unit_test(how_the_server_ended_is_said),

@@ -1,0 +1,35 @@
+/* connect-given-up: a client waits for connect() with a time-out of its own. When that is over it goes on to
+ * something else, and the descriptor is in a local variable of a function that returns. */
+#include "cause/cause.h"
+#include "cause/visit.h"
+
+#include <event2/event.h>
+
+static void on_given_up(struct endpoint *endpoint, int fd)
+{
+    if (endpoint->fixed)
+        endpoint_close(endpoint, fd); /* the fix: the error path closes too */
+    /* The bug: nobody knows fd any more, but the kernel does. It goes on asking for the connection. */
+}
+
+/* One that is answered in time is used as it should be. */
+static void on_reply(struct visit *visit, short what)
+{
+    if ((what & EV_TIMEOUT) || visit_read(visit) == 0)
+        visit_close(visit);
+}
+
+static void on_connection(struct endpoint *endpoint, int fd)
+{
+    endpoint_ask(endpoint, fd);
+    struct visit *visit = visit_begin(endpoint, fd, EV_READ, on_reply);
+    visit_hear_within(visit, EV_READ, endpoint->life_us / 1000, on_reply);
+}
+
+const struct behaviour connect_given_up = {
+    .name = "connect-given-up",
+    .start = visits_start,
+    .on_connection = on_connection,
+    .on_given_up = on_given_up,
+    .stop = visits_stop,
+};
