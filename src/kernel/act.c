@@ -66,7 +66,7 @@ static const struct act_row acts[] = {
     [ACT_VANISH] = {"vanish", "close() under TCP_REPAIR", vanish, true},
     [ACT_CRASH] = {"crash", "kill(SIGKILL)", NULL, true},
     [ACT_UNLISTEN] = {"unlisten", "close() of the listener", NULL, false},
-    [ACT_RECONNECT] = {"connect", "bind() and connect()", NULL, false},
+    [ACT_RECONNECT] = {"connect", "connect()", NULL, false},
     [ACT_WAIT] = {"wait", "", NULL, false},
 };
 _Static_assert(sizeof acts / sizeof acts[0] == ACT_COUNT, "one row per act");

@@ -19,7 +19,7 @@ enum act {
     ACT_VANISH,   /* close() without FIN or RST, see vanish.h */
     ACT_CRASH,    /* the side's processes are killed, and the kernel closes; done to processes, not to ends */
     ACT_UNLISTEN, /* close() of the server's listening sockets; done to these, not to ends */
-    ACT_RECONNECT, /* bind() to the ports that the ends had, and connect(): the ends are new */
+    ACT_RECONNECT, /* connect() from the ports that the ends had: the ends are new */
     ACT_WAIT,      /* nothing is done: a clock of the kernel runs out */
     ACT_COUNT,
 };

@@ -4,6 +4,7 @@
  * accept queue that overflows costs seconds of SYN retransmission. */
 #include "base/memory.h"
 #include "kernel/listen_socket.h"
+#include "kernel/local_port.h"
 #include "kernel/packet_drop.h"
 #include "worker/listener.h"
 #include "worker/reconnect.h"
@@ -299,6 +300,8 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
         return false;
     }
     int rc = lane->is_deaf ? packet_drop_begin(fd) : 0;
+    if (rc == 0 && lane->from != NULL)
+        rc = local_port_reserve(fd, lane->where.ss_family);
     rc = rc != 0 ? rc : connect_now_or_later(worker, lane, fd);
     if (rc == 0)
         rc = connection_set_add(&worker->connections, fd);

@@ -1,7 +1,7 @@
 #include "worker/reconnect.h"
 
 #include "base/memory.h"
-#include "kernel/address.h"
+#include "kernel/local_port.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -92,24 +92,12 @@ static void wait_for(struct reconnect *running, int fd)
     running->waiting_count++;
 }
 
-/* Ports are shared by connections to different lanes (SO_REUSEADDR). */
-static int bind_to(int fd, int family, uint16_t port)
-{
-    const int on = 1;
-    const struct address any = {.family = family};
-    struct sockaddr_storage from;
-    socklen_t length = address_to_sockaddr(&any, port, &from);
-    bool is_bound = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                    bind(fd, (struct sockaddr *)&from, length) == 0;
-    return is_bound ? 0 : errno;
-}
-
 static void open_one(struct reconnect *running)
 {
     const struct reconnect_lane *lane = &running->lanes[running->lane];
     uint16_t port = lane->from[running->next++];
     int fd = socket(lane->to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error = fd < 0 ? errno : bind_to(fd, lane->to.ss_family, port);
+    int error = fd < 0 ? errno : -local_port_take(fd, lane->to.ss_family, port);
     if (error == 0 && connect(fd, (const struct sockaddr *)&lane->to, lane->length) != 0)
         error = errno;
     if (error == EINPROGRESS)

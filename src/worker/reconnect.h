@@ -19,7 +19,7 @@ struct reconnect_lane {
     int64_t count;
 };
 
-/* bind() and connect() once for each port; the descriptors go to the set. The lanes are copied. Reports like
+/* connect() once from each port; the descriptors go to the set. The lanes are copied. Reports like
  * connection_act_start(): an end is done when its connect() has come to an end. */
 struct reconnect *reconnect_start(struct event_base *base, struct connection_set *set,
                                   const struct reconnect_lane *lanes, size_t lane_count,

@@ -9,6 +9,7 @@
 load ../storm
 load ../ss_witness
 load ../isolation
+load ../fail_call
 
 # For ss_witness: where these storms are.
 look() {
@@ -352,6 +353,16 @@ lacks_worker() {
   expect_settled client-close server gone=100 time_wait=0
   expect_settled client-close client gone=100 time_wait=0 fds=0
   expect_in "$OUT" "As expected. The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout"
+}
+
+@test "port-comes-round after others whose TIME_WAIT has the same ports; and on a kernel without IP_LOCAL_PORT_RANGE" {
+  storm --isolate --sysctl 'net.ipv4.ip_local_port_range=40000 40199' --sysctl net.ipv4.tcp_fin_timeout=1 \
+    --order client-first,port-comes-round --conns 90 --hold 0
+  expect_code 0
+  fail_call setsockopt ENOPROTOOPT "worker client"
+  storm --isolate --sysctl net.ipv4.tcp_fin_timeout=1 --order client-first,port-comes-round --conns 90 --hold 0
+  expect_code 0
+  expect_settled client-connect server established=90 ghosts=90
 }
 
 # At most some in thousands are reset when FIN_WAIT2 ends: see late-close.
