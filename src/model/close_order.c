@@ -192,7 +192,7 @@ static const struct close_order orders[] = {
             "client answers that by RST, which ends the old connection, and a second SYN opens the new one. "
             "The leaked descriptor is a ghost from then on.",
         .needs = {.sysctl = "net.ipv4.tcp_fin_timeout",
-                  .value = 2,
+                  .value = 3,
                   .must_move = true,
                   .counter = COUNTER_SYN_CHALLENGE},
         .steps = {{.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
