@@ -22,16 +22,18 @@ WARNINGS += -Werror
 endif
 
 CFLAGS_release  ?= -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
+# Of unit tests: what they test is in the library, as fast as it is built.
+CFLAGS_test  ?= $(if $(filter release,$(CONFIG)),-O0 -g1 -fPIE,$(CFLAGS_$(CONFIG)))
 LDFLAGS_release ?= -pie -Wl,-z,relro,-z,now
-CFLAGS_asan     ?= -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+CFLAGS_asan     ?= -O0 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS_asan    ?= -fsanitize=address,undefined
 
-CFLAGS_fuzz  ?= -O1 -Wno-format-nonliteral -Wno-missing-field-initializers -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+CFLAGS_fuzz  ?= -O1 -Wno-format-nonliteral -Wno-missing-field-initializers -g1 -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 LDFLAGS_fuzz ?= -fsanitize=fuzzer,address,undefined
 
 # Goals that compile nothing must work on a machine without the libraries.
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean help,$(GOALS)),)
+ifneq ($(filter-out clean help bpf,$(GOALS)),)
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error pkg-config is missing: install it with "apt-get install pkg-config", or let scripts/quickstart do it)
 endif
@@ -51,11 +53,18 @@ ifeq ($(shell $(PKG_CONFIG) --exists libdw && echo yes),yes)
 PACKAGES += libdw
 endif
 endif
+# "make BPF=no" is a build that loads no programs into the kernel. Those here are for little endian; map_extra came with Linux 5.16.
+ifneq ($(BPF),no)
+bpf_headers := printf '\043include <linux/bpf.h>\nlittle __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__\n' | $(CC) -E -P - 2>/dev/null
+ifeq ($(shell $(bpf_headers) | awk '/map_extra/ { fits = 1 } /little 1234 == 1234/ && fits { print "yes" }'),yes)
+HAVE_BPF := -DHAVE_BPF
+endif
+endif
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PACKAGES)) $(if $(filter openssl,$(PACKAGES)),-DHAVE_OPENSSL) \
-  $(if $(filter libdw,$(PACKAGES)),-DHAVE_LIBDW)
+  $(if $(filter libdw,$(PACKAGES)),-DHAVE_LIBDW) $(HAVE_BPF)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 # All is compiled anew when a library has come or gone since.
-$(shell mkdir -p $(BUILD); echo '$(PACKAGES)' | cmp -s - $(BUILD)/packages || echo '$(PACKAGES)' >$(BUILD)/packages)
+$(shell mkdir -p $(BUILD); echo '$(PACKAGES) $(HAVE_BPF)' | cmp -s - $(BUILD)/packages || echo '$(PACKAGES) $(HAVE_BPF)' >$(BUILD)/packages)
 endif
 
 # Fuzz targets are of parsers: they need no room above those.
@@ -64,7 +73,8 @@ SOURCES := $(wildcard $(if $(filter fuzz,$(CONFIG)),src/base/*.c src/kernel/*.c 
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libtcpstorm.a
 PROGRAM := $(BUILD)/tcpstorm
-COMPILE  = $(CC) $(CSTD) $(WARNINGS) $(CFLAGS_$(CONFIG)) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Isrc -MMD -MP
+COMPILE_WITH  = $(CC) $(CSTD) $(WARNINGS) $(1) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -Isrc -MMD -MP
+COMPILE       = $(call COMPILE_WITH,$(CFLAGS_$(CONFIG)))
 LINK     = $(CC) $(LDFLAGS_$(CONFIG)) $(LDFLAGS)
 
 FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
@@ -74,7 +84,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help bpf
 
 GUIDES := $(patsubst src/man/%.md,build/%,$(wildcard src/man/*.[1-8].md))
 
@@ -95,6 +105,7 @@ help:
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make torture-signals  kill, stop and interrupt its processes at random moments (python3, root); TORTURE_ARGS=--tries N --seed S'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
+	@echo 'make bpf        builds the programs that --witness events loads into the kernel (clang, bpftool, libbpf-dev)'
 	@echo 'make format     lets clang-format rewrite the sources'
 	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 15 minutes)'
 	@echo 'make results-1m three orders at 1,000,000 connections (needs 6.5 GiB of memory)'
@@ -113,7 +124,7 @@ endif
 
 # A line such as "@orders --man@" stands for what the program says to these words.
 build/tcpstorm.1: src/man/tcpstorm.1.in build/tcpstorm
-	awk -v version="$$(build/tcpstorm version | cut -d' ' -f2)" '{ gsub(/@VERSION@/, version) } \
+	awk -v version="$$(build/tcpstorm --version | cut -d' ' -f2)" '{ gsub(/@VERSION@/, version) } \
 	  /^@.*@$$/ { fflush(); if (system("build/tcpstorm " substr($$0, 2, length($$0) - 2)) != 0) exit 1; next } \
 	  { print }' $< > $@
 
@@ -140,7 +151,7 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIBRARY) Makefile
 	@mkdir -p $(@D)
 	@$(PKG_CONFIG) --exists cmocka || { echo 'cmocka is missing: install it with "apt-get install libcmocka-dev", or run scripts/check' >&2; exit 1; }
 	@echo '  CC    $<'
-	$(Q)$(COMPILE) $(shell $(PKG_CONFIG) --cflags cmocka) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
+	$(Q)$(call COMPILE_WITH,$(CFLAGS_test)) $(shell $(PKG_CONFIG) --cflags cmocka) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS) $(shell $(PKG_CONFIG) --libs cmocka)
 
 # libFuzzer has a main() of its own, and comes with clang.
 $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
@@ -169,7 +180,7 @@ check-unit: $(UNIT_TESTS)
 
 # The scripts are the same in every configuration: their tests run in one. make check-bats BATS_TESTS='tests/net/flow tests/net/audit/audit.bats ...'
 # runs some.
-BATS_TESTS ?= $(addprefix tests/,cli net tty $(if $(filter release,$(CONFIG)),scripts))
+BATS_TESTS ?= $(addprefix tests/,cli net tty events $(if $(filter release,$(CONFIG)),scripts))
 
 check-bats: $(PROGRAM) $(NET_HELPERS)
 	tests/run-bats $(PROGRAM) $(BATS_TESTS)
@@ -250,9 +261,16 @@ $(BUILD)/floor $(BUILD)/traced: $(BUILD)/%: tests/bench/%.c $(LIBRARY) Makefile
 torture-signals: $(PROGRAM)
 	tests/torture/signals $(PROGRAM) $(TORTURE_ARGS)
 
+# ---- the kernel's programs ----
+
+# Their headers are committed: only whoever changes src/events/bpf/events.bpf.c needs clang, bpftool and libbpf-dev.
+bpf:
+	PATH="$$PATH:/usr/sbin" scripts/lib/make-bpf
+
 # ---- style ----
 
-C_FILES     := $(wildcard src/*.c src/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
+# But for what is generated, or comes from elsewhere as it is.
+C_FILES     := $(filter-out %.lskel.h %/skel_internal.h,$(wildcard src/*.c src/*/*.[ch] src/events/bpf/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch]))
 SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-* tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
 
 lint: build/tcpstorm.1 $(GUIDES)
@@ -260,7 +278,8 @@ lint: build/tcpstorm.1 $(GUIDES)
 	  'lint: format' 'clang-format --dry-run --Werror $(C_FILES)' \
 	  'lint: direction of includes' tests/lint/include-direction \
 	  'lint: links' tests/lint/links \
-	  'lint: static analysis' 'cppcheck -j 2 --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -D_GNU_SOURCE src' \
+	  'lint: programs of the kernel' tests/lint/bpf-programs \
+	  'lint: static analysis' 'cppcheck -j 2 --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -isrc/events/bpf -D_GNU_SOURCE src' \
 	  'lint: shell scripts' 'shellcheck -x $(SHELL_FILES)' \
 	  'lint: man pages' 'mandoc -T lint -W warning build/tcpstorm.1 $(GUIDES)'
 

@@ -32,6 +32,10 @@ static const struct advice_row rows[] = {
     {.call = "connect",
      .error = ETIMEDOUT,
      .advice = "the handshake was not answered: a packet filter, or a server that does not accept"},
+    {.call = "close() with SO_LINGER 1",
+     .error = EAGAIN,
+     .advice =
+         "it waits in a thread of its own, and none can be made: raise the limit of processes (ulimit -u)"},
     {.error = EMFILE,
      .advice = "a worker is out of descriptors: raise the limit (ulimit -n) or lower --conns"},
     {.error = ENFILE, .advice = "the machine is out of descriptors: raise fs.file-max or lower --conns"},

@@ -25,7 +25,7 @@ static const struct stage_row {
                                  " (waited ", " ms)"},
     [STAGE_PORTS_USED_UP] = {"ports_used_up",
                              "first EADDRNOTAVAIL: connect() fails, no port of the client's is left"},
-    [STAGE_REPLY_LOST] = {"reply_lost", "first reply lost: reset before it was read"},
+    [STAGE_REPLY_LOST] = {"reply_lost", "first reply lost: its connection ended before it was read"},
 };
 _Static_assert(sizeof rows / sizeof rows[0] == STAGE_COUNT, "one row per stage");
 

@@ -222,9 +222,11 @@ static void play_round(struct audit *audit)
     if (audit_is_called_off(audit))
         return;
     audit_note_fate(audit);
+    bool was_seen = audit->result->ghost_sight == GHOSTS_SEEN;
     if (!audit_has_no_future(audit))
         audit_take_stock(audit);
-    audit_note_crash(audit); /* it takes a moment from the last socket of a process to its end */
+    /* It takes a moment from the last socket of a process to its end. */
+    audit_note_late_end(audit, was_seen && audit->result->ghost_sight != GHOSTS_SEEN);
 }
 
 /* ---- the whole ---- */

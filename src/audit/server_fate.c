@@ -36,7 +36,7 @@ bool audit_has_no_future(const struct audit *audit)
     return audit->result->fate == FATE_ENDED || audit->result->fate == FATE_CRASHED;
 }
 
-void audit_note_crash(struct audit *audit)
+static void note_crash(struct audit *audit)
 {
     struct audit_ending ending;
     if (audit_has_no_future(audit) || !server_life_has_crash(audit->life, &ending))
@@ -45,11 +45,18 @@ void audit_note_crash(struct audit *audit)
     audit->result->ending = ending;
 }
 
+void audit_note_late_end(struct audit *audit, bool is_out_of_sight)
+{
+    note_crash(audit);
+    if (is_out_of_sight && !audit_has_no_future(audit) && is_server_over(audit))
+        audit->result->fate = FATE_ENDED;
+}
+
 void audit_note_fate(struct audit *audit)
 {
     struct audit_result *result = audit->result;
     if (listens_as_before(audit)) {
-        audit_note_crash(audit);
+        note_crash(audit);
         return;
     }
     if (is_server_over(audit))

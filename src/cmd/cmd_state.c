@@ -6,6 +6,7 @@
 #include "base/parse.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
+#include "cmd/counting.h"
 #include "cmd/isolation.h"
 #include "cmd/option_rules.h"
 #include "cmd/play.h"
@@ -195,6 +196,16 @@ static int check_hold(const struct state_options *options)
     return 0;
 }
 
+/* The counts are of one order at a time. */
+static int check_witness(const struct state_options *options)
+{
+    bool are_events = strcmp(counting_witness_choices[options->settings.witness], "events") == 0;
+    if (!are_events || options->is_tour || options->wanted_count == 1)
+        return 0;
+    diag_error("--witness events counts one state at a time: must be with one state, or all");
+    return -EINVAL;
+}
+
 /* Other clocks can be stretched, in a namespace. */
 static void warn_of_retransmission(const struct state_options *options)
 {
@@ -267,9 +278,11 @@ static int run_states(struct state_options *options, int argc, char *argv[])
         return EXIT_USAGE;
     if (options->settings.hold_ms == NOT_GIVEN)
         options->settings.hold_ms = (options->is_tour ? 1 : 10) * MS_PER_S;
-    if (check_hold(options) != 0 || outputs_check(&options->outputs) != 0)
+    if (check_hold(options) != 0 || check_witness(options) != 0 || outputs_check(&options->outputs) != 0)
         return EXIT_USAGE;
     int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
+    if (code == EXIT_AS_EXPECTED)
+        code = counting_open(&options->settings);
     if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options->isolation,
                                options->is_tour ? options->settings.conns : most_conns(options));
@@ -299,6 +312,7 @@ static int cmd_state(int argc, char *argv[])
         return EXIT_MACHINE;
     }
     int code = run_states(&options, argc, argv);
+    counting_close(&options.settings);
     free(options.wanted);
     return code;
 }

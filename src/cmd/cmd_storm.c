@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cause/cause.h"
 #include "cmd/command.h"
+#include "cmd/counting.h"
 #include "cmd/isolation.h"
 #include "cmd/option_rules.h"
 #include "cmd/outputs.h"
@@ -200,6 +201,7 @@ static const struct option_row rows[] = {
      .target = SETTING(flow.backlog),
      .min = 1,
      .max = 65535},
+    {.name = "keepalive", .kind = OPTION_GROUP, .target = OPTION(settings), .group = keepalive_rows},
     {.name = "remote", .kind = OPTION_GROUP, .target = OPTION(remote), .group = remote_rows},
     {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "outputs", .kind = OPTION_GROUP, .target = OPTION(outputs), .group = output_rows},
@@ -331,6 +333,8 @@ static int prepare_place(struct storm_options *options)
     int code = options->dry_run ? EXIT_AS_EXPECTED : outputs_listen(&options->outputs);
     options->isolation.client_ports = options->cause != NULL ? options->cause->client_ports : 0;
     if (code == EXIT_AS_EXPECTED)
+        code = counting_open(settings);
+    if (code == EXIT_AS_EXPECTED)
         code = isolation_enter(&options->isolation, settings->conns);
     if (code == EXIT_AS_EXPECTED)
         code = remote_open(&options->remote, settings->conns, options->dry_run);
@@ -356,6 +360,7 @@ static int cmd_storm(int argc, char *argv[])
     if (code == EXIT_AS_EXPECTED)
         code = play_storm(&run, "tcpstorm", argc, argv);
     remote_close(&options.remote);
+    counting_close(&options.settings);
     return code;
 }
 
@@ -369,6 +374,7 @@ const struct command storm_command = {
             {"tcpstorm --order leak --hold forever", "leave it there for ss; Ctrl-C ends it"},
             {"tcpstorm --conns 50k --order client-first --csv - > run.csv", NULL},
             {"tcpstorm --cause ignore-eof --server-nofile 512", "until the server is out of descriptors"},
+            {"tcpstorm --witness events --order all", "count every transition too (as root)"},
             {"tcpstorm --conns 1m --dry-run", "what it would take on this machine"},
             {"tcpstorm --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --order leak --hold 10s", NULL},
         },

@@ -33,7 +33,7 @@ struct command {
 };
 
 extern const struct command storm_command, state_command, walk_command, server_command, client_command,
-    audit_command, watch_command, explain_command, trace_command, orders_command, causes_command,
-    worker_command, witness_command;
+    audit_command, watch_command, explain_command, trace_command, transitions_command, orders_command,
+    causes_command, worker_command, witness_command;
 
 #endif

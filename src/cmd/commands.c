@@ -5,6 +5,8 @@
 #include "base/options_text.h"
 #include "base/version.h"
 #include "code/code.h"
+#include "events/socket_events.h"
+#include "kernel/witness.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -28,15 +30,18 @@ static const struct command help_command = {
     .options = &help_table,
     .run = cmd_help,
 };
-static const struct command version_command = {
-    .name = "version", .summary = "the version", .options = &version_table, .run = cmd_version};
+static const struct command version_command = {.name = "version",
+                                               .summary = "the version, and which witnesses work here",
+                                               .options = &version_table,
+                                               .run = cmd_version};
 static const struct command options_command = {.name = "options", .run = cmd_options};
 
 /* Those for people come first. */
 static const struct command *const commands[] = {
-    &server_command, &client_command,  &walk_command,    &state_command,  &audit_command,
-    &watch_command,  &explain_command, &trace_command,   &orders_command, &causes_command,
-    &help_command,   &version_command, &options_command, &worker_command, &witness_command,
+    &server_command,      &client_command,  &walk_command,    &state_command,
+    &audit_command,       &watch_command,   &explain_command, &trace_command,
+    &transitions_command, &orders_command,  &causes_command,  &help_command,
+    &version_command,     &options_command, &worker_command,  &witness_command,
 };
 
 enum { EXAMPLE_WIDTH = 50 };
@@ -145,12 +150,32 @@ static int cmd_help(int argc, char *argv[])
     return EXIT_AS_EXPECTED;
 }
 
+/* How sockets can be looked at, and whether events are counted, here and as this user. */
+static void print_witnesses(void)
+{
+    struct events_refusal why;
+    enum events_level level = socket_events_probe(&why);
+    for (int choice = 1; witness_choices[choice] != NULL; choice++) {
+        int error = 0;
+        const struct witness_backend *witness = witness_choose(choice, &error);
+        if (witness_named(witness_choices[choice]) != NULL)
+            printf("witness %s: %s\n", witness_choices[choice], witness != NULL ? "works" : strerror(-error));
+    }
+    printf("witness events: %s%s%s\n", events_level_name(level), why.text[0] != '\0' ? ": " : "", why.text);
+}
+
+static void print_version(void)
+{
+    printf("tcpstorm %s%s\n", TCPSTORM_VERSION,
+           code_names_lines() ? "" : " (without libdw: names and offsets of code, no lines)");
+}
+
 static int cmd_version(int argc, char *argv[])
 {
     if (options_parse(&version_table, argc, argv, NULL) != 0)
         return EXIT_USAGE;
-    printf("tcpstorm %s%s\n", TCPSTORM_VERSION,
-           code_names_lines() ? "" : " (without libdw: names and offsets of code, no lines)");
+    print_version();
+    print_witnesses();
     return EXIT_AS_EXPECTED;
 }
 
@@ -198,8 +223,10 @@ int commands_run(int argc, char *argv[])
     argc -= skipped;
     argv += skipped;
     const struct command *instead = command->options != NULL ? asked_instead(argc, argv) : NULL;
-    if (instead == &version_command)
-        return cmd_version(0, NULL);
+    if (instead == &version_command) {
+        print_version();
+        return EXIT_AS_EXPECTED;
+    }
     if (instead == &help_command) {
         print_help(command);
         return EXIT_AS_EXPECTED;

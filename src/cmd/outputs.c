@@ -142,6 +142,16 @@ const struct option_row output_rows[] = {
      .more = "Write every event as JSON Lines to FILE, likewise. Only one of --csv and --json can be -.",
      .kind = OPTION_TEXT,
      .target = OPTION(json)},
+    {.name = "transitions",
+     .value = "FILE",
+     .help = "with --witness events: write all transitions as CSV; - is stdout",
+     .more =
+         "With --witness events: write the transitions of each order as CSV to FILE, likewise: a row for "
+         "each "
+         "move from one state to another, with its count and how long sockets stayed in the state that they "
+         "left. See TRANSITIONS.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(transitions)},
     {.name = "metrics",
      .value = "ADDR:PORT",
      .help = "serve OpenMetrics at /metrics while the run lasts",
@@ -216,7 +226,8 @@ int outputs_check_paths(const struct output_path *paths, int count)
 
 int outputs_check(const struct output_options *options)
 {
-    const struct output_path paths[] = {{"csv", options->csv}, {"json", options->json}};
+    const struct output_path paths[] = {
+        {"csv", options->csv}, {"json", options->json}, {"transitions", options->transitions}};
     return outputs_check_paths(paths, sizeof paths / sizeof paths[0]);
 }
 
@@ -491,7 +502,8 @@ int outputs_close(struct outputs *outputs)
 
 int outputs_open(struct outputs *outputs, const struct output_options *options)
 {
-    bool data_on_stdout = output_is_stdout(options->csv) || output_is_stdout(options->json);
+    bool data_on_stdout = output_is_stdout(options->csv) || output_is_stdout(options->json) ||
+                          output_is_stdout(options->transitions);
     struct observer (*make_summary)(FILE *, const char *) =
         options->summary != NULL ? options->summary : summary_view;
     *outputs = (struct outputs){.file_count = 0};
@@ -507,6 +519,8 @@ int outputs_open(struct outputs *outputs, const struct output_options *options)
         rc = add_file(outputs, "csv", options->csv, csv_view);
     if (rc == 0)
         rc = add_file(outputs, "json", options->json, json_view);
+    if (rc == 0)
+        rc = add_file(outputs, "transitions", options->transitions, transitions_view);
     if (rc == 0 && !options->quiet)
         rc = add_view(outputs, data_on_stdout ? make_summary(stderr, "standard error")
                                               : make_summary(stdout, "standard output"));

@@ -20,7 +20,7 @@ struct metrics_listener {
 };
 
 struct output_options {
-    const char *csv, *json; /* a path, "-" for stdout, NULL for none; borrowed */
+    const char *csv, *json, *transitions; /* a path, "-" for stdout, NULL for none; borrowed */
     bool quiet, live, plain;
     struct metrics_listener metrics;
     struct observer (*summary)(FILE *out, const char *name); /* for people; NULL: summary_view */
@@ -29,7 +29,7 @@ struct output_options {
 /* True for "-"; false for NULL. */
 bool output_is_stdout(const char *path);
 
-enum { FILES_MAX = 2 };
+enum { FILES_MAX = 3 };
 
 struct outputs {
     struct observers observers;

@@ -24,7 +24,8 @@ static const struct {
     LIMIT(nofile_hard, INT32_MAX),    LIMIT(files_left, LARGEST),       LIMIT(processors, 1 << 20),
     LIMIT(memory_available, LARGEST), LIMIT(port_first, 65535),         LIMIT(port_last, 65535),
     LIMIT(somaxconn, INT32_MAX),      LIMIT(max_tw_buckets, INT32_MAX), LIMIT(max_orphans, LARGEST),
-    LIMIT(rfc1337, INT32_MAX),        LIMIT(fin_timeout_ms, LARGEST),   LIMIT(ehash_entries, LARGEST),
+    LIMIT(retries2, INT32_MAX),       LIMIT(rfc1337, INT32_MAX),        LIMIT(fin_timeout_ms, LARGEST),
+    LIMIT(ehash_entries, LARGEST),
 };
 _Static_assert(sizeof rows / sizeof rows[0] == HOST_INFO_LIMITS, "one row per number");
 

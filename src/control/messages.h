@@ -53,11 +53,12 @@ enum message_id {
     MESSAGE_PONG, /* with the ping's serial */
 
     /* ---- to a worker ---- */
-    MESSAGE_LISTEN,  /* a server: up to `quota` connections will come there */
-    MESSAGE_CONNECT, /* a client: will open `quota` connections there, as credit allows */
-    MESSAGE_CREDIT,  /* a client may start up to `total` connections of that lane */
-    MESSAGE_ACT,     /* do it to every end, the first or the last opened first, but for the last `spare`; or
-                        what is not done to ends */
+    MESSAGE_LISTEN,    /* a server: up to `quota` connections will come there */
+    MESSAGE_CONNECT,   /* a client: will open `quota` connections there, as credit allows */
+    MESSAGE_KEEPALIVE, /* of the connections to come: see keepalive_begin() */
+    MESSAGE_CREDIT,    /* a client may start up to `total` connections of that lane */
+    MESSAGE_ACT,       /* do it to every end, the first or the last opened first, but for the last `spare`; or
+                          what is not done to ends */
     MESSAGE_ASK_GHOSTS, /* how many do you hold? Answered by MESSAGE_GHOSTS */
     MESSAGE_SCRIPT,     /* in a flow: what to do with each connection; `leaked` of the first `of` leak */
     MESSAGE_NOFILE,     /* a server in a flow: from now on at most `most` descriptors */
@@ -143,6 +144,9 @@ struct message {
             enum opening opening;
             bool reconnects; /* an ACT_RECONNECT will follow: the ports of the ends are kept in mind */
         } connect;
+        struct {
+            int64_t idle_s;
+        } keepalive;
         struct {
             int64_t lane;
             int64_t total;

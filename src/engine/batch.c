@@ -6,6 +6,7 @@
 #include "control/hosts.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int64_t at_once_opened_by(const struct controller *c, int pair)
 {
@@ -29,7 +30,7 @@ static struct step_label at_once_label(const struct controller *c)
  * others: should the address be a stranger's there, it is the only one that he meets. */
 static int64_t first_credit(const struct controller *c, const struct lane *lane)
 {
-    if (c->order->opening != OPENING_FULL)
+    if (!opening_is_accepted(c->order->opening))
         return lane->quota;
     return c->plan->settings->hosts->are_here ? c->plan->window : 1;
 }
@@ -128,7 +129,7 @@ static bool at_once_is_as_expected(struct controller *c)
 /* By its server, in all. */
 static int64_t accepts_wanted(const struct controller *c, const struct lane *lane)
 {
-    if (c->order->opening != OPENING_FULL)
+    if (!opening_is_accepted(c->order->opening))
         return 0;
     return controller_step(c)->act == ACT_RECONNECT ? 2 * lane->quota : lane->quota;
 }
@@ -228,10 +229,12 @@ static struct expectation at_once_expected(const struct controller *c, int64_t n
 {
     struct circumstances circumstances = {.opened = controller_opened(c),
                                           .fin_timeout_ms = c->plan->limits.fin_timeout_ms,
+                                          .retries2 = c->plan->limits.retries2,
                                           .leaked = c->plan->settings->leak,
                                           .conns = c->plan->settings->conns};
     if (controller_step(c)->time_wait_max > 0 && c->plan->limits.rfc1337 == 0)
         circumstances.resets = controller_counters(c).value[COUNTER_OUT_RSTS];
+    memcpy(circumstances.keepalive_s, c->plan->settings->keepalive_s, sizeof circumstances.keepalive_s);
     return expectation_at(c->order, c->step, &c->times, now_us / 1000, &circumstances);
 }
 

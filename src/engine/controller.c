@@ -84,6 +84,7 @@ static void end_order(struct controller *c, enum outcome outcome)
         c->lingering = (struct lingering){.count = 0};
     c->moved =
         controller_counters(c); /* before the workers reset what is open: that is no part of the order */
+    event_witness_read(&c->event_witness);
     stop_looking(c);
     enter(c, PHASE_ENDING, NO_LIMIT); /* the workers have a limit of their own: it grows with what is open */
     workers_dismiss(&c->workers);
@@ -95,7 +96,13 @@ static void conclude(struct controller *c)
     enum outcome outcome = c->decided;
     if (outcome == OUTCOME_AS_EXPECTED && c->mode->is_as_expected != NULL && !c->mode->is_as_expected(c))
         outcome = OUTCOME_DIFFERS;
-    end_order(c, outcome);
+    if (outcome == OUTCOME_AS_EXPECTED && !controller_transitions_are_as_expected(c))
+        outcome = OUTCOME_DIFFERS;
+    if (outcome == OUTCOME_AS_EXPECTED && c->event_witness.no_verdict.text[0] != '\0')
+        controller_fail(c, "%s; the events missed some, as the kernel says, and give no verdict",
+                        c->event_witness.no_verdict.text);
+    else
+        end_order(c, outcome);
 }
 
 /* ---- whose the lingering sockets are ---- */
@@ -261,6 +268,7 @@ static void note_oddities(struct controller *c, const struct expectation *expect
 {
     c->assassinated = expectation_assassinated(expectation, c->look.sides);
     for (int i = 0; i < SIDE_COUNT; i++) {
+        c->by_keepalive[i] = expectation_lost_by_keepalive(expectation, &c->look.sides[i], (enum side)i);
         if (!expectation_aged(expectation, &c->look.sides[i], (enum side)i))
             continue;
         c->aged = true;
@@ -271,7 +279,11 @@ static void note_oddities(struct controller *c, const struct expectation *expect
 /* A clock of the kernel that is waited for comes on top. */
 static int64_t settle_us(const struct controller *c)
 {
-    int64_t clock_ms = controller_step(c)->act == ACT_WAIT ? c->plan->limits.fin_timeout_ms : 0;
+    const struct host_limits *limits = &c->plan->limits;
+    bool is_fin_timeout = c->order->clock == CLOCK_FIN_TIMEOUT;
+    int64_t clock_ms = controller_step(c)->act != ACT_WAIT ? 0
+                       : is_fin_timeout                    ? limits->fin_timeout_ms
+                                                           : retransmission_most_ms(limits->retries2);
     return (plan_settle_ms(c->plan->settings) + clock_ms) * 1000;
 }
 
@@ -298,6 +310,17 @@ static void show_look(struct controller *c)
     controller_tell_sample(c, false);
 }
 
+/* The end of a hold: what the look shows, and whether the second witness agrees. */
+static void end_or_look_again(struct controller *c, const struct expectation *expectation, bool holds)
+{
+    enum agreement agreement = holds ? controller_compare_witnesses(c) : MOVES;
+    if (agreement != AGREES && ++c->differing_looks < LOOKS_THAT_CONVINCE)
+        return;
+    if (holds)
+        holds = controller_note_agreement(c, agreement);
+    end_step(c, expectation, holds);
+}
+
 /* What the step is judged by: a look that began after the last act was acknowledged. */
 static void judge_look(struct controller *c)
 {
@@ -318,15 +341,15 @@ static void judge_look(struct controller *c)
         note_oddities(c, &expectation);
     if (c->phase == PHASE_SETTLING)
         settle_or_give_up(c, &expectation, holds, now_us);
-    if (c->phase == PHASE_HOLDING && c->hold_is_over &&
-        (holds || ++c->differing_looks == LOOKS_THAT_CONVINCE))
-        end_step(c, &expectation, holds);
+    if (c->phase == PHASE_HOLDING && c->hold_is_over)
+        end_or_look_again(c, &expectation, holds);
 }
 
 void controller_take_look(struct controller *c)
 {
     c->has_look = true;
     c->look = c->coming;
+    event_witness_look_ends(&c->event_witness);
     c->at_look.moved = controller_counters(c);
     if (c->mode->note_look != NULL)
         c->mode->note_look(c);

@@ -75,6 +75,11 @@ void controller_tell_sample(struct controller *c, bool settled)
     sample.part_count = c->at_look.by_host.count;
     memcpy(sample.fds, c->at_look.fds, sizeof sample.fds);
     memcpy(sample.errors, c->at_look.errors, sizeof sample.errors);
+    struct transition_report transitions;
+    if (c->event_witness.events != NULL) {
+        transitions = event_witness_report(&c->event_witness, controller_opened(c));
+        sample.transitions = &transitions;
+    }
     TELL(c, sample, &sample);
 }
 
@@ -153,12 +158,19 @@ void controller_tell_order_end(struct controller *c)
         .lingering = &c->lingering,
         .leaked = c->plan->settings->leak,
     };
+    memcpy(input.keepalive_s, c->plan->settings->keepalive_s, sizeof input.keepalive_s);
+    memcpy(input.by_keepalive, c->by_keepalive, sizeof input.by_keepalive);
     struct flow_report report;
     int64_t errors[SIDE_COUNT];
     workers_sum(&c->workers, input.fds, errors);
     if (c->mode->report != NULL && c->act_began_us > 0) {
         report = c->mode->report(c);
         input.flow = &report;
+    }
+    struct transition_report transitions;
+    if (c->event_witness.events != NULL) {
+        transitions = event_witness_report(&c->event_witness, input.opened);
+        input.transitions = &transitions;
     }
     struct verdict verdict = verdict_of(&input);
     struct order_end end = {.experiment = c->experiment,
@@ -168,6 +180,7 @@ void controller_tell_order_end(struct controller *c)
                             .moved = &c->moved,
                             .failed_looks = c->sampler.failed_in_all,
                             .lingering = &c->lingering,
-                            .flow = input.flow};
+                            .flow = input.flow,
+                            .transitions = input.transitions};
     TELL(c, order_end, &end);
 }

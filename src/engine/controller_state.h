@@ -9,6 +9,7 @@
 #include "control/workers.h"
 #include "engine/by_host.h"
 #include "engine/controller.h"
+#include "engine/event_witness.h"
 #include "engine/sampler.h"
 
 /* How an order goes on; controller.c has the table of what each event means in each phase.
@@ -123,6 +124,8 @@ struct controller {
     int64_t act_us; /* what the step's act took */
 
     struct sampler sampler;
+    struct event_witness event_witness;
+    struct difference disagreement; /* of the two witnesses, at the last comparison */
     struct event *phase_timer, *heartbeat;
     int looks_since_act; /* complete ones that began after the act was acknowledged */
     bool hold_is_over;
@@ -140,7 +143,8 @@ struct controller {
     int owners_tries,
         owners_error; /* looks at the owners, and why the last one failed: an errno, 0: it did not */
     bool aged, late_close;
-    int64_t assassinated; /* TIME_WAIT that a late RST has ended */
+    bool by_keepalive[SIDE_COUNT]; /* it has taken ends of that side off their descriptors */
+    int64_t assassinated;          /* TIME_WAIT that a late RST has ended */
 
     struct kernel_counters counters_before, moved; /* moved until the outcome was decided */
     enum outcome decided; /* from STOPPING or ASKING on: unless what is asked then shows otherwise */
@@ -211,6 +215,17 @@ void controller_hear_looks(struct controller *c);
 
 /* Of a look that is complete. */
 void controller_take_look(struct controller *c);
+
+/* ---- the second witness: controller_transitions.c ---- */
+
+/* The gauge of the events and the look that has ended. */
+enum agreement controller_compare_witnesses(struct controller *c);
+
+/* Of a settled step: false, and c->difference, when the two witnesses differ. */
+bool controller_note_agreement(struct controller *c, enum agreement agreement);
+
+/* False, and c->difference, when the transitions are not those of the order. */
+bool controller_transitions_are_as_expected(struct controller *c);
 
 /* ---- what the observers are told: controller_report.c. An output that fails is a fault. ---- */
 

@@ -9,6 +9,7 @@
 
 #include "analysis/expectation.h"
 #include "analysis/outcome.h"
+#include "analysis/transition_report.h"
 #include "engine/plan.h"
 #include "kernel/kernel_counters.h"
 #include "kernel/lingering.h"
@@ -54,6 +55,7 @@ struct sample {
     double began_s;                /* when the order's first step began, on the clock of t_s */
     double failed_s[SIDE_COUNT];   /* of a flow, likewise: the first failed call of errors; 0: none */
     double dropped_s;              /* of a flow, likewise: the first of its SYNs that was dropped; 0: none */
+    const struct transition_report *transitions; /* when the look was complete; NULL: nobody counts them */
 };
 
 struct step_end {
@@ -86,6 +88,7 @@ struct order_end {
     int64_t failed_looks;              /* dumps that failed or were interrupted */
     const struct lingering *lingering; /* whose the lingering sockets are; total 0: none, or not asked */
     const struct flow_report *flow;    /* NULL: all connections at once */
+    const struct transition_report *transitions; /* NULL: nobody counted them */
 };
 
 struct run_end {
@@ -112,7 +115,7 @@ struct observer {
     const char *name; /* what a failed output is called, "--csv results/a.csv" */
 };
 
-enum { OBSERVERS_MAX = 7 };
+enum { OBSERVERS_MAX = 8 };
 
 struct observers {
     struct observer each[OBSERVERS_MAX];

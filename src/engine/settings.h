@@ -11,11 +11,13 @@
 enum { HOLD_FOREVER = -1, SETTLE_BY_SIZE = -1, RUN_EXPERIMENTS_MAX = 64 };
 
 struct hosts;
+struct socket_events;
 
 struct run_settings {
-    const char *command; /* as it can be typed again; NULL: not known */
-    int64_t conns;       /* of each experiment, in all */
-    int64_t leak;        /* of them, so many are left without their second close() */
+    const char *command;             /* as it can be typed again; NULL: not known */
+    int64_t conns;                   /* of each experiment, in all */
+    int64_t leak;                    /* of them, so many are left without their second close() */
+    int64_t keepalive_s[SIDE_COUNT]; /* of each side's ends: see keepalive_begin(); 0: none */
     struct flow_settings flow;
     struct experiment experiments[RUN_EXPERIMENTS_MAX]; /* a cause is the only one of its run */
     int experiment_count;
@@ -32,7 +34,8 @@ struct run_settings {
     int64_t hold_ms;     /* after each settled step; HOLD_FOREVER: the last step of the last order stays */
     int64_t settle_ms;   /* SETTLE_BY_SIZE: plan_settle_ms decides */
     int64_t interval_ms;
-    int witness; /* index into witness_choices */
+    int witness;                  /* index into witness_choices */
+    struct socket_events *events; /* that count every transition beside the looks; borrowed, NULL: none do */
 };
 
 /* True when connections arrive one by one, at flow.rate; otherwise all are opened at once. */

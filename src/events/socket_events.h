@@ -1,5 +1,6 @@
 /* socket_events: programs in the kernel (BPF) that count each transition of TCP's states as it happens, in
- * one network namespace and on given ports. They end with the process that has opened them, however it ends.
+ * one network namespace and on given ports. They end with the process that has opened them, however it ends,
+ * and with its children that were forked without exec() since.
  */
 #ifndef EVENTS_SOCKET_EVENTS_H
 #define EVENTS_SOCKET_EVENTS_H
@@ -13,7 +14,8 @@
 enum events_level {
     EVENTS_NONE,
     EVENTS_STATES, /* full sockets, by the tracepoint: no SYN_RECV before accept, no TIME_WAIT, no orphaned
-                      FIN_WAIT2 */
+                      FIN_WAIT2; a full socket in whose place the kernel goes on with a small one counts as
+                      gone, from FIN_WAIT2 or CLOSING */
     EVENTS_ALL,    /* requests and timewait sockets too (fentry and fexit) */
 };
 
@@ -43,7 +45,13 @@ const char *socket_events_lack(const struct socket_events *events);
  */
 void socket_events_aim(struct socket_events *events, uint64_t netns, const struct port_range *ports);
 
-/* Sums what has been counted since the beginning. Reads mapped memory: no system call. */
+/* With all ports, the side of whoever listens, or has listened since, is the server's. This says so of a port
+ * whose listener was there before; of a connection on no such port this end is the client's. */
+void socket_events_serve(struct socket_events *events, uint16_t port);
+
+/* Sums what has been counted since the beginning. Counts are in mapped memory; only what the programs could
+ * not hear is asked for by system calls, which need no right. While sockets move, a moment passes between the
+ * first count and the last. */
 void socket_events_read(const struct socket_events *events, struct transition_counts *counts);
 
 /* NULL is allowed. */

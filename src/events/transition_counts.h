@@ -7,11 +7,13 @@
 
 #include <stdint.h>
 
-/* Why a socket went to CLOSE: sk_err at that moment. */
+/* Why a socket went to CLOSE: sk_err at that moment. Other transitions are orderly. */
 enum transition_why {
-    WHY_ORDERLY,   /* by itself: FINs, or its own close() or RST */
-    WHY_RESET,     /* ECONNRESET, EPIPE, ECONNREFUSED: the peer's RST */
-    WHY_TIMED_OUT, /* ETIMEDOUT: nobody answered */
+    WHY_ORDERLY, /* by itself: FINs, or its own close() or RST */
+    WHY_RESET, /* ECONNRESET, EPIPE, ECONNREFUSED: the peer's RST; of a request, of TIME_WAIT and an orphaned
+                  FIN_WAIT2: ended by a segment */
+    WHY_TIMED_OUT, /* ETIMEDOUT, EHOSTUNREACH, ENETUNREACH: nobody answered; of a request and an orphaned
+                      FIN_WAIT2: ended by its timer */
     WHY_COUNT,
 };
 

@@ -187,6 +187,8 @@ static enum aid_reason reason_of(const struct planning *planning, const struct f
         return AID_OF_OTHERS;
     if (is_outgoing(&evidence) && strcmp(finding->rule->name, "no-half-close") == 0)
         return AID_CLIENTS;
+    if (is_behind(&evidence))
+        return AID_UNHEARD;
     if (finding->thread >= 0)
         return AID_HELD_UP;
     return is_deaf(&evidence) ? AID_PAUSED : AID_KNOWS_EOF;

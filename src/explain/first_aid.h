@@ -23,6 +23,7 @@ enum {
 /* Why sockets that linger are left alone. */
 enum aid_reason {
     AID_KNOWS_EOF,   /* a shutdown() tells the program nothing that the FIN has not told it */
+    AID_UNHEARD,     /* nobody in the program hears it, and what it holds is open */
     AID_HELD_UP,     /* a thread is in the way that it does not wake */
     AID_PAUSED,      /* it would wake the program with a hang-up that this has not asked for */
     AID_QUEUED,      /* no process has a descriptor */

@@ -14,6 +14,7 @@ enum act {
     ACT_ABORT,    /* SO_LINGER 0 and close(): RST */
     ACT_WRITE,    /* send() of a fixed text */
     ACT_READ,     /* recv() of that text, checked */
+    ACT_FINISH,   /* send(MSG_MORE) of it and close(): the FIN leaves with the data, in one segment */
     ACT_DROP,     /* SO_ATTACH_FILTER: the end hears nothing any more, see packet_drop.h */
     ACT_UNDROP,   /* SO_DETACH_FILTER */
     ACT_VANISH,   /* close() without FIN or RST, see vanish.h */
@@ -21,8 +22,12 @@ enum act {
     ACT_UNLISTEN, /* close() of the server's listening sockets; done to these, not to ends */
     ACT_RECONNECT, /* connect() from the ports that the ends had: the ends are new */
     ACT_WAIT,      /* nothing is done: a clock of the kernel runs out */
+    ACT_FILL,      /* send() until nothing more fits, into the smallest of send buffers */
+    ACT_LINGER,    /* close() with SO_LINGER, which waits ACT_LINGER_S for all to be acknowledged */
     ACT_COUNT,
 };
+
+enum { ACT_LINGER_S = 1 }; /* the kernel's unit, and the least of it */
 
 /* "close": in step labels and in messages. */
 const char *act_name(enum act act);
@@ -42,9 +47,15 @@ bool act_is_for_workers(enum act act);
 /* True when the end has no descriptor any more afterwards. */
 bool act_releases(enum act act);
 
+/* True when it closes the end with a FIN, at once or when what is to be sent before it has been. */
+bool act_closes(enum act act);
+
+/* True when act_apply() may take seconds: see blocking_act.h. */
+bool act_blocks(enum act act);
+
 /* Does it to one end. Returns 0, -EAGAIN when the end must become readable first, or another negative errno:
- * EBADMSG when ACT_READ found other data than ACT_WRITE sends. ACT_CLOSE, ACT_ABORT and ACT_VANISH release
- * the descriptor whatever they return. */
+ * EBADMSG when ACT_READ found other data than ACT_WRITE sends. An act that releases the descriptor does so
+ * whatever it returns. */
 int act_apply(enum act act, int fd);
 
 /* True when a call fails with this error because this machine cannot make it, and not because of what has

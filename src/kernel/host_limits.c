@@ -30,6 +30,7 @@ static const struct sysctl_row sysctls[] = {
      .usual = 60,
      .target = LIMIT(fin_timeout_ms),
      .unit = 1000},
+    {.path = "/proc/sys/net/ipv4/tcp_retries2", .usual = 15, .target = LIMIT(retries2), .unit = 1},
     {.path = "/proc/sys/net/ipv4/tcp_rfc1337", .usual = 0, .target = LIMIT(rfc1337), .unit = 1},
     {.path = "/proc/sys/net/ipv4/tcp_ehash_entries", .usual = 0, .target = LIMIT(ehash_entries), .unit = 1},
 };
@@ -164,6 +165,23 @@ void host_limits_read(struct host_limits *limits)
     struct utsname name;
     if (uname(&name) == 0)
         snprintf(limits->kernel, sizeof limits->kernel, "%s %.60s", "Linux", name.release);
+}
+
+/* TCP_RTO_MIN and TCP_RTO_MAX of include/net/tcp.h; the time doubles from the one to the other. */
+enum { RTO_MIN_MS = 200, RTO_MAX_MS = 120000, DOUBLINGS = 9 };
+
+int64_t retransmission_least_ms(int64_t retries)
+{
+    int64_t doubled = retries < DOUBLINGS ? retries : DOUBLINGS;
+    return ((INT64_C(2) << doubled) - 1) * RTO_MIN_MS + (retries - doubled) * RTO_MAX_MS;
+}
+
+/* The kernel looks at the time when it is about to send again: that is twice as late at most, and no more
+ * than RTO_MAX later. Its first time-out is a round trip and some ticks longer than RTO_MIN. */
+int64_t retransmission_most_ms(int64_t retries)
+{
+    int64_t least = retransmission_least_ms(retries);
+    return least + (least < RTO_MAX_MS ? least : RTO_MAX_MS) + 5 * RTO_MIN_MS;
 }
 
 int64_t host_time_wait_now(void)

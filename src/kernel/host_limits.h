@@ -19,6 +19,7 @@ struct host_limits {
     int64_t max_tw_buckets; /* net.ipv4.tcp_max_tw_buckets */
     int64_t max_orphans;    /* see host_max_orphans() */
     int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
+    int64_t retries2;       /* net.ipv4.tcp_retries2: how often data is sent again */
     int64_t rfc1337;        /* net.ipv4.tcp_rfc1337: 1 when an RST does not end TIME_WAIT */
     int64_t ehash_entries;  /* net.ipv4.tcp_ehash_entries: buckets of the table of sockets; 0: not known */
     char kernel[72];        /* "Linux 6.1.0" */
@@ -30,6 +31,13 @@ void host_limits_read(struct host_limits *limits);
 /* net.ipv4.tcp_max_orphans of the whole machine; INT64_MAX: not known, as from a network namespace other than
  * the first. */
 int64_t host_max_orphans(void);
+
+/* How long data is sent again, at least, before the kernel gives the connection up with ETIMEDOUT, for so
+ * many retransmissions (net.ipv4.tcp_retries2; tcp_model_timeout in net/ipv4/tcp_timer.c of the kernel); and
+ * how long at most, where the way there takes less than some milliseconds. */
+enum { ORPHAN_RETRIES = 8 }; /* of a socket that no process has (tcp_orphan_retries() there) */
+int64_t retransmission_least_ms(int64_t retries);
+int64_t retransmission_most_ms(int64_t retries);
 
 /* Timewait sockets in this namespace now, orphaned FIN_WAIT2 included (/proc/net/sockstat); 0 if not known.
  */

@@ -70,6 +70,9 @@ static const struct counter_row rows[] = {
                                .is_trouble = true,
                                .meaning = "SYNs met a connection of the same ports that was still there: "
                                           "each is answered by a challenge ACK, and sent again"},
+    [COUNTER_KEEPALIVE] = {.prefix = "TcpExt:",
+                           .name = "TCPKeepAlive",
+                           .meaning = "silent peers were asked whether they are still there"},
     [COUNTER_SOFTNET_DROPPED] =
         {.name = "softnet_dropped",
          .is_trouble = true,

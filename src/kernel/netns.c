@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int write_file(const char *path, const char *text)
@@ -38,6 +39,12 @@ static int map_user(uid_t uid, uid_t of_parent, gid_t gid, gid_t of_parent_group
 int netns_become_user(uid_t uid, gid_t gid)
 {
     return unshare(CLONE_NEWUSER) == 0 ? map_user(uid, 0, gid, 0) : -errno;
+}
+
+uint64_t netns_inode(void)
+{
+    struct stat net;
+    return stat("/proc/self/ns/net", &net) == 0 ? (uint64_t)net.st_ino : 0;
 }
 
 static int bring_loopback_up(void)

@@ -20,6 +20,9 @@ int netns_enter(int64_t ehash_entries, bool *has_own_user);
  * not ours to enter; ESRCH, there is no such process. */
 int netns_join(pid_t pid);
 
+/* The inode number of this process's network namespace (st_ino of /proc/self/ns/net); 0: not known. */
+uint64_t netns_inode(void);
+
 /* In a process that is the root of such a user namespace: it becomes the user that it was outside, in a user
  * namespace nested in that one, and may then do no more than an ordinary user. Returns 0 or a negative errno.
  */

@@ -2,6 +2,7 @@
 
 #include "base/nearest.h"
 #include "base/text.h"
+#include "kernel/host_limits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,10 @@ static const struct {
                       .step = {.act = ACT_OPEN,
                                .by = CLIENT,
                                .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))}},
+    [OPENING_NARROW] = {.name = "narrow",
+                        .step = {.act = ACT_OPEN,
+                                 .by = CLIENT,
+                                 .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))}},
     [OPENING_UNACCEPTED] = {.name = "unaccepted",
                             .step = {.act = ACT_OPEN,
                                      .by = CLIENT,
@@ -48,6 +53,11 @@ enum opening opening_parse(const char *name)
     while (i < OPENING_COUNT && strcmp(openings[i].name, name) != 0)
         i++;
     return (enum opening)i;
+}
+
+bool opening_is_accepted(enum opening opening)
+{
+    return opening == OPENING_FULL || opening == OPENING_NARROW;
 }
 
 static const struct close_order orders[] = {
@@ -125,6 +135,31 @@ static const struct close_order orders[] = {
                   {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))}},
     },
     {
+        .name = "fin-with-data",
+        .summary =
+            "the client's last data and its FIN come in one segment, the server reads and closes later",
+        .meaning =
+            "One recv() that takes the data takes the FIN along: Recv-Q falls from the data and 1 to 0, "
+            "although the server has never seen recv() return 0. In CLOSE_WAIT, Recv-Q 0 is no proof "
+            "that EOF was read.",
+        .steps = {{.act = ACT_FINISH, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_READ, .by = SERVER, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(TIME_WAIT))}},
+    },
+    {
+        .name = "linger-timeout",
+        .summary = "the client does not read, the server's close() lingers in vain, then the client closes",
+        .meaning =
+            "close() with SO_LINGER 1 returns after 1 s, and says 0. It sends no RST: the kernel keeps "
+            "the socket in FIN_WAIT1, its FIN behind data that the client's closed window holds up, and "
+            "asks for minutes whether the window has opened. The client's close() with data unread ends "
+            "it by RST.",
+        .opening = OPENING_NARROW,
+        .steps = {{.act = ACT_FILL, .by = SERVER, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
+                  {.act = ACT_LINGER, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED))},
+                  {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))}},
+    },
+    {
         .name = "server-crash",
         .summary = "the server is killed, the client closes later",
         .meaning = "A process that is killed closes everything: the kernel sends the FINs. To the client it "
@@ -170,6 +205,26 @@ static const struct close_order orders[] = {
                    "again, as to a machine without power. The client has not noticed.",
         .steps = {{.act = ACT_DROP, .by = CLIENT, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
                   {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED))}},
+    },
+    {
+        .name = "forgotten",
+        .summary = "the network forgets idle connections, then the server writes, fails and closes",
+        .meaning =
+            "As behind a NAT or a load balancer that has dropped them. What the server writes is sent again "
+            "until net.ipv4.tcp_retries2 is used up (15 by default: 15 minutes and more); then recv() says "
+            "ETIMEDOUT, and its descriptors are on nothing. The client hears nothing of it: without "
+            "keep-alive it stays ESTABLISHED for ever.",
+        .needs = {.sysctl = "net.ipv4.tcp_retries2",
+                  .value = 2,
+                  .must_move = true,
+                  .counter = COUNTER_ABORT_ON_TIMEOUT},
+        .clock = CLOCK_RETRANSMISSION,
+        .steps = {{.act = ACT_DROP,
+                   .by = SERVER | CLIENT,
+                   .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
+                  {.act = ACT_WRITE, .by = SERVER, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
+                  {.act = ACT_WAIT, .by = 0, .expect = EXPECT(IN(GONE), IN(ESTABLISHED))},
+                  {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(ESTABLISHED))}},
     },
     {
         .name = "late-close",
@@ -299,9 +354,22 @@ bool order_can_flow(const struct close_order *order)
 /* A time-out must not end before so many connections have got to where it begins. */
 enum { CONNS_PER_S = 20000 };
 
+/* Each retransmission doubles the time. */
+static int64_t retries_for(int64_t retries, int64_t more_s)
+{
+    int64_t wanted_ms = retransmission_least_ms(retries) + more_s * 1000;
+    while (retransmission_least_ms(retries) < wanted_ms)
+        retries++;
+    return retries;
+}
+
 int64_t order_sysctl_value(const struct close_order *order, int64_t conns)
 {
-    return order->needs.is_half ? conns / 2 : order->needs.value + conns / CONNS_PER_S;
+    if (order->needs.is_half)
+        return conns / 2;
+    if (order->clock == CLOCK_RETRANSMISSION)
+        return retries_for(order->needs.value, conns / CONNS_PER_S);
+    return order->needs.value + conns / CONNS_PER_S;
 }
 
 struct step_label order_step_label(const struct order_step *step)
@@ -319,7 +387,7 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
 {
     for (int i = 1; i <= step; i++) {
         const struct order_step *at = order_step_at(order, i);
-        if ((at->act == ACT_CLOSE || at->act == ACT_CRASH) && order_step_is_by(at, side)) {
+        if (act_closes(at->act) && order_step_is_by(at, side)) {
             *closing_step = i;
             return true;
         }
@@ -329,8 +397,7 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
 
 static bool sends_the_last(enum act act)
 {
-    return act == ACT_CLOSE || act == ACT_SHUTDOWN || act == ACT_ABORT || act == ACT_CRASH ||
-           act == ACT_UNLISTEN;
+    return act_closes(act) || act == ACT_SHUTDOWN || act == ACT_ABORT || act == ACT_UNLISTEN;
 }
 
 static enum side second_to_close(const struct close_order *order)
@@ -349,6 +416,44 @@ enum side order_leak_side(const struct close_order *order, int *step)
     return side != SIDE_COUNT && order_side_closed(order, order_step_count(order) - 1, side, step)
                ? side
                : SIDE_COUNT;
+}
+
+int order_unanswered_since(const struct close_order *order, int step, enum side side)
+{
+    bool is_deaf = false;
+    for (int i = 1; i <= step; i++) {
+        const struct order_step *at = order_step_at(order, i);
+        if (!order_step_is_by(at, side))
+            continue;
+        if (is_deaf && at->act == ACT_WRITE)
+            return i;
+        is_deaf = at->act == ACT_DROP || (is_deaf && at->act != ACT_UNDROP);
+    }
+    return -1;
+}
+
+int order_deaf_since(const struct close_order *order, int step)
+{
+    int since[SIDE_COUNT] = {-1, -1};
+    for (int i = 1; i <= step; i++)
+        for (int side = 0; side < SIDE_COUNT; side++) {
+            const struct order_step *at = order_step_at(order, i);
+            if (order_step_is_by(at, (enum side)side) && at->act == ACT_DROP)
+                since[side] = i;
+            if (order_step_is_by(at, (enum side)side) && at->act == ACT_UNDROP)
+                since[side] = -1;
+        }
+    int server = since[SIDE_SERVER], client = since[SIDE_CLIENT];
+    return server < 0 || (client >= 0 && client < server) ? client : server;
+}
+
+bool order_side_released(const struct close_order *order, int step, enum side side)
+{
+    bool released = false;
+    for (int i = 1; i <= step; i++)
+        released |=
+            order_step_is_by(order_step_at(order, i), side) && act_releases(order_step_at(order, i)->act);
+    return released;
 }
 
 uint32_t order_leak_states(const struct close_order *order, enum side side)

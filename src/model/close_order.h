@@ -28,6 +28,7 @@ enum { ORDER_STEPS_MAX = 8 };
 /* How the connections of an order come about: its step 0. */
 enum opening {
     OPENING_FULL,       /* connect() and accept() */
+    OPENING_NARROW,     /* likewise, and the client has room for 2 KB that it does not read */
     OPENING_UNACCEPTED, /* the server never calls accept() */
     OPENING_UNANSWERED, /* the listener drops all it would receive: no SYN is answered */
     OPENING_HALF,       /* the client does: the SYN is answered, and the answer is not heard */
@@ -39,11 +40,20 @@ enum opening {
 const char *opening_name(enum opening opening);
 /* OPENING_COUNT when there is no such one. */
 enum opening opening_parse(const char *name);
+/* True when the server accepts each connection. */
+bool opening_is_accepted(enum opening opening);
+
+/* The kernel's, that ACT_WAIT waits for. */
+enum order_clock {
+    CLOCK_FIN_TIMEOUT,    /* of an orphaned FIN_WAIT2: net.ipv4.tcp_fin_timeout */
+    CLOCK_RETRANSMISSION, /* until what is not acknowledged is given up: net.ipv4.tcp_retries2 */
+};
 
 /* What an order needs that not every run has. */
 struct order_needs {
     const char *sysctl; /* a setting of the network namespace; NULL: none */
-    int64_t value;      /* that it must have, and more where there are very many connections, */
+    int64_t value;      /* that it must have, and more where there are very many connections: see
+                           order_sysctl_value(), */
     bool is_half;       /* or room for half of them */
     bool must_move;     /* a counter of the kernel that must have moved: */
     enum kernel_counter counter;
@@ -54,6 +64,7 @@ struct close_order {
     const char *summary; /* one line: who does what */
     enum opening opening;
     struct order_needs needs;
+    enum order_clock clock;
     const char *meaning;                      /* a sentence or two: what the states show */
     struct order_step steps[ORDER_STEPS_MAX]; /* after the opening; ACT_NONE ends them */
 };
@@ -108,6 +119,17 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
 /* The side that leaks when the second close() is left out: the one that does not send the first FIN or RST,
  * the server where both do. *step is the step of that close(). SIDE_COUNT when there is no second close(). */
 enum side order_leak_side(const struct close_order *order, int *step);
+
+/* The step from which on that side hears no answer to what it has sent, as its sockets drop all that comes;
+ * -1: it hears, or has not sent anything by that step. */
+int order_unanswered_since(const struct close_order *order, int step, enum side side);
+
+/* The first step by which some end drops all that comes, and still does: its connection has an end that
+ * answers nothing; -1: none does. */
+int order_deaf_since(const struct close_order *order, int step);
+
+/* True when that side's descriptors are released in that step or before. */
+bool order_side_released(const struct close_order *order, int step, enum side side);
 
 /* What ends of that side are in, and stay in, where that close() is left out: STATE_SET()s. */
 uint32_t order_leak_states(const struct close_order *order, enum side side);

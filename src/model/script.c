@@ -13,8 +13,9 @@ enum { TRIGGER_COUNT = sizeof trigger_names / sizeof trigger_names[0] };
 /* What the other side hears of an act; false: nothing. */
 static bool is_heard_as(enum act act, enum trigger *trigger)
 {
-    *trigger = act == ACT_WRITE ? TRIGGER_DATA : TRIGGER_EOF;
-    return act == ACT_WRITE || act == ACT_CLOSE || act == ACT_SHUTDOWN || act == ACT_ABORT;
+    bool writes = act == ACT_WRITE || act == ACT_FINISH;
+    *trigger = writes ? TRIGGER_DATA : TRIGGER_EOF;
+    return writes || act == ACT_CLOSE || act == ACT_SHUTDOWN || act == ACT_ABORT;
 }
 
 /* By the last thing before that step which the side did or could hear. */

@@ -37,6 +37,8 @@ static const struct {
          "A shutdown() tells the program nothing that the FINs of their peers have not told it. No "
          "descriptor would be freed: the sockets would leave all tables and become ghosts, and the "
          "leak would only be hidden. SOCK_DESTROY (ss -K) does the same."},
+    [AID_UNHEARD] = {"unheard", "Nobody in the program hears them: a shutdown() would tell their peer, and "
+                                "free no descriptor."},
     [AID_HELD_UP] = {"held-up",
                      "The thread that is named above is in the way, and a shutdown() of these sockets "
                      "does not wake it: no descriptor would be freed."},

@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "view/order_json.h"
 #include "view/sample_row.h"
+#include "view/transition_rows.h"
 #include "view/view.h"
 
 #include <stdlib.h>
@@ -39,6 +40,10 @@ static void put_options(struct json_writer *w, const struct run_settings *settin
         json_string(w, "look_inside", settings->look_inside);
     if (settings->leak > 0)
         json_integer(w, "leak", settings->leak);
+    if (settings->keepalive_s[SIDE_SERVER] > 0)
+        json_integer(w, "server_keepalive_s", settings->keepalive_s[SIDE_SERVER]);
+    if (settings->keepalive_s[SIDE_CLIENT] > 0)
+        json_integer(w, "client_keepalive_s", settings->keepalive_s[SIDE_CLIENT]);
     if (run_is_arriving(settings)) {
         json_integer(w, "rate", settings->flow.rate);
         json_number(w, "duration_s", (double)settings->flow.duration_ms / 1e3);
@@ -90,6 +95,8 @@ static int json_order_start(void *view, const struct order_start *start)
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "kernel", plan->limits.kernel);
     json_string(w, "witness", plan->witness->name);
+    if (plan->settings->events != NULL)
+        json_string(w, "events", events_level_name(socket_events_level(plan->settings->events)));
     json_open(w, "lanes", '[');
     json_integer(w, NULL, start->lanes.first);
     json_integer(w, NULL, start->lanes.last);
@@ -290,8 +297,21 @@ static void put_flow(struct json_writer *w, const struct order_end *end)
     json_close(w, '}');
 }
 
+/* A line of its own, before the order's end. */
+static int put_transitions(void *view, const struct order_end *end)
+{
+    struct json_writer *w = begin(view, "transitions", end->experiment);
+    transition_json_put(w, end->transitions);
+    json_integer(w, "settled_steps_compared", end->transitions->compared);
+    json_integer(w, "settled_steps_agreed", end->transitions->agreed);
+    return end_event(w);
+}
+
 static int json_order_end(void *view, const struct order_end *end)
 {
+    int rc = end->transitions != NULL ? put_transitions(view, end) : 0;
+    if (rc != 0)
+        return rc;
     struct json_writer *w = begin(view, "end", end->experiment);
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "outcome", outcome_name(end->outcome));

@@ -23,6 +23,7 @@ static const struct opening_row {
     const char *calls[SIDE_COUNT];
 } openings[] = {
     [OPENING_FULL] = {3, {[SIDE_SERVER] = "accept()", [SIDE_CLIENT] = "connect()"}},
+    [OPENING_NARROW] = {3, {[SIDE_SERVER] = "accept()", [SIDE_CLIENT] = "connect()"}},
     [OPENING_UNACCEPTED] = {3, {[SIDE_SERVER] = "", [SIDE_CLIENT] = "connect()"}},
     [OPENING_UNANSWERED] = {1, {[SIDE_SERVER] = "", [SIDE_CLIENT] = "connect()"}},
     [OPENING_HALF] = {2, {[SIDE_SERVER] = "", [SIDE_CLIENT] = "connect()"}},
@@ -111,7 +112,10 @@ int ladder_segments(const struct order_step *step, const struct end_sight before
     case ACT_OPEN:
         return ladder_opening(OPENING_FULL, segments);
     case ACT_WRITE:
+    case ACT_FILL:
         return add(segments, add(segments, 0, by, "data"), side_other(by), "ACK");
+    case ACT_FINISH:
+        return add(segments, add(segments, 0, by, "data, FIN"), side_other(by), "ACK");
     case ACT_CLOSE:
     case ACT_SHUTDOWN:
     case ACT_ABORT:
@@ -128,6 +132,7 @@ int ladder_segments(const struct order_step *step, const struct end_sight before
     case ACT_UNDROP:
     case ACT_VANISH:
     case ACT_WAIT:
+    case ACT_LINGER: /* its FIN waits behind data that the window holds up */
     case ACT_COUNT:
         break;
     }

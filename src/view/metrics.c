@@ -4,8 +4,10 @@
  * format. */
 #include "base/clock.h"
 #include "base/version.h"
+#include "model/transition.h"
 #include "view/page_server.h"
 #include "view/snapshot.h"
+#include "view/transition_metrics.h"
 #include "view/view.h"
 
 #include <errno.h>
@@ -16,7 +18,10 @@
 
 struct metrics {
     struct snapshot snapshot;
-    int listener; /* the server's, once there is one */
+    bool has_transitions;
+    struct transition_counts ended,
+        under_way; /* transitions of the orders that have ended, and of the others */
+    int listener;  /* the server's, once there is one */
     struct page_server *server;
 };
 
@@ -206,13 +211,23 @@ static void put_infos(const struct page *page, const struct snapshot *snapshot)
                             snapshot->orders[i].doing);
 }
 
-static void put_page(const struct page *page, const struct snapshot *snapshot)
+static void put_transitions(const struct page *page, const struct metrics *metrics)
 {
+    struct transition_counts all = metrics->ended;
+    transitions_add(&all, &metrics->under_way);
+    transition_metrics_put(page->out, &all, page->open_metrics);
+}
+
+static void put_page(const struct page *page, const struct metrics *metrics)
+{
+    const struct snapshot *snapshot = &metrics->snapshot;
     struct snapshot_order sum = snapshot_sum(snapshot);
     put_infos(page, snapshot);
     put_states(page, &sum);
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
         put_family(page, &families[i], snapshot, &sum);
+    if (metrics->has_transitions)
+        put_transitions(page, metrics);
     if (page->open_metrics)
         evbuffer_add_printf(page->out, "# EOF\n");
 }
@@ -232,7 +247,7 @@ static bool make_page(void *context, const struct page_request *request, struct 
         return false;
     }
     *type = types[page.open_metrics];
-    put_page(&page, &metrics->snapshot);
+    put_page(&page, metrics);
     return true;
 }
 
@@ -252,7 +267,11 @@ static int metrics_order_start(void *view, const struct order_start *start)
 
 static int metrics_sample(void *view, const struct sample *sample)
 {
-    snapshot_sample(&((struct metrics *)view)->snapshot, sample);
+    struct metrics *metrics = view;
+    snapshot_sample(&metrics->snapshot, sample);
+    metrics->has_transitions |= sample->transitions != NULL;
+    if (sample->transitions != NULL)
+        metrics->under_way = *sample->transitions->counts;
     return 0;
 }
 
@@ -263,7 +282,11 @@ static void metrics_progress(void *view, const struct progress *progress)
 
 static int metrics_order_end(void *view, const struct order_end *end)
 {
-    snapshot_order_end(&((struct metrics *)view)->snapshot, end);
+    struct metrics *metrics = view;
+    snapshot_order_end(&metrics->snapshot, end);
+    if (end->transitions != NULL)
+        transitions_add(&metrics->ended, end->transitions->counts);
+    metrics->under_way = (struct transition_counts){.sampled_one_in = metrics->ended.sampled_one_in};
     return 0;
 }
 

@@ -23,6 +23,15 @@ static void put_segments(struct json_writer *w, const struct segment *segments, 
     json_close(w, ']');
 }
 
+/* Of what is written into a network that has forgotten the connection nothing is heard. */
+static bool is_unanswered(const struct close_order *order, int i)
+{
+    bool is_unanswered = false;
+    for (int side = 0; side < SIDE_COUNT; side++)
+        is_unanswered |= order_unanswered_since(order, i, (enum side)side) == i;
+    return is_unanswered;
+}
+
 static void put_step(struct json_writer *w, const struct close_order *order, int i, struct end_sight *ends)
 {
     const struct order_step *step = order_step_at(order, i);
@@ -32,6 +41,8 @@ static void put_step(struct json_writer *w, const struct close_order *order, int
         after[side] = (struct end_sight){.state = earliest_of(step->expect[side])};
     int count =
         i == 0 ? ladder_opening(order->opening, segments) : ladder_segments(step, ends, after, segments);
+    if (is_unanswered(order, i))
+        count = 1;
     json_open(w, NULL, '{');
     json_string(w, "step", order_step_label(step).text);
     json_string(w, "client_call",

@@ -33,5 +33,6 @@ void view_print_plan(const struct plan *plan, FILE *out)
             "  TIME_WAIT      up to %s from one order, %s from all; net.ipv4.tcp_max_tw_buckets keeps %s\n",
             grouped(plan->time_wait_most).text, grouped(plan->time_wait_total).text,
             grouped(plan->limits.max_tw_buckets).text);
-    fprintf(out, "  witness        %s\n", plan->witness != NULL ? plan->witness->name : "none");
+    fprintf(out, "  witness        %s%s\n", plan->witness != NULL ? plan->witness->name : "none",
+            plan->settings->events != NULL ? " and events" : "");
 }

@@ -89,7 +89,8 @@ void view_print_lanes(FILE *out, const struct plan *plan, const struct port_rang
     }
     fprintf(out, "lanes %s:", address_text(&plan->settings->address).text);
     print_ports(out, lanes);
-    fprintf(out, ", seen by %s; look yourself: ", plan->witness->name);
+    fprintf(out, ", seen by %s%s; look yourself: ", plan->witness->name,
+            plan->settings->events != NULL ? " and events" : "");
     view_print_ss_command(out, plan->settings, lanes);
     fputc('\n', out);
 }

@@ -27,6 +27,8 @@ struct observer summary_view(FILE *out, const char *name);
 struct observer state_table_view(FILE *out, const char *name);
 struct observer csv_view(FILE *out, const char *name);
 struct observer json_view(FILE *out, const char *name);
+/* A row for each move between two states, at the end of an order. */
+struct observer transitions_view(FILE *out, const char *name);
 
 /* Progress lines through diag, for anything over a second. */
 struct observer progress_view(void);

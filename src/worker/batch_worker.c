@@ -3,6 +3,7 @@
  * clients may go on. A client is never further ahead of what the server has accepted than its credit: an
  * accept queue that overflows costs seconds of SYN retransmission. */
 #include "base/memory.h"
+#include "kernel/keepalive.h"
 #include "kernel/listen_socket.h"
 #include "kernel/local_port.h"
 #include "kernel/packet_drop.h"
@@ -142,9 +143,12 @@ static int open_listener(struct worker *worker, const struct message *message)
         return rc;
     }
     worker->role_state = lane;
-    if (message->listen.opening != OPENING_FULL)
+    if (!opening_is_accepted(message->listen.opening))
         listener_leave(lane->listener);
-    return message->listen.opening == OPENING_UNANSWERED ? packet_drop_begin(lane->listener->fd) : 0;
+    rc = keepalive_begin(lane->listener->fd, worker->keepalive_s); /* its connections inherit it */
+    if (rc == 0 && message->listen.opening == OPENING_UNANSWERED)
+        rc = packet_drop_begin(lane->listener->fd);
+    return rc;
 }
 
 static void on_listen(void *context, const struct message *message)
@@ -200,8 +204,9 @@ struct client_lane {
     int64_t connected; /* of them, handshake complete, or not to be waited for */
     uint16_t *from;    /* local ports of those started; NULL: nobody will ask */
     uint16_t port;
-    bool is_deaf; /* its ends hear nothing from the start */
-    bool is_vain; /* no handshake is expected to complete */
+    bool is_deaf;   /* its ends hear nothing from the start */
+    bool is_narrow; /* they have the least of receive buffers */
+    bool is_vain;   /* no handshake is expected to complete */
 };
 
 struct pending_connect;
@@ -292,6 +297,13 @@ static int connect_now_or_later(struct worker *worker, struct client_lane *lane,
     return 0;
 }
 
+/* The window of the handshake follows from it. */
+static int narrow(int fd)
+{
+    const int least = 1; /* the kernel has a least of its own, 2,304 */
+    return setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof least) == 0 ? 0 : -errno;
+}
+
 static bool open_one(struct worker *worker, struct client_lane *lane)
 {
     int fd = socket(lane->where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -299,9 +311,10 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
         connect_failed(worker, lane, "socket", errno);
         return false;
     }
-    int rc = lane->is_deaf ? packet_drop_begin(fd) : 0;
+    int rc = lane->is_deaf ? packet_drop_begin(fd) : lane->is_narrow ? narrow(fd) : 0;
     if (rc == 0 && lane->from != NULL)
         rc = local_port_reserve(fd, lane->where.ss_family);
+    rc = rc != 0 ? rc : keepalive_begin(fd, worker->keepalive_s);
     rc = rc != 0 ? rc : connect_now_or_later(worker, lane, fd);
     if (rc == 0)
         rc = connection_set_add(&worker->connections, fd);
@@ -392,6 +405,7 @@ static void on_connect(void *context, const struct message *message)
     lane->is_deaf = opening == OPENING_HALF;
     if (message->connect.reconnects)
         lane->from = memory_new((size_t)(lane->quota + 1) * sizeof *lane->from);
+    lane->is_narrow = opening == OPENING_NARROW;
     lane->is_vain = opening == OPENING_HALF || opening == OPENING_UNANSWERED;
     lane->where_length = address_to_sockaddr(&message->connect.address, lane->port, &lane->where);
     lane->next = client->lanes;

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "kernel/ghost.h"
+#include "worker/blocking_act.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -58,6 +59,7 @@ struct connection_act {
     int64_t next;    /* first of them not yet tried */
     int64_t waiting; /* ends tried that were not ready */
     struct waiting_end *waiting_ends;
+    struct blocking_act *blocking; /* of an act that waits in the kernel */
     struct connection_act_report report;
     on_connections_acted *on_acted;
     void *context;
@@ -118,11 +120,48 @@ static void act_on_end(struct connection_act *running, int64_t index)
         note_result(running, index, rc);
 }
 
+static void take_results(struct connection_act *running)
+{
+    int64_t index;
+    int rc;
+    while (blocking_act_take(running->blocking, &index, &rc)) {
+        running->next++;
+        note_result(running, index, rc);
+    }
+}
+
+static void on_blocking_results(void *context)
+{
+    struct connection_act *running = context;
+    int64_t before = running->next;
+    take_results(running);
+    if (running->next > before)
+        report_batch(running);
+}
+
+/* Where not one thread can be made, it has failed on every end. */
+static void start_blocking(struct connection_act *running)
+{
+    int error = 0;
+    if (running->count > 0)
+        running->blocking = blocking_act_start(running->base, running->what.act, running->set->fd,
+                                               running->count, on_blocking_results, running, &error);
+    if (running->blocking != NULL)
+        return;
+    running->next = running->report.done = running->report.failed = running->count;
+    running->report.last_errno = -error;
+    report_batch(running);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
     struct connection_act *running = context;
+    if (act_blocks(running->what.act)) {
+        start_blocking(running);
+        return;
+    }
     for (int i = 0; i < BATCH && running->next < running->count; i++) {
         int64_t nth = running->next++;
         act_on_end(running, running->what.backwards ? running->count - 1 - nth : nth);
@@ -154,6 +193,11 @@ void connection_act_cancel(struct connection_act *running)
 {
     if (running == NULL)
         return;
+    if (running->blocking != NULL) {
+        blocking_act_stop(running->blocking);
+        take_results(running);
+        blocking_act_free(running->blocking);
+    }
     for (struct waiting_end *end = running->waiting_ends, *next; end != NULL; end = next) {
         next = end->next;
         event_free(end->event);

@@ -50,7 +50,8 @@ struct connection_act *connection_act_start(struct event_base *base, struct conn
                                             const struct connection_act_what *what,
                                             on_connections_acted *on_acted, void *context);
 
-/* Frees an act that has not finished, and the events of the ends that it waits for. */
+/* Frees an act that has not finished, and the events of the ends that it waits for. Calls that wait in the
+ * kernel are waited for: see act_blocks(). */
 void connection_act_cancel(struct connection_act *running);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "kernel/keepalive.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -185,7 +186,9 @@ static void arrive(struct connector *connector)
         return;
     }
     connector->started++;
-    int rc = connect_now_or_later(connector, to, fd);
+    int rc = keepalive_begin(fd, connector->keepalive_s);
+    if (rc == 0)
+        rc = connect_now_or_later(connector, to, fd);
     if (rc == 0)
         return;
     close(fd);

@@ -32,6 +32,7 @@ struct connector {
     struct event *due;
     struct attempt_list attempts; /* connect() calls that were not complete at once, the longest first */
     int64_t timeout_us;           /* for a connect() */
+    int64_t keepalive_s;          /* of what is connected: see keepalive_begin() */
     int64_t started;              /* connect() called, and not failed */
     int64_t connected;
     int64_t timeouts;

@@ -45,7 +45,7 @@ void worker_acted(void *context, const struct connection_act_report *report, boo
     struct worker *worker = context;
     if (finished)
         worker->running = NULL; /* frees itself */
-    else if (report->done - worker->acted_reported < REPORT_EVERY)
+    else if (report->done - worker->acted_reported < worker->report_every)
         return;
     worker->acted_reported = report->done;
     link_send(worker->link, &(struct message){.id = finished ? MESSAGE_DONE : MESSAGE_ACTED,
@@ -65,6 +65,7 @@ static void on_act(void *context, const struct message *message)
     }
     worker->act_serial = message->act.serial;
     worker->acted_reported = 0;
+    worker->report_every = act_blocks(message->act.act) ? 1 : REPORT_EVERY;
     if (!act_is_on_ends(message->act.act)) {
         if (worker->role->act == NULL || !worker->role->act(worker, message->act.act))
             worker_fault(worker, "act", EPROTO, 0);
@@ -73,6 +74,12 @@ static void on_act(void *context, const struct message *message)
     const struct connection_act_what what = {
         .act = message->act.act, .backwards = message->act.backwards, .spare = message->act.spare};
     worker->running = connection_act_start(worker->base, &worker->connections, &what, worker_acted, worker);
+}
+
+static void on_keepalive(void *context, const struct message *message)
+{
+    struct worker *worker = context;
+    worker->keepalive_s = message->keepalive.idle_s;
 }
 
 static void on_ask_ghosts(void *context, const struct message *message)
@@ -113,7 +120,7 @@ static void on_message(void *context, const struct message *message)
     static message_handler *const handlers[MESSAGE_COUNT] = {
         [MESSAGE_ACT] = on_act,   [MESSAGE_ASK_GHOSTS] = on_ask_ghosts,
         [MESSAGE_PING] = on_ping, [MESSAGE_STOP] = on_stop,
-        [MESSAGE_QUIT] = on_quit,
+        [MESSAGE_QUIT] = on_quit, [MESSAGE_KEEPALIVE] = on_keepalive,
     };
     struct worker *worker = context;
     if (!message_dispatch(handlers, worker, message) &&

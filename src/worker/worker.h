@@ -23,7 +23,9 @@ struct worker {
     struct connection_act *running; /* NULL when no act is under way */
     int64_t act_serial;
     int64_t acted_reported;
-    int64_t errors; /* failed accept() or connect() so far */
+    int64_t report_every; /* ends */
+    int64_t keepalive_s;  /* of connections to come; 0: none */
+    int64_t errors;       /* failed accept() or connect() so far */
     uint16_t refused_port;
 };
 

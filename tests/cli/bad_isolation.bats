@@ -58,7 +58,7 @@ load helper
 
 @test "orders for all connections at once do not go with --rate" {
   local name
-  for name in server-crash client-crash backlog listener-close vanish late-close port-comes-round time-wait-overflow; do
+  for name in server-crash client-crash backlog listener-close vanish late-close port-comes-round time-wait-overflow forgotten linger-timeout; do
     refused "--order $name" '--rate' 'all connections at once' -- --rate 100 --order "$name"
     refused "--order $name" '--rate' -- --rate 100 --order "leak,$name" --isolate
   done
@@ -66,7 +66,7 @@ load helper
 
 @test "orders for many connections cannot be walked" {
   local name
-  for name in server-crash client-crash backlog listener-close vanish late-close port-comes-round time-wait-overflow; do
+  for name in server-crash client-crash backlog listener-close vanish late-close port-comes-round time-wait-overflow forgotten linger-timeout; do
     refused "--order \"$name\"" 'cannot be walked' -- walk --order "$name"
     refused "--order \"$name\"" 'cannot be walked' -- walk --isolate --order "$name"
   done
@@ -75,6 +75,7 @@ load helper
 @test "--leak needs a second close() of the new orders too" {
   refused '--order backlog' 'second close()' -- --leak 5% --order backlog
   refused '--order vanish' 'second close()' -- --leak 5% --order vanish
+  refused '--order forgotten' 'second close()' -- --leak 5% --order forgotten
 }
 
 # in_a_stingy_namespace SETTING ARGUMENT...: where that setting of /proc/sys/user is 0. The program then has no privilege

@@ -37,10 +37,10 @@ load helper
   dry_run --order all
   assert_status 0
   for name in server-first client-first half-close never-close leak simultaneous abort unread server-crash client-crash \
-    backlog; do
+    backlog fin-with-data linger-timeout; do
     assert_stdout_has " $name"
   done
-  for name in vanish late-close time-wait-overflow; do
+  for name in vanish forgotten late-close time-wait-overflow; do
     [[ $output != *" $name"* ]] || fail_with "$name needs something"
   done
 }
@@ -69,7 +69,7 @@ load helper
 @test "with --isolate it is planned" {
   local name
   need_namespaces
-  for name in vanish late-close time-wait-overflow; do
+  for name in vanish forgotten late-close time-wait-overflow; do
     dry_run --isolate --order "$name"
     assert_status 0
     assert_stderr_empty

@@ -114,11 +114,13 @@ also_look() {
   :
 }
 
-# A row without the states that pass by themselves: where every state is allowed a step settles before they have.
+# A row without the states that pass by themselves: where every state is allowed a step settles before they have. But FIN_WAIT1
+# is where some orders stay.
 is_at_rest() {
   local field
   IFS=, read -r -a field <<<"$1"
-  [[ ${field[8]},${field[9]},${field[11]},${field[14]},${field[15]} == 0,0,0,0,0 ]]
+  [[ ${field[8]},${field[9]},${field[14]},${field[15]} == 0,0,0,0 ]] &&
+    [[ ${field[11]} == 0 || $1 == vanish,* || $1 == linger-timeout,* ]]
 }
 
 is_stopped() {

@@ -301,6 +301,19 @@ occurring() {
   assert_none backend
 }
 
+@test "a bug and its fixed twin have one scale, of time too" {
+  {
+    echo "$csv_header"
+    row bug 400 1 arrivals client established=1
+    row bug 400 9 arrivals client established=400
+    row bug-fixed 400 1 arrivals client established=1
+    row bug-fixed 400 5 arrivals client established=2
+  } >a.csv
+  drawn a.csv --timeline
+  assert_times 4 400 # of two runs, on two panels each
+  assert_times 2 8
+}
+
 @test "what is lost is a rate, in a panel of its own; a run beside it that loses nothing says so" {
   csv_header+=,lost
   {

@@ -118,6 +118,20 @@ runs_python() {
 
 # ---- too little ----
 
+@test "of a server that ends while its descriptors are read nobody says that they may not be looked into" {
+  local delay
+  for delay in 0 .01 .02; do
+    serve_python '
+for i in range(10):
+    c = s.accept()[0]; drain(c); c.close()
+time.sleep('"$delay"')'
+    audit --conns 10 --grace 1s
+    ((code == 0)) || expect_in "$OUT" "The server ended during the audit: python3 pid $server_pid exited with status 0."
+    expect_not_in "$OUT" "may not be looked into"
+    wait "$server_pid" || true
+  done
+}
+
 @test "a server that the audit kills fails, and how it ended is said" {
   local order
   for order in half-close client-first abort; do

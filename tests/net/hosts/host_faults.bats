@@ -58,7 +58,7 @@ load ../fail_call
 @test "a host with another version or protocol: both are told" {
   local hello
   new_hosts db
-  for hello in "hello 3 9.9.9" "hello 99 $("$STORM" version | cut -d' ' -f2)" "hello 4 1.0.0 and what that one adds"; do
+  for hello in "hello 3 9.9.9" "hello 99 $("$STORM" --version | cut -d' ' -f2)" "hello 4 1.0.0 and what that one adds"; do
     fake_worker "echo '$hello'; exec cat >/dev/null"
     storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
     expect_lost 3 "host \"$(via db)\" has tcpstorm" "protocol" "--worker-path"

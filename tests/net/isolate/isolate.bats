@@ -16,13 +16,6 @@ look() {
   within "$@"
 }
 
-# FIN_WAIT1 is where vanish ends: it does not pass.
-is_at_rest() {
-  local field
-  IFS=, read -r -a field <<<"$1"
-  [[ ${field[8]},${field[9]},${field[14]},${field[15]} == 0,0,0,0 ]] && { [[ ${field[11]} == 0 || $1 == vanish,* ]]; }
-}
-
 # The orders that `all` stands for, with these options.
 orders_of_all() {
   "$STORM" --dry-run --order all "$@" | sed -n 's/^  orders  *//p'
@@ -230,7 +223,7 @@ expect_sockets() {
   names=$(orders_of_all)
   [[ " $names " == *" server-first "* && " $names " == *" server-crash "* && " $names " == *" backlog "* ]]
   [[ " $(orders_of_all --isolate) " == " $("$TCPSTORM" orders --names | tr '\n' ' ')" ]]
-  for order in vanish late-close port-comes-round time-wait-overflow; do
+  for order in vanish forgotten late-close port-comes-round time-wait-overflow; do
     [[ " $names " != *" $order "* ]]
     storm --order "$order" --conns 5 --hold 0
     [[ $order != vanish || $code != 0 ]] || continue # this kernel lets everybody set a filter
@@ -254,7 +247,7 @@ expect_sockets() {
 @test "the orders that need a namespace, with 1 and 1,000 connections: as listed, and ss counts the same" {
   local order conns
   for conns in 1 1000; do
-    for order in vanish late-close time-wait-overflow; do
+    for order in vanish forgotten late-close time-wait-overflow; do
       witnessed_storm "$order" --conns "$conns" --isolate
     done
   done
@@ -340,6 +333,26 @@ lacks_worker() {
     expect_in "$OUT" "100 FIN_WAIT1 on the server: no process has them; the server's FIN is not acknowledged yet"
     expect_in "$OUT" "100 ESTABLISHED on the client: held by tcpstorm pid"
   done
+}
+
+@test "forgotten: what the server writes is given up, and its descriptors are on nothing; the client never hears of it" {
+  storm --isolate --order forgotten --conns 100 --hold 100ms --json "$JSON"
+  expect_code 0
+  expect_settled both-drop server established=100 fds=100
+  expect_settled server-write server established=100 fds=100 ghosts=0
+  expect_settled wait server gone=100 fds=100 ghosts=100
+  expect_settled wait client established=100 fds=100
+  expect_settled server-close server gone=100 fds=0 ghosts=0
+  expect_settled server-close client established=100 fds=100
+  [[ $(jq 'select(.event == "end").counters_moved.TCPAbortOnTimeout' "$JSON") == 100 ]] # ETIMEDOUT
+  expect_in "$OUT" "100 ESTABLISHED on the client: held by tcpstorm pid"
+  expect_in "$OUT" "the server has no such connections; the client may close."
+}
+
+@test "forgotten: it is waited for as long as the user's tcp_retries2 takes, and no longer" {
+  storm --isolate --sysctl net.ipv4.tcp_retries2=1 --order forgotten --conns 10 --hold 0
+  expect_code 0
+  awk -F, '$4 == "server-write" && $5 == 1 { from = $3 } $4 == "wait" && $5 == 1 { exit $3 - from >= 2.8 }' "$CSV"
 }
 
 @test "late-close: FIN_WAIT2 ends after tcp_fin_timeout, the late FIN is answered by RST, no TIME_WAIT follows" {
@@ -435,6 +448,7 @@ expect_overflow() {
   names=$(orders_of_all --isolate --rate 100)
   [[ $names == "$(orders_of_all --rate 100)" ]]
   [[ " $names " != *crash* && " $names " != *" backlog "* && " $names " != *" vanish "* && " $names " != *" late-close "* ]]
+  [[ " $names " != *" forgotten "* && " $names " != *" linger-timeout "* && " $names " == *" fin-with-data "* ]]
   [[ " $names " != *" time-wait-overflow "* && " $names " == *" unread "* ]]
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2030,SC2031,SC2154 # every test is a subshell
+# shellcheck disable=SC2016,SC2030,SC2031,SC2154 # no variables in patterns; every test is a subshell
 #
 # The recipes of tcpstorm-recipes(7): each command of each is run, and prints what the page says. All are played at the same time,
 # each in network, mount and pid namespaces of its own, since they mostly wait for the kernel's clocks.

@@ -83,6 +83,41 @@ in_state() {
   expect_beside
 }
 
+# deaf_server: one that is not ours, and answers no SYN.
+deaf_server() {
+  command -v perl >/dev/null || skip "no perl to make a server with"
+  # shellcheck disable=SC2016
+  "${launcher[@]}" perl -e 'use strict; use Socket;
+    socket(my $s, AF_INET, SOCK_STREAM, 0) or die "socket: $!";
+    setsockopt($s, 0, 21, pack("i", 255)) or die "IP_MINTTL: $!";
+    bind($s, pack_sockaddr_in(15000, INADDR_LOOPBACK)) or die "bind: $!";
+    listen($s, 16) or die "listen: $!";
+    sleep 60' 3>&- &
+  storm_pid=$! others+=("$!")
+  wait_until "$LONG" listens
+}
+
+listens() {
+  [[ -n $(inside ss -Htln "sport = :15000") ]]
+}
+
+# visit_deaf_server OUTCOME PATTERN [--fixed]: 12 clients, of which the first have given up at the end.
+visit_deaf_server() {
+  local said
+  said=$(inside "$STORM" client --cause connect-given-up "${@:3}" 127.0.0.1:15000 --rate 10 --duration 1200ms 2>/dev/null 3>&-)
+  [[ $said == *"connect() given up after 500ms: "*"The bug $1"* && $said =~ $2 ]] || { say "$said"; return 1; }
+}
+
+@test "client --cause connect-given-up, towards a server that is deaf, and its fix" {
+  in_fresh_namespace
+  deaf_server
+  visit_deaf_server "does not show." "Connections opened in" --fixed &
+  beside_pid=$!
+  visit_deaf_server "shows: client SYN_SENT" "Descriptors held: [0-9]+: [0-9]+ SYN_SENT."
+  wait "$beside_pid"
+  kill "$storm_pid"
+}
+
 # row_says COLUMN N: the client's last row.
 row_says() {
   awk -F, -v column="$1" -v n="$2" '

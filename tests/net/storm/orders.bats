@@ -179,6 +179,81 @@ expect_simultaneous() {
   (($(jq 'select(.event == "end").counters_moved.OutRsts' "$JSON") >= 100))
 }
 
+@test "fin-with-data: Recv-Q falls from the data and 1 to 0, although nobody has read EOF" {
+  start_storm --order fin-with-data --conns 100 --hold 1s
+  wait_for_row client-finish 1
+  read_lanes "$OUT"
+  [[ $(recv_queues) == 60 ]] # 59 and the FIN
+  wait_for_row server-read 1
+  [[ $(recv_queues) == 0 ]]
+  [[ $(segments_received) == 1 ]]
+  end_storm "$LONG"
+  expect_code 0
+  expect_settled client-finish server close_wait=100 unread=100 fds=100
+  expect_settled client-finish client fin_wait2=100 fds=0
+  expect_settled server-read server close_wait=100 unread=0 fds=100
+  expect_settled server-close server gone=100 fds=0
+  expect_settled server-close client time_wait=100
+}
+
+@test "a leak after fin-with-data: the verdict does not say that EOF was read" {
+  storm --order fin-with-data --conns 100 --leak 20 --hold 50ms
+  expect_code 0
+  expect_settled server-close server close_wait=20 unread=0 fds=20
+  expect_in "$OUT" "20 CLOSE_WAIT on the server"
+  expect_in "$OUT" "but perhaps not EOF: the FIN came with the data"
+  storm --rate 200 --duration 500ms --order fin-with-data --leak 10 --hold 50ms
+  expect_code 0
+  expect_settled arrivals server close_wait=10 unread=0 fds=10
+  expect_in "$OUT" "but perhaps not EOF: the FIN came with the data"
+}
+
+# The sizes of the server's receive queues, each once.
+recv_queues() {
+  ss -Htn state close-wait "sport = :$lane_first" | awk '{ print $1 }' | sort -u
+}
+
+# Since the handshake: two of it are counted, and then what came with the data. Each number once.
+segments_received() {
+  ss -Htni state close-wait "sport = :$lane_first" | sed -n 's/.* segs_in:\([0-9]*\).*/\1/p' | sort -u | awk '{ print $1 - 2 }'
+}
+
+@test "linger-timeout: close() returns after a second, and the kernel keeps FIN_WAIT1 with the data; no RST" {
+  start_storm --order linger-timeout --conns 100 --hold 1s --json "$JSON"
+  wait_for_row server-linger 1
+  read_lanes "$OUT"
+  lingering=$(ss -Htano state fin-wait-1 "sport = :$lane_first") # orphans that ask for room, with data and a FIN to send
+  (($(awk '$2 > 1000 && /timer:\(persist/' <<<"$lingering" | wc -l) == 100))
+  end_storm "$LONG"
+  expect_code 0
+  expect_settled server-fill server established=100 fds=100
+  expect_settled server-linger server fin_wait1=100 fds=0 gone=0
+  expect_settled server-linger client established=100 fds=100
+  expect_settled client-close server gone=100
+  expect_settled client-close client gone=100 fds=0
+  # Each close() took its second, and all of them took it together.
+  [[ $(jq -s 'map(select(.event == "step" and .step == "server-linger"))[0].act_s | . >= 0.99 and . < 20' "$JSON") == true ]]
+}
+
+@test "linger-timeout: Ctrl-C while close() lingers leaves nothing" {
+  start_storm --order linger-timeout --conns 1000 --hold 50ms
+  wait_for_row server-linger 0
+  kill -INT "$storm_pid"
+  end_storm "$PATIENCE"
+  expect_code 130
+  expect_no_process
+  expect_lanes_empty
+}
+
+@test "a leak after linger-timeout: clients that stay ESTABLISHED" {
+  storm --order linger-timeout --conns 100 --leak 20 --hold 50ms
+  expect_code 0
+  expect_settled client-close server fin_wait1=20 gone=80
+  expect_settled client-close client established=20 fds=20
+  expect_in "$OUT" "20 FIN_WAIT1 on the server: no process has them, a closed window before what they have to send"
+  expect_in "$OUT" "the client does not read"
+}
+
 @test "after never-close and leak nothing is left in the kernel's tables on their lanes" {
   storm --order never-close --conns 1000 --hold 100ms
   expect_code 0

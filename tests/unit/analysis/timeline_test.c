@@ -77,7 +77,7 @@ static void a_number_that_means_nothing_is_not_told(void **state)
     struct timeline timeline = {0};
     timeline_note(&timeline, STAGE_REPLY_LOST, 12, 99);
     assert_string_equal(timeline_line(&timeline, STAGE_REPLY_LOST).text,
-                        "12.0 s: first reply lost: reset before it was read");
+                        "12.0 s: first reply lost: its connection ended before it was read");
 }
 
 static void stages_come_in_the_order_of_time(void **state)

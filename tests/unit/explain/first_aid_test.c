@@ -182,6 +182,20 @@ static void clients_are_never_cut_off(void **state)
     expect_left(AID_CLIENTS, 20);
 }
 
+static void what_is_open_and_forgotten_hears_no_shutdown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) {
+        struct fact_socket *socket = made_add(&made, made_open(i));
+        socket->way = WAY_OUTGOING;
+        socket->listener = -1;
+        socket->data_segs_in = 0;
+        socket->last_data_sent_ms = socket->last_data_recv_ms = 6000;
+        socket->wait = (struct fact_wait){.kind = WAITER_NOBODY, .set_fd = -1, .thread = -1};
+    }
+    expect_left(AID_UNHEARD, 20);
+}
+
 static void what_nothing_outside_helps_is_told_why(void **state)
 {
     (void)state;
@@ -402,6 +416,7 @@ int main(void)
         cmocka_unit_test_setup(a_peer_that_may_be_slow_and_a_loop_that_waits_for_nobody_are_left_alone,
                                start),
         cmocka_unit_test_setup(clients_are_never_cut_off, start),
+        cmocka_unit_test_setup(what_is_open_and_forgotten_hears_no_shutdown, start),
         cmocka_unit_test_setup(what_nothing_outside_helps_is_told_why, start),
         cmocka_unit_test(a_dry_run_changes_nothing),
         cmocka_unit_test(when_the_first_one_frees_nothing_the_others_are_left_alone),

@@ -2,14 +2,19 @@
 
 #include "kernel/act.h"
 #include "kernel/packet_drop.h"
+#include "kernel/tcp_state.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 /* The two ends of a loopback TCP connection; -1 where an end is closed. */
 struct pair {
@@ -82,12 +87,130 @@ static void every_act_names_its_call(void **state)
     assert_string_equal(act_call(ACT_SHUTDOWN), "shutdown(SHUT_WR)");
 }
 
-static void only_close_abort_vanish_and_crash_release_the_descriptor(void **state)
+static void what_ends_an_end_releases_its_descriptor(void **state)
 {
     (void)state;
     for (int act = ACT_OPEN; act < ACT_COUNT; act++)
         assert_int_equal(act_releases((enum act)act),
-                         act == ACT_CLOSE || act == ACT_ABORT || act == ACT_VANISH || act == ACT_CRASH);
+                         act_closes((enum act)act) || act == ACT_ABORT || act == ACT_VANISH);
+}
+
+static void abort_and_vanish_send_no_fin(void **state)
+{
+    (void)state;
+    for (int act = ACT_OPEN; act < ACT_COUNT; act++)
+        assert_int_equal(act_closes((enum act)act),
+                         act == ACT_CLOSE || act == ACT_FINISH || act == ACT_LINGER || act == ACT_CRASH);
+}
+
+static struct tcp_info info_of(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length), 0);
+    return info;
+}
+
+static void await_fin(int fd)
+{
+    struct pollfd ended = {.fd = fd, .events = POLLRDHUP};
+    assert_int_equal(poll(&ended, 1, 5000), 1);
+}
+
+/* Segments that the server has had of what the client says and its FIN. */
+static unsigned segments_of(const struct pair *pair, enum act first, enum act then)
+{
+    unsigned before = info_of(pair->server).tcpi_segs_in;
+    assert_int_equal(act_apply(first, pair->client), 0);
+    if (then != ACT_NONE)
+        assert_int_equal(act_apply(then, pair->client), 0);
+    await_fin(pair->server);
+    return info_of(pair->server).tcpi_segs_in - before;
+}
+
+static void the_last_data_and_the_fin_are_one_segment(void **state)
+{
+    struct pair *pair = *state;
+    int fd = pair->client, unread = 0;
+    char byte;
+    assert_int_equal(segments_of(pair, ACT_FINISH, ACT_NONE), 1);
+    pair->client = -1;
+    assert_released(fd);
+    assert_int_equal(info_of(pair->server).tcpi_data_segs_in, 1);
+    assert_int_equal(ioctl(pair->server, FIONREAD, &unread), 0);
+    assert_true(unread > 0); /* without the FIN */
+    assert_int_equal(act_apply(ACT_READ, pair->server), 0);
+    assert_int_equal(recv(pair->server, &byte, 1, MSG_DONTWAIT), 0);
+}
+
+static void data_and_a_fin_that_are_sent_apart_are_two(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(segments_of(pair, ACT_WRITE, ACT_SHUTDOWN), 2);
+}
+
+/* A connection to whose client 2 KB fit. */
+static int open_narrow_pair(void **state)
+{
+    const int least = 1;
+    struct sockaddr_in where = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof where;
+    struct pair *pair = malloc(sizeof *pair);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&where, length), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&where, &length), 0);
+    pair->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(pair->client, SOL_SOCKET, SO_RCVBUF, &least, sizeof least), 0);
+    assert_int_equal(connect(pair->client, (struct sockaddr *)&where, length), 0);
+    pair->server = accept(listener, NULL, NULL);
+    close(listener);
+    *state = pair;
+    return 0;
+}
+
+static void what_fills_the_window_does_not_all_leave(void **state)
+{
+    struct pair *pair = *state;
+    int unsent = 0;
+    assert_int_equal(act_apply(ACT_FILL, pair->server), 0);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(ioctl(pair->server, SIOCOUTQ, &unsent), 0);
+        assert_true(unsent > 0);
+        poll(NULL, 0, 5);
+    }
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The kernel says so of no RST: the client's connection is as it was. */
+static void close_lingers_in_vain_and_says_0(void **state)
+{
+    struct pair *pair = *state;
+    int fd = pair->server;
+    assert_true(act_blocks(ACT_LINGER));
+    assert_int_equal(act_apply(ACT_FILL, pair->server), 0);
+    int64_t began_ms = now_ms();
+    assert_int_equal(act_apply(ACT_LINGER, pair->server), 0);
+    assert_true(now_ms() - began_ms >= ACT_LINGER_S * 1000 - 10);
+    pair->server = -1;
+    assert_released(fd);
+    assert_int_equal(info_of(pair->client).tcpi_state, STATE_ESTABLISHED);
+}
+
+static void close_does_not_linger_when_all_is_acknowledged(void **state)
+{
+    struct pair *pair = *state;
+    int64_t began_ms = now_ms();
+    assert_int_equal(act_apply(ACT_LINGER, pair->server), 0);
+    assert_true(now_ms() - began_ms < ACT_LINGER_S * 1000 - 10);
+    pair->server = -1;
+    await_fin(pair->client);
 }
 
 static void what_is_written_is_read(void **state)
@@ -237,7 +360,8 @@ static void only_a_deaf_end_is_healed(void **state)
     assert_int_equal(act_apply(ACT_UNDROP, pair->client), -ENOENT);
 }
 
-#define on_pair(name) cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
+#define on_narrow_pair(name) cmocka_unit_test_setup_teardown(name, open_narrow_pair, close_pair)
+#define on_pair(name)        cmocka_unit_test_setup_teardown(name, open_pair, close_pair)
 
 static void opening_crashing_and_waiting_are_not_done_to_ends(void **state)
 {
@@ -258,7 +382,13 @@ int main(void)
         cmocka_unit_test(another_word_is_no_act),
         cmocka_unit_test(every_act_names_its_call),
         cmocka_unit_test(opening_crashing_and_waiting_are_not_done_to_ends),
-        cmocka_unit_test(only_close_abort_vanish_and_crash_release_the_descriptor),
+        cmocka_unit_test(what_ends_an_end_releases_its_descriptor),
+        cmocka_unit_test(abort_and_vanish_send_no_fin),
+        on_pair(the_last_data_and_the_fin_are_one_segment),
+        on_pair(data_and_a_fin_that_are_sent_apart_are_two),
+        on_narrow_pair(what_fills_the_window_does_not_all_leave),
+        on_narrow_pair(close_lingers_in_vain_and_says_0),
+        on_pair(close_does_not_linger_when_all_is_acknowledged),
         on_pair(what_is_written_is_read),
         on_pair(reading_takes_all_that_was_written),
         on_pair(reading_before_anything_came_asks_to_wait),

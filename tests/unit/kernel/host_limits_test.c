@@ -65,9 +65,24 @@ static void raising_lifts_the_soft_limit_to_the_hard_one(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
+/* tcp_model_timeout(): doubled from 0.2 s on up to 2 minutes, and then every 2 minutes. */
+static void retransmissions_take_so_long(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t retries, least_ms;
+    } rows[] = {{0, 200}, {1, 600}, {2, 1400}, {3, 3000}, {9, 204600}, {10, 324600}, {15, 924600}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t least = retransmission_least_ms(rows[i].retries);
+        assert_int_equal(least, rows[i].least_ms);
+        assert_in_range(retransmission_most_ms(rows[i].retries), least + 1000, 2 * least + 1000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(retransmissions_take_so_long),
         cmocka_unit_test(the_hard_limit_is_the_one_of_this_process),
         cmocka_unit_test(the_port_range_is_in_order),
         cmocka_unit_test(there_is_a_processor_and_memory),

@@ -1,5 +1,6 @@
 #include "../unit.h"
 
+#include "kernel/host_limits.h"
 #include "model/close_order.h"
 
 static const struct close_order *order_named(const char *name)
@@ -27,10 +28,11 @@ static void every_order_is_found_by_its_name(void **state)
 static void the_orders_that_were_promised_are_there(void **state)
 {
     (void)state;
-    static const char *const promised[] = {"server-first", "client-first",      "half-close", "never-close",
-                                           "leak",         "simultaneous",      "abort",      "unread",
-                                           "server-crash", "client-crash",      "backlog",    "vanish",
-                                           "late-close",   "time-wait-overflow"};
+    static const char *const promised[] = {
+        "server-first",   "client-first", "half-close", "never-close",        "leak",
+        "simultaneous",   "abort",        "unread",     "server-crash",       "client-crash",
+        "backlog",        "vanish",       "late-close", "time-wait-overflow", "fin-with-data",
+        "linger-timeout", "forgotten"};
     for (size_t i = 0; i < COUNT_OF(promised); i++)
         assert_non_null(close_order_find(promised[i]));
 }
@@ -269,7 +271,10 @@ static const struct leak_row {
     {"client-crash", SIDE_SERVER, 2, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
     {"backlog", SIDE_COUNT, 0, {0}},
     {"listener-close", SIDE_CLIENT, 2, {STATE_GONE, STATE_GONE}},
+    {"fin-with-data", SIDE_SERVER, 3, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
+    {"linger-timeout", SIDE_CLIENT, 3, {STATE_FIN_WAIT1, STATE_ESTABLISHED}},
     {"vanish", SIDE_COUNT, 0, {0}},
+    {"forgotten", SIDE_COUNT, 0, {0}},
     {"late-close", SIDE_CLIENT, 3, {STATE_GONE, STATE_CLOSE_WAIT}}, /* or reset when FIN_WAIT2 ends */
     {"port-comes-round", SIDE_COUNT, 0, {0}},
     {"time-wait-overflow", SIDE_SERVER, 2, {STATE_CLOSE_WAIT, STATE_FIN_WAIT2}},
@@ -346,6 +351,7 @@ static const struct opening_row {
     bool needs_filter;
 } openings[] = {
     {OPENING_FULL, SIDE_SET(SIDE_CLIENT), STATE_ESTABLISHED, STATE_ESTABLISHED, false},
+    {OPENING_NARROW, SIDE_SET(SIDE_CLIENT), STATE_ESTABLISHED, STATE_ESTABLISHED, false},
     {OPENING_UNACCEPTED, SIDE_SET(SIDE_CLIENT), STATE_ESTABLISHED, STATE_ESTABLISHED, false},
     {OPENING_UNANSWERED, SIDE_SET(SIDE_CLIENT), STATE_GONE, STATE_SYN_SENT, true},
     {OPENING_HALF, SIDE_SET(SIDE_CLIENT), STATE_SYN_RECV, STATE_SYN_SENT, true},
@@ -386,6 +392,9 @@ static const struct needs_row {
     {"client-crash", true, false, false, false},
     {"backlog", true, false, false, false},
     {"vanish", false, true, false, true},
+    {"fin-with-data", true, false, true, false},
+    {"linger-timeout", true, false, false, true},
+    {"forgotten", false, true, false, false},
     {"late-close", false, false, false, false},
     {"time-wait-overflow", false, false, false, false},
     {"listener-close", true, false, false, false},
@@ -424,6 +433,43 @@ static void the_ports_come_round_in_one_order(void **state)
     for (size_t i = 0; close_order_at(i) != NULL; i++)
         assert_int_equal(order_reconnects(close_order_at(i)),
                          strcmp(close_order_at(i)->name, "port-comes-round") == 0);
+}
+
+/* The time doubles with each retransmission: a few more are enough for very many connections. */
+static void so_many_retransmissions_last_until_all_have_written(void **state)
+{
+    (void)state;
+    const struct close_order *forgotten = order_named("forgotten");
+    assert_string_equal(forgotten->needs.sysctl, "net.ipv4.tcp_retries2");
+    assert_int_equal(forgotten->clock, CLOCK_RETRANSMISSION);
+    assert_int_equal(order_sysctl_value(forgotten, 1), 2);
+    assert_int_equal(order_sysctl_value(forgotten, 1000), 2);
+    assert_int_equal(order_sysctl_value(forgotten, 100000), 5);
+    for (int64_t conns = 1000; conns <= 1000000; conns *= 10)
+        assert_true(retransmission_least_ms(order_sysctl_value(forgotten, conns)) >= conns / 20);
+}
+
+static void what_is_sent_into_a_network_that_has_forgotten_is_unanswered(void **state)
+{
+    (void)state;
+    const struct close_order *forgotten = order_named("forgotten");
+    assert_int_equal(order_unanswered_since(forgotten, 1, SIDE_SERVER), -1);
+    for (int step = 2; step < order_step_count(forgotten); step++) {
+        assert_int_equal(order_unanswered_since(forgotten, step, SIDE_SERVER), 2);
+        assert_int_equal(order_unanswered_since(forgotten, step, SIDE_CLIENT), -1);
+    }
+    assert_int_equal(order_unanswered_since(order_named("half-close"), 5, SIDE_SERVER), -1);
+    struct close_order heard = *forgotten;
+    heard.steps[0].by = SIDE_SET(SIDE_CLIENT);
+    assert_int_equal(order_unanswered_since(&heard, 4, SIDE_SERVER), -1);
+}
+
+static void the_server_accepts_what_is_opened_fully(void **state)
+{
+    (void)state;
+    for (int opening = 0; opening < OPENING_COUNT; opening++)
+        assert_int_equal(opening_is_accepted((enum opening)opening),
+                         opening == OPENING_FULL || opening == OPENING_NARROW);
 }
 
 /* Else the counter that must move would not. */
@@ -559,6 +605,9 @@ int main(void)
         cmocka_unit_test(every_order_needs_what_was_promised),
         cmocka_unit_test(a_setting_has_the_value_of_its_row),
         cmocka_unit_test(the_ports_come_round_in_one_order),
+        cmocka_unit_test(so_many_retransmissions_last_until_all_have_written),
+        cmocka_unit_test(what_is_sent_into_a_network_that_has_forgotten_is_unanswered),
+        cmocka_unit_test(the_server_accepts_what_is_opened_fully),
         cmocka_unit_test(room_for_half_is_never_room_for_all),
         cmocka_unit_test(only_what_is_closed_is_an_orphan),
         cmocka_unit_test(a_fin_wait2_with_its_descriptor_is_no_time_wait_socket),

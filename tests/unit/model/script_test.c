@@ -15,6 +15,7 @@ static const struct {
     {"simultaneous", "close@life", "close@life"},
     {"abort", "close@eof", "abort@life"},
     {"unread", "close@data", "write@life close@eof"},
+    {"fin-with-data", "read@data close@now", "finish@life"},
 };
 
 /* What script_text has written; "-" has no words. */

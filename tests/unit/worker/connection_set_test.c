@@ -184,6 +184,70 @@ static void an_act_that_waits_can_be_cancelled(void **state)
     connection_act_cancel(NULL);
 }
 
+/* Server ends with more to say than their clients, who do not read, have room for. */
+static void open_filled_ends(struct scene *scene, int count)
+{
+    const int least = 1;
+    struct loopback loopback = loopback_listen();
+    struct sockaddr_storage where;
+    socklen_t length = address_to_sockaddr(&loopback.target.address, loopback.target.ports.first, &where);
+    for (int i = 0; i < count; i++) {
+        int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &least, sizeof least), 0);
+        assert_int_equal(connect(client, (struct sockaddr *)&where, length), 0);
+        scene->client[scene->opened++] = client;
+        assert_int_equal(connection_set_add(&scene->set, loopback_accept(&loopback)), 0);
+    }
+    close(loopback.listener);
+    act_on_all(scene, ACT_FILL, false, 0);
+    assert_int_equal(scene->report.failed, 0);
+}
+
+static void calls_that_wait_in_the_kernel_wait_together(void **state)
+{
+    struct scene *scene = *state;
+    open_filled_ends(scene, 200);
+    int64_t began_ms = loopback_now_ms();
+    begin(scene, ACT_LINGER, false, 5);
+    run_for_ms(scene->base, 100); /* the loop goes on */
+    assert_false(scene->finished);
+    assert_comes_true(scene->base, scene->finished);
+    assert_true(loopback_now_ms() - began_ms < 20 * ACT_LINGER_S * 1000);
+    assert_int_equal(scene->report.done, 195);
+    assert_int_equal(scene->report.failed, 0);
+    assert_int_equal(scene->set.open, 5);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(scene->set.fd[i] >= 0, i >= 195);
+}
+
+/* Those under way come to their end, and of each it is known whether it was released. */
+static void calls_that_wait_in_the_kernel_can_be_cancelled(void **state)
+{
+    struct scene *scene = *state;
+    open_filled_ends(scene, 50);
+    struct connection_act *running = begin(scene, ACT_LINGER, false, 0);
+    run_for_ms(scene->base, 100);
+    connection_act_cancel(running);
+    assert_false(scene->finished);
+    assert_int_equal(scene->set.open, 0);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(scene->set.fd[i], -1);
+    assert_int_equal(event_base_get_num_events(scene->base, EVENT_BASE_COUNT_ADDED), 0);
+}
+
+static void lingering_on_a_released_end_fails_and_on_none_ends(void **state)
+{
+    struct scene *scene = *state;
+    act_on_all(scene, ACT_LINGER, false, 0);
+    assert_int_equal(scene->report.done, 0);
+    open_ends(scene, 4);
+    act_on_all(scene, ACT_CLOSE, false, 1);
+    act_on_all(scene, ACT_LINGER, false, 0);
+    assert_int_equal(scene->report.done, 4);
+    assert_int_equal(scene->report.failed, 3);
+    assert_int_equal(scene->report.last_errno, EBADF);
+}
+
 static void acting_on_a_released_end_fails(void **state)
 {
     struct scene *scene = *state;
@@ -224,6 +288,9 @@ int main(void)
         in_scene(many_ends_are_told_in_batches_and_none_is_left_out),
         in_scene(an_end_without_data_is_waited_for_and_a_spared_one_is_not),
         in_scene(an_act_that_waits_can_be_cancelled),
+        in_scene(calls_that_wait_in_the_kernel_wait_together),
+        in_scene(calls_that_wait_in_the_kernel_can_be_cancelled),
+        in_scene(lingering_on_a_released_end_fails_and_on_none_ends),
         in_scene(acting_on_a_released_end_fails),
         in_scene(open_ends_that_the_peer_has_reset_are_ghosts),
     };
