@@ -107,7 +107,7 @@ help:
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make bpf        builds the programs that --witness events loads into the kernel (clang, bpftool, libbpf-dev)'
 	@echo 'make format     lets clang-format rewrite the sources'
-	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 15 minutes)'
+	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 20 minutes)'
 	@echo 'make results-1m three orders at 1,000,000 connections (needs 6.5 GiB of memory)'
 	@echo 'make install    PREFIX=/usr/local, DESTDIR='
 	@echo 'WERROR=1        warnings are errors'
