@@ -265,7 +265,7 @@ torture-signals: $(PROGRAM)
 
 # Their headers are committed: only whoever changes src/events/bpf/events.bpf.c needs clang, bpftool and libbpf-dev.
 bpf:
-	PATH="$$PATH:/usr/sbin" scripts/lib/make-bpf
+	scripts/lib/make-bpf
 
 # ---- style ----
 

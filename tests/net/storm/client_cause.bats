@@ -64,7 +64,9 @@ clients_in() {
 
 # number_behind TEXT: in the summary, 0 where it does not have it.
 number_behind() {
-  [[ $(tr -s ' \n' ' ' <"$OUT") =~ "$1"[^:]*:\ ([0-9]+) ]] && say "${BASH_REMATCH[1]}" || say 0
+  local number=0
+  [[ ! $(tr -s ' \n' ' ' <"$OUT") =~ "$1"[^:]*:\ ([0-9]+) ]] || number=${BASH_REMATCH[1]}
+  say "$number"
 }
 
 @test "dead-pool-entry: the pool fills with CLOSE-WAIT; Ctrl-C ends it, tells what was seen and leaves nothing" {
