@@ -70,7 +70,7 @@ fixed_listens() {
   beside fixed_listens
   expect_bug inherited-listener
   listens other
-  end_holds '.flow.accepted == 10'
+  end_holds '.flow.accepted >= 10 and .flow.accepted < 60' # those that waited when the server ended, too
   end_holds '[.lingering[] | select(.state == "LISTEN") | .command, .stranger] == ["sleep", true]'
   expect_in "$OUT" "the process that listens never called accept(), so none can close them"
   expect_not_in "$OUT" "Strangers use"
