@@ -123,13 +123,15 @@ static bool scene_allows(const struct scene *scene, enum tcp_state from, enum tc
     case TRANSITION_DIAGRAM:
         return diagram_allows(scene, from, to) && why == WHY_ORDERLY;
     case TRANSITION_RESET:
-        return is_reset(scene) && from != STATE_TIME_WAIT;
+        return is_reset(scene);
     case TRANSITION_ABORT:
         return aborts(scene);
     case TRANSITION_UNANSWERED:
         return act_of(scene)->act == ACT_WAIT && scene->order->clock == CLOCK_RETRANSMISSION;
-    case TRANSITION_SHORTENED:
-        return is_shortened(scene) || (aborts(scene) && from == STATE_FIN_WAIT2);
+    case TRANSITION_SHORTENED: /* an early end of TIME_WAIT: see add_clocks */
+        if (from == STATE_TIME_WAIT)
+            return false;
+        return is_shortened(scene) || (aborts(scene) && from == STATE_FIN_WAIT2 && why == WHY_ORDERLY);
     default:
         return false;
     }
@@ -234,7 +236,8 @@ static void add_clocks(struct order_transitions *out, const struct close_order *
         out->of[side][STATE_TIME_WAIT][STATE_GONE][WHY_ORDERLY].most = input->conns;
         out->of[side][STATE_TIME_WAIT][STATE_GONE][WHY_RESET].most = input->conns;
         if (order_side_closed(order, input->last_step, (enum side)side, &closing))
-            out->of[side][STATE_FIN_WAIT2][STATE_GONE][WHY_ORDERLY].most = input->conns;
+            out->of[side][STATE_FIN_WAIT2][STATE_GONE][WHY_ORDERLY].most =
+                out->of[side][STATE_FIN_WAIT2][STATE_GONE][WHY_TIMED_OUT].most = input->conns;
     }
 }
 

@@ -53,10 +53,10 @@ static void what_is_no_arrow_is_named_with_its_number(void **state)
     struct transition_report report = report_of(EVENTS_ALL);
     const struct transition_text text = transition_summary(&report);
     assert_contains(text.text, "2,025 transitions, 2,000 of them arrows of RFC 9293's diagram");
-    assert_contains(text.text, "7 by the peer's RST");
+    assert_contains(text.text, "7 ended by an RST");
     assert_contains(text.text, "6 given up by their own side (ABORT)");
     assert_contains(text.text, "5 given up because nobody answered");
-    assert_contains(text.text, "4 without their TIME_WAIT");
+    assert_contains(text.text, "4 with TIME_WAIT left out or cut short");
     assert_contains(text.text, "3 outside.");
     assert_contains(text.text, "1 segment was sent again.");
     assert_contains(text.text, "RST: 6 sent, 7 received.");
