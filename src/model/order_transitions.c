@@ -43,7 +43,8 @@ static bool aborts(const struct scene *scene)
 {
     const struct order_step *step = act_of(scene);
     return order_step_is_by(step, scene->side) &&
-           (step->act == ACT_ABORT || (act_closes(step->act) && has_unread(scene)));
+           (step->act == ACT_ABORT || step->act == ACT_UNLISTEN ||
+            (act_closes(step->act) && has_unread(scene)));
 }
 
 /* Its side sends a FIN in this step. */
