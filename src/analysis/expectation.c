@@ -3,6 +3,7 @@
 #include "base/number_text.h"
 #include "base/text.h"
 #include "kernel/host_limits.h"
+#include "kernel/keepalive.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,6 +70,37 @@ static enum departure departure_of(const struct close_order *order, int step, en
         fin_wait2_may_have_ended(order, entered - 1, side, moment, moment->times->ended_ms[entered]))
         return LEAVES_BY_LATE_CLOSE;
     return moment->now_ms - moment->times->began_ms[entered] >= TIME_WAIT_LENGTH_MS ? LEAVES_BY_TIMER : STAYS;
+}
+
+/* What nobody answers any more, or by RST: keep-alive ends it, but closes no descriptor. */
+static bool keepalive_may_have_ended(const struct close_order *order, int step, enum side side,
+                                     const struct moment *moment)
+{
+    const int64_t patience_ms = KEEPALIVE_PROBES * KEEPALIVE_INTERVAL_S * 1000;
+    int deaf = order_deaf_since(order, step);
+    if (moment->circumstances->keepalive_s[side] == 0)
+        return false;
+    if (deaf >= 0 && moment->now_ms - moment->times->began_ms[deaf] >= patience_ms)
+        return true;
+    return state_set_has(order_step_at(order, step)->expect[side] | order_leak_states(order, side),
+                         STATE_CLOSE_WAIT) &&
+           fin_wait2_may_have_ended(order, step, side_other(side), moment, moment->now_ms);
+}
+
+static void expect_keepalive(struct expectation *out, const struct close_order *order, int step,
+                             const struct moment *moment)
+{
+    for (int i = 0; i < SIDE_COUNT; i++) {
+        enum side side = (enum side)i;
+        if (moment->circumstances->keepalive_s[i] == 0)
+            continue;
+        out->holds_all[i] = opening_is_accepted(order->opening) && !order_side_released(order, step, side) &&
+                            !moment->circumstances->is_outage;
+        if (!keepalive_may_have_ended(order, step, side, moment))
+            continue;
+        out->by_keepalive[i] = !state_set_has(out->allowed[i], STATE_GONE) || out->leak_side == side;
+        out->allowed[i] |= STATE_SET(STATE_GONE);
+    }
 }
 
 /* The one state that leaked ends are in. */
@@ -145,6 +177,7 @@ struct expectation expectation_at(const struct close_order *order, int step, con
     }
     out.listeners = order->opening == OPENING_LISTENERS ? circumstances->conns : 0;
     expect_leak(&out, order, step, &moment);
+    expect_keepalive(&out, order, step, &moment);
     if (circumstances->is_flow)
         expect_flow(&out, circumstances);
     out.time_wait_least = less_assassinated(out.time_wait_promised, circumstances->resets);
@@ -218,6 +251,7 @@ static bool leak_holds(const struct expectation *expectation, const struct histo
     enum tcp_state state = expectation->leak_state;
     int64_t held = state == STATE_GONE ? seen->ghosts : seen->of[state];
     held -= state == STATE_CLOSE_WAIT ? seen->unowned : 0;
+    held += state != STATE_GONE && expectation->by_keepalive[expectation->leak_side] ? seen->ghosts : 0;
     if (held == expectation->leaked)
         return true;
     add(difference, "%s%s side: %s %s where exactly %s were to leak",
@@ -242,6 +276,12 @@ static bool descriptors_hold(const struct expectation *expectation, const struct
                              enum side side, struct difference *difference)
 {
     int64_t held = histogram->owned + histogram->ghosts + histogram->elsewhere;
+    if (expectation->holds_all[side] && held != expectation->opened) {
+        add(difference, "%s%s side: %s descriptors are held where each of %s connections has one",
+            difference != NULL && difference->text[0] != '\0' ? "; " : "", side_name(side),
+            grouped(held).text, grouped(expectation->opened).text);
+        return false;
+    }
     if (!expectation->holds_nothing[side] || held == 0)
         return true;
     add(difference, "%s%s side: %s descriptor%s held where none was expected",
@@ -269,6 +309,14 @@ bool expectation_aged(const struct expectation *expectation, const struct histog
                       enum side side)
 {
     return expectation->by_clock[side] && histogram_gone(histogram, expectation->opened) > 0;
+}
+
+bool expectation_lost_by_keepalive(const struct expectation *expectation, const struct histogram *histogram,
+                                   enum side side)
+{
+    bool must_be_ghosts = expectation->leak_side == side; /* others of that side may have been closed */
+    return expectation->by_keepalive[side] &&
+           (histogram->ghosts > 0 || (!must_be_ghosts && histogram_gone(histogram, expectation->opened) > 0));
 }
 
 int64_t expectation_assassinated(const struct expectation *expectation,

@@ -25,7 +25,8 @@ struct circumstances {
     /* RSTs that this kernel has sent since the order began and that may have ended a TIME_WAIT (RFC 1337); 0
      * where net.ipv4.tcp_rfc1337 forbids it. */
     int64_t resets;
-    int64_t leaked; /* connections whose second close() was left out: see order_leak_side */
+    int64_t keepalive_s[SIDE_COUNT]; /* of each side's ends; 0: none */
+    int64_t leaked;                  /* connections whose second close() was left out: see order_leak_side */
     bool is_flow;   /* connections came one by one, over a time that may outlast the kernel's clocks */
     bool is_outage; /* and the server was made to break: whatever states follow are no surprise */
 };
@@ -36,11 +37,13 @@ struct expectation {
     bool by_late_close[SIDE_COUNT];          /* and that is because a close() came after its peer had left */
     int64_t time_wait_least, time_wait_most; /* on both sides together; most 0: not looked at */
     int64_t time_wait_promised;              /* least, if no TIME_WAIT were ended by a late RST */
+    bool by_keepalive[SIDE_COUNT];           /* or because keep-alive had no answer, or an RST for one */
     int64_t opened;
     int64_t leaked; /* exactly so many are held on leak_side; looked at where it is not SIDE_COUNT, */
     enum tcp_state leak_state; /* in that state; STATE_GONE: as ghosts */
     enum side leak_side;
     int64_t listeners;              /* exactly so many; 0: not looked at */
+    bool holds_all[SIDE_COUNT];     /* every end has its descriptor, on its socket or on none */
     bool holds_nothing[SIDE_COUNT]; /* no process of that side has a descriptor, on a socket or on none */
 };
 
@@ -59,6 +62,10 @@ bool expectation_holds(const struct expectation *expectation, const struct histo
 /* True when ends of that side have in fact left by the clock. */
 bool expectation_aged(const struct expectation *expectation, const struct histogram *histogram,
                       enum side side);
+
+/* True when ends of that side are gone that only keep-alive can have ended. */
+bool expectation_lost_by_keepalive(const struct expectation *expectation, const struct histogram *histogram,
+                                   enum side side);
 
 /* TIME_WAIT that the order promises and that a late RST has ended early; 0 when none is missing. */
 int64_t expectation_assassinated(const struct expectation *expectation,

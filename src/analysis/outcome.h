@@ -25,7 +25,8 @@ struct flow_report {
     int64_t nofile;                 /* descriptors that the server's processes may have together */
     enum side at_fault;             /* where the leak is, asked for or by a cause; SIDE_COUNT: nowhere */
     const struct timeline *timeline;
-    bool shows_signature; /* of the cause that was played; false: none was */
+    bool shows_signature;    /* of the cause that was played; false: none was */
+    bool is_shown_by_ghosts; /* only by descriptors whose CLOSE_WAIT keep-alive has ended */
 };
 
 #endif

@@ -153,10 +153,11 @@ static void say_kinds(struct transition_text *out, const struct transition_repor
         enum transition_kind kind;
         const char *are;
     } others[] = {
-        {TRANSITION_RESET, "by the peer's RST"},
+        {TRANSITION_RESET, "ended by an RST"},
         {TRANSITION_ABORT, "given up by their own side (ABORT)"},
         {TRANSITION_UNANSWERED, "given up because nobody answered"},
-        {TRANSITION_SHORTENED, "without their TIME_WAIT (tcp_fin_timeout, tcp_max_tw_buckets or an RST)"},
+        {TRANSITION_SHORTENED,
+         "with TIME_WAIT left out or cut short (tcp_fin_timeout, tcp_max_tw_buckets, an RST or a new SYN)"},
         {TRANSITION_UNSEEN, "handed over to small sockets, which these events do not see"},
     };
     int64_t all = transitions_in_all(report->counts), drawn = of_kind(report, TRANSITION_DIAGRAM);

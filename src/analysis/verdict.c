@@ -29,7 +29,10 @@ static void add(struct verdict *verdict, const char *format, ...)
 static void say_signature(struct verdict *verdict, const struct verdict_input *input)
 {
     add(verdict, "As expected, the bug %s: %s. %s",
-        input->flow->shows_signature ? "shows" : "does not show. Its signature would be",
+        !input->flow->shows_signature ? "does not show. Its signature would be"
+        : input->flow->is_shown_by_ghosts
+            ? "shows, but keep-alive has ended its sockets and left the descriptors"
+            : "shows",
         signature_text(&input->experiment->cause->signature).text, input->experiment->meaning);
 }
 
@@ -39,6 +42,8 @@ static void say_outcome(struct verdict *verdict, const struct verdict_input *inp
     case OUTCOME_AS_EXPECTED:
         if (input->experiment->cause != NULL)
             say_signature(verdict, input);
+        else if (input->by_keepalive[SIDE_SERVER] || input->by_keepalive[SIDE_CLIENT])
+            add(verdict, "As expected, for a run with keep-alive.");
         else if (input->aged || input->late_close)
             add(verdict, "As expected, for a run that outlasts the kernel's clocks.");
         else
@@ -113,14 +118,19 @@ static enum owner_class owner_of_lingering(const struct verdict_input *input)
     return input->experiment->cause != NULL ? input->experiment->cause->signature.owner : OWNER_ANY;
 }
 
+static bool leaves_to_others(const struct fault_case *cause)
+{
+    return cause != NULL && (cause->signature.owner == OWNER_OTHER || cause->signature.listener_is_others);
+}
+
 /* Sockets on the lanes that no process of this run has, and that none of them can have left to another. */
 static void say_strangers(struct verdict *verdict, const struct verdict_input *input)
 {
-    if (owner_of_lingering(input) == OWNER_OTHER)
+    if (leaves_to_others(input->experiment->cause))
         return;
     for (int i = 0; i < input->lingering->count; i++) {
         const struct lingering_class *class = &input->lingering->each[i];
-        if (lingering_is_strange(class))
+        if (lingering_is_strange(class) && class->state != STATE_LISTEN)
             add(verdict,
                 "Strangers use the ports of this run: %s pid %d%s has connections there; the counts above "
                 "include them.",
@@ -180,6 +190,39 @@ static void say_ghosts(struct verdict *verdict, const struct verdict_input *inpu
     }
 }
 
+/* An RST that answers a probe, or silence, ends the connection and leaves the descriptor. In a flow others
+ * may have reset some: then it is likely, and only where probes were sent and connections reset. */
+static void say_keepalive(struct verdict *verdict, const struct verdict_input *input, enum side side)
+{
+    int64_t probes = input->moved->value[COUNTER_KEEPALIVE], ghosts = input->sides[side].ghosts;
+    bool is_silence = input->moved->value[COUNTER_ABORT_ON_TIMEOUT] > 0;
+    bool is_likely = input->flow != NULL && probes > 0 && input->moved->value[COUNTER_ESTAB_RESETS] > 0;
+    if (input->keepalive_s[side] == 0 || ghosts == 0 || (!input->by_keepalive[side] && !is_likely))
+        return;
+    add(verdict,
+        "Keep-alive of the %s has closed nothing%s: the last probes (kernel counter TCPKeepAlive moved by "
+        "%s) "
+        "were %s, and the kernel took %s of its sockets off the tables. The descriptors are still there, and "
+        "the %s still owes the close().",
+        side_name(side), input->by_keepalive[side] ? "" : ", as is likely", grouped(probes).text,
+        is_silence ? "not answered" : "answered by RST, as the other end was gone", grouped(ghosts).text,
+        side_name(side));
+}
+
+/* Where that keeps a bug from showing. */
+static void say_cured(struct verdict *verdict, const struct verdict_input *input)
+{
+    const struct fault_case *cause = input->experiment->cause;
+    int64_t probes = input->moved->value[COUNTER_KEEPALIVE];
+    bool is_missing = cause != NULL && !input->experiment->is_fixed && !input->flow->shows_signature;
+    if (is_missing && probes > 0 && input->keepalive_s[cause->signature.at_fault] > 0)
+        add(verdict,
+            "Keep-alive of the %s may be why the bug does not show: it has ended connections (kernel counter "
+            "TCPKeepAlive moved by %s, EstabResets by %s), and who hears of that may close.",
+            side_name(cause->signature.at_fault), grouped(probes).text,
+            grouped(input->moved->value[COUNTER_ESTAB_RESETS]).text);
+}
+
 static void say_elsewhere(struct verdict *verdict, const struct verdict_input *input)
 {
     int64_t elsewhere = input->sides[SIDE_SERVER].elsewhere;
@@ -221,6 +264,10 @@ static void say_who_owes(struct verdict *verdict, const struct verdict_input *in
     say_debt(verdict, input);
     say_attribution(verdict, input);
     say_ghosts(verdict, input);
+    for (int side = 0; side < SIDE_COUNT; side++)
+        say_keepalive(verdict, input, (enum side)side);
+    if (input->flow != NULL)
+        say_cured(verdict, input);
     say_elsewhere(verdict, input);
     say_abandoned(verdict, input);
     say_time_wait(verdict, input);
@@ -343,8 +390,12 @@ static int64_t time_wait_missing(const struct verdict_input *input, enum side si
     const struct close_order *order = input->experiment->order;
     const struct order_step *last = order_step_at(order, order_step_count(order) - 1);
     int64_t gone = histogram_gone(&input->sides[side], input->opened), known = 0;
-    if (input->experiment->cause == NULL)
+    if (input->experiment->cause == NULL) {
+        int step;
+        bool has_leaked = order_leak_side(order, &step) == side_other(side);
+        gone -= has_leaked ? input->leaked : 0; /* of these FIN_WAIT2 is all that there ever was */
         return last->expect[side] == STATE_SET(STATE_TIME_WAIT) && gone > 0 ? gone : 0;
+    }
     for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0]; i++)
         known += time_wait_reasons[i].is_certain ? counted(input, &time_wait_reasons[i], side) : 0;
     return known < gone ? known : gone > 0 ? gone : 0;
@@ -410,11 +461,17 @@ static void say_flow(struct verdict *verdict, const struct verdict_input *input)
 
 static void say_clocks(struct verdict *verdict, const struct verdict_input *input)
 {
-    if (input->aged)
+    const struct close_order *order = input->experiment->order;
+    bool is_retransmission = order->clock == CLOCK_RETRANSMISSION || order_leaves_orphans(order);
+    if (input->aged && is_retransmission)
+        add(verdict,
+            "The kernel's clocks ran out during the run: what is not acknowledged is given up when it has "
+            "been sent again often enough (net.ipv4.tcp_retries2, and net.ipv4.tcp_orphan_retries where "
+            "no process has it); those ends are counted as gone.");
+    else if (input->aged)
         add(verdict,
             "The kernel's clocks ran out during the run: an orphaned FIN_WAIT2 ends after %s "
-            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m, what is not acknowledged when it has been sent "
-            "again often enough (net.ipv4.tcp_retries2, tcp_orphan_retries); those ends are counted as gone.",
+            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m; those ends are counted as gone.",
             duration_text(input->fin_timeout_ms).text);
     if (input->late_close)
         add(verdict,
@@ -465,7 +522,8 @@ static bool is_told_by_another(const struct kernel_counters *moved, enum kernel_
 {
     const int64_t *value = moved->value;
     return (counter == COUNTER_LISTEN_DROPS && value[counter] == value[COUNTER_LISTEN_OVERFLOWS]) ||
-           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]);
+           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]) ||
+           (counter == COUNTER_SYN_RETRANS && value[counter] == value[COUNTER_SYN_CHALLENGE]);
 }
 
 /* To make it move is what the order is for. */

@@ -20,16 +20,18 @@ struct verdict_input {
     int64_t opened;
     const struct histogram *sides; /* the last look; NULL when there was none */
     int64_t fds[SIDE_COUNT];
-    bool aged;                 /* ends left by the kernel's clocks */
-    bool late_close;           /* a close() came after its peer's FIN_WAIT2 had ended */
-    int64_t assassinated;      /* TIME_WAIT that a late RST has ended */
-    int64_t lasted_ms;         /* from the first step's beginning to the last look */
-    bool rst_spares_time_wait; /* net.ipv4.tcp_rfc1337 is set */
-    bool has_own_namespace;    /* the counters are of this run's connections alone, softnet's apart */
-    int64_t look_pause_us;     /* the longest between two looks, made so as not to bend the storm; 0: none */
-    int64_t look_took_us;      /* the last look */
-    int64_t failed_looks;      /* dumps that failed or were interrupted; they count for nothing */
-    int64_t ehash_entries;     /* buckets of the kernel's table of sockets; 0: not known */
+    bool aged;                       /* ends left by the kernel's clocks */
+    bool late_close;                 /* a close() came after its peer's FIN_WAIT2 had ended */
+    int64_t keepalive_s[SIDE_COUNT]; /* of each side's ends; 0: none */
+    bool by_keepalive[SIDE_COUNT];   /* ghosts of that side are there because of it, for certain */
+    int64_t assassinated;            /* TIME_WAIT that a late RST has ended */
+    int64_t lasted_ms;               /* from the first step's beginning to the last look */
+    bool rst_spares_time_wait;       /* net.ipv4.tcp_rfc1337 is set */
+    bool has_own_namespace;          /* the counters are of this run's connections alone, softnet's apart */
+    int64_t look_pause_us; /* the longest between two looks, made so as not to bend the storm; 0: none */
+    int64_t look_took_us;  /* the last look */
+    int64_t failed_looks;  /* dumps that failed or were interrupted; they count for nothing */
+    int64_t ehash_entries; /* buckets of the kernel's table of sockets; 0: not known */
     int64_t fin_timeout_ms;
     const struct kernel_counters *moved;
     const struct lingering *lingering;

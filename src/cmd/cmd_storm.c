@@ -201,6 +201,7 @@ static const struct option_row rows[] = {
      .target = SETTING(flow.backlog),
      .min = 1,
      .max = 65535},
+    {.name = "keepalive", .kind = OPTION_GROUP, .target = OPTION(settings), .group = keepalive_rows},
     {.name = "remote", .kind = OPTION_GROUP, .target = OPTION(remote), .group = remote_rows},
     {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     {.name = "outputs", .kind = OPTION_GROUP, .target = OPTION(outputs), .group = output_rows},

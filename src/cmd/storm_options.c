@@ -1,8 +1,13 @@
 #include "cmd/storm_options.h"
 
+#include "base/parse.h"
 #include "cmd/counting.h"
 #include "cmd/play.h"
 #include "engine/plan.h"
+#include "kernel/keepalive.h"
+
+#include <errno.h>
+#include <stdio.h>
 
 #define SETTING(member) offsetof(struct run_settings, member)
 
@@ -69,5 +74,43 @@ const struct option_row storm_setting_rows[] = {
      .kind = OPTION_CHOICE,
      .target = SETTING(witness),
      .choices = counting_witness_choices},
+    {.name = NULL},
+};
+
+/* ---- keep-alive ---- */
+
+enum { MS_PER_S = 1000 };
+
+static int parse_keepalive(const char *text, void *target, char *why, size_t why_size)
+{
+    int64_t *idle_s = target, ms = 0;
+    int rc = parse_duration(text, MS_PER_S, (int64_t)KEEPALIVE_IDLE_MAX_S * MS_PER_S, &ms);
+    if (rc == 0 && ms % MS_PER_S == 0) {
+        *idle_s = ms / MS_PER_S;
+        return 0;
+    }
+    snprintf(why, why_size, "must be whole seconds, 1s to %ds, as the kernel counts TCP_KEEPIDLE in them",
+             KEEPALIVE_IDLE_MAX_S);
+    return -EINVAL;
+}
+
+const struct option_row keepalive_rows[] = {
+    {.name = "server-keepalive",
+     .value = "TIME",
+     .help = "the server's kernel asks clients that are silent for so long (SO_KEEPALIVE)",
+     .more =
+         "SO_KEEPALIVE on all that the server accepts, with TCP_KEEPIDLE set to that time: whole seconds, 1s "
+         "to 32767s. Probes that are not answered come again after 1 s; after 3 of them the connection is "
+         "given up. The default is no keep-alive. See KEEP-ALIVE.",
+     .kind = OPTION_CUSTOM,
+     .target = SETTING(keepalive_s[SIDE_SERVER]),
+     .parse = parse_keepalive},
+    {.name = "client-keepalive",
+     .value = "TIME",
+     .help = "likewise of the client's kernel",
+     .more = "Likewise of the connections that the clients open.",
+     .kind = OPTION_CUSTOM,
+     .target = SETTING(keepalive_s[SIDE_CLIENT]),
+     .parse = parse_keepalive},
     {.name = NULL},
 };

@@ -9,6 +9,9 @@ enum { CONNS_MAX = 100000000, DAY_MS = 24 * 3600 * 1000 };
 /* --conns, --hold, --settle, --interval, --port, --witness, for a struct run_settings. */
 extern const struct option_row storm_setting_rows[];
 
+/* --server-keepalive, --client-keepalive, likewise. */
+extern const struct option_row keepalive_rows[];
+
 /* `at`: offset of a bool in the command's option struct. */
 #define DRY_RUN_OPTION(at)                                                                                   \
     {                                                                                                        \

@@ -2,6 +2,7 @@
 #include "control/host_info.h"
 #include "control/messages.h"
 #include "kernel/free_ports.h"
+#include "kernel/keepalive.h"
 
 /* Sums stay far from overflow: a million workers may count MOST ends each, and 16 hosts LARGEST of anything.
  */
@@ -81,7 +82,11 @@ const struct message_row message_rows[MESSAGE_COUNT] = {
                          TO_WORKER,
                          {LANE(connect.lane), ONE("ADDRESS", FIELD_ADDRESS, connect.address),
                           PORT("PORT", connect.port), COUNT("QUOTA", connect.quota),
-                          ONE("OPENING", FIELD_OPENING, connect.opening)}},
+                          ONE("OPENING", FIELD_OPENING, connect.opening),
+                          FLAG("RECONNECTS", connect.reconnects)}},
+    [MESSAGE_KEEPALIVE] = {"keepalive",
+                           TO_WORKER,
+                           {NUMBER("IDLE_S", keepalive.idle_s, 1, KEEPALIVE_IDLE_MAX_S)}},
     [MESSAGE_CREDIT] = {"credit", TO_WORKER, {LANE(credit.lane), COUNT("TOTAL", credit.total)}},
     [MESSAGE_ACT] = {"act",
                      TO_WORKER,

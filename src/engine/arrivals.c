@@ -199,6 +199,7 @@ static struct expectation flow_expected(const struct controller *c, int64_t now_
         .is_flow = true,
         .is_outage = isfinite(timeline_first_failure_s(&c->outage.timeline)),
     };
+    memcpy(circumstances.keepalive_s, c->plan->settings->keepalive_s, sizeof circumstances.keepalive_s);
     return expectation_at(c->order, order_step_count(c->order) - 1, &c->times, now_us / 1000, &circumstances);
 }
 
@@ -212,8 +213,12 @@ static void catch_up(struct controller *c)
     }
 }
 
+/* In vain, as it may be for want of room in a queue; not so where the server is made not to answer. */
 static bool has_waiting_clients(const struct controller *c)
 {
+    const struct fault_case *cause = c->experiment->cause;
+    if (cause != NULL && cause->signature.state == STATE_SYN_SENT)
+        return false;
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     return sums[SIDE_CLIENT].oldest_us > 0 || sums[SIDE_CLIENT].timeouts > 0;
@@ -267,18 +272,38 @@ static int64_t sockets_of_signature(const struct controller *c, const struct sig
     return count;
 }
 
+/* Listening sockets that no worker of the run has. */
+static bool listener_is_others(const struct controller *c)
+{
+    for (int i = 0; i < c->lingering.count; i++)
+        if (c->lingering.each[i].state == STATE_LISTEN && lingering_is_strange(&c->lingering.each[i]))
+            return true;
+    return false;
+}
+
 /* The owner would decide whether these are of the signature, and it may not be looked into. */
 static bool is_owner_in_doubt(const struct controller *c)
 {
     const struct signature *signature = &c->experiment->cause->signature;
     bool is_asked_for = signature->owner == OWNER_AT_FAULT || signature->owner == OWNER_OTHER;
-    for (int i = 0; is_asked_for && i < c->lingering.count; i++) {
+    for (int i = 0; i < c->lingering.count; i++) {
         const struct lingering_class *class = &c->lingering.each[i];
-        if (class->side == signature->at_fault && class->state == signature->state && class->owned &&
-            class->pid == 0)
+        bool decides = class->state == STATE_LISTEN ? signature->listener_is_others
+                                                    : is_asked_for && class->state == signature->state;
+        if (decides && class->side == signature->at_fault && class->owned && class->pid == 0)
             return true;
     }
     return false;
+}
+
+/* CLOSE_WAIT that a process held before keep-alive has ended it: the descriptor is still there. */
+static int64_t lost_by_keepalive(const struct controller *c)
+{
+    const struct signature *signature = &c->experiment->cause->signature;
+    bool held = signature->state == STATE_CLOSE_WAIT && signature->owner == OWNER_AT_FAULT;
+    bool has_asked = c->plan->settings->keepalive_s[signature->at_fault] > 0 &&
+                     controller_counters(c).value[COUNTER_KEEPALIVE] > 0;
+    return held && has_asked ? c->look.sides[signature->at_fault].ghosts : 0;
 }
 
 static bool lingers(const struct controller *c, const struct signature *signature)
@@ -287,7 +312,8 @@ static bool lingers(const struct controller *c, const struct signature *signatur
     later.state = STATE_CLOSE_WAIT;
     later.eof = EOF_UNREAD;
     bool has_faded = c->look.sides[signature->at_fault].ghosts > 0 || sockets_of_signature(c, &later) > 0;
-    return sockets_of_signature(c, signature) > 0 || (signature->fades && has_faded);
+    return sockets_of_signature(c, signature) > 0 || (signature->fades && has_faded) ||
+           lost_by_keepalive(c) > 0;
 }
 
 /* An order has none to show. */
@@ -299,6 +325,8 @@ static bool shows_signature(const struct controller *c)
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     if (signature->state != STATE_GONE && !lingers(c, signature))
+        return false;
+    if (signature->owner == OWNER_NONE && signature->listener_is_others != listener_is_others(c))
         return false;
     if (signature->is_alone && histogram_ends(&c->look.sides[side_other(signature->at_fault)]) > 0)
         return false;
@@ -317,6 +345,13 @@ static bool shows_signature(const struct controller *c)
     if (sums[SIDE_CLIENT].slowest_us < signature->delays_ms * 1000)
         return false;
     return !signature->fails_accept || sums[SIDE_SERVER].errors > 0;
+}
+
+/* All that it is known by has been ended by keep-alive. */
+static bool is_shown_by_ghosts(const struct controller *c)
+{
+    return shows_signature(c) && lost_by_keepalive(c) > 0 &&
+           sockets_of_signature(c, &c->experiment->cause->signature) == 0;
 }
 
 /* Growth under traffic that is still there when the traffic is over. */
@@ -370,6 +405,7 @@ static struct flow_report flow_report_of(const struct controller *c)
         .nofile = plan_nofile(c->plan, SIDE_SERVER) * c->plan->pairs,
         .timeline = &c->outage.timeline,
         .shows_signature = shows_signature(c),
+        .is_shown_by_ghosts = is_shown_by_ghosts(c),
     };
     workers_sum_flow(&c->workers, report.sums);
     report.achieved_rate = achieved_rate(&report.sums[SIDE_CLIENT]);

@@ -268,6 +268,7 @@ static void note_oddities(struct controller *c, const struct expectation *expect
 {
     c->assassinated = expectation_assassinated(expectation, c->look.sides);
     for (int i = 0; i < SIDE_COUNT; i++) {
+        c->by_keepalive[i] = expectation_lost_by_keepalive(expectation, &c->look.sides[i], (enum side)i);
         if (!expectation_aged(expectation, &c->look.sides[i], (enum side)i))
             continue;
         c->aged = true;

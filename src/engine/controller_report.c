@@ -158,6 +158,8 @@ void controller_tell_order_end(struct controller *c)
         .lingering = &c->lingering,
         .leaked = c->plan->settings->leak,
     };
+    memcpy(input.keepalive_s, c->plan->settings->keepalive_s, sizeof input.keepalive_s);
+    memcpy(input.by_keepalive, c->by_keepalive, sizeof input.by_keepalive);
     struct flow_report report;
     int64_t errors[SIDE_COUNT];
     workers_sum(&c->workers, input.fds, errors);

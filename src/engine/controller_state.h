@@ -143,7 +143,8 @@ struct controller {
     int owners_tries,
         owners_error; /* looks at the owners, and why the last one failed: an errno, 0: it did not */
     bool aged, late_close;
-    int64_t assassinated; /* TIME_WAIT that a late RST has ended */
+    bool by_keepalive[SIDE_COUNT]; /* it has taken ends of that side off their descriptors */
+    int64_t assassinated;          /* TIME_WAIT that a late RST has ended */
 
     struct kernel_counters counters_before, moved; /* moved until the outcome was decided */
     enum outcome decided; /* from STOPPING or ASKING on: unless what is asked then shows otherwise */

@@ -188,10 +188,22 @@ static void on_hello(void *context, const struct message *message)
         controller_on_event(c, EVENT_GREETED);
 }
 
+/* Before they open anything. */
+static void tell_keepalive(struct controller *c)
+{
+    for (int i = 0; i < c->workers.worker_count; i++) {
+        const struct peer *peer = &c->workers.peers[i];
+        int64_t idle_s = c->plan->settings->keepalive_s[peer->side];
+        if (idle_s > 0)
+            link_send(peer->link, &(struct message){.id = MESSAGE_KEEPALIVE, .keepalive = {idle_s}});
+    }
+}
+
 void controller_tell_lanes(struct controller *c)
 {
     event_witness_aim(&c->event_witness, c->plan->settings->events, &c->ports);
     tell_pids(c);
+    tell_keepalive(c);
     for (int i = 0; i < c->plan->lane_count; i++)
         link_send(workers_server(&c->workers, c->lanes[i].pair)->link,
                   &(struct message){.id = MESSAGE_LISTEN,

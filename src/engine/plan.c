@@ -84,11 +84,20 @@ static bool keeps_all(const struct run_settings *settings)
     return keeps;
 }
 
+/* Then a server has two descriptors a connection: the old one is a ghost. */
+static bool reconnects(const struct run_settings *settings)
+{
+    bool does = false;
+    for (int i = 0; i < settings->experiment_count; i++)
+        does |= order_reconnects(settings->experiments[i].order);
+    return does;
+}
+
 /* A cause may leak what it can: to run out of descriptors is part of it. */
 static int64_t descriptors_needed(const struct run_settings *settings)
 {
     if (keeps_all(settings))
-        return settings->conns;
+        return settings->conns * (reconnects(settings) ? 2 : 1);
     return min_of(settings->conns, within(settings, settings->flow.life_ms + SLOW_LIFE_MS) + settings->leak);
 }
 
@@ -300,6 +309,41 @@ static bool is_loopback_up(int fd)
     return ioctl(fd, SIOCGIFFLAGS, &request) != 0 || (request.ifr_flags & IFF_UP) != 0;
 }
 
+/* The other side's ends are orphans in FIN_WAIT2 at some step; of a cause that is not known. */
+static bool faces_orphans(const struct experiment *experiment, enum side side)
+{
+    const struct close_order *order = experiment->order;
+    enum side other = side_other(side);
+    int closing;
+    bool faces = experiment->cause != NULL;
+    for (int i = 1; i < order_step_count(order); i++)
+        faces |= state_set_has(order_step_at(order, i)->expect[other], STATE_FIN_WAIT2) &&
+                 order_side_closed(order, i, other, &closing);
+    return faces;
+}
+
+/* While the other end is in FIN_WAIT2, closed or not, it answers probes. */
+static void warn_of_keepalive(struct plan *plan)
+{
+    const struct run_settings *settings = plan->settings;
+    int64_t lasts_ms = settings->hold_ms + (run_is_arriving(settings) ? settings->flow.duration_ms : 0);
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        int64_t needed_ms = plan->limits.fin_timeout_ms + settings->keepalive_s[side] * 1000;
+        bool faces = false;
+        for (int i = 0; i < settings->experiment_count; i++)
+            faces |= faces_orphans(&settings->experiments[i], (enum side)side);
+        if (settings->keepalive_s[side] > 0 && faces && settings->hold_ms != HOLD_FOREVER &&
+            lasts_ms < needed_ms)
+            add(&plan->warnings,
+                "--%s-keepalive finds a closed end gone after net.ipv4.tcp_fin_timeout (%s) at the earliest: "
+                "until then its FIN_WAIT2 answers; to see it, hold for more than %s (--hold), or shorten "
+                "that "
+                "time (--isolate --sysctl net.ipv4.tcp_fin_timeout=2)",
+                side_name((enum side)side), duration_text(plan->limits.fin_timeout_ms).text,
+                duration_text(needed_ms).text);
+    }
+}
+
 static void check_address(struct plan *plan)
 {
     const struct address *address = &plan->settings->address;
@@ -399,6 +443,7 @@ int plan_make(struct plan *plan, const struct run_settings *settings)
     choose_witness(plan);
     check_needs(plan);
     warn_of_clocks(plan);
+    warn_of_keepalive(plan);
     warn_of_crowding(plan);
     return plan->obstacles.count == 0 ? 0 : -1;
 }

@@ -14,9 +14,10 @@ struct hosts;
 struct socket_events;
 
 struct run_settings {
-    const char *command; /* as it can be typed again; NULL: not known */
-    int64_t conns;       /* of each experiment, in all */
-    int64_t leak;        /* of them, so many are left without their second close() */
+    const char *command;             /* as it can be typed again; NULL: not known */
+    int64_t conns;                   /* of each experiment, in all */
+    int64_t leak;                    /* of them, so many are left without their second close() */
+    int64_t keepalive_s[SIDE_COUNT]; /* of each side's ends: see keepalive_begin(); 0: none */
     struct flow_settings flow;
     struct experiment experiments[RUN_EXPERIMENTS_MAX]; /* a cause is the only one of its run */
     int experiment_count;

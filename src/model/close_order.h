@@ -90,6 +90,9 @@ static inline bool order_step_is_by(const struct order_step *step, enum side sid
 /* True when its acts or its opening set a packet filter: see packet_drop_probe. */
 bool order_needs_filter(const struct close_order *order);
 
+/* True when the client connects again from the same ports. */
+bool order_reconnects(const struct close_order *order);
+
 /* True when ends stay closed and not acknowledged: without a descriptor in FIN_WAIT1, LAST_ACK or CLOSING. */
 bool order_leaves_orphans(const struct close_order *order);
 
@@ -120,6 +123,13 @@ enum side order_leak_side(const struct close_order *order, int *step);
 /* The step from which on that side hears no answer to what it has sent, as its sockets drop all that comes;
  * -1: it hears, or has not sent anything by that step. */
 int order_unanswered_since(const struct close_order *order, int step, enum side side);
+
+/* The first step by which some end drops all that comes, and still does: its connection has an end that
+ * answers nothing; -1: none does. */
+int order_deaf_since(const struct close_order *order, int step);
+
+/* True when that side's descriptors are released in that step or before. */
+bool order_side_released(const struct close_order *order, int step, enum side side);
 
 /* What ends of that side are in, and stay in, where that close() is left out: STATE_SET()s. */
 uint32_t order_leak_states(const struct close_order *order, enum side side);

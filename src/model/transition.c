@@ -51,11 +51,10 @@ static const struct arrow arrows[] = {
     ENDS(SYN_SENT, RESET, RESET, "rcv RST"),
     ENDS(ESTABLISHED, RESET, RESET, "rcv RST"),
     ENDS(FIN_WAIT1, RESET, RESET, "rcv RST"),
-    ENDS(FIN_WAIT2, RESET, RESET, "rcv RST"),
+    ENDS(FIN_WAIT2, RESET, RESET, "rcv RST, or rcv data / snd RST"),
     ENDS(CLOSE_WAIT, RESET, RESET, "rcv RST"),
     ENDS(CLOSING, RESET, RESET, "rcv RST"),
     ENDS(LAST_ACK, RESET, RESET, "rcv RST"),
-    ENDS(TIME_WAIT, RESET, RESET, "rcv RST"),
 
     ENDS(SYN_RECV, ORDERLY, ABORT, "the listener is closed"),
     ENDS(ESTABLISHED, ORDERLY, ABORT, "ABORT / snd RST"),
@@ -66,12 +65,13 @@ static const struct arrow arrows[] = {
     ENDS(SYN_RECV, TIMED_OUT, UNANSWERED, "user timeout"),
     ENDS(ESTABLISHED, TIMED_OUT, UNANSWERED, "user timeout"),
     ENDS(FIN_WAIT1, TIMED_OUT, UNANSWERED, "user timeout"),
-    ENDS(FIN_WAIT2, TIMED_OUT, UNANSWERED, "user timeout"),
     ENDS(CLOSE_WAIT, TIMED_OUT, UNANSWERED, "user timeout"),
     ENDS(CLOSING, TIMED_OUT, UNANSWERED, "user timeout"),
     ENDS(LAST_ACK, TIMED_OUT, UNANSWERED, "user timeout"),
 
     ENDS(FIN_WAIT2, ORDERLY, SHORTENED, "tcp_fin_timeout, tcp_max_tw_buckets, or ABORT / snd RST"),
+    ENDS(FIN_WAIT2, TIMED_OUT, SHORTENED, "tcp_fin_timeout"),
+    ENDS(TIME_WAIT, RESET, SHORTENED, "rcv RST, or SYN of a next connection"),
     ENDS(CLOSING, ORDERLY, SHORTENED, "tcp_max_tw_buckets"),
 };
 
@@ -93,7 +93,8 @@ enum transition_kind transition_kind(enum side side, enum tcp_state from, enum t
     const struct arrow *arrow = find_arrow(side, from, to, why);
     if (arrow == NULL)
         return TRANSITION_OUTSIDE;
-    return arrow->kind == TRANSITION_SHORTENED && !sees_small ? TRANSITION_UNSEEN : arrow->kind;
+    bool may_go_on = arrow->kind == TRANSITION_SHORTENED && why == WHY_ORDERLY;
+    return may_go_on && !sees_small ? TRANSITION_UNSEEN : arrow->kind;
 }
 
 const char *transition_event(enum side side, enum tcp_state from, enum tcp_state to, enum transition_why why)

@@ -11,7 +11,7 @@
 
 enum transition_kind {
     TRANSITION_DIAGRAM,    /* an arrow of figure 5 */
-    TRANSITION_RESET,      /* the peer's RST: note 3 of figure 5 */
+    TRANSITION_RESET,      /* an RST: note 3 of figure 5 */
     TRANSITION_ABORT,      /* its own side gave it up with an RST (3.10.5), or without one */
     TRANSITION_UNANSWERED, /* nobody answered: the user timeout (3.10.8) */
     TRANSITION_SHORTENED,  /* Linux leaves TIME_WAIT out: tcp_fin_timeout, tcp_max_tw_buckets or an RST of its

@@ -40,6 +40,10 @@ static void put_options(struct json_writer *w, const struct run_settings *settin
         json_string(w, "look_inside", settings->look_inside);
     if (settings->leak > 0)
         json_integer(w, "leak", settings->leak);
+    if (settings->keepalive_s[SIDE_SERVER] > 0)
+        json_integer(w, "server_keepalive_s", settings->keepalive_s[SIDE_SERVER]);
+    if (settings->keepalive_s[SIDE_CLIENT] > 0)
+        json_integer(w, "client_keepalive_s", settings->keepalive_s[SIDE_CLIENT]);
     if (run_is_arriving(settings)) {
         json_integer(w, "rate", settings->flow.rate);
         json_number(w, "duration_s", (double)settings->flow.duration_ms / 1e3);

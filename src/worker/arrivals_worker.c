@@ -3,6 +3,7 @@
  * due. */
 #include "base/clock.h"
 #include "base/memory.h"
+#include "kernel/keepalive.h"
 #include "worker/connector.h"
 #include "worker/worker.h"
 
@@ -122,16 +123,19 @@ static void on_listen(void *context, const struct message *message)
     struct worker *worker = context;
     struct arrivals_server *server = worker->role_state;
     uint16_t port = (uint16_t)message->listen.port;
-    int error;
+    int error = 0;
     struct listener *listener =
         listener_open(worker->base, &message->listen.address, port, message->listen.backlog,
                       endpoint_on_acceptable, &server->flow.endpoint, &error);
-    if (listener == NULL) {
+    if (listener != NULL) {
+        listener->next = server->listeners;
+        server->listeners = listener;
+        error = keepalive_begin(listener->fd, worker->keepalive_s); /* its connections inherit it */
+    }
+    if (error != 0) {
         worker_fault(worker, "listen", -error, port);
         return;
     }
-    listener->next = server->listeners;
-    server->listeners = listener;
     if (worker->behaviour->on_listening != NULL)
         worker->behaviour->on_listening(&server->flow.endpoint, listener);
     link_send(worker->link, &(struct message){.id = MESSAGE_LISTENING, .lane = message->listen.lane});
@@ -248,6 +252,7 @@ static void on_arrive(void *context, const struct message *message)
     }
     client->serial = message->arrive.serial;
     client->is_arriving = true;
+    client->connector.keepalive_s = worker->keepalive_s;
     connector_begin(&client->connector, message->arrive.total, message->arrive.rate_milli,
                     message->arrive.timeout_us);
 }

@@ -32,11 +32,14 @@ struct connector {
     struct event *due;
     struct attempt_list attempts; /* connect() calls that were not complete at once, the longest first */
     int64_t timeout_us;           /* for a connect() */
+    int64_t keepalive_s;          /* of what is connected: see keepalive_begin() */
     int64_t started;              /* connect() called, and not failed */
     int64_t connected;
     int64_t timeouts;
     int64_t abandoned;     /* of them, those whose descriptor the behaviour has not closed */
     int64_t last_event_us; /* when a connection last began, was used again, or was given up */
+    int64_t refused_us;    /* since when connect() has been refused whenever it was tried; 0: it has not */
+    int64_t again_us;      /* nobody comes before that */
     bool is_stopped;       /* nothing more is begun */
 };
 

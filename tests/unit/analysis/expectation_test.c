@@ -954,6 +954,123 @@ static void a_leak_may_be_of_established_ends(void **state)
     assert_differs(&expectation, sides, "client side: 19 ESTABLISHED where exactly 20 were to leak");
 }
 
+/* ---- keep-alive ---- */
+
+static struct circumstances with_keepalive(enum side side)
+{
+    struct circumstances asking = usual;
+    asking.keepalive_s[side] = 1;
+    return asking;
+}
+
+static struct expectation expected_with_keepalive(const char *name, int step, enum side side,
+                                                  int64_t passed_ms, int64_t leaked)
+{
+    struct act_times times = every_two_seconds();
+    struct circumstances asking = with_keepalive(side);
+    asking.leaked = leaked;
+    return expected_in(name, step, &times, times.began_ms[step] + passed_ms, &asking);
+}
+
+static void put_ghosts(struct histogram sides[SIDE_COUNT], int64_t close_wait, int64_t ghosts)
+{
+    memset(sides, 0, SIDE_COUNT * sizeof *sides);
+    sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = sides[SIDE_SERVER].owned = close_wait;
+    sides[SIDE_SERVER].ghosts = ghosts;
+}
+
+/* FIN_WAIT2 answers probes until tcp_fin_timeout. */
+static void keepalive_ends_a_close_wait_when_its_peer_has_left(void **state)
+{
+    (void)state;
+    struct expectation soon = expected_with_keepalive("leak", 1, SIDE_SERVER, FIN_TIMEOUT_MS - 1, 0);
+    assert_false(may_be_gone(&soon, SIDE_SERVER));
+    struct expectation late = expected_with_keepalive("leak", 1, SIDE_SERVER, FIN_TIMEOUT_MS, 0);
+    assert_true(may_be_gone(&late, SIDE_SERVER));
+    assert_true(late.by_keepalive[SIDE_SERVER]);
+    struct expectation without = expected_after("leak", 1, FIN_TIMEOUT_MS);
+    assert_false(may_be_gone(&without, SIDE_SERVER));
+    struct expectation others = expected_with_keepalive("leak", 1, SIDE_CLIENT, FIN_TIMEOUT_MS, 0);
+    assert_false(may_be_gone(&others, SIDE_SERVER));
+}
+
+static void keepalive_closes_no_descriptor(void **state)
+{
+    (void)state;
+    struct expectation expectation = expected_with_keepalive("leak", 1, SIDE_SERVER, FIN_TIMEOUT_MS, 0);
+    struct histogram sides[SIDE_COUNT];
+    for (int ghosts = 0; ghosts <= OPENED; ghosts += 250) {
+        put_ghosts(sides, OPENED - ghosts, ghosts);
+        assert_holds(&expectation, sides);
+        assert_int_equal(expectation_lost_by_keepalive(&expectation, &sides[SIDE_SERVER], SIDE_SERVER),
+                         ghosts > 0);
+    }
+    put_ghosts(sides, 0, OPENED - 1);
+    assert_differs(&expectation, sides,
+                   "server side: 999 descriptors are held where each of 1,000 connections has one");
+}
+
+static void a_leak_with_keepalive_is_as_many_close_wait_and_ghosts(void **state)
+{
+    (void)state;
+    struct expectation expectation =
+        expected_with_keepalive("client-first", 2, SIDE_SERVER, FIN_TIMEOUT_MS, 20);
+    struct histogram sides[SIDE_COUNT];
+    for (int ghosts = 0; ghosts <= 20; ghosts += 5) {
+        put_ghosts(sides, 20 - ghosts, ghosts);
+        assert_holds(&expectation, sides);
+    }
+    put_ghosts(sides, 5, 14);
+    assert_differs(&expectation, sides, "server side: 19 CLOSE_WAIT where exactly 20 were to leak");
+    put_ghosts(sides, 0, 0);
+    assert_false(expectation_lost_by_keepalive(&expectation, &sides[SIDE_SERVER], SIDE_SERVER));
+}
+
+/* Three probes, a second apart. */
+static void keepalive_ends_what_nobody_answers(void **state)
+{
+    (void)state;
+    struct expectation soon = expected_with_keepalive("vanish", 1, SIDE_SERVER, 2999, 0);
+    assert_false(may_be_gone(&soon, SIDE_SERVER));
+    struct expectation late = expected_with_keepalive("vanish", 1, SIDE_SERVER, 3000, 0);
+    assert_true(may_be_gone(&late, SIDE_SERVER));
+    assert_false(may_be_gone(&late, SIDE_CLIENT));
+    struct expectation closed = expected_with_keepalive("vanish", 2, SIDE_SERVER, 3000, 0);
+    assert_true(may_be_gone(&closed, SIDE_SERVER));
+    assert_false(closed.holds_all[SIDE_SERVER]);
+}
+
+static void keepalive_ends_nothing_that_is_answered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *order;
+        int step;
+    } answered[] = {{"never-close", 0}, {"half-close", 3}, {"linger-timeout", 2}, {"unread", 1}};
+    for (size_t i = 0; i < COUNT_OF(answered); i++)
+        for (int side = 0; side < SIDE_COUNT; side++) {
+            struct expectation expectation =
+                expected_with_keepalive(answered[i].order, answered[i].step, (enum side)side, 60000, 0);
+            assert_false(may_be_gone(&expectation, SIDE_CLIENT));
+            assert_false(expectation.by_keepalive[side]);
+        }
+}
+
+/* An orphan is given up sooner than what a process has. */
+static void an_orphan_that_is_not_acknowledged_is_given_up(void **state)
+{
+    (void)state;
+    struct expectation soon = expected_after("vanish", 2, 102199);
+    assert_false(may_be_gone(&soon, SIDE_SERVER));
+    struct expectation late = expected_after("vanish", 2, 102200);
+    assert_true(may_be_gone(&late, SIDE_SERVER));
+    struct kept_state kept;
+    struct act_times times = every_two_seconds();
+    assert_int_equal(kept_state_make(STATE_FIN_WAIT1, SIDE_COUNT, &kept), 0);
+    struct expectation held = expectation_at(&kept.order, 2, &times, 1000000, &usual);
+    assert_false(may_be_gone(&held, SIDE_SERVER));
+}
+
 static void after_the_wait_no_time_wait_is_expected(void **state)
 {
     (void)state;
@@ -1048,6 +1165,12 @@ int main(void)
         cmocka_unit_test(what_is_waited_for_must_have_left),
         cmocka_unit_test(what_nobody_acknowledges_is_given_up_in_time),
         cmocka_unit_test(a_leak_may_be_of_established_ends),
+        cmocka_unit_test(keepalive_ends_a_close_wait_when_its_peer_has_left),
+        cmocka_unit_test(keepalive_closes_no_descriptor),
+        cmocka_unit_test(a_leak_with_keepalive_is_as_many_close_wait_and_ghosts),
+        cmocka_unit_test(keepalive_ends_what_nobody_answers),
+        cmocka_unit_test(keepalive_ends_nothing_that_is_answered),
+        cmocka_unit_test(an_orphan_that_is_not_acknowledged_is_given_up),
         cmocka_unit_test(after_the_wait_no_time_wait_is_expected),
         cmocka_unit_test(an_overflow_may_leave_any_number_of_time_wait),
     };

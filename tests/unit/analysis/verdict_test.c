@@ -2,6 +2,7 @@
 
 #include "analysis/verdict.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* A run of server-first that went as expected; each test changes what it is about. */
@@ -447,6 +448,27 @@ static void those_whose_connect_failed_came_too(void **state)
     assert_says(run, "; 1,000 gave up, as connect() had no answer for 5s.");
 }
 
+static void those_who_asked_on_a_connection_that_was_there_came_too(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->sums[SIDE_CLIENT].begun = 10;
+    flow->sums[SIDE_CLIENT].reused = 90;
+    assert_says(run, "100 clients came, ");
+    assert_says(run, "90 of them asked on a connection that was there.");
+}
+
+static void a_client_that_ran_out_of_ports_is_told_who_has_them(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->sums[SIDE_CLIENT].errors = 7;
+    flow->sums[SIDE_CLIENT].error = EADDRNOTAVAIL;
+    run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 100;
+    assert_says(run, "connect() failed 7 times with EADDRNOTAVAIL: no port of the client's was left: 100 are "
+                     "in TIME_WAIT");
+}
+
 static void a_plateau_is_no_leak(void **state)
 {
     struct run *run = *state;
@@ -644,6 +666,73 @@ static void only_reasons_that_were_counted_are_offered(void **state)
     assert_says(run, ": 8 found no room (net.ipv4.tcp_max_tw_buckets; kernel counter TCPTimeWaitOverflow).");
 }
 
+/* These had a FIN_WAIT2, and never a TIME_WAIT. */
+static void the_other_ends_of_a_leak_had_no_time_wait(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 4980;
+    run->moved.value[COUNTER_OUT_RSTS] = 20;
+    run->input.leaked = 20;
+    assert_does_not_say(run, "ended before the run did");
+    run->input.leaked = 15;
+    assert_says(run, "5 TIME_WAIT on the server ended before the run did");
+}
+
+static void put_keepalive(struct run *run, int64_t ghosts)
+{
+    run->input.keepalive_s[SIDE_CLIENT] = 1;
+    run->sides[SIDE_CLIENT].ghosts = ghosts;
+    run->moved.value[COUNTER_KEEPALIVE] = 40;
+    run->moved.value[COUNTER_ESTAB_RESETS] = 20;
+}
+
+static void keepalive_is_said_to_close_nothing(void **state)
+{
+    struct run *run = *state;
+    put_keepalive(run, 20);
+    assert_does_not_say(run, "Keep-alive of"); /* they may have another reason */
+    run->input.by_keepalive[SIDE_CLIENT] = true;
+    assert_says(run, "As expected, for a run with keep-alive.");
+    assert_does_not_say(run, run->experiment.meaning);
+    assert_says(run,
+                "Keep-alive of the client has closed nothing: the last probes (kernel counter TCPKeepAlive "
+                "moved by 40) were answered by RST, as the other end was gone, and the kernel took 20 of its "
+                "sockets off the tables. The descriptors are still there, and the client still owes the "
+                "close().");
+    run->moved.value[COUNTER_ABORT_ON_TIMEOUT] = 20;
+    assert_says(run, "were not answered, and the kernel took 20");
+}
+
+/* Others may have reset connections in a flow. */
+static void ghosts_of_a_flow_with_keepalive_are_likely_its_doing(void **state)
+{
+    struct run *run = *state;
+    put_flow(run);
+    put_keepalive(run, 20);
+    assert_says(run, "Keep-alive of the client has closed nothing, as is likely: the last probes");
+    run->moved.value[COUNTER_KEEPALIVE] = 0;
+    assert_does_not_say(run, "Keep-alive of");
+}
+
+static void a_bug_that_keepalive_hides_is_told_so(void **state)
+{
+    struct run *run = *state;
+    const struct fault_case fault_case = {.signature = {.at_fault = SIDE_CLIENT, .state = STATE_CLOSE_WAIT}};
+    struct flow_report *flow = put_flow(run);
+    run->experiment.cause = &fault_case;
+    put_keepalive(run, 0);
+    run->input.outcome = OUTCOME_DIFFERS;
+    assert_says(run,
+                "Keep-alive of the client may be why the bug does not show: it has ended connections (kernel "
+                "counter TCPKeepAlive moved by 40, EstabResets by 20)");
+    run->input.outcome = OUTCOME_AS_EXPECTED;
+    flow->shows_signature = flow->is_shown_by_ghosts = true;
+    assert_says(
+        run, "As expected, the bug shows, but keep-alive has ended its sockets and left the descriptors: ");
+    assert_does_not_say(run, "may be why");
+}
+
 /* Nothing says how many there should be: what was counted as taken is told. */
 static void the_fix_of_a_cause_tells_what_became_of_its_time_wait(void **state)
 {
@@ -780,6 +869,8 @@ int main(void)
         test_of_run(a_rate_that_was_kept_is_told),
         test_of_run(late_arrivals_are_told_with_the_latest),
         test_of_run(those_whose_connect_failed_came_too),
+        test_of_run(those_who_asked_on_a_connection_that_was_there_came_too),
+        test_of_run(a_client_that_ran_out_of_ports_is_told_who_has_them),
         test_of_run(a_plateau_is_no_leak),
         test_of_run(a_leak_says_how_many_how_fast_and_until_when),
         test_of_run(descriptors_that_are_gone_are_told_with_their_date),
@@ -796,6 +887,10 @@ int main(void)
         test_of_run(a_signature_is_told_whether_it_was_seen),
         test_of_run(time_wait_of_a_flow_that_is_gone_is_told),
         test_of_run(only_reasons_that_were_counted_are_offered),
+        test_of_run(the_other_ends_of_a_leak_had_no_time_wait),
+        test_of_run(keepalive_is_said_to_close_nothing),
+        test_of_run(ghosts_of_a_flow_with_keepalive_are_likely_its_doing),
+        test_of_run(a_bug_that_keepalive_hides_is_told_so),
         test_of_run(the_fix_of_a_cause_tells_what_became_of_its_time_wait),
         test_of_run(a_minute_that_is_over_is_a_reason_of_its_own),
         test_of_run(what_broke_has_a_heading),

@@ -39,8 +39,12 @@ static enum transition_kind end_of(enum side side, enum tcp_state from, enum tra
     const uint32_t shortened = STATE_SET(STATE_FIN_WAIT2) | STATE_SET(STATE_CLOSING);
     if (why == WHY_RESET && from == STATE_SYN_RECV && side == SIDE_SERVER)
         return TRANSITION_DIAGRAM;
+    if (why == WHY_RESET && from == STATE_TIME_WAIT)
+        return TRANSITION_SHORTENED;
+    if (why == WHY_TIMED_OUT && from == STATE_FIN_WAIT2)
+        return TRANSITION_SHORTENED;
     if (why == WHY_RESET)
-        return state_set_has(live | STATE_SET(STATE_TIME_WAIT), from) ? TRANSITION_RESET : TRANSITION_OUTSIDE;
+        return state_set_has(live, from) ? TRANSITION_RESET : TRANSITION_OUTSIDE;
     if (why == WHY_TIMED_OUT)
         return state_set_has(live, from) ? TRANSITION_UNANSWERED : TRANSITION_OUTSIDE;
     return state_set_has(aborted, from)     ? TRANSITION_ABORT
