@@ -119,8 +119,8 @@ load helper
 }
 
 @test "--witness takes none but its own" {
-  refused '--witness "foo"' 'must be auto, netlink or procfs' -- --witness foo
-  refused '--witness ""' 'must be auto, netlink or procfs' -- --witness ''
+  refused '--witness "foo"' 'must be auto, netlink, procfs or events' -- --witness foo
+  refused '--witness ""' 'must be auto, netlink, procfs or events' -- --witness ''
 }
 
 @test "two outputs cannot both be stdout" {
