@@ -329,7 +329,7 @@ read_man_page() {
   for name in 'tcpstorm state' --side --isolate --sysctl nsenter; do
     [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
   done
-  [[ $(grep -c '^\\fINeeds' <<<"$page") == 3 ]] || fail_with 'three orders need something'
+  [[ $(grep -c '^\\fINeeds' <<<"$page") == 4 ]] || fail_with 'four orders need something'
 }
 
 @test "the man page names every exit code" {
