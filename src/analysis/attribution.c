@@ -66,6 +66,9 @@ static const struct reading readings[] = {
     {.state = STATE_SYN_RECV,
      EITHER_WAY(SAME("the handshake is not complete"),
                 WORDS("the client's kernel owes an ACK", "the server's kernel owes an ACK"))},
+    {.state = STATE_LISTEN,
+     EITHER_WAY(SAME("whoever connects there waits to be accepted by it, and no other can have the port"),
+                SAME("whoever has it owes the close()"))},
 };
 
 /* Ends of a side in a state: held by no process, by a process of this run, by another. */
@@ -188,6 +191,10 @@ static struct special_case case_of(const struct lingering_class *class, const st
         return case_of_established(all, other);
     if (class->state == STATE_FIN_WAIT2)
         return case_of_fin_wait2(all, other);
+    if (class->state == STATE_CLOSE_WAIT && !class->owned &&
+        ends_in(all, class->side, STATE_LISTEN).strange > 0)
+        return (struct special_case){
+            .acts = SAME("the process that listens never called accept(), so none can close them")};
     if (class->state == STATE_CLOSE_WAIT && lingering_is_strange(class) && class->processes > 1)
         return (struct special_case){.acts = SAME("those processes owe the close()")};
     if (class->state == STATE_CLOSE_WAIT && lingering_is_strange(class))

@@ -118,14 +118,19 @@ static enum owner_class owner_of_lingering(const struct verdict_input *input)
     return input->experiment->cause != NULL ? input->experiment->cause->signature.owner : OWNER_ANY;
 }
 
+static bool leaves_to_others(const struct fault_case *cause)
+{
+    return cause != NULL && (cause->signature.owner == OWNER_OTHER || cause->signature.listener_is_others);
+}
+
 /* Sockets on the lanes that no process of this run has, and that none of them can have left to another. */
 static void say_strangers(struct verdict *verdict, const struct verdict_input *input)
 {
-    if (owner_of_lingering(input) == OWNER_OTHER)
+    if (leaves_to_others(input->experiment->cause))
         return;
     for (int i = 0; i < input->lingering->count; i++) {
         const struct lingering_class *class = &input->lingering->each[i];
-        if (lingering_is_strange(class))
+        if (lingering_is_strange(class) && class->state != STATE_LISTEN)
             add(verdict,
                 "Strangers use the ports of this run: %s pid %d%s has connections there; the counts above "
                 "include them.",
@@ -517,7 +522,8 @@ static bool is_told_by_another(const struct kernel_counters *moved, enum kernel_
 {
     const int64_t *value = moved->value;
     return (counter == COUNTER_LISTEN_DROPS && value[counter] == value[COUNTER_LISTEN_OVERFLOWS]) ||
-           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]);
+           (counter == COUNTER_RETRANS_SEGS && value[counter] == value[COUNTER_SYN_RETRANS]) ||
+           (counter == COUNTER_SYN_RETRANS && value[counter] == value[COUNTER_SYN_CHALLENGE]);
 }
 
 /* To make it move is what the order is for. */

@@ -81,8 +81,8 @@ int64_t audit_last_of_round(const struct audit *audit);
 bool audit_has_no_future(const struct audit *audit);
 /* Looks, and fills in the result's fate and ending. */
 void audit_note_fate(struct audit *audit);
-/* Likewise when stock has been taken: whether it has ended meanwhile. A process that cannot be looked into any
- * more may be about to end. */
+/* Likewise when stock has been taken: whether it has ended meanwhile. A process that cannot be looked into
+ * any more may be about to end. */
 void audit_note_late_end(struct audit *audit, bool is_out_of_sight);
 
 /* ---- stocktaking.c ---- */

@@ -11,10 +11,10 @@
 /* The reply fits into our buffer, and not into that of a client that does not read. */
 enum { REPLY_BYTES = 192 * 1024, SEND_BUFFER = 256 * 1024, LINGER_S = 2 };
 
-static void linger(int fd)
+static void set(struct endpoint *endpoint, int fd, int option, const void *value, socklen_t size)
 {
-    const struct linger wait = {.l_onoff = 1, .l_linger = LINGER_S};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof wait);
+    if (setsockopt(fd, SOL_SOCKET, option, value, size) != 0)
+        endpoint_fail(endpoint, "setsockopt", errno);
 }
 
 static void on_room(struct visit *visit, short what)
@@ -46,10 +46,11 @@ static void on_request(struct visit *visit, short what)
 
 static void on_connection(struct endpoint *endpoint, int fd)
 {
-    const int bytes = SEND_BUFFER;
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+    static const int bytes = SEND_BUFFER;
+    static const struct linger wait = {.l_onoff = 1, .l_linger = LINGER_S};
+    set(endpoint, fd, SO_SNDBUF, &bytes, sizeof bytes);
     if (!endpoint->fixed)
-        linger(fd); /* the bug; the fix is to leave it off */
+        set(endpoint, fd, SO_LINGER, &wait, sizeof wait); /* the bug; the fix is to leave it off */
     visit_begin(endpoint, fd, EV_READ, on_request);
 }
 

@@ -366,6 +366,26 @@ static const struct fault_case causes[] = {
         .behaviour = {[SIDE_SERVER] = &blocking_linger, [SIDE_CLIENT] = &one_slow_reader},
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .delays_ms = 1500},
     },
+    {
+        .bug = {.name = "inherited-listener",
+                .summary = "helper programs that the server starts inherit its listener",
+                .meaning =
+                    "After a restart the port still belongs to a helper. bind() fails with EADDRINUSE; "
+                    "clients connect, to a queue that nobody accepts from. CLOSE_WAIT with the FIN "
+                    "unread, as of never-accept: but who listens is another process."},
+        .fixed = {.name = "inherited-listener-fixed",
+                  .summary = "the listener is close-on-exec (SOCK_CLOEXEC)",
+                  .meaning = "exec() closes the helper's copy: the port goes with the server, and the next "
+                             "one has it at once. Who is refused in that moment comes again."},
+        .reported = "mongoose #1302, rinetd #10, cpp-httplib #164",
+        .behaviour = {[SIDE_SERVER] = &inherited_listener, [SIDE_CLIENT] = &insistent_behaviour},
+        .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .signature = {.at_fault = SIDE_SERVER,
+                      .state = STATE_CLOSE_WAIT,
+                      .eof = EOF_UNREAD,
+                      .owner = OWNER_NONE,
+                      .listener_is_others = true},
+    },
 };
 
 enum { CAUSE_COUNT = sizeof causes / sizeof causes[0] };

@@ -35,6 +35,7 @@ extern const struct behaviour stalled_reader;
 extern const struct behaviour no_timeout;
 extern const struct behaviour eof_is_abort;
 extern const struct behaviour second_socket_forgotten;
+extern const struct behaviour inherited_listener;
 extern const struct behaviour no_reuse;
 extern const struct behaviour keep_alive_race;
 extern const struct behaviour connect_given_up;

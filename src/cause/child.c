@@ -43,6 +43,33 @@ pid_t child_start(void (*run)(const void *context), const void *context)
     return pid > 0 ? pid : -error;
 }
 
+static void be_helper(const void *unused)
+{
+    (void)unused;
+    execl("/bin/sleep", "sleep", "86400", (char *)NULL);
+}
+
+/* The other end of a pipe that exec() closes, or the death of the child. */
+static void wait_for_exec(int fd)
+{
+    char nothing;
+    while (read(fd, &nothing, 1) < 0 && errno == EINTR)
+        continue;
+}
+
+pid_t child_start_helper(void)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return -errno;
+    pid_t pid = child_start(be_helper, NULL);
+    close(ends[1]);
+    if (pid > 0)
+        wait_for_exec(ends[0]);
+    close(ends[0]);
+    return pid;
+}
+
 void child_end(pid_t pid)
 {
     if (pid <= 0)

@@ -133,7 +133,7 @@ static void say_held(const struct visitor *visitor)
 static int64_t count_time_wait(const struct client_cause *wish)
 {
     const struct look_target target = {.address = wish->address, .ports = {wish->port, wish->port}};
-    struct histogram sides[SIDE_COUNT];
+    struct histogram sides[SIDE_COUNT] = {0};
     int error = 0;
     const struct witness_backend *witness = witness_choose(0, &error);
     if (witness != NULL)
@@ -178,7 +178,7 @@ static void say_errors(const struct visitor *visitor)
         say("Requests lost: %s: their connection, which had served others, ended before a reply.",
             grouped(endpoint->lost).text);
     if (endpoint->idle_us > 0)
-        say("The server closes idle connections after %s.", duration_text(endpoint->idle_us / 1000).text);
+        say("The server closes idle connections after about %.1f s.", (double)endpoint->idle_us / 1e6);
 }
 
 /* As far as the client itself can tell: the kernel's counters are of others too. */

@@ -232,7 +232,7 @@ static int cmd_client(int argc, char *argv[])
     return options.asked.target == NULL
                ? by_hand(&options.end)
                : target_refuse(&client_target, options.asked.target,
-                               "it is for --cause: by hand it is --address and --port");
+                               "it is for --cause; without that there are options alone, --name value");
 }
 
 const struct command client_command = {

@@ -63,12 +63,13 @@ _tcpstorm_settings() {
     net.ipv4.tcp_syncookies= net.ipv4.tcp_abort_on_overflow= net.core.somaxconn=' "$1"
 }
 
-# A server shows no bug of a client's.
+# A server shows no bug of a client's, and the other way round.
 _tcpstorm_causes() {
   local program=$1 word=$2 line name='' names=''
   while IFS= read -r line; do
     [[ $line == ' '* ]] || name=${line%%:*}
-    [[ $line != *'at fault  the '* ]] || [[ ${COMP_WORDS[1]} == server && $line == *client ]] || names+=" $name"
+    [[ $line == *'at fault  the '* ]] || continue
+    [[ ${COMP_WORDS[1]} == @(server|client) && $line != *"${COMP_WORDS[1]}" ]] || names+=" $name"
   done < <("$program" causes 2>/dev/null)
   _tcpstorm_words "$names" "$word"
 }

@@ -121,7 +121,7 @@ static bool read_act(const struct message_field *field, const char *word, void *
     (void)field;
     enum act act = act_parse(word);
     *(enum act *)to = act;
-    return act_is_on_ends(act);
+    return act_is_for_workers(act);
 }
 
 static void write_act(const struct message_field *field, const void *from, struct writer *out)

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 enum {
-    MESSAGE_PROTOCOL = 9, /* to be raised whenever a message changes */
+    MESSAGE_PROTOCOL = 10, /* to be raised whenever a message changes */
     MESSAGE_LINE_MAX = 1024,
     MESSAGE_ADDRESSES_MAX = 1 + MORE_ADDRESSES_MAX,
 };
@@ -53,11 +53,12 @@ enum message_id {
     MESSAGE_PONG, /* with the ping's serial */
 
     /* ---- to a worker ---- */
-    MESSAGE_LISTEN,     /* a server: up to `quota` connections will come there */
-    MESSAGE_CONNECT,    /* a client: will open `quota` connections there, as credit allows */
-    MESSAGE_KEEPALIVE,  /* of the connections to come: see keepalive_begin() */
-    MESSAGE_CREDIT,     /* a client may start up to `total` connections of that lane */
-    MESSAGE_ACT,        /* do it to every end, the first or the last opened first, but for the last `spare` */
+    MESSAGE_LISTEN,    /* a server: up to `quota` connections will come there */
+    MESSAGE_CONNECT,   /* a client: will open `quota` connections there, as credit allows */
+    MESSAGE_KEEPALIVE, /* of the connections to come: see keepalive_begin() */
+    MESSAGE_CREDIT,    /* a client may start up to `total` connections of that lane */
+    MESSAGE_ACT,       /* do it to every end, the first or the last opened first, but for the last `spare`; or
+                          what is not done to ends */
     MESSAGE_ASK_GHOSTS, /* how many do you hold? Answered by MESSAGE_GHOSTS */
     MESSAGE_SCRIPT,     /* in a flow: what to do with each connection; `leaked` of the first `of` leak */
     MESSAGE_NOFILE,     /* a server in a flow: from now on at most `most` descriptors */
@@ -141,6 +142,7 @@ struct message {
             int port;
             int64_t quota;
             enum opening opening;
+            bool reconnects; /* an ACT_RECONNECT will follow: the ports of the ends are kept in mind */
         } connect;
         struct {
             int64_t idle_s;
@@ -322,7 +324,7 @@ enum field_kind {
     FIELD_WORD,      /* printable ASCII, at most max bytes: it may reach a terminal, a CSV and a JSON text */
     FIELD_WORDS,     /* likewise, all that are left of the line */
     FIELD_MORE,      /* words that are passed over */
-    FIELD_ACT,       /* enum act, one that is done to an end: see act_is_on_ends() */
+    FIELD_ACT,       /* enum act, one that a worker does: see act_is_for_workers() */
     FIELD_DIRECTION, /* forwards, backwards: bool */
     FIELD_OPENING,   /* enum opening */
     FIELD_ADDRESS,   /* struct address */

@@ -213,8 +213,12 @@ static void catch_up(struct controller *c)
     }
 }
 
+/* In vain, as it may be for want of room in a queue; not so where the server is made not to answer. */
 static bool has_waiting_clients(const struct controller *c)
 {
+    const struct fault_case *cause = c->experiment->cause;
+    if (cause != NULL && cause->signature.state == STATE_SYN_SENT)
+        return false;
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     return sums[SIDE_CLIENT].oldest_us > 0 || sums[SIDE_CLIENT].timeouts > 0;
@@ -268,15 +272,25 @@ static int64_t sockets_of_signature(const struct controller *c, const struct sig
     return count;
 }
 
+/* Listening sockets that no worker of the run has. */
+static bool listener_is_others(const struct controller *c)
+{
+    for (int i = 0; i < c->lingering.count; i++)
+        if (c->lingering.each[i].state == STATE_LISTEN && lingering_is_strange(&c->lingering.each[i]))
+            return true;
+    return false;
+}
+
 /* The owner would decide whether these are of the signature, and it may not be looked into. */
 static bool is_owner_in_doubt(const struct controller *c)
 {
     const struct signature *signature = &c->experiment->cause->signature;
     bool is_asked_for = signature->owner == OWNER_AT_FAULT || signature->owner == OWNER_OTHER;
-    for (int i = 0; is_asked_for && i < c->lingering.count; i++) {
+    for (int i = 0; i < c->lingering.count; i++) {
         const struct lingering_class *class = &c->lingering.each[i];
-        if (class->side == signature->at_fault && class->state == signature->state && class->owned &&
-            class->pid == 0)
+        bool decides = class->state == STATE_LISTEN ? signature->listener_is_others
+                                                    : is_asked_for && class->state == signature->state;
+        if (decides && class->side == signature->at_fault && class->owned && class->pid == 0)
             return true;
     }
     return false;
@@ -311,6 +325,8 @@ static bool shows_signature(const struct controller *c)
     struct flow_tally sums[SIDE_COUNT];
     workers_sum_flow(&c->workers, sums);
     if (signature->state != STATE_GONE && !lingers(c, signature))
+        return false;
+    if (signature->owner == OWNER_NONE && signature->listener_is_others != listener_is_others(c))
         return false;
     if (signature->is_alone && histogram_ends(&c->look.sides[side_other(signature->at_fault)]) > 0)
         return false;

@@ -46,7 +46,8 @@ static void begin_opening(struct controller *c)
                                                         .address = *controller_lane_address(c, lane),
                                                         .port = c->ports.first + i,
                                                         .quota = lane->quota,
-                                                        .opening = c->order->opening}});
+                                                        .opening = c->order->opening,
+                                                        .reconnects = order_reconnects(c->order)}});
         link_send(client, &(struct message){.id = MESSAGE_CREDIT, .credit = {i, first_credit(c, lane)}});
     }
 }
@@ -69,6 +70,7 @@ static int64_t to_spare(const struct controller *c, const struct peer *peer)
 static void begin_act(struct controller *c, const struct order_step *step)
 {
     c->act_serial++;
+    c->awaited.opens = step->act == ACT_RECONNECT ? c->plan->lane_count : 0;
     for (int i = 0; i < c->workers.worker_count; i++) {
         struct peer *peer = &c->workers.peers[i];
         peer->acted = peer->failed = 0;
@@ -124,10 +126,23 @@ static bool at_once_is_as_expected(struct controller *c)
 
 /* ---- what workers say ---- */
 
+/* By its server, in all. */
+static int64_t accepts_wanted(const struct controller *c, const struct lane *lane)
+{
+    if (!opening_is_accepted(c->order->opening))
+        return 0;
+    return controller_step(c)->act == ACT_RECONNECT ? 2 * lane->quota : lane->quota;
+}
+
 static bool lane_is_open(const struct controller *c, const struct lane *lane)
 {
-    bool is_accepted = !opening_is_accepted(c->order->opening) || lane->accepted >= lane->quota;
-    return lane->connected >= lane->quota && is_accepted;
+    return lane->connected >= lane->quota && lane->accepted >= accepts_wanted(c, lane);
+}
+
+static void note_acted(struct controller *c)
+{
+    if (c->awaited.opens == 0 && c->awaited.acts == 0)
+        controller_on_event(c, EVENT_ACTED);
 }
 
 static struct lane *lane_at(const struct controller *c, int64_t i)
@@ -137,8 +152,10 @@ static struct lane *lane_at(const struct controller *c, int64_t i)
 
 static void note_lane(struct controller *c, bool was_open, const struct lane *lane)
 {
-    if (!was_open && lane_is_open(c, lane) && --c->awaited.opens == 0)
-        controller_on_event(c, EVENT_ACTED);
+    if (was_open || !lane_is_open(c, lane) || c->awaited.opens == 0)
+        return;
+    c->awaited.opens--;
+    note_acted(c);
 }
 
 static void on_accepted(void *context, const struct message *message)
@@ -195,8 +212,10 @@ static void on_done(void *context, const struct message *message)
     if (!peer->acting || message->acted.serial != c->act_serial)
         return;
     peer->acting = false;
-    if (--c->awaited.acts == 0)
-        controller_on_event(c, EVENT_ACTED);
+    c->awaited.acts--;
+    if (peer->failed > 0) /* whom it did not reach can not accept it */
+        c->awaited.opens = 0;
+    note_acted(c);
 }
 
 static message_handler *const handlers[MESSAGE_COUNT] = {

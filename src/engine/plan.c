@@ -84,11 +84,20 @@ static bool keeps_all(const struct run_settings *settings)
     return keeps;
 }
 
+/* Then a server has two descriptors a connection: the old one is a ghost. */
+static bool reconnects(const struct run_settings *settings)
+{
+    bool does = false;
+    for (int i = 0; i < settings->experiment_count; i++)
+        does |= order_reconnects(settings->experiments[i].order);
+    return does;
+}
+
 /* A cause may leak what it can: to run out of descriptors is part of it. */
 static int64_t descriptors_needed(const struct run_settings *settings)
 {
     if (keeps_all(settings))
-        return settings->conns;
+        return settings->conns * (reconnects(settings) ? 2 : 1);
     return min_of(settings->conns, within(settings, settings->flow.life_ms + SLOW_LIFE_MS) + settings->leak);
 }
 

@@ -60,7 +60,7 @@ static bool is_too_old(const struct circumstances *it)
 
 void refusal_say(const struct circumstances *it, struct events_refusal *why)
 {
-    bool is_refused = it->error == -EPERM || it->error == -EACCES;
+    bool is_refused = it->error == -EPERM; /* EACCES comes from the verifier */
     char *text = why->text;
     size_t size = sizeof why->text;
 #ifndef HAVE_BPF
@@ -102,7 +102,7 @@ void refusal_say(const struct circumstances *it, struct events_refusal *why)
 
 void refusal_say_states_only(const struct circumstances *it, struct events_refusal *why)
 {
-    const char *what = it->error == -EPERM || it->error == -EACCES
+    const char *what = it->error == -EPERM
                            ? "this kernel refuses programs at its functions (fentry)"
                            : "this kernel's functions are not those that programs are attached to";
     snprintf(why->text, sizeof why->text,

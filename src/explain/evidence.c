@@ -1,6 +1,7 @@
 #include "explain/evidence.h"
 
 #include <math.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/poll.h>
 
@@ -117,6 +118,14 @@ bool holder_listens(const struct evidence *evidence)
     int process = evidence->group->first_process;
     return evidence->facts->listener_count > 0 && process >= 0 &&
            !evidence->facts->processes[process].is_heir;
+}
+
+bool was_mostly_never_used(const struct evidence *evidence)
+{
+    int unused = 0;
+    for (int i = 0; i < evidence->group->count; i++)
+        unused += member(evidence, i)->has_info && member(evidence, i)->data_segs_out == 0;
+    return 2 * unused > evidence->group->count;
 }
 
 bool was_mostly_unanswered(const struct evidence *evidence)
@@ -321,6 +330,12 @@ bool polls_without_epoll(const struct evidence *evidence)
 bool somebody_is_outside(const struct evidence *evidence)
 {
     return evidence->culprit.thread >= 0;
+}
+
+bool somebody_closes(const struct evidence *evidence)
+{
+    return somebody_is_outside(evidence) &&
+           strcmp(evidence->facts->threads[evidence->culprit.thread].call_name, "close") == 0;
 }
 
 bool somebody_is_busy(const struct evidence *evidence)

@@ -43,6 +43,7 @@ question descriptors_were_used_up;
 
 question holder_listens;        /* who holds them is a server */
 question is_of_listener;        /* a listener that is open here accepted them */
+question was_mostly_never_used; /* nothing was sent on most */
 question was_mostly_unanswered; /* something was sent on most, and nothing has come */
 
 /* ---- of ghosts: the error that ended them ---- */
@@ -67,6 +68,7 @@ question nobody_hears; /* in no set; or that could not be seen, but it would hav
 question loop_is_stuck, loop_rests, no_loop_rests; /* the third: it is not seen at rest */
 question polls_without_epoll;
 question somebody_is_outside; /* there is a culprit */
+question somebody_closes;     /* the culprit is in close() */
 question somebody_is_busy;
 question loop_runs; /* it was not seen at rest, and nothing holds it up: it runs, or waits for a CPU */
 question heir_waits_for_another; /* the heirs are in a call on another connection */

@@ -12,6 +12,15 @@ enum { ABORTS_LEAST = 8 };
     .act = "a time-out on that call, or take it out of the loop"
 
 static const struct rule rules[] = {
+    /* ---- a close() that others wait for ---- */
+    {.name = "loop-stuck",
+     .when = {loop_is_stuck, somebody_closes},
+     .certainty = CERTAIN_LIKELY,
+     .words = "The loop does not turn: {thread}. A close() waits like that where SO_LINGER is set and the "
+              "client does not read; on a file it may wait for a disk or a network.",
+     .causes = {"blocking-linger"},
+     .act = "leave SO_LINGER off, or close in a thread of its own"},
+
     /* ---- whose connection is gone ---- */
     {.name = "reset-swallowed",
      .when = {is_ghost_group, is_of_listener, error_was_read},
@@ -24,6 +33,7 @@ static const struct rule rules[] = {
      .act = "close the descriptor when a read or a write fails, whatever the error",
      .needs_dump = true,
      .needs_audit = true},
+    {STUCK, .certainty = CERTAIN_LIKELY, .when = {is_ghost_group, error_waits, loop_is_stuck}},
     {.name = "ghosts",
      .when = {is_ghost_group, error_waits},
      .certainty = CERTAIN_SHOWN,
@@ -205,6 +215,15 @@ static const struct rule rules[] = {
          "opened just before these, are still open.",
      .causes = {"no-half-close"},
      .act = "shutdown(SHUT_WR) the other half when one half reads EOF"},
+    {.name = "never-used",
+     .when = {is_outgoing, was_mostly_never_used},
+     .certainty = CERTAIN_ONE_OF,
+     .words = "{peer} has closed these connections, on which nothing was ever sent, and they are kept: "
+              "forgotten when connect() took too long, or with the client that they were opened for, or "
+              "opened ahead for a pool that does not look for EOF.",
+     .causes = {"connect-given-up", "dead-pool-entry", "second-socket-forgotten"},
+     .act = "close the descriptor of a connect() that is given up; look for EOF before a connection is used",
+     .needs_dump = true},
     {.name = "second-socket-forgotten",
      .when = {is_outgoing, holder_listens, was_mostly_unanswered},
      .certainty = CERTAIN_LIKELY,

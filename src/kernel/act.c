@@ -111,6 +111,8 @@ static const struct act_row acts[] = {
     [ACT_UNDROP] = {.name = "undrop", .call = "setsockopt(SO_DETACH_FILTER)", .apply = packet_drop_end},
     [ACT_VANISH] = {.name = "vanish", .call = "close() under TCP_REPAIR", .apply = vanish, .releases = true},
     [ACT_CRASH] = {.name = "crash", .call = "kill(SIGKILL)", .releases = true, .closes = true},
+    [ACT_UNLISTEN] = {.name = "unlisten", .call = "close() of the listener"},
+    [ACT_RECONNECT] = {.name = "connect", .call = "connect()"},
     [ACT_WAIT] = {.name = "wait", .call = ""},
     [ACT_FILL] = {.name = "fill", .call = "send() until EAGAIN", .apply = apply_fill},
     [ACT_LINGER] = {.name = "linger",
@@ -143,6 +145,11 @@ enum act act_parse(const char *name)
 bool act_is_on_ends(enum act act)
 {
     return acts[act].apply != NULL;
+}
+
+bool act_is_for_workers(enum act act)
+{
+    return act_is_on_ends(act) || act == ACT_UNLISTEN || act == ACT_RECONNECT;
 }
 
 bool act_releases(enum act act)

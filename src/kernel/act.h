@@ -19,9 +19,11 @@ enum act {
     ACT_UNDROP,   /* SO_DETACH_FILTER */
     ACT_VANISH,   /* close() without FIN or RST, see vanish.h */
     ACT_CRASH,    /* the side's processes are killed, and the kernel closes; done to processes, not to ends */
-    ACT_WAIT,     /* nothing is done: a clock of the kernel runs out */
-    ACT_FILL,     /* send() until nothing more fits, into the smallest of send buffers */
-    ACT_LINGER,   /* close() with SO_LINGER, which waits ACT_LINGER_S for all to be acknowledged */
+    ACT_UNLISTEN, /* close() of the server's listening sockets; done to these, not to ends */
+    ACT_RECONNECT, /* connect() from the ports that the ends had: the ends are new */
+    ACT_WAIT,      /* nothing is done: a clock of the kernel runs out */
+    ACT_FILL,      /* send() until nothing more fits, into the smallest of send buffers */
+    ACT_LINGER,    /* close() with SO_LINGER, which waits ACT_LINGER_S for all to be acknowledged */
     ACT_COUNT,
 };
 
@@ -38,6 +40,9 @@ enum act act_parse(const char *name);
 
 /* True when it is done to an end that exists: act_apply() can. */
 bool act_is_on_ends(enum act act);
+
+/* True when a worker can be told to do it: to its ends, or what it does beside that. */
+bool act_is_for_workers(enum act act);
 
 /* True when the end has no descriptor any more afterwards. */
 bool act_releases(enum act act);

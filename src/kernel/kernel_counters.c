@@ -65,6 +65,11 @@ static const struct counter_row rows[] = {
     [COUNTER_TIME_WAIT_REUSED] = {.prefix = "TcpExt:",
                                   .name = "TWRecycled",
                                   .meaning = "a connection in TIME_WAIT gave its port to a new one"},
+    [COUNTER_SYN_CHALLENGE] = {.prefix = "TcpExt:",
+                               .name = "TCPSYNChallenge",
+                               .is_trouble = true,
+                               .meaning = "SYNs met a connection of the same ports that was still there: "
+                                          "each is answered by a challenge ACK, and sent again"},
     [COUNTER_KEEPALIVE] = {.prefix = "TcpExt:",
                            .name = "TCPKeepAlive",
                            .meaning = "silent peers were asked whether they are still there"},

@@ -104,13 +104,21 @@ static int hold(struct survey *survey, const struct socket_entry *entry, enum si
     return 0;
 }
 
+static int hold_listener(struct survey *survey, uint64_t inode, enum side side)
+{
+    const struct socket_entry alone = {.state = STATE_LISTEN, .inode = inode, .heard_ms = -1};
+    return hold(survey, &alone, side);
+}
+
 static int survey_socket(void *context, const struct socket_entry *entry)
 {
     struct survey *survey = context;
     look_target_pulse(survey->target, ++survey->seen);
     enum side side = look_target_side(survey->target, entry);
-    if (side == SIDE_COUNT || entry->state == STATE_LISTEN || entry->state == STATE_TIME_WAIT)
+    if (side == SIDE_COUNT || entry->state == STATE_TIME_WAIT)
         return 0;
+    if (entry->state == STATE_LISTEN) /* what is unread and unsent means something else there */
+        return entry->inode == 0 ? 0 : hold_listener(survey, entry->inode, side);
     return entry->inode == 0 ? add_unowned(survey, entry, side) : hold(survey, entry, side);
 }
 
@@ -177,6 +185,8 @@ static int add_held(struct survey *survey, const pid_t *pids, int pid_count)
             one.listed = pid_is_among(one.pid, pids, pid_count);
             memcpy(one.command, process_command(one.pid).text, sizeof one.command);
         }
+        if (held->state == STATE_LISTEN && one.listed) /* as it should be */
+            continue;
         one.side = (enum side)held->side;
         one.state = (enum tcp_state)held->state;
         one.unread = held->unread;

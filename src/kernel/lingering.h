@@ -1,7 +1,8 @@
 /* lingering: the ends of connections that are still there, in classes, and the processes that hold them.
  *
- * A lingering socket is an end of a connection on the lanes in any state but LISTEN and TIME_WAIT: something
- * still has to happen before it can go. Its owner is the process that has a descriptor on it. */
+ * A lingering socket is an end of a connection on the lanes in any state but TIME_WAIT: something still has
+ * to happen before it can go. So is a listening socket on the lanes that none of the pids that were given
+ * has: it was left to another process. Its owner is the process that has a descriptor on it. */
 #ifndef KERNEL_LINGERING_H
 #define KERNEL_LINGERING_H
 

@@ -187,6 +187,17 @@ static const struct close_order orders[] = {
         .steps = {{.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))}},
     },
     {
+        .name = "listener-close",
+        .summary = "the server never accepts and closes its listener, then the client closes",
+        .meaning =
+            "The listener takes its accept queue along: the kernel resets every connection in it. Clients "
+            "that were connected, and may have sent their request, get an RST.",
+        .opening = OPENING_UNACCEPTED,
+        .needs = {.must_move = true, .counter = COUNTER_OUT_RSTS},
+        .steps = {{.act = ACT_UNLISTEN, .by = SERVER, .expect = EXPECT(IN(GONE), IN(GONE))},
+                  {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))}},
+    },
+    {
         .name = "vanish",
         .summary = "the client stops answering, then the server closes",
         .meaning = "Nothing that the server sends is acknowledged: it stays in FIN_WAIT1 and sends its FIN "
@@ -227,6 +238,23 @@ static const struct close_order orders[] = {
                    * (tcp_rcv_state_process, tcp_keepalive_timer): some 2 in 10,000. */
                   {.act = ACT_WAIT, .by = 0, .expect = EXPECT(IN(GONE), IN(CLOSE_WAIT) | IN(GONE))},
                   {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))}},
+    },
+    {
+        .name = "port-comes-round",
+        .summary = "the server leaks, and later the client connects again from the same port",
+        .meaning =
+            "CLOSE_WAIT keeps its ports too. A SYN from the same port is answered by a challenge ACK; the "
+            "client answers that by RST, which ends the old connection, and a second SYN opens the new one. "
+            "The leaked descriptor is a ghost from then on.",
+        .needs = {.sysctl = "net.ipv4.tcp_fin_timeout",
+                  .value = 3,
+                  .must_move = true,
+                  .counter = COUNTER_SYN_CHALLENGE},
+        .steps = {{.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
+                  {.act = ACT_WAIT,
+                   .by = 0,
+                   .expect = EXPECT(IN(CLOSE_WAIT) | IN(GONE), IN(GONE))}, /* likewise */
+                  {.act = ACT_RECONNECT, .by = CLIENT, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))}},
     },
     {
         .name = "time-wait-overflow",
@@ -288,6 +316,14 @@ bool order_needs_filter(const struct close_order *order)
     for (int i = 1; i < order_step_count(order); i++)
         needs |= order_step_at(order, i)->act == ACT_DROP;
     return needs;
+}
+
+bool order_reconnects(const struct close_order *order)
+{
+    bool does = false;
+    for (int i = 1; i < order_step_count(order); i++)
+        does |= order_step_at(order, i)->act == ACT_RECONNECT;
+    return does;
 }
 
 bool order_leaves_orphans(const struct close_order *order)
@@ -361,7 +397,7 @@ bool order_side_closed(const struct close_order *order, int step, enum side side
 
 static bool sends_the_last(enum act act)
 {
-    return act_closes(act) || act == ACT_SHUTDOWN || act == ACT_ABORT;
+    return act_closes(act) || act == ACT_SHUTDOWN || act == ACT_ABORT || act == ACT_UNLISTEN;
 }
 
 static enum side second_to_close(const struct close_order *order)

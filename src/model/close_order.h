@@ -90,6 +90,9 @@ static inline bool order_step_is_by(const struct order_step *step, enum side sid
 /* True when its acts or its opening set a packet filter: see packet_drop_probe. */
 bool order_needs_filter(const struct close_order *order);
 
+/* True when the client connects again from the same ports. */
+bool order_reconnects(const struct close_order *order);
+
 /* True when ends stay closed and not acknowledged: without a descriptor in FIN_WAIT1, LAST_ACK or CLOSING. */
 bool order_leaves_orphans(const struct close_order *order);
 

@@ -36,10 +36,11 @@ struct signature_text signature_text(const struct signature *signature)
     struct signature_text out = {""};
     enum side side = signature->at_fault;
     bool lingers = signature->state != STATE_GONE;
-    TEXT_ADD(out.text, "%s %s%s%s%s%s%s%s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
+    TEXT_ADD(out.text, "%s %s%s%s%s%s%s%s%s%s%s%s%s%s%s%s", lingers ? side_name(side) : "no socket",
              lingers ? tcp_state_name(signature->state) : "lingers", eof_texts[signature->eof],
              signature->is_stalled ? ", its Send-Q full before a closed window" : "",
              signature->is_alone ? alone_texts[side] : "", owner_texts[signature->owner][side],
+             signature->listener_is_others ? ", their listener held by another" : "",
              signature->fades ? ", later CLOSE_WAIT, EOF unread, or the descriptor alone" : "",
              signature->leaves_elsewhere ? elsewhere_texts[side] : "",
              signature->leaves_ghosts ? ghost_texts[side] : "", signature->has_counter ? ", " : "",

@@ -32,6 +32,8 @@ struct signature {
     bool is_stalled; /* they have data to send, and the other side's window is closed */
     bool is_alone;   /* the other side has no end of them any more */
     enum owner_class owner;
+    bool listener_is_others;     /* the socket that they came to is listened on by another process, and not by
+                                  * the one at fault */
     enum kernel_counter counter; /* must move, where has_counter is set */
     bool has_counter;
     bool fades;            /* that state is the first face: CLOSE_WAIT with EOF unread follows, or ghosts */

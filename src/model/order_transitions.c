@@ -32,7 +32,8 @@ static bool has_unread(const struct scene *scene)
     int unread = 0;
     for (int i = 0; i < scene->step; i++) {
         const struct order_step *at = order_step_at(scene->order, i);
-        unread += at->act == ACT_WRITE && order_step_is_by(at, side_other(scene->side));
+        bool writes = at->act == ACT_WRITE || at->act == ACT_FINISH || at->act == ACT_FILL;
+        unread += writes && order_step_is_by(at, side_other(scene->side));
         unread -= at->act == ACT_READ && order_step_is_by(at, scene->side);
     }
     return unread > 0;
@@ -41,15 +42,15 @@ static bool has_unread(const struct scene *scene)
 static bool aborts(const struct scene *scene)
 {
     const struct order_step *step = act_of(scene);
-    bool closes = step->act == ACT_CLOSE || step->act == ACT_CRASH;
-    return order_step_is_by(step, scene->side) && (step->act == ACT_ABORT || (closes && has_unread(scene)));
+    return order_step_is_by(step, scene->side) &&
+           (step->act == ACT_ABORT || (act_closes(step->act) && has_unread(scene)));
 }
 
 /* Its side sends a FIN in this step. */
 static bool sends_fin(const struct scene *scene)
 {
     const struct order_step *step = act_of(scene);
-    bool is_fin = step->act == ACT_CLOSE || step->act == ACT_SHUTDOWN || step->act == ACT_CRASH;
+    bool is_fin = step->act == ACT_SHUTDOWN || act_closes(step->act);
     return order_step_is_by(step, scene->side) && is_fin && !aborts(scene);
 }
 
@@ -75,7 +76,7 @@ static bool is_reset(const struct scene *scene)
 static bool is_shortened(const struct scene *scene)
 {
     const struct order_needs *needs = &scene->order->needs;
-    return act_of(scene)->act == ACT_WAIT ||
+    return (act_of(scene)->act == ACT_WAIT && scene->order->clock == CLOCK_FIN_TIMEOUT) ||
            (needs->must_move && needs->counter == COUNTER_TIME_WAIT_OVERFLOW);
 }
 
@@ -125,6 +126,8 @@ static bool scene_allows(const struct scene *scene, enum tcp_state from, enum tc
         return is_reset(scene) && from != STATE_TIME_WAIT;
     case TRANSITION_ABORT:
         return aborts(scene);
+    case TRANSITION_UNANSWERED:
+        return act_of(scene)->act == ACT_WAIT && scene->order->clock == CLOCK_RETRANSMISSION;
     case TRANSITION_SHORTENED:
         return is_shortened(scene) || (aborts(scene) && from == STATE_FIN_WAIT2);
     default:

@@ -87,6 +87,23 @@ static int both_closing_segments(const struct end_sight after[SIDE_COUNT], struc
     return crossed ? add(segments, n, side_other(first), "ACK") : n;
 }
 
+/* Where the other end is still there, a SYN is taken for one of the old connection: it is answered by a
+ * challenge ACK (RFC 5961, section 4), which the new one resets. */
+static int reconnecting_segments(enum side by, const struct end_sight before[SIDE_COUNT],
+                                 struct segment *segments)
+{
+    enum side other = side_other(by);
+    int n = 0;
+    if (has_socket(&before[other])) {
+        n = add(segments, n, by, "SYN");
+        n = add(segments, n, other, "ACK");
+        n = add(segments, n, by, "RST");
+    }
+    n = add(segments, n, by, "SYN");
+    n = add(segments, n, other, "SYN, ACK");
+    return add(segments, n, by, "ACK");
+}
+
 int ladder_segments(const struct order_step *step, const struct end_sight before[SIDE_COUNT],
                     const struct end_sight after[SIDE_COUNT], struct segment segments[SEGMENTS_MAX])
 {
@@ -105,6 +122,10 @@ int ladder_segments(const struct order_step *step, const struct end_sight before
     case ACT_CRASH: /* the kernel closes for it */
         return step->by == BOTH_SIDES ? both_closing_segments(after, segments)
                                       : closing_segments(by, before, after, segments);
+    case ACT_UNLISTEN:
+        return add(segments, 0, by, "RST");
+    case ACT_RECONNECT:
+        return reconnecting_segments(by, before, segments);
     case ACT_NONE:
     case ACT_READ:
     case ACT_DROP:

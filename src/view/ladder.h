@@ -22,7 +22,7 @@ void ladder_head(const struct ladder *ladder, const struct connection *connectio
 void ladder_step(const struct ladder *ladder, const struct order_step *step,
                  const struct end_sight before[SIDE_COUNT], const struct end_sight after[SIDE_COUNT]);
 
-enum { SEGMENTS_MAX = 4 };
+enum { SEGMENTS_MAX = 6 };
 
 struct segment {
     enum side from;

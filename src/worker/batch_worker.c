@@ -5,8 +5,10 @@
 #include "base/memory.h"
 #include "kernel/keepalive.h"
 #include "kernel/listen_socket.h"
+#include "kernel/local_port.h"
 #include "kernel/packet_drop.h"
 #include "worker/listener.h"
+#include "worker/reconnect.h"
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -164,10 +166,26 @@ static void on_listen(void *context, const struct message *message)
 
 static message_handler *const server_handlers[MESSAGE_COUNT] = {[MESSAGE_LISTEN] = on_listen};
 
+/* Those who were never accepted are reset. */
+static bool server_act(struct worker *worker, enum act act)
+{
+    struct connection_act_report report = {0};
+    if (act != ACT_UNLISTEN)
+        return false;
+    for (struct server_lane *lane = worker->role_state; lane != NULL; lane = lane->next) {
+        if (lane->listener->fd >= 0)
+            listener_close(lane->listener);
+        report.done += lane->quota;
+    }
+    worker_acted(worker, &report, true);
+    return true;
+}
+
 const struct worker_role batch_server = {
     .name = "server",
     .start = server_start,
     .stop = server_stop,
+    .act = server_act,
     .handlers = server_handlers,
 };
 
@@ -184,6 +202,7 @@ struct client_lane {
     int64_t credit;    /* connections that may be started in all */
     int64_t started;   /* connect() called and not failed */
     int64_t connected; /* of them, handshake complete, or not to be waited for */
+    uint16_t *from;    /* local ports of those started; NULL: nobody will ask */
     uint16_t port;
     bool is_deaf;   /* its ends hear nothing from the start */
     bool is_narrow; /* they have the least of receive buffers */
@@ -196,7 +215,8 @@ struct client {
     struct client_lane *lanes;
     struct pending_connect *pending; /* handshakes to wait for */
     struct event *tick;
-    bool stopped; /* after a fault, or because the controller says so */
+    struct reconnect *reconnecting; /* NULL: no such act is under way */
+    bool stopped;                   /* after a fault, or because the controller says so */
 };
 
 /* A connect() that was not complete when it returned; rare on loopback. */
@@ -292,6 +312,8 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
         return false;
     }
     int rc = lane->is_deaf ? packet_drop_begin(fd) : lane->is_narrow ? narrow(fd) : 0;
+    if (rc == 0 && lane->from != NULL)
+        rc = local_port_reserve(fd, lane->where.ss_family);
     rc = rc != 0 ? rc : keepalive_begin(fd, worker->keepalive_s);
     rc = rc != 0 ? rc : connect_now_or_later(worker, lane, fd);
     if (rc == 0)
@@ -301,6 +323,8 @@ static bool open_one(struct worker *worker, struct client_lane *lane)
         connect_failed(worker, lane, "connect", -rc);
         return false;
     }
+    if (lane->from != NULL)
+        lane->from[lane->started] = listen_socket_port(fd);
     lane->started++;
     return true;
 }
@@ -344,13 +368,17 @@ static void client_halt(struct worker *worker)
     struct client *client = worker->role_state;
     client->stopped = true;
     evtimer_del(client->tick);
+    reconnect_cancel(client->reconnecting);
+    client->reconnecting = NULL;
 }
 
 static void client_stop(struct worker *worker)
 {
     struct client *client = worker->role_state;
+    reconnect_cancel(client->reconnecting);
     while (client->lanes != NULL) {
         struct client_lane *next = client->lanes->next;
+        free(client->lanes->from);
         free(client->lanes);
         client->lanes = next;
     }
@@ -375,6 +403,8 @@ static void on_connect(void *context, const struct message *message)
     lane->port = (uint16_t)message->connect.port;
     lane->quota = message->connect.quota;
     lane->is_deaf = opening == OPENING_HALF;
+    if (message->connect.reconnects)
+        lane->from = memory_new((size_t)(lane->quota + 1) * sizeof *lane->from);
     lane->is_narrow = opening == OPENING_NARROW;
     lane->is_vain = opening == OPENING_HALF || opening == OPENING_UNANSWERED;
     lane->where_length = address_to_sockaddr(&message->connect.address, lane->port, &lane->where);
@@ -399,10 +429,43 @@ static message_handler *const client_handlers[MESSAGE_COUNT] = {
     [MESSAGE_CREDIT] = on_credit,
 };
 
+/* ---- the client's ports come round ---- */
+
+static void on_reconnected(void *context, const struct connection_act_report *report, bool finished)
+{
+    struct worker *worker = context;
+    struct client *client = worker->role_state;
+    if (finished)
+        client->reconnecting = NULL; /* frees itself */
+    worker_acted(worker, report, finished);
+}
+
+static bool client_act(struct worker *worker, enum act act)
+{
+    struct client *client = worker->role_state;
+    struct reconnect_lane *lanes = NULL;
+    size_t count = 0;
+    if (act != ACT_RECONNECT || client->reconnecting != NULL)
+        return false;
+    for (const struct client_lane *lane = client->lanes; lane != NULL; lane = lane->next) {
+        if (lane->from == NULL)
+            continue;
+        lanes = memory_resize(lanes, (count + 1) * sizeof *lanes);
+        lanes[count] = (struct reconnect_lane){
+            .to = lane->where, .length = lane->where_length, .from = lane->from, .count = lane->started};
+        count++;
+    }
+    client->reconnecting =
+        reconnect_start(worker->base, &worker->connections, lanes, count, on_reconnected, worker);
+    free(lanes);
+    return true;
+}
+
 const struct worker_role batch_client = {
     .name = "client",
     .start = client_start,
     .stop = client_stop,
+    .act = client_act,
     .halt = client_halt,
     .handlers = client_handlers,
 };

@@ -14,6 +14,7 @@
 enum {
     CONNECTS_PER_TURN = 64,
     TOGETHER_US = 500,  /* arrivals closer than this share a wake-up: it costs more than a connection */
+    AGAIN_US = 1000,    /* until who was refused comes again: see struct behaviour */
     GRACE_US = 2000000, /* for the other side's last act, after the last connection's time has come */
 };
 
@@ -43,6 +44,7 @@ static void begin(struct connector *connector, int fd)
 {
     connector->connected++;
     connector->last_event_us = monotonic_us();
+    connector->refused_us = 0;
     endpoint_begin(connector->endpoint, fd);
 }
 
@@ -53,6 +55,23 @@ static void free_attempt(struct attempt *attempt)
     TAILQ_REMOVE(&attempt->connector->attempts, attempt, link);
     event_del(&attempt->done);
     free(attempt);
+}
+
+/* True when whoever was refused comes again, and is not to be counted. */
+static bool comes_again(struct connector *connector, int error)
+{
+    int64_t now_us = monotonic_us();
+    if (error != ECONNREFUSED || !connector->endpoint->behaviour->comes_again)
+        return false;
+    if (connector->refused_us == 0)
+        connector->refused_us = now_us;
+    if (now_us - connector->refused_us > connector->timeout_us)
+        return false;
+    struct timeval again = timeval_of_us(AGAIN_US);
+    connector->again_us = now_us + AGAIN_US;
+    connector->pacer.next--;
+    evtimer_add(connector->due, &again);
+    return true;
 }
 
 /* The descriptor is the behaviour's now. True: it has not closed it. */
@@ -73,13 +92,17 @@ static void give_up(struct attempt *attempt, int error)
 {
     struct connector *connector = attempt->connector;
     struct endpoint *endpoint = connector->endpoint;
-    connector->started--;
-    connector->timeouts += error == ETIMEDOUT;
-    connector->last_event_us = monotonic_us();
-    endpoint->errors++;
-    endpoint->last_errno = error;
     int fd = attempt->fd;
     free_attempt(attempt);
+    connector->started--;
+    connector->last_event_us = monotonic_us();
+    if (comes_again(connector, error)) {
+        close(fd);
+        return;
+    }
+    connector->timeouts += error == ETIMEDOUT;
+    endpoint->errors++;
+    endpoint->last_errno = error;
     if (error != ETIMEDOUT || endpoint->behaviour->on_given_up == NULL)
         close(fd);
     else
@@ -170,6 +193,8 @@ static void arrive(struct connector *connector)
         return;
     close(fd);
     connector->started--;
+    if (comes_again(connector, -rc))
+        return;
     endpoint->errors++;
     endpoint->last_errno = -rc;
     bool is_nobody_there = rc == -ECONNREFUSED && connector->connected == 0;
@@ -184,7 +209,7 @@ static void on_due(evutil_socket_t fd, short what, void *context)
     (void)what;
     struct connector *connector = context;
     int64_t now_us = monotonic_us();
-    for (int i = 0; i < CONNECTS_PER_TURN && !connector->is_stopped; i++) {
+    for (int i = 0; i < CONNECTS_PER_TURN && !connector->is_stopped && now_us >= connector->again_us; i++) {
         if (!pacer_take(&connector->pacer, now_us))
             break;
         arrive(connector);
@@ -192,7 +217,8 @@ static void on_due(evutil_socket_t fd, short what, void *context)
     }
     if (connector->is_stopped || connector->pacer.next == connector->pacer.total)
         return;
-    int64_t wait_us = pacer_due_us(&connector->pacer, connector->pacer.next) - now_us;
+    int64_t due_us = pacer_due_us(&connector->pacer, connector->pacer.next);
+    int64_t wait_us = (due_us > connector->again_us ? due_us : connector->again_us) - now_us;
     struct timeval wait = timeval_of_us(wait_us > 0 && wait_us < TOGETHER_US ? TOGETHER_US : wait_us);
     evtimer_add(connector->due, &wait);
 }

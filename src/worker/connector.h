@@ -38,6 +38,8 @@ struct connector {
     int64_t timeouts;
     int64_t abandoned;     /* of them, those whose descriptor the behaviour has not closed */
     int64_t last_event_us; /* when a connection last began, was used again, or was given up */
+    int64_t refused_us;    /* since when connect() has been refused whenever it was tried; 0: it has not */
+    int64_t again_us;      /* nobody comes before that */
     bool is_stopped;       /* nothing more is begun */
 };
 

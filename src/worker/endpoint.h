@@ -33,6 +33,9 @@ struct behaviour {
     /* connect() may fail for what the behaviour does (EADDRNOTAVAIL, or ECONNREFUSED after others were
      * accepted): it is counted, and the next is tried. */
     bool may_not_connect;
+    /* A client that is refused comes again in a moment, for as long as connect() is waited for: the server is
+     * on its way. Then the refusal is counted like any other. */
+    bool comes_again;
     /* Descriptors that it holds on connections to others, besides those in endpoint->descriptors. NULL: that
      * is not what it is about. */
     int64_t (*held_elsewhere)(const struct endpoint *endpoint);

@@ -28,7 +28,8 @@ struct listener *listener_open(struct event_base *base, const struct address *ad
                                int backlog, on_waiting *heard, void *owner, int *error)
 {
     struct listener *listener = memory_new(sizeof *listener);
-    *listener = (struct listener){.port = port, .on_acceptable = heard, .owner = owner};
+    *listener = (struct listener){
+        .address = *address, .port = port, .backlog = backlog, .on_acceptable = heard, .owner = owner};
     listener->fd = listen_socket_open(address, port, backlog);
     if (listener->fd < 0) {
         *error = listener->fd;
@@ -54,12 +55,33 @@ void listener_leave(struct listener *listener)
     event_del(listener->rest);
 }
 
+/* The events go first: where another process has the socket too, epoll would go on hearing it. */
+void listener_close(struct listener *listener)
+{
+    listener_leave(listener);
+    close(listener->fd);
+    listener->fd = -1;
+}
+
+int listener_reopen(struct listener *listener)
+{
+    int fd = listen_socket_open(&listener->address, listener->port, listener->backlog);
+    if (fd < 0)
+        return fd;
+    listener->fd = fd;
+    event_assign(listener->event, event_get_base(listener->event), fd, EV_READ | EV_PERSIST, on_event,
+                 listener);
+    event_add(listener->event, NULL);
+    return 0;
+}
+
 void listener_free(struct listener *listener)
 {
     if (listener == NULL)
         return;
     event_free(listener->event);
     event_free(listener->rest);
-    close(listener->fd);
+    if (listener->fd >= 0)
+        close(listener->fd);
     free(listener);
 }

@@ -13,8 +13,10 @@ struct listener;
 typedef void on_waiting(void *owner, struct listener *listener);
 
 struct listener {
-    int fd;
+    int fd; /* -1: closed */
+    struct address address;
     uint16_t port;
+    int backlog;
     struct event *event;
     struct event *rest;        /* a timer: until then nothing is heard */
     on_waiting *on_acceptable; /* somebody waits to be accepted */
@@ -33,7 +35,15 @@ void listener_rest(struct listener *listener, int64_t us);
 /* Hears nothing any more; connections queue in the kernel, which goes on listening. */
 void listener_leave(struct listener *listener);
 
-/* Closes the socket. NULL is allowed. */
+/* close(), and nothing is heard any more. Those who wait are reset, unless another process has the socket
+ * too: then the kernel goes on listening. */
+void listener_close(struct listener *listener);
+
+/* After listener_close(): socket(), bind() and listen() as before, and hears again. Returns 0 or a negative
+ * errno, EADDRINUSE where somebody listens there; then it may be tried again. */
+int listener_reopen(struct listener *listener);
+
+/* Closes the socket, where it is open. NULL is allowed. */
 void listener_free(struct listener *listener);
 
 #endif

@@ -224,3 +224,11 @@ const struct behaviour scripted_behaviour = {
     .on_connection = scripted_on_connection,
     .stop = scripted_stop,
 };
+
+const struct behaviour insistent_behaviour = {
+    .name = "insistent",
+    .start = scripted_start,
+    .on_connection = scripted_on_connection,
+    .comes_again = true,
+    .stop = scripted_stop,
+};

@@ -7,4 +7,7 @@
 
 extern const struct behaviour scripted_behaviour;
 
+/* Likewise, of a client that comes again when it is refused. */
+extern const struct behaviour insistent_behaviour;
+
 #endif

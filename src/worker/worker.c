@@ -40,7 +40,7 @@ void worker_fault(struct worker *worker, const char *call, int error, uint16_t p
     link_send(worker->link, &(struct message){.id = MESSAGE_FAULT, .fault = {call, error, port}});
 }
 
-static void on_acted(void *context, const struct connection_act_report *report, bool finished)
+void worker_acted(void *context, const struct connection_act_report *report, bool finished)
 {
     struct worker *worker = context;
     if (finished)
@@ -66,9 +66,14 @@ static void on_act(void *context, const struct message *message)
     worker->act_serial = message->act.serial;
     worker->acted_reported = 0;
     worker->report_every = act_blocks(message->act.act) ? 1 : REPORT_EVERY;
+    if (!act_is_on_ends(message->act.act)) {
+        if (worker->role->act == NULL || !worker->role->act(worker, message->act.act))
+            worker_fault(worker, "act", EPROTO, 0);
+        return;
+    }
     const struct connection_act_what what = {
         .act = message->act.act, .backwards = message->act.backwards, .spare = message->act.spare};
-    worker->running = connection_act_start(worker->base, &worker->connections, &what, on_acted, worker);
+    worker->running = connection_act_start(worker->base, &worker->connections, &what, worker_acted, worker);
 }
 
 static void on_keepalive(void *context, const struct message *message)

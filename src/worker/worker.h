@@ -37,6 +37,9 @@ struct worker_role {
     void (*stop)(struct worker *worker);
     /* Of the messages that concern this role alone; the context is the worker. */
     message_handler *const *handlers;
+    /* Does what is not done to ends (act.h), and reports by worker_acted(). False: it can not. NULL: nothing
+     * of that kind. */
+    bool (*act)(struct worker *worker, enum act act);
     /* Begins nothing more: no connect(). What is open stays. NULL: it begins nothing by itself. */
     void (*halt)(struct worker *worker);
     /* Descriptors beside worker->connections whose socket is in no table any more. NULL: none. */
@@ -52,6 +55,9 @@ extern const struct worker_role arrivals_client;
 
 /* Tells the controller that this worker cannot go on, and why. */
 void worker_fault(struct worker *worker, const char *call, int error, uint16_t port);
+
+/* Of an act under way, an on_connections_acted: tells the controller how far it is. */
+void worker_acted(void *worker, const struct connection_act_report *report, bool finished);
 
 /* Serves the controller at descriptor `control` until it says quit or is gone. Returns 0, or a negative errno
  * when the worker could not start. */

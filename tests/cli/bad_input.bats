@@ -643,3 +643,17 @@ END
   refused '--interval "1ms"' -- watch --interval 1ms
   refused '--fail-on "leak"' -- watch --fail-on leak
 }
+
+@test "--transitions needs events, and events need this machine" {
+  refused '--transitions "moves.csv"' 'needs --witness events' -- --transitions moves.csv
+  refused '--server-via "ssh db1"' 'cannot be used with --witness events' -- --witness events --server-via 'ssh db1' --address 10.0.0.5
+  refused '--witness events' 'one state' -- state close-wait,last-ack --witness events
+}
+
+@test "the ports of transitions are up to eight different ones" {
+  local ports
+  for ports in 0 65536 80,80 80, x 1,2,3,4,5,6,7,8,9; do
+    refused "--port \"$ports\"" 'from 1 to 65535' -- transitions --port "$ports"
+  done
+  refused '--duration "0s"' -- transitions --duration 0s
+}

@@ -58,7 +58,7 @@ load helper
 
 @test "orders for all connections at once do not go with --rate" {
   local name
-  for name in server-crash client-crash backlog vanish late-close time-wait-overflow forgotten linger-timeout; do
+  for name in server-crash client-crash backlog listener-close vanish late-close port-comes-round time-wait-overflow forgotten linger-timeout; do
     refused "--order $name" '--rate' 'all connections at once' -- --rate 100 --order "$name"
     refused "--order $name" '--rate' -- --rate 100 --order "leak,$name" --isolate
   done
@@ -66,7 +66,7 @@ load helper
 
 @test "orders for many connections cannot be walked" {
   local name
-  for name in server-crash client-crash backlog vanish late-close time-wait-overflow forgotten linger-timeout; do
+  for name in server-crash client-crash backlog listener-close vanish late-close port-comes-round time-wait-overflow forgotten linger-timeout; do
     refused "--order \"$name\"" 'cannot be walked' -- walk --order "$name"
     refused "--order \"$name\"" 'cannot be walked' -- walk --isolate --order "$name"
   done

@@ -67,6 +67,22 @@ paragraphs() {
   refused '--cause "dead-pool-entry"' "a client's" -- server --cause dead-pool-entry --fixed
 }
 
+@test "a client cannot show a server's bug, nor one that there is not" {
+  refused '--cause "ignore-eof"' '"tcpstorm server --cause ignore-eof" plays it' -- client --cause ignore-eof 127.0.0.1:80
+  refused '--cause "no-reus"' 'did you mean no-reuse?' -- client --cause no-reus 127.0.0.1:80
+}
+
+@test "a client with a bug goes to one server, which is on loopback unless the user says so" {
+  refused 'client "10.0.0.1:80"' 'add --allow-remote' -- client --cause no-reuse 10.0.0.1:80
+  refused '--duration "20s"' 'at most 1,000 connections' -- client --cause no-reuse 10.0.0.1:80 --allow-remote --duration 20s
+  refused 'client "unix:/x"' 'must be HOST:PORT' -- client --cause no-reuse unix:/x
+  refused 'client "127.0.0.1:80"' '--address and --port say where' -- client --cause no-reuse --port 80 127.0.0.1:80
+  refused 'client "127.0.0.1:80"' '--name value' -- client 127.0.0.1:80
+  refused '--rate 1' 'makes no connection' -- client --cause no-reuse --rate 1 --duration 1ms
+  refused '--http "x"' 'must be a path' -- client --cause no-reuse --http x
+  refused '--send' '--cause' -- client --send /dev/null
+}
+
 @test "--fixed needs a cause" {
   refused '--fixed' '--cause' -- server --fixed
 }

@@ -25,7 +25,8 @@ second-socket-forgotten -
 no-reuse             -
 keep-alive-race      -
 connect-given-up     SYN-SENT client 0 + self
-blocking-linger      -'
+blocking-linger      -
+inherited-listener   CLOSE-WAIT server + 0 none'
 
 # signature_of NAME: state, side, Recv-Q, Send-Q, owner.
 signature_of() {
@@ -86,6 +87,23 @@ classes() {
     is_lane($4) { take("server", server); next }
     is_lane($5) { take("client", client) }
     END { for (class in count) print count[class], class }' "$BATS_TEST_TMPDIR/sockets"
+}
+
+# listens SELF|OTHER: all that ss saw listen on the lanes is held by the server's worker, or none of it is.
+listens() {
+  awk -v first="$lane_first" -v last="$lane_last" -v pids="$(cat "$BATS_TEST_TMPDIR/server_pids")" -v wanted="$1" '
+    $1 == "LISTEN" {
+      port = $4
+      sub(/.*:/, "", port)
+      if (port + 0 < first || port + 0 > last) next
+      seen = 1
+      whose = "other"
+      for (n = split(pids, pid, /\n/); n > 0; n--) if (index($0, "pid=" pid[n] ",")) whose = "self"
+      if (whose != wanted || !/pid=/) bad = 1
+    }
+    END { exit bad || !seen }' "$BATS_TEST_TMPDIR/sockets" && return
+  say "the listener is not held by $1; ss saw: $(grep ^LISTEN "$BATS_TEST_TMPDIR/sockets")"
+  return 1
 }
 
 # shows_signature NAME: ss saw some sockets of that cause's signature and none of another.
@@ -167,20 +185,4 @@ expect_fix() {
   [[ $(manner_of "$1") != - ]] || end_holds '.flow.client.held == 0'
   expect_in "$OUT" "the bug does not show. Its signature would be: "
   expect_not_in "$OUT" "leak:"
-}
-
-# beside COMMAND...: runs it meanwhile, as a test of its own.
-beside() {
-  (
-    BATS_TEST_TMPDIR+=/beside
-    mkdir "$BATS_TEST_TMPDIR"
-    setup
-    "$@"
-    teardown
-  ) >"$BATS_TEST_TMPDIR/beside.report" 2>&1 &
-  beside_pid=$!
-}
-
-expect_beside() {
-  wait "$beside_pid" || { cat "$BATS_TEST_TMPDIR/beside.report"; return 1; }
 }

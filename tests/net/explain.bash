@@ -6,7 +6,7 @@
 SERVER_CAUSES=(ignore-eof paused-read lost-reference bounded-pool emfile never-accept fork-inherit no-half-close reply-before-read)
 
 # What these leave shows with clients of a manner of their own.
-PARTING_CAUSES=(reset-swallowed second-socket-forgotten half-closed-for-ever stalled-reader no-timeout eof-is-abort)
+PARTING_CAUSES=(reset-swallowed second-socket-forgotten half-closed-for-ever stalled-reader no-timeout eof-is-abort blocking-linger)
 
 # ---- servers ----
 

@@ -301,6 +301,19 @@ occurring() {
   assert_none backend
 }
 
+@test "a bug and its fixed twin have one scale, of time too" {
+  {
+    echo "$csv_header"
+    row bug 400 1 arrivals client established=1
+    row bug 400 9 arrivals client established=400
+    row bug-fixed 400 1 arrivals client established=1
+    row bug-fixed 400 5 arrivals client established=2
+  } >a.csv
+  drawn a.csv --timeline
+  assert_times 4 400 # of two runs, on two panels each
+  assert_times 2 8
+}
+
 @test "what is lost is a rate, in a panel of its own; a run beside it that loses nothing says so" {
   csv_header+=,lost
   {
@@ -818,6 +831,35 @@ fake_gnuplot() {
   mkdir bin
   for tool in bash dirname cat env; do ln -s "$(command -v "$tool")" "bin/$tool"; done
   plot_path=$PWD/bin refused 3 'gnuplot is missing' 'Debian package gnuplot-nox' -- a.csv -o picture.svg
+}
+
+# ---- transitions ----
+
+# moves: what tcpstorm --transitions writes of a run.
+moves() {
+  printf '%s\n' order,side,from,to,count,dwell_p50_s,dwell_p90_s,dwell_p99_s,dwell_max_s \
+    'leak,server,gone,SYN_RECV,1000,,,,' leak,server,ESTABLISHED,CLOSE_WAIT,998,0.003,0.004,0.04,0.05 \
+    leak,server,ESTABLISHED,gone,2,0.003,0.004,0.04,0.05 'leak,client,gone,SYN_SENT,1000,,,,'
+}
+
+@test "--diagram draws an arrow for each move, dashed what is none of the diagram" {
+  moves >moves.csv
+  "$plot" moves.csv --diagram -o moves.svg
+  grep -q '<title>ESTABLISHED to CLOSE_WAIT: 998</title>' moves.svg
+  grep -q 'stroke-dasharray="6 4" marker-end="url(#head)"><title>ESTABLISHED to gone: 2</title>' moves.svg
+  [[ $(grep -c stroke-dasharray moves.svg) == 1 ]]
+  grep -q '>p50 3 ms, p99 40 ms<' moves.svg
+  grep -q '>leak, client<' moves.svg
+  moves | "$plot" - --diagram -o piped.svg
+  cmp moves.svg piped.svg
+}
+
+@test "--diagram says what is no CSV of transitions" {
+  small >looks.csv
+  moves | sed 's/CLOSE_WAIT/CLOSED_WAIT/' >bad.csv
+  refused 2 'looks.csv: this is no CSV of --transitions' -- looks.csv --diagram -o picture.svg
+  refused 2 'bad.csv: line 3 is no row' -- bad.csv --diagram -o picture.svg
+  refused 2 'should end in .svg' -- looks.csv --diagram -o picture.png
 }
 
 # ---- every awk ----

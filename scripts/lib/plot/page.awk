@@ -4,6 +4,7 @@ END {
     if (!failed) { flush(); check_files() }
     if (failed) exit 2
     for (run = 1; run <= runs; run++) finish_run(run)
+    share_scales()
     name_repeated_runs()
     if (kind == "") kind = runs > 1 ? "histogram" : "timeline"
     page_width = 800
@@ -25,6 +26,18 @@ function finish_run(run,    span, last_step_start) {
     if (run_height[run] < run_conns[run] && (!run_is_flow(run) || run_height[run] > 0.8 * run_conns[run])) run_height[run] = run_conns[run]
     if (run_height[run] <= 0) run_height[run] = run_conns[run]
 }
+
+# A bug and its fixed twin are compared: both have one scale, of time too.
+function share_scales(    bug, twin) {
+    for (bug = 1; bug <= runs; bug++)
+        for (twin = 1; twin <= runs; twin++)
+            if (run_order[twin] == run_order[bug] "-fixed" && run_conns[twin] == run_conns[bug]) {
+                run_height[bug] = run_height[twin] = larger(run_height[bug], run_height[twin])
+                run_span[bug] = run_span[twin] = larger(run_span[bug], run_span[twin])
+            }
+}
+
+function larger(a, b) { return a > b ? a : b }
 
 # Tells two runs of the same order and size apart in their titles.
 function name_repeated_runs(    run, key, total, number) {

@@ -44,6 +44,7 @@ function measure_page(    run) {
     panel_gap = 18
     lost_height = 46
     for (run = 1; run <= runs; run++) make_room_for_limits(run)
+    share_scales()
     find_losses()
     left_margin = 48 + text_width(widest_tick(), 11)
     right_margin = columns > 1 ? 36 : 20

@@ -74,6 +74,7 @@ static __always_inline struct event_slot *own_slot(void)
 #define SIDE(side)   WITHIN(SLOT_SIDES, (__u64)(side))
 #define STATE(state) WITHIN(SLOT_STATES, state)
 #define WHY(why)     WITHIN(SLOT_WHYS, why)
+#define PORT(port)   WITHIN(PORTS, port)
 
 /* Atomic: the other copy may run on this CPU in between. */
 static __always_inline void add_one(event_count *count)
@@ -135,10 +136,10 @@ static __always_inline int side_of(const struct sock_common *socket, __u16 own_p
     if (aim == NULL || socket->skc_net.net->ns.inum != aim->netns)
         return NOBODY;
     if (listens && aim->all)
-        aim->serves[own_port] = 1;
-    if (aim->serves[own_port])
+        aim->serves[PORT(own_port)] = 1;
+    if (aim->serves[PORT(own_port)])
         return SERVER;
-    return aim->all || aim->serves[bpf_ntohs(socket->skc_dport)] ? CLIENT : NOBODY;
+    return aim->all || aim->serves[PORT(bpf_ntohs(socket->skc_dport))] ? CLIENT : NOBODY;
 }
 
 /* skc_num is 0 as soon as the socket has left its port. */
@@ -437,8 +438,8 @@ int BPF_PROG(small_ends, struct inet_timewait_sock *small)
         return 0;
     __u32 zero = 0, state = small->tw_substate;
     struct token *processing = bpf_map_lookup_elem(&processed, &zero);
-    __u32 by_timer = state == FIN_WAIT2 ? TIMED_OUT : ORDERLY;
-    __u32 why = processing != NULL && processing->socket == (__u64)small ? RESET : by_timer;
+    bool by_segment = processing != NULL && processing->socket == (__u64)small;
+    __u32 why = by_segment ? RESET : ORDERLY;
     add_one(&slot->small_ended[SIDE(side)][small_index(state)][WHY(why)]);
     __u64 cookie = (__u64)small->__tw_common.skc_cookie.counter;
     struct sampled *sampled = sample_of(cookie);

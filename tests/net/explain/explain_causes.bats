@@ -104,7 +104,8 @@ reply-before-read       nothing
 half-closed-for-ever    nothing
 stalled-reader          nothing
 no-timeout              nothing
-eof-is-abort            nothing'
+eof-is-abort            nothing
+blocking-linger         blocking-linger'
 
 # What stays of the first is ghosts, and where nobody has read their error nobody can say whose it is. The second's own port
 # is clean. What the others keep is not told from clients that are slow, or for a minute from a server that lingers.
@@ -112,7 +113,8 @@ eof-is-abort            nothing'
   local name failed=0
   start_causes "${SERVER_CAUSES[@]}" "${PARTING_CAUSES[@]}"
   visit_and_stay 20 "${server_ports[half-closed-for-ever]}" "${server_ports[half-closed-for-ever--fixed]}" \
-    "${server_ports[stalled-reader]}" "${server_ports[stalled-reader--fixed]}" "${server_ports[no-timeout]}" "${server_ports[no-timeout--fixed]}"
+    "${server_ports[stalled-reader]}" "${server_ports[stalled-reader--fixed]}" "${server_ports[no-timeout]}" "${server_ports[no-timeout--fixed]}" \
+    "${server_ports[blocking-linger]}" "${server_ports[blocking-linger--fixed]}"
   visit reset 30 "${server_ports[@]}"
   for _ in {1..6}; do rest 900; done # a proxy's connection that is quiet for less is not forgotten
   explain_all

@@ -215,7 +215,7 @@ print("ended", flush=True); time.sleep(60)' "${server_ports[kept]}" "${server_po
   rest_for_grace
   explain_all
   [[ ${said[kept]} == mptcp ]]
-  expect_in "$BATS_TEST_TMPDIR/kept.text" '4 CLOSE_WAIT, MPTCP, FIN at least'
+  expect_in "$BATS_TEST_TMPDIR/kept.text" '4 CLOSE_WAIT, MPTCP, FIN at ' # "least", or "some time between"
   expect_in "$BATS_TEST_TMPDIR/kept.text" '[not known]'
   expect_nothing closed
   expect_causes plain ignore-eof

@@ -39,9 +39,9 @@ proxy() {
     '        loop.register(c, 1, o); loop.register(o, 1, c)'
 }
 
-# A server that has so many connections to another, on which it has said something; what it does THEN.
+# A server that has so many connections c to another; what it does with each.
 caller() {
-  printf '%s\n' "for i in range($2):" "    c = socket.create_connection(('127.0.0.1', $1)); c.sendall(b'hello\\n'); $3; kept.append(c)" \
+  printf '%s\n' "for i in range($2):" "    c = socket.create_connection(('127.0.0.1', $1)); $3; kept.append(c)" \
     'while True: s.accept()[0].close()'
 }
 
@@ -73,14 +73,17 @@ caller() {
   start_python answers "$(readers 'c.close()' 'c.close()' | sed 's/while c.recv(4096): pass/while c.recv(4096): c.sendall(b"ok")/')"
   start_python answers-once 'while True:
     c = s.accept()[0]; c.recv(4096); c.sendall(b"ok"); c.close()'
+  start_python greets 'while True:
+    c = s.accept()[0]; c.sendall(b"220 hello"); c.close()'
   await_servers
   mute=${server_ports[mute]}
   start_python forgets "$(proxy "$mute" 'kept.append(b)')"
   start_python forgets--fixed "$(proxy "$mute" 'b.close()')"
   start_python outlived "$(proxy "${server_ports[leaves]}" 'kept.append(b)')"
-  start_python pool "$(caller "${server_ports[answers]}" 20 'c.recv(10)')"
-  start_python dead-pool "$(caller "${server_ports[answers-once]}" 20 'c.recv(10)')"
-  start_python writer "$(caller "$mute" 6 pass)"
+  start_python pool "$(caller "${server_ports[answers]}" 20 'c.sendall(b"hello"); c.recv(10)')"
+  start_python dead-pool "$(caller "${server_ports[answers-once]}" 20 'c.sendall(b"hello"); c.recv(10)')"
+  start_python never-used "$(caller "${server_ports[greets]}" 20 pass)"
+  start_python writer "$(caller "$mute" 6 'c.sendall(b"hello")')"
   await_servers
   visit reset 20 "${server_ports[forgets]}" "${server_ports[forgets--fixed]}" "${server_ports[outlived]}"
   explain_all # nobody is accused of a request that was asked a moment ago
@@ -92,5 +95,6 @@ caller() {
   says outlived second-socket-forgotten likely second-socket-forgotten
   expect_nothing pool
   says dead-pool dead-pool-entry 'one of' dead-pool-entry,second-socket-forgotten
+  says never-used never-used 'one of' connect-given-up,dead-pool-entry,second-socket-forgotten
   expect_nothing writer
 }

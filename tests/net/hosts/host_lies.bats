@@ -93,7 +93,7 @@ count_of() {
   [[ $code == 0 && $(count_of "fault protocol 71 0") == 5 && $(count_of "ghosts 7 0") == 1 ]]
   told "worker server-flow" 30 "ghosts 1 1" "script 1 0 1 crash@eof" "script 1 0 1 open@life" "script 1 0 1 close@life" "nofile -1"
   [[ $code == 0 && $(count_of "fault protocol 71 0") == 4 ]]
-  told "worker client-flow" 4 "arrive 1 10 0 1000" "connect 0 localhost 1 1 full" "connect 0 127.0.0.1 65536 0 full"
+  told "worker client-flow" 4 "arrive 1 10 0 1000" "connect 0 localhost 1 1 full 0" "connect 0 127.0.0.1 65536 0 full 0"
   [[ $code == 0 && $(count_of "fault protocol 71 0") == 3 ]]
 }
 

@@ -9,6 +9,7 @@
 load ../storm
 load ../ss_witness
 load ../isolation
+load ../fail_call
 
 # For ss_witness: where these storms are.
 look() {
@@ -222,7 +223,7 @@ expect_sockets() {
   names=$(orders_of_all)
   [[ " $names " == *" server-first "* && " $names " == *" server-crash "* && " $names " == *" backlog "* ]]
   [[ " $(orders_of_all --isolate) " == " $("$TCPSTORM" orders --names | tr '\n' ' ')" ]]
-  for order in vanish forgotten late-close time-wait-overflow; do
+  for order in vanish forgotten late-close port-comes-round time-wait-overflow; do
     [[ " $names " != *" $order "* ]]
     storm --order "$order" --conns 5 --hold 0
     [[ $order != vanish || $code != 0 ]] || continue # this kernel lets everybody set a filter
@@ -365,6 +366,31 @@ lacks_worker() {
   expect_settled client-close server gone=100 time_wait=0
   expect_settled client-close client gone=100 time_wait=0 fds=0
   expect_in "$OUT" "As expected. The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout"
+}
+
+@test "port-comes-round after others whose TIME_WAIT has the same ports; and on a kernel without IP_LOCAL_PORT_RANGE" {
+  storm --isolate --sysctl 'net.ipv4.ip_local_port_range=40000 40199' --sysctl net.ipv4.tcp_fin_timeout=1 \
+    --order client-first,port-comes-round --conns 90 --hold 0
+  expect_code 0
+  fail_call setsockopt ENOPROTOOPT "worker client"
+  storm --isolate --sysctl net.ipv4.tcp_fin_timeout=1 --order client-first,port-comes-round --conns 90 --hold 0
+  expect_code 0
+  expect_settled client-connect server established=90 ghosts=90
+}
+
+# At most some in thousands are reset when FIN_WAIT2 ends: see late-close.
+@test "port-comes-round: a SYN that meets a leak is challenged, the leak becomes a ghost; with 1 and 1,000 ss counts the same" {
+  beside witnessed_storm port-comes-round --conns 1 --isolate
+  witnessed_storm port-comes-round --conns 1000 --isolate --json "$JSON"
+  expect_settled client-close server close_wait=1000 fds=1000
+  expect_settled wait client gone=1000 fin_wait2=0 fds=0
+  (($(last_settled "$CSV" wait server close_wait) >= 990))
+  expect_settled client-connect server established=1000 close_wait=0 ghosts=1000 fds=2000
+  expect_settled client-connect client established=1000 fds=1000
+  (($(jq 'select(.event == "end").counters_moved.TCPSYNChallenge' "$JSON") >= 990))
+  expect_in "$OUT" "1,000 ghosts on the server"
+  expect_not_in "$OUT" "a second or more late"
+  expect_beside
 }
 
 @test "time-wait-overflow: half of them are kept, and the kernel's counter tells of the rest" {

@@ -37,6 +37,7 @@ load ../fail_call
   beside expect_fix never-accept
   expect_bug never-accept
   end_holds '.flow.accepted < 100'
+  listens self # and so it is told from inherited-listener
   expect_beside
 }
 

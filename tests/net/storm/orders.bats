@@ -169,6 +169,16 @@ expect_simultaneous() {
   expect_settled client-close client gone=100 fds=0 ghosts=0 time_wait=0
 }
 
+@test "listener-close: the queue goes with the listener, by RST; the clients keep dead descriptors until they close" {
+  storm --order listener-close --conns 100 --hold 100ms --json "$JSON"
+  expect_code 0
+  expect_settled open server established=100 queued=100 listen=1 fds=0
+  expect_settled server-unlisten server gone=100 queued=0 listen=0 fds=0 time_wait=0
+  expect_settled server-unlisten client gone=100 fds=100 ghosts=100 time_wait=0
+  expect_settled client-close client gone=100 fds=0 ghosts=0 time_wait=0
+  (($(jq 'select(.event == "end").counters_moved.OutRsts' "$JSON") >= 100))
+}
+
 @test "fin-with-data: Recv-Q falls from the data and 1 to 0, although nobody has read EOF" {
   start_storm --order fin-with-data --conns 100 --hold 1s
   wait_for_row client-finish 1

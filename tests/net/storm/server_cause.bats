@@ -483,6 +483,26 @@ children_are_over() {
   done
 }
 
+# somebody_listens PATTERN: what ss says of the listener fits.
+somebody_listens() {
+  server_sockets state listening | grep -q "$1"
+}
+
+@test "inherited-listener: after a restart a helper has the port, and nobody accepts; fixed, the server serves" {
+  serve inherited-listener
+  visit 10
+  wait_until 5 somebody_listens 'users:(("sleep",pid=[0-9]*,fd=[0-9]*))$'
+  visit_unheard 20
+  expect_lingering 20 unread nobody
+  interrupt_server
+  serve inherited-listener --fixed
+  visit 10
+  visit 20
+  expect_nothing_stays
+  somebody_listens "pid=$storm_pid,"
+  interrupt_server
+}
+
 @test "a server that is killed takes its helpers and its backend with it" {
   local name children
   for name in fork-inherit no-half-close; do

@@ -91,6 +91,14 @@ static void a_connect_that_was_given_up_is_told(void **state)
     assert_only(&timeline, STAGE_CONNECT_TIMED_OUT);
 }
 
+static void a_client_without_a_port_is_told(void **state)
+{
+    (void)state;
+    const struct flow_tally client = {.begun = 100, .errors = 1, .error = EADDRNOTAVAIL};
+    struct timeline timeline = after_flow(&well, &client);
+    assert_only(&timeline, STAGE_PORTS_USED_UP);
+}
+
 static void a_reply_that_was_lost_is_told(void **state)
 {
     (void)state;
@@ -229,6 +237,7 @@ int main(void)
         cmocka_unit_test(the_machine_out_of_descriptors_is_told),
         cmocka_unit_test(a_connect_that_waits_for_a_second_is_slow),
         cmocka_unit_test(a_connect_that_was_given_up_is_told),
+        cmocka_unit_test(a_client_without_a_port_is_told),
         cmocka_unit_test(a_reply_that_was_lost_is_told),
         cmocka_unit_test(a_request_that_the_server_lost_is_not_a_reply),
         cmocka_unit_test(only_dropped_syns_count_among_the_counters),

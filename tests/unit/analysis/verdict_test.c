@@ -2,6 +2,7 @@
 
 #include "analysis/verdict.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 /* A run of server-first that went as expected; each test changes what it is about. */
@@ -447,6 +448,27 @@ static void those_whose_connect_failed_came_too(void **state)
     assert_says(run, "; 1,000 gave up, as connect() had no answer for 5s.");
 }
 
+static void those_who_asked_on_a_connection_that_was_there_came_too(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->sums[SIDE_CLIENT].begun = 10;
+    flow->sums[SIDE_CLIENT].reused = 90;
+    assert_says(run, "100 clients came, ");
+    assert_says(run, "90 of them asked on a connection that was there.");
+}
+
+static void a_client_that_ran_out_of_ports_is_told_who_has_them(void **state)
+{
+    struct run *run = *state;
+    struct flow_report *flow = put_flow(run);
+    flow->sums[SIDE_CLIENT].errors = 7;
+    flow->sums[SIDE_CLIENT].error = EADDRNOTAVAIL;
+    run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 100;
+    assert_says(run, "connect() failed 7 times with EADDRNOTAVAIL: no port of the client's was left: 100 are "
+                     "in TIME_WAIT");
+}
+
 static void a_plateau_is_no_leak(void **state)
 {
     struct run *run = *state;
@@ -847,6 +869,8 @@ int main(void)
         test_of_run(a_rate_that_was_kept_is_told),
         test_of_run(late_arrivals_are_told_with_the_latest),
         test_of_run(those_whose_connect_failed_came_too),
+        test_of_run(those_who_asked_on_a_connection_that_was_there_came_too),
+        test_of_run(a_client_that_ran_out_of_ports_is_told_who_has_them),
         test_of_run(a_plateau_is_no_leak),
         test_of_run(a_leak_says_how_many_how_fast_and_until_when),
         test_of_run(descriptors_that_are_gone_are_told_with_their_date),

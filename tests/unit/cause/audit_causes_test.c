@@ -16,7 +16,7 @@ static void each_group_has_the_causes_of_its_signature(void **state)
     result.by_group[GROUP_EOF_UNSURE] = 20;
     expect_causes(GROUP_EOF_UNSURE, &result,
                   "ignore-eof, paused-read, bounded-pool, emfile, lost-reference, no-half-close");
-    expect_causes(GROUP_NO_OWNER, &result, "never-accept");
+    expect_causes(GROUP_NO_OWNER, &result, "never-accept, inherited-listener");
     expect_causes(GROUP_OTHER_PROCESS, &result, "fork-inherit");
     expect_causes(GROUP_SHUT_DOWN, &result, "half-closed-for-ever");
     expect_causes(GROUP_STALLED, &result, "stalled-reader");
@@ -58,7 +58,8 @@ static void after_a_reset_every_server_that_does_not_hear_it_has_ghosts(void **s
     assert_string_equal(
         causes_of_group(GROUP_GHOST, &result, true).text,
         "ignore-eof, paused-read, bounded-pool, emfile, lost-reference, no-half-close, reset-swallowed");
-    assert_string_equal(causes_of_group(GROUP_NO_OWNER, &result, true).text, "never-accept");
+    assert_string_equal(causes_of_group(GROUP_NO_OWNER, &result, true).text,
+                        "never-accept, inherited-listener");
 }
 
 static void a_lost_reply_ends_with_a_reset_or_without(void **state)

@@ -262,11 +262,14 @@ static void what_each_sends_is_a_message(void **state)
         const char *text;
     } lines[] = {
         {WAY_TO_WORKER, "listen 3 127.0.0.1 15000 4096 4000 full"},
-        {WAY_TO_WORKER, "connect 0 ::1 15000 0 full"},
+        {WAY_TO_WORKER, "connect 0 ::1 15000 0 full 0"},
+        {WAY_TO_WORKER, "connect 0 ::1 15000 5 full 1"},
         {WAY_TO_WORKER, "credit 0 2048"},
         {WAY_TO_WORKER, "keepalive 32767"},
         {WAY_TO_WORKER, "listen 3 127.0.0.1 15000 4096 4000 narrow"},
         {WAY_TO_WORKER, "act 1 shutdown backwards 0"},
+        {WAY_TO_WORKER, "act 1 unlisten forwards 0"},
+        {WAY_TO_WORKER, "act 1 connect forwards 0"},
         {WAY_TO_WORKER, "script 50000 0 100"},
         {WAY_TO_WORKER, "script 50000 5 100 shutdown@life read@data close@eof"},
         {WAY_TO_WORKER, "arrive 1 400 200000 3000000"},
@@ -471,7 +474,7 @@ static void a_complaint_names_the_field_and_what_is_allowed(void **state)
     assert_string_equal(complaint.text, "PORT of \"listen\" is \"70000\", allowed is 0 to 65535");
     expect(WAY_FROM_WITNESS, "class 1 0 -5 0 0 0 0 0 0 0 1 0 x", false);
     assert_contains(complaint.text, "STATE of \"class\" is \"-5\", allowed is 0 to ");
-    expect(WAY_TO_WORKER, "connect 0 localhost 1 1 full", false);
+    expect(WAY_TO_WORKER, "connect 0 localhost 1 1 full 0", false);
     assert_string_equal(complaint.text,
                         "ADDRESS of \"connect\" is \"localhost\", allowed is a numeric address");
     expect(WAY_FROM_HOST, "room 0", false);

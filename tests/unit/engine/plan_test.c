@@ -381,6 +381,22 @@ static void clients_that_vanish_are_an_obstacle_where_none_may(void **state)
     assert_int_equal(has_obstacle(&plan, "some-cause needs clients that vanish"), vanish_probe() != 0);
 }
 
+static void a_client_of_few_ports_has_one_lane_in_a_namespace_of_its_own(void **state)
+{
+    (void)state;
+    static const struct fault_case needy = {.bug = {.name = "some-cause"}, .client_ports = 100};
+    struct run_settings settings = at_once("leak", 1000);
+    settings.flow.rate = 100;
+    settings.experiments[0] = experiment_of_cause(&needy, false);
+    struct plan plan = plan_for(&settings);
+    assert_true(has_obstacle(&plan, "some-cause needs a client with 100 ports"));
+    assert_true(has_obstacle(&plan, "add --isolate"));
+    settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
+    plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "some-cause"));
+    assert_int_equal(plan.lane_count, 1); /* of several each would have all of the ports */
+}
+
 /* As another user, who may set none. */
 static void check_filter_as_nobody(void)
 {
@@ -541,6 +557,7 @@ int main(void)
         cmocka_unit_test(in_a_namespace_of_its_own_it_is_none),
         cmocka_unit_test(a_filter_is_an_obstacle_where_none_may_be_set),
         cmocka_unit_test(clients_that_vanish_are_an_obstacle_where_none_may),
+        cmocka_unit_test(a_client_of_few_ports_has_one_lane_in_a_namespace_of_its_own),
         cmocka_unit_test(an_ordinary_user_is_told_to_isolate),
         cmocka_unit_test(what_needs_nothing_has_no_obstacle),
         cmocka_unit_test(more_orphans_than_the_kernel_keeps_are_an_obstacle),

@@ -327,7 +327,7 @@ static bool is_seen_busy(pid_t pid)
     assert_int_equal(facts.thread_count, 1);
     int percent = facts.threads[0].busy_percent;
     facts_free(&facts);
-    return percent == -1 || percent > 60;
+    return percent == -1 || percent > 40;
 }
 
 static void a_thread_that_spins_is_busy(void **state)

@@ -127,6 +127,12 @@ static void ghosts_whose_error_waits(void)
     ghosts_with(ERROR_WAITS);
 }
 
+static void ghosts_behind_stuck_loop(void)
+{
+    ghosts_with(ERROR_WAITS);
+    stick_loop();
+}
+
 static void ghosts_of_both_halves(void)
 {
     ghosts_with(ERROR_NEEDLESS);
@@ -203,6 +209,15 @@ static void queue_behind_stuck_threads(void)
     add_many(queued, nobody);
     stick_loop();
     made.listeners[0].wait = nobody;
+}
+
+static void queue_behind_a_close(void)
+{
+    add_many(queued, nobody);
+    stick_loop();
+    made.threads[0].call = CALL_OTHER;
+    strcpy(made.threads[0].call_name, "close");
+    made.threads[0].peer = (struct fact_endpoint){0};
 }
 
 static void listener_in_no_set(void)
@@ -312,6 +327,16 @@ static void outgoing_closed_of_a_client(void)
 {
     outgoing_closed();
     made.facts.listener_count = 0;
+}
+
+static void outgoing_closed_and_never_used(void)
+{
+    outgoing_closed();
+    for (int i = 0; i < SOCKETS; i++) {
+        made.sockets[i].data_segs_out = 0;
+        made.sockets[i].bytes_acked = 0;
+        made.sockets[i].unread = 3;
+    }
 }
 
 static void outgoing_closed_without_an_answer(void)
@@ -677,6 +702,7 @@ static const struct {
     {ghosts_whose_error_was_read, "reset-swallowed", "reset-swallowed ignore-eof", CERTAIN_ONE_OF,
      "has read that error"},
     {ghosts_whose_error_waits, "ghosts", "", CERTAIN_SHOWN, "nobody has read that error"},
+    {ghosts_behind_stuck_loop, "loop-stuck", "", CERTAIN_LIKELY, "127.0.0.1:34157"},
     {ghosts_of_both_halves, "ghosts", "", CERTAIN_LIKELY, "shutdown()"},
     {forgotten_behind, "second-socket-forgotten", "second-socket-forgotten", CERTAIN_LIKELY,
      "127.0.0.1:9000 are open, something was asked, and nobody waits there any more: nothing has moved for "
@@ -691,6 +717,7 @@ static const struct {
     {half_closed_unsent, "half-closed-unsent", "stalled-reader", CERTAIN_SHOWN, "2,000,000 bytes"},
     {half_closed_copies, "half-closed-copy", "fork-inherit", CERTAIN_LIKELY, "sleep (pid 200)"},
     {accept_fails, "accept-fails", "", CERTAIN_SHOWN, "1,024 of 1,024 descriptors"},
+    {queue_behind_a_close, "loop-stuck", "blocking-linger", CERTAIN_LIKELY, "thread 100 has been in close("},
     {queue_behind_armed_loop, "loop-stuck", "", CERTAIN_SHOWN,
      "thread 100 has been in recvfrom(fd 12 -> 127.0.0.1:34157) for 3.1 s"},
     {queue_behind_stuck_threads, "loop-stuck", "", CERTAIN_SHOWN, "127.0.0.1:34157"},
@@ -710,6 +737,8 @@ static const struct {
     {outgoing_closed, "dead-pool-entry", "dead-pool-entry second-socket-forgotten", CERTAIN_ONE_OF,
      "127.0.0.1:9000"},
     {outgoing_closed_of_a_client, "dead-pool-entry", "dead-pool-entry", CERTAIN_LIKELY, "127.0.0.1:9000"},
+    {outgoing_closed_and_never_used, "never-used", "connect-given-up dead-pool-entry second-socket-forgotten",
+     CERTAIN_ONE_OF, "nothing was ever sent"},
     {outgoing_closed_without_an_answer, "second-socket-forgotten", "second-socket-forgotten", CERTAIN_LIKELY,
      "127.0.0.1:9000"},
     {outgoing_behind_stuck_loop, "loop-stuck", "", CERTAIN_SHOWN, NULL},

@@ -367,8 +367,10 @@ static void opening_crashing_and_waiting_are_not_done_to_ends(void **state)
 {
     (void)state;
     for (int act = ACT_NONE; act < ACT_COUNT; act++) {
-        bool is_elsewhere = act == ACT_NONE || act == ACT_OPEN || act == ACT_CRASH || act == ACT_WAIT;
-        assert_int_equal(act_is_on_ends((enum act)act), !is_elsewhere);
+        bool is_for_nobody = act == ACT_NONE || act == ACT_OPEN || act == ACT_CRASH || act == ACT_WAIT;
+        bool is_beside = act == ACT_UNLISTEN || act == ACT_RECONNECT;
+        assert_int_equal(act_is_on_ends((enum act)act), !is_for_nobody && !is_beside);
+        assert_int_equal(act_is_for_workers((enum act)act), !is_for_nobody);
     }
 }
 

@@ -450,6 +450,35 @@ static void what_only_a_child_inherited_is_held_by_one_that_is_not_listed(void *
     for_each_backend(check_inherited);
 }
 
+/* A listener is news where the server has not got it. */
+static void check_listener(const struct witness_backend *witness)
+{
+    struct loopback loopback = loopback_listen();
+    const pid_t us = getpid(), child = fork_holder("heir");
+    struct lingering lingering;
+    assert_soon(strcmp(process_command(child).text, "heir") == 0);
+    assert_int_equal(lingering_look(witness, &loopback.target, &us, 1, &lingering), 0);
+    assert_int_equal(lingering.total, 0);
+    close(loopback.listener);
+    loopback.listener = -1;
+    assert_int_equal(lingering_look(witness, &loopback.target, &us, 1, &lingering), 0);
+    assert_int_equal(lingering.total, 1);
+    assert_int_equal(lingering.each[0].state, STATE_LISTEN);
+    assert_int_equal(lingering.each[0].side, SIDE_SERVER);
+    assert_true(lingering_is_strange(&lingering.each[0]));
+    assert_int_equal(lingering.each[0].pid, child);
+    assert_false(lingering.each[0].unread);
+    assert_int_equal(lingering_since_ms(&lingering.each[0]), -1);
+    end_holder(child);
+    loopback_close(&loopback);
+}
+
+static void a_listener_lingers_when_only_a_child_has_it(void **state)
+{
+    (void)state;
+    for_each_backend(check_listener);
+}
+
 /* ---- what several kernels tell ---- */
 
 static struct lingering_class told(enum side side, const char *command, const char *host, int64_t count)
@@ -550,6 +579,7 @@ int main(void)
         cmocka_unit_test(a_leak_is_held_by_us_and_unread_until_recv_returned_0),
         cmocka_unit_test(what_was_never_accepted_has_no_owner),
         cmocka_unit_test(what_only_a_child_inherited_is_held_by_one_that_is_not_listed),
+        cmocka_unit_test(a_listener_lingers_when_only_a_child_has_it),
         cmocka_unit_test(what_agrees_on_two_hosts_is_one_class_of_no_host),
         cmocka_unit_test(what_agrees_on_one_host_keeps_its_name),
         cmocka_unit_test(what_differs_stays_apart_and_in_order),

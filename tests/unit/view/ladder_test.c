@@ -85,6 +85,19 @@ static const struct row rows[] = {
     /* of these the other side hears nothing, or they cannot be walked */
     {ACT_DROP, C, {STATE_ESTABLISHED, STATE_ESTABLISHED}, {STATE_ESTABLISHED, STATE_ESTABLISHED}, ""},
     {ACT_UNDROP, S, {STATE_FIN_WAIT1, STATE_FIN_WAIT1}, {STATE_CLOSING, STATE_FIN_WAIT1}, ""},
+    /* what waits in a listener's queue goes with it */
+    {ACT_UNLISTEN, S, {STATE_ESTABLISHED, STATE_ESTABLISHED}, {STATE_GONE, STATE_GONE}, "server RST; "},
+    /* a SYN meets the old connection, or nothing */
+    {ACT_RECONNECT,
+     C,
+     {STATE_CLOSE_WAIT, STATE_GONE},
+     {STATE_ESTABLISHED, STATE_ESTABLISHED},
+     "client SYN; server ACK; client RST; client SYN; server SYN, ACK; client ACK; "},
+    {ACT_RECONNECT,
+     C,
+     {STATE_GONE, STATE_GONE},
+     {STATE_ESTABLISHED, STATE_ESTABLISHED},
+     "client SYN; server SYN, ACK; client ACK; "},
     /* the kernel closes for a process that is killed */
     {ACT_CRASH,
      S,

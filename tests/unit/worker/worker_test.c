@@ -1,5 +1,6 @@
 #include "../unit.h"
 
+#include "../loopback.h"
 #include "worker/witness_process.h"
 #include "worker/worker.h"
 
@@ -35,6 +36,11 @@ static void start(struct served *served, int (*run)(int control))
 static int run_server(int control)
 {
     return worker_run(&batch_server, NULL, false, control);
+}
+
+static int run_client(int control)
+{
+    return worker_run(&batch_client, NULL, false, control);
 }
 
 static int run_witness(int control)
@@ -122,6 +128,88 @@ static void what_is_not_done_to_ends_is_a_fault_of_the_protocol(void **state)
     expect_orderly_end(&worker);
 }
 
+static void what_only_the_other_side_does_is_a_fault_of_the_protocol(void **state)
+{
+    char expected[64];
+    (void)state;
+    struct served server, client;
+    start(&server, run_server);
+    start(&client, run_client);
+    snprintf(expected, sizeof expected, "fault act %d 0", EPROTO);
+    tell(&server, "act 1 connect forwards 0");
+    expect_line(&server, expected);
+    tell(&client, "act 1 unlisten forwards 0");
+    expect_line(&client, expected);
+    expect_orderly_end(&server);
+    expect_orderly_end(&client);
+}
+
+/* Ours for a moment, so that it is free. */
+static struct loopback on_a_free_port(void)
+{
+    struct loopback loopback = loopback_listen();
+    close(loopback.listener);
+    loopback.listener = -1;
+    return loopback;
+}
+
+/* `verb` 0 127.0.0.1 PORT and what follows. */
+static void tell_lane(const struct served *served, const char *verb, const struct loopback *loopback,
+                      const char *rest)
+{
+    dprintf(served->fd, "%s 0 127.0.0.1 %u %s\n", verb, loopback->target.ports.first, rest);
+}
+
+static void a_listener_that_is_closed_resets_its_queue(void **state)
+{
+    char byte;
+    (void)state;
+    struct loopback loopback = on_a_free_port();
+    struct served server;
+    start(&server, run_server);
+    tell_lane(&server, "listen", &loopback, "8 1 unaccepted");
+    expect_line(&server, "listening 0");
+    loopback.client = loopback_connect(&loopback);
+    tell(&server, "act 1 unlisten forwards 0");
+    expect_line(&server, "done 1 1 0 0 0");
+    await_readable(loopback.client);
+    assert_int_equal(recv(loopback.client, &byte, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    expect_orderly_end(&server);
+    loopback_close(&loopback);
+}
+
+static uint16_t port_of_peer(int fd)
+{
+    struct sockaddr_in peer;
+    socklen_t length = sizeof peer;
+    assert_int_equal(getpeername(fd, (struct sockaddr *)&peer, &length), 0);
+    return ntohs(peer.sin_port);
+}
+
+/* Where nobody holds the old connection any more; with one that is held: see the orders. */
+static void a_client_comes_again_from_the_same_port(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_listen();
+    struct served client;
+    start(&client, run_client);
+    tell_lane(&client, "connect", &loopback, "1 full 1");
+    tell(&client, "credit 0 1");
+    loopback.server = loopback_accept(&loopback);
+    uint16_t port = port_of_peer(loopback.server);
+    expect_line(&client, "opened 0 1 1 1 0");
+    tell(&client, "act 1 abort forwards 0");
+    expect_line(&client, "done 1 1 0 0 0");
+    close(loopback.server);
+    tell(&client, "act 2 connect forwards 0");
+    loopback.server = loopback_accept(&loopback);
+    assert_int_equal(port_of_peer(loopback.server), port);
+    expect_line(&client, "done 2 1 0 0 1");
+    expect_orderly_end(&client);
+    loopback_close(&loopback);
+}
+
 static void a_witness_without_a_backend_says_so(void **state)
 {
     char expected[64];
@@ -142,6 +230,9 @@ int main(void)
         cmocka_unit_test(a_worker_answers_pings_in_turn),
         cmocka_unit_test(a_worker_that_is_told_to_stop_says_that_it_has),
         cmocka_unit_test(what_is_not_done_to_ends_is_a_fault_of_the_protocol),
+        cmocka_unit_test(what_only_the_other_side_does_is_a_fault_of_the_protocol),
+        cmocka_unit_test(a_listener_that_is_closed_resets_its_queue),
+        cmocka_unit_test(a_client_comes_again_from_the_same_port),
         cmocka_unit_test(a_witness_without_a_backend_says_so),
     };
     return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
