@@ -97,7 +97,7 @@ static int parse_keepalive(const char *text, void *target, char *why, size_t why
 const struct option_row keepalive_rows[] = {
     {.name = "server-keepalive",
      .value = "TIME",
-     .help = "the server's kernel asks clients that are silent for so long (SO_KEEPALIVE)",
+     .help = "SO_KEEPALIVE of the server: it asks who was silent for so long",
      .more =
          "SO_KEEPALIVE on all that the server accepts, with TCP_KEEPIDLE set to that time: whole seconds, 1s "
          "to 32767s. Probes that are not answered come again after 1 s; after 3 of them the connection is "
@@ -107,7 +107,7 @@ const struct option_row keepalive_rows[] = {
      .parse = parse_keepalive},
     {.name = "client-keepalive",
      .value = "TIME",
-     .help = "likewise of the client's kernel",
+     .help = "likewise of the clients",
      .more = "Likewise of the connections that the clients open.",
      .kind = OPTION_CUSTOM,
      .target = SETTING(keepalive_s[SIDE_CLIENT]),

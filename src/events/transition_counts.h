@@ -12,8 +12,8 @@ enum transition_why {
     WHY_ORDERLY, /* by itself: FINs, or its own close() or RST */
     WHY_RESET, /* ECONNRESET, EPIPE, ECONNREFUSED: the peer's RST; of a request, of TIME_WAIT and an orphaned
                   FIN_WAIT2: ended by a segment */
-    WHY_TIMED_OUT, /* ETIMEDOUT, EHOSTUNREACH, ENETUNREACH: nobody answered; of a request: its timer. (Of an
-                      orphaned FIN_WAIT2, tcp_fin_timeout is orderly: Linux ends it so.) */
+    WHY_TIMED_OUT, /* ETIMEDOUT, EHOSTUNREACH, ENETUNREACH: nobody answered; of a request and an orphaned
+                      FIN_WAIT2: its timer, in which nobody answered either */
     WHY_COUNT,
 };
 

@@ -94,6 +94,16 @@ load helper
   refused '--interval "100msx"' 'must be a duration from' -- --interval 100msx
 }
 
+@test "keep-alive takes whole seconds that the kernel takes" {
+  local option value
+  for option in --server-keepalive --client-keepalive; do
+    for value in 0s 999ms 1500ms 32768s -1s soon ''; do
+      refused "$option \"$value\"" 'must be whole seconds, 1s to 32767s' -- "$option" "$value"
+    done
+  done
+  refused 'unknown option --server-keepalive' -- state ESTABLISHED --server-keepalive 1s
+}
+
 @test "--port takes no number beyond the last port" {
   refused '--port "70000"' 'from 1 to 65,535' -- --port 70000
   refused '--port "65536"' 'from 1 to 65,535' -- --port 65536
@@ -119,8 +129,8 @@ load helper
 }
 
 @test "--witness takes none but its own" {
-  refused '--witness "foo"' 'must be auto, netlink or procfs' -- --witness foo
-  refused '--witness ""' 'must be auto, netlink or procfs' -- --witness ''
+  refused '--witness "foo"' 'must be auto, netlink, procfs or events' -- --witness foo
+  refused '--witness ""' 'must be auto, netlink, procfs or events' -- --witness ''
 }
 
 @test "two outputs cannot both be stdout" {

@@ -149,7 +149,7 @@ expect_lost() {
 expect_kept() {
   has_row "$1" 1
   [[ -z $(tail -c 1 "$CSV") ]]
-  awk -F, 'NF != 37 { print; exit 1 }' "$CSV"
+  awk -F, 'NF != 40 { print; exit 1 }' "$CSV"
 }
 
 # ---- the CSV ----
@@ -171,7 +171,7 @@ expect_rows() {
       }
     }
     NR == 1 { next }
-    NF != 37 { complain("not 37 fields"); next }
+    NF != 40 { complain("not 40 fields"); next }
     { key = $1 " " $3 " " $4 " " $5 " " $22 }
     key != look { end_look(); look = key; had = ""; opened["server"] = opened["client"] = 0 }
     {

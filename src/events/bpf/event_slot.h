@@ -33,7 +33,8 @@ struct event_slot {
      * end. */
     event_count small_begun[SLOT_SIDES][SLOT_STATES][SLOT_SMALL][SLOT_WHYS];
     event_count small_moved[SLOT_SIDES];                        /* FIN_WAIT2 -> TIME_WAIT */
-    event_count small_ended[SLOT_SIDES][SLOT_SMALL][SLOT_WHYS]; /* reset: by a segment */
+    event_count small_ended[SLOT_SIDES][SLOT_SMALL][SLOT_WHYS]; /* reset: by a segment; timed out: FIN_WAIT2,
+                                                                   by its timer */
     /* Requests (struct request_sock in SYN_RECV, before the full socket). */
     event_count request_begun[SLOT_SIDES];
     event_count request_became_socket[SLOT_SIDES];

@@ -438,8 +438,8 @@ int BPF_PROG(small_ends, struct inet_timewait_sock *small)
         return 0;
     __u32 zero = 0, state = small->tw_substate;
     struct token *processing = bpf_map_lookup_elem(&processed, &zero);
-    bool by_segment = processing != NULL && processing->socket == (__u64)small;
-    __u32 why = by_segment ? RESET : ORDERLY;
+    __u32 by_timer = state == FIN_WAIT2 ? TIMED_OUT : ORDERLY;
+    __u32 why = processing != NULL && processing->socket == (__u64)small ? RESET : by_timer;
     add_one(&slot->small_ended[SIDE(side)][small_index(state)][WHY(why)]);
     __u64 cookie = (__u64)small->__tw_common.skc_cookie.counter;
     struct sampled *sampled = sample_of(cookie);

@@ -1,4 +1,4 @@
-/* made by "make bpf" of sources with the sha256 3e1740a8a4363869b30ed4041b35b6d3a7fbf790925c2edafd6940db2a1b1f5e */
+/* made by "make bpf" of sources with the sha256 f7fad7ae6a07028d809a21d07c9a0605a053ec6be2046787060208091497bcf7 */
 /* by clang version 14.0.6 and bpftool v7.1.0 */
 #pragma GCC system_header
 /* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
