@@ -202,7 +202,10 @@ static void say_agreement(struct transition_text *out, const struct transition_r
                  grouped(report->agreed).text, grouped(report->compared).text,
                  report->level == EVENTS_ALL ? "" : " on the states that the events see");
     else if (report->compared > 0)
-        TEXT_ADD(out->text, "\nBoth witnesses, events and looks, agree at only %s of %s settled steps.",
+        TEXT_ADD(out->text,
+                 "\nBoth witnesses, events and looks, agree at only %s of %s settled steps. One of "
+                 "them is wrong. Likely it is the events, where they count too few moves: some kernels skip "
+                 "tracepoints in bursts under load, and do not say so.",
                  grouped(report->agreed).text, grouped(report->compared).text);
     else
         TEXT_ADD(out->text, "\nNo settled step was quiet enough to compare events and looks.");

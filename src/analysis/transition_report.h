@@ -37,7 +37,7 @@ bool transitions_are_as_expected(const struct transition_report *report,
                                  const struct order_transitions *expected, struct difference *difference);
 
 struct transition_text {
-    char text[1200];
+    char text[1800];
 };
 
 /* "1,000 connections made 10,002 transitions, every one an arrow of RFC 9293's diagram, 0 outside. ...":

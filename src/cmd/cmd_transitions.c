@@ -181,6 +181,8 @@ static int begin(struct transition_watch *watch, const struct transitions_option
     int rc = transition_watch_begin(watch, options->ports.each, options->ports.count, &why);
     if (rc == 0)
         return EXIT_AS_EXPECTED;
+    if (stopped_by != 0)
+        return EXIT_INTERRUPTED;
     if (rc == -EACCES)
         diag_error("transitions: %s; \"tcpstorm watch\" needs no right", why.text);
     else

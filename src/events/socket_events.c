@@ -4,8 +4,11 @@
 #include "events/refusal.h"
 #include "events/slot_counts.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LOAD_TRIES = 5 };
 
 struct socket_events {
     enum events_level level;
@@ -21,15 +24,25 @@ const char *events_level_name(enum events_level level)
     return names[level];
 }
 
+/* The kernel stops checking a program when a signal comes, and says EAGAIN. */
+static int load(enum events_level level, struct programs *programs)
+{
+    int rc, tries = LOAD_TRIES;
+    do
+        rc = programs_load(level, programs);
+    while (rc == -EAGAIN && --tries > 0);
+    return rc;
+}
+
 /* All that can be had; what it lacks, or why there is nothing, in *why. */
 static enum events_level load_best(struct programs *programs, struct events_refusal *why)
 {
     *why = (struct events_refusal){.text = ""};
-    int rc = programs_load(EVENTS_ALL, programs);
+    int rc = load(EVENTS_ALL, programs);
     if (rc == 0)
         return EVENTS_ALL;
     struct circumstances all = circumstances_here(rc);
-    rc = programs_load(EVENTS_STATES, programs);
+    rc = load(EVENTS_STATES, programs);
     if (rc == 0) {
         refusal_say_states_only(&all, why);
         return EVENTS_STATES;

@@ -42,9 +42,8 @@ static bool has_unread(const struct scene *scene)
 static bool aborts(const struct scene *scene)
 {
     const struct order_step *step = act_of(scene);
-    return order_step_is_by(step, scene->side) &&
-           (step->act == ACT_ABORT || step->act == ACT_UNLISTEN ||
-            (act_closes(step->act) && has_unread(scene)));
+    return order_step_is_by(step, scene->side) && (step->act == ACT_ABORT || step->act == ACT_UNLISTEN ||
+                                                   (act_closes(step->act) && has_unread(scene)));
 }
 
 /* Its side sends a FIN in this step. */
@@ -81,11 +80,17 @@ static bool is_shortened(const struct scene *scene)
            (needs->must_move && needs->counter == COUNTER_TIME_WAIT_OVERFLOW);
 }
 
+/* Connections begin in this step. */
+static bool opens(const struct scene *scene)
+{
+    return scene->step == 0 || act_of(scene)->act == ACT_RECONNECT;
+}
+
 /* How the side opens: a listener, by a SYN that comes, or by connect(). */
 static bool opens_by(const struct scene *scene, enum tcp_state from, enum tcp_state to)
 {
     bool are_listeners = scene->order->opening == OPENING_LISTENERS;
-    if (scene->step > 0)
+    if (!opens(scene))
         return from == STATE_SYN_RECV || from == STATE_SYN_SENT;
     if (scene->side == SIDE_SERVER)
         return to == (are_listeners ? STATE_LISTEN : from == STATE_GONE ? STATE_SYN_RECV : STATE_ESTABLISHED);
@@ -170,17 +175,17 @@ static void take_way(struct ways *ways, const struct move_set *way)
     ways->count++;
 }
 
-/* Goes on from a state; a way passes no state twice, and what has gone does not come back. */
+/* Goes on from a state; a way passes no state twice. */
 static void walk(const struct scene *scene, enum tcp_state at, uint32_t passed, const struct move_set *so_far,
                  struct ways *ways)
 {
     if (state_set_has(act_of(scene)->expect[scene->side], at))
         take_way(ways, so_far);
-    if (at == STATE_GONE && (passed != IN(GONE) || scene->step > 0))
+    if (at == STATE_GONE && !opens(scene))
         return;
     for (int to = 0; to < STATE_COUNT; to++)
         for (int why = 0; why < WHY_COUNT; why++) {
-            bool is_new = to == STATE_GONE ? at != STATE_GONE : !state_set_has(passed, (enum tcp_state)to);
+            bool is_new = !state_set_has(passed, (enum tcp_state)to);
             if (!is_new || !scene_allows(scene, at, (enum tcp_state)to, (enum transition_why)why))
                 continue;
             struct move_set further = *so_far;
@@ -249,7 +254,7 @@ static void add_listeners(struct order_transitions *out, const struct close_orde
     *begun = (struct transition_range){input->listeners, input->listeners};
     for (int i = 1; i <= input->last_step; i++) {
         const struct order_step *at = order_step_at(order, i);
-        if (at->act == ACT_CRASH && order_step_is_by(at, SIDE_SERVER))
+        if ((at->act == ACT_CRASH || at->act == ACT_UNLISTEN) && order_step_is_by(at, SIDE_SERVER))
             out->of[SIDE_SERVER][STATE_LISTEN][STATE_GONE][WHY_ORDERLY].most = input->listeners;
     }
 }
