@@ -17,15 +17,24 @@ needs() {
 }
 
 # counted ARGUMENT...: a run with events that must be as expected. Where programs at functions are refused tracepoints may be skipped in
-# bursts as well, and two witnesses then differ: another run tells whether it was that.
+# bursts as well, and two witnesses then differ: another run tells whether it was that. Where it is that every time, nothing can be said.
 counted() {
   local tries=1
   [[ $level == all ]] || tries=4
   while ((tries-- > 0)); do
     storm --witness events --isolate --json "$JSON" --transitions "$BATS_TEST_TMPDIR/moves.csv" "$@"
-    if [[ $code != 1 ]] || ! grep -q 'the two witnesses differ\|where the order makes' "$OUT"; then break; fi
+    if ! has_missed; then break; fi
   done
-  expect_code 0
+  if [[ $level == states ]] && has_missed; then : >"$BATS_TEST_TMPDIR/missed"; else expect_code 0; fi
+}
+
+has_missed() {
+  [[ $code == 1 ]] && grep -q 'the two witnesses differ\|where the order makes' "$OUT"
+}
+
+skip_where_missed() {
+  [[ ! -e $BATS_TEST_TMPDIR/missed && ! -e $BATS_TEST_TMPDIR/second/missed ]] ||
+    skip "this kernel skips tracepoints in bursts, in each of 4 runs: $(grep -m 1 'witnesses differ\|where the order makes' "$OUT")"
 }
 
 # told FILTER: of the transitions of each order, a line each.
@@ -43,6 +52,7 @@ told() {
   other=$!
   counted --order "$quick" --conns 200 --hold 10ms
   wait "$other"
+  skip_where_missed
   cat "$second/json" >>"$JSON"
   (($(told .order | wc -l) == $("$STORM" orders --names | wc -l)))
   [[ $(told '.kinds.outside' | sort -u) == 0 ]]
@@ -55,6 +65,7 @@ told() {
 @test "a row for each move, with its count and the time in the state that was left" {
   local moves=$BATS_TEST_TMPDIR/moves.csv
   counted --order client-first --conns 300 --hold 200ms
+  skip_where_missed
   [[ $(head -n 1 "$moves") == order,side,from,to,count,dwell_p50_s,dwell_p90_s,dwell_p99_s,dwell_max_s ]]
   [[ $(grep -c '^client-first,server,ESTABLISHED,CLOSE_WAIT,300,' "$moves") == 1 ]]
   [[ $(grep -c '^client-first,server,CLOSE_WAIT,LAST_ACK,300,' "$moves") == 1 ]]
@@ -71,7 +82,9 @@ told() {
   while ((tries-- > 0)); do
     "$STORM" state all --witness events --isolate --conns 50 --hold 10ms --json "$JSON" >"$OUT" 2>"$ERR" && break
     grep -q 'the two witnesses differ\|where the order makes' "$OUT" || { show_output; return 1; }
+    [[ $level == all || $tries -gt 0 ]] || : >"$BATS_TEST_TMPDIR/missed"
   done
+  skip_where_missed
   ((tries >= 0))
   for state in LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK gone; do
     told '.moves[] | .from, .to' | grep -qx "$state" || { say "no $state"; return 1; }

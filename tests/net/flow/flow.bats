@@ -23,6 +23,8 @@ ENDS='server-first server time_wait=200,gone=0,fds=0,ghosts=0
 server-first client gone=200,fds=0,ghosts=0
 client-first server gone=200,fds=0,ghosts=0
 client-first client time_wait=200,gone=0,fds=0,ghosts=0
+fin-with-data server gone=200,fds=0,ghosts=0
+fin-with-data client time_wait=200,gone=0,fds=0,ghosts=0
 half-close server gone=200,fds=0,ghosts=0
 half-close client time_wait=200,gone=0,fds=0,ghosts=0
 never-close server established=200,fds=200,ghosts=0
