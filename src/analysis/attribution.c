@@ -112,7 +112,8 @@ static void put_owner(const struct lingering_class *class, char *out, size_t siz
     if (!class->owned)
         text_add(out, size, "no process has them");
     else if (class->pid == 0)
-        text_add(out, size, "held by a process that may not be looked into");
+        text_add(out, size,
+                 "their process was not found (it has closed them meanwhile, or may not be looked into)");
     else if (class->processes > 1)
         text_add(out, size, "held by %s%spid %d and %d more%s%s%s", class->command, gap, (int)class->pid,
                  class->processes - 1, on, class->host, stranger);

@@ -286,9 +286,12 @@ static void say_rate(struct verdict *verdict, const struct flow_report *flow)
     if (client->late > 0)
         snprintf(late, sizeof late, "%s late, the latest by %.0f ms", grouped(client->late).text,
                  (double)client->worst_us / 1000);
-    add(verdict, "%s clients came, %.1f/s of the %s/s asked for, %s%s.",
-        grouped(client->begun + client->reused + client->errors).text, flow->achieved_rate,
-        grouped(flow->asked->rate).text, late, failed);
+    int64_t came = client->begun + client->reused + client->errors;
+    if (came == 1) /* with no gap between two there is no rate */
+        add(verdict, "1 client came, %s%s.", late, failed);
+    else
+        add(verdict, "%s clients came, %.1f/s of the %s/s asked for, %s%s.", grouped(came).text,
+            flow->achieved_rate, grouped(flow->asked->rate).text, late, failed);
     if (client->reused > 0)
         add(verdict, "%s of them asked on a connection that was there.", grouped(client->reused).text);
 }

@@ -125,7 +125,8 @@ static void an_owner_that_may_not_be_looked_into_is_none_that_is_named(void **st
     struct lingering_class class = leaked();
     class.pid = class.processes = 0;
     class.command[0] = '\0';
-    assert_part(&class, ": held by a process that may not be looked into, ");
+    assert_part(&class,
+                ": their process was not found (it has closed them meanwhile, or may not be looked into), ");
     assert_no_part(&class, "pid");
 }
 

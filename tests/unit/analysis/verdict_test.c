@@ -428,6 +428,14 @@ static void a_rate_that_was_kept_is_told(void **state)
     assert_says(run, "30,000 clients came, 500.0/s of the 500/s asked for, none late.");
 }
 
+static void one_client_has_no_rate(void **state)
+{
+    struct run *run = *state;
+    put_flow(run)->sums[SIDE_CLIENT].begun = 1;
+    assert_says(run, "1 client came, none late.");
+    assert_does_not_say(run, "asked for");
+}
+
 static void late_arrivals_are_told_with_the_latest(void **state)
 {
     struct run *run = *state;
@@ -867,6 +875,7 @@ int main(void)
         test_of_run(descriptors_of_those_never_accepted_are_nobodys),
         test_of_run(all_at_once_has_no_rate_and_no_growth),
         test_of_run(a_rate_that_was_kept_is_told),
+        test_of_run(one_client_has_no_rate),
         test_of_run(late_arrivals_are_told_with_the_latest),
         test_of_run(those_whose_connect_failed_came_too),
         test_of_run(those_who_asked_on_a_connection_that_was_there_came_too),
