@@ -4,7 +4,7 @@
 # Connections one by one: every order at a steady rate, leaks that were asked for, growth, and the outage that follows from
 # a leak; with ss as second witness.
 
-# run-bats: takes 90 s
+# run-bats: takes 200 s
 
 load ../storm
 load ../ss_witness

@@ -156,7 +156,7 @@ on_terminal() {
 echo "STATUS=\$?"
 END
   exec {keys}<>"$BATS_TEST_TMPDIR/keys"
-  script -qfec "bash -i '$BATS_TEST_TMPDIR/play'" /dev/null <&"$keys" >"$OUT" 2>&1 3>&- &
+  script -qfec "bash --norc -i '$BATS_TEST_TMPDIR/play'" /dev/null <&"$keys" >"$OUT" 2>&1 3>&- &
   others+=("$!")
   local deadline=$((SECONDS + LONG))
   until grep -q STATUS= "$OUT"; do

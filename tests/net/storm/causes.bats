@@ -4,7 +4,7 @@
 # Every cause of "tcpstorm causes" and its fixed twin under traffic: exit status 0, and ss sees what the cause is known by:
 # the side, whether the FIN was read (Recv-Q), and who holds the socket.
 
-# run-bats: takes 60 s
+# run-bats: takes 170 s
 
 load ../storm
 load ../ss_witness
