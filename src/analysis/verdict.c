@@ -14,9 +14,7 @@
 
 enum { PACE_WORTH_SAYING_US = 2000000, CROWD_WORTH_SAYING = 4 };
 
-static void add(struct verdict *verdict, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void add(struct verdict *verdict, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct verdict *verdict, const char *format, ...)
 {
     if (verdict->text[0] != '\0')
         TEXT_ADD(verdict->text, "\n");
@@ -85,8 +83,8 @@ static void say_orphans(struct verdict *verdict, const struct verdict_input *inp
 
 static void say_time_wait(struct verdict *verdict, const struct verdict_input *input)
 {
-    int64_t server = input->sides[SIDE_SERVER].of[STATE_TIME_WAIT];
-    int64_t client = input->sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
+    const struct histogram *sides = input->sides;
+    int64_t server = sides[SIDE_SERVER].of[STATE_TIME_WAIT], client = sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
     if (server > 0 && client > 0)
         add(verdict, "TIME_WAIT stays for 60 s where the FIN left first: %s on the server, %s on the client.",
             grouped(server).text, grouped(client).text);
@@ -95,8 +93,7 @@ static void say_time_wait(struct verdict *verdict, const struct verdict_input *i
             grouped(server + client).text, server > 0 ? "server" : "client");
 }
 
-/* Descriptors beyond those of CLOSE_WAIT, of which the sentences above have spoken; never accepted ones have
- * none. */
+/* Descriptors beyond those of CLOSE_WAIT, which the sentences above are of; never accepted ones have none. */
 static int64_t other_descriptors(const struct verdict_input *input, enum side side)
 {
     const struct histogram *seen = &input->sides[side];

@@ -105,10 +105,11 @@ half-closed-for-ever    nothing
 stalled-reader          nothing
 no-timeout              nothing
 eof-is-abort            nothing
-blocking-linger         blocking-linger'
+blocking-linger         blocking-linger|nothing'
 
 # What stays of the first is ghosts, and where nobody has read their error nobody can say whose it is. The second's own port
-# is clean. What the others keep is not told from clients that are slow, or for a minute from a server that lingers.
+# is clean. What the others keep is not told from clients that are slow, or for a minute from a server that lingers. Between two calls of
+# close() a loop is in none.
 @test "one look, clients that reset, and clients that stay" {
   local name failed=0
   start_causes "${SERVER_CAUSES[@]}" "${PARTING_CAUSES[@]}"
