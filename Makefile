@@ -212,8 +212,7 @@ asan:
 	$(MAKE) CONFIG=asan check
 
 # A part of each room, in files that run side by side; the rest goes through the same code once more, or mostly waits.
-ASAN_CORE := storm/output.bats storm/server_cause.bats storm/metrics.bats hosts/host_lies.bats audit/audit_orders.bats \
-  audit/audit_proxies.bats audit/audit_clients.bats audit/audit_tls.bats
+ASAN_CORE := storm/server_cause.bats hosts/host_lies.bats audit/audit_orders.bats audit/audit_proxies.bats
 asan-core:
 	$(MAKE) CONFIG=asan check BATS_TESTS='$(addprefix tests/net/,$(ASAN_CORE))'
 

@@ -164,7 +164,7 @@ load ../audit
     serve "$name" --fixed
     conns=40
     [[ $name != bounded-pool && $name != emfile ]] || conns=12 # these refuse more than they can hold
-    for order in half-close client-first abort; do
+    for order in half-close abort; do
       say "$name, $order:"
       # However busy the machine is; all of it is waited for only where the client cannot see the end.
       grace=10s

@@ -115,9 +115,10 @@ orders_that_can_flow() {
 
 # ---- leaks ----
 
-@test "a leak of every order all at once: exactly so many, and ss counts the same" {
+@test "a leak of three orders all at once: exactly so many, and ss counts the same" {
   local order side column last
   while read -r order side column; do
+    [[ $order == client-first || $order == half-close || $order == simultaneous ]] || continue # the others one by one
     witnessed_storm "$order" --conns 200 --leak 20
     last=$(steps_of "$order" | tail -n 1)
     expect_settled "$last" "$side" "$column=20" fds=20

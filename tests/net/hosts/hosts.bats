@@ -19,7 +19,7 @@ holds() {
 
 @test "over one server and two clients each host's ss counts the same" {
   one_server_two_clients
-  witnessed_hosts server-first,leak,unread 3 "${over[@]}" --conns 300
+  witnessed_hosts server-first,leak 3 "${over[@]}" --conns 300
   expect_rows server:db client:web1 client:web2
   expect_sum server-first open server established=300 fds=300
   expect_sum server-first server-close server fin_wait2=300 fds=0
@@ -31,7 +31,7 @@ holds() {
 
 @test "over two servers and two clients, each server with its address, each host's ss counts the same" {
   new_hosts db1 db2 web1 web2
-  witnessed_hosts client-first,backlog 4 --conns 400 --allow-remote \
+  witnessed_hosts client-first 4 --conns 400 --allow-remote \
     --server-via "$(via db1)" --address "$(address_of db1)" --server-via "$(via db2)" --address "$(address_of db2)" \
     --client-via "$(via web1)" --client-via "$(via web2)"
   expect_rows server:db1 server:db2 client:web1 client:web2

@@ -246,7 +246,7 @@ expect_sockets() {
 
 @test "the orders that need a namespace, with 1,000 connections: as listed, and ss counts the same" {
   local order
-  for order in vanish forgotten late-close time-wait-overflow; do
+  for order in vanish forgotten time-wait-overflow; do
     witnessed_storm "$order" --conns 1000 --isolate
   done
 }

@@ -13,20 +13,22 @@ orders_of_any_machine() {
   "$TCPSTORM" --dry-run --order all | sed -n 's/^  orders  *//p'
 }
 
-every_order() {
-  local order
-  for order in $(orders_of_any_machine); do
-    witnessed_storm "$order" "$@"
-  done
-}
 
 @test "every order with 1 connection: as listed" {
   storm --order "$(orders_of_any_machine | tr ' ' ,)" --conns 1 --hold 20ms
   expect_code 0
 }
 
-@test "every order with 1,000 connections: as listed, and ss counts the same" {
-  every_order --conns 1000
+@test "every order with 1,000 connections: as listed" {
+  storm --order "$(orders_of_any_machine | tr ' ' ,)" --conns 1000 --hold 20ms
+  expect_code 0
+}
+
+@test "with 1,000 connections ss counts the same" {
+  local order
+  for order in server-first half-close simultaneous abort; do
+    witnessed_storm "$order" --conns 1000
+  done
 }
 
 @test "the table has orders, and each has an opening and a name of its own" {
