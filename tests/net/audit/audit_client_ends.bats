@@ -44,7 +44,7 @@ each(visit)' --http
   expect_code 1
   expect_not_in "$OUT" "owner python3"
   if (($(count_of no_descriptor) > 0)); then
-    expect_leak no_descriptor 5
+    (($(count_of no_descriptor) + $(count_of open) == 5)) || { show_output; return 1; } # one may be seen too early
     expect_in "$OUT" "no process has a descriptor: it was closed while a call on it goes on."
   else # some process of this machine may not be looked into
     expect_leak open 5

@@ -134,7 +134,10 @@ def serve(c):
     except OSError: pass
     c.close()
 serve_each(serve)'
-  audit --order late-request --conns 42 --grace 1s --send "$(a_line)"
+  for _ in 1 2 3; do # on a busy machine all of them may come too late
+    audit --order late-request --conns 42 --grace 1s --send "$(a_line)"
+    [[ $(jq .later_requests.answered "$JSON") == 0 ]] || break
+  done
   expect_code 1
   expect_in "$OUT" "The server leaks."
 }
