@@ -3,8 +3,6 @@
 #include "cause/cause.h"
 #include "cause/visit.h"
 
-#include <event2/event.h>
-
 static void on_given_up(struct endpoint *endpoint, int fd)
 {
     if (endpoint->fixed)
@@ -13,17 +11,10 @@ static void on_given_up(struct endpoint *endpoint, int fd)
 }
 
 /* One that is answered in time is used as it should be. */
-static void on_reply(struct visit *visit, short what)
-{
-    if ((what & EV_TIMEOUT) || visit_read(visit) == 0)
-        visit_close(visit);
-}
-
 static void on_connection(struct endpoint *endpoint, int fd)
 {
     endpoint_ask(endpoint, fd);
-    struct visit *visit = visit_begin(endpoint, fd, EV_READ, on_reply);
-    visit_hear_within(visit, EV_READ, endpoint->life_us / 1000, on_reply);
+    visit_until_eof(endpoint, fd);
 }
 
 const struct behaviour connect_given_up = {

@@ -4,8 +4,6 @@
 #include "cause/visit.h"
 #include "kernel/min_ttl.h"
 
-#include <event2/event.h>
-
 static void on_listening(struct endpoint *endpoint, struct listener *listener)
 {
     int rc = min_ttl_begin(listener->fd);
@@ -13,17 +11,10 @@ static void on_listening(struct endpoint *endpoint, struct listener *listener)
         endpoint_fail(endpoint, "setsockopt(IP_MINTTL)", -rc);
 }
 
-static void on_readable(struct visit *visit, short what)
-{
-    if ((what & EV_TIMEOUT) || visit_read(visit) == 0)
-        visit_close(visit);
-}
-
 static void on_connection(struct endpoint *endpoint, int fd)
 {
     act_apply(ACT_WRITE, fd);
-    struct visit *visit = visit_begin(endpoint, fd, EV_READ, on_readable);
-    visit_hear_within(visit, EV_READ, endpoint->life_us / 1000, on_readable);
+    visit_until_eof(endpoint, fd);
 }
 
 const struct behaviour deaf_server = {

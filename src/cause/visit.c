@@ -75,6 +75,18 @@ ssize_t visit_read(struct visit *visit)
     return errno == EAGAIN || errno == EINTR || errno == ENOMEM || errno == ENOBUFS ? -1 : 0;
 }
 
+static void on_rest(struct visit *visit, short what)
+{
+    if ((what & EV_TIMEOUT) || visit_read(visit) == 0)
+        visit_close(visit);
+}
+
+void visit_until_eof(struct endpoint *endpoint, int fd)
+{
+    struct visit *visit = visit_new(endpoint, fd);
+    visit_hear_within(visit, EV_READ, endpoint->life_us / 1000, on_rest);
+}
+
 /* The event goes first: where another process has the descriptor too, epoll would go on hearing it. */
 void visit_close(struct visit *visit)
 {

@@ -48,6 +48,9 @@ void visit_hear(struct visit *visit, short what, on_visit *on_event);
 /* Likewise, and EV_TIMEOUT when nothing has come for so long; 0: however long it takes. */
 void visit_hear_within(struct visit *visit, short what, int64_t ms, on_visit *on_event);
 
+/* Reads and drops whatever comes, and closes at EOF, or when nothing has come for the endpoint's life. */
+void visit_until_eof(struct endpoint *endpoint, int fd);
+
 /* Reads and drops what has come. Returns the bytes; 0 at EOF, or when the connection was reset; -1 when
  * nothing has come. */
 ssize_t visit_read(struct visit *visit);

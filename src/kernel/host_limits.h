@@ -35,7 +35,7 @@ int64_t host_max_orphans(void);
 /* How long data is sent again, at least, before the kernel gives the connection up with ETIMEDOUT, for so
  * many retransmissions (net.ipv4.tcp_retries2; tcp_model_timeout in net/ipv4/tcp_timer.c of the kernel); and
  * how long at most, where the way there takes less than some milliseconds. */
-enum { ORPHAN_RETRIES = 8 }; /* of a socket that no process has (tcp_orphan_retries() there) */
+enum { ORPHAN_RETRIES = 8 }; /* of a socket without a process (tcp_orphan_retries() there) */
 int64_t retransmission_least_ms(int64_t retries);
 int64_t retransmission_most_ms(int64_t retries);
 
