@@ -11,6 +11,9 @@ BUILD     := build/$(CONFIG)
 PREFIX        ?= /usr/local
 MANDIR        ?= $(PREFIX)/share/man
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR        ?= $(PREFIX)/share/zsh/vendor-completions
+FISHDIR       ?= $(PREFIX)/share/fish/vendor_completions.d
+SCRIPTDIR     ?= $(PREFIX)/share/tcpstorm
 
 PKG_CONFIG ?= pkg-config
 PACKAGES   := libevent_core libmnl
@@ -22,8 +25,8 @@ WARNINGS += -Werror
 endif
 
 CFLAGS_release  ?= -O2 -g -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
-# Of unit tests: what they test is in the library, as fast as it is built.
-CFLAGS_test  ?= $(if $(filter release,$(CONFIG)),-O0 -g1 -fPIE,$(CFLAGS_$(CONFIG)))
+# Of unit tests: what they test is in the library, as fast as it is built. Sanitizers look at how it uses their memory.
+CFLAGS_test  ?= $(if $(filter release,$(CONFIG)),-O0 -g1 -fPIE,$(CFLAGS_$(CONFIG):%,undefined=%))
 LDFLAGS_release ?= -pie -Wl,-z,relro,-z,now
 CFLAGS_asan     ?= -O0 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS_asan    ?= -fsanitize=address,undefined
@@ -33,7 +36,7 @@ LDFLAGS_fuzz ?= -fsanitize=fuzzer,address,undefined
 
 # Goals that compile nothing must work on a machine without the libraries.
 GOALS := $(or $(MAKECMDGOALS),all)
-ifneq ($(filter-out clean help bpf,$(GOALS)),)
+ifneq ($(filter-out clean help bpf dist check-musl,$(GOALS)),)
 ifeq ($(shell command -v $(PKG_CONFIG)),)
 $(error pkg-config is missing: install it with "apt-get install pkg-config", or let scripts/quickstart do it)
 endif
@@ -67,9 +70,17 @@ PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 $(shell mkdir -p $(BUILD); echo '$(PACKAGES) $(HAVE_BPF)' | cmp -s - $(BUILD)/packages || echo '$(PACKAGES) $(HAVE_BPF)' >$(BUILD)/packages)
 endif
 
-# Fuzz targets are of parsers: they need no room above those.
-SOURCES := $(wildcard $(if $(filter fuzz,$(CONFIG)),src/base/*.c src/kernel/*.c src/model/*.c src/analysis/*.c src/control/*.c \
-  src/audit/*.c src/code/*.c src/trace/*.c src/view/*.c,src/*/*.c))
+# Fuzz targets are of parsers. What they link is a fifth of the whole, and to compile the rest for them takes as long as the release;
+# where a name is missing here the linker tells it.
+FUZZED := $(addprefix base/,array diag json_reader json_writer nearest number_set number_text options output parse printable screen \
+    terminal text) \
+  $(addprefix kernel/,act address cgroup descriptors epoll_set host_limits in_flight kernel_counters listen_socket packet_drop \
+    proc_file proc_net_tcp process_limits ring_files sock_diag sysctl system_call tcp_life tcp_state thread_call thread_clock \
+    unix_diag unix_place vanish wait_set witness) \
+  $(addprefix code/,elf_symbols python_frames python_lines python_runtime python_threads) \
+  $(addprefix model/,close_order script) $(addprefix control/,host_info message_table messages) \
+  $(addprefix audit/,http_request proxy_backend) view/page_server
+SOURCES := $(if $(filter fuzz,$(CONFIG)),$(FUZZED:%=src/%.c),$(wildcard src/*/*.c))
 OBJECTS := $(SOURCES:src/%.c=$(BUILD)/%.o)
 LIBRARY := $(BUILD)/libtcpstorm.a
 PROGRAM := $(BUILD)/tcpstorm
@@ -84,13 +95,17 @@ UNIT_SOURCES := $(wildcard tests/unit/*/*_test.c)
 UNIT_TESTS   := $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/unit/%)
 
 .DELETE_ON_ERROR:
-.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real asan asan-core torture fuzz fuzz-targets bench lint format results results-1m install clean help bpf
+.PHONY: all program check check-unit check-cli check-net check-tty check-scripts check-real check-kernels asan asan-core torture fuzz fuzz-targets bench lint format results results-1m results-3m install dist deb check-musl clean help bpf
 
-GUIDES := $(patsubst src/man/%.md,build/%,$(wildcard src/man/*.[1-8].md))
+# Guides are written in Markdown, src/man/NAME.SECTION.md; lowdown makes man pages of them.
+GUIDES_DATE := 2026-11-26
+LOWDOWN     ?= lowdown
+MAN_PAGES   := $(if $(shell command -v $(LOWDOWN)),$(patsubst src/man/%.md,build/%,$(wildcard src/man/*.[1-8].md)))
 
 # Of another configuration: its program, which is run from where it is built.
 ifeq ($(CONFIG),release)
-all: build/tcpstorm build/tcpstorm.1 $(GUIDES)
+all: build/tcpstorm $(MAN_PAGES)
+	$(if $(MAN_PAGES),,@echo 'Man pages are left out: lowdown is missing ("apt-get install lowdown"). They can be read in src/man/.')
 else
 all: program
 endif
@@ -98,18 +113,25 @@ endif
 help:
 	@echo 'make            the release program, build/tcpstorm, and its man pages'
 	@echo 'make check      all tests: check-unit, check-cli, check-net, check-tty, check-scripts (libcmocka-dev, bats, tmux, jq)'
-	@echo 'make check-real tests with real browsers and servers (chromium, chromium-driver, prometheus, curl)'
+	@echo 'make check-real tests with real browsers, servers, Prometheus, Slurm and containers; they are big'
+	@echo 'make check-kernels  the exact witness, in virtual machines with kernels of Debian (qemu-system-x86; an hour for each kernel)'
 	@echo 'make asan       the same tests under the address and undefined-behaviour sanitizers; asan-core: the core of them'
 	@echo 'make torture    eleven scenarios with one failing call each; TORTURE_ARGS="--shallow N --seed S" plays N (python3)'
 	@echo 'make fuzz       FUZZ_S=10 seconds of fuzzing for each parser of bytes from elsewhere (clang, libclang-rt-dev)'
 	@echo 'make bench      speed against raw system calls, against ss, and against tcpkali where it is installed'
 	@echo 'make torture-signals  kill, stop and interrupt its processes at random moments (python3, root); TORTURE_ARGS=--tries N --seed S'
+	@echo 'make docs       writes the tables of the program into the guides: options, orders, columns, metrics and others (python3)'
+	@echo 'make transcripts  plays what README and guides show, and writes what is printed now into them'
 	@echo 'make lint       format, static analysis, shell scripts, direction of includes'
 	@echo 'make bpf        builds the programs that --witness events loads into the kernel (clang, bpftool, libbpf-dev)'
 	@echo 'make format     lets clang-format rewrite the sources'
-	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs gnuplot and jq; 20 minutes)'
-	@echo 'make results-1m three orders at 1,000,000 connections (needs 6.5 GiB of memory)'
+	@echo 'make results    the reference runs in results/: CSV, pictures, reports (needs python3-matplotlib and python3-jinja2; 20 minutes)'
+	@echo 'make results-1m three orders at 1,000,000 connections (needs 8 GiB of memory)'
+	@echo 'make results-3m server-first at 3,000,000 connections (needs 24 GiB of memory; with less, at the most that fit)'
 	@echo 'make install    PREFIX=/usr/local, DESTDIR='
+	@echo 'make deb        build/tcpstorm_VERSION_ARCH.deb (dpkg-dev, lowdown)'
+	@echo 'make dist       build/tcpstorm-VERSION.tar.gz, the sources'
+	@echo 'make check-musl do the sources compile with the headers of musl, as on Alpine? (musl-tools)'
 	@echo 'WERROR=1        warnings are errors'
 
 program: $(PROGRAM)
@@ -122,16 +144,20 @@ build/release/tcpstorm:
 	$(MAKE) CONFIG=release program
 endif
 
-# A line such as "@orders --man@" stands for what the program says to these words.
-build/tcpstorm.1: src/man/tcpstorm.1.in build/tcpstorm
-	awk -v version="$$(build/tcpstorm --version | cut -d' ' -f2)" '{ gsub(/@VERSION@/, version) } \
-	  /^@.*@$$/ { fflush(); if (system("build/tcpstorm " substr($$0, 2, length($$0) - 2)) != 0) exit 1; next } \
-	  { print }' $< > $@
+build/%: src/man/%.md scripts/lib/man-page src/base/version.h Makefile
+	@mkdir -p $(@D)
+	@echo '  MAN   $@'
+	$(Q)scripts/lib/man-page $< "$$(sed -n 's/.*TCPSTORM_VERSION "\(.*\)".*/\1/p' src/base/version.h)" $(GUIDES_DATE) >$@
 
-# Guides are written in Markdown: src/man/NAME.SECTION.md. They have the date of the man page of the program.
-build/%: src/man/%.md src/man/markdown.awk src/man/tcpstorm.1.in build/tcpstorm
-	awk -v name="$(basename $*)" -v section="$(subst .,,$(suffix $*))" -v version="$$(build/tcpstorm version | cut -d' ' -f2)" \
-	  -v date="$$(awk '/^\.TH/ { print $$4; exit }' src/man/tcpstorm.1.in)" -f src/man/markdown.awk $< > $@
+# The tables in the guides and in the README are those of the program.
+.PHONY: docs
+docs: build/tcpstorm
+	scripts/lib/guides.py build/tcpstorm
+
+# What the README and the guides show is played, and what is printed now is written into them.
+.PHONY: transcripts
+transcripts: build/tcpstorm
+	tests/net/guides/rewrite build/tcpstorm
 
 $(PROGRAM): $(BUILD)/main.o $(LIBRARY)
 	@echo '  LINK  $@'
@@ -166,7 +192,7 @@ $(BUILD)/run/%: tests/fuzz/%.c $(LIBRARY) Makefile
 .PHONY: tests check-bats
 
 # What the tests of networks run beside the program; some let calls fail.
-NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor $(BUILD)/traced
+NET_HELPERS := $(BUILD)/fail_call.so $(BUILD)/one_failure $(BUILD)/allocations.so $(BUILD)/floor $(BUILD)/traced $(BUILD)/counted $(BUILD)/crowd
 
 # All that the tests need of a build.
 tests: $(PROGRAM) $(UNIT_TESTS) $(NET_HELPERS)
@@ -202,6 +228,10 @@ check-scripts: $(PROGRAM)
 
 check-real: $(PROGRAM)
 	tests/run-bats $(PROGRAM) tests/real
+
+# In virtual machines with kernels of Debian: make check-kernels KERNELS_ARGS='--kernels 6.1 --conns 1000'
+check-kernels: $(PROGRAM)
+	tests/kernels/run $(PROGRAM) $(KERNELS_ARGS)
 
 # Makes a chosen system call fail, for the tests of faults (LD_PRELOAD).
 $(BUILD)/fail_call.so: tests/net/fail_call.c Makefile
@@ -245,11 +275,11 @@ $(BUILD)/allocations.so: tests/torture/allocations.c tests/torture/calls.h Makef
 
 # ---- benchmarks ----
 
-bench: build/tcpstorm $(BUILD)/floor $(BUILD)/traced
+bench: build/tcpstorm $(BUILD)/floor $(BUILD)/traced $(BUILD)/counted $(BUILD)/crowd
 	tests/bench/run build/tcpstorm $(BUILD)/floor results/bench.csv
-	tests/bench/readme_table results/bench.csv README.md
+	tests/bench/readme_table results/bench.csv src/man/tcpstorm-limits.7.md
 
-$(BUILD)/floor $(BUILD)/traced: $(BUILD)/%: tests/bench/%.c $(LIBRARY) Makefile
+$(BUILD)/floor $(BUILD)/traced $(BUILD)/counted $(BUILD)/crowd: $(BUILD)/%: tests/bench/%.c $(LIBRARY) Makefile
 	@echo '  CC    $<'
 	$(Q)$(COMPILE) -o $@ $< $(LIBRARY) $(LDFLAGS_$(CONFIG)) $(LDFLAGS) $(PKG_LIBS)
 
@@ -270,9 +300,10 @@ bpf:
 
 # But for what is generated, or comes from elsewhere as it is.
 C_FILES     := $(filter-out %.lskel.h %/skel_internal.h,$(wildcard src/*.c src/*/*.[ch] src/events/bpf/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch]))
-SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report %.awk,$(wildcard scripts/* scripts/lib/* tests/run-* tests/lint/* tests/bench/run tests/bench/*_* tests/*.bash tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
+PYTHON_FILES := scripts/plot scripts/report $(wildcard scripts/lib/*.py scripts/lib/*/*.py)
+SHELL_FILES := $(filter-out scripts/lib scripts/lib/plot scripts/lib/report scripts/lib/__pycache__ scripts/lib/monitor $(PYTHON_FILES) %.awk %.py %Containerfile,$(wildcard scripts/* scripts/lib/* tests/run-* tests/lint/* tests/bench/run tests/bench/*_* tests/kernels/* tests/*.bash tests/net/guides/*.bash tests/net/guides/rewrite tests/*/*.bash tests/scripts/*.bats tests/real/*.bats .ci/run))
 
-lint: build/tcpstorm.1 $(GUIDES)
+lint: build/tcpstorm $(MAN_PAGES)
 	@tests/run-all \
 	  'lint: format' 'clang-format --dry-run --Werror $(C_FILES)' \
 	  'lint: direction of includes' tests/lint/include-direction \
@@ -280,7 +311,9 @@ lint: build/tcpstorm.1 $(GUIDES)
 	  'lint: programs of the kernel' tests/lint/bpf-programs \
 	  'lint: static analysis' 'cppcheck -j 2 --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -Isrc -isrc/events/bpf -D_GNU_SOURCE src' \
 	  'lint: shell scripts' 'shellcheck -x $(SHELL_FILES)' \
-	  'lint: man pages' 'mandoc -T lint -W warning build/tcpstorm.1 $(GUIDES)'
+	  'lint: guides' 'scripts/lib/guides.py --check build/tcpstorm' \
+	  'lint: Python' 'pyflakes3 $(PYTHON_FILES)' \
+	  'lint: man pages' '$(if $(MAN_PAGES),mandoc -T lint -W warning $(MAN_PAGES),echo "lowdown is missing"; false)'
 
 format:
 	clang-format -i $(C_FILES)
@@ -293,11 +326,35 @@ results: build/tcpstorm
 results-1m: build/tcpstorm
 	scripts/results orders-1m
 
+results-3m: build/tcpstorm
+	scripts/results orders-3m
+
+# tcpstorm-plot and tcpstorm-report, which find their library beside what the link leads to.
+SCRIPT_FILES := plot report $(patsubst scripts/%,%,$(wildcard scripts/lib/*.py scripts/lib/plot/*.py scripts/lib/report/*.py scripts/lib/report/templates/*))
+
 install: all
 	install -D -m 755 build/tcpstorm $(DESTDIR)$(PREFIX)/bin/tcpstorm
-	install -D -m 644 build/tcpstorm.1 $(DESTDIR)$(MANDIR)/man1/tcpstorm.1
-	for page in $(GUIDES); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
+	for page in $(MAN_PAGES); do install -D -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit 1; done
 	install -D -m 644 src/completion/tcpstorm.bash $(DESTDIR)$(COMPLETIONDIR)/tcpstorm
+	install -D -m 644 src/completion/_tcpstorm $(DESTDIR)$(ZSHDIR)/_tcpstorm
+	install -D -m 644 src/completion/tcpstorm.fish $(DESTDIR)$(FISHDIR)/tcpstorm.fish
+	for file in $(SCRIPT_FILES); do install -D -m 644 scripts/$$file $(DESTDIR)$(SCRIPTDIR)/$$file || exit 1; done
+	for name in plot report; do chmod 755 $(DESTDIR)$(SCRIPTDIR)/$$name && \
+	  ln -srfn $(DESTDIR)$(SCRIPTDIR)/$$name $(DESTDIR)$(PREFIX)/bin/tcpstorm-$$name || exit 1; done
+
+# What is committed, as a tarball that builds without git.
+DIST := tcpstorm-$(shell sed -n 's/^\#define TCPSTORM_VERSION "\(.*\)"/\1/p' src/base/version.h)
+
+dist:
+	@mkdir -p build
+	git archive --prefix=$(DIST)/ HEAD | gzip -9n >build/$(DIST).tar.gz
+	@echo build/$(DIST).tar.gz
+
+deb:
+	scripts/lib/make-deb
+
+check-musl:
+	scripts/lib/check-musl
 
 clean:
 	rm -rf build

@@ -11,7 +11,7 @@ struct advice_row {
 };
 
 static const struct advice_row rows[] = {
-    {.call = "listen", .error = EADDRINUSE, .advice = "choose other lanes with --port"},
+    {.call = "listen", .error = EADDRINUSE, .advice = "choose other ports with --port"},
     {.call = "listen",
      .error = EACCES,
      .advice = "ports below net.ipv4.ip_unprivileged_port_start need root: choose a higher --port"},
@@ -35,7 +35,7 @@ static const struct advice_row rows[] = {
     {.call = "close() with SO_LINGER 1",
      .error = EAGAIN,
      .advice =
-         "it waits in a thread of its own, and none can be made: raise the limit of processes (ulimit -u)"},
+         "this close() needs a thread, and none can be started: raise the limit on processes (ulimit -u)"},
     {.error = EMFILE,
      .advice = "a worker is out of descriptors: raise the limit (ulimit -n) or lower --conns"},
     {.error = ENFILE, .advice = "the machine is out of descriptors: raise fs.file-max or lower --conns"},

@@ -58,7 +58,7 @@ static const struct reading readings[] = {
      .unowned = {.fins = WORDS("nobody has sent a FIN, and the server has not called accept()",
                                "nobody has sent a FIN, and the client has not called accept()"),
                  .acts = WORDS("the server may still accept them", "the client may still accept them")},
-     .owned = {.fins = SAME("no FIN has been sent or heard"), .acts = SAME("either side may close")}},
+     .owned = {.fins = SAME("no FIN has been sent or received"), .acts = SAME("either side may close")}},
     {.state = STATE_SYN_SENT,
      EITHER_WAY(SAME("the SYN was not answered"),
                 WORDS("the client's kernel owes an answer, or the server a close()",
@@ -67,8 +67,8 @@ static const struct reading readings[] = {
      EITHER_WAY(SAME("the handshake is not complete"),
                 WORDS("the client's kernel owes an ACK", "the server's kernel owes an ACK"))},
     {.state = STATE_LISTEN,
-     EITHER_WAY(SAME("whoever connects there waits to be accepted by it, and no other can have the port"),
-                SAME("whoever has it owes the close()"))},
+     EITHER_WAY(SAME("clients that connect wait for its accept(), and no other process can use the port"),
+                SAME("whoever holds it owes the close()"))},
 };
 
 /* Ends of a side in a state: held by no process, by a process of this run, by another. */
@@ -107,13 +107,13 @@ static void put_owner(const struct lingering_class *class, char *out, size_t siz
 {
     const char *on = class->host[0] != '\0' ? " behind " : "", *gap = class->command[0] != '\0' ? " " : "";
     const char *stranger = !lingering_is_strange(class) ? ""
-                           : class->processes > 1       ? ", no workers of this run"
-                                                        : ", no worker of this run";
+                           : class->processes > 1       ? ", not workers of this run"
+                                                        : ", not a worker of this run";
     if (!class->owned)
         text_add(out, size, "no process has them");
     else if (class->pid == 0)
         text_add(out, size,
-                 "their process was not found (it has closed them meanwhile, or may not be looked into)");
+                 "their process was not found (it has closed them since, or this user may not inspect it)");
     else if (class->processes > 1)
         text_add(out, size, "held by %s%spid %d and %d more%s%s%s", class->command, gap, (int)class->pid,
                  class->processes - 1, on, class->host, stranger);
@@ -175,8 +175,8 @@ static struct special_case case_of_fin_wait2(const struct lingering *all, enum s
         return (struct special_case){.acts = WORDS("the client has closed, but its FIN has not arrived",
                                                    "the server has closed, but its FIN has not arrived")};
     if (!has_ends(all, other))
-        return (struct special_case){.acts = WORDS("the client has no such connections any more",
-                                                   "the server has no such connections any more")};
+        return (struct special_case){.acts = WORDS("the client no longer has these connections",
+                                                   "the server no longer has these connections")};
     return nothing_special;
 }
 
@@ -195,7 +195,7 @@ static struct special_case case_of(const struct lingering_class *class, const st
     if (class->state == STATE_CLOSE_WAIT && !class->owned &&
         ends_in(all, class->side, STATE_LISTEN).strange > 0)
         return (struct special_case){
-            .acts = SAME("the process that listens never called accept(), so none can close them")};
+            .acts = SAME("the listening process never called accept(), so no process can close them")};
     if (class->state == STATE_CLOSE_WAIT && lingering_is_strange(class) && class->processes > 1)
         return (struct special_case){.acts = SAME("those processes owe the close()")};
     if (class->state == STATE_CLOSE_WAIT && lingering_is_strange(class))
@@ -237,7 +237,7 @@ struct attribution_text attribution_of(const struct lingering_class *class, cons
 {
     struct attribution_text out = {""};
     char owner[160] = "", since[48];
-    const char *stalled = class->stalled ? ", a closed window before what they have to send" : "";
+    const char *stalled = class->stalled ? ", with data to send, but the peer's window is closed" : "";
     const char *unread = class->state != STATE_CLOSE_WAIT ? ""
                          : class->unread                  ? ", EOF not read (Recv-Q 1 or more)"
                          : class->fin_with_data ? ", all data read (Recv-Q 0), but perhaps not EOF: the FIN "

@@ -254,7 +254,7 @@ static bool leak_holds(const struct expectation *expectation, const struct histo
     held += state != STATE_GONE && expectation->by_keepalive[expectation->leak_side] ? seen->ghosts : 0;
     if (held == expectation->leaked)
         return true;
-    add(difference, "%s%s side: %s %s where exactly %s were to leak",
+    add(difference, "%s%s side: %s %s where exactly %s should have leaked",
         difference != NULL && difference->text[0] != '\0' ? "; " : "", side_name(expectation->leak_side),
         grouped(held).text, state == STATE_GONE ? "ghosts" : tcp_state_name(state),
         grouped(expectation->leaked).text);
@@ -277,14 +277,15 @@ static bool descriptors_hold(const struct expectation *expectation, const struct
 {
     int64_t held = histogram->owned + histogram->ghosts + histogram->elsewhere;
     if (expectation->holds_all[side] && held != expectation->opened) {
-        add(difference, "%s%s side: %s descriptors are held where each of %s connections has one",
+        add(difference, "%s%s side: %s %s open where each of %s should have one",
             difference != NULL && difference->text[0] != '\0' ? "; " : "", side_name(side),
-            grouped(held).text, grouped(expectation->opened).text);
+            counted(held, "descriptor").text, one_or_many(held, "is", "are"),
+            counted(expectation->opened, "connection").text);
         return false;
     }
     if (!expectation->holds_nothing[side] || held == 0)
         return true;
-    add(difference, "%s%s side: %s descriptor%s held where none was expected",
+    add(difference, "%s%s side: %s descriptor%s open where none was expected",
         difference != NULL && difference->text[0] != '\0' ? "; " : "", side_name(side), grouped(held).text,
         held == 1 ? " is" : "s are");
     return false;

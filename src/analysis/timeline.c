@@ -17,14 +17,14 @@ static const struct stage_row {
     [STAGE_MACHINE_ENFILE] = {"machine_enfile", "first ENFILE: the whole machine is out of descriptors",
                               " (fs.file-max ", ")"},
     [STAGE_QUEUE_FULL] = {"queue_full", "the accept queue is full", ": ",
-                          " connections wait that nobody accepts"},
+                          " connections wait, and nobody accepts them"},
     [STAGE_SYN_DROPPED] = {"syn_dropped", "first SYN dropped by the full accept queue", " (ListenDrops ",
                            ")"},
     [STAGE_CONNECT_SLOW] = {"connect_slow", "connect() takes 1 s: the SYN is being sent again", " (", " ms)"},
     [STAGE_CONNECT_TIMED_OUT] = {"connect_timed_out", "first connect() timed out: no SYN was answered",
                                  " (waited ", " ms)"},
     [STAGE_PORTS_USED_UP] = {"ports_used_up",
-                             "first EADDRNOTAVAIL: connect() fails, no port of the client's is left"},
+                             "first EADDRNOTAVAIL: connect() fails, the client has no port left"},
     [STAGE_REPLY_LOST] = {"reply_lost", "first reply lost: its connection ended before it was read"},
 };
 _Static_assert(sizeof rows / sizeof rows[0] == STAGE_COUNT, "one row per stage");
@@ -50,7 +50,8 @@ double timeline_at(const struct timeline *timeline, enum timeline_stage stage)
 
 double timeline_since(const struct timeline *timeline, enum timeline_stage stage)
 {
-    return timeline_at(timeline, stage) - timeline->began_s;
+    /* Of whole microseconds, as the CSV has both: half a tenth is then rounded as whoever reads that does. */
+    return (rint(timeline_at(timeline, stage) * 1e6) - rint(timeline->began_s * 1e6)) / 1e6;
 }
 
 double timeline_first_failure_s(const struct timeline *timeline)

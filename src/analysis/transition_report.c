@@ -1,5 +1,6 @@
 #include "analysis/transition_report.h"
 
+#include "base/min_max.h"
 #include "base/number_text.h"
 #include "base/text.h"
 #include "model/dwell_time.h"
@@ -37,12 +38,29 @@ bool transitions_agree(const struct transition_counts *counts, enum events_level
             int64_t counted = counts->side[side].now[at], looked = sides[side].of[at];
             if (!state_set_has(states_seen(level), (enum tcp_state)at) || counted == looked)
                 continue;
-            TEXT_ADD(difference->text, "%s%s %s on the %s where the look shows %s",
-                     difference->text[0] != '\0' ? ", " : "the two witnesses differ: the events count ",
+            TEXT_ADD(difference->text, "%s%s %s on the %s where the tables show %s",
+                     difference->text[0] != '\0'
+                         ? ", "
+                         : "the event counts and the kernel's tables differ: the events count ",
                      grouped(counted).text, tcp_state_name((enum tcp_state)at), side_name((enum side)side),
                      grouped(looked).text);
         }
     return difference->text[0] == '\0';
+}
+
+void transitions_gauge(const struct transition_counts *counts, enum events_level level,
+                       const struct histogram looked[SIDE_COUNT], struct histogram sides[SIDE_COUNT])
+{
+    for (int side = 0; side < SIDE_COUNT; side++) {
+        struct histogram *now = &sides[side];
+        *now = looked[side];
+        for (int at = 0; at < STATE_COUNT; at++)
+            if (state_set_has(states_seen(level), (enum tcp_state)at))
+                now->of[at] = counts->side[side].now[at];
+        now->unread = min_of(now->unread, now->of[STATE_CLOSE_WAIT]);
+        now->unowned = min_of(now->unowned, now->of[STATE_CLOSE_WAIT]);
+        now->half_closed = min_of(now->half_closed, now->of[STATE_FIN_WAIT2]);
+    }
 }
 
 /* ---- the order ---- */
@@ -76,17 +94,22 @@ static enum transition_kind kind_of(const struct transition_report *report, cons
 }
 
 struct move_text {
-    char text[80];
+    char text[160];
 };
 
 /* "ESTABLISHED to gone by RST on the server". */
 static struct move_text move_text(const struct move *move)
 {
-    static const char *const by[] = {
-        [WHY_ORDERLY] = "", [WHY_RESET] = " by RST", [WHY_TIMED_OUT] = " unanswered"};
+    static const char *const by[] = {[WHY_ORDERLY] = "",
+                                     [WHY_RESET] = " by RST",
+                                     [WHY_TIMED_OUT] = " unanswered",
+                                     [WHY_DESTROYED] = "",
+                                     [WHY_UNACKNOWLEDGED] = " without the ACK of its FIN"};
     struct move_text out = {""};
-    TEXT_ADD(out.text, "%s to %s%s on the %s", tcp_state_name(move->from), tcp_state_name(move->to),
-             by[move->why], side_name(move->side));
+    TEXT_ADD(out.text, "%s to %s%s on the %s%s", tcp_state_name(move->from), tcp_state_name(move->to),
+             by[move->why], side_name(move->side),
+             move->why == WHY_DESTROYED ? ", destroyed by another process (SOCK_DESTROY, as ss -K does)"
+                                        : "");
     return out;
 }
 
@@ -96,11 +119,11 @@ static void say_move(struct difference *difference, int64_t count, const struct 
     TEXT_ADD(difference->text, "%s%s from %s", difference->text[0] != '\0' ? "; " : "", grouped(count).text,
              move_text(move).text);
     if (range == NULL)
-        TEXT_ADD(difference->text, ", which no TCP does");
+        TEXT_ADD(difference->text, ", outside of RFC 9293");
     else if (range->least == range->most)
-        TEXT_ADD(difference->text, " where the order makes %s", grouped(range->most).text);
+        TEXT_ADD(difference->text, " where the order expects %s", grouped(range->most).text);
     else
-        TEXT_ADD(difference->text, " where the order makes %s to %s", grouped(range->least).text,
+        TEXT_ADD(difference->text, " where the order expects %s to %s", grouped(range->least).text,
                  grouped(range->most).text);
 }
 
@@ -114,7 +137,7 @@ static void check_time_wait(const struct transition_report *report, const struct
     }
     if (range->most > 0 && (came < range->least || came > range->most))
         TEXT_ADD(difference->text,
-                 "%s%s came to TIME_WAIT on both sides together where the order makes %s to %s",
+                 "%s%s entered TIME_WAIT on both sides together where the order expects %s to %s",
                  difference->text[0] != '\0' ? "; " : "", grouped(came).text, grouped(range->least).text,
                  grouped(range->most).text);
 }
@@ -147,6 +170,22 @@ static int64_t of_kind(const struct transition_report *report, enum transition_k
     return transitions_of_kind(report->counts, kind, report->level == EVENTS_ALL);
 }
 
+/* How many, and each by name. */
+static void say_outside(struct transition_text *out, const struct transition_report *report)
+{
+    const char *before = ": ";
+    TEXT_ADD(out->text, ", %s outside", grouped(of_kind(report, TRANSITION_OUTSIDE)).text);
+    for (int i = 0; i < MOVES_IN_ALL; i++) {
+        const struct move move = move_at(i);
+        int64_t count = count_of(report->counts, &move);
+        if (count == 0 || kind_of(report, &move) != TRANSITION_OUTSIDE)
+            continue;
+        TEXT_ADD(out->text, "%s%s from %s", before, grouped(count).text, move_text(&move).text);
+        before = "; ";
+    }
+    TEXT_ADD(out->text, ".");
+}
+
 static void say_kinds(struct transition_text *out, const struct transition_report *report)
 {
     static const struct {
@@ -158,7 +197,7 @@ static void say_kinds(struct transition_text *out, const struct transition_repor
         {TRANSITION_UNANSWERED, "given up because nobody answered"},
         {TRANSITION_SHORTENED,
          "with TIME_WAIT left out or cut short (tcp_fin_timeout, tcp_max_tw_buckets, an RST or a new SYN)"},
-        {TRANSITION_UNSEEN, "handed over to small sockets, which these events do not see"},
+        {TRANSITION_UNSEEN, "handed over to minisockets, which these events do not see"},
     };
     int64_t all = transitions_in_all(report->counts), drawn = of_kind(report, TRANSITION_DIAGRAM);
     TEXT_ADD(out->text, "%s transition%s, ", grouped(all).text, all == 1 ? "" : "s");
@@ -169,7 +208,7 @@ static void say_kinds(struct transition_text *out, const struct transition_repor
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (of_kind(report, others[i].kind) > 0)
             TEXT_ADD(out->text, ", %s %s", grouped(of_kind(report, others[i].kind)).text, others[i].are);
-    TEXT_ADD(out->text, ", %s outside.", grouped(of_kind(report, TRANSITION_OUTSIDE)).text);
+    say_outside(out, report);
 }
 
 /* How long the closes were owed. */
@@ -198,31 +237,32 @@ static void say_sent_again(struct transition_text *out, const struct transition_
 static void say_agreement(struct transition_text *out, const struct transition_report *report)
 {
     if (report->compared > 0 && report->agreed == report->compared)
-        TEXT_ADD(out->text, "\nBoth witnesses, events and looks, agree at %s of %s settled steps%s.",
-                 grouped(report->agreed).text, grouped(report->compared).text,
+        TEXT_ADD(out->text, "\nThe event counts and the kernel's tables agree at %s of %s%s.",
+                 grouped(report->agreed).text, counted(report->compared, "settled step").text,
                  report->level == EVENTS_ALL ? "" : " on the states that the events see");
     else if (report->compared > 0)
         TEXT_ADD(out->text,
-                 "\nBoth witnesses, events and looks, agree at only %s of %s settled steps. One of "
-                 "them is wrong. Likely it is the events, where they count too few moves: some kernels skip "
-                 "tracepoints in bursts under load, and do not say so.",
+                 "\nThe event counts and the kernel's tables agree at only %s of %s settled steps. One of "
+                 "them is wrong. If the event counts are too low, it is likely these: some kernels skip "
+                 "tracepoints in bursts under load, and do not report it.",
                  grouped(report->agreed).text, grouped(report->compared).text);
     else
-        TEXT_ADD(out->text, "\nNo settled step was quiet enough to compare events and looks.");
+        TEXT_ADD(out->text,
+                 "\nNo settled step was quiet enough to compare the event counts with the kernel's tables.");
 }
 
 static void say_missed(struct transition_text *out, const struct transition_report *report)
 {
     const struct transition_counts *counts = report->counts;
     if (report->level != EVENTS_ALL)
-        TEXT_ADD(out->text, "Not all is counted: %s.", report->lack);
+        TEXT_ADD(out->text, "The counts are incomplete: %s.", report->lack);
     if (counts->unheard > 0)
-        TEXT_ADD(
-            out->text, "%sThe kernel says that its programs missed %s event%s: the counts are lower bounds.",
-            out->text[0] != '\0' ? "\n" : "", grouped(counts->unheard).text, counts->unheard == 1 ? "" : "s");
+        TEXT_ADD(out->text, "%sThe kernel reports %s missed event%s: the counts are lower bounds.",
+                 out->text[0] != '\0' ? "\n" : "", grouped(counts->unheard).text,
+                 counts->unheard == 1 ? "" : "s");
     if (counts->holes > 0)
         TEXT_ADD(out->text,
-                 "%s%s of the sockets that were followed left another state than they had come to: events "
+                 "%s%s of the sockets followed left a state other than the one that they had entered: events "
                  "were missed, and the counts are lower bounds.",
                  out->text[0] != '\0' ? "\n" : "", grouped(counts->holes).text);
 }

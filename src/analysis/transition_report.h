@@ -28,6 +28,11 @@ bool transitions_were_missed(const struct transition_counts *counts);
 bool transitions_agree(const struct transition_counts *counts, enum events_level level,
                        const struct histogram sides[SIDE_COUNT], struct difference *difference);
 
+/* What is there now: of the states whose sockets the level counts all as the events have them, of others as
+ * the last look had them. What only a look tells of a state's sockets is of no more than are there. */
+void transitions_gauge(const struct transition_counts *counts, enum events_level level,
+                       const struct histogram looked[SIDE_COUNT], struct histogram sides[SIDE_COUNT]);
+
 /* True when nothing has moved between the two. */
 bool transitions_are_still(const struct transition_counts *before, const struct transition_counts *after);
 

@@ -1,5 +1,6 @@
 #include "analysis/trend.h"
 
+#include "analysis/student_t.h"
 #include "base/number_text.h"
 
 #include <math.h>
@@ -130,24 +131,6 @@ static struct line line_through(const struct trend_line *growth, int from)
 }
 
 /* ---- how sure the slope is ---- */
-
-/* Two-sided 95 % quantile of Student's t, between rows linear in 1 / freedom. */
-static double student_t(double freedom)
-{
-    static const struct {
-        double inverse, t;
-    } rows[] = {
-        {1.0 / 1, 12.706}, {1.0 / 2, 4.303},  {1.0 / 3, 3.182},  {1.0 / 4, 2.776},
-        {1.0 / 5, 2.571},  {1.0 / 6, 2.447},  {1.0 / 8, 2.306},  {1.0 / 10, 2.228},
-        {1.0 / 15, 2.131}, {1.0 / 30, 2.042}, {1.0 / 60, 2.000}, {0, 1.960},
-    };
-    double inverse = 1 / freedom;
-    int i = 1;
-    while (inverse < rows[i].inverse)
-        i++;
-    double part = (inverse - rows[i].inverse) / (rows[i - 1].inverse - rows[i].inverse);
-    return rows[i].t + part * (rows[i - 1].t - rows[i].t);
-}
 
 /* Of neighbouring bins. Residuals of a fitted line show less than there is, by about (2 + 4 r) / n. */
 static double correlation_of(const struct line *line)
@@ -291,9 +274,9 @@ static struct trend_text slope_words(const struct trend *trend, const char *verb
 {
     struct rate_scale scale = scale_for(trend);
     struct trend_text out;
-    snprintf(out.text, sizeof out.text, "%s by %s%s (95%% confidence %s to %s, %s looks over %s)", verb,
+    snprintf(out.text, sizeof out.text, "%s by %s%s (95%% confidence %s to %s, %s over %s)", verb,
              rate_text(slope, &scale).text, scale.unit, rate_text(low, &scale).text,
-             rate_text(high, &scale).text, grouped(trend->looks).text, span_text(trend->span_s).text);
+             rate_text(high, &scale).text, counted(trend->looks, "look").text, span_text(trend->span_s).text);
     return out;
 }
 

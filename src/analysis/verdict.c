@@ -43,7 +43,7 @@ static void say_outcome(struct verdict *verdict, const struct verdict_input *inp
         else if (input->by_keepalive[SIDE_SERVER] || input->by_keepalive[SIDE_CLIENT])
             add(verdict, "As expected, for a run with keep-alive.");
         else if (input->aged || input->late_close)
-            add(verdict, "As expected, for a run that outlasts the kernel's clocks.");
+            add(verdict, "As expected, for a run that outlasts the kernel's timers.");
         else
             add(verdict, "As expected. %s", input->experiment->meaning);
         break;
@@ -54,7 +54,7 @@ static void say_outcome(struct verdict *verdict, const struct verdict_input *inp
         add(verdict, "Stopped at %s: %s.", input->step, input->fault);
         break;
     case OUTCOME_INTERRUPTED:
-        add(verdict, "Interrupted at %s: what was counted so far is above.", input->step);
+        add(verdict, "Interrupted at %s: the counts so far are above.", input->step);
         break;
     }
 }
@@ -65,7 +65,7 @@ static void say_close_wait(struct verdict *verdict, const struct verdict_input *
     if (owed == 0)
         return;
     add(verdict,
-        "%s CLOSE_WAIT on the %s: the %s's FIN has come, and until the %s closes, these ends and their "
+        "%s CLOSE_WAIT on the %s: the %s's FIN has arrived, and until the %s closes, these sockets and their "
         "descriptors stay.",
         grouped(owed).text, side_name(side), side_name(side_other(side)), side_name(side));
 }
@@ -76,9 +76,10 @@ static void say_orphans(struct verdict *verdict, const struct verdict_input *inp
     if (waiting == 0 || input->fds[side] > 0)
         return;
     add(verdict,
-        "%s FIN_WAIT2 on the %s have no descriptor any more: the kernel drops them after %s "
-        "(net.ipv4.tcp_fin_timeout), and the CLOSE_WAIT opposite stays.",
-        grouped(waiting).text, side_name(side), duration_text(input->fin_timeout_ms).text);
+        "%s FIN_WAIT2 on the %s %s no descriptor any more: the kernel drops %s after %s "
+        "(net.ipv4.tcp_fin_timeout), but the CLOSE_WAIT on the other side stays.",
+        grouped(waiting).text, side_name(side), one_or_many(waiting, "has", "have"),
+        one_or_many(waiting, "it", "them"), duration_text(input->fin_timeout_ms).text);
 }
 
 static void say_time_wait(struct verdict *verdict, const struct verdict_input *input)
@@ -86,11 +87,13 @@ static void say_time_wait(struct verdict *verdict, const struct verdict_input *i
     const struct histogram *sides = input->sides;
     int64_t server = sides[SIDE_SERVER].of[STATE_TIME_WAIT], client = sides[SIDE_CLIENT].of[STATE_TIME_WAIT];
     if (server > 0 && client > 0)
-        add(verdict, "TIME_WAIT stays for 60 s where the FIN left first: %s on the server, %s on the client.",
+        add(verdict,
+            "TIME_WAIT stays for 60 s on the side whose FIN left first: %s on the server, %s on the client.",
             grouped(server).text, grouped(client).text);
     else if (server + client > 0)
-        add(verdict, "%s TIME_WAIT stay on the %s, whose FIN left first, for 60 s.",
-            grouped(server + client).text, server > 0 ? "server" : "client");
+        add(verdict, "%s TIME_WAIT %s for 60 s on the %s, whose FIN left first.",
+            grouped(server + client).text, one_or_many(server + client, "stays", "stay"),
+            server > 0 ? "server" : "client");
 }
 
 /* Descriptors beyond those of CLOSE_WAIT, which the sentences above are of; never accepted ones have none. */
@@ -105,14 +108,9 @@ static void say_leaked(struct verdict *verdict, const struct verdict_input *inpu
     int64_t server = other_descriptors(input, SIDE_SERVER), client = other_descriptors(input, SIDE_CLIENT);
     int64_t ghosts = input->sides[SIDE_SERVER].ghosts + input->sides[SIDE_CLIENT].ghosts;
     if (input->outcome == OUTCOME_AS_EXPECTED && server + client > ghosts)
-        add(verdict, "%s descriptors were still open at the end (server %s, client %s).",
-            grouped(server + client).text, grouped(server).text, grouped(client).text);
-}
-
-/* Who has the sockets that a cause leaves over. */
-static enum owner_class owner_of_lingering(const struct verdict_input *input)
-{
-    return input->experiment->cause != NULL ? input->experiment->cause->signature.owner : OWNER_ANY;
+        add(verdict, "%s %s still open at the end (server %s, client %s).",
+            counted(server + client, "descriptor").text, one_or_many(server + client, "was", "were"),
+            grouped(server).text, grouped(client).text);
 }
 
 static bool leaves_to_others(const struct fault_case *cause)
@@ -129,8 +127,8 @@ static void say_strangers(struct verdict *verdict, const struct verdict_input *i
         const struct lingering_class *class = &input->lingering->each[i];
         if (lingering_is_strange(class) && class->state != STATE_LISTEN)
             add(verdict,
-                "Strangers use the ports of this run: %s pid %d%s has connections there; the counts above "
-                "include them.",
+                "Another program uses the ports of this run: %s pid %d%s has connections there; the counts "
+                "above include them.",
                 class->command, (int)class->pid, class->processes > 1 ? ", among others," : "");
     }
 }
@@ -145,7 +143,7 @@ static void say_attribution(struct verdict *verdict, const struct verdict_input 
         told += lingering->each[i].count;
     }
     if (lingering != NULL && told < lingering->total)
-        add(verdict, "%s more, in classes too small to list.", grouped(lingering->total - told).text);
+        add(verdict, "%s more, in groups too small to list.", grouped(lingering->total - told).text);
     if (told > 0)
         say_strangers(verdict, input);
     for (int side = 0; told == 0 && side < SIDE_COUNT; side++)
@@ -181,9 +179,9 @@ static void say_ghosts(struct verdict *verdict, const struct verdict_input *inpu
         put_where_ghosts_are(seen, input->opened, where, sizeof where);
         if (seen->ghosts > 0)
             add(verdict,
-                "%s ghosts on the %s: descriptors still open on connections that have ended (%s), so a "
-                "count of CLOSE_WAIT misses them.",
-                grouped(seen->ghosts).text, side_name((enum side)side), where);
+                "%s on the %s: descriptors still open on connections that have ended (%s), so a count of "
+                "CLOSE_WAIT misses them.",
+                counted(seen->ghosts, "ghost").text, side_name((enum side)side), where);
     }
 }
 
@@ -197,13 +195,12 @@ static void say_keepalive(struct verdict *verdict, const struct verdict_input *i
     if (input->keepalive_s[side] == 0 || ghosts == 0 || (!input->by_keepalive[side] && !is_likely))
         return;
     add(verdict,
-        "Keep-alive of the %s has closed nothing%s: the last probes (kernel counter TCPKeepAlive moved by "
-        "%s) "
-        "were %s, and the kernel took %s of its sockets off the tables. The descriptors are still there, and "
-        "the %s still owes the close().",
-        side_name(side), input->by_keepalive[side] ? "" : ", as is likely", grouped(probes).text,
-        is_silence ? "not answered" : "answered by RST, as the other end was gone", grouped(ghosts).text,
-        side_name(side));
+        "Keep-alive on the %s has closed nothing: %sthe last probes (kernel counter TCPKeepAlive rose by %s) "
+        "were %s, and the kernel removed %s of its sockets from all tables. The descriptors are still open, "
+        "and the %s still owes the close().",
+        side_name(side), input->by_keepalive[side] ? "" : "it is likely that ", grouped(probes).text,
+        is_silence ? "not answered" : "answered by an RST, because the other end was gone",
+        grouped(ghosts).text, side_name(side));
 }
 
 /* Where that keeps a bug from showing. */
@@ -214,8 +211,8 @@ static void say_cured(struct verdict *verdict, const struct verdict_input *input
     bool is_missing = cause != NULL && !input->experiment->is_fixed && !input->flow->shows_signature;
     if (is_missing && probes > 0 && input->keepalive_s[cause->signature.at_fault] > 0)
         add(verdict,
-            "Keep-alive of the %s may be why the bug does not show: it has ended connections (kernel counter "
-            "TCPKeepAlive moved by %s, EstabResets by %s), and who hears of that may close.",
+            "Keep-alive on the %s may be why the bug does not show: it has ended connections (kernel counter "
+            "TCPKeepAlive rose by %s, EstabResets by %s), and a program that is told of that may close.",
             side_name(cause->signature.at_fault), grouped(probes).text,
             grouped(input->moved->value[COUNTER_ESTAB_RESETS]).text);
 }
@@ -225,8 +222,9 @@ static void say_elsewhere(struct verdict *verdict, const struct verdict_input *i
     int64_t elsewhere = input->sides[SIDE_SERVER].elsewhere;
     if (elsewhere > 0)
         add(verdict,
-            "%s descriptors of the server are on connections to another: no look at its own port shows them.",
-            grouped(elsewhere).text);
+            "%s of the server %s on connections to another server: a look at its own port does not show "
+            "them.",
+            counted(elsewhere, "descriptor").text, one_or_many(elsewhere, "is", "are"));
 }
 
 /* Whatever the server does: its answer finds a program that has gone on. */
@@ -237,11 +235,11 @@ static void say_abandoned(struct verdict *verdict, const struct verdict_input *i
     char rest[160] = "";
     if (asking > 0)
         snprintf(rest, sizeof rest,
-                 ". For %s of them the kernel goes on sending the SYN (net.ipv4.tcp_syn_retries)",
+                 ". For %s of them the kernel keeps sending the SYN (net.ipv4.tcp_syn_retries)",
                  grouped(asking).text);
     if (client->abandoned > 0)
-        add(verdict, "The client has given up %s connect() calls and closed none of their descriptors%s.",
-            grouped(client->abandoned).text, rest);
+        add(verdict, "The client has given up %s and closed none of their descriptors%s.",
+            counted(client->abandoned, "connect() call").text, rest);
 }
 
 /* In one sentence, as picture and report have it. */
@@ -278,7 +276,7 @@ static void say_rate(struct verdict *verdict, const struct flow_report *flow)
     const struct flow_tally *client = &flow->sums[SIDE_CLIENT];
     char late[80] = "none late", failed[128] = "";
     if (client->timeouts > 0)
-        snprintf(failed, sizeof failed, "; %s gave up, as connect() had no answer for %s",
+        snprintf(failed, sizeof failed, "; %s gave up because connect() had no answer for %s",
                  grouped(client->timeouts).text, duration_text(flow->asked->connect_timeout_ms).text);
     if (client->late > 0)
         snprintf(late, sizeof late, "%s late, the latest by %.0f ms", grouped(client->late).text,
@@ -290,7 +288,7 @@ static void say_rate(struct verdict *verdict, const struct flow_report *flow)
         add(verdict, "%s clients came, %.1f/s of the %s/s asked for, %s%s.", grouped(came).text,
             flow->achieved_rate, grouped(flow->asked->rate).text, late, failed);
     if (client->reused > 0)
-        add(verdict, "%s of them asked on a connection that was there.", grouped(client->reused).text);
+        add(verdict, "%s of them used an open connection again.", grouped(client->reused).text);
 }
 
 /* Whoever has a port for a minute: of a look, those that are there at the end. */
@@ -300,12 +298,13 @@ static void say_ports(struct verdict *verdict, const struct verdict_input *input
     int64_t time_wait = input->sides != NULL ? input->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] : 0;
     char holders[80] = "";
     if (time_wait > 0)
-        snprintf(holders, sizeof holders, ": %s are in TIME_WAIT", grouped(time_wait).text);
+        snprintf(holders, sizeof holders, ": %s %s in TIME_WAIT", grouped(time_wait).text,
+                 one_or_many(time_wait, "is", "are"));
     if (client->error == EADDRNOTAVAIL)
         add(verdict,
-            "connect() failed %s times with EADDRNOTAVAIL: no port of the client's was left%s "
+            "connect() failed %s with EADDRNOTAVAIL: the client had no port left%s "
             "(net.ipv4.ip_local_port_range).",
-            grouped(client->errors - client->timeouts).text, holders);
+            counted(client->errors - client->timeouts, "time").text, holders);
 }
 
 static void say_timeline(struct verdict *verdict, const struct timeline *timeline)
@@ -321,7 +320,8 @@ static void say_timeline(struct verdict *verdict, const struct timeline *timelin
 /* Sockets that another process inherited, or that none has, take no descriptor of the server's. */
 static bool takes_descriptors(const struct verdict_input *input, enum side side)
 {
-    enum owner_class owner = owner_of_lingering(input);
+    const struct fault_case *cause = input->experiment->cause;
+    enum owner_class owner = cause != NULL ? cause->signature.owner : OWNER_ANY;
     return side == SIDE_SERVER && owner != OWNER_OTHER && owner != OWNER_NONE;
 }
 
@@ -353,7 +353,7 @@ static void say_growth(struct verdict *verdict, const struct verdict_input *inpu
     if (trend->kind == TREND_UNKNOWN && isfinite(timeline_first_failure_s(flow->timeline)))
         return; /* it is all in the timeline */
     if (trend->kind == TREND_UNKNOWN)
-        add(verdict, "Whether what the %s holds grows: too few looks to tell.", side_name(side));
+        add(verdict, "Too few looks to tell whether what the %s holds grows.", side_name(side));
     else if (trend->kind == TREND_LEAK && flow->held[side] > 0)
         add(verdict, "leak: %s of %s connections, +%.1f/s%s. What the %s holds %s.",
             grouped(flow->held[side]).text, grouped(flow->sums[SIDE_CLIENT].connected).text,
@@ -375,8 +375,8 @@ static const struct time_wait_reason {
     {COUNTER_OUT_RSTS, false, false, "may have been ended by a late RST (RFC 1337"},
 };
 
-static int64_t counted(const struct verdict_input *input, const struct time_wait_reason *reason,
-                       enum side side)
+static int64_t count_of_reason(const struct verdict_input *input, const struct time_wait_reason *reason,
+                               enum side side)
 {
     bool is_no_reason = (reason->on_client_only && side != SIDE_CLIENT) ||
                         (reason->counter == COUNTER_OUT_RSTS && input->rst_spares_time_wait);
@@ -397,7 +397,7 @@ static int64_t time_wait_missing(const struct verdict_input *input, enum side si
         return last->expect[side] == STATE_SET(STATE_TIME_WAIT) && gone > 0 ? gone : 0;
     }
     for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0]; i++)
-        known += time_wait_reasons[i].is_certain ? counted(input, &time_wait_reasons[i], side) : 0;
+        known += time_wait_reasons[i].is_certain ? count_of_reason(input, &time_wait_reasons[i], side) : 0;
     return known < gone ? known : gone > 0 ? gone : 0;
 }
 
@@ -408,7 +408,7 @@ static void say_missing_time_wait(struct verdict *verdict, const struct verdict_
     char reasons[400] = "";
     for (size_t i = 0; i < sizeof time_wait_reasons / sizeof time_wait_reasons[0] && left > 0; i++) {
         const struct time_wait_reason *reason = &time_wait_reasons[i];
-        int64_t count = counted(input, reason, side);
+        int64_t count = count_of_reason(input, reason, side);
         count = count < left ? count : left;
         left -= count;
         if (count > 0)
@@ -419,7 +419,7 @@ static void say_missing_time_wait(struct verdict *verdict, const struct verdict_
     if (left > 0 && input->lasted_ms >= TIME_WAIT_LENGTH_MS)
         TEXT_ADD(reasons, "%s%s had lasted their 60 s", has_some ? ", " : "", grouped(left).text);
     else if (left > 0)
-        TEXT_ADD(reasons, "%swhy %s did is not known, as no counter of the kernel tells",
+        TEXT_ADD(reasons, "%swhy %s did is not known, because no kernel counter shows it",
                  has_some ? ", " : "", has_some ? grouped(left).text : "they");
     if (missing > 0)
         add(verdict, "%s TIME_WAIT on the %s ended before the run did: %s.", grouped(missing).text,
@@ -433,9 +433,9 @@ static void say_half_open(struct verdict *verdict, const struct verdict_input *i
         input->sides[SIDE_CLIENT].of[STATE_ESTABLISHED] - input->sides[SIDE_SERVER].of[STATE_ESTABLISHED];
     if (alone > 0 && isfinite(timeline_at(input->flow->timeline, STAGE_QUEUE_FULL)))
         add(verdict,
-            "%s clients are ESTABLISHED towards nobody: the full accept queue dropped the last ACK of their "
-            "handshake, and the server has no such connection.",
-            grouped(alone).text);
+            "%s %s ESTABLISHED with no server end: the full accept queue dropped the last ACK of the "
+            "handshake, so the server has no such connection.",
+            counted(alone, "client").text, one_or_many(alone, "is", "are"));
 }
 
 static void say_flow(struct verdict *verdict, const struct verdict_input *input)
@@ -452,11 +452,13 @@ static void say_flow(struct verdict *verdict, const struct verdict_input *input)
     }
     if (flow->sums[SIDE_CLIENT].slowest_us > 0)
         add(verdict, "The slowest reply took %.3f s.", (double)flow->sums[SIDE_CLIENT].slowest_us / 1e6);
-    if (flow->sums[SIDE_CLIENT].lost > 0)
-        add(verdict, "%s %s were lost: the connection ended before the client had read %s.",
-            grouped(flow->sums[SIDE_CLIENT].lost).text,
-            flow->at_fault == SIDE_CLIENT ? "requests" : "replies",
-            flow->at_fault == SIDE_CLIENT ? "a reply" : "them");
+    int64_t lost = flow->sums[SIDE_CLIENT].lost;
+    if (lost > 0 && flow->at_fault == SIDE_CLIENT)
+        add(verdict, "%s %s lost: the connection ended before the client had read a reply.",
+            counted(lost, "request").text, one_or_many(lost, "was", "were"));
+    else if (lost > 0)
+        add(verdict, "%s %s lost: the connection ended before the client had read %s.", grouped(lost).text,
+            one_or_many(lost, "reply was", "replies were"), one_or_many(lost, "it", "them"));
 }
 
 static void say_clocks(struct verdict *verdict, const struct verdict_input *input)
@@ -464,46 +466,43 @@ static void say_clocks(struct verdict *verdict, const struct verdict_input *inpu
     const struct close_order *order = input->experiment->order;
     bool is_retransmission = order->clock == CLOCK_RETRANSMISSION || order_leaves_orphans(order);
     if (input->aged && is_retransmission)
-        add(verdict,
-            "The kernel's clocks ran out during the run: what is not acknowledged is given up when it has "
-            "been sent again often enough (net.ipv4.tcp_retries2, and net.ipv4.tcp_orphan_retries where "
-            "no process has it); those ends are counted as gone.");
+        add(verdict, "Kernel timers expired during the run: data that is not acknowledged is given up after "
+                     "enough retransmissions (net.ipv4.tcp_retries2, or net.ipv4.tcp_orphan_retries for a "
+                     "socket without a process); those sockets are counted as gone.");
     else if (input->aged)
         add(verdict,
-            "The kernel's clocks ran out during the run: an orphaned FIN_WAIT2 ends after %s "
-            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m; those ends are counted as gone.",
+            "Kernel timers expired during the run: an orphaned FIN_WAIT2 ends after %s "
+            "(net.ipv4.tcp_fin_timeout), TIME_WAIT after 1m; those sockets are counted as gone.",
             duration_text(input->fin_timeout_ms).text);
     if (input->late_close)
-        add(verdict,
-            "A close() came after the peer's FIN_WAIT2 had ended: its FIN was answered by RST, and no "
-            "TIME_WAIT follows.");
+        add(verdict, "A close() came after the peer's FIN_WAIT2 had ended: its FIN was answered by an RST, "
+                     "and no TIME_WAIT follows.");
 }
 
 static void say_assassinated(struct verdict *verdict, const struct verdict_input *input)
 {
     if (input->assassinated > 0)
         add(verdict,
-            "%s TIME_WAIT ended early: where both sides close at the same moment a FIN can overtake its own "
-            "ACK, and "
-            "the RST that follows ends the peer's TIME_WAIT (RFC 1337; kernel counter OutRsts moved by %s, "
-            "net.ipv4.tcp_rfc1337=1 forbids it).",
+            "%s TIME_WAIT ended early: when both sides close at the same moment, a FIN can overtake its own "
+            "ACK, and the RST that follows ends the peer's TIME_WAIT (RFC 1337; kernel counter OutRsts rose "
+            "by %s; net.ipv4.tcp_rfc1337=1 prevents it).",
             grouped(input->assassinated).text, grouped(input->moved->value[COUNTER_OUT_RSTS]).text);
 }
 
 static void say_failed_looks(struct verdict *verdict, const struct verdict_input *input)
 {
     if (input->failed_looks > 0)
-        add(verdict, "%s looks failed or were interrupted by the kernel; none of them was counted.",
-            grouped(input->failed_looks).text);
+        add(verdict, "%s failed or %s interrupted by the kernel and %s not counted.",
+            counted(input->failed_looks, "look").text, one_or_many(input->failed_looks, "was", "were"),
+            one_or_many(input->failed_looks, "is", "are"));
 }
 
 static void say_pace(struct verdict *verdict, const struct verdict_input *input)
 {
     if (input->look_pause_us > PACE_WORTH_SAYING_US)
         add(verdict,
-            "While ends were acted on, the witness rested nine times as long as each look took, so as not to "
-            "bend the "
-            "storm (a look at rest takes %.2f s); settled steps are exact.",
+            "While connections were opened and closed, looks took at most a tenth of the time, so as not to "
+            "slow the run down (a look takes %.2f s when nothing changes); settled steps are exact.",
             (double)input->look_took_us / 1e6);
 }
 
@@ -512,8 +511,8 @@ static void say_crowding(struct verdict *verdict, const struct verdict_input *in
     int64_t crowd = input->ehash_entries > 0 ? 2 * input->opened / input->ehash_entries : 0;
     if (crowd >= CROWD_WORTH_SAYING)
         add(verdict,
-            "The kernel may have slowed down as the storm grew: its table of sockets held %s ends a bucket "
-            "(net.ipv4.tcp_ehash_entries %s).",
+            "The kernel may have slowed down as connections were added: its socket table held %s sockets per "
+            "bucket (net.ipv4.tcp_ehash_entries %s).",
             grouped(crowd).text, grouped(input->ehash_entries).text);
 }
 
@@ -566,12 +565,12 @@ static void say_counters(struct verdict *verdict, const struct verdict_input *in
         if (!is_news(input, counter))
             continue;
         any = true;
-        add(verdict, "Kernel counter %s moved by %s: %s.", kernel_counter_name(counter),
+        add(verdict, "Kernel counter %s rose by %s: %s.", kernel_counter_name(counter),
             grouped(input->moved->value[i]).text, kernel_counter_meaning(counter));
     }
     if (any && !input->has_own_namespace)
-        add(verdict, "The counters are of all connections in this network namespace, those of other programs "
-                     "included.");
+        add(verdict, "The counters cover all connections in this network namespace, including those of other "
+                     "programs.");
 }
 
 struct verdict verdict_of(const struct verdict_input *input)

@@ -23,115 +23,120 @@ const char *const audit_order_names[] = {
 };
 
 static const struct audit_order_row rows[AUDIT_ORDER_COUNT] = {
-    [AUDIT_HALF_CLOSE] = {.means =
-                              "With half-close it calls shutdown(2), and still hears what the server does.",
+    [AUDIT_HALF_CLOSE] = {.does = "calls shutdown(2), and still reads from the server",
+                          .shows = "does the server close after a FIN?",
                           .since = "the client's FIN",
                           .act = ACT_SHUTDOWN,
                           .hears_on = true},
-    [AUDIT_CLIENT_FIRST] = {.means = "With client-first it calls close(2).",
+    [AUDIT_CLIENT_FIRST] = {.does = "calls close(2)",
+                            .shows = "does the server close when the client is gone?",
                             .since = "the client's FIN",
                             .act = ACT_CLOSE,
                             .tables_tell = true},
-    [AUDIT_ABORT] = {.means = "With abort it sends an RST, for descriptors that outlive their connection.",
+    [AUDIT_ABORT] = {.does = "sends an RST",
+                     .shows = "does the server keep descriptors of connections that have ended?",
                      .since = "the client's RST",
                      .act = ACT_ABORT},
-    [AUDIT_IDLE] = {.means = "With idle it does nothing until the server closes.",
+    [AUDIT_IDLE] = {.does = "does nothing until the server closes",
+                    .shows = "does the server close idle clients? `--expect-idle-timeout 5s` compares when",
                     .since = "the last byte",
                     .keeps = "keeps idle clients"},
-    [AUDIT_NEVER_CLOSE] = {.means = "With never-close it does nothing even then: that shows whether the "
-                                    "server keeps a descriptor after its own FIN.",
+    [AUDIT_NEVER_CLOSE] = {.does = "does nothing, even after the server's FIN",
+                           .shows =
+                               "does the server keep a descriptor in FIN_WAIT2, which no timer of the kernel "
+                               "ends? Some servers do that for a while on purpose: use `--grace 35s`",
                            .since = "its own FIN",
                            .keeps = "keeps its end after its own FIN",
                            .keeps_open = true},
     [AUDIT_EOF_WITH_REQUEST] =
-        {.means = "With eof-with-request its FIN leaves with the last byte of the request, as that of nc and "
-                  "many health checks does, and the reply is compared with that to a client that waits.",
+        {.does = "sends its FIN with the last byte of the request, as `nc` and many health checks do",
+         .shows = "does this client get the same reply as a client that waits?",
          .since = "the client's FIN",
          .act = ACT_SHUTDOWN,
          .hears_on = true,
          .needs_request = "its FIN leaves with the last byte of a request",
          .fin_with_request = true},
-    [AUDIT_STALL] =
-        {.means = "With stall it asks and reads nothing, so that a reply of some kilobytes fills the "
-                  "buffers: that shows whether the server ever lets go of a client that does not read.",
-         .since = "the reply had no more room",
-         .keeps = "keeps clients that do not read",
-         .tables_tell = true,
-         .needs_request = "the reply is to fill the buffers",
-         .never_reads = true},
-    [AUDIT_VANISH] =
-        {.means = "With vanish it goes deaf, by a packet filter: no FIN, no RST, no answer even to "
-                  "keep-alive, as when its machine loses power. That needs root, or --isolate with --run.",
-         .since = "the client vanished",
-         .keeps = "keeps clients that have vanished",
-         .act = ACT_DROP,
-         .tables_tell = true},
-    [AUDIT_SHORT_REQUEST] =
-        {.means = "With short-request it calls shutdown(2) after the first half of the request.",
-         .since = "the client's FIN",
-         .act = ACT_SHUTDOWN,
-         .hears_on = true,
-         .needs_request = "half of it is sent",
-         .sends_half = true},
-    [AUDIT_SHORT_REQUEST_CLOSE] = {.means = "With short-request-close it calls close(2) there.",
+    [AUDIT_STALL] = {.does = "sends a request and never reads, with a window of 1 KB; a reply of some "
+                             "kilobytes fills the buffers",
+                     .shows = "does the server have a write timeout?",
+                     .since = "the reply filled the buffers",
+                     .keeps = "keeps clients that do not read",
+                     .tables_tell = true,
+                     .needs_request = "the reply has to fill the buffers",
+                     .never_reads = true},
+    [AUDIT_VANISH] = {.does = "drops everything that comes: no FIN, no RST, no answer to keep-alive, as when "
+                              "its machine loses power. This needs root, or `--isolate` with `--run`",
+                      .shows = "does the server close, and after how long?",
+                      .since = "the client vanished",
+                      .keeps = "keeps clients that have vanished",
+                      .act = ACT_DROP,
+                      .tables_tell = true},
+    [AUDIT_SHORT_REQUEST] = {.does = "calls shutdown(2) after half of the request",
+                             .shows = "does the server close when a request is cut off?",
+                             .since = "the client's FIN",
+                             .act = ACT_SHUTDOWN,
+                             .hears_on = true,
+                             .needs_request = "half of it is sent",
+                             .sends_half = true},
+    [AUDIT_SHORT_REQUEST_CLOSE] = {.does = "calls close(2) after half of the request",
+                                   .shows = "the same, for a client that closes",
                                    .since = "the client's FIN",
                                    .act = ACT_CLOSE,
                                    .tables_tell = true,
                                    .needs_request = "half of it is sent",
                                    .sends_half = true},
-    [AUDIT_SHORT_REQUEST_ABORT] = {.means = "With short-request-abort it sends an RST there.",
+    [AUDIT_SHORT_REQUEST_ABORT] = {.does = "sends an RST after half of the request",
+                                   .shows = "the same, for a client that resets the connection",
                                    .since = "the client's RST",
                                    .act = ACT_ABORT,
                                    .needs_request = "half of it is sent",
                                    .sends_half = true},
-    [AUDIT_SECOND_REQUEST] = {.means = "With second-request it sends the request again after each reply, "
-                                       "--requests times in all, and then calls shutdown(2).",
+    [AUDIT_SECOND_REQUEST] = {.does = "sends `--requests` requests (2), each after the reply to the one "
+                                      "before, then calls shutdown(2)",
+                              .shows = "does the server close a connection that was used again?",
                               .since = "the client's FIN",
                               .act = ACT_SHUTDOWN,
                               .hears_on = true,
                               .needs_request = "it is sent again and again",
                               .asks_again = true},
-    [AUDIT_LATE_REQUEST] = {.means = "With late-request the idle timeout of the server is measured first, "
-                                     "and a second request is sent as that ends: how many get no reply is "
-                                     "counted, to which a proxy answers 502. Then it calls shutdown(2).",
+    [AUDIT_LATE_REQUEST] = {.does = "measures the server's idle timeout, and sends a second request just "
+                                    "when it ends; then calls shutdown(2)",
+                            .shows = "how many requests would a proxy in front lose (502)?",
                             .since = "the client's FIN",
                             .act = ACT_SHUTDOWN,
                             .hears_on = true,
                             .needs_request = "it is sent again as the server's idle timeout ends",
                             .asks_late = true},
-    [AUDIT_TLS_NO_NOTIFY] = {.means = "With tls-no-notify it calls shutdown(2) without the close_notify that "
-                                      "all other orders send before it with --tls.",
-                             .since = "the client's FIN",
-                             .act = ACT_SHUTDOWN,
-                             .hears_on = true,
-                             .needs_tls = true,
-                             .skips_notify = true},
-    [AUDIT_TLS_NOTIFY_ONLY] = {.means = "With tls-notify-only it sends that close_notify, and no FIN.",
+    [AUDIT_TLS_NO_NOTIFY] =
+        {.does = "calls shutdown(2) without a close_notify, like clients that crash, and many that do not",
+         .shows = "does the server take this for an error?",
+         .since = "the client's FIN",
+         .act = ACT_SHUTDOWN,
+         .hears_on = true,
+         .needs_tls = true,
+         .skips_notify = true},
+    [AUDIT_TLS_NOTIFY_ONLY] = {.does = "sends a close_notify without a FIN",
+                               .shows = "does the server close, or does it wait for the client's FIN?",
                                .since = "the client's close_notify",
                                .hears_on = true,
                                .needs_tls = true,
                                .only_notifies = true},
-    [AUDIT_TLS_HALF_HANDSHAKE] = {.means = "With tls-half-handshake it calls shutdown(2) after the "
-                                           "ClientHello, in the middle of the handshake.",
+    [AUDIT_TLS_HALF_HANDSHAKE] = {.does = "calls shutdown(2) after the ClientHello",
+                                  .shows = "does the server notice it in the middle of the handshake?",
                                   .since = "the client's FIN",
                                   .act = ACT_SHUTDOWN,
                                   .hears_on = true,
                                   .needs_tls = true,
                                   .stops_in_handshake = true},
-    [AUDIT_TLS_STALLED_HANDSHAKE] =
-        {.means = "With tls-stalled-handshake it does nothing after the ClientHello until the server closes.",
-         .since = "the ClientHello",
-         .keeps = "keeps clients that stop in the handshake",
-         .needs_tls = true,
-         .stops_in_handshake = true},
+    [AUDIT_TLS_STALLED_HANDSHAKE] = {.does = "does nothing after the ClientHello until the server closes",
+                                     .shows = "does the server have a timeout for the handshake?",
+                                     .since = "the ClientHello",
+                                     .keeps = "keeps clients that stop in the handshake",
+                                     .needs_tls = true,
+                                     .stops_in_handshake = true},
 };
 
 const struct audit_order_row *audit_order_row(enum audit_order order)
 {
     return &rows[order];
-}
-
-const char *audit_order_means(int order)
-{
-    return order < AUDIT_ORDER_COUNT ? rows[order].means : NULL;
 }

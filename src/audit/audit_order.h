@@ -30,7 +30,8 @@ enum audit_order {
 };
 
 struct audit_order_row {
-    const char *means;         /* a sentence or two for the man page, name and all */
+    const char *does;          /* for the manual: "calls shutdown(2), and still reads from the server" */
+    const char *shows;         /* likewise: "does the server close after a FIN?" */
     const char *since;         /* from what on the server has its grace period: "the client's FIN" */
     const char *needs_request; /* why it needs one (--send or --http); NULL: it does not */
     const char *keeps;         /* what a server that holds them does: "keeps idle clients"; NULL: it leaks */
@@ -62,9 +63,6 @@ static inline bool audit_order_notifies(const struct audit_order_row *row)
     bool has_fin = row->act == ACT_SHUTDOWN || row->act == ACT_CLOSE;
     return row->only_notifies || (has_fin && !row->skips_notify && !row->stops_in_handshake);
 }
-
-/* As option_row.more_at: NULL behind the last one. */
-const char *audit_order_means(int order);
 
 /* Never NULL for an order. */
 const struct audit_order_row *audit_order_row(enum audit_order order);

@@ -31,6 +31,8 @@ enum audit_class {
 
 /* "closed", "never_accepted". */
 const char *audit_class_name(enum audit_class class);
+/* For the manual, in Markdown. */
+const char *audit_class_meaning(enum audit_class class);
 
 /* What the server's ends that are held have in common. */
 enum audit_group {
@@ -52,6 +54,7 @@ enum audit_group {
 
 /* "eof_unread". */
 const char *audit_group_name(enum audit_group group);
+const char *audit_group_meaning(enum audit_group group); /* likewise */
 
 /* How a process came by a connection that it holds; of several that hold it, which one is its owner. */
 enum audit_owner_role {

@@ -151,7 +151,7 @@ static bool take_look(struct client_audit *audit)
     for (int i = 0; i < LOOKS_TRIED && rc == -EINTR; i++)
         rc = look_once(audit);
     if (rc != 0)
-        fail(audit, "the kernel's tables of sockets could not be read", -rc);
+        fail(audit, "the kernel's socket tables could not be read", -rc);
     rc = rc == 0 ? client_traces_take(&audit->traces, audit->sights, audit->count) : 0;
     if (rc != 0)
         fail(audit, "the processes that hold sockets could not be read", -rc);
@@ -313,7 +313,7 @@ static void on_program(evutil_socket_t fd, short what, void *context)
         return;
     event_del(audit->heard);
     if (audit->program->error != 0)
-        fail(audit, "what becomes of the program cannot be heard", audit->program->error);
+        fail(audit, "the end of the program cannot be detected", audit->program->error);
     event_base_loopbreak(audit->base);
 }
 
@@ -322,7 +322,7 @@ static void on_tell(evutil_socket_t fd, short what, void *context)
     (void)fd;
     (void)what;
     struct client_audit *audit = context;
-    audit->progress(audit->context, "came and judged",
+    audit->progress(audit->context, "connected and judged",
                     audit->crowd.in_phase[PROBE_ENDED] + audit->crowd.in_phase[PROBE_WAITED], audit->count);
     start_timer(audit, audit->teller, TELL_EVERY_US);
 }

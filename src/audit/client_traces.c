@@ -119,7 +119,7 @@ static bool is_alive(pid_t pid)
 {
     struct process_stat stat;
     int rc = process_stat_of(pid, &stat);
-    return rc == -EACCES || (rc == 0 && stat.state != 'Z' && stat.state != 'X');
+    return rc == -EACCES || (rc == 0 && !process_has_ended(&stat));
 }
 
 static void drop_ended(struct client_traces *traces, int64_t count)

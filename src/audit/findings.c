@@ -5,52 +5,6 @@
 
 #include <stdlib.h>
 
-const char *audit_class_name(enum audit_class class)
-{
-    static const char *const names[] = {
-        [CLASS_CLOSED] = "closed",
-        [CLASS_RESET] = "reset",
-        [CLASS_REPLY_LOST] = "reply_lost",
-        [CLASS_STILL_RESPONDING] = "still_responding",
-        [CLASS_HELD] = "held",
-        [CLASS_NEVER_ACCEPTED] = "never_accepted",
-        [CLASS_REFUSED] = "refused",
-        [CLASS_TIMED_OUT] = "timed_out",
-        [CLASS_FAILED] = "failed",
-        [CLASS_UNKNOWN] = "unknown",
-    };
-    return names[class];
-}
-
-const char *audit_group_name(enum audit_group group)
-{
-    static const char *const names[] = {
-        [GROUP_NONE] = "none",
-        [GROUP_FROM_AFAR] = "from_afar",
-        [GROUP_NO_OWNER] = "no_owner",
-        [GROUP_EOF_UNREAD] = "eof_unread",
-        [GROUP_EOF_READ] = "eof_read",
-        [GROUP_EOF_UNSURE] = "eof_unsure",
-        [GROUP_OTHER_PROCESS] = "other_process",
-        [GROUP_GHOST] = "ghost",
-        [GROUP_OPEN] = "open",
-        [GROUP_SHUT_DOWN] = "shut_down",
-        [GROUP_STALLED] = "stalled",
-        [GROUP_NO_DESCRIPTOR] = "no_descriptor",
-    };
-    return names[group];
-}
-
-const char *audit_outcome_name(enum audit_outcome outcome)
-{
-    static const char *const names[] = {
-        [AUDIT_CLOSES] = "closes",           [AUDIT_LEAKS] = "leaks",       [AUDIT_LOSES] = "loses_replies",
-        [AUDIT_ENDED] = "server_ended",      [AUDIT_OFF_TIME] = "off_time", [AUDIT_NO_VERDICT] = "no_verdict",
-        [AUDIT_INTERRUPTED] = "interrupted",
-    };
-    return names[outcome];
-}
-
 /* ---- one connection ---- */
 
 /* It has shut down its half, and its descriptor stays: no timer of the kernel ends that. */

@@ -125,7 +125,7 @@ void audit_on_find(evutil_socket_t fd, short what, void *context)
     const int64_t *in_phase = audit_crowd(audit)->in_phase;
     int rc = in_phase[PROBE_TALKING] + in_phase[PROBE_ACTED] > 0 ? find(audit) : 0;
     if (rc < 0)
-        audit_fail(audit, "who holds the server's ends could not be looked up", -rc);
+        audit_fail(audit, "the owners of the server's sockets could not be looked up", -rc);
     else if (rc == 0)
         audit_start_timer(audit, audit->finder, FIND_EVERY_US);
     audit->knows_holders = rc != 0;

@@ -59,7 +59,7 @@ static int64_t room_now(struct audit *audit, int64_t now_us)
     int64_t on_their_way = connecting(audit), room;
     int rc = look_at_listeners(audit);
     if (rc != 0)
-        audit_fail(audit, "the kernel's tables of sockets could not be read", -rc);
+        audit_fail(audit, "the kernel's socket tables could not be read", -rc);
     if (rc != 0)
         return 0;
     if (look->listener_count == 0) /* from afar the handshake is all that can be seen */

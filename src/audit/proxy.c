@@ -225,7 +225,7 @@ static int take_look(struct proxy_audit *audit)
                             audit->sights[PROXY_BACK]);
     }
     if (rc != 0)
-        fail(audit, "the kernel's tables of sockets could not be read", -rc);
+        fail(audit, "the kernel's socket tables could not be read", -rc);
     return rc;
 }
 

@@ -40,8 +40,8 @@ static const struct server_manner_row rows[] = {
                               .moment = WHEN_ASKED,
                               .as = AUDIT_IDLE},
     [MANNER_NEVER_ACCEPTS] =
-        {.means = "it listens and never accepts: its queue has room for one or two, the others "
-                  "stay in SYN_SENT",
+        {.means =
+             "it listens and never accepts: one or two connections wait in the queue, the others in SYN_SENT",
          .since = "connect()",
          .moment = WHEN_ASKED,
          .as = AUDIT_IDLE,
@@ -52,10 +52,11 @@ static const struct server_manner_row rows[] = {
          .moment = WHEN_REPLIED,
          .as = AUDIT_CLIENT_FIRST,
          .replies = true},
-    [MANNER_CLOSES_IN_REQUEST] = {.means = "its FIN comes at the first bytes of the request; it reads on",
-                                  .since = "the server's FIN",
-                                  .moment = WHEN_BEGUN,
-                                  .as = AUDIT_HALF_CLOSE},
+    [MANNER_CLOSES_IN_REQUEST] =
+        {.means = "it sends its FIN when the first bytes of the request come, and reads on",
+         .since = "the server's FIN",
+         .moment = WHEN_BEGUN,
+         .as = AUDIT_HALF_CLOSE},
 };
 _Static_assert(sizeof rows / sizeof rows[0] == SERVER_MANNER_COUNT, "a row for each manner");
 

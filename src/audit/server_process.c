@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,13 +319,24 @@ static void note_status(const struct member *member, const struct process_stat *
     }
 }
 
-/* What cannot be read lives. */
+enum { ENDING_WAITS = 20, ENDING_WAIT_MS = 5 };
+
+static bool is_being_taken_apart(const struct process_stat *stat)
+{
+    return stat->is_ending && stat->state != 'Z' && stat->state != 'X';
+}
+
+/* What cannot be read lives. How one has ended is known when it is a zombie, which may take a moment. */
 static bool is_over(const struct member *member, struct process_stat *stat)
 {
     int rc = process_stat_of(member->pid, stat);
+    for (int i = 0; i < ENDING_WAITS && rc == 0 && is_being_taken_apart(stat); i++) {
+        poll(NULL, 0, ENDING_WAIT_MS);
+        rc = process_stat_of(member->pid, stat);
+    }
     if (rc == 0 && stat->started != member->started)
         stat->state = 'X';
-    return rc == -ESRCH || (rc == 0 && (stat->state == 'Z' || stat->state == 'X'));
+    return rc == -ESRCH || (rc == 0 && process_has_ended(stat));
 }
 
 static struct audit_ending ending_of(const struct member *member, const struct process_stat *stat)

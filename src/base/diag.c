@@ -2,10 +2,10 @@
 
 #include "base/output.h"
 #include "base/printable.h"
+#include "base/screen.h"
 #include "base/terminal.h"
 #include "base/text.h"
 
-#include <ctype.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,10 @@ static bool be_quiet;
 
 void diag_prepare(void)
 {
+#ifdef __GLIBC__ /* see output_take_stdout() */
     FILE *err = output_beside(stdout, STDERR_FILENO, "standard error");
     stderr = err != NULL ? err : stderr;
+#endif
 }
 
 void diag_set_quiet(bool quiet)
@@ -37,23 +39,6 @@ enum { LINES_MAX = 64 };
 static int drawn_count;
 static int drawn_for;              /* columns of the terminal then */
 static int drawn_width[LINES_MAX]; /* columns of each line */
-
-/* Escape sequences take no column, and a character of UTF-8 takes one. What is beyond the columns is left
- * out, but for escape sequences, so that a colour ends. Returns how many it takes. */
-static int put_line(FILE *out, const char *line, int columns)
-{
-    int width = 0;
-    bool in_escape = false;
-    for (; *line != '\0'; line++) {
-        unsigned char c = (unsigned char)*line;
-        bool is_shown = !in_escape && c != '\033', begins = (c & 0xc0) != 0x80;
-        width += is_shown && begins;
-        if (!is_shown || width <= columns)
-            fputc(c, out);
-        in_escape = !is_shown && !isalpha(c);
-    }
-    return width < columns ? width : columns;
-}
 
 /* Rows from the first to where the last begins, where the cursor is: a terminal that has become narrower has
  * wrapped them. */
@@ -80,6 +65,7 @@ void diag_progress_forget(void)
 
 void diag_progress_clear(void)
 {
+    screen_leave();
     if (drawn_count > 0 && terminal_is_ours(STDERR_FILENO)) {
         go_to_the_first(stderr);
         fputs("\033[J", stderr);
@@ -112,7 +98,7 @@ void diag_progress_block(const char *const *lines, int count)
         fputs("\033[J", out);
     for (int i = 0; i < count; i++) {
         fputs(i > 0 ? "\n" : "", out);
-        drawn_width[i] = put_line(out, lines[i], columns);
+        drawn_width[i] = terminal_put_line(out, lines[i], columns);
         fputs("\033[K", out);
     }
     fputs("\033[J\r", out);

@@ -22,6 +22,23 @@ struct number_text grouped(int64_t value)
     return out;
 }
 
+const char *plural(int64_t count)
+{
+    return one_or_many(count, "", "s");
+}
+
+const char *one_or_many(int64_t count, const char *one, const char *many)
+{
+    return count == 1 ? one : many;
+}
+
+struct counted_text counted(int64_t count, const char *noun)
+{
+    struct counted_text out;
+    snprintf(out.text, sizeof out.text, "%s %s%s", grouped(count).text, noun, plural(count));
+    return out;
+}
+
 struct number_text duration_text(int64_t duration_ms)
 {
     struct number_text out = {""};

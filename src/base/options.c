@@ -236,19 +236,22 @@ static int refuse_unknown(const struct option_table *table, const struct option_
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     const char *meant = nearest_word(word, name_at, list);
     if (meant != NULL)
-        diag_error("unknown option --%s: did you mean --%s? (\"%s\" lists all)", word, meant, table->help);
+        diag_error("unknown option --%s: did you mean --%s? (\"%s\" lists all options)", word, meant,
+                   table->help);
     else
-        diag_error("unknown option --%s: \"%s\" lists those there are", word, table->help);
+        diag_error("unknown option --%s: \"%s\" lists all options", word, table->help);
     return -EINVAL;
 }
 
 static int refuse_word(const struct option_table *table, const char *word, bool has_operand)
 {
     if (has_operand)
-        diag_error("\"%s\" is one word too many: behind the %s come options, --name value or --name=value",
+        diag_error("unexpected argument \"%s\": after the %s there must be options only, --name value or "
+                   "--name=value",
                    word, table->operand);
     else
-        diag_error("\"%s\" is not an option: options are --name value or --name=value, and \"%s\" lists them",
+        diag_error("unexpected argument \"%s\": options are written --name value or --name=value, and \"%s\" "
+                   "lists them",
                    word, table->help);
     return -EINVAL;
 }
@@ -256,10 +259,10 @@ static int refuse_word(const struct option_table *table, const char *word, bool 
 static int refuse_second(const struct option_row *row, const char *first, const char *second)
 {
     if (row->kind == OPTION_FLAG)
-        diag_error("--%s is given twice: once is enough", row->name);
+        diag_error("--%s is given twice: it must be given once", row->name);
     else
-        diag_error("--%s is given twice, as \"%s\" and as \"%s\": only one value is possible", row->name,
-                   first, second);
+        diag_error("--%s is given twice, as \"%s\" and as \"%s\": it takes only one value", row->name, first,
+                   second);
     return -EINVAL;
 }
 
@@ -274,8 +277,8 @@ static int refuse_missing(const struct option_row *row, const char *next)
     if (next == NULL)
         diag_error("--%s needs a value: --%s %s", row->name, row->name, row->value);
     else
-        diag_error("--%s needs a value: --%s %s (if \"%s\" is meant to be it: --%s=%s)", row->name, row->name,
-                   row->value, next, row->name, next);
+        diag_error("--%s needs a value: --%s %s (to use \"%s\" as the value, write --%s=%s)", row->name,
+                   row->name, row->value, next, row->name, next);
     return -EINVAL;
 }
 
@@ -291,7 +294,7 @@ static int take_option(const struct option_table *table, int argc, char *const a
         return refuse_unknown(table, given->list, name, length);
     const struct option_row *row = &given->list->rows[index];
     if (row->kind == OPTION_FLAG && is_attached) {
-        diag_error("--%s \"%s\": must stand alone, it takes no value", row->name, name + length + 1);
+        diag_error("--%s \"%s\": must be given without a value", row->name, name + length + 1);
         return -EINVAL;
     }
     if (is_attached)
@@ -322,7 +325,7 @@ bool options_name(int argc, char *const argv[], const char *name)
 static int take_program(const struct option_table *table, char *const words[], void *target)
 {
     if (words[0] == NULL) {
-        diag_error("behind -- must come the program to start and its words");
+        diag_error("-- must be followed by the program to start and its arguments");
         return -EINVAL;
     }
     *(char *const **)((char *)target + table->program_target) = words;

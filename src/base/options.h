@@ -26,8 +26,7 @@ struct option_row {
     const char *help;   /* one line; NULL: taken, and told to nobody */
     const char *preset; /* the default as help shows it, NULL for none */
     const char *more;   /* what the man page says instead of `help`, in sentences; NULL: help says all */
-    const char *(*more_at)(int i); /* what it says behind that: a sentence for each i from 0 on, until NULL */
-    bool is_list;                  /* it may be given several times */
+    bool is_list;       /* it may be given several times */
     enum option_kind kind;
     size_t target;              /* offset of the member in the command's option struct */
     int64_t min, max;           /* OPTION_COUNT, OPTION_DURATION: bounds, inclusive */

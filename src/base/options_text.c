@@ -28,77 +28,52 @@ void options_print_help(const struct option_table *table, FILE *out)
         if (!option_rule_holds(rule, table, &list))
             continue;
         option_rule_text(rule, &list, text, sizeof text);
-        fprintf(out, "%s  %s\n", has_any ? "" : "\nWhat goes together:\n", text);
+        fprintf(out, "%s  %s\n", has_any ? "" : "\nOptions that need or exclude each other:\n", text);
         has_any = true;
     }
 }
 
-/* ---- man page ---- */
+/* ---- Markdown ---- */
 
-/* "net.ipv4.tcp_fin_timeout", "close(2)" and "--order" as troff shows them; a bare "-" is a hyphen to it. */
-static void put_man_word(const char *word, size_t length, FILE *out)
+/* "net.ipv4.tcp_fin_timeout" and "--order" as code; what Markdown takes for its own is escaped. */
+static void put_word(const char *word, FILE *out)
 {
-    size_t name = 0;
-    while (name < length && (isalnum((unsigned char)word[name]) || strchr("._-", word[name]) != NULL))
-        name++;
+    size_t name = 0, length = strlen(word);
+    if (strncmp(word, "net.", 4) == 0 || strncmp(word, "--", 2) == 0)
+        name = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789._-");
     while (name > 0 && word[name - 1] == '.')
         name--; /* that of the sentence */
-    bool is_page = length >= name + 3 && word[name] == '(' && isdigit((unsigned char)word[name + 1]) &&
-                   word[name + 2] == ')';
-    const char *font = strncmp(word, "net.", 4) == 0            ? "\\fI"
-                       : strncmp(word, "--", 2) == 0 || is_page ? "\\fB"
-                                                                : NULL;
-    if (font == NULL)
-        name = 0;
-    else
-        fputs(font, out);
-    for (size_t i = 0; i < length; i++) {
-        if (font != NULL && i == name)
-            fputs("\\fR", out);
-        fprintf(out, "%s%c", word[i] == '-' || word[i] == '\\' ? "\\" : "", word[i]);
-    }
-    if (font != NULL && name == length)
-        fputs("\\fR", out);
+    if (name > 0)
+        fprintf(out, "`%.*s`", (int)name, word);
+    for (size_t i = name; i < length; i++)
+        fprintf(out, "%s%c", strchr("*<\\`", word[i]) != NULL ? "\\" : "", word[i]);
 }
 
-/* A sentence begins a line, in upper case. */
-static void put_man_text(const char *text, FILE *out)
+/* Each sentence begins with a capital. */
+static void put_text(const char *text, FILE *out)
 {
     bool begins = true;
     while (*text != '\0') {
         size_t length = strcspn(text, " ");
         char word[128];
         snprintf(word, sizeof word, "%.*s", (int)length, text);
-        if (begins && isalpha((unsigned char)word[0]))
+        if (begins)
             word[0] = (char)toupper((unsigned char)word[0]);
-        else if (begins && (word[0] == '.' || word[0] == '\''))
-            fputs("\\&", out);
-        put_man_word(word, strlen(word), out);
+        fputc(' ', out);
+        put_word(word, out);
         text += length + (text[length] == ' ');
         begins = length > 0 && word[strlen(word) - 1] == '.';
-        fputc(begins || *text == '\0' ? '\n' : ' ', out);
     }
 }
 
-static void put_man_sentence(const char *text, FILE *out)
+static void put_sentence(const char *text, FILE *out)
 {
     char sentence[1024];
     snprintf(sentence, sizeof sentence, "%s.", text);
-    put_man_text(sentence, out);
+    put_text(sentence, out);
 }
 
-static void put_man_tag(const struct option_row *row, FILE *out)
-{
-    fputs(row->value != NULL ? ".TP\n.BI " : ".TP\n.B ", out);
-    fputs("\\-\\-", out);
-    for (const char *c = row->name; *c != '\0'; c++)
-        fprintf(out, "%s%c", *c == '-' ? "\\" : "", *c);
-    if (row->value != NULL)
-        fprintf(out, " \" %s\"", row->value);
-    fputc('\n', out);
-}
-
-static void put_man_bounds(const struct option_row *row, FILE *out)
+static void put_bounds(const struct option_row *row, FILE *out)
 {
     char text[256];
     if (row->kind == OPTION_COUNT)
@@ -108,35 +83,35 @@ static void put_man_bounds(const struct option_row *row, FILE *out)
                  duration_text(row->max).text);
     else
         return;
-    put_man_sentence(text, out);
+    put_sentence(text, out);
 }
 
-static void put_man_row(const struct option_table *table, const struct option_list *list,
-                        const struct option_row *row, FILE *out)
+static void put_row(const struct option_table *table, const struct option_list *list,
+                    const struct option_row *row, FILE *out)
 {
     char text[512];
-    put_man_tag(row, out);
+    fprintf(out, "- `--%s%s%s`:", row->name, row->value != NULL ? " " : "",
+            row->value != NULL ? row->value : "");
     if (row->more != NULL)
-        put_man_text(row->more, out);
+        put_text(row->more, out);
     else
-        put_man_sentence(row->help, out);
-    for (int i = 0; row->more_at != NULL && row->more_at(i) != NULL; i++)
-        put_man_text(row->more_at(i), out);
-    put_man_bounds(row, out);
+        put_sentence(row->help, out);
+    put_bounds(row, out);
     if (row->preset != NULL) {
         snprintf(text, sizeof text, "The default is %s", row->preset);
-        put_man_sentence(text, out);
+        put_sentence(text, out);
     }
     if (row->is_list)
-        put_man_sentence("It can be given several times", out);
+        put_sentence("It can be given several times", out);
     for (const struct option_rule *rule = table->rules; rule != NULL && rule->option != NULL; rule++) {
         if (strcmp(rule->option, row->name) != 0 || !option_rule_holds(rule, table, list))
             continue;
         option_rule_text(rule, list, text, sizeof text);
         char sentence[sizeof text + 8];
         snprintf(sentence, sizeof sentence, "It %s", text + strlen("--") + strlen(row->name) + 1);
-        put_man_sentence(sentence, out);
+        put_sentence(sentence, out);
     }
+    fputc('\n', out);
 }
 
 /* The row that says the same, or NULL. A command may have its own words for the line in the help. */
@@ -152,8 +127,8 @@ static const struct option_row *same_row(const struct option_row *row, const str
     return NULL;
 }
 
-/* "Also --conns, --hold (default 10s) and --port, as under OPTIONS." */
-static void put_man_shared(const struct option_list *list, const struct option_list *base, FILE *out)
+/* "As tcpstorm(1) has them: --conns, --hold (default 10s), --port." */
+static void put_shared(const struct option_list *list, const struct option_list *base, FILE *out)
 {
     char text[4096];
     size_t used = 0;
@@ -161,27 +136,27 @@ static void put_man_shared(const struct option_list *list, const struct option_l
         const struct option_row *row = &list->rows[i], *other = same_row(row, base);
         if (other == NULL)
             continue;
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s--%s", used == 0 ? "With " : ", ",
-                                 row->name);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s--%s", used == 0 ? "" : ", ", row->name);
         if (row->preset != NULL && (other->preset == NULL || strcmp(row->preset, other->preset) != 0))
             used += (size_t)snprintf(text + used, sizeof text - used, " (default %s)", row->preset);
     }
     if (used == 0)
         return;
-    snprintf(text + used, sizeof text - used, " as under OPTIONS.");
-    put_man_text(text, out);
+    fputs("- As in tcpstorm(1):", out);
+    put_text(text, out);
+    fputs(".\n", out);
 }
 
-void options_print_man(const struct option_table *table, const struct option_table *base, FILE *out)
+void options_print_markdown(const struct option_table *table, const struct option_table *base, FILE *out)
 {
     struct option_list list, of_base = {.count = 0};
     options_list(table, &list);
     if (base != NULL)
         options_list(base, &of_base);
-    put_man_shared(&list, &of_base, out);
+    put_shared(&list, &of_base, out);
     for (int i = 0; i < list.count; i++)
         if (list.rows[i].help != NULL && same_row(&list.rows[i], &of_base) == NULL)
-            put_man_row(table, &list, &list.rows[i], out);
+            put_row(table, &list, &list.rows[i], out);
 }
 
 /* ---- completion ---- */
@@ -237,6 +212,6 @@ void options_print_rows(const struct option_table *table, FILE *out)
             fprintf(out, "%s%s", k > 0 ? "|" : "", row->choices[k]);
         if (row->choices == NULL)
             fputs(row->value != NULL ? row->value : "-", out);
-        fprintf(out, "\t%s\n", row->is_list ? "list" : "once");
+        fprintf(out, "\t%s\t%s\n", row->is_list ? "list" : "once", row->help);
     }
 }

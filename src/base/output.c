@@ -195,10 +195,14 @@ static bool are_the_same(int a, int b)
            at_a.st_ino == at_b.st_ino && (!S_ISCHR(at_a.st_mode) || isatty(a) == 1);
 }
 
+/* Other C libraries than glibc (musl) do not let stdout and stderr be exchanged: there they stay as they are,
+ * and whoever stops reading them stops us. */
 void output_take_stdout(void)
 {
+#ifdef __GLIBC__
     FILE *out = output_on(STDOUT_FILENO, "standard output");
     stdout = out != NULL ? out : stdout;
+#endif
 }
 
 FILE *output_beside(FILE *other, int fd, const char *name)

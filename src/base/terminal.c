@@ -2,6 +2,7 @@
 
 #include "base/output.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -67,11 +68,26 @@ struct terminal_size terminal_size(int fd)
 bool terminal_can_redraw(int fd)
 {
     const char *term = getenv("TERM");
-    return isatty(fd) == 1 && (term == NULL || strcmp(term, "dumb") != 0);
+    return isatty(fd) == 1 && (term == NULL || (strcmp(term, "dumb") != 0 && strcmp(term, "unknown") != 0));
 }
 
 bool terminal_is_ours(int fd)
 {
     pid_t foreground = tcgetpgrp(fd);
     return foreground < 0 || foreground == getpgrp();
+}
+
+int terminal_put_line(FILE *out, const char *line, int columns)
+{
+    int width = 0;
+    bool in_escape = false;
+    for (; *line != '\0'; line++) {
+        unsigned char c = (unsigned char)*line;
+        bool is_shown = !in_escape && c != '\033', begins = (c & 0xc0) != 0x80;
+        width += is_shown && begins;
+        if (!is_shown || width <= columns)
+            fputc(c, out);
+        in_escape = !is_shown && !isalpha(c);
+    }
+    return width < columns ? width : columns;
 }

@@ -4,6 +4,7 @@
 #define BASE_TERMINAL_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Lets each key of standard input be read at once and unseen; Ctrl-C still interrupts. Drops what was typed
  * before. Does nothing, and returns false, when standard input is no terminal. */
@@ -25,11 +26,15 @@ struct terminal_size {
 /* Of the terminal that fd is; 80 by 24 when it is none or does not say. */
 struct terminal_size terminal_size(int fd);
 
-/* True when fd is a terminal where the cursor can be moved: not TERM=dumb. */
+/* True when fd is a terminal where the cursor can be moved: not TERM=dumb or unknown. */
 bool terminal_can_redraw(int fd);
 
 /* False in a background job: the terminal is somebody else's to draw on. True where fd is not the terminal
  * that controls this process. */
 bool terminal_is_ours(int fd);
+
+/* Escape sequences take no column, and a character of UTF-8 takes one. What is beyond the columns is left
+ * out, but for escape sequences, so that a colour ends. Returns how many it takes. */
+int terminal_put_line(FILE *out, const char *line, int columns);
 
 #endif

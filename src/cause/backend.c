@@ -8,6 +8,7 @@
 #include <event2/event.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { LISTENER = STDERR_FILENO + 1, BACKLOG = 4096 };
@@ -46,7 +47,7 @@ static void serve(const void *listener)
 {
     struct endpoint endpoint = {.behaviour = &answers};
     prctl(PR_SET_NAME, "backend");
-    if (dup2(*(const int *)listener, LISTENER) < 0 || close_range(LISTENER + 1, ~0U, 0) != 0)
+    if (dup2(*(const int *)listener, LISTENER) < 0 || syscall(SYS_close_range, LISTENER + 1, ~0U, 0) != 0)
         return;
     endpoint.base = event_base_new();
     if (endpoint.base == NULL || endpoint_start(&endpoint) != 0)

@@ -30,12 +30,12 @@
 static const struct fault_case causes[] = {
     {
         .bug = {.name = "ignore-eof",
-                .summary = "the server reads 0 and does not close",
-                .meaning = "recv() returned 0: the client has closed, and that was the only notice the "
-                           "server gets. Every such connection stays in CLOSE_WAIT with everything read, "
-                           "held by the server."},
+                .summary = "the server reads EOF and does not close",
+                .meaning =
+                    "recv() returned 0: the client has closed, and the server gets no other notice. Every "
+                    "such connection stays in CLOSE_WAIT with everything read, held by the server."},
         .fixed = {.name = "ignore-eof-fixed",
-                  .summary = "the server closes when it reads 0",
+                  .summary = "the server closes when it reads EOF",
                   .meaning = "close() at EOF: the server's end passes through CLOSE_WAIT and LAST_ACK and "
                              "is gone."},
         .reported = "libevent #1112, sniproxy PR #6",
@@ -49,12 +49,13 @@ static const struct fault_case causes[] = {
                 .summary = "the server stops reading while something behind it is slow, and so never sees "
                            "EOF",
                 .meaning = "Back-pressure: EV_READ is disabled until there is room again. EOF is read like "
-                           "data, so a client that leaves meanwhile is not noticed. CLOSE_WAIT with the "
-                           "FIN unread, held by the server."},
-        .fixed = {.name = "paused-read-fixed",
-                  .summary = "the server hears EV_CLOSED (EPOLLRDHUP) while it does not read",
-                  .meaning = "EPOLLRDHUP tells of the FIN without reading what came before it; the server "
-                             "closes."},
+                           "data, so the server does not notice a client that leaves meanwhile. CLOSE_WAIT "
+                           "with the FIN unread, held by the server."},
+        .fixed =
+            {.name = "paused-read-fixed",
+             .summary = "the server listens for EV_CLOSED (EPOLLRDHUP) while it does not read",
+             .meaning =
+                 "EPOLLRDHUP reports the FIN even while data in front of it is unread; the server closes."},
         .reported = "nodejs/node #40691, libevent #78, #666, #1764",
         .behaviour[SIDE_SERVER] = &paused_read,
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
@@ -63,14 +64,16 @@ static const struct fault_case causes[] = {
     },
     {
         .bug = {.name = "bounded-pool",
-                .summary = "all handlers wait for something that does not answer, and the rest queue "
-                           "without limit",
+                .summary = "all handlers wait for something that does not answer, and other connections "
+                           "queue without limit",
                 .meaning = "Connections are accepted, so a TCP probe passes, but nobody reads them: "
                            "requests and FINs pile up in CLOSE_WAIT, held by the server."},
-        .fixed = {.name = "bounded-pool-fixed",
-                  .summary = "handlers are timed out, the queue is bounded, and who finds it full is refused",
-                  .meaning = "What a handler waits for may never come, its time-out does: each connection is "
-                             "closed a moment after its client has left."},
+        .fixed =
+            {.name = "bounded-pool-fixed",
+             .summary =
+                 "handlers have a time-out, the queue is bounded, and clients that find it full are refused",
+             .meaning = "The answer may never come, but the time-out does: each connection is closed a "
+                        "moment after its client has left."},
         .reported = "xtdb #5850, jetty #8908",
         .behaviour[SIDE_SERVER] = &bounded_pool,
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
@@ -84,25 +87,27 @@ static const struct fault_case causes[] = {
                            "clients' requests and FINs wait in CLOSE_WAIT, and no process has a descriptor "
                            "for them."},
         .fixed = {.name = "never-accept-fixed",
-                  .summary = "the server goes on accepting",
-                  .meaning = "Each connection is accepted, read to its EOF and closed. A server that can "
-                             "not go on should close its listener: that resets those who wait."},
+                  .summary = "the server keeps accepting",
+                  .meaning = "Each connection is accepted, read to its EOF and closed. A server that cannot "
+                             "go on should close its listener: that resets the clients that wait."},
         .reported = "uwsgi #2472, jormungandr #1459, cyrus-imapd #2824",
         .behaviour[SIDE_SERVER] = &never_accept,
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .least_conns = 11, /* the first ten are accepted */
         .signature =
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_UNREAD, .owner = OWNER_NONE},
     },
     {
-        .bug = {.name = "emfile",
-                .summary =
-                    "descriptors run out, accept() fails, and the path that refuses a client leaks its "
-                    "descriptor",
-                .meaning = "A reserve descriptor is given up in order to accept a client and refuse it, "
-                           "but the close() is missing. Each failure makes descriptors shorter, so the "
-                           "next comes sooner, until there are none."},
+        .bug =
+            {.name = "emfile",
+             .summary = "descriptors run out, accept() fails, and the path that refuses a client leaks its "
+                        "descriptor",
+             .meaning =
+                 "The server frees a reserve descriptor to accept a client and refuse it, but the close() is "
+                 "missing. Each failure uses up a descriptor, so the next comes sooner, until none is left."},
         .fixed = {.name = "emfile-fixed",
-                  .summary = "who is refused is closed, the reserve is taken back, and the listener rests",
+                  .summary =
+                      "refused clients are closed, the reserve is opened again, and the listener pauses",
                   .meaning = "Under too much load some clients are refused, and nothing lingers."},
         .reported = "python-proxy #204, libmill #182, libevent #1089",
         .behaviour[SIDE_SERVER] = &emfile,
@@ -110,6 +115,7 @@ static const struct fault_case causes[] = {
         /* Standard descriptors 3, libevent 3, reserve 1, listener 1: 16 connections at a time, where a
          * hundred a second that live for 200 ms want 20. */
         .server_nofile = 24,
+        .least_conns = 16,
         .signature = {.at_fault = SIDE_SERVER,
                       .state = STATE_CLOSE_WAIT,
                       .eof = EOF_UNREAD,
@@ -119,31 +125,33 @@ static const struct fault_case causes[] = {
     {
         .bug = {.name = "fork-inherit",
                 .summary = "helper programs that the server starts inherit its connections",
-                .meaning = "The server closes at EOF as it should, but the FIN is sent when the last "
+                .meaning = "The server closes at EOF as it should, but the FIN is sent only when the last "
                            "descriptor is closed, and a child holds another. CLOSE_WAIT with everything "
-                           "read, held by another process: from the server's own descriptors it cannot be "
-                           "seen."},
+                           "read, held by another process: the server's own descriptors do not show it."},
         .fixed = {.name = "fork-inherit-fixed",
                   .summary = "connections are accepted with SOCK_CLOEXEC",
                   .meaning = "exec() closes the child's copies, and the server's close() is the last one."},
         .reported = "odpi #152, guacamole-server PR #698",
         .behaviour[SIDE_SERVER] = &fork_inherit,
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .least_conns = 16, /* a helper starts with the 16th */
         .signature =
             {.at_fault = SIDE_SERVER, .state = STATE_CLOSE_WAIT, .eof = EOF_READ, .owner = OWNER_OTHER},
     },
     {
         .bug = {.name = "lost-reference",
-                .summary = "on one path the server frees its record of a connection and does not close it",
-                .meaning = "Every fifth request is cancelled, and the only place where its descriptor was "
-                           "known is freed. CLOSE_WAIT with the FIN unread, held by a server that does not "
-                           "know it."},
+                .summary =
+                    "on one path the server frees its record of a connection without closing the descriptor",
+                .meaning =
+                    "Every fifth request is cancelled, and the only record of its descriptor is freed. "
+                    "CLOSE_WAIT with the FIN unread, held by a server that no longer knows of it."},
         .fixed = {.name = "lost-reference-fixed",
                   .summary = "that path closes before it frees",
                   .meaning = "A descriptor has one owner, and whoever frees the owner closes it."},
         .reported = "teleproxy #48",
         .behaviour[SIDE_SERVER] = &lost_reference,
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .least_conns = 5, /* the fifth request is cancelled */
         .signature = {.at_fault = SIDE_SERVER,
                       .state = STATE_CLOSE_WAIT,
                       .eof = EOF_UNREAD,
@@ -152,12 +160,12 @@ static const struct fault_case causes[] = {
     },
     {
         .bug = {.name = "dead-pool-entry",
-                .summary = "the client keeps connections for reuse and does not look at them meanwhile",
+                .summary = "the client keeps connections for reuse and does not watch them meanwhile",
                 .meaning = "The server closes a connection that has been idle for too long. The FIN waits "
                            "unread in the client's pool: CLOSE_WAIT on the client's side, and an error for "
                            "the next request that takes it from there."},
         .fixed = {.name = "dead-pool-entry-fixed",
-                  .summary = "the client hears EOF on idle connections and closes them",
+                  .summary = "the client watches idle connections for EOF and closes them",
                   .meaning = "An idle connection leaves the pool as soon as the server has closed it."},
         .reported = "zowe/api-layer #2738, rdf4j #406",
         .behaviour[SIDE_CLIENT] = &dead_pool_entry,
@@ -167,14 +175,14 @@ static const struct fault_case causes[] = {
     },
     {
         .bug = {.name = "no-half-close",
-                .summary = "a proxy does not pass on to the backend that the client has sent everything",
-                .meaning = "The backend answers at the end of the request, which it never hears of; the "
-                           "proxy waits for the backend. CLOSE_WAIT with everything read, held by the "
-                           "proxy, and a connection to the backend beside each."},
+                .summary = "a proxy does not tell the backend that the client has sent everything",
+                .meaning = "The backend answers at the end of the request, which it never sees; the proxy "
+                           "waits for the backend. CLOSE_WAIT with everything read, held by the proxy, each "
+                           "with a connection to the backend."},
         .fixed = {.name = "no-half-close-fixed",
                   .summary = "the proxy calls shutdown(SHUT_WR) towards the backend at the client's EOF",
-                  .meaning = "The backend hears the end of the request, answers and closes; so does the "
-                             "proxy."},
+                  .meaning =
+                      "The backend sees the end of the request, answers and closes; so does the proxy."},
         .reported = "kubernetes #18354, haproxy #1362, tinyproxy PR #600",
         .behaviour[SIDE_SERVER] = &no_half_close,
         .descriptors_each = 2,
@@ -186,8 +194,8 @@ static const struct fault_case causes[] = {
     {
         .bug = {.name = "reply-before-read",
                 .summary = "the server answers and closes before it has read the request",
-                .meaning = "close() over unread data sends RST instead of FIN. No socket lingers, but a "
-                           "client that is still sending its request fails there, and its reply is lost."},
+                .meaning = "close() with unread data sends an RST instead of a FIN. No socket lingers, but a "
+                           "client that is still sending its request fails, and its reply is lost."},
         .fixed = {.name = "reply-before-read-fixed",
                   .summary = "the server reads to the end first, then answers and closes",
                   .meaning = "Nothing is unread at the close(): it sends a FIN, after the reply."},
@@ -203,9 +211,9 @@ static const struct fault_case causes[] = {
     },
     {
         .bug = {.name = "half-closed-for-ever",
-                .summary = "the server ends its half with shutdown() and waits for the client's FIN for ever",
-                .meaning = "A client that keeps its end never sends one. FIN_WAIT2 with a descriptor: "
-                           "tcp_fin_timeout runs after close() alone, so no timer of the kernel ends it."},
+                .summary = "the server ends its half with shutdown() and waits for the client's FIN forever",
+                .meaning = "A client that keeps its end open never sends one. FIN_WAIT2 with a descriptor: "
+                           "tcp_fin_timeout runs only after close(), so no kernel timer ends it."},
         .fixed = {.name = "half-closed-for-ever-fixed",
                   .summary = "the server calls close() when the client's FIN has not come for a while",
                   .meaning = "After close() a FIN_WAIT2 has no descriptor and tcp_fin_timeout ends it, "
@@ -218,9 +226,8 @@ static const struct fault_case causes[] = {
     {
         .bug = {.name = "reset-swallowed",
                 .summary = "the server swallows ECONNRESET and EPIPE and keeps the descriptor",
-                .meaning =
-                    "A reset takes the connection out of every table at once. No count of states shows "
-                    "the leak, CLOSE_WAIT stays 0, and the descriptors run out all the same."},
+                .meaning = "A reset removes the connection from every table at once. No count of states "
+                           "shows the leak, CLOSE_WAIT stays 0, and the descriptors run out all the same."},
         .fixed = {.name = "reset-swallowed-fixed",
                   .summary = "an error on a connection closes it, as EOF does",
                   .meaning = "The descriptor goes with the connection, whichever way that ends."},
@@ -232,13 +239,13 @@ static const struct fault_case causes[] = {
     {
         .bug = {.name = "stalled-reader",
                 .summary = "the server writes without a time-out to a client that does not read",
-                .meaning = "The client's kernel answers each probe of its closed window, so that the "
-                           "connection is alive for TCP. ESTABLISHED with a full Send-Q, for as long as the "
-                           "client likes."},
+                .meaning =
+                    "The client's kernel answers each probe of its closed window, so the connection is alive "
+                    "for TCP. ESTABLISHED with a full Send-Q, for as long as the client likes."},
         .fixed = {.name = "stalled-reader-fixed",
                   .summary = "the server resets a connection on which it can write nothing for a while",
-                  .meaning = "The RST frees the socket and what it had to send. After a close() the kernel "
-                             "would go on asking for room, in FIN_WAIT1 and without a descriptor."},
+                  .meaning = "The RST frees the socket and its unsent data. After a close() the kernel would "
+                             "keep probing the window, in FIN_WAIT1 and without a descriptor."},
         .reported = "sshnet/SSH.NET #1793, blog.cloudflare.com/when-tcp-sockets-refuse-to-die",
         .behaviour[SIDE_SERVER] = &stalled_reader,
         .script[SIDE_CLIENT] = ASK_AND_IGNORE,
@@ -250,14 +257,13 @@ static const struct fault_case causes[] = {
     {
         .bug = {.name = "no-timeout",
                 .summary = "the server waits without a time-out for a client that has vanished",
-                .meaning =
-                    "Neither FIN nor RST has come, and the server sends nothing that could fail. "
-                    "ESTABLISHED on the server only, older from day to day: TCP asks nobody by itself."},
+                .meaning = "Neither a FIN nor an RST has come, and the server sends nothing that could fail. "
+                           "ESTABLISHED on the server only, for days: without keep-alive TCP does not probe "
+                           "an idle peer."},
         .fixed = {.name = "no-timeout-fixed",
                   .summary = "the server sets SO_KEEPALIVE and closes on any error",
-                  .meaning =
-                      "The kernel asks a silent client whether it is there. An RST, or no answer "
-                      "(ETIMEDOUT), wakes the server, which closes. An idle time-out of its own does too."},
+                  .meaning = "The kernel probes a silent client. An RST, or no answer (ETIMEDOUT), wakes the "
+                             "server, which closes. An idle time-out in the server works too."},
         .reported = "redis #618, nsq #698, ws #2127",
         .behaviour[SIDE_SERVER] = &no_timeout,
         .script[SIDE_CLIENT] = SCRIPT(STEP(WRITE, NOW), STEP(VANISH, LIFE)),
@@ -266,15 +272,14 @@ static const struct fault_case causes[] = {
     },
     {
         .bug = {.name = "eof-is-abort",
-                .summary = "the server takes a client that has sent all of its request for one that is gone",
-                .meaning =
-                    "EOF says that no more comes, not that nobody reads. The server drops its answer "
-                    "and closes: no socket is left over, no RST is sent, and the reply is lost. nc and "
-                    "many health checks half-close."},
+                .summary = "the server treats a client that has sent all of its request as gone",
+                .meaning = "EOF means that the client sends no more, not that it does not read. The server "
+                           "drops its answer and closes: no socket is left over, no RST is sent, and the "
+                           "reply is lost. nc and many health checks half-close."},
         .fixed = {.name = "eof-is-abort-fixed",
-                  .summary = "the server answers first, and closes then",
+                  .summary = "the server answers first, and then closes",
                   .meaning =
-                      "Whether the client is gone is known when the answer is sent: an RST comes back."},
+                      "Sending the answer shows whether the client is gone: if so, an RST comes back."},
         .reported = "golang/go #18527, envoy #2066, #17160",
         .behaviour[SIDE_SERVER] = &eof_is_abort,
         .script[SIDE_CLIENT] =
@@ -290,7 +295,7 @@ static const struct fault_case causes[] = {
                     "given up."},
         .fixed = {.name = "second-socket-forgotten-fixed",
                   .summary = "the proxy closes both sockets on every path",
-                  .meaning = "Whoever ends one of the two connections ends the other."},
+                  .meaning = "The code that ends one of the two connections ends the other too."},
         .reported = "varnish-cache #3556, #2126, haproxy #1453, envoy #28611",
         .behaviour[SIDE_SERVER] = &second_socket_forgotten,
         .script[SIDE_CLIENT] = ASK_AND_RESET,
@@ -299,33 +304,32 @@ static const struct fault_case causes[] = {
     {
         .bug = {.name = "no-reuse",
                 .summary = "the client opens a connection for each request, and closes it first",
-                .meaning =
-                    "TIME_WAIT is where the first FIN came from: each request takes one of the client's "
-                    "ports for 60 s. When all of them wait connect() fails with EADDRNOTAVAIL, although no "
-                    "descriptor is held and the server is well."},
+                .meaning = "TIME_WAIT stays on the side that closes first: each request takes one of the "
+                           "client's ports for 60 s. When none is left, connect() fails with EADDRNOTAVAIL, "
+                           "although no descriptor is held and nothing is wrong with the server."},
         .fixed = {.name = "no-reuse-fixed",
-                  .summary = "the client keeps its connections and asks on them again",
-                  .meaning = "One port carries any number of requests, and its TIME_WAIT comes once, when "
-                             "nothing more is asked."},
+                  .summary = "the client keeps its connections and sends its next requests on them",
+                  .meaning = "One port carries any number of requests, and its TIME_WAIT comes once, after "
+                             "the last of them."},
         .reported = "dotnet/runtime #45544, varnish #2622, openstreetmap/operations #335",
         .behaviour = {[SIDE_SERVER] = &answers, [SIDE_CLIENT] = &no_reuse},
         .client_ports = 100,
+        .least_conns = 101, /* one more than there are ports */
         .signature = {.at_fault = SIDE_CLIENT, .state = STATE_TIME_WAIT, .fails_connect = true},
     },
     {
         .bug = {.name = "keep-alive-race",
-                .summary =
-                    "the client asks on an idle connection at the moment at which the server closes it",
-                .meaning =
-                    "Both keep idle connections equally long. The server's FIN and the request pass each "
-                    "other: an RST answers the request, which nobody has read. Nothing heaps up: it is a "
-                    "rate of errors, on the client alone."},
+                .summary = "the client sends a request on an idle connection just as the server closes it",
+                .meaning = "Both sides keep idle connections equally long. The server's FIN and the request "
+                           "cross: an RST answers the request, which nobody has read. Nothing piles up: the "
+                           "only sign is a rate of errors on the client."},
         .fixed = {.name = "keep-alive-race-fixed",
                   .summary = "the client's idle time is shorter than the server's",
                   .meaning = "The client closes an idle connection before the server does, and its next "
-                             "request opens another. To ask once more what is safe to ask twice helps too."},
+                             "request opens another. Retrying requests that are safe to repeat helps too."},
         .reported = "nodejs/node #52649, #27363, gunicorn PR #2288",
         .behaviour = {[SIDE_SERVER] = &answers, [SIDE_CLIENT] = &keep_alive_race},
+        .least_conns = 30, /* at a hundred a second the client has idle connections by then */
         .signature = {.at_fault = SIDE_CLIENT,
                       .state = STATE_GONE,
                       .counter = COUNTER_OUT_RSTS,
@@ -335,14 +339,14 @@ static const struct fault_case causes[] = {
     {
         .bug = {.name = "connect-given-up",
                 .summary = "the client gives up connect() after its time-out and forgets the descriptor",
-                .meaning = "The kernel goes on sending the SYN: SYN_SENT, held by the client. When it gives "
-                           "up too (net.ipv4.tcp_syn_retries) no table has the socket, and the descriptor "
-                           "stays. An answer that comes late opens a connection that nobody reads: "
-                           "ESTABLISHED, then CLOSE_WAIT with the server's data unread."},
+                .meaning = "The kernel keeps sending the SYN: SYN_SENT, held by the client. When it gives up "
+                           "too (net.ipv4.tcp_syn_retries), the socket leaves all tables and the descriptor "
+                           "stays. A late answer opens a connection that nobody reads: ESTABLISHED, then "
+                           "CLOSE_WAIT with the server's data unread."},
         .fixed = {.name = "connect-given-up-fixed",
-                  .summary = "the path of the time-out closes the descriptor",
-                  .meaning = "close() in SYN_SENT ends the socket at once: the SYN is not sent again, and an "
-                             "answer that comes late is met with an RST."},
+                  .summary = "the time-out path closes the descriptor",
+                  .meaning = "close() in SYN_SENT ends the socket at once: the SYN is not sent again, and a "
+                             "late answer gets an RST."},
         .reported = "stud PR #143, libmill #181, redis PR #15529, proxysql #3022",
         .behaviour = {[SIDE_SERVER] = &deaf_server, [SIDE_CLIENT] = &connect_given_up},
         .connect_timeout_ms = 500,
@@ -353,17 +357,17 @@ static const struct fault_case causes[] = {
         .bug = {.name = "blocking-linger",
                 .summary = "one thread serves all clients, and close() with SO_LINGER waits for the slowest",
                 .meaning =
-                    "On Linux that close() blocks even on a non-blocking socket, until the client's "
-                    "kernel has taken all data or the linger time, here 2 s, is over. The socket is in "
-                    "FIN_WAIT1 with data to send meanwhile, no descriptor shows it, and every "
-                    "other client waits."},
+                    "On Linux that close() blocks even on a non-blocking socket, until the client's kernel "
+                    "has taken all data or the linger time, here 2 s, is over. Meanwhile the socket is in "
+                    "FIN_WAIT1 with data to send, no descriptor shows it, and every other client waits."},
         .fixed = {.name = "blocking-linger-fixed",
                   .summary = "the server leaves SO_LINGER off",
                   .meaning = "close() returns at once, and the kernel delivers what is unsent by itself. A "
-                             "server that must know that it arrived can shut its half down and wait for the "
-                             "client's EOF, as for any other event."},
+                             "server that must know that its data arrived can call shutdown() and wait for "
+                             "the client's EOF, as for any other event."},
         .reported = "cilium/proxy PR #1127, EternalTerminal PR #792",
         .behaviour = {[SIDE_SERVER] = &blocking_linger, [SIDE_CLIENT] = &one_slow_reader},
+        .least_conns = 5,
         .signature = {.at_fault = SIDE_SERVER, .state = STATE_GONE, .delays_ms = 1500},
     },
     {
@@ -371,15 +375,17 @@ static const struct fault_case causes[] = {
                 .summary = "helper programs that the server starts inherit its listener",
                 .meaning =
                     "After a restart the port still belongs to a helper. bind() fails with EADDRINUSE; "
-                    "clients connect, to a queue that nobody accepts from. CLOSE_WAIT with the FIN "
-                    "unread, as of never-accept: but who listens is another process."},
+                    "clients still connect, to a queue that nobody accepts from. CLOSE_WAIT with the FIN "
+                    "unread, as in never-accept, but another process listens."},
         .fixed = {.name = "inherited-listener-fixed",
                   .summary = "the listener is close-on-exec (SOCK_CLOEXEC)",
-                  .meaning = "exec() closes the helper's copy: the port goes with the server, and the next "
-                             "one has it at once. Who is refused in that moment comes again."},
+                  .meaning =
+                      "exec() closes the helper's copy: the port is free when the server ends, and the next "
+                      "one can take it at once. A client that is refused in between can try again."},
         .reported = "mongoose #1302, rinetd #10, cpp-httplib #164",
         .behaviour = {[SIDE_SERVER] = &inherited_listener, [SIDE_CLIENT] = &insistent_behaviour},
         .script[SIDE_CLIENT] = ASK_AND_LEAVE,
+        .least_conns = 11, /* the server restarts after ten */
         .signature = {.at_fault = SIDE_SERVER,
                       .state = STATE_CLOSE_WAIT,
                       .eof = EOF_UNREAD,

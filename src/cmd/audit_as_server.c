@@ -164,8 +164,7 @@ static int take_place(struct as_server_options *options)
 {
     struct audit_settings *settings = &options->settings.audit;
     if (options->target != NULL) {
-        diag_error("audit \"%s\": with --as-server the client comes to us: no server goes with it",
-                   options->target);
+        diag_error("audit \"%s\": --as-server audits a client, so no server can be given", options->target);
         return EXIT_USAGE;
     }
     const struct audit_listen wish = {.option = "as-server",
@@ -182,17 +181,15 @@ static int check_limits(struct client_settings *settings)
     settings->audit.fin_timeout_ms = limits.fin_timeout_ms;
     if (audit_order_row(settings->audit.order)->tables_tell &&
         settings->audit.grace_ms >= limits.fin_timeout_ms) {
-        diag_error("--grace \"%s\": with --order %s it must be less than net.ipv4.tcp_fin_timeout, %s, when "
-                   "the kernel "
-                   "forgets our end",
+        diag_error("--grace \"%s\": with --order %s it must be less than net.ipv4.tcp_fin_timeout, %s, after "
+                   "which the kernel forgets our end",
                    duration_text(settings->audit.grace_ms).text, server_manner_names[settings->manner],
                    duration_text(limits.fin_timeout_ms).text);
         return EXIT_USAGE;
     }
     if (settings->audit.conns > limits.nofile_hard - RESERVE) {
-        diag_error("--conns \"%s\": they need as many descriptors and this process may have %s: raise the "
-                   "hard limit "
-                   "(ulimit -Hn) or lower --conns",
+        diag_error("--conns \"%s\": it needs as many descriptors, and this process may have %s: raise the "
+                   "hard limit (ulimit -Hn) or lower --conns",
                    grouped(settings->audit.conns).text, grouped(limits.nofile_hard).text);
         return EXIT_MACHINE;
     }

@@ -35,7 +35,7 @@ bool audit_listen_is_refusal(int rc)
 void audit_listen_tell(const char *option, const char *text, int rc)
 {
     if (rc == -EADDRINUSE)
-        diag_error("--%s \"%s\": somebody listens there already: take a free port", option, text);
+        diag_error("--%s \"%s\": another program listens there already: choose a free port", option, text);
     else
         diag_error("--%s \"%s\": %s", option, text, strerror(-rc));
 }

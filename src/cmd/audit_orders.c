@@ -50,12 +50,12 @@ static int refuse(const char *name, size_t length, char *why, size_t why_size)
     snprintf(word, sizeof word, "%.*s", (int)length, name);
     const char *meant = nearest_word(word, order_at, audit_order_names);
     if (meant != NULL)
-        snprintf(why, why_size, "there is no order \"%s\": did you mean %s? (several with commas)", word,
-                 meant);
+        snprintf(why, why_size, "there is no order \"%s\": did you mean %s? (separate several with commas)",
+                 word, meant);
     else
         snprintf(why, why_size,
-                 "there is no order \"%s\": must be half-close, idle or another that the man page lists, "
-                 "several with commas, or all",
+                 "there is no order \"%s\": must be half-close, idle or another from the man page, several "
+                 "separated by commas, or all",
                  word);
     return -EINVAL;
 }
@@ -99,7 +99,7 @@ static const char *lack_of(enum audit_order order, const struct audit_settings *
 {
     const struct audit_order_row *row = audit_order_row(order);
     if (!suits(row, settings))
-        return "is of TCP";
+        return "is about TCP";
     if (row->needs_tls && settings->tls == NULL)
         return "needs --tls";
     if (row->stops_in_handshake && settings->request != NULL)
@@ -138,7 +138,7 @@ static int check_order(enum audit_order order, const struct audit_settings *sett
     const struct audit_order_row *row = audit_order_row(order);
     const char *name = audit_order_names[order];
     if (!suits(row, settings))
-        diag_error("--order \"%s\": a Unix socket knows no RST and no window, and drops nothing: must be "
+        diag_error("--order \"%s\": a Unix socket has no RST and no window, and loses nothing: must be "
                    "half-close, client-first, idle, never-close or eof-with-request",
                    name);
     else if (row->needs_tls && settings->tls == NULL)
@@ -151,8 +151,8 @@ static int check_order(enum audit_order order, const struct audit_settings *sett
     else if (row->sends_half && settings->request_length < 2)
         diag_error("--order %s needs a request of two bytes or more: %s", name, row->needs_request);
     else if (row->act == ACT_CLOSE && settings->grace_ms >= settings->fin_timeout_ms)
-        diag_error("--grace \"%s\": with %s it must be less than net.ipv4.tcp_fin_timeout, %s, when the "
-                   "kernel forgets the client's end: take --order half-close",
+        diag_error("--grace \"%s\": with %s it must be less than net.ipv4.tcp_fin_timeout, %s, after which "
+                   "the kernel forgets the client's end: use --order half-close",
                    duration_text(settings->grace_ms).text, name,
                    duration_text(settings->fin_timeout_ms).text);
     else
@@ -175,12 +175,11 @@ static int check_idle_timeout(const struct audit_order_list *list, const struct 
         return EXIT_AS_EXPECTED;
     const struct number_text expected = duration_text(settings->expect_idle_ms);
     if (timing == 0)
-        diag_error(
-            "--expect-idle-timeout \"%s\" needs --order idle or late-request: they see when the server "
-            "closes idle clients",
-            expected.text);
+        diag_error("--expect-idle-timeout \"%s\" needs --order idle or late-request: they measure when the "
+                   "server closes idle clients",
+                   expected.text);
     else if (settings->grace_ms <= settings->expect_idle_ms)
-        diag_error("--expect-idle-timeout \"%s\": --grace must be longer than it, and is %s", expected.text,
+        diag_error("--expect-idle-timeout \"%s\": --grace must be longer than that, but is %s", expected.text,
                    duration_text(settings->grace_ms).text);
     else
         return EXIT_AS_EXPECTED;
@@ -212,8 +211,8 @@ static int check_rights(const struct audit_order_list *list)
     int rc = filters ? packet_drop_probe() : 0;
     if (rc == 0)
         return EXIT_AS_EXPECTED;
-    diag_error("--order vanish needs the right to filter packets (%s): run this as root, or let it start the "
-               "server in a network of its own, with --isolate and --run",
+    diag_error("--order vanish needs the right to filter packets (%s): run this as root, or start the server "
+               "in a network namespace of its own with --isolate and --run",
                strerror(-rc));
     return EXIT_MACHINE;
 }
@@ -236,8 +235,8 @@ static void on_progress(void *context, const char *doing, int64_t done, int64_t 
 static void tell_failure(const struct audit_settings *settings, int rc)
 {
     if (rc == -ENOENT)
-        diag_error("--order \"%s\": %s is no address of this network namespace, and what a server does after "
-                   "an RST only its own machine can tell: must be half-close, client-first or idle",
+        diag_error("--order \"%s\": %s is not an address of this network namespace, and what a server does "
+                   "after an RST shows on its own machine only: must be half-close, client-first or idle",
                    audit_order_names[settings->order], address_text(&settings->address).text);
     else
         diag_error("the audit could not be made: %s", strerror(-rc));
@@ -356,7 +355,7 @@ static int play_each(struct audit_options *options, struct program *program, str
             leave_out(list, at, over);
         } else if (rc != 0) {
             tell_failure(&played[at].settings, rc);
-            over = "one before it could not be played";
+            over = "an earlier order could not be played";
             leave_out(list, at, over);
         } else {
             bool has_gone = played[at].result.fate == FATE_ENDED || played[at].result.fate == FATE_CRASHED;

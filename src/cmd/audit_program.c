@@ -23,22 +23,21 @@ int audit_program_check(const struct audit_options *options)
 {
     const struct address *address = &options->settings.address;
     if (options->runs && options->program == NULL) {
-        diag_error("--run needs the program to start behind --: \"tcpstorm audit %s --run -- ./server\"",
+        diag_error("--run needs the program to start after --: \"tcpstorm audit %s --run -- ./server\"",
                    options->target);
         return EXIT_USAGE;
     }
     if (!options->runs && options->program != NULL) {
-        diag_error("\"-- %s\": a program behind -- is started with --run", options->program[0]);
+        diag_error("\"-- %s\": starting a program needs --run", options->program[0]);
         return EXIT_USAGE;
     }
     if (audit_is_unix(&options->settings))
         return EXIT_AS_EXPECTED;
     if (options->isolation.wanted && !address_is_loopback(address))
-        return audit_target_refuse(options->target,
-                                   "must be a loopback address: with --isolate there is no other");
+        return audit_target_refuse(options->target, "must be a loopback address: --isolate has no other");
     if (options->runs && server_side_is_here(address) == 0)
-        return audit_target_refuse(options->target,
-                                   "must be an address of this machine, where --run starts the server");
+        return audit_target_refuse(
+            options->target, "must be an address of this machine, because --run starts the server here");
     return EXIT_AS_EXPECTED;
 }
 
@@ -51,7 +50,7 @@ static int tell_taken(const struct audit_options *options, const struct readines
         diag_error("--run: %s (pid %d) listens on %s %s", found->listener_command, (int)found->listener,
                    options->target, why);
     else
-        diag_error("--run: somebody listens on %s %s", options->target, why);
+        diag_error("--run: another program listens on %s %s", options->target, why);
     return EXIT_MACHINE;
 }
 
@@ -84,17 +83,17 @@ static int tell_late(const struct audit_options *options, const struct readiness
     char patience[48];
     snprintf(patience, sizeof patience, "%s", duration_text(options->until_ready_ms).text);
     if (found->elsewhere != 0)
-        diag_error("--run \"%s\": after %s it does not listen on %s; it listens on port %u", name, patience,
+        diag_error("--run \"%s\": after %s it does not listen on %s, but on port %u", name, patience,
                    options->target, found->elsewhere);
     else
-        diag_error("--run \"%s\": after %s it does not listen on %s: give it longer with --until-ready", name,
-                   patience, options->target);
+        diag_error("--run \"%s\": after %s it does not listen on %s: give it more time with --until-ready",
+                   name, patience, options->target);
     return EXIT_MACHINE;
 }
 
 static int tell_unread(const struct audit_options *options, const struct readiness_found *found)
 {
-    diag_error("--run: who listens on %s cannot be read: %s", options->target, strerror(-found->error));
+    diag_error("--run: the listeners on %s cannot be read: %s", options->target, strerror(-found->error));
     return EXIT_MACHINE;
 }
 
@@ -116,8 +115,8 @@ static int wait_until_ready(struct audit_options *options, struct program *progr
     case READY_TAKEN:
         return tell_taken(options, &found, "meanwhile, and was not started by --run");
     case READY_HIDDEN:
-        diag_error("--run \"%s\": who listens on %s is another user's, and may not be looked into: run "
-                   "tcpstorm as that user or as root",
+        diag_error("--run \"%s\": the process that listens on %s belongs to another user, so this user may "
+                   "not inspect it: run tcpstorm as that user or as root",
                    options->program[0], options->target);
         return EXIT_MACHINE;
     case READY_FAILED:
@@ -143,7 +142,7 @@ int audit_program_start(struct audit_options *options, struct program *program)
         return EXIT_AS_EXPECTED;
     enum readiness before = readiness_is_free(&wish, &found);
     if (before == READY_TAKEN)
-        return tell_taken(options, &found, "already: it is not what --run would start");
+        return tell_taken(options, &found, "already: --run did not start it");
     if (before != READY)
         return tell_unread(options, &found);
     int code = audit_tracing_start(options, &place);
@@ -199,7 +198,8 @@ void audit_program_stop(struct program *program)
     if (had_ended)
         diag_note("the server %s before it was stopped", program_end_text(program).text);
     if (program->was_killed)
-        diag_note("the server was there %s after SIGTERM, and was killed", duration_text(STOP_MS).text);
+        diag_note("the server was still running %s after SIGTERM, and was killed",
+                  duration_text(STOP_MS).text);
     if (rc != 0)
-        diag_warn("some processes of the server cannot be ended: they are another user's");
+        diag_warn("some processes of the server cannot be ended: they belong to another user");
 }

@@ -45,7 +45,7 @@ static int parse_header(const char *text, void *target, char *why, size_t why_si
     else if (strpbrk(text, "\r\n") != NULL)
         snprintf(why, why_size, "must be one line");
     else if (headers->count == HEADERS_MAX)
-        snprintf(why, why_size, "there can be at most %d headers", HEADERS_MAX);
+        snprintf(why, why_size, "at most %d headers can be given", HEADERS_MAX);
     else {
         headers->each[headers->count++] = text;
         return 0;
@@ -58,12 +58,12 @@ static int parse_header(const char *text, void *target, char *why, size_t why_si
 const struct option_row audit_request_rows[] = {
     {.name = "send",
      .value = "FILE",
-     .help = "send this first, and read what comes",
+     .help = "send this first, and read the reply",
      .kind = OPTION_TEXT,
      .target = OPTION(send)},
     {.name = "http",
      .value = "PATH",
-     .help = "likewise an HTTP request for this path",
+     .help = "send an HTTP GET for this path, and read the reply",
      .kind = OPTION_TEXT,
      .target = OPTION(http)},
     {.name = "method",
@@ -76,9 +76,8 @@ const struct option_row audit_request_rows[] = {
     {.name = "header",
      .value = "NAME:VALUE",
      .help = "of that request, such as 'Accept: text/html'",
-     .more =
-         "A header line of that request, such as 'Accept: text/html'; Host, Accept and User-Agent take the "
-         "place of those that would be sent.",
+     .more = "A header line of that request, such as 'Accept: text/html'; Host, Accept and User-Agent "
+             "replace those that are sent by default.",
      .is_list = true,
      .kind = OPTION_CUSTOM,
      .target = OPTION(headers),
@@ -117,7 +116,7 @@ char *audit_read_file(const char *option, const char *path, size_t *length)
         diag_error("--%s \"%s\": %s", option, path, strerror(error));
     else if (*length == 0 || *length > REQUEST_MAX)
         diag_error("--%s \"%s\": it has %s: must be a file of 1 to %s bytes", option, path,
-                   *length == 0 ? "nothing in it" : "too much in it", grouped(REQUEST_MAX).text);
+                   *length == 0 ? "no content" : "too much content", grouped(REQUEST_MAX).text);
     else
         return bytes;
     free(bytes);

@@ -35,9 +35,8 @@ const struct option_row audit_trace_result_rows[] = {
     {.name = "sarif",
      .value = "FILE",
      .help = "with --trace: the lines of code as SARIF 2.1.0",
-     .more =
-         "With --trace: the lines of code as SARIF 2.1.0, for code hosts and editors that show them in the "
-         "source. A file is named by its path below the current folder.",
+     .more = "With --trace: the lines of code as SARIF 2.1.0, for code hosts and editors that show them in "
+             "the source. Files are named by their path below the current folder.",
      .kind = OPTION_TEXT,
      .target = PATH_OF(RESULT_SARIF)},
     {.name = NULL},

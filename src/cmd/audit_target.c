@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct target_taker audit = {.command = "audit", .takes_unix = true, .takes_tls = true};
 
@@ -64,6 +65,8 @@ static int resolve(const struct target_taker *taker, const char *text, struct au
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(host, colon + 1, &hints, &found);
+    if (rc != 0 && strcasecmp(host, "localhost") == 0) /* a container may have no /etc/hosts: RFC 6761, 6.3 */
+        rc = getaddrinfo(NULL, colon + 1, &hints, &found);
     if (rc != 0) {
         diag_error("%s \"%s\": the name does not resolve: %s", taker->command, text, gai_strerror(rc));
         return EXIT_USAGE;
@@ -74,7 +77,7 @@ static int resolve(const struct target_taker *taker, const char *text, struct au
     if (rc == -EAFNOSUPPORT)
         return target_refuse(taker, text, "must be an IPv4 or IPv6 server");
     if (rc != 0) {
-        diag_error("%s \"%s\": who listens there cannot be read: %s", taker->command, text, strerror(-rc));
+        diag_error("%s \"%s\": the listeners there cannot be read: %s", taker->command, text, strerror(-rc));
         return EXIT_MACHINE;
     }
     return address_is_wildcard(&settings->address)
@@ -88,10 +91,9 @@ static int take_unix(const char *text, struct audit_settings *settings, struct t
     *all = (struct target_addresses){.count = 1};
     int rc = unix_place_of(text + 5, &settings->unix_place);
     if (rc == -ENAMETOOLONG)
-        return audit_target_refuse(text, "the path of a Unix socket can have 107 bytes");
-    return rc != 0
-               ? audit_target_refuse(text, "must be unix:/path, or unix:@name for a socket that no file is")
-               : EXIT_AS_EXPECTED;
+        return audit_target_refuse(text, "the path of a Unix socket can have at most 107 bytes");
+    return rc != 0 ? audit_target_refuse(text, "must be unix:/path, or unix:@name for an abstract socket")
+                   : EXIT_AS_EXPECTED;
 }
 
 int target_take(const struct target_taker *taker, const char *text, struct audit_settings *settings,

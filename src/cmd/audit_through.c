@@ -85,7 +85,7 @@ static int take_front(struct through_options *options)
     if (code == EXIT_AS_EXPECTED && !address_is_loopback(&settings->front) && !options->allow_remote)
         return audit_target_refuse(
             settings->front_text,
-            "it is outside loopback: add --allow-remote where that proxy is yours to load");
+            "it is outside loopback: add --allow-remote if you may put load on that proxy");
     return code;
 }
 
@@ -93,9 +93,9 @@ static int take_back(struct through_options *options)
 {
     struct proxy_settings *settings = &options->settings;
     if (settings->back_text == NULL) {
-        diag_error(
-            "--through \"%s\" needs --as-backend PORT: the proxy forwards to there, and tcpstorm listens",
-            settings->front_text);
+        diag_error("--through \"%s\" needs --as-backend PORT: the proxy forwards to that port, where "
+                   "tcpstorm listens",
+                   settings->front_text);
         return EXIT_USAGE;
     }
     const struct audit_listen wish = {.option = "as-backend",
@@ -109,7 +109,7 @@ static int check(struct through_options *options)
 {
     const struct proxy_settings *settings = &options->settings;
     if (options->target != NULL) {
-        diag_error("audit \"%s\": --through \"%s\" is what is audited: no server goes with it",
+        diag_error("audit \"%s\": --through \"%s\" audits a proxy, so no server can be given",
                    options->target, settings->front_text);
         return EXIT_USAGE;
     }
@@ -130,17 +130,15 @@ static int check_limits(const struct proxy_settings *settings)
     host_limits_read(&limits);
     int64_t wanted = settings->conns * (PROXY_CELLS + 1) * PROXY_SIDES;
     if (settings->grace_ms >= limits.fin_timeout_ms) {
-        diag_error(
-            "--grace \"%s\": it must be less than net.ipv4.tcp_fin_timeout, %s, when the kernel forgets "
-            "what has been closed",
-            duration_text(settings->grace_ms).text, duration_text(limits.fin_timeout_ms).text);
+        diag_error("--grace \"%s\": it must be less than net.ipv4.tcp_fin_timeout, %s, after which the "
+                   "kernel forgets closed connections",
+                   duration_text(settings->grace_ms).text, duration_text(limits.fin_timeout_ms).text);
         return EXIT_USAGE;
     }
     if (wanted > limits.nofile_hard - RESERVE) {
-        diag_error(
-            "--conns \"%s\": %s connections need as many descriptors and this process may have %s: raise "
-            "the hard limit (ulimit -Hn) or lower --conns",
-            grouped(settings->conns).text, grouped(wanted).text, grouped(limits.nofile_hard).text);
+        diag_error("--conns \"%s\": %s connections need as many descriptors, and this process may have %s: "
+                   "raise the hard limit (ulimit -Hn) or lower --conns",
+                   grouped(settings->conns).text, grouped(wanted).text, grouped(limits.nofile_hard).text);
         return EXIT_MACHINE;
     }
     return EXIT_AS_EXPECTED;

@@ -14,9 +14,9 @@
 const struct option_row audit_tls_rows[] = {
     {.name = "tls",
      .help = "speak TLS to the server",
-     .more =
-         "Speak TLS to the server. A close_notify then comes before each FIN that is the client's act, and "
-         "four orders more are possible. A handshake that fails is exit code 3, with what OpenSSL says.",
+     .more = "Speak TLS to the server. The client then sends a close_notify before each FIN of its own, and "
+             "four more orders are possible. When a handshake fails, the exit code is 3 and OpenSSL's "
+             "message is printed.",
      .kind = OPTION_FLAG,
      .target = OPTION(has_tls)},
     {.name = "ca",
@@ -27,12 +27,12 @@ const struct option_row audit_tls_rows[] = {
      .target = OPTION(tls.ca)},
     {.name = "servername",
      .value = "NAME",
-     .help = "with --tls: the name in its certificate, and SNI",
+     .help = "with --tls: the name in its certificate, also sent as SNI",
      .preset = "HOST",
      .kind = OPTION_TEXT,
      .target = OPTION(tls.name)},
     {.name = "insecure",
-     .help = "with --tls: take any certificate",
+     .help = "with --tls: accept any certificate",
      .kind = OPTION_FLAG,
      .target = OPTION(tls.is_insecure)},
     {.name = NULL},

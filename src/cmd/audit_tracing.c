@@ -12,18 +12,16 @@ int audit_tracing_check(const struct audit_options *options)
 {
     if (!options->traces || !audit_is_unix(&options->settings))
         return EXIT_AS_EXPECTED;
-    return audit_target_refuse(options->target,
-                               "must be a TCP server with --trace, which tells connections by their ports");
+    return audit_target_refuse(
+        options->target, "must be a TCP server with --trace, which tells connections apart by their ports");
 }
 
 static int tell_untraceable(int error)
 {
-    diag_error(
-        "--trace: the server may not be traced (%s): somebody traces it already, or this system forbids it "
-        "(kernel.yama.ptrace_scope, a container); without --trace the audit works, and \"tcpstorm explain "
-        "PID "
-        "--stacks\" tells where the threads of a program are",
-        strerror(error));
+    diag_error("--trace: the server cannot be traced (%s): another program traces it already, or this system "
+               "forbids it (kernel.yama.ptrace_scope, a container); the audit works without --trace, and "
+               "\"tcpstorm explain PID --stacks\" shows where the threads of a program are",
+               strerror(error));
     return EXIT_MACHINE;
 }
 
@@ -35,7 +33,7 @@ int audit_tracing_start(struct audit_options *options, struct program_place *pla
     if (rc == -EPERM || rc == -EACCES)
         return tell_untraceable(-rc);
     if (rc == -ENOTSUP || rc == -ENOSYS) {
-        diag_error("--trace: this machine or this build cannot trace (%s): without --trace the audit works",
+        diag_error("--trace: this machine or this build cannot trace (%s): the audit works without --trace",
                    strerror(-rc));
         return EXIT_MACHINE;
     }

@@ -89,9 +89,9 @@ static void on_failure(void *owner, const char *call, int error, uint16_t port)
     if (error == ECONNREFUSED)
         diag_error("connection refused: nobody listens on %s:%u", address.text, port);
     else if (error == EMFILE)
-        diag_error("out of descriptors with %s connections held: raise the limit (ulimit -Hn), or lower "
-                   "--rate or --duration",
-                   grouped(visitor->played.endpoint.descriptors.count).text);
+        diag_error(
+            "out of descriptors with %s held: raise the limit (ulimit -Hn), or lower --rate or --duration",
+            counted(visitor->played.endpoint.descriptors.count, "connection").text);
     else
         diag_error("%s() for %s:%u: %s", call, address.text, port, strerror(error));
     visitor->has_failed = true;
@@ -146,14 +146,13 @@ static void say_time_wait(const struct visitor *visitor)
     struct host_limits limits;
     int64_t now = count_time_wait(visitor->wish), before = visitor->time_wait_before;
     if (now < 0 || before < 0) {
-        say("How many are in TIME_WAIT is not known: the kernel's sockets cannot be read: %s.",
+        say("The number in TIME_WAIT is not known: the kernel's sockets cannot be read: %s.",
             strerror((int)-(now < 0 ? now : before)));
         return;
     }
     host_limits_read(&limits);
-    say("In TIME_WAIT towards that server, for 60 s each: %s clients' ends of this machine, %s before; it "
-        "has "
-        "%s ports for them (net.ipv4.ip_local_port_range).",
+    say("In TIME_WAIT towards that server, for 60 s each: %s client sockets of this machine, %s before; it "
+        "has %s ports for them (net.ipv4.ip_local_port_range).",
         grouped(now).text, grouped(before).text, grouped(limits.port_last - limits.port_first + 1).text);
 }
 
@@ -162,20 +161,19 @@ static void say_errors(const struct visitor *visitor)
     const struct endpoint *endpoint = &visitor->played.endpoint;
     int64_t timeouts = visitor->connector.timeouts, failed = failures(visitor) - timeouts;
     if (timeouts > 0)
-        say("connect() given up after %s: %s times.", duration_text(timeout_us(visitor) / 1000).text,
-            grouped(timeouts).text);
+        say("connect() given up after %s: %s.", duration_text(timeout_us(visitor) / 1000).text,
+            counted(timeouts, "time").text);
     if (visitor->connector.abandoned > 0)
-        say("Descriptors of these that are not closed: %s.", grouped(visitor->connector.abandoned).text);
+        say("Descriptors of these that are still open: %s.", grouped(visitor->connector.abandoned).text);
     if (failed > 0)
-        say("connect() failed: %s times: %s%s.", grouped(failed).text, strerror(endpoint->last_errno),
-            endpoint->last_errno == EADDRNOTAVAIL ? " (EADDRNOTAVAIL): no port of this machine's is left"
-                                                  : "");
+        say("connect() failed %s: %s%s.", counted(failed, "time").text, strerror(endpoint->last_errno),
+            endpoint->last_errno == EADDRNOTAVAIL ? " (EADDRNOTAVAIL): this machine has no port left" : "");
     if (endpoint->unanswered > 0)
-        say("Connections that ended before their first request was answered: %s. --http or --send ask "
-            "something else.",
+        say("Connections that ended before their first request was answered: %s. Use --http or --send to "
+            "send another request.",
             grouped(endpoint->unanswered).text);
     if (endpoint->lost > 0)
-        say("Requests lost: %s: their connection, which had served others, ended before a reply.",
+        say("Requests lost: %s: their connection, which had served earlier ones, ended before a reply.",
             grouped(endpoint->lost).text);
     if (endpoint->idle_us > 0)
         say("The server closes idle connections after about %.1f s.", (double)endpoint->idle_us / 1e6);
@@ -203,7 +201,7 @@ static void say_summary(const struct visitor *visitor)
     say("Connections opened in %.1f s: %s.", (double)(monotonic_us() - visitor->began_us) / 1e6,
         grouped(endpoint->begun).text);
     if (endpoint->reused > 0)
-        say("Requests on a connection that was there: %s.", grouped(endpoint->reused).text);
+        say("Requests on an open connection: %s.", grouped(endpoint->reused).text);
     say_held(visitor);
     if (visitor->played.cause->signature.state == STATE_TIME_WAIT)
         say_time_wait(visitor);
@@ -211,7 +209,7 @@ static void say_summary(const struct visitor *visitor)
     say("The bug %s: %s.", shows_bug(visitor) ? "shows" : "does not show. Its signature would be",
         signature_text(&visitor->played.cause->signature).text);
     if (endpoint->descriptors.count > 0)
-        say("What is held is reset now.");
+        say("The connections held are now reset.");
 }
 
 /* ---- life ---- */
@@ -272,7 +270,7 @@ int client_cause(const struct client_cause *wish)
         code = visit_all(&visitor);
         endpoint_stop(endpoint);
     } else {
-        diag_error("cannot begin: %s", strerror(-rc));
+        diag_error("cannot start: %s", strerror(-rc));
         code = EXIT_MACHINE;
     }
     played_cause_close(&visitor.played);

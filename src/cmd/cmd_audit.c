@@ -48,14 +48,14 @@ static const struct option_row rows[] = {
      .max = CONNS_MOST},
     {.name = "order",
      .value = "HOW",
-     .help = "what the client does, or several: see the man page",
+     .help = "what the client does: see the man page",
      .preset = "half-close",
      .more =
          "What the client does to each connection: a name, several with commas between them, or all, which "
          "leaves out what needs a right that --isolate would give, or a request where none is given. Several "
          "are played one after the "
-         "other on the same server; the summary is a table, and the exit status that of the worst.",
-     .more_at = audit_order_means,
+         "other on the same server; the summary is a table, and the exit status that of the worst. See WHAT "
+         "THE CLIENT DOES, and TLS.",
      .kind = OPTION_CUSTOM,
      .target = OPTION(orders),
      .choices = audit_order_names,
@@ -63,7 +63,7 @@ static const struct option_row rows[] = {
     {.name = "request", .kind = OPTION_GROUP, .target = 0, .group = audit_request_rows},
     {.name = "requests",
      .value = "N",
-     .help = "on each connection, with --order second-request",
+     .help = "requests on each connection, with --order second-request",
      .preset = "2",
      .kind = OPTION_COUNT,
      .target = SETTING(requests),
@@ -72,27 +72,29 @@ static const struct option_row rows[] = {
     {.name = "tls", .kind = OPTION_GROUP, .target = 0, .group = audit_tls_rows},
     {.name = "grace",
      .value = "TIME",
-     .help = "for the server to close",
+     .help = "the time that the server has to close",
      .preset = "5s",
-     .more = "For the server to close. Above net.ipv4.tcp_fin_timeout only half-close can tell.",
+     .more = "The time that the server has to close. Above net.ipv4.tcp_fin_timeout only half-close can give "
+             "a verdict.",
      .kind = OPTION_DURATION,
      .target = SETTING(grace_ms),
      .min = 100,
      .max = HOUR_MS},
     {.name = "expect-idle-timeout",
      .value = "TIME",
-     .help = "with --order idle or late-request: when the server ought to close",
-     .more = "When the server ought to close idle clients, with --order idle or late-request: the median is "
-             "compared, and the exit status is 1 where it is off by more than a tenth, or 200ms if that is "
-             "more.",
+     .help = "with --order idle or late-request: when the server should close",
+     .more =
+         "When the server should close idle clients, with --order idle or late-request: the median is "
+         "compared, and the exit status is 1 if it is off by more than a tenth, or by 200ms if that is more.",
      .kind = OPTION_DURATION,
      .target = SETTING(expect_idle_ms),
      .min = 500,
      .max = HOUR_MS},
     {.name = "repeat",
      .value = "K",
-     .help = "so many rounds: a slow closer closes in time, a leak does not",
-     .more = "Rounds: what leaks is still held at the end, what a slow closer holds is not.",
+     .help = "number of rounds: they tell a slow closer from a leak",
+     .more = "The number of rounds: connections that leak are still held at the end, those of a slow closer "
+             "are not.",
      .preset = "1",
      .kind = OPTION_COUNT,
      .target = SETTING(repeat),
@@ -101,30 +103,33 @@ static const struct option_row rows[] = {
     {.name = "rate",
      .value = "N",
      .help = "connections a second",
-     .preset = "as the server accepts, outside loopback 200",
-     .more = "Connections a second: without it as many at a time as the server's accept queue has room for.",
+     .preset = "as the server accepts, 200 outside loopback",
+     .more = "Connections to open a second. By default as many at a time as the server's accept queue has "
+             "room for.",
      .kind = OPTION_COUNT,
      .target = SETTING(rate),
      .min = 1,
      .max = CONNS_MOST},
     {.name = "allow-remote",
-     .help = "a server outside loopback",
-     .more = "A server outside loopback, with at most 1,000 connections a round unless --rate is given.",
+     .help = "allow a server outside loopback",
+     .more =
+         "Allow a server outside loopback, with at most 1,000 connections a round unless --rate is given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
     {.name = "through",
      .value = "HOST:PORT",
-     .help = "audit a proxy instead: what does it pass on, and keep?",
-     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client may "
-             "end meets each way in which a backend may end (close, half-close, RST, and staying open), with "
-             "data in flight. It takes --http, --conns (5 for each of the 16), --grace, --allow-remote, "
-             "--json, --csv, --junit and --quiet.",
+     .help = "audit a proxy instead: what does it pass on, and what does it keep?",
+     .more = "Audit a proxy that listens there and forwards to --as-backend: each way in which a client can "
+             "end is combined with each way in which a backend can end (close, half-close, RST, and staying "
+             "open), with data in flight. It can be used with --http, --conns (5 for each of the 16), "
+             "--grace, --allow-remote, --json, --csv, --junit and --quiet.",
      .kind = OPTION_TEXT,
      .target = OPTION(through)},
     {.name = "as-backend",
      .value = "PORT",
-     .help = "with --through: listen here, where the proxy forwards to",
-     .more = "With --through: listen there, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
+     .help = "with --through: the port that the proxy forwards to, where tcpstorm listens",
+     .more =
+         "With --through: listen on that port, on loopback or on ADDRESS:PORT, as the backend of the proxy.",
      .kind = OPTION_TEXT,
      .target = OPTION(as_backend)},
     {.name = "as-server",
@@ -135,11 +140,8 @@ static const struct option_row rows[] = {
          "client "
          "closes when the server does. The command behind -- is started for it; without one it is whoever "
          "comes, "
-         "until --conns have come, or Ctrl-C. --order is then what the server does: close-idle (it replies, "
-         "and "
-         "closes when the connection is quiet), close-after-reply, half-reply, abort (RST), never-answer, "
-         "never-accept, close-after-requests (N of --requests), fin-while-sending. It takes --http without a "
-         "path, "
+         "until --conns have come, or Ctrl-C. --order is then what the server does: see A CLIENT. It takes "
+         "--http without a path, "
          "--reply, --status, --keep-alive, --conns, --grace, --until-ready, --allow-remote, --json, --csv, "
          "--junit and --quiet.",
      .kind = OPTION_TEXT,
@@ -162,27 +164,25 @@ static const struct option_row rows[] = {
      .kind = OPTION_FLAG,
      .target = OPTION(keep_alive)},
     {.name = "run",
-     .help = "start the server: the program and its words behind --",
-     .more =
-         "Start the server, audit it and stop it: the program and its words are behind --, without a "
-         "shell. "
-         "The audit begins when the program listens, as the kernel's table of listeners tells: nothing "
-         "connects before. What it writes goes to standard error. In the end it is sent SIGTERM, with all "
-         "that it has started, and SIGKILL when some of it is there 5 seconds later; it is killed too when "
-         "tcpstorm is.",
+     .help = "start the server: the program and its arguments after --",
+     .more = "Start the server, audit it and stop it: the program and its arguments follow --, without a "
+             "shell. The audit begins when the kernel shows that the program listens: nothing connects "
+             "before. Its output goes to standard error. At the end the program and all processes that it "
+             "has started are sent SIGTERM, and SIGKILL if some are still running 5 seconds later; they are "
+             "also killed when tcpstorm is killed.",
      .kind = OPTION_FLAG,
      .target = OPTION(runs)},
     {.name = "trace",
-     .help = "with --run: tell the line of code where held connections part from closed",
-     .more = "With --run: the server runs under a tracer, and the report tells where in its source held "
-             "connections part from closed ones: see THE LINE OF CODE. As an ordinary user too. The times to "
-             "close are those of a traced server, which is slower. NODE_OPTIONS has programs of node load a "
-             "script that tells their lines.",
+     .help = "with --run: show the line of code where held and closed connections part",
+     .more = "With --run: the server runs under a tracer, and the report shows where in its source held "
+             "connections part from closed ones: see THE LINE OF CODE. No root rights are needed. The times "
+             "to close are those of a traced server, which is slower. Programs of node load a script, "
+             "through NODE_OPTIONS, that reports their lines.",
      .kind = OPTION_FLAG,
      .target = OPTION(traces)},
     {.name = "until-ready",
      .value = "TIME",
-     .help = "with --run: for the program to listen",
+     .help = "with --run: the time that the program has to listen",
      .preset = "30s",
      .kind = OPTION_DURATION,
      .target = OPTION(until_ready_ms),
@@ -192,14 +192,14 @@ static const struct option_row rows[] = {
     {.name = "results", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_result_rows},
     {.name = "lines", .kind = OPTION_GROUP, .target = OPTION(results), .group = audit_trace_result_rows},
     {.name = "quiet",
-     .help = "no summary or progress; errors and exit code still speak",
+     .help = "no summary or progress, only errors and the exit code",
      .kind = OPTION_FLAG,
      .target = OPTION(quiet)},
     {.name = NULL},
 };
 
 static const struct option_words words[] = {
-    {.name = "isolate", .help = "with --run: in a network namespace of its own, where nothing else is"},
+    {.name = "isolate", .help = "with --run: in a network namespace of its own, with nothing else in it"},
     {.name = NULL},
 };
 
@@ -228,16 +228,15 @@ static int check_remote(struct audit_options *options)
     if (!options->allow_remote)
         return audit_target_refuse(
             settings->target,
-            "it is outside loopback: add --allow-remote where that server is yours to load");
+            "it is outside loopback: add --allow-remote if you may put load on that server");
     if (settings->conns > REMOTE_CONNS && settings->rate == NOT_GIVEN) {
-        diag_error(
-            "--conns \"%lld\": outside loopback it can be at most %s, or more with a --rate that you choose",
-            (long long)settings->conns, grouped(REMOTE_CONNS).text);
+        diag_error("--conns \"%lld\": outside loopback it must be at most %s, unless you choose a --rate",
+                   (long long)settings->conns, grouped(REMOTE_CONNS).text);
         return EXIT_USAGE;
     }
     settings->rate = settings->rate == NOT_GIVEN ? REMOTE_RATE : settings->rate;
-    diag_note("about to open %s connections, %s a second, to %s",
-              grouped(settings->conns * settings->repeat).text, grouped(settings->rate).text,
+    diag_note("about to open %s, %s a second, to %s",
+              counted(settings->conns * settings->repeat, "connection").text, grouped(settings->rate).text,
               settings->target);
     return EXIT_AS_EXPECTED;
 }
@@ -248,10 +247,9 @@ static int check_limits(const struct audit_settings *settings)
     host_limits_read(&limits);
     int64_t wanted = settings->conns * settings->repeat;
     if (wanted > limits.nofile_hard - RESERVE) {
-        diag_error(
-            "%s connections need as many descriptors and this process may have %s: raise the hard limit "
-            "(ulimit -Hn) or lower --conns or --repeat",
-            grouped(wanted).text, grouped(limits.nofile_hard).text);
+        diag_error("%s connections need as many descriptors, and this process may have %s: raise the hard "
+                   "limit (ulimit -Hn) or lower --conns or --repeat",
+                   grouped(wanted).text, grouped(limits.nofile_hard).text);
         return EXIT_MACHINE;
     }
     return EXIT_AS_EXPECTED;
@@ -315,12 +313,16 @@ static int cmd_audit(int argc, char *argv[])
 
 const struct command audit_command = {
     .name = "audit",
-    .summary = "tell whether a server of your own closes when its clients do: HOST:PORT",
-    .usage = "audit HOST:PORT [--option value ...] [--run -- COMMAND ...]",
+    .summary = "test whether your own server closes when its clients do: HOST:PORT",
+    .usage = "audit HOST:PORT|unix:PATH [--option VALUE]...\n"
+             "audit HOST:PORT [--option VALUE]... --run -- COMMAND\n"
+             "audit --through HOST:PORT --as-backend PORT [--option VALUE]...\n"
+             "audit --as-server PORT [--option VALUE]... [-- COMMAND]",
     .examples =
         {
             {"tcpstorm audit 127.0.0.1:8080", "does it close after a FIN?"},
-            {"tcpstorm audit localhost:8080 --http / --repeat 5", "after a request, and does it add up?"},
+            {"tcpstorm audit localhost:8080 --http / --repeat 5",
+             "after a request, and does the number held grow?"},
             {"tcpstorm audit 127.0.0.1:8080 --junit audit.xml --quiet", "as a test case"},
             {"tcpstorm audit --through 127.0.0.1:8080 --as-backend 9000", "a proxy that forwards to 9000"},
             {"tcpstorm audit --as-server 9000 --http -- ./client", "a client: does it close?"},

@@ -23,25 +23,34 @@ static void print_name(const struct fault_case *cause, FILE *out)
     fprintf(out, "%s\n", cause->bug.name);
 }
 
-/* One tagged paragraph per cause, for the man page. */
-static void print_man(const struct fault_case *cause, FILE *out)
+/* For the guide: a table of what each cause is known by, then an item of a list for each. */
+static void print_markdown_table(FILE *out)
 {
-    fprintf(out, ".TP\n.B %s\n%c%s.\n%s\n", cause->bug.name, cause->bug.summary[0] - 'a' + 'A',
+    fputs("| cause | at fault | known by |\n| --- | --- | --- |\n", out);
+    for (size_t i = 0; cause_at(i) != NULL; i++) {
+        const struct fault_case *cause = cause_at(i);
+        fprintf(out, "| `%s` | %s | %s |\n", cause->bug.name, side_name(cause->signature.at_fault),
+                signature_text(&cause->signature).text);
+    }
+    fputc('\n', out);
+}
+
+static void print_markdown(const struct fault_case *cause, FILE *out)
+{
+    fprintf(out, "- `%s`: %c%s. %s\n\n", cause->bug.name, cause->bug.summary[0] - 'a' + 'A',
             cause->bug.summary + 1, cause->bug.meaning);
-    fprintf(out, ".br\n\\fIThe fix\\fR: %s.\n", cause->fixed.summary);
-    fprintf(out, ".br\n\\fIKnown by\\fR: %s.\n", signature_text(&cause->signature).text);
-    fprintf(out, ".br\n\\fIReported in\\fR: %s.\n", cause->reported);
+    fprintf(out, "  *The fix*: %s. *Reported in*: %s.\n\n", cause->fixed.summary, cause->reported);
 }
 
 struct list_options {
-    bool names, man;
+    bool names, markdown;
 };
 
 #define OPTION(member) offsetof(struct list_options, member)
 
 static const struct option_row rows[] = {
-    {.name = "names", .help = "the bare names, one a line", .kind = OPTION_FLAG, .target = OPTION(names)},
-    {.name = "man", .kind = OPTION_FLAG, .target = OPTION(man)},
+    {.name = "names", .help = "only the names, one a line", .kind = OPTION_FLAG, .target = OPTION(names)},
+    {.name = "markdown", .kind = OPTION_FLAG, .target = OPTION(markdown)},
     {.name = NULL},
 };
 
@@ -53,9 +62,11 @@ static int cmd_causes(int argc, char *argv[])
     struct list_options options = {.names = false};
     if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
-    void (*print)(const struct fault_case *cause, FILE *out) = options.man     ? print_man
-                                                               : options.names ? print_name
-                                                                               : print_whole;
+    void (*print)(const struct fault_case *cause, FILE *out) = options.markdown ? print_markdown
+                                                               : options.names  ? print_name
+                                                                                : print_whole;
+    if (options.markdown)
+        print_markdown_table(stdout);
     for (size_t i = 0; cause_at(i) != NULL; i++)
         print(cause_at(i), stdout);
     return EXIT_AS_EXPECTED;
@@ -63,9 +74,9 @@ static int cmd_causes(int argc, char *argv[])
 
 const struct command causes_command = {
     .name = "causes",
-    .summary = "list the bugs that --cause plays, their fixes and what gives them away",
-    .usage = "causes [--option]",
-    .examples = {{"tcpstorm causes", "with all that is known of them"},
+    .summary = "list the bugs that --cause plays, their fixes and their symptoms",
+    .usage = "causes [--names]",
+    .examples = {{"tcpstorm causes", "with all that is known about them"},
                  {"tcpstorm causes --names", "one a line"}},
     .options = &table,
     .run = cmd_causes,

@@ -43,14 +43,14 @@ static const struct option_row rows[] = {
     {.name = "cause",
      .value = "NAME",
      .help = "be a client with that bug, to HOST:PORT: see \"tcpstorm causes\"",
-     .more =
-         "Be a client with that bug of CAUSES, to the server HOST:PORT: a client's bugs alone. At the end "
-         "it tells what it has seen and resets what it holds. The exit status is 0 when it was played to "
-         "the end, whether or not the bug shows: that is up to the server too.",
+     .more = "Play a client with that bug of CAUSES against the server HOST:PORT; only bugs of clients can "
+             "be played. At the end it reports what it has seen and resets the connections that it holds. "
+             "The exit status is 0 when it was played to the end, whether or not the bug shows: that depends "
+             "on the server too.",
      .kind = OPTION_TEXT,
      .target = OPTION(cause)},
     {.name = "fixed",
-     .help = "with --cause: the twin without the bug",
+     .help = "with --cause: the same without the bug",
      .kind = OPTION_FLAG,
      .target = OPTION(fixed)},
     {.name = "rate",
@@ -63,28 +63,27 @@ static const struct option_row rows[] = {
      .max = RATE_MAX},
     {.name = "duration",
      .value = "TIME",
-     .help = "with --cause: for so long",
+     .help = "with --cause: how long",
      .preset = "10s",
-     .more =
-         "With --cause: for so long. To show keep-alive-race it has to be longer than the server keeps an "
-         "idle connection, which the client finds out.",
+     .more = "With --cause: how long to play. To show keep-alive-race it has to be longer than the server "
+             "keeps an idle connection, which the client measures.",
      .kind = OPTION_DURATION,
      .target = OPTION(duration_ms),
      .min = 1,
      .max = DAY_MS},
     {.name = "request", .kind = OPTION_GROUP, .target = OPTION(asked), .group = audit_request_rows},
     {.name = "allow-remote",
-     .help = "with --cause: a server outside loopback",
-     .more =
-         "With --cause: a server outside loopback, with at most 1,000 connections unless --rate is given.",
+     .help = "with --cause: allow a server outside loopback",
+     .more = "With --cause: allow a server outside loopback, with at most 1,000 connections unless --rate is "
+             "given.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
     {.name = NULL},
 };
 
 static const struct option_words words[] = {
-    {.name = "send", .help = "with --cause: ask with these bytes"},
-    {.name = "http", .help = "with --cause: ask with an HTTP request for this path", .preset = "/"},
+    {.name = "send", .help = "with --cause: send these bytes as the request"},
+    {.name = "http", .help = "with --cause: send an HTTP GET for this path as the request", .preset = "/"},
     {.name = NULL},
 };
 
@@ -141,7 +140,7 @@ static int take_target(struct client_options *options, bool is_placed)
 {
     const char *text = options->asked.target;
     if (is_placed && text != NULL)
-        return target_refuse(&client_target, text, "--address and --port say where, or HOST:PORT does");
+        return target_refuse(&client_target, text, "give either --address and --port, or HOST:PORT");
     if (text != NULL)
         return target_take(&client_target, text, &options->asked.settings, &options->asked.addresses);
     options->asked.settings.address = options->end.address;
@@ -155,7 +154,7 @@ static int check_remote(const struct client_options *options)
     int64_t rate = options->rate != 0 ? options->rate : RATE;
     int64_t conns = rate * options->duration_ms / MS_PER_S;
     if (conns < 1) {
-        diag_error("--rate %s for --duration %s makes no connection: raise one of them", grouped(rate).text,
+        diag_error("--rate %s for --duration %s opens no connection: raise one of them", grouped(rate).text,
                    duration_text(options->duration_ms).text);
         return EXIT_USAGE;
     }
@@ -163,14 +162,14 @@ static int check_remote(const struct client_options *options)
         return EXIT_AS_EXPECTED;
     if (!options->allow_remote)
         return target_refuse(&client_target, settings->target,
-                             "it is outside loopback: add --allow-remote where that server is yours to load");
+                             "it is outside loopback: add --allow-remote if you may put load on that server");
     if (conns > REMOTE_CONNS && options->rate == 0) {
-        diag_error("--duration \"%s\": outside loopback there can be at most %s connections, or more with a "
-                   "--rate that you choose",
+        diag_error("--duration \"%s\": outside loopback there can be at most %s connections, unless you "
+                   "choose a --rate",
                    duration_text(options->duration_ms).text, grouped(REMOTE_CONNS).text);
         return EXIT_USAGE;
     }
-    diag_note("about to open %s connections, %s a second, to %s", grouped(conns).text, grouped(rate).text,
+    diag_note("about to open %s, %s a second, to %s", counted(conns, "connection").text, grouped(rate).text,
               settings->target);
     return EXIT_AS_EXPECTED;
 }
@@ -187,7 +186,7 @@ static int take_request(struct client_options *options, char *place, size_t plac
     int code = audit_request_take(asked);
     if (code != EXIT_AS_EXPECTED || asked->settings.request_length <= REQUEST_MOST)
         return code;
-    diag_error("the request has %s bytes: a client with a bug asks with at most %s",
+    diag_error("the request has %s bytes: with --cause it must have at most %s",
                grouped((int64_t)asked->settings.request_length).text, grouped(REQUEST_MOST).text);
     return EXIT_USAGE;
 }
@@ -232,25 +231,24 @@ static int cmd_client(int argc, char *argv[])
     return options.asked.target == NULL
                ? by_hand(&options.end)
                : target_refuse(&client_target, options.asked.target,
-                               "it is for --cause; without that there are options alone, --name value");
+                               "HOST:PORT needs --cause; without it there are only options, --name value");
 }
 
 const struct command client_command = {
     .name = "client",
     .summary = "one connection, by hand: the client's terminal",
-    .usage =
-        "client [--option value ...]\n       tcpstorm client --cause NAME HOST:PORT [--option value ...]",
+    .usage = "client [--option VALUE]...\nclient --cause NAME HOST:PORT [--fixed] [--option VALUE]...",
     .notes =
-        "Each key is a call: s shutdown(), r close() with an RST, w send(), q leaves, any other close().\n"
-        "With --cause each request is \"GET / HTTP/1.1\", unless --http or --send say otherwise.\n",
+        "Each key is a call: s shutdown(), r close() with an RST, w send(), q quits, any other close().\n"
+        "With --cause each request is \"GET / HTTP/1.1\", unless --http or --send is given.\n",
     .examples =
         {
             {"tcpstorm client", "to \"tcpstorm server\" in another terminal"},
-            {"tcpstorm client --address ::1 --port 8080", "to one that listens there"},
+            {"tcpstorm client --address ::1 --port 8080", "to a server that listens there"},
             {"tcpstorm client --cause dead-pool-entry localhost:8080",
-             "a pool that does not see your server close"},
+             "a pool that misses your server's close"},
             {"tcpstorm client --cause keep-alive-race localhost:8080 --duration 1m",
-             "requests that meet your server's close()"},
+             "requests that cross your server's close()"},
         },
     .options = &table,
     .run = cmd_client,

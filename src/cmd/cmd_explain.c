@@ -44,13 +44,11 @@ struct explain_options {
 static const struct option_row rows[] = {
     {.name = "for",
      .value = "TIME",
-     .help = "watch for so long: which share stays, and what is lost",
+     .help = "watch for this long: which share stays, and what is lost",
      .preset = "one look",
-     .more =
-         "Watch for so long, under traffic, instead of one look: it shows which share of the connections "
-         "stays, "
-         "and connections that are closed with their request unread. Where one look leaves two causes, that "
-         "often decides.",
+     .more = "Watch for this long, under traffic, instead of taking one look: this shows which share of the "
+             "connections stays, and which connections are closed with their request unread. If one look "
+             "leaves two causes open, this often decides.",
      .kind = OPTION_DURATION,
      .target = REQUEST(window_ms),
      .min = WINDOW_LEAST_MS,
@@ -61,54 +59,46 @@ static const struct option_row rows[] = {
      .kind = OPTION_TEXT,
      .target = OPTION(json)},
     {.name = "no-attach",
-     .help = "only what needs no right to attach to the program",
-     .more =
-         "Only what needs no right to attach to the program: no registers, no memory and no copies of its "
-         "descriptors. Masks of poll() and the descriptors that threads wait for are not seen then.",
+     .help = "look only at what needs no right to attach to the program",
+     .more = "Look only at what needs no right to attach to the program: no registers, no memory and no "
+             "copies of its descriptors. The masks of poll() and the descriptors that threads wait for are "
+             "then not seen.",
      .kind = OPTION_FLAG,
      .target = REQUEST(no_attach)},
     {.name = "peek",
-     .help = "show the first bytes that nobody has read, of one socket of each group",
-     .more =
-         "Show the first bytes that nobody has read, of one socket of each group: which request it was. They "
-         "stay where they are; a copy of the descriptor is open for some microseconds.",
+     .help = "show the first unread bytes of one socket of each group",
+     .more = "Show the first unread bytes of one socket of each group, to tell which request it was. The "
+             "bytes stay in the socket; a copy of the descriptor is open for some microseconds.",
      .kind = OPTION_FLAG,
      .target = OPTION(peek)},
     {.name = "stacks",
      .help = "show where in its source each thread waits, without stopping it",
      .more =
-         "Show where in its source each thread waits: those first that keep a loop from turning or are in a "
-         "call on a connection that lingers, and together those that are at the same place. Nothing is "
-         "stopped, and no call is interrupted: a thread that runs is not read. Lines are named of programs "
-         "with debug information, and of Python 3.11 to 3.13; of others names, or offsets in the binary.",
+         "Show where in its source each thread waits. Threads that block an event loop or are in a call on a "
+         "lingering connection come first; threads at the same place are shown together. Nothing is stopped "
+         "and no call is interrupted: a running thread is not read. Lines are shown for programs with debug "
+         "information and for Python 3.11 to 3.13; for others, function names or offsets in the binary.",
      .kind = OPTION_FLAG,
      .target = OPTION(stacks)},
     {.name = "free",
      .value = "dry-run|now",
-     .help = "end from outside what may be ended so; \"now\" does it",
-     .more =
-         "Free descriptors from outside, in the two cases in which that helps: shutdown(SHUT_WR) on the "
-         "connections "
-         "to a backend that a proxy forgot to half-close, and shutdown(SHUT_RDWR) where a handler is blocked "
-         "in "
-         "send() to a peer that has taken nothing for 10 s. \"dry-run\" says which sockets these are, "
-         "\"now\" does "
-         "it, "
-         "and counts before and after. Each socket is looked at again right before. One of each process is "
-         "tried "
-         "first; when that frees nothing, the others are left alone. At most 1,000 are acted on in one run. "
-         "Of all "
-         "other sockets it says why nothing outside the program helps.",
+     .help = "free descriptors from outside where that helps; \"now\" does it",
+     .more = "Free descriptors from outside, in the two cases in which that helps: shutdown(SHUT_WR) on the "
+             "connections to a backend that a proxy forgot to half-close, and shutdown(SHUT_RDWR) where a "
+             "handler is blocked in send() to a peer that has read nothing for 10 s. \"dry-run\" shows which "
+             "sockets these are; \"now\" does it, and counts descriptors before and after. Each socket is "
+             "checked again right before. One socket of each process is tried first; if that frees nothing, "
+             "the others are left alone. At most 1,000 sockets are shut down in one run. For all other "
+             "sockets it says why nothing outside the program helps.",
      .kind = OPTION_CHOICE,
      .target = OPTION(free),
      .choices = free_choices},
     {.name = "max-epoll",
      .value = "N",
-     .help = "read epoll sets of at most so many entries whole",
+     .help = "read epoll sets whole up to this many entries",
      .preset = "20k",
-     .more =
-         "Read epoll sets of at most so many entries whole; of larger ones a sample is asked for. A set is "
-         "locked while it is read, and its program may wait that long: some 1.5 microseconds an entry.",
+     .more = "Read epoll sets whole up to this many entries, and a sample of larger ones. A set is locked "
+             "while it is read, and its program may wait that long: some 1.5 microseconds per entry.",
      .kind = OPTION_COUNT,
      .target = REQUEST(max_epoll),
      .min = 0,
@@ -177,9 +167,8 @@ static int tell_blind(const struct explain_options *options, int error)
     if (error == EINTR)
         return EXIT_INTERRUPTED;
     if (error == ESRCH && options->request.port != 0)
-        diag_error("explain \"%s\": nothing listens on that port in this network namespace, or whoever does "
-                   "may not be "
-                   "looked into%s",
+        diag_error("explain \"%s\": nothing listens on that port in this network namespace, or this user may "
+                   "not inspect the process that does%s",
                    target, geteuid() != 0 ? ": root may" : "");
     else if (error == ESRCH)
         diag_error("explain \"%s\": there is no such process, or it has ended", target);
@@ -188,10 +177,10 @@ static int tell_blind(const struct explain_options *options, int error)
                    "explain %s\"",
                    target, target, target);
     else if (error == EACCES || error == EPERM)
-        diag_error("explain \"%s\": this user may not look into that process%s", target,
+        diag_error("explain \"%s\": this user may not inspect that process%s", target,
                    geteuid() != 0 ? ": root may" : "");
     else if (error == ENOMEM)
-        diag_error("out of memory: the kernel's sockets cannot be kept");
+        diag_error("out of memory: the kernel's socket tables cannot be stored");
     else
         diag_error("the kernel's sockets cannot be read: %s", strerror(error));
     return EXIT_MACHINE;
@@ -209,10 +198,9 @@ static bool is_anybody_there(const struct facts *facts)
 static int tell_refused(const struct facts *facts)
 {
     if (!is_anybody_there(facts)) {
-        diag_error(
-            "no process was found that has this listener: it may not be looked into%s, or it has closed the "
-            "listener while one of its threads is in accept() on it",
-            geteuid() != 0 ? " (root may)" : "");
+        diag_error("the process that has this listener was not found: this user may not inspect it%s, or it "
+                   "has closed the listener while one of its threads is in accept() on it",
+                   geteuid() != 0 ? " (root may)" : "");
         return EXIT_MACHINE;
     }
     for (int i = 0; i < facts->process_count; i++) {
@@ -224,7 +212,7 @@ static int tell_refused(const struct facts *facts)
         }
         if (process->is_heir || process->unseen[UNSEEN_DESCRIPTORS] == 0)
             continue;
-        diag_error("this user may not look into process %d%s: what it holds is not known", (int)process->pid,
+        diag_error("this user may not inspect process %d%s: what it holds is not known", (int)process->pid,
                    geteuid() != 0 ? " (root may)" : "");
         return EXIT_MACHINE;
     }
@@ -259,7 +247,7 @@ static int tell_failed(const struct explain_options *options, const struct first
         }
     if (!aid->was_looked_after || aid->after_error == 0)
         return EXIT_AS_EXPECTED;
-    diag_error("--free %s: it was done, and what there is afterwards is not known: %s", how,
+    diag_error("--free %s: it was done, but the state afterwards is not known: %s", how,
                aid->after_error == ESRCH ? "nobody listens on that port any more"
                                          : strerror(aid->after_error));
     return EXIT_MACHINE;
@@ -356,18 +344,18 @@ static int cmd_explain(int argc, char *argv[])
 
 const struct command explain_command = {
     .name = "explain",
-    .summary = "why a live program keeps its sockets, without a restart",
-    .usage = "explain PID|:PORT [--option value ...]",
+    .summary = "explain why a running program keeps its sockets, without a restart",
+    .usage = "explain PID|:PORT [--option VALUE]...",
     .notes = "Exit codes: 0 nothing lingers (with --free now: any more), 1 something does, 2 bad usage, 3 "
              "there is\n"
-             "no such process or it is not ours to look into, 130 interrupted.\n",
+             "no such process or this user may not inspect it, 130 interrupted.\n",
     .examples =
         {
             {"tcpstorm explain 1234", "one look at a process"},
-            {"tcpstorm explain :8080", "one look at all that listen on a port"},
-            {"tcpstorm explain 1234 --stacks", "and where in its source its threads wait"},
+            {"tcpstorm explain :8080", "one look at all processes that listen on a port"},
+            {"tcpstorm explain 1234 --stacks", "also where in its source its threads wait"},
             {"tcpstorm explain :8080 --for 10s", "under traffic: which share stays"},
-            {"tcpstorm explain :8080 --free dry-run", "what could be freed from outside, and what not"},
+            {"tcpstorm explain :8080 --free dry-run", "what can be freed from outside, and what cannot"},
         },
     .options = &table,
     .run = cmd_explain,

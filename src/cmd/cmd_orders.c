@@ -49,35 +49,36 @@ static void print_name(const struct close_order *order, FILE *out)
     fprintf(out, "%s\n", order->name);
 }
 
-/* As it is typed: troff takes a bare "-" for a hyphen. */
-static void print_escaped(const char *text, FILE *out)
+/* For the guide: a row of a table for each order, with what it leaves, then an item of a list. */
+static void print_markdown_table(FILE *out)
 {
-    for (; *text != '\0'; text++)
-        fprintf(out, "%s%c", *text == '-' ? "\\" : "", *text);
+    fputs("| order | what happens | server at the end | client at the end |\n| --- | --- | --- | --- |\n",
+          out);
+    for (size_t i = 0; close_order_at(i) != NULL; i++) {
+        const struct close_order *order = close_order_at(i);
+        const struct order_step *last = order_step_at(order, order_step_count(order) - 1);
+        fprintf(out, "| `%s` | %s | %s | %s |\n", order->name, order->summary,
+                state_set_text(last->expect[SIDE_SERVER]).text,
+                state_set_text(last->expect[SIDE_CLIENT]).text);
+    }
+    fputc('\n', out);
 }
 
-static void print_man_needs(const struct close_order *order, FILE *out)
+static void print_markdown(const struct close_order *order, FILE *out)
 {
-    const struct needs_text needs = needs_text(order);
-    if (*needs.text == '\0')
-        return;
-    fputs(".br\n\\fINeeds\\fR: ", out);
-    print_escaped(needs.text, out);
-    fputs(".\n", out);
-}
-
-/* One tagged paragraph per order, for the man page. */
-static void print_man(const struct close_order *order, FILE *out)
-{
-    fprintf(out, ".TP\n.B %s\n%c%s.\n%s\n", order->name, order->summary[0] - 'a' + 'A', order->summary + 1,
+    fprintf(out, "- `%s`: %c%s. %s\n", order->name, order->summary[0] - 'a' + 'A', order->summary + 1,
             order->meaning);
-    print_man_needs(order, out);
+    const struct needs_text needs = needs_text(order);
+    if (*needs.text != '\0')
+        fprintf(out, "  *Needs*: %s.\n", needs.text);
+    fputc('\n', out);
     for (int i = 0; i < order_step_count(order); i++) {
         const struct order_step *step = order_step_at(order, i);
-        fprintf(out, ".br\n\\fI%s\\fR: server %s, client %s\n", order_step_label(step).text,
+        fprintf(out, "  - *%s*: server %s, client %s\n", order_step_label(step).text,
                 state_set_text(step->expect[SIDE_SERVER]).text,
                 state_set_text(step->expect[SIDE_CLIENT]).text);
     }
+    fputc('\n', out);
 }
 
 static void print_json(const struct close_order *order, FILE *out)
@@ -92,15 +93,15 @@ static void print_json(const struct close_order *order, FILE *out)
 }
 
 struct list_options {
-    bool names, json, man;
+    bool names, json, markdown;
 };
 
 #define OPTION(member) offsetof(struct list_options, member)
 
 static const struct option_row rows[] = {
-    {.name = "names", .help = "the bare names, one a line", .kind = OPTION_FLAG, .target = OPTION(names)},
+    {.name = "names", .help = "only the names, one a line", .kind = OPTION_FLAG, .target = OPTION(names)},
     {.name = "json", .help = "all of it as JSON Lines", .kind = OPTION_FLAG, .target = OPTION(json)},
-    {.name = "man", .kind = OPTION_FLAG, .target = OPTION(man)},
+    {.name = "markdown", .kind = OPTION_FLAG, .target = OPTION(markdown)},
     {.name = NULL},
 };
 
@@ -112,10 +113,12 @@ static int cmd_orders(int argc, char *argv[])
     struct list_options options = {.names = false};
     if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
-    void (*print)(const struct close_order *order, FILE *out) = options.man     ? print_man
-                                                                : options.json  ? print_json
-                                                                : options.names ? print_name
-                                                                                : print_whole;
+    void (*print)(const struct close_order *order, FILE *out) = options.markdown ? print_markdown
+                                                                : options.json   ? print_json
+                                                                : options.names  ? print_name
+                                                                                 : print_whole;
+    if (options.markdown)
+        print_markdown_table(stdout);
     for (size_t i = 0; close_order_at(i) != NULL; i++)
         print(close_order_at(i), stdout);
     return EXIT_AS_EXPECTED;
@@ -124,8 +127,8 @@ static int cmd_orders(int argc, char *argv[])
 const struct command orders_command = {
     .name = "orders",
     .summary = "list the close orders, what they need, their steps and the states expected",
-    .usage = "orders [--option]",
-    .examples = {{"tcpstorm orders", "with all that is known of them"},
+    .usage = "orders [--names|--json]",
+    .examples = {{"tcpstorm orders", "with all that is known about them"},
                  {"tcpstorm orders --names", "one a line"},
                  {"tcpstorm orders --json", "for a program"}},
     .options = &table,

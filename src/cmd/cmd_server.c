@@ -51,7 +51,7 @@ static int open_listener(const struct interactive_options *options)
 {
     int fd = listen_socket_open(&options->address, (uint16_t)options->port, 1);
     if (fd == -EADDRINUSE)
-        diag_error("port %lld is in use: choose another with --port, here and for the client",
+        diag_error("port %lld is in use: choose another --port, here and for the client",
                    (long long)options->port);
     else if (fd < 0)
         diag_error("cannot listen on %s:%lld: %s", address_text(&options->address).text,
@@ -118,9 +118,9 @@ static int cmd_server(int argc, char *argv[])
 const struct command server_command = {
     .name = "server",
     .summary = "one connection, by hand: the server's terminal",
-    .usage = "server [--option value ...]",
+    .usage = "server [--option VALUE]...\nserver --cause NAME [--fixed] [--option VALUE]...",
     .notes =
-        "Each key is a call: s shutdown(), r close() with an RST, w send(), q leaves, any other close().\n",
+        "Each key is a call: s shutdown(), r close() with an RST, w send(), q quits, any other close().\n",
     .examples =
         {
             {"tcpstorm server", "and \"tcpstorm client\" in another terminal"},

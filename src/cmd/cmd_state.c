@@ -4,6 +4,7 @@
 #include "base/nearest.h"
 #include "base/number_text.h"
 #include "base/parse.h"
+#include "base/text.h"
 #include "cmd/address_options.h"
 #include "cmd/command.h"
 #include "cmd/counting.h"
@@ -52,13 +53,12 @@ static const struct option_row rows[] = {
     {.name = "storm", .kind = OPTION_GROUP, .target = OPTION(settings), .group = storm_setting_rows},
     {.name = "side",
      .value = "SIDE",
-     .help = "whose ends: server, client, or the usual",
+     .help = "side in that state: server, client or usual",
      .preset = "usual",
      .kind = OPTION_CHOICE,
      .target = OPTION(side),
-     .more =
-         "Whose ends are to be in the state: server, client or usual, which is what all takes. LISTEN and "
-         "SYN_RECV are the server's only, SYN_SENT the client's.",
+     .more = "Which side is kept in the state: server, client or usual; \"all\" always takes the usual side. "
+             "LISTEN and SYN_RECV exist on the server only, SYN_SENT on the client only.",
      .choices = side_choices},
     {.name = "isolation", .kind = OPTION_GROUP, .target = OPTION(isolation), .group = isolation_rows},
     ADDRESS_OPTION(OPTION(settings.address)),
@@ -69,7 +69,7 @@ static const struct option_row rows[] = {
 
 static const struct option_words words[] = {
     {.name = "conns", .help = "connections in each state"},
-    {.name = "hold", .help = "keep them for so long; forever: until Ctrl-C", .preset = "10s, all 1s"},
+    {.name = "hold", .help = "keep them for this long; forever: until Ctrl-C", .preset = "10s, all 1s"},
     {.name = "settle", .help = "time for the kernel to show them", .preset = "1m"},
     {.name = NULL},
 };
@@ -82,40 +82,34 @@ static const struct option_table table = {
     .rules = option_rules,
     .operand = "states",
     .operand_target = OPTION(states),
-    .operand_missing = "state needs a name of a state: \"tcpstorm state close-wait\", \"tcpstorm state all\"",
+    .operand_missing =
+        "state needs the name of a state: \"tcpstorm state close-wait\", \"tcpstorm state all\"",
 };
+
+/* "close-wait"; NULL past the last. */
+static const char *state_word_at(size_t i)
+{
+    return kept_state_at(i) != STATE_GONE ? tcp_state_word(kept_state_at(i)) : NULL;
+}
 
 static const char *state_name_at(const void *unused, size_t i)
 {
     (void)unused;
-    return kept_state_at(i) != STATE_GONE ? tcp_state_column(kept_state_at(i)) : NULL;
-}
-
-struct state_word {
-    char text[16];
-};
-
-/* "close-wait", as the others are listed. */
-static struct state_word dashed(const char *name)
-{
-    struct state_word out;
-    snprintf(out.text, sizeof out.text, "%s", name);
-    for (char *p = out.text; *p != '\0'; p++)
-        *p = (char)(*p == '_' ? '-' : *p);
-    return out;
+    return state_word_at(i);
 }
 
 static int refuse_state(const char *name)
 {
     const char *meant = nearest_word(name, state_name_at, NULL);
+    char all[256] = "";
+    for (size_t i = 0; state_word_at(i) != NULL; i++)
+        TEXT_ADD(all, "%s%s", i == 0 ? "" : state_word_at(i + 1) != NULL ? ", " : " and ", state_word_at(i));
     if (meant != NULL)
-        diag_error("state \"%s\": there is no such TCP state: did you mean %s?", name, dashed(meant).text);
+        diag_error("state \"%s\": there is no such TCP state: did you mean %s?", name, meant);
     else
         diag_error(
-            "state \"%s\": must be all, or some of listen, syn-sent, syn-recv, established, fin-wait-1, "
-            "fin-wait-2, close-wait, closing, last-ack, time-wait and close, each with =N where it is to "
-            "have its own number",
-            name);
+            "state \"%s\": must be all, or some of %s, each with =N where it is to have its own number", name,
+            all);
     return -EINVAL;
 }
 
@@ -129,12 +123,12 @@ static int add_state(struct state_options *options, const char *name, int64_t co
         return refuse_state(name);
     for (int i = 0; i < options->wanted_count; i++)
         if (options->wanted[i].kept.state == state) {
-            diag_error("state \"%s\": it is asked for twice", name);
+            diag_error("state \"%s\": it is given twice", name);
             return -EINVAL;
         }
     enum side side = sides[options->side];
     if (kept_state_make(state, side, &wanted->kept) != 0 && !options->is_tour) {
-        diag_error("--side \"%s\": ends of the %s are never in %s", side_choices[options->side],
+        diag_error("--side \"%s\": the %s is never in %s", side_choices[options->side],
                    side_choices[options->side], tcp_state_name(state));
         return -EINVAL;
     }
@@ -153,7 +147,8 @@ static int add_word(struct state_options *options, char *word)
     if (number != NULL) {
         *number++ = '\0';
         if (parse_count(number, 1, CONNS_MAX, &conns) != 0) {
-            diag_error("state \"%s=%s\": the number must be a whole one from 1 to 100,000,000", word, number);
+            diag_error("state \"%s=%s\": the number must be a whole number from 1 to 100,000,000", word,
+                       number);
             return -EINVAL;
         }
     }
@@ -202,7 +197,7 @@ static int check_witness(const struct state_options *options)
     bool are_events = strcmp(counting_witness_choices[options->settings.witness], "events") == 0;
     if (!are_events || options->is_tour || options->wanted_count == 1)
         return 0;
-    diag_error("--witness events counts one state at a time: must be with one state, or all");
+    diag_error("--witness events counts one state at a time: must be used with one state, or all");
     return -EINVAL;
 }
 
@@ -213,9 +208,8 @@ static void warn_of_retransmission(const struct state_options *options)
         const struct kept_state *kept = &options->wanted[i].kept;
         if (kept->given_up_by != NULL && !options->isolation.wanted &&
             (options->settings.hold_ms == HOLD_FOREVER || options->settings.hold_ms > PATIENT_MS))
-            diag_warn("%s may end before --hold is over: the kernel gives up after as many retransmissions "
-                      "as %s says; "
-                      "--isolate stretches that",
+            diag_warn("%s may end before --hold is over: the kernel gives up after the number of "
+                      "retransmissions in %s; --isolate raises that",
                       kept->order.name, kept->given_up_by);
     }
 }
@@ -320,17 +314,16 @@ static int cmd_state(int argc, char *argv[])
 const struct command state_command = {
     .name = "state",
     .summary = "keep connections in any TCP state: a name, some with =N, or all",
-    .usage = "state NAME[=N][,NAME[=N]...] | all [--option value ...]",
-    .notes =
-        "The names: listen, syn-sent, syn-recv, established, fin-wait-1, fin-wait-2, close-wait, closing,\n"
-        "last-ack, time-wait, close. N is how many in that state, where it is not to be --conns; all takes\n"
-        "one state after the other.\n",
+    .usage = "state NAME[=N][,NAME[=N]...] [--option VALUE]...\nstate all [--option VALUE]...",
+    .word_at = state_word_at,
+    .notes = "N is how many in that state, where it is not to be --conns; all takes one state after the "
+             "other.\n",
     .examples =
         {
             {"tcpstorm state all --isolate", "all eleven states, each kept for a second"},
-            {"tcpstorm state close-wait --conns 300 --hold forever", "for ss to look at; Ctrl-C ends it"},
+            {"tcpstorm state close-wait --conns 300 --hold forever", "to look at with ss; Ctrl-C ends it"},
             {"tcpstorm state close-wait=300,last-ack=5 --isolate --hold 10m",
-             "so many, for a monitor to find"},
+             "given numbers, for a monitor to find"},
         },
     .options = &table,
     .run = cmd_state,

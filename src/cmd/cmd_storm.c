@@ -12,6 +12,7 @@
 #include "cmd/outputs.h"
 #include "cmd/play.h"
 #include "cmd/remote.h"
+#include "cmd/replay.h"
 #include "cmd/storm_options.h"
 #include "engine/plan.h"
 #include "engine/run.h"
@@ -36,6 +37,7 @@ struct storm_options {
     const struct fault_case *cause; /* NULL: orders are played */
     bool fixed;                     /* its twin without the bug */
     struct leak_option leak;
+    struct replay_wish replay; /* recording NULL: nothing is replayed */
     struct isolation isolation;
     struct remote remote;
     struct output_options outputs;
@@ -53,11 +55,12 @@ static int add_order(struct run_settings *settings, const char *name, char *why,
         if (meant != NULL)
             snprintf(why, why_size, "there is no order %.40s: did you mean %s?", name, meant);
         else
-            snprintf(why, why_size, "must be one of \"tcpstorm orders\", a comma list of them, or all");
+            snprintf(why, why_size,
+                     "must be one of \"tcpstorm orders\", several separated by commas, or all");
         return -EINVAL;
     }
     if (settings->experiment_count == RUN_EXPERIMENTS_MAX) {
-        snprintf(why, why_size, "there can be at most %d orders in one run", RUN_EXPERIMENTS_MAX);
+        snprintf(why, why_size, "at most %d orders can be played in one run", RUN_EXPERIMENTS_MAX);
         return -EINVAL;
     }
     settings->experiments[settings->experiment_count++] = experiment_of_order(order);
@@ -124,22 +127,20 @@ static const struct option_row rows[] = {
     {.name = "storm", .kind = OPTION_GROUP, .target = OPTION(settings), .group = storm_setting_rows},
     {.name = "order",
      .value = "NAME",
-     .help = "close order, a comma list of them, or all",
+     .help = "close order, several separated by commas, or all",
      .preset = "server-first",
-     .more =
-         "The close order: a name from ORDERS, a comma list of them, or all for every order in turn that "
-         "needs nothing. With --isolate it is every order, with --rate every one that connections can play "
-         "one by one.",
+     .more = "The close order: a name from ORDERS, several separated by commas, or all. \"all\" plays in "
+             "turn every order that needs no special right; with --isolate every order; with --rate every "
+             "order that connections can play one by one.",
      .kind = OPTION_CUSTOM,
      .target = OPTION(settings),
      .parse = parse_orders},
     {.name = "leak",
      .value = "N|P%",
-     .help = "so many, or this share of them, never get their second close()",
-     .more =
-         "So many connections, or so large a share of them, never get their second close(2): a number, or a "
-         "share above 0% up to 100%. The order must have a second close: leak and never-close have none. "
-         "The leaked connections are spread evenly over all. The verdict expects exactly so many.",
+     .help = "this many, or this share, never get their second close()",
+     .more = "This many connections, or this share of them, never get their second close(2): a number, or a "
+             "share above 0% up to 100%. The order must have a second close: leak and never-close have none. "
+             "The leaked connections are spread evenly over all. The verdict expects exactly this number.",
      .kind = OPTION_CUSTOM,
      .target = OPTION(leak),
      .parse = parse_leak},
@@ -155,7 +156,7 @@ static const struct option_row rows[] = {
      .max = RATE_MAX},
     {.name = "duration",
      .value = "TIME",
-     .help = "for so long, with --rate or --cause",
+     .help = "how long, with --rate, --cause or --replay",
      .preset = "10s",
      .kind = OPTION_DURATION,
      .target = SETTING(flow.duration_ms),
@@ -178,23 +179,45 @@ static const struct option_row rows[] = {
      .target = OPTION(cause),
      .parse = parse_cause},
     {.name = "fixed",
-     .help = "with --cause: the twin without the bug",
-     .more = "With --cause: its twin, which differs by the fix.",
+     .help = "with --cause, --replay: the same without the bug",
+     .more = "With --cause or --replay: play the same with the bug fixed.",
      .kind = OPTION_FLAG,
      .target = OPTION(fixed)},
+    {.name = "replay",
+     .value = "FILE",
+     .help = "replay the connections that \"watch --record\" recorded: are they closed now?",
+     .more = "Replay the connections in a recording of \"tcpstorm watch --record\": at the same rate, each "
+             "open for as long, to the server that left most of them open. Then count the CLOSE_WAIT and "
+             "ghosts of that server. The exit status is 1 when some are left, 0 when none is. Without "
+             "--server the replay uses a server of its own, which leaves open what the recorded server left "
+             "open; with --fixed it closes all. The exit status is 3 when none is left but that proves "
+             "nothing: too few connections were played, or the server ended them before their clients did.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(replay.recording)},
+    {.name = "server",
+     .value = "HOST:PORT",
+     .help = "with --replay: the server under test, on this machine",
+     .more = "With --replay: the server under test. It must listen in this network namespace, because its "
+             "sockets are counted there.",
+     .kind = OPTION_TEXT,
+     .target = OPTION(replay.server)},
+    {.name = "send",
+     .value = "FILE",
+     .help = "with --replay: each client sends this first",
+     .kind = OPTION_TEXT,
+     .target = OPTION(replay.send)},
     {.name = "server-nofile",
      .value = "N",
-     .help = "descriptors of the server, with --rate or --cause: see what breaks",
-     .more =
-         "Descriptors that a server process may have. A leak then ends in an outage. The default is the hard "
-         "limit; some causes set one of their own.",
+     .help = "descriptor limit of the server, with --rate or --cause: see what breaks",
+     .more = "The number of descriptors that a server process may have. A leak then ends in an outage. The "
+             "default is the hard limit; some causes set their own.",
      .kind = OPTION_COUNT,
      .target = SETTING(flow.server_nofile),
      .min = SERVER_NEEDS,
      .max = CONNS_MAX},
     {.name = "backlog",
      .value = "N",
-     .help = "accept queue of the server, with --rate or --cause",
+     .help = "length of the accept queue, with --rate or --cause",
      .preset = "4096",
      .more = "Length of the accept queue; net.core.somaxconn cuts it.",
      .kind = OPTION_COUNT,
@@ -296,7 +319,7 @@ static int check_leak(struct storm_options *options)
         return 0;
     settings->leak = leak->count > 0 ? leak->count : settings->conns * leak->millipercent / 100000;
     if (settings->leak == 0 || settings->leak > settings->conns)
-        return refuse("--leak \"%s\": of %s connections, it must be 1 to %s", leak->text,
+        return refuse("--leak \"%s\": must be from 1 to %s of %s connections", leak->text,
                       grouped(settings->conns).text, grouped(settings->conns).text);
     for (int i = 0; i < settings->experiment_count; i++)
         if (experiment_leaves_all(&settings->experiments[i]))
@@ -309,9 +332,22 @@ static int check_flow_orders(const struct run_settings *settings)
 {
     for (int i = 0; i < settings->experiment_count && run_is_arriving(settings); i++)
         if (!order_can_flow(settings->experiments[i].order))
-            return refuse("--rate cannot be used with --order %s, which is for all connections at once",
+            return refuse("--rate cannot be used with --order %s, which acts on all connections at once",
                           settings->experiments[i].name);
     return 0;
+}
+
+/* With fewer its absence would prove nothing. */
+static int check_cause(const struct storm_options *options)
+{
+    const struct run_settings *settings = &options->settings;
+    const struct fault_case *cause = options->cause;
+    if (cause == NULL || settings->conns >= cause->least_conns)
+        return 0;
+    return refuse("--rate %s for --duration %s opens %s: --cause %s needs at least %s to show",
+                  grouped(settings->flow.rate).text, duration_text(settings->flow.duration_ms).text,
+                  counted(settings->conns, "connection").text, cause->bug.name,
+                  grouped(cause->least_conns).text);
 }
 
 /* Returns 0, or -EINVAL after telling why not. */
@@ -320,10 +356,10 @@ static int complete(struct storm_options *options)
     struct run_settings *settings = &options->settings;
     fill_in(options);
     if (settings->conns < 1 || settings->conns > CONNS_MAX)
-        return refuse("--rate %s for --duration %s makes %s connections: must be 1 to %s",
+        return refuse("--rate %s for --duration %s opens %s: must be from 1 to %s",
                       grouped(settings->flow.rate).text, duration_text(settings->flow.duration_ms).text,
-                      grouped(settings->conns).text, grouped(CONNS_MAX).text);
-    return check_flow_orders(settings) != 0 ? -EINVAL : check_leak(options);
+                      counted(settings->conns, "connection").text, grouped(CONNS_MAX).text);
+    return check_cause(options) != 0 || check_flow_orders(settings) != 0 ? -EINVAL : check_leak(options);
 }
 
 /* Where it is played: in a namespace, on hosts, or just here. Returns an exit_code. */
@@ -347,13 +383,33 @@ static int prepare_place(struct storm_options *options)
     return code;
 }
 
+/* Without the controller and its views: one process plays it, and looks. */
+static int play_recording(struct storm_options *options)
+{
+    struct replay_wish *wish = &options->replay;
+    const struct run_settings *settings = &options->settings;
+    int code = isolation_enter(&options->isolation, given_or(settings->conns, 1000));
+    if (code != EXIT_AS_EXPECTED)
+        return code;
+    wish->fixed = options->fixed;
+    wish->quiet = options->outputs.quiet;
+    wish->duration_ms = settings->flow.duration_ms != NOT_GIVEN ? settings->flow.duration_ms : 0;
+    wish->settle_ms = settings->settle_ms != SETTLE_BY_SIZE ? settings->settle_ms : 5 * MS_PER_S;
+    wish->interval_ms = settings->interval_ms;
+    wish->port = (uint16_t)settings->port;
+    return replay_play(wish);
+}
+
 static int cmd_storm(int argc, char *argv[])
 {
     struct storm_options options = defaults();
-    if (options_parse(&table, argc, argv, &options) != 0 || complete(&options) != 0 ||
-        remote_check(&options.remote) != 0 || outputs_check(&options.outputs) != 0)
+    if (options_parse(&table, argc, argv, &options) != 0)
         return EXIT_USAGE;
     diag_set_quiet(options.outputs.quiet);
+    if (options.replay.recording != NULL)
+        return play_recording(&options);
+    if (complete(&options) != 0 || remote_check(&options.remote) != 0 || outputs_check(&options.outputs) != 0)
+        return EXIT_USAGE;
     int code = prepare_place(&options);
     const struct play run = {
         .settings = {&options.settings}, .count = 1, .outputs = &options.outputs, .dry_run = options.dry_run};
@@ -366,16 +422,17 @@ static int cmd_storm(int argc, char *argv[])
 
 const struct command storm_command = {
     .name = "storm",
-    .usage = "[--option value ...]",
+    .usage = "[--option VALUE]...",
     .examples =
         {
-            {"tcpstorm --order all", "every order that needs nothing, in turn"},
-            {"tcpstorm --isolate --order all", "really every order"},
-            {"tcpstorm --order leak --hold forever", "leave it there for ss; Ctrl-C ends it"},
+            {"tcpstorm --order all", "every order that needs no special right"},
+            {"tcpstorm --isolate --order all", "every order"},
+            {"tcpstorm --order leak --hold forever", "keep the leak for ss; Ctrl-C ends it"},
             {"tcpstorm --conns 50k --order client-first --csv - > run.csv", NULL},
             {"tcpstorm --cause ignore-eof --server-nofile 512", "until the server is out of descriptors"},
+            {"tcpstorm --replay leak.jsonl --server localhost:8080", "does it now close what it left open?"},
             {"tcpstorm --witness events --order all", "count every transition too (as root)"},
-            {"tcpstorm --conns 1m --dry-run", "what it would take on this machine"},
+            {"tcpstorm --conns 1m --dry-run", "what it would need on this machine"},
             {"tcpstorm --isolate --sysctl net.ipv4.tcp_fin_timeout=5 --order leak --hold 10s", NULL},
         },
     .options = &table,

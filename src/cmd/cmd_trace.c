@@ -32,20 +32,19 @@ struct trace_options {
 static const struct option_row rows[] = {
     {.name = "duration",
      .value = "TIME",
-     .help = "trace it for so long",
+     .help = "how long to trace",
      .preset = "10s",
-     .more = "Trace it for so long: connections should be accepted, and left by their clients, in that time.",
+     .more = "How long to trace: connections should be accepted, and closed by their clients, in that time.",
      .kind = OPTION_DURATION,
      .target = OPTION(duration_ms),
      .min = 100,
      .max = HOUR_MS},
     {.name = "linger",
      .value = "TIME",
-     .help = "how long after its peer's FIN a connection lingers",
+     .help = "when a connection counts as lingering, after its peer's FIN",
      .preset = "1s",
-     .more =
-         "A connection lingers when its peer has closed it, and the program has neither closed it nor made "
-         "any call on it for so long. The trace goes on for that time at its end.",
+     .more = "A connection lingers when its peer has closed it, and the program has neither closed it nor "
+             "made any call on it for this long. The trace goes on for that time at its end.",
      .kind = OPTION_DURATION,
      .target = OPTION(linger_ms),
      .min = 100,
@@ -97,13 +96,13 @@ static int tell_failed(const struct trace_options *options, int error)
 {
     const char *target = options->target;
     if (error == EACCES || error == EPERM)
-        diag_error("trace \"%s\": %s; \"tcpstorm explain %s --stacks\" takes less", target,
-                   geteuid() == 0 ? "this system does not show that process's calls, not to this root either"
+        diag_error("trace \"%s\": %s; \"tcpstorm explain %s --stacks\" needs fewer rights", target,
+                   geteuid() == 0 ? "this system does not show that process's calls, even to this root"
                                   : "the kernel shows a program's calls to root only, or with CAP_PERFMON",
                    target);
     else if (error == ENOENT)
-        diag_error("trace \"%s\": this kernel has no tracepoints of system calls (raw_syscalls in tracefs); "
-                   "\"tcpstorm explain %s --stacks\" works without",
+        diag_error("trace \"%s\": this kernel has no tracepoints for system calls (raw_syscalls in tracefs); "
+                   "\"tcpstorm explain %s --stacks\" works without them",
                    target, target);
     else if (error == ESRCH)
         diag_error("trace \"%s\": there is no such process, or it has ended", target);
@@ -112,12 +111,11 @@ static int tell_failed(const struct trace_options *options, int error)
             "trace \"%s\": it is in another network namespace: run \"nsenter -t %s -n tcpstorm trace %s\"",
             target, target, target);
     else if (error == EMFILE || error == ENFILE)
-        diag_error(
-            "trace \"%s\": it takes two descriptors for each of its threads on each processor: raise the "
-            "limit (ulimit -n)",
-            target);
+        diag_error("trace \"%s\": this needs two descriptors for each of its threads on each processor: "
+                   "raise the limit (ulimit -n)",
+                   target);
     else if (error == ENOMEM)
-        diag_error("out of memory: what the program does cannot be kept");
+        diag_error("out of memory: the program's calls cannot be stored");
     else if (error == ENOTSUP)
         diag_error("trace \"%s\": this build does not know this machine's registers", target);
     else
@@ -147,10 +145,11 @@ static int verdict(const struct live_result *result)
 {
     if (result->lingering > 0 || result->earlier > 0)
         return EXIT_DIFFERS;
-    const char *lack = result->report.count == 0    ? "no connection was accepted in that time"
-                       : result->closed == 0        ? "no connection has come to its end in that time"
-                       : result->lost > 0           ? "not all calls could be read"
-                       : result->report.rings > 0   ? "it uses io_uring, and what goes that way is not seen"
+    const char *lack = result->report.count == 0 ? "no connection was accepted in that time"
+                       : result->closed == 0     ? "no connection ended in that time"
+                       : result->lost > 0        ? "not all calls could be read"
+                       : result->report.rings > 0
+                           ? "it uses io_uring, and calls made through that are not seen"
                        : result->report.foreign > 0 ? "calls of 32-bit processes are not seen"
                                                     : NULL;
     if (lack == NULL)
@@ -159,16 +158,19 @@ static int verdict(const struct live_result *result)
     return EXIT_MACHINE;
 }
 
-static int tell(const struct trace_options *options, const struct live_result *result, int64_t traced_ms)
+/* Of the process, and for how long it was traced. */
+static int tell(const struct trace_options *options, const struct live_trace_report *of,
+                const struct live_result *result)
 {
+    struct live_trace_report report = *of;
     struct parting parting;
     int rc = parting_find(result->samples, result->report.count, &parting);
     if (rc != 0) {
         parting_free(&parting);
         return tell_failed(options, -rc);
     }
-    const struct live_trace_report report = {
-        .pid = options->pid, .traced_ms = traced_ms, .result = result, .parting = &parting};
+    report.result = result;
+    report.parting = &parting;
     int code = print(options, &report);
     parting_free(&parting);
     if (code == EXIT_AS_EXPECTED)
@@ -189,12 +191,15 @@ static int cmd_trace(int argc, char *argv[])
     struct live_trace *trace = live_trace_start(options.pid);
     if (trace == NULL)
         return tell_failed(&options, errno);
+    struct live_trace_report report = {.pid = options.pid,
+                                       .command = process_command(options.pid),
+                                       .service = process_cgroup(options.pid).name};
     int64_t began_us = monotonic_us();
     int rc = live_trace_run(trace, options.duration_ms, &stopped_by);
     if (rc == 0 || rc == -ESRCH) /* what a program that has ended did is told all the same */
         rc = live_trace_end(trace, stopped_by != 0 ? 100 : options.linger_ms, &result);
-    int64_t traced_ms = (monotonic_us() - began_us) / 100000 * 100;
-    int code = rc == 0 ? tell(&options, &result, traced_ms) : tell_failed(&options, -rc);
+    report.traced_ms = (monotonic_us() - began_us) / 100000 * 100;
+    int code = rc == 0 ? tell(&options, &report, &result) : tell_failed(&options, -rc);
     if (rc == 0)
         live_result_free(&result);
     live_trace_free(trace);
@@ -203,13 +208,13 @@ static int cmd_trace(int argc, char *argv[])
 
 const struct command trace_command = {
     .name = "trace",
-    .summary = "where a live program's leaking connections part from the others",
-    .usage = "trace PID [--option value ...]",
+    .summary = "show where a running program's leaking connections part from the others",
+    .usage = "trace PID [--option VALUE]...",
     .notes =
-        "It listens to the kernel's tracepoints of system calls, as root or with CAP_PERFMON; nothing is\n"
-        "stopped. What the program connects to itself is not followed.\n"
+        "It reads the kernel's tracepoints for system calls, as root or with CAP_PERFMON; nothing is\n"
+        "stopped. Connections that the program opens itself are not followed.\n"
         "Exit codes: 0 nothing lingers, 1 something does, 2 bad usage, 3 no verdict: too little was seen,\n"
-        "or it may not be, 130 interrupted.\n",
+        "or this user may not trace it, 130 interrupted.\n",
     .examples =
         {
             {"tcpstorm trace 1234", "for 10 seconds"},

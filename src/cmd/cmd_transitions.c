@@ -21,7 +21,7 @@ enum { DAY_MS = 24 * 3600 * 1000, NAP_US = 50000 };
 
 struct port_list {
     int count;
-    uint16_t each[WATCHED_PORTS_MAX];
+    uint16_t each[EVENT_PORTS_MAX];
 };
 
 struct transitions_options {
@@ -49,7 +49,7 @@ static int parse_ports(const char *text, void *target, char *why, size_t why_siz
         size_t length = strcspn(at, ",");
         snprintf(number, sizeof number, "%.*s", (int)length, at);
         if (length >= sizeof number || parse_count(number, 1, 65535, &port) != 0 || has_port(ports, port) ||
-            ports->count == WATCHED_PORTS_MAX)
+            ports->count == EVENT_PORTS_MAX)
             break;
         ports->each[ports->count++] = (uint16_t)port;
         at += length;
@@ -57,7 +57,7 @@ static int parse_ports(const char *text, void *target, char *why, size_t why_siz
             return 0;
     }
     snprintf(why, why_size, "must be a port from 1 to 65535, or up to %d different ones, such as 80,443",
-             WATCHED_PORTS_MAX);
+             EVENT_PORTS_MAX);
     return -EINVAL;
 }
 
@@ -66,21 +66,20 @@ static int parse_ports(const char *text, void *target, char *why, size_t why_siz
 static const struct option_row rows[] = {
     {.name = "duration",
      .value = "TIME",
-     .help = "for so long",
+     .help = "how long to count",
      .preset = "10s",
-     .more = "Count for so long.",
+     .more = "How long to count.",
      .kind = OPTION_DURATION,
      .target = OPTION(duration_ms),
      .min = 1,
      .max = DAY_MS},
     {.name = "port",
      .value = "PORT,...",
-     .help = "only these ports, up to 8, each for itself",
-     .more = "Count only on these ports, up to 8 of them, each for itself. The server's side is the end that "
-             "has the "
-             "port as its own. Without it all ports of the network namespace are counted together, and each "
-             "that is "
-             "listened on for itself where there are at most 8.",
+     .help = "only these ports, each counted separately",
+     .more = "Count only on these ports, each separately, with all its moves. The server's side is the end "
+             "that has the port as its own. By default all sockets of the network namespace are counted "
+             "together, and also separately for each port with a listener, up to 1,023 of them; those beyond "
+             "that, and connections to ports on which nobody listens here, are in the row \"others\".",
      .kind = OPTION_CUSTOM,
      .target = OPTION(ports),
      .parse = parse_ports},
@@ -88,14 +87,13 @@ static const struct option_row rows[] = {
      .value = "FILE",
      .help = "write the rows as CSV; - is stdout",
      .more = "Write the rows as CSV to FILE, which is overwritten; - is standard output, instead of the "
-             "table. The "
-             "first column is the port, or all.",
+             "table. The first column is the port, all or others.",
      .kind = OPTION_TEXT,
      .target = OPTION(csv)},
     {.name = "json",
      .value = "FILE",
      .help = "write all of it as JSON; - is stdout",
-     .more = "Write all of it as one line of JSON to FILE, likewise.",
+     .more = "Write all of it as one line of JSON to FILE; - is standard output.",
      .kind = OPTION_TEXT,
      .target = OPTION(json)},
     {.name = NULL},
@@ -163,6 +161,14 @@ static int tell(const struct transitions_options *options, const struct transiti
     return code;
 }
 
+static int read_and_tell(struct transition_watch *watch, const struct transitions_options *options)
+{
+    if (transition_watch_read(watch) == 0)
+        return tell(options, watch);
+    diag_error("transitions: out of memory for the counts");
+    return EXIT_MACHINE;
+}
+
 /* What no TCP does is a find; that a part was missed, none. */
 static int judge(const struct transition_watch *watch)
 {
@@ -171,7 +177,7 @@ static int judge(const struct transition_watch *watch)
         outside += transitions_of_kind(&watch->each[i].counts, TRANSITION_OUTSIDE, true);
     if (outside == 0)
         return stopped_by != 0 ? EXIT_INTERRUPTED : EXIT_AS_EXPECTED;
-    diag_error("there are transitions that no TCP makes: see \"outside\"");
+    diag_error("there are transitions outside of RFC 9293: see \"outside\"");
     return EXIT_DIFFERS;
 }
 
@@ -184,7 +190,7 @@ static int begin(struct transition_watch *watch, const struct transitions_option
     if (stopped_by != 0)
         return EXIT_INTERRUPTED;
     if (rc == -EACCES)
-        diag_error("transitions: %s; \"tcpstorm watch\" needs no right", why.text);
+        diag_error("transitions: %s; \"tcpstorm watch\" needs no special rights", why.text);
     else
         diag_error("transitions: the listeners could not be looked up: %s", strerror(-rc));
     return EXIT_MACHINE;
@@ -203,8 +209,7 @@ static int cmd_transitions(int argc, char *argv[])
     int code = begin(&watch, &options);
     if (code == EXIT_AS_EXPECTED) {
         pause_ms(options.duration_ms);
-        transition_watch_read(&watch);
-        code = tell(&options, &watch);
+        code = read_and_tell(&watch, &options);
     }
     if (code == EXIT_AS_EXPECTED)
         code = judge(&watch);
@@ -215,11 +220,11 @@ static int cmd_transitions(int argc, char *argv[])
 const struct command transitions_command = {
     .name = "transitions",
     .summary = "count every move between TCP states of live traffic (as root)",
-    .usage = "transitions [--option value ...]",
+    .usage = "transitions [--option VALUE]...",
     .examples =
         {
-            {"tcpstorm transitions --duration 10s", "how long CLOSE_WAIT lasts is how late a service closes"},
-            {"tcpstorm transitions --port 80,443 --csv -", "these two, a row for each move"},
+            {"tcpstorm transitions --duration 10s", "how long does each service take to close?"},
+            {"tcpstorm transitions --port 80,443 --csv -", "these two ports, a row for each move"},
         },
     .options = &table,
     .run = cmd_transitions,

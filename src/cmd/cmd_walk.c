@@ -101,8 +101,8 @@ static int leave_early(void)
         return EXIT_AS_EXPECTED;
     if (interrupted_by == SIGHUP)
         terminal_drop_unwritten();
-    diag_error("%s: leaving, and both ends are reset",
-               interrupted_by == SIGHUP ? "the terminal was hung up" : "interrupted");
+    diag_error("%s: quitting, both ends are reset",
+               interrupted_by == SIGHUP ? "the terminal hung up" : "interrupted");
     return EXIT_INTERRUPTED;
 }
 
@@ -113,8 +113,7 @@ static int parse_order(const char *text, void *target, char *why, size_t why_siz
     const struct close_order **order = target;
     *order = close_order_find(text);
     if (*order != NULL && !order_can_flow(*order)) {
-        snprintf(why, why_size,
-                 "it is for many connections and their processes, and cannot be walked by hand");
+        snprintf(why, why_size, "it needs many connections or kills a process, and cannot be walked by hand");
         return -EINVAL;
     }
     if (*order != NULL)
@@ -139,7 +138,7 @@ static const struct option_row rows[] = {
      .parse = parse_order},
     {.name = "pause",
      .value = "TIME",
-     .help = "go on by itself after that time instead of at a key",
+     .help = "go on after this time instead of waiting for a key",
      .kind = OPTION_DURATION,
      .target = OPTION(pause_ms),
      .min = 0,
@@ -166,7 +165,7 @@ static int choose_port(const struct walk *walk, uint16_t *port)
     int rc =
         free_ports_find(walk->witness, &walk->options.address, (uint16_t)walk->options.port, 65535, 1, port);
     if (rc == PORTS_LISTENED)
-        diag_error("port %u has a listener already: choose another with --port", *port);
+        diag_error("port %u is in use: choose another --port", *port);
     else if (rc == PORTS_CROWDED)
         diag_error("no port from %lld on is free of sockets: choose another --port",
                    (long long)walk->options.port);
@@ -278,7 +277,7 @@ static bool wait_for_key(const struct order_step *next)
 {
     bool has_come;
     do {
-        printf("\r\033[K  [any key: %s; q leaves]", order_step_label(next).text);
+        printf("\r\033[K  [any key: %s; q quits]", order_step_label(next).text);
         fflush(stdout);
         has_come = wait_for(STDIN_FILENO, -1);
         fputs("\r\033[K", stdout);
@@ -384,13 +383,13 @@ static int cmd_walk(int argc, char *argv[])
 const struct command walk_command = {
     .name = "walk",
     .summary = "one connection, both ends: a ladder diagram that grows at each key",
-    .usage = "walk [--option value ...]",
-    .notes = "In a terminal each step waits for a key; q leaves.\n",
+    .usage = "walk [--option VALUE]...",
+    .notes = "In a terminal each step waits for a key; q quits.\n",
     .examples =
         {
             {"tcpstorm walk --order half-close", "one connection, step by step"},
             {"tcpstorm walk --order simultaneous --pause 1s", "a step each second"},
-            {"tcpstorm walk --order leak > leak.txt", "the whole diagram"},
+            {"tcpstorm walk --order leak > leak.txt", "the whole diagram in a file"},
         },
     .options = &table,
     .run = cmd_walk,

@@ -24,8 +24,10 @@ enum { EXAMPLES_MAX = 12 };
 struct command {
     const char *name;    /* as typed; "storm" stands for no name at all */
     const char *summary; /* one line for help; NULL: for the program's own use */
-    const char *usage;   /* what follows "tcpstorm ", NULL: as `name` */
-    const char *notes;   /* lines of help below the options; NULL: none */
+    const char *usage;   /* what follows "tcpstorm ", a line each way to call it; NULL: as `name` */
+    const char *(*word_at)(
+        size_t i);     /* the words that may follow it, NULL past the last; NULL: no such words */
+    const char *notes; /* lines of help below the options; NULL: none */
     struct command_example examples[EXAMPLES_MAX];
     const struct option_table *options; /* NULL: it has none */
     /* Without the program's and the command's name; returns an exit_code. */
@@ -34,6 +36,6 @@ struct command {
 
 extern const struct command storm_command, state_command, walk_command, server_command, client_command,
     audit_command, watch_command, explain_command, trace_command, transitions_command, orders_command,
-    causes_command, worker_command, witness_command;
+    causes_command, tables_command, worker_command, witness_command;
 
 #endif

@@ -1,9 +1,12 @@
 #include "cmd/commands.h"
 
+#include "audit/tls.h"
 #include "base/diag.h"
 #include "base/nearest.h"
 #include "base/options_text.h"
+#include "base/text.h"
 #include "base/version.h"
+#include "base/wrap.h"
 #include "code/code.h"
 #include "events/socket_events.h"
 #include "kernel/witness.h"
@@ -25,26 +28,26 @@ static const struct option_table version_table = {
 
 static const struct command help_command = {
     .name = "help",
-    .summary = "this text, or that of a command: \"tcpstorm help walk\"",
+    .summary = "show this text, or that of a command: \"tcpstorm help walk\"",
     .usage = "help [COMMAND]",
     .options = &help_table,
     .run = cmd_help,
 };
 static const struct command version_command = {.name = "version",
-                                               .summary = "the version, and which witnesses work here",
+                                               .summary = "show the version, and which witnesses work here",
                                                .options = &version_table,
                                                .run = cmd_version};
 static const struct command options_command = {.name = "options", .run = cmd_options};
 
 /* Those for people come first. */
 static const struct command *const commands[] = {
-    &server_command,      &client_command,  &walk_command,    &state_command,
-    &audit_command,       &watch_command,   &explain_command, &trace_command,
-    &transitions_command, &orders_command,  &causes_command,  &help_command,
-    &version_command,     &options_command, &worker_command,  &witness_command,
+    &server_command, &client_command,  &walk_command,    &state_command,       &audit_command,
+    &watch_command,  &explain_command, &trace_command,   &transitions_command, &orders_command,
+    &causes_command, &help_command,    &version_command, &options_command,     &tables_command,
+    &worker_command, &witness_command,
 };
 
-enum { EXAMPLE_WIDTH = 50 };
+enum { EXAMPLE_WIDTH = 50, HELP_WIDTH = 98 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static const struct command *find_command(const char *name)
@@ -67,7 +70,7 @@ static int refuse_command(const char *name)
     if (meant != NULL)
         diag_error("there is no command \"%s\": did you mean %s?", name, meant);
     else
-        diag_error("there is no command \"%s\": \"tcpstorm --help\" lists those there are", name);
+        diag_error("there is no command \"%s\": \"tcpstorm --help\" lists all commands", name);
     return EXIT_USAGE;
 }
 
@@ -112,14 +115,34 @@ static void print_examples(const struct command *command)
     }
 }
 
+static void print_usage(const char *usage)
+{
+    const char *before = "Usage:";
+    for (size_t length; *usage != '\0'; usage += length + (usage[length] == '\n')) {
+        length = strcspn(usage, "\n");
+        printf("%s tcpstorm %.*s\n", before, (int)length, usage);
+        before = "      ";
+    }
+}
+
+static void print_words(const struct command *command)
+{
+    char text[512] = "\nThe names: ";
+    for (size_t i = 0; command->word_at(i) != NULL; i++)
+        TEXT_ADD(text, "%s%s", i > 0 ? ", " : "", command->word_at(i));
+    TEXT_ADD(text, ".");
+    wrap_print(stdout, text, 0, HELP_WIDTH);
+}
+
 /* Those of one command only; of a storm, also what else there is. */
 static void print_help(const struct command *command)
 {
     bool is_storm = command == &storm_command;
     if (is_storm)
         commands_print_short_help();
-    printf("%sUsage: tcpstorm %s\n", is_storm ? "\n" : "",
-           command->usage != NULL ? command->usage : command->name);
+    if (is_storm)
+        fputc('\n', stdout);
+    print_usage(command->usage != NULL ? command->usage : command->name);
     if (is_storm)
         fputs("       tcpstorm COMMAND\n", stdout);
     else
@@ -127,13 +150,17 @@ static void print_help(const struct command *command)
     if (command->options->rows->name != NULL)
         fputs("\nOptions:\n", stdout);
     options_print_help(command->options, stdout);
+    if (command->word_at != NULL)
+        print_words(command);
     if (command->notes != NULL)
         printf("\n%s", command->notes);
     if (is_storm)
         print_commands();
     print_examples(command);
     if (is_storm)
-        fputs("\nExit codes: 0 as expected, 1 the states differ or something leaks unasked, 2 bad usage,\n"
+        fputs("\n"
+              "Exit codes: 0 as expected, 1 the states differ or something leaks that should not, 2 bad "
+              "usage,\n"
               "3 this machine cannot run it, 130 interrupted.\n",
               stdout);
 }
@@ -176,26 +203,49 @@ static int cmd_version(int argc, char *argv[])
         return EXIT_USAGE;
     print_version();
     print_witnesses();
+    printf("audit --tls: %s\n", tls_is_there() ? "works" : "left out: this build has no OpenSSL");
     return EXIT_AS_EXPECTED;
 }
 
-/* ---- for completion, man page and tests ---- */
+/* ---- for completion, guides and tests ---- */
 
-/* options [--rows|--man] [COMMAND [WORD...]]: of COMMAND, or of a storm, the options that may follow these
- * words; or all rows; or the paragraphs of the man page. */
+static void list_commands(void)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (commands[i]->summary != NULL)
+            printf("%s\t%s\n", commands[i]->name, commands[i]->summary);
+}
+
+static void list_words(const struct command *command)
+{
+    for (size_t i = 0; command->word_at != NULL && command->word_at(i) != NULL; i++)
+        puts(command->word_at(i));
+}
+
+/* options --commands: all commands; options --words COMMAND: the words that may follow it; options
+ * [--rows|--markdown] [COMMAND [WORD...]]: of COMMAND, or of a storm, the options that may follow these
+ * words; or all rows; or the paragraphs of its guide. */
 static int cmd_options(int argc, char *argv[])
 {
-    bool rows = argc > 0 && strcmp(argv[0], "--rows") == 0, man = argc > 0 && strcmp(argv[0], "--man") == 0;
-    argc -= rows || man;
-    argv += rows || man;
+    if (argc == 1 && strcmp(argv[0], "--commands") == 0) {
+        list_commands();
+        return EXIT_AS_EXPECTED;
+    }
+    bool rows = argc > 0 && strcmp(argv[0], "--rows") == 0,
+         words = argc > 1 && strcmp(argv[0], "--words") == 0,
+         markdown = argc > 0 && strcmp(argv[0], "--markdown") == 0;
+    argc -= rows || words || markdown;
+    argv += rows || words || markdown;
     bool is_storm = argc == 0 || strcmp(argv[0], storm_command.name) == 0;
     const struct command *command = is_storm ? &storm_command : find_command(argv[0]);
     if (command == NULL || command->options == NULL)
         return refuse_command(argv[0]);
-    if (rows)
+    if (words)
+        list_words(command);
+    else if (rows)
         options_print_rows(command->options, stdout);
-    else if (man)
-        options_print_man(command->options, is_storm ? NULL : storm_command.options, stdout);
+    else if (markdown)
+        options_print_markdown(command->options, is_storm ? NULL : storm_command.options, stdout);
     else
         options_print_names(command->options, argc > 0 ? argc - 1 : 0, argv + 1, stdout);
     return EXIT_AS_EXPECTED;

@@ -19,7 +19,7 @@ int counting_open(struct run_settings *settings)
     settings->events = socket_events_open(&why);
     if (settings->events != NULL)
         return EXIT_AS_EXPECTED;
-    diag_error("--witness events: %s; --witness auto goes without", why.text);
+    diag_error("--witness events: %s; --witness auto works without them", why.text);
     return EXIT_MACHINE;
 }
 

@@ -99,12 +99,12 @@ static void prompt(struct interactive *end)
 {
     if (end->fd >= 0 && end->ends[end->side].state == STATE_GONE)
         say(end, "The kernel has forgotten the connection, but this side still holds its descriptor.\n"
-                 "Press any key to close it. (q leaves)");
+                 "Press any key to close it. (q quits)");
     else if (end->fd >= 0)
         say(end, "Press any key to close the connection from this side.\n"
-                 "(s shuts down this half, r resets, w writes a few bytes, q leaves)");
+                 "(s shuts down this half, r resets, w writes a few bytes, q quits)");
     else
-        say(end, "Closed here; following the connection until it has left the kernel's tables. (q leaves)");
+        say(end, "Closed here; following the connection until it has left the kernel's tables. (q quits)");
 }
 
 static bool is_same(const struct end_sight *a, const struct end_sight *b)
@@ -221,7 +221,7 @@ static void do_act(struct interactive *end, enum act act)
 
 static void leave_by_key(struct interactive *end)
 {
-    say(end, end->fd >= 0 ? "Leaving: the kernel closes this side's descriptor." : "Leaving.");
+    say(end, end->fd >= 0 ? "Quitting: the kernel closes this side's descriptor." : "Quitting.");
     interactive_leave(end, EXIT_AS_EXPECTED);
 }
 
@@ -247,7 +247,7 @@ static void leave_interrupted(struct interactive *end, int by_signal)
     fflush(stdout);
     if (by_signal == SIGHUP)
         terminal_drop_unwritten();
-    diag_error("%s: leaving%s", by_signal == SIGHUP ? "the terminal was hung up" : "interrupted",
+    diag_error("%s: quitting%s", by_signal == SIGHUP ? "the terminal hung up" : "interrupted",
                end->fd >= 0 ? ", and the kernel closes this side" : "");
     interactive_leave(end, EXIT_INTERRUPTED);
 }
@@ -265,7 +265,7 @@ static void keys_have_ended(struct interactive *end, int error)
         return; /* closed already: nothing is left to press */
     clear_countdown(end);
     fflush(stdout);
-    diag_error("standard input %s%s, so no key can come: leaving, and the kernel closes this side",
+    diag_error("standard input %s%s, so no key can come: quitting, and the kernel closes this side",
                error == 0 ? "has ended" : "cannot be read: ", error == 0 ? "" : strerror(error));
     interactive_leave(end, EXIT_MACHINE);
 }
@@ -296,7 +296,7 @@ static void on_incoming(evutil_socket_t fd, short what, void *context)
     if (got <= 0)
         event_del(end->incoming);
     if (got > 0)
-        snprintf(text, sizeof text, "The other side sent %zd bytes; they are read.", got);
+        snprintf(text, sizeof text, "The other side sent %zd bytes, which this side has read.", got);
     else
         snprintf(text, sizeof text,
                  got == 0 ? "The other side has closed its half: recv() returned 0."
@@ -353,7 +353,7 @@ struct interactive *interactive_new(enum side side)
     end->base = new_base();
     end->witness = witness_choose(0, &error);
     if (end->base == NULL)
-        diag_error("no event loop could be made: %s", strerror(errno));
+        diag_error("the event loop could not be created: %s", strerror(errno));
     else if (end->witness == NULL)
         diag_error("no witness can read the kernel's sockets here: %s", strerror(-error));
     if (end->base == NULL || end->witness == NULL) {

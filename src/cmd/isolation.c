@@ -38,8 +38,7 @@ static int parse_sysctl(const char *text, void *target, char *why, size_t why_si
     char name[NAME_SIZE], value[VALUE_SIZE];
     if (!split(text, name, value) || !sysctl_is_net_name(name))
         snprintf(why, why_size,
-                 "must be net.KEY=VALUE with a setting that network namespaces have, such as "
-                 "net.ipv4.tcp_fin_timeout=5");
+                 "must be net.KEY=VALUE, a setting of network namespaces such as net.ipv4.tcp_fin_timeout=5");
     else if (isolation->sysctl_count == ISOLATION_SYSCTLS_MAX)
         snprintf(why, why_size, "it can be given at most %d times", ISOLATION_SYSCTLS_MAX);
     else {
@@ -51,7 +50,7 @@ static int parse_sysctl(const char *text, void *target, char *why, size_t why_si
 
 const struct option_row isolation_rows[] = {
     {.name = "isolate",
-     .help = "run in a network namespace of its own: no other sockets, nothing left",
+     .help = "run in a network namespace of its own: no other sockets, nothing left behind",
      .more = "Run in a network namespace of its own, as an ordinary user or as root. See ISOLATION.",
      .kind = OPTION_FLAG,
      .target = offsetof(struct isolation, wanted)},
@@ -88,17 +87,16 @@ static int refused(int error)
 {
     char value[32];
     if (error != -EPERM && error != -EACCES && error != -ENOSPC && error != -EUSERS && error != -EINVAL) {
-        diag_error("--isolate: the network namespace could not be made: %s", strerror(-error));
+        diag_error("--isolate: the network namespace could not be created: %s", strerror(-error));
         return EXIT_MACHINE;
     }
     const char *allow = "run the container with --privileged, or with the capability SYS_ADMIN";
     for (size_t i = sizeof refusals / sizeof refusals[0]; i-- > 0;)
         if (sysctl_read(refusals[i].name, value, sizeof value) == 0 && strcmp(value, refusals[i].value) == 0)
             allow = refusals[i].allow;
-    diag_error(
-        "--isolate: this system does not let this user make a network namespace (%s): allow it with \"%s\", "
-        "run as root, or go on without --isolate",
-        error == -ENOSPC ? "its limit of namespaces is used up, or 0" : strerror(-error), allow);
+    diag_error("--isolate: this system does not let this user create a network namespace (%s): allow it with "
+               "\"%s\", run as root, or run without --isolate",
+               error == -ENOSPC ? "its limit on namespaces is used up, or 0" : strerror(-error), allow);
     return EXIT_MACHINE;
 }
 
@@ -106,7 +104,7 @@ static void set_or_warn(const char *name, const char *value)
 {
     int rc = sysctl_write(name, value);
     if (rc != 0 && rc != -ENOENT)
-        diag_warn("--isolate: cannot set %s to %s: %s; the run goes on without it", name, value,
+        diag_warn("--isolate: cannot set %s to %s: %s; the run continues without it", name, value,
                   strerror(-rc));
 }
 
@@ -147,12 +145,12 @@ static int set_as_asked(const struct isolation *isolation)
         if (rc == 0)
             continue;
         if (rc == -ENOENT || rc == -EISDIR || rc == -EACCES || rc == -EPERM)
-            diag_error("--sysctl \"%s\": %s is no setting of a network namespace on this kernel: must be one "
-                       "of those "
-                       "under /proc/sys/net that \"unshare -rn sysctl -a\" lists and that can be written",
-                       isolation->sysctls[i], name);
+            diag_error(
+                "--sysctl \"%s\": %s is not a setting of network namespaces on this kernel: must be one of "
+                "those under /proc/sys/net that \"unshare -rn sysctl -a\" lists and that can be written",
+                isolation->sysctls[i], name);
         else
-            diag_error("--sysctl \"%s\": the kernel refuses the value: %s", isolation->sysctls[i],
+            diag_error("--sysctl \"%s\": the kernel rejects the value: %s", isolation->sysctls[i],
                        strerror(-rc));
         return EXIT_USAGE;
     }
@@ -180,7 +178,8 @@ int isolation_enter_and_say(struct isolation *isolation)
 {
     int code = isolation_enter(isolation, 1);
     if (code == EXIT_AS_EXPECTED && isolation->wanted)
-        printf("A network namespace of its own: another terminal gets in with \"%s COMMAND\"\n",
-               isolation->look_inside);
+        printf(
+            "A network namespace of its own: to run a command in it from another terminal, \"%s COMMAND\"\n",
+            isolation->look_inside);
     return code;
 }

@@ -6,7 +6,6 @@
 #include "base/output.h"
 #include "base/stop_signals.h"
 #include "cmd/command.h"
-#include "kernel/listen_socket.h"
 #include "view/view.h"
 
 #include <errno.h>
@@ -19,7 +18,6 @@
 #include <unistd.h>
 
 enum {
-    METRICS_BACKLOG = 128,
     LINKS_MAX = 8,
     PUMP_MS = 50,
     CLOGGED_TICKS = 20, /* for a second, then it is told */
@@ -114,62 +112,52 @@ static int refuse_output(const char *option, const char *path, int error)
     return -EINVAL;
 }
 
-static int parse_metrics(const char *text, void *target, char *why, size_t why_size)
-{
-    struct metrics_listener *listener = target;
-    *listener = (struct metrics_listener){.wanted = true, .text = text};
-    if (address_parse_with_port(text, &listener->address, &listener->port) &&
-        address_is_loopback(&listener->address))
-        return 0;
-    snprintf(why, why_size, "must be a loopback address with a port, such as 127.0.0.1:9464 or [::1]:9464");
-    return -EINVAL;
-}
-
 #define OPTION(member) offsetof(struct output_options, member)
 
 const struct option_row output_rows[] = {
     {.name = "csv",
      .value = "FILE",
      .help = "write every look as CSV; - is stdout",
-     .more =
-         "Write every look as CSV to FILE, which is overwritten. With - it goes to standard output, and the "
-         "summary to standard error. No two outputs can be the same file.",
+     .more = "Write every look as CSV to FILE, which is overwritten. With - the CSV goes to standard output, "
+             "and the summary to standard error. Two outputs cannot be the same file.",
      .kind = OPTION_TEXT,
      .target = OPTION(csv)},
     {.name = "json",
      .value = "FILE",
      .help = "write every event as JSON Lines; - is stdout",
-     .more = "Write every event as JSON Lines to FILE, likewise. Only one of --csv and --json can be -.",
+     .more = "Write every event as JSON Lines to FILE, which is overwritten. Only one of --csv and --json "
+             "can be -.",
      .kind = OPTION_TEXT,
      .target = OPTION(json)},
     {.name = "transitions",
      .value = "FILE",
      .help = "with --witness events: write all transitions as CSV; - is stdout",
-     .more =
-         "With --witness events: write the transitions of each order as CSV to FILE, likewise: a row for "
-         "each "
-         "move from one state to another, with its count and how long sockets stayed in the state that they "
-         "left. See TRANSITIONS.",
+     .more = "With --witness events: write the transitions of each order as CSV to FILE, which is "
+             "overwritten: a row for each move from one state to another, with its count and how long "
+             "sockets stayed in the state that they left. See TRANSITIONS.",
      .kind = OPTION_TEXT,
      .target = OPTION(transitions)},
     {.name = "metrics",
      .value = "ADDR:PORT",
      .help = "serve OpenMetrics at /metrics while the run lasts",
-     .more = "Serve the last look to a monitor while the run lasts, at http://ADDR:PORT/metrics; ADDR is a "
-             "loopback address. With --isolate too it is reached from outside the namespace. See METRICS.",
+     .more =
+         "Serve the last look to a monitor while the run lasts, at http://ADDR:PORT/metrics; ADDR is a "
+         "loopback address. With --isolate too, it can be reached from outside the namespace. See METRICS.",
      .kind = OPTION_CUSTOM,
      .target = OPTION(metrics),
-     .parse = parse_metrics},
+     .parse = metrics_listener_parse_loopback},
     {.name = "live",
-     .help = "draw histograms from the first moment; on a terminal the default after 1 s",
-     .more =
-         "Draw both sides' histograms from the first moment; on a terminal that is what a run over a second "
-         "does by itself. See LIVE VIEW.",
+     .help = "draw histograms from the start; on a terminal the default after 1 s",
+     .more = "Draw both sides' histograms from the start; on a terminal a run of over a second does so by "
+             "itself. See LIVE VIEW.",
      .kind = OPTION_FLAG,
      .target = OPTION(live)},
-    {.name = "plain", .help = "a line of progress instead", .kind = OPTION_FLAG, .target = OPTION(plain)},
+    {.name = "plain",
+     .help = "show a line of progress instead",
+     .kind = OPTION_FLAG,
+     .target = OPTION(plain)},
     {.name = "quiet",
-     .help = "no summary, warnings or progress; errors and exit code still speak",
+     .help = "no summary, warnings or progress, only errors and the exit code",
      .more = "No summary, no warnings, no progress. Errors are still printed.",
      .kind = OPTION_FLAG,
      .target = OPTION(quiet)},
@@ -178,14 +166,7 @@ const struct option_row output_rows[] = {
 
 int outputs_listen(struct output_options *options)
 {
-    struct metrics_listener *listener = &options->metrics;
-    if (!listener->wanted)
-        return EXIT_AS_EXPECTED;
-    listener->listener = listen_socket_open(&listener->address, listener->port, METRICS_BACKLOG);
-    if (listener->listener >= 0)
-        return EXIT_AS_EXPECTED;
-    diag_error("--metrics \"%s\": %s; choose another port", listener->text, strerror(-listener->listener));
-    return EXIT_MACHINE;
+    return metrics_listener_open(&options->metrics);
 }
 
 static int refuse_twice(const struct output_path *a, const struct output_path *b)
@@ -250,7 +231,7 @@ static void on_pump(evutil_socket_t fd, short what, void *context)
     if (outputs->clogged_ticks < CLOGGED_TICKS || outputs->clog_is_told)
         return;
     outputs->clog_is_told = true;
-    diag_warn("%s: the reader has stopped; looks pause until it reads on", clogged);
+    diag_warn("%s: the reader has stopped; looks pause until it continues", clogged);
 }
 
 /* Ctrl-Z: what is drawn goes before the shell writes. A process that cannot be stopped just goes on: it is
@@ -374,7 +355,7 @@ static bool wait_for_reader(FILE *out)
             outputs_hurry();
         if (give_up_us == 0 && told_us != 0 && monotonic_us() > told_us) {
             told_us = 0;
-            diag_note("%s: the reader has stopped; what is left waits until it reads on, or for Ctrl-C",
+            diag_note("%s: the reader has stopped; the rest waits until it continues, or for Ctrl-C",
                       output_name(out));
         }
     }
@@ -389,7 +370,7 @@ void outputs_wait_while_clogged(FILE *out, const volatile sig_atomic_t *stop)
         output_wait(out, PUMP_MS);
         if (told_us != 0 && monotonic_us() > told_us) {
             told_us = 0;
-            diag_warn("%s: the reader has stopped; looks pause until it reads on", output_name(out));
+            diag_warn("%s: the reader has stopped; looks pause until it continues", output_name(out));
         }
     }
 }

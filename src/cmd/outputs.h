@@ -3,21 +3,12 @@
 #define CMD_OUTPUTS_H
 
 #include "base/options.h"
+#include "cmd/metrics_listener.h"
 #include "engine/observer.h"
-#include "kernel/address.h"
 
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-
-/* Where metrics are served. */
-struct metrics_listener {
-    bool wanted;
-    struct address address;
-    uint16_t port;
-    int listener; /* after outputs_listen */
-    const char *text;
-};
 
 struct output_options {
     const char *csv, *json, *transitions; /* a path, "-" for stdout, NULL for none; borrowed */

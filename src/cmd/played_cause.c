@@ -22,12 +22,11 @@ static void refuse_name(const char *name)
 static void refuse_side(const char *name, enum side side)
 {
     if (side == SIDE_SERVER)
-        diag_error("--cause \"%s\": that bug is a client's, and no server can show it: \"tcpstorm client "
-                   "--cause %s HOST:PORT\" plays it",
+        diag_error("--cause \"%s\": only a client can have that bug: \"tcpstorm client --cause %s "
+                   "HOST:PORT\" plays it",
                    name, name);
     else
-        diag_error("--cause \"%s\": that bug is a server's, and no client can show it: \"tcpstorm server "
-                   "--cause %s\" plays it",
+        diag_error("--cause \"%s\": only a server can have that bug: \"tcpstorm server --cause %s\" plays it",
                    name, name);
 }
 
@@ -51,7 +50,7 @@ int played_cause_open(struct played_cause *played, const struct fault_case *caus
     played->endpoint.base = event_base_new();
     if (played->endpoint.base != NULL)
         return EXIT_AS_EXPECTED;
-    diag_error("--cause \"%s\": cannot begin: %s", cause->bug.name, strerror(ENOMEM));
+    diag_error("--cause \"%s\": cannot start: %s", cause->bug.name, strerror(ENOMEM));
     return EXIT_MACHINE;
 }
 
@@ -77,7 +76,7 @@ static void on_stop_signal(evutil_socket_t number, short what, void *context)
     struct played_cause *played = context;
     played->is_interrupted = true;
     diag_progress_clear();
-    diag_error("interrupted: leaving");
+    diag_error("interrupted: quitting");
     event_base_loopbreak(played->endpoint.base);
 }
 

@@ -17,7 +17,7 @@ static int add_launcher(const char *text, struct remote *remote, enum side side,
         snprintf(why, why_size,
                  "must be a command that runs another, such as \"ssh db1\" or \"ip netns exec a\"");
     else if (remote->launcher_count[SIDE_SERVER] + remote->launcher_count[SIDE_CLIENT] >= HOSTS_MAX - 1)
-        snprintf(why, why_size, "there can be at most %d hosts", HOSTS_MAX - 1);
+        snprintf(why, why_size, "at most %d hosts can be given", HOSTS_MAX - 1);
     else {
         remote->launchers[side][remote->launcher_count[side]++] = text;
         return 0;
@@ -52,7 +52,7 @@ static int parse_address(const char *text, void *target, char *why, size_t why_s
         return -EINVAL;
     }
     if (remote->address_count == HOSTS_MAX) {
-        snprintf(why, why_size, "there can be at most %d addresses", HOSTS_MAX);
+        snprintf(why, why_size, "at most %d addresses can be given", HOSTS_MAX);
         return -EINVAL;
     }
     remote->addresses[remote->address_count++] = address;
@@ -64,47 +64,45 @@ static int parse_address(const char *text, void *target, char *why, size_t why_s
 const struct option_row remote_rows[] = {
     {.name = "address",
      .value = "ADDR",
-     .help = "of the server, one for each --server-via",
+     .help = "server address, one for each --server-via",
      .preset = "127.0.0.1",
      .more =
-         "The numeric address where the server listens: one of 127.0.0.0/8, or ::1. Any other is refused "
-         "unless --server-via or --client-via is there too, and --allow-remote: connections only ever go to "
-         "servers that the same run has started. Several servers take one each, in the same order and of "
-         "one family.",
+         "The numeric address where the server listens: one of 127.0.0.0/8, or ::1. Any other address needs "
+         "--allow-remote and --server-via or --client-via: connections only ever go to servers that the same "
+         "run has started. Several servers need one address each, in the same order and of one family.",
      .is_list = true,
      .kind = OPTION_CUSTOM,
      .parse = parse_address},
     {.name = "server-via",
      .value = "COMMAND",
-     .help = "run the server's side behind a launcher, such as 'ssh db1'",
+     .help = "run the server's side through a launcher, such as 'ssh db1'",
      .more =
-         "Run the server's side behind a launcher: a command that runs another, such as 'ssh db1', 'ip netns "
-         "exec a' or 'docker exec -i b'. The shell runs it with \"tcpstorm worker host\" at its end, and "
-         "lines go through its standard input and output. It has a process group of its own and the default "
-         "signals. To ask for a password, one launcher at a time has the terminal until its host answers. "
-         "There are at most 15 launchers. A side without one is on this machine.",
+         "Run the server's side through a launcher: a command that runs another, such as 'ssh db1', 'ip "
+         "netns exec a' or 'docker exec -i b'. The shell runs it with \"tcpstorm worker host\" appended, and "
+         "talks to it over its standard input and output. It has its own process group and the default "
+         "signals. One launcher at a time has the terminal until its host answers, so that it can ask for a "
+         "password. At most 15 launchers can be given. A side without a launcher is on this machine.",
      .is_list = true,
      .kind = OPTION_CUSTOM,
      .parse = parse_server},
     {.name = "client-via",
      .value = "COMMAND",
-     .help = "likewise the client's side",
+     .help = "run the client's side through a launcher",
      .is_list = true,
      .kind = OPTION_CUSTOM,
      .parse = parse_client},
     {.name = "worker-path",
      .value = "PATH",
-     .help = "of tcpstorm there",
+     .help = "path of tcpstorm on the hosts",
      .preset = "this binary's own",
-     .more =
-         "The path of tcpstorm on the hosts, which must be of the same version. It is one word for the shell "
-         "here, whatever is in it; ssh(1) hands it to another shell, where a blank in it has to be quoted "
-         "once more.",
+     .more = "The path of tcpstorm on the hosts, which must be the same version. The shell here takes it as "
+             "one word, whatever it contains; ssh(1) passes it to another shell, where a blank in it must be "
+             "quoted once more.",
      .kind = OPTION_TEXT,
      .target = OPTION(worker_path)},
     {.name = "allow-remote",
-     .help = "addresses outside loopback",
-     .more = "Allow an address outside loopback, where that network is yours to load.",
+     .help = "allow addresses outside loopback",
+     .more = "Allow an address outside loopback, if you may put load on that network.",
      .kind = OPTION_FLAG,
      .target = OPTION(allow_remote)},
     {.name = NULL},
@@ -128,7 +126,7 @@ static int check_addresses(const struct remote *remote)
     for (int i = 0; i < remote->address_count; i++) {
         const struct address *address = &remote->addresses[i];
         if (address->family != remote->addresses[0].family)
-            return refuse_address(address, "must be of one family with the others, all IPv4 or all IPv6");
+            return refuse_address(address, "must be of the same family as the others, all IPv4 or all IPv6");
         if (address_is_loopback(address))
             continue;
         if (!remote_is_wanted(remote))
@@ -137,9 +135,8 @@ static int check_addresses(const struct remote *remote)
                                   "others need --server-via or --client-via: connections only go to "
                                   "servers that this run has started");
         if (!remote->allow_remote)
-            return refuse_address(address,
-                                  "it is outside loopback: add --allow-remote where that network is yours "
-                                  "to load");
+            return refuse_address(
+                address, "it is outside loopback: add --allow-remote if you may put load on that network");
     }
     return 0;
 }
@@ -149,8 +146,7 @@ int remote_check(const struct remote *remote)
     int servers = remote->launcher_count[SIDE_SERVER] > 0 ? remote->launcher_count[SIDE_SERVER] : 1;
     if (remote->address_count > servers || (remote_is_wanted(remote) && remote->address_count < servers)) {
         diag_error("--address is given %d times for %d server%s: it must be given once for each "
-                   "--server-via, in the "
-                   "same order",
+                   "--server-via, in the same order",
                    remote->address_count, servers, servers > 1 ? "s" : "");
         return -EINVAL;
     }
@@ -198,7 +194,7 @@ static int check_loopback(const struct remote *remote)
         const struct host *host = &remote->hosts.each[i];
         if (address_is_loopback(&remote->addresses[0]) &&
             strcmp(host->identity, remote->hosts.each[0].identity) != 0) {
-            diag_error("--address \"%s\": %s has a loopback of its own, where no server of this run is",
+            diag_error("--address \"%s\": %s has its own loopback, where no server of this run listens",
                        address_text(&remote->addresses[0]).text, host_name(host).text);
             return EXIT_USAGE;
         }
@@ -211,7 +207,7 @@ static void say_what_goes_where(const struct remote *remote, int64_t conns)
     for (int i = 0; i < remote->hosts.count; i++) {
         const struct host *host = &remote->hosts.each[i];
         if (host->side == SIDE_SERVER && !address_is_loopback(&host->address))
-            diag_note("about to open up to %s TCP connections to %s, where %s listens", grouped(conns).text,
+            diag_note("about to open up to %s to %s, where %s listens", counted(conns, "TCP connection").text,
                       address_text(&host->address).text, host_name(host).text);
     }
 }
@@ -224,7 +220,7 @@ int remote_open(struct remote *remote, int64_t conns, bool dry_run)
     }
     make_hosts(remote);
     if (find_worker_path(remote) != 0) {
-        diag_error("this binary's own path is not known: say it with --worker-path");
+        diag_error("this binary's own path is not known: give it with --worker-path");
         return EXIT_MACHINE;
     }
     int rc = hosts_open(&remote->hosts);

@@ -33,7 +33,7 @@ static void tell(struct played_cause *played)
 static int refuse_port(const struct interactive_options *options, int error)
 {
     if (error == EADDRINUSE)
-        diag_error("port %lld is in use: choose another with --port", (long long)options->port);
+        diag_error("port %lld is in use: choose another --port", (long long)options->port);
     else
         diag_error("cannot listen on %s:%lld: %s", address_text(&options->address).text,
                    (long long)options->port, strerror(error));
@@ -67,7 +67,7 @@ static int serve(struct service *service, const struct interactive_options *opti
         code = played_cause_run(&service->played, tell);
         endpoint_stop(endpoint);
     } else {
-        diag_error("cannot begin to serve: %s", strerror(-rc));
+        diag_error("cannot start the server: %s", strerror(-rc));
     }
     listener_free(service->listener);
     return code;

@@ -23,19 +23,19 @@ const struct option_row storm_setting_rows[] = {
      .max = CONNS_MAX},
     {.name = "hold",
      .value = "TIME",
-     .help = "stay in each settled step; forever: in the last, until Ctrl-C",
+     .help = "time in each settled step; forever: in the last, until Ctrl-C",
      .preset = "1s",
-     .more = "How long to stay in each settled step, from 0s to 24h. With forever the last step of the last "
-             "order is held until a signal comes, and every step before it for 1s.",
+     .more = "How long to stay in each settled step, from 0s to 24h. With forever, the last step of the last "
+             "order is held until a signal comes, and every earlier step for 1s.",
      .kind = OPTION_CUSTOM,
      .target = SETTING(hold_ms),
      .parse = play_parse_hold},
     {.name = "settle",
      .value = "TIME",
-     .help = "time for the kernel to show a step's states",
+     .help = "time that the kernel has to show a step's states",
      .preset = "5s, above 100k 1m",
-     .more = "How long the kernel may take to show a step's states, counted from the last act that was "
-             "acknowledged.",
+     .more =
+         "How long the kernel may take to show a step's states, counted from the last acknowledged action.",
      .kind = OPTION_DURATION,
      .target = SETTING(settle_ms),
      .min = 1,
@@ -44,9 +44,9 @@ const struct option_row storm_setting_rows[] = {
      .value = "TIME",
      .help = "time between two looks",
      .preset = "100ms",
-     .more =
-         "The time between two looks at the kernel. While ends are acted on, looks take at most a tenth of "
-         "the time: of many sockets there are then fewer. A look that takes longer delays the next.",
+     .more = "The time between two looks at the kernel's socket tables. While connections are opened or "
+             "closed, looks take at most a tenth of the time, so there are fewer of them when there are many "
+             "sockets. A look that takes longer delays the next.",
      .kind = OPTION_DURATION,
      .target = SETTING(interval_ms),
      .min = 1,
@@ -55,22 +55,21 @@ const struct option_row storm_setting_rows[] = {
      .value = "PORT",
      .help = "first server port to try",
      .preset = "15000",
-     .more =
-         "The first server port to try. Ports that hold sockets of earlier connections are passed over; a "
-         "listener in the way is an error.",
+     .more = "The first server port to try. Ports with sockets of earlier connections are skipped; a port "
+             "with a listener is an error.",
      .kind = OPTION_COUNT,
      .target = SETTING(port),
      .min = 1,
      .max = 65535},
     {.name = "witness",
      .value = "HOW",
-     .help = "how to ask the kernel: auto, netlink, procfs, events",
+     .help = "how to read the kernel: auto, netlink, procfs, events",
      .preset = "auto",
      .more =
-         "How to ask the kernel: netlink for sock_diag(7), procfs for /proc/net/tcp and /proc/net/tcp6, auto "
-         "for the first of the two that works. The output says which was used. With events, programs in the "
-         "kernel (BPF) count every transition as it happens, beside looks as auto takes them: see "
-         "TRANSITIONS. They need CAP_BPF and CAP_PERFMON, which root has.",
+         "How to read the kernel's sockets: netlink uses sock_diag(7), procfs uses /proc/net/tcp and "
+         "/proc/net/tcp6, auto uses the first of the two that works. The output says which was used. With "
+         "events, BPF programs in the kernel also count every transition as it happens, in addition to the "
+         "looks that auto takes: see TRANSITIONS. They need CAP_BPF and CAP_PERFMON, which root has.",
      .kind = OPTION_CHOICE,
      .target = SETTING(witness),
      .choices = counting_witness_choices},
@@ -89,7 +88,8 @@ static int parse_keepalive(const char *text, void *target, char *why, size_t why
         *idle_s = ms / MS_PER_S;
         return 0;
     }
-    snprintf(why, why_size, "must be whole seconds, 1s to %ds, as the kernel counts TCP_KEEPIDLE in them",
+    snprintf(why, why_size,
+             "must be whole seconds from 1s to %ds, because the kernel counts TCP_KEEPIDLE in seconds",
              KEEPALIVE_IDLE_MAX_S);
     return -EINVAL;
 }
@@ -97,18 +97,17 @@ static int parse_keepalive(const char *text, void *target, char *why, size_t why
 const struct option_row keepalive_rows[] = {
     {.name = "server-keepalive",
      .value = "TIME",
-     .help = "SO_KEEPALIVE of the server: it asks who was silent for so long",
-     .more =
-         "SO_KEEPALIVE on all that the server accepts, with TCP_KEEPIDLE set to that time: whole seconds, 1s "
-         "to 32767s. Probes that are not answered come again after 1 s; after 3 of them the connection is "
-         "given up. The default is no keep-alive. See KEEP-ALIVE.",
+     .help = "SO_KEEPALIVE on the server: probe a client that is silent for this long",
+     .more = "SO_KEEPALIVE on all connections that the server accepts, with TCP_KEEPIDLE set to this time: "
+             "whole seconds, 1s to 32767s. Unanswered probes are repeated after 1 s; after 3 of them the "
+             "connection is given up. The default is no keep-alive. See KEEP-ALIVE.",
      .kind = OPTION_CUSTOM,
      .target = SETTING(keepalive_s[SIDE_SERVER]),
      .parse = parse_keepalive},
     {.name = "client-keepalive",
      .value = "TIME",
-     .help = "likewise of the clients",
-     .more = "Likewise of the connections that the clients open.",
+     .help = "the same on the clients",
+     .more = "The same on all connections that the clients open.",
      .kind = OPTION_CUSTOM,
      .target = SETTING(keepalive_s[SIDE_CLIENT]),
      .parse = parse_keepalive},

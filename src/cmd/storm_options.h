@@ -16,7 +16,8 @@ extern const struct option_row keepalive_rows[];
 #define DRY_RUN_OPTION(at)                                                                                   \
     {                                                                                                        \
         .name = "dry-run", .help = "print the plan and open nothing",                                        \
-        .more = "Print the plan (lanes, workers, memory, TIME_WAIT) and open nothing. The exit status is "   \
+        .more = "Print the plan (server ports, workers, memory, TIME_WAIT) and open nothing. The exit "      \
+                "status is "                                                                                 \
                 "that of the checks before a run.",                                                          \
         .kind = OPTION_FLAG, .target = (at)                                                                  \
     }

@@ -2,6 +2,7 @@
 
 #include "base/diag.h"
 #include "cmd/command.h"
+#include "view/json_events.h"
 #include "view/stack_view.h"
 
 #include <string.h>
@@ -15,15 +16,14 @@ enum {
 
 static int tell_unseen(pid_t pid, int error)
 {
-    diag_error("--stacks: the threads of process %d cannot be looked at: %s", (int)pid, strerror(error));
+    diag_error("--stacks: the threads of process %d cannot be inspected: %s", (int)pid, strerror(error));
     return EXIT_MACHINE;
 }
 
 static void print_json(FILE *out, pid_t pid, const struct facts *facts, const struct stacks *stacks)
 {
     struct json_writer json = {.out = out};
-    json_open(&json, NULL, '{');
-    json_string(&json, "event", "stacks");
+    json_event_open(&json, JSON_STACKS);
     json_integer(&json, "pid", pid);
     stacks_put_json(&json, facts, stacks);
     json_close(&json, '}');

@@ -1,6 +1,7 @@
 #include "code/binary.h"
 
 #include "base/array.h"
+#include "base/machine_limit.h"
 #include "code/binary_file.h"
 #include "code/compile_units.h"
 
@@ -119,7 +120,7 @@ int binary_read(struct binary *binary, const struct binary_place *place)
         rc = binary_debug_open(binary, fd, size);
     else if (fd >= 0)
         close(fd);
-    if (rc == 0 || (rc != -EMFILE && rc != -ENFILE && rc != -ENOMEM)) {
+    if (rc == 0 || !is_machine_limit(rc)) {
         binary->is_read = true;
         return 0;
     }

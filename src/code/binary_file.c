@@ -1,5 +1,6 @@
 #include "code/binary_file.h"
 
+#include "base/machine_limit.h"
 #include "code/address_space.h"
 #include "code/memory_reader.h"
 #include "kernel/proc_file.h"
@@ -72,7 +73,7 @@ int binary_file_open(const struct binary *binary, const struct binary_place *pla
     if (!binary->is_deleted) {
         snprintf(path, sizeof path, "/proc/%d/root%s", pid, binary->path);
         fd = open_path(path);
-        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+        if (is_machine_limit(fd))
             return fd;
         if (fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
             ((status.st_ino == binary->inode && status.st_dev == binary->device) ||
@@ -87,7 +88,7 @@ int binary_file_open(const struct binary *binary, const struct binary_place *pla
     snprintf(path, sizeof path, "/proc/%d/map_files/%lx-%lx", pid, (unsigned long)place->start,
              (unsigned long)place->end);
     fd = open_path(path); /* takes CAP_CHECKPOINT_RESTORE */
-    return fd >= 0 || fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM ? fd : -ENOENT;
+    return fd >= 0 || is_machine_limit(fd) ? fd : -ENOENT;
 }
 
 /* ---- without the file ---- */

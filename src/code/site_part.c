@@ -52,12 +52,6 @@ int site_at(const struct site *site)
     return 0;
 }
 
-const struct place *site_place(const struct site *site)
-{
-    int at = site_at(site);
-    return at >= 0 ? &site->places[at] : NULL;
-}
-
 int site_next(const struct site *site, int at)
 {
     do

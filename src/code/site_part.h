@@ -17,7 +17,6 @@ int sites_share(const struct site *a, const struct site *b);
 /* Which place a stack is about: the innermost of the program's own; where there is none, the innermost
  * outside of libc, whose functions are no more than the calls themselves; then any. -1: there is none. */
 int site_at(const struct site *site);
-const struct place *site_place(const struct site *site); /* NULL: there is none */
 
 /* The next caller that is told; site->count: none is. */
 int site_next(const struct site *site, int at);

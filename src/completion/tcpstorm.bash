@@ -14,7 +14,7 @@ _tcpstorm_files() {
 # An audit has orders of its own.
 _tcpstorm_order_names() {
   if [[ ${COMP_WORDS[1]} == audit ]]; then
-    "$1" options --rows audit 2>/dev/null | sed -n 's/^order\t\(.*\)\t.*/\1/p' | tr '|' ' ' | sed 's/ all$//'
+    "$1" options --rows audit 2>/dev/null | sed -n 's/^order\t\([^\t]*\)\t.*/\1/p' | tr '|' ' ' | sed 's/ all$//'
   else
     "$1" orders --names 2>/dev/null
   fi
@@ -39,11 +39,11 @@ _tcpstorm_orders() {
 # Completes the last name of "close-wait=300,last-ack=5", which bash has cut at each "=". A number is not completed,
 # and a state is asked for once.
 _tcpstorm_states() {
-  local word=$1 before='' name names='' typed
+  local program=$1 word=$2 before='' name names='' typed
   typed=,$(IFS= && printf '%s' "${COMP_WORDS[*]:2:COMP_CWORD-1}")
   [[ ${typed##*,} != *=* ]] || return 0
   [[ $word != *,* ]] || before=${word%,*},
-  for name in listen syn-sent syn-recv established fin-wait-1 fin-wait-2 close-wait closing last-ack time-wait close; do
+  for name in $("$program" options --words state 2>/dev/null); do
     [[ $typed == *",$name"[,=]* ]] || names+=" $before$name"
   done
   [[ $typed == ,*,* ]] || names+=' all'
@@ -83,23 +83,35 @@ _tcpstorm_command() {
   fi
 }
 
+_tcpstorm_commands() {
+  "$1" options --commands 2>/dev/null | cut -f 1 | tr '\n' ' '
+}
+
 # Those that the words before allow: none twice, and none that another excludes.
 _tcpstorm_options() {
   local program=$1 word=$2 words command
   command=$(_tcpstorm_command)
   words=$("$program" options "$command" "${COMP_WORDS[@]:1:COMP_CWORD-1}" 2>/dev/null)
   ((COMP_CWORD > 1)) ||
-    words+=' --help --version server client walk state audit watch explain trace orders causes help version'
+    words+=" --help --version $(_tcpstorm_commands "$program")"
   _tcpstorm_words "$words" "$word"
 }
 
-# The values of an option that takes one of some words, as in "auto|netlink|procfs". False where there are none.
-_tcpstorm_choices() {
-  local program=$1 word=$2 option=$3 values
-  values=$("$program" options --rows "$(_tcpstorm_command)" 2>/dev/null | sed -n "s/^${option#--}\t\(.*|.*\)\t.*/\1/p")
-  # "N|P%" is no list of words
-  [[ $values == *'|'* && $values != *[A-Z]* ]] || return 1
-  _tcpstorm_words "${values//|/ }" "$word"
+# What an option wants: "auto|netlink|procfs", "FILE", "-" for a flag; nothing where it is no option.
+_tcpstorm_wanted() {
+  "$1" options --rows "$(_tcpstorm_command)" 2>/dev/null | awk -F '\t' -v name="${2#--}" '$1 == name { print $2 }'
+}
+
+# For an option that wants something, of which no examples are known: words, files, or nothing.
+_tcpstorm_value() {
+  local program=$1 word=$2 option=$3 wanted=''
+  [[ $option != --?* ]] || wanted=$(_tcpstorm_wanted "$program" "$option")
+  case $wanted in
+    '' | -) _tcpstorm_options "$program" "$word" ;;
+    FILE) _tcpstorm_files "$word" ;;
+    *[A-Z]*) ;; # "N|P%" is no list of words
+    *'|'*) _tcpstorm_words "${wanted//|/ }" "$word" ;;
+  esac
 }
 
 # bash calls it with the command, the word to complete and the word before that; "--order=x" comes as three words.
@@ -113,22 +125,18 @@ _tcpstorm() {
   fi
   case ${COMP_WORDS[1]} in
     help)
-      ((COMP_CWORD != 2)) || _tcpstorm_words 'server client walk state audit watch explain trace orders causes' "$word"
+      ((COMP_CWORD != 2)) || _tcpstorm_words "$(_tcpstorm_commands "$program")" "$word"
       ((COMP_CWORD == 1)) || return 0
       ;;
     version | --help | -h | --version | -V) ((COMP_CWORD == 1)) || return 0 ;;
   esac
   if _tcpstorm_at_states; then
-    _tcpstorm_states "$word"
-    return 0
-  fi
-  if [[ $option == --?* && $option != --order ]] && _tcpstorm_choices "$program" "$word" "$option"; then
+    _tcpstorm_states "$program" "$word"
     return 0
   fi
   case $option in
     --order) _tcpstorm_orders "$program" "$word" ;;
     --cause) _tcpstorm_causes "$program" "$word" ;;
-    --csv | --json | --junit | --send | --body) _tcpstorm_files "$word" ;;
     --pause) _tcpstorm_words '0s 500ms 1s 2s' "$word" ;;
     --hold)
       if [[ ${COMP_WORDS[1]} == state ]]; then
@@ -142,9 +150,8 @@ _tcpstorm() {
     --duration) _tcpstorm_words '10s 30s 2m' "$word" ;;
     --life) _tcpstorm_words '0s 200ms 2s' "$word" ;;
     --address) _tcpstorm_words '127.0.0.1 ::1' "$word" ;;
-    --conns | --leak | --rate | --server-nofile | --backlog | --settle | --interval | --port | --grace | --repeat | --http | --method | --header | --requests | --expect-idle-timeout | \
-      --pid | --max-epoll | --metrics | --server-via | --client-via | --worker-path | net.*) ;;
-    *) _tcpstorm_options "$program" "$word" ;;
+    net.*) ;;
+    *) _tcpstorm_value "$program" "$word" "$option" ;;
   esac
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     SILENCE_MS = 10000, /* of a host that has said hello */
@@ -110,10 +111,9 @@ static void forgive(struct host *host, int64_t now_us)
 /* The run may be over, with nobody left to tell it. */
 static void give_up(struct host *host)
 {
-    diag_warn(
-        "%s has not ended a process that it was told to kill %d s ago: processes of this run may be left "
-        "there",
-        host_name(host).text, KILL_MS / 1000);
+    diag_warn("%s has not ended a process that it was told to kill %d s ago: processes of this run may still "
+              "be running there",
+              host_name(host).text, KILL_MS / 1000);
     host_lose(host, "does not end its processes");
 }
 
@@ -158,11 +158,11 @@ static void on_hello(void *context, const struct message *message)
     host->process.parting_signal = SIGTERM; /* what is there leaves by itself, and resets what is open */
     hosts_mind_terminal(host->hosts);
     if (!message_is_same_version(message))
-        host_lose(
-            host,
-            "has tcpstorm %s (protocol %lld), this is %s (protocol %d): use the same, --worker-path says "
-            "where it is",
-            message->hello.version, (long long)message->hello.protocol, TCPSTORM_VERSION, MESSAGE_PROTOCOL);
+        host_lose(host,
+                  "has tcpstorm %s (protocol %lld), this is %s (protocol %d): use the same version "
+                  "(--worker-path names its path there)",
+                  message->hello.version, (long long)message->hello.protocol, TCPSTORM_VERSION,
+                  MESSAGE_PROTOCOL);
 }
 
 static void on_limits(void *context, const struct message *message)
@@ -170,8 +170,8 @@ static void on_limits(void *context, const struct message *message)
     struct host *host = context;
     host->limits = message->limits;
     if (host->limits.port_first > host->limits.port_last)
-        host_lose(host, "says that its ephemeral ports begin at %lld and end at %lld",
-                  (long long)host->limits.port_first, (long long)host->limits.port_last);
+        host_lose(host, "reports ephemeral ports from %lld to %lld", (long long)host->limits.port_first,
+                  (long long)host->limits.port_last);
 }
 
 static void on_identity(void *context, const struct message *message)

@@ -283,7 +283,7 @@ int hosts_open(struct hosts *hosts)
     if (hosts_make_loop(hosts) != 0)
         return -ENOMEM;
     if (listen_to_events(hosts) != 0) {
-        diag_error("out of memory: the event loop could not be given its events");
+        diag_error("out of memory: no events can be added to the event loop");
         return -ENOMEM;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -323,7 +323,7 @@ static void wait_until_they_have_left(struct hosts *hosts)
     for (int i = 0; i < hosts->count; i++) {
         const struct host *host = &hosts->each[i];
         if (rc == -ETIMEDOUT && !has_ended(host))
-            diag_warn("%s did not leave for %d s and was given up: processes of this run may be left there",
+            diag_warn("%s did not end within %d s: processes of this run may still be running there",
                       host_name(host).text, GOODBYE_MS / 1000);
         process_kill(&host->process);
     }

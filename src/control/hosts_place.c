@@ -1,6 +1,8 @@
 /* hosts_place: what the hosts have together, and which of them a worker is placed on. */
 #include "control/hosts.h"
 
+#include "base/min_max.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,11 +23,6 @@ int hosts_count(const struct hosts *hosts, enum side side)
     return count;
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Of one of the limits, by its offset, twice what the weaker side has: plan.c reckons with both ends of a
  * connection on one machine. */
 static int64_t both_sides(const struct hosts *hosts, size_t limit)
@@ -36,7 +33,7 @@ static int64_t both_sides(const struct hosts *hosts, size_t limit)
         int64_t *side = &sum[hosts->each[i].side];
         *side = *side > INT64_MAX / 4 || value > INT64_MAX / 4 ? INT64_MAX / 4 : *side + value;
     }
-    return 2 * least(sum[SIDE_SERVER], sum[SIDE_CLIENT]);
+    return 2 * min_of(sum[SIDE_SERVER], sum[SIDE_CLIENT]);
 }
 
 void hosts_limits(const struct hosts *hosts, struct host_limits *limits)
@@ -49,14 +46,14 @@ void hosts_limits(const struct hosts *hosts, struct host_limits *limits)
     int64_t width = limits->port_last - limits->port_first;
     for (int i = 1; i < hosts->count; i++) {
         const struct host_limits *own = &hosts->each[i].limits;
-        limits->nofile_hard = least(limits->nofile_hard, own->nofile_hard);
-        limits->port_first = least(limits->port_first, own->port_first);
-        width = least(width, own->port_last - own->port_first);
-        limits->somaxconn = least(limits->somaxconn, own->somaxconn);
-        limits->max_orphans = least(limits->max_orphans, own->max_orphans);
-        limits->fin_timeout_ms = least(limits->fin_timeout_ms, own->fin_timeout_ms);
-        limits->rfc1337 = least(limits->rfc1337, own->rfc1337);
-        limits->ehash_entries = least(limits->ehash_entries, own->ehash_entries);
+        limits->nofile_hard = min_of(limits->nofile_hard, own->nofile_hard);
+        limits->port_first = min_of(limits->port_first, own->port_first);
+        width = min_of(width, own->port_last - own->port_first);
+        limits->somaxconn = min_of(limits->somaxconn, own->somaxconn);
+        limits->max_orphans = min_of(limits->max_orphans, own->max_orphans);
+        limits->fin_timeout_ms = min_of(limits->fin_timeout_ms, own->fin_timeout_ms);
+        limits->rfc1337 = min_of(limits->rfc1337, own->rfc1337);
+        limits->ehash_entries = min_of(limits->ehash_entries, own->ehash_entries);
         if (strcmp(limits->kernel, own->kernel) != 0)
             snprintf(limits->kernel, sizeof limits->kernel, "Linux, several versions");
     }

@@ -49,7 +49,7 @@ static void read_line(const struct link *link, char *text, size_t length)
             deliver(link, text);
         return;
     }
-    struct message_complaint why = message_complaint_of("is no line of words", text);
+    struct message_complaint why = message_complaint_of("is not a line of words", text);
     link->ears.on_bad(link->context, &why);
 }
 

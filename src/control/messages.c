@@ -208,7 +208,7 @@ static const struct {
     [FIELD_WORD] = {read_word, write_text, false, "a word of printable ASCII"},
     [FIELD_WORDS] = {read_words, write_text, true, "words of printable ASCII"},
     [FIELD_MORE] = {pass_over, NULL, true, ""},
-    [FIELD_ACT] = {read_act, write_act, false, "an act on ends"},
+    [FIELD_ACT] = {read_act, write_act, false, "an act on sockets"},
     [FIELD_DIRECTION] = {read_direction, write_direction, false, "forwards or backwards"},
     [FIELD_OPENING] = {read_opening, write_opening, false, "an opening"},
     [FIELD_ADDRESS] = {read_address, write_address, false, "a numeric address"},
@@ -344,7 +344,7 @@ bool message_decode(enum message_way way, char *line, struct message *message, s
     const char *name = way == WAY_CARRIED ? "" : next_word(&rest);
     *message = (struct message){.id = find(way, name)};
     if (message->id == MESSAGE_COUNT) {
-        *why = message_complaint_of("is no message", name);
+        *why = message_complaint_of("is not a message", name);
         return false;
     }
     const struct message_row *row = &message_rows[message->id];

@@ -166,6 +166,6 @@ struct program_end program_end_text(const struct program *program)
         snprintf(out.text, sizeof out.text, "was killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     else
-        snprintf(out.text, sizeof out.text, "left with exit status %d", WEXITSTATUS(status));
+        snprintf(out.text, sizeof out.text, "exited with status %d", WEXITSTATUS(status));
     return out;
 }

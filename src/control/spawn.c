@@ -182,9 +182,9 @@ static const char *status_words(int status)
         int status;
         const char *words;
     } rows[] = {{.status = PROCESS_OUT_OF_MEMORY, .words = "ran out of memory"},
-                {.status = PROCESS_LOOP_FAILED, .words = "left: its event loop failed"},
+                {.status = PROCESS_LOOP_FAILED, .words = "ended: its event loop failed"},
                 {.status = PROCESS_NOT_STARTED, .words = "could not make what it needs"},
-                {.status = PROCESS_STREAM_FAILED, .words = "left: what it had to say did not get out"}};
+                {.status = PROCESS_STREAM_FAILED, .words = "ended: its messages could not be written"}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (rows[i].status == status)
             return rows[i].words;
@@ -202,7 +202,7 @@ struct process_end process_end_text(const struct process *process)
              status_words(WEXITSTATUS(status)) != NULL) /* a command of the user means what it likes by it */
         snprintf(out.text, sizeof out.text, "%s", status_words(WEXITSTATUS(status)));
     else if (process->ended && WIFEXITED(status) && WEXITSTATUS(status) != 0)
-        snprintf(out.text, sizeof out.text, "left with exit status %d", WEXITSTATUS(status));
+        snprintf(out.text, sizeof out.text, "exited with status %d", WEXITSTATUS(status));
     else
         snprintf(out.text, sizeof out.text, "closed its stream");
     return out;

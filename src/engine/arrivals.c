@@ -121,8 +121,8 @@ static void on_serving(void *context, const struct message *message)
     if (peer->reports_owed > 0 && --peer->reports_owed == 0 && --c->awaited.reports == 0)
         controller_on_event(c, EVENT_ACTED);
     if (peer->errors > 0 && !is_expected_failure(c) && !controller_is_stopping(c))
-        controller_fail(c, "accept(): %s in %s, with %s connections accepted: %s", strerror(peer->flow.error),
-                        peer_name(peer).text, grouped(peer->flow.begun).text,
+        controller_fail(c, "accept(): %s in %s, with %s accepted: %s", strerror(peer->flow.error),
+                        peer_name(peer).text, counted(peer->flow.begun, "connection").text,
                         advice_for("accept", peer->flow.error));
 }
 
@@ -373,15 +373,14 @@ static bool flow_is_as_expected(struct controller *c)
     bool is_fixed = c->experiment->is_fixed, is_shown = shows_signature(c);
     const char *what = NULL;
     if (cause != NULL && !is_shown && is_owner_in_doubt(c)) {
-        controller_fail(
-            c, "whether the bug shows cannot be told: a process that may not be looked into holds the "
-               "sockets that would show it; run this as root");
+        controller_fail(c, "it is not known whether the bug shows: a process that this user may not inspect "
+                           "holds the sockets that would show it; run this as root");
         return false;
     }
     if (cause != NULL && is_shown == is_fixed)
         what = is_fixed ? "the signature appears although the bug is fixed" : "the signature does not appear";
     else if (leaks_unasked(c))
-        what = "sockets are leaked that were not asked for";
+        what = "sockets leak although none should";
     if (what == NULL)
         return true;
     snprintf(c->difference.text, sizeof c->difference.text, "%s%s%s", what, cause != NULL ? ": " : "",

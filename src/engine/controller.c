@@ -99,7 +99,7 @@ static void conclude(struct controller *c)
     if (outcome == OUTCOME_AS_EXPECTED && !controller_transitions_are_as_expected(c))
         outcome = OUTCOME_DIFFERS;
     if (outcome == OUTCOME_AS_EXPECTED && c->event_witness.no_verdict.text[0] != '\0')
-        controller_fail(c, "%s; the events missed some, as the kernel says, and give no verdict",
+        controller_fail(c, "%s; the kernel reports missed events, so the events give no verdict",
                         c->event_witness.no_verdict.text);
     else
         end_order(c, outcome);
@@ -144,7 +144,7 @@ static void hear_owners(struct controller *c)
     else if (c->owners_tries < OWNERS_TRIES)
         ask_owners(c);
     else
-        controller_fail(c, "the witness (%s) could not find out whose the sockets are: %s",
+        controller_fail(c, "the witness (%s) could not find the owners of the sockets: %s",
                         c->plan->witness->name, strerror(c->owners_error));
 }
 
@@ -153,7 +153,7 @@ static void do_without_owners(struct controller *c)
     if (c->decided == OUTCOME_INTERRUPTED)
         conclude(c);
     else
-        controller_fail(c, "the witness (%s) did not find out within %d s whose the sockets are",
+        controller_fail(c, "the witness (%s) did not find the owners of the sockets within %d s",
                         c->plan->witness->name, ASK_LIMIT_MS / 1000);
 }
 
@@ -233,6 +233,7 @@ static void begin_step(struct controller *c, int step)
     c->act_began_us = c->phase_began_us;
     c->times.began_ms[step] = monotonic_us() / 1000;
     c->times.ended_ms[step] = INT64_MAX / 1000;
+    controller_tell_how_to_look(c, false);
     c->mode->begin_step(c);
     sampler_later(&c->sampler, true, c->look.took_us);
 }
@@ -388,6 +389,7 @@ static void begin_settling(struct controller *c)
     c->act_us = monotonic_us() - c->phase_began_us;
     c->times.ended_ms[c->step] = monotonic_us() / 1000;
     c->looks_since_act = 0;
+    controller_tell_how_to_look(c, true);
     enter(c, PHASE_SETTLING, settle_us(c));
     if (failed > 0)
         note_failed_acts(c, failed, done, error);
@@ -507,7 +509,10 @@ void controller_start(struct controller *c)
     c->counters_before = hosts_counters(c->plan->settings->hosts);
     evtimer_add(c->heartbeat, &beat);
     enter(c, PHASE_STARTING, NO_LIMIT);
-    controller_start_workers(c);
+    if (controller_begin_gauge(c) != 0)
+        controller_fail(c, "out of memory");
+    else
+        controller_start_workers(c);
 }
 
 bool controller_is_finished(const struct controller *c)
@@ -523,6 +528,8 @@ bool controller_has_failed(const struct controller *c)
 enum outcome controller_finish(struct controller *c)
 {
     event_del(c->heartbeat);
+    if (c->gauge_timer != NULL)
+        event_del(c->gauge_timer);
     if (c->lost != NULL && c->fault.text[0] == '\0')
         controller_describe_lost(c);
     controller_tell_order_end(c);
@@ -577,7 +584,7 @@ void controller_free(struct controller *c)
 {
     if (c == NULL)
         return;
-    struct event *const events[] = {c->phase_timer, c->heartbeat};
+    struct event *const events[] = {c->phase_timer, c->heartbeat, c->gauge_timer};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)
             event_free(events[i]);

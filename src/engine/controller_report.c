@@ -118,7 +118,7 @@ void controller_tell_progress(struct controller *c)
         [PHASE_SETTLING] = "settling",
         [PHASE_HOLDING] = "holding",
         [PHASE_STOPPING] = "stopping",
-        [PHASE_ASKING] = "asking whose they are",
+        [PHASE_ASKING] = "finding the owners of the sockets",
         [PHASE_ENDING] = "closing down",
     };
     struct progress progress = {

@@ -125,8 +125,8 @@ struct controller {
 
     struct sampler sampler;
     struct event_witness event_witness;
-    struct difference disagreement; /* of the two witnesses, at the last comparison */
-    struct event *phase_timer, *heartbeat;
+    struct difference disagreement;                      /* of the two witnesses, at the last comparison */
+    struct event *phase_timer, *heartbeat, *gauge_timer; /* gauge_timer: NULL unless somebody shows it */
     int looks_since_act; /* complete ones that began after the act was acknowledged */
     bool hold_is_over;
     int differing_looks; /* in a row, at the end of a hold: a table is no snapshot, see witness.h */
@@ -207,6 +207,10 @@ void controller_tell_lanes(struct controller *c);
 /* Tells all witnesses. */
 void controller_tell_witnesses(struct controller *c, const struct message *message);
 
+/* Whether the looks from now on prove anything. Those that do not are counted by the kernel, where events may
+ * be counted too and there are many sockets. */
+void controller_tell_how_to_look(struct controller *c, bool is_proof);
+
 /* Asks a question of that serial, to which the answer comes in turn. */
 void controller_ask(struct peer *peer, enum message_id question, int64_t serial);
 
@@ -217,6 +221,10 @@ void controller_hear_looks(struct controller *c);
 void controller_take_look(struct controller *c);
 
 /* ---- the second witness: controller_transitions.c ---- */
+
+/* From now on those who show it are told what the events count, between the looks and during acts. Returns 0
+ * or -ENOMEM. */
+int controller_begin_gauge(struct controller *c);
 
 /* The gauge of the events and the look that has ended. */
 enum agreement controller_compare_witnesses(struct controller *c);

@@ -1,6 +1,42 @@
 /* controller_transitions: what the second witness of an order says, where there is one. */
 #include "engine/controller_state.h"
 
+#include "base/clock.h"
+
+#include <errno.h>
+#include <event2/event.h>
+
+enum { GAUGE_MS = 100 };
+
+/* Sockets of others are counted as well until lanes are aimed at, and closing down is no part of the order.
+ * What small sockets have become is known only where they are counted. */
+static void on_gauge(evutil_socket_t fd, short what, void *context)
+{
+    (void)fd;
+    (void)what;
+    struct controller *c = context;
+    struct histogram sides[SIDE_COUNT];
+    if (c->phase < PHASE_ACTING || c->phase > PHASE_ASKING)
+        return;
+    event_witness_gauge(&c->event_witness, c->look.sides, sides);
+    const struct gauge gauge = {
+        .experiment = c->experiment,
+        .step = c->label.text,
+        .opened = socket_events_level(c->event_witness.events) == EVENTS_ALL ? controller_opened(c) : -1,
+        .sides = sides,
+    };
+    observers_gauge(c->observers, &gauge);
+}
+
+int controller_begin_gauge(struct controller *c)
+{
+    struct timeval every = timeval_of_us(GAUGE_MS * 1000);
+    if (c->plan->settings->events == NULL || !observers_want_gauge(c->observers))
+        return 0;
+    c->gauge_timer = event_new(c->base, -1, EV_PERSIST, on_gauge, c);
+    return c->gauge_timer != NULL && evtimer_add(c->gauge_timer, &every) == 0 ? 0 : -ENOMEM;
+}
+
 enum agreement controller_compare_witnesses(struct controller *c)
 {
     return event_witness_compare(&c->event_witness, c->look.sides, &c->disagreement);

@@ -14,6 +14,7 @@ enum {
     LATE_BEAT_MS = 2000,
     PING_BEATS = 4,           /* heartbeats between two pings */
     SILENCE_LIMIT_MS = 15000, /* a worker goes back to its event loop after 512 ends */
+    TURN_LIMIT_MS = 400,      /* for 512 ends, of each of the workers that share a processor */
     WITNESS_LIMIT_MS =
         30000, /* the kernel may skip millions of sockets that are none of ours before it sends one */
     PROGRESS_LIMIT_MS = 15000, /* an act reports far more often, SYN retransmissions included */
@@ -31,16 +32,24 @@ static bool owes(const struct controller *c, const struct peer *peer)
     return is_at_work || peer->is_stopping || peer->owes_ghosts;
 }
 
-static int64_t silence_limit_us(const struct peer *peer)
+/* Hundreds of workers on a processor wait for each other's turns. */
+static int64_t patience_us(const struct controller *c, int64_t limit_ms)
 {
-    return (peer->is_witness ? WITNESS_LIMIT_MS : SILENCE_LIMIT_MS) * INT64_C(1000);
+    int64_t processors = c->plan->limits.processors > 0 ? c->plan->limits.processors : 1;
+    int64_t turns_ms = c->workers.count * TURN_LIMIT_MS / processors;
+    return (turns_ms > limit_ms ? turns_ms : limit_ms) * 1000;
+}
+
+static int64_t silence_limit_us(const struct controller *c, const struct peer *peer)
+{
+    return patience_us(c, peer->is_witness ? WITNESS_LIMIT_MS : SILENCE_LIMIT_MS);
 }
 
 static const struct peer *silent_peer(const struct controller *c, int64_t now_us)
 {
     for (int i = 0; i < c->workers.count; i++) {
         const struct peer *peer = &c->workers.peers[i];
-        if (peer_is_alive(peer) && owes(c, peer) && now_us - peer->heard_us > silence_limit_us(peer))
+        if (peer_is_alive(peer) && owes(c, peer) && now_us - peer->heard_us > silence_limit_us(c, peer))
             return peer;
     }
     return NULL;
@@ -49,7 +58,7 @@ static const struct peer *silent_peer(const struct controller *c, int64_t now_us
 /* All are there, and yet nothing comes of it. */
 static bool is_stuck(const struct controller *c, int64_t now_us)
 {
-    return c->phase <= PHASE_ACTING && now_us - c->progress_us > PROGRESS_LIMIT_MS * INT64_C(1000);
+    return c->phase <= PHASE_ACTING && now_us - c->progress_us > patience_us(c, PROGRESS_LIMIT_MS);
 }
 
 static const struct peer *whose_turn(const struct controller *c)
@@ -147,7 +156,7 @@ void controller_note_pong(void *context, const struct message *message)
     peer->pong_serial = serial;
     bool owes_an_answer = peer->is_witness ? owes(c, peer) : peer->is_stopping || peer->owes_ghosts;
     if (owes_an_answer && serial > peer->asked_ping)
-        controller_fail(c, "%s (pid %d) has not answered a question at %s, and answers later ones",
+        controller_fail(c, "%s (pid %d) has not answered a question at %s, but answers later ones",
                         peer_name(peer).text, (int)peer->process.pid, c->label.text);
 }
 

@@ -5,10 +5,13 @@
 #include "base/number_text.h"
 #include "base/version.h"
 #include "control/hosts.h"
+#include "events/socket_iterator.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { ITERATOR_CONNS = 100000 }; /* among fewer a look takes some 10 ms either way */
 
 void controller_tell_witnesses(struct controller *c, const struct message *message)
 {
@@ -108,7 +111,7 @@ static void on_ghosts(void *context, const struct message *message)
 static void on_blind(void *owner, int error)
 {
     struct controller *c = owner;
-    controller_fail(c, "the witness (%s) could not read the kernel's sockets again and again: %s",
+    controller_fail(c, "the witness (%s) failed repeatedly to read the kernel's sockets: %s",
                     c->plan->witness->name, strerror(error));
 }
 
@@ -199,6 +202,18 @@ static void tell_keepalive(struct controller *c)
     }
 }
 
+static void tell_backend(struct controller *c, const char *name)
+{
+    controller_tell_witnesses(c, &(struct message){.id = MESSAGE_BACKEND, .backend = {name}});
+}
+
+void controller_tell_how_to_look(struct controller *c, bool is_proof)
+{
+    if (c->plan->settings->events != NULL && c->plan->witness == &witness_netlink &&
+        c->plan->settings->conns >= ITERATOR_CONNS)
+        tell_backend(c, is_proof ? c->plan->witness->name : SOCKET_ITERATOR_NAME);
+}
+
 void controller_tell_lanes(struct controller *c)
 {
     event_witness_aim(&c->event_witness, c->plan->settings->events, &c->ports);
@@ -239,6 +254,18 @@ static void on_listening(void *context, const struct message *message)
         controller_on_event(c, EVENT_LISTENING);
 }
 
+/* "EMFILE", by which people search. Only glibc (2.32) has a call for it. */
+static const char *name_of_error(int error)
+{
+#ifdef __GLIBC__
+    const char *name = strerrorname_np(error);
+    return name != NULL ? name : "?";
+#else
+    (void)error;
+    return "?";
+#endif
+}
+
 static void on_fault(void *context, const struct message *message)
 {
     const struct peer *peer = context;
@@ -252,8 +279,7 @@ static void on_fault(void *context, const struct message *message)
     if (message->fault.port > 0)
         snprintf(where, sizeof where, " on port %d", message->fault.port);
     controller_fail(c, "%s(): %s (%s)%s in %s, with %s of %s connections opened%s%s", call, strerror(error),
-                    strerrorname_np(error) != NULL ? strerrorname_np(error) : "?", where,
-                    peer_name(peer).text, grouped(controller_opened(c)).text,
+                    name_of_error(error), where, peer_name(peer).text, grouped(controller_opened(c)).text,
                     grouped(c->plan->settings->conns).text, advice[0] != '\0' ? ": " : "", advice);
 }
 
@@ -346,6 +372,5 @@ void controller_start_workers(struct controller *c)
     for (int i = 0; i < c->sampler.witness_count; i++)
         c->sampler.witnesses[i] = workers_witness(&c->workers, i)->link;
     if (rc == 0)
-        controller_tell_witnesses(
-            c, &(struct message){.id = MESSAGE_BACKEND, .backend = {c->plan->witness->name}});
+        tell_backend(c, c->plan->witness->name);
 }

@@ -23,6 +23,15 @@ void event_witness_read(struct event_witness *witness)
     witness->now = transitions_since(&all, &witness->before);
 }
 
+void event_witness_gauge(const struct event_witness *witness, const struct histogram looked[SIDE_COUNT],
+                         struct histogram sides[SIDE_COUNT])
+{
+    struct transition_counts all;
+    socket_events_read(witness->events, &all);
+    const struct transition_counts now = transitions_since(&all, &witness->before);
+    transitions_gauge(&now, socket_events_level(witness->events), looked, sides);
+}
+
 void event_witness_look_begins(struct event_witness *witness)
 {
     event_witness_read(witness);

@@ -46,6 +46,10 @@ bool event_witness_note(struct event_witness *witness, enum agreement agreement,
 /* Reads what there is now. */
 void event_witness_read(struct event_witness *witness);
 
+/* The sockets that are there now, given the last look. */
+void event_witness_gauge(const struct event_witness *witness, const struct histogram looked[SIDE_COUNT],
+                         struct histogram sides[SIDE_COUNT]);
+
 /* False, and how not, when the transitions are not what the order makes; expected NULL: any that TCP makes.
  */
 bool event_witness_is_as_expected(struct event_witness *witness, int64_t conns,

@@ -32,6 +32,21 @@ void observers_progress(const struct observers *observers, const struct progress
             observers->each[i].ops->progress(observers->each[i].view, progress);
 }
 
+void observers_gauge(const struct observers *observers, const struct gauge *gauge)
+{
+    for (int i = 0; i < observers->count; i++)
+        if (observers->each[i].ops->gauge != NULL)
+            observers->each[i].ops->gauge(observers->each[i].view, gauge);
+}
+
+bool observers_want_gauge(const struct observers *observers)
+{
+    for (int i = 0; i < observers->count; i++)
+        if (observers->each[i].ops->gauge != NULL)
+            return true;
+    return false;
+}
+
 const char *observers_clogged(const struct observers *observers)
 {
     for (int i = 0; i < observers->count; i++) {

@@ -58,6 +58,14 @@ struct sample {
     const struct transition_report *transitions; /* when the look was complete; NULL: nobody counts them */
 };
 
+/* What the events count at a moment, also while no look is taken: see transitions_gauge. */
+struct gauge {
+    const struct experiment *experiment;
+    const char *step; /* label */
+    int64_t opened;   /* as in a sample, now; negative: what is gone is not known before the next look */
+    const struct histogram *sides; /* SIDE_COUNT of them */
+};
+
 struct step_end {
     const struct experiment *experiment;
     const char *step;
@@ -103,6 +111,8 @@ struct observer_ops {
     int (*sample)(void *view, const struct sample *sample);
     int (*step_end)(void *view, const struct step_end *end);
     void (*progress)(void *view, const struct progress *progress);
+    /* Some ten times a second, where events are counted. */
+    void (*gauge)(void *view, const struct gauge *gauge);
     int (*order_end)(void *view, const struct order_end *end);
     int (*run_end)(void *view, const struct run_end *end);
     /* The reader takes no more: no look is to be taken until it does, or its row would have to be dropped. */
@@ -132,6 +142,11 @@ int observers_step_end(const struct observers *observers, const struct step_end 
 int observers_order_end(const struct observers *observers, const struct order_end *end, const char **failed);
 int observers_run_end(const struct observers *observers, const struct run_end *end, const char **failed);
 void observers_progress(const struct observers *observers, const struct progress *progress);
+
+void observers_gauge(const struct observers *observers, const struct gauge *gauge);
+
+/* True when one of them wants to be told. */
+bool observers_want_gauge(const struct observers *observers);
 
 /* The name of one that is clogged; NULL: none is. */
 const char *observers_clogged(const struct observers *observers);

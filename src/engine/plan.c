@@ -1,5 +1,6 @@
 #include "engine/plan.h"
 
+#include "base/min_max.h"
 #include "base/number_text.h"
 #include "base/text.h"
 #include "control/hosts.h"
@@ -21,9 +22,11 @@ enum {
     CONTROLLER_RESERVE = 32, /* likewise of the controller */
     BACKLOG_WANTED = 4096,   /* the usual somaxconn */
     DEEPEST_BACKLOG = 65535,
-    SMALL_BACKLOG = 64,    /* below this, opening is bound by credits */
-    PAIR_WORTH = 2500,     /* connections that make another pair of processes worth its start */
-    BYTES_PER_PAIR = 6300, /* kernel memory of one connection, both ends: 5.9 GiB for 1,003,600, measured */
+    SMALL_BACKLOG = 64, /* below this, opening is bound by credits */
+    PAIR_WORTH = 2500,  /* connections that make another pair of processes worth its start */
+    /* Kernel memory of one connection, both ends: 21.8 GiB of slab for 3,000,000, measured. MemAvailable
+     * falls by less: it takes half of the sockets' inodes for memory that can be had back. */
+    BYTES_PER_PAIR = 7900,
     BYTES_PER_WORKER = 1 << 20,
     SETTLE_SOON_CONNS = 100000,
     CROWDED_BUCKET = 4,
@@ -56,16 +59,6 @@ static int refuse(struct plan_sentence *why, const char *format, ...)
     text_vadd(why->text, sizeof why->text, format, arguments);
     va_end(arguments);
     return -1;
-}
-
-static int64_t min_of(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t max_of(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Connections of one experiment that are there at one time when each is there for so long. */
@@ -145,7 +138,7 @@ static void size_workers(struct plan *plan)
     plan->worker_capacity = (hard - WORKER_RESERVE) * plan->lane_capacity / (plan->lane_capacity + 1);
     if (plan->worker_capacity < 1) {
         add(&plan->obstacles,
-            "the hard limit of %s descriptors a process is too low: at least %d are needed (ulimit -Hn)",
+            "the hard limit of %s descriptors per process is too low: at least %d are needed (ulimit -Hn)",
             grouped(hard).text, WORKER_RESERVE + 2);
         return;
     }
@@ -161,8 +154,8 @@ static void size_workers(struct plan *plan)
     int64_t files = 2 * conns + 2 * pairs * FILES_PER_WORKER;
     if (files > plan->limits.files_left)
         add(&plan->obstacles,
-            "--conns %s needs about %s open files and this machine allows %s more: raise fs.file-max or "
-            "lower --conns",
+            "--conns %s needs about %s open files, but this machine allows only %s more: raise fs.file-max "
+            "or lower --conns",
             grouped(conns).text, grouped(files).text, grouped(plan->limits.files_left).text);
 }
 
@@ -171,7 +164,7 @@ static void check_nofile(struct plan *plan)
     int64_t asked = plan->settings->flow.server_nofile;
     if (asked > plan->limits.nofile_hard)
         add(&plan->obstacles,
-            "--server-nofile %s is above the hard limit of %s descriptors a process (ulimit -Hn)",
+            "--server-nofile %s is above the hard limit of %s descriptors per process (ulimit -Hn)",
             grouped(asked).text, grouped(plan->limits.nofile_hard).text);
 }
 
@@ -186,15 +179,15 @@ static void size_lanes(struct plan *plan)
     int64_t room = plan->last_port - settings->port + 1;
     if (plan->lane_count > room)
         add(&plan->obstacles,
-            "%s connections need %s lanes (server ports) and there are %s from --port %lld up: choose a "
-            "lower "
-            "--port or widen net.ipv4.ip_local_port_range (now %lld to %lld)",
-            grouped(plan->on_lanes).text, grouped(plan->lane_count).text, grouped(room).text,
-            (long long)settings->port, (long long)limits->port_first, (long long)limits->port_last);
+            "%s %s %s, but there are only %s from --port %lld up: choose a lower --port or widen "
+            "net.ipv4.ip_local_port_range (now %lld to %lld)",
+            counted(plan->on_lanes, "connection").text, one_or_many(plan->on_lanes, "needs", "need"),
+            counted(plan->lane_count, "server port").text, grouped(room).text, (long long)settings->port,
+            (long long)limits->port_first, (long long)limits->port_last);
     if (!below)
         add(&plan->warnings,
             "--port %lld lies in net.ipv4.ip_local_port_range (%lld to %lld): an outgoing connection may "
-            "take a lane's port first",
+            "take a server port first",
             (long long)settings->port, (long long)limits->port_first, (long long)limits->port_last);
 }
 
@@ -212,7 +205,7 @@ static void size_backlog(struct plan *plan)
             grouped(plan->limits.somaxconn).text);
     plan->window = max_of(plan->backlog / 2, 1);
     if (plan->limits.somaxconn < SMALL_BACKLOG)
-        add(&plan->warnings, "net.core.somaxconn is %s: connections open in small portions, and slowly",
+        add(&plan->warnings, "net.core.somaxconn is %s: connections will open slowly, a few at a time",
             grouped(plan->limits.somaxconn).text);
 }
 
@@ -239,15 +232,30 @@ static void size_time_wait(struct plan *plan)
     int64_t buckets = plan->limits.max_tw_buckets;
     if (worst != NULL && plan->time_wait_most > buckets)
         add(&plan->obstacles,
-            "--order %s leaves up to %s sockets in TIME_WAIT or orphaned FIN_WAIT2 and "
-            "net.ipv4.tcp_max_tw_buckets keeps %s: set it to %lld or lower --%s",
+            "--order %s leaves up to %s sockets in TIME_WAIT or orphaned FIN_WAIT2, but "
+            "net.ipv4.tcp_max_tw_buckets allows %s: raise it to %lld or lower --%s",
             worst->name, grouped(plan->time_wait_most).text, grouped(buckets).text,
             (long long)plan->time_wait_most, run_is_arriving(settings) ? "rate" : "conns");
     else if (plan->time_wait_total > buckets)
         add(&plan->warnings,
-            "all orders together leave up to %s sockets in TIME_WAIT and net.ipv4.tcp_max_tw_buckets keeps "
+            "all orders together leave up to %s sockets in TIME_WAIT, but net.ipv4.tcp_max_tw_buckets allows "
             "%s: the run waits between orders until there is room, up to a minute each time",
             grouped(plan->time_wait_total).text, grouped(buckets).text);
+}
+
+/* Of a FIN_WAIT2 whose process has closed it the kernel keeps a small socket, but not in the time beyond
+ * TIME_WAIT's (tcp_close() in net/ipv4/tcp.c). */
+static void check_waiting_orphans(struct plan *plan, const struct close_order *order)
+{
+    const struct run_settings *settings = plan->settings;
+    if (plan->limits.fin_timeout_ms > TIME_WAIT_LENGTH_MS && !run_is_arriving(settings) &&
+        settings->conns > plan->limits.max_orphans && order_leaves_fin_wait2(order))
+        add(&plan->obstacles,
+            "%s leaves %s orphaned sockets in FIN_WAIT2, and net.ipv4.tcp_max_orphans allows %s where "
+            "net.ipv4.tcp_fin_timeout is over %s (it is %s): raise the one, lower the other, or lower "
+            "--conns",
+            order->name, grouped(settings->conns).text, grouped(plan->limits.max_orphans).text,
+            duration_text(TIME_WAIT_LENGTH_MS).text, duration_text(plan->limits.fin_timeout_ms).text);
 }
 
 /* A socket that has been closed and still sends: the kernel has a limit for all of them, and resets the rest.
@@ -255,15 +263,16 @@ static void size_time_wait(struct plan *plan)
 static void check_orphans(struct plan *plan)
 {
     const struct run_settings *settings = plan->settings;
-    for (int i = 0; i < settings->experiment_count; i++)
+    for (int i = 0; i < settings->experiment_count; i++) {
+        check_waiting_orphans(plan, settings->experiments[i].order);
         if (order_leaves_orphans(settings->experiments[i].order) &&
             settings->conns > plan->limits.max_orphans)
             add(&plan->obstacles,
-                "%s leaves %s sockets that are closed and not acknowledged, and net.ipv4.tcp_max_orphans "
-                "keeps %s: raise "
-                "it or lower --conns",
+                "%s leaves %s sockets that are closed but not acknowledged, and net.ipv4.tcp_max_orphans "
+                "allows %s: raise it or lower --conns",
                 settings->experiments[i].name, grouped(settings->conns).text,
                 grouped(plan->limits.max_orphans).text);
+    }
 }
 
 static void size_memory(struct plan *plan)
@@ -273,7 +282,7 @@ static void size_memory(struct plan *plan)
         return;
     int64_t fits = max_of(plan->limits.memory_available, 0) / (BYTES_PER_PAIR + 200);
     add(&plan->obstacles,
-        "%s connections need about %s MiB of memory and %s MiB are available: at most %s fit",
+        "%s connections need about %s MiB of memory, but only %s MiB are available: at most %s fit",
         grouped(plan->on_lanes).text, grouped(plan->memory >> 20).text,
         grouped(plan->limits.memory_available >> 20).text, grouped(fits).text);
 }
@@ -284,10 +293,9 @@ static void warn_of_crowding(struct plan *plan)
     int64_t ends = 2 * plan->on_lanes, buckets = plan->limits.ehash_entries;
     if (buckets > 0 && ends / buckets >= CROWDED_BUCKET)
         add(&plan->warnings,
-            "the kernel's table of sockets has %s buckets for %s ends (net.ipv4.tcp_ehash_entries): every "
-            "look-up "
-            "walks past %s others and the storm slows down as it grows; a network namespace made under "
-            "net.ipv4.tcp_child_ehash_entries has a table of its own",
+            "the kernel's socket table has %s buckets for %s sockets (net.ipv4.tcp_ehash_entries): every "
+            "lookup passes %s others, so the run slows down as connections are added; a network namespace "
+            "created under net.ipv4.tcp_child_ehash_entries has a table of its own",
             grouped(buckets).text, grouped(ends).text, grouped(ends / buckets).text);
 }
 
@@ -297,7 +305,7 @@ static void warn_of_clocks(struct plan *plan)
     int64_t shortest = min_of(plan->limits.fin_timeout_ms, TIME_WAIT_LENGTH_MS);
     if (plan->time_wait_most > 0 && hold >= shortest)
         add(&plan->warnings,
-            "--hold %s outlasts the kernel's clocks (net.ipv4.tcp_fin_timeout %s for an orphaned FIN_WAIT2, "
+            "--hold %s outlasts the kernel's timers (net.ipv4.tcp_fin_timeout %s for an orphaned FIN_WAIT2, "
             "1m for TIME_WAIT): those sockets end during the hold",
             duration_text(hold).text, duration_text(plan->limits.fin_timeout_ms).text);
 }
@@ -335,10 +343,9 @@ static void warn_of_keepalive(struct plan *plan)
         if (settings->keepalive_s[side] > 0 && faces && settings->hold_ms != HOLD_FOREVER &&
             lasts_ms < needed_ms)
             add(&plan->warnings,
-                "--%s-keepalive finds a closed end gone after net.ipv4.tcp_fin_timeout (%s) at the earliest: "
-                "until then its FIN_WAIT2 answers; to see it, hold for more than %s (--hold), or shorten "
-                "that "
-                "time (--isolate --sysctl net.ipv4.tcp_fin_timeout=2)",
+                "--%s-keepalive can detect a closed peer only after net.ipv4.tcp_fin_timeout (%s): until "
+                "then the peer's FIN_WAIT2 answers; to see it happen, set --hold to more than %s, or shorten "
+                "that time (--isolate --sysctl net.ipv4.tcp_fin_timeout=2)",
                 side_name((enum side)side), duration_text(plan->limits.fin_timeout_ms).text,
                 duration_text(needed_ms).text);
     }
@@ -362,7 +369,7 @@ static void check_address(struct plan *plan)
             address_text(address).text);
     else if (error == EADDRNOTAVAIL || error == EAFNOSUPPORT)
         add(&plan->obstacles,
-            "--address %s is not there in this network namespace: %s is switched off on its loopback "
+            "--address %s does not exist in this network namespace: %s is disabled on its loopback "
             "interface%s",
             address_text(address).text, address->family == AF_INET6 ? "IPv6" : "IPv4",
             address->family == AF_INET6 ? " (net.ipv6.conf.lo.disable_ipv6)" : "");
@@ -386,9 +393,8 @@ static void check_vanishing(struct plan *plan, const struct experiment *experime
     int probe = script_has(&script, ACT_VANISH) ? vanish_probe() : 0;
     if (probe != 0)
         add(&plan->obstacles,
-            "%s needs clients that vanish without FIN or RST (TCP_REPAIR) and this user may have none here "
-            "(%s): "
-            "add --isolate, or run as root",
+            "%s needs clients that vanish without FIN or RST (TCP_REPAIR), which this user may not create "
+            "here (%s): add --isolate, or run as root",
             experiment->name, strerror(-probe));
 }
 
@@ -419,7 +425,7 @@ static void check_needs(struct plan *plan)
                 settings->hosts->are_here ? "add --isolate" : "it cannot be played on hosts");
         else if (order_needs_filter(order) && probe != 0)
             add(&plan->obstacles,
-                "%s needs a packet filter on its sockets and this user may set none here (%s): add "
+                "%s needs a packet filter on its sockets, which this user may not set here (%s): add "
                 "--isolate, or run as root",
                 order->name, strerror(-probe));
     }
@@ -463,16 +469,22 @@ int plan_choose_ports(const struct plan *plan, uint16_t from, uint16_t *first, s
         if (hosts->each[i].fault[0] != '\0')
             return refuse(why, "%s %s", host_name(&hosts->each[i]).text, hosts->each[i].fault);
     if (rc == PORTS_LISTENED)
+        return refuse(why,
+                      "port %u is in use%s (by a server, or another tcpstorm): choose another --port (\"ss "
+                      "-tlnp 'sport = :%u'\" shows which program listens)",
+                      *first, host_place(hosts->without_room).text, *first);
+    if (rc == PORTS_CROWDED && plan->lane_count == 1)
         return refuse(
             why,
-            "port %u has a listener already%s (a server, or another tcpstorm): choose other lanes with "
-            "--port (\"ss -tlnp 'sport = :%u'\" shows whose it is)",
-            *first, host_place(hosts->without_room).text, *first);
+            "no port from %u to %u is free of sockets (TIME_WAIT of earlier runs counts too): wait a "
+            "minute or choose another --port",
+            from, plan->last_port);
     if (rc == PORTS_CROWDED)
-        return refuse(why,
-                      "no %d consecutive ports from %u to %u are free of sockets, TIME_WAIT of earlier runs "
-                      "included: wait a minute or choose another --port",
-                      plan->lane_count, from, plan->last_port);
+        return refuse(
+            why,
+            "no %d consecutive ports from %u to %u are free of sockets (TIME_WAIT of earlier runs counts "
+            "too): wait a minute or choose another --port",
+            plan->lane_count, from, plan->last_port);
     return refuse(why, "the %s witness could not read the kernel's sockets: %s", plan->witness->name,
                   strerror(-rc));
 }

@@ -49,7 +49,7 @@ struct run {
 static void leave_at_once(int number)
 {
     (void)number;
-    diag_from_signal("tcpstorm: interrupted a second time: it left before all was counted\n");
+    diag_from_signal("tcpstorm: interrupted a second time: it stopped before everything was counted\n");
     _exit(130);
 }
 
@@ -403,7 +403,7 @@ enum outcome run_plans(struct plan *const *plans, int count, int64_t hold_ms,
     if (add_events(&run))
         outcome = play_between_start_and_end(&run, plans, count);
     else
-        diag_error("cannot hear signals: %s", strerror(errno));
+        diag_error("cannot catch signals: %s", strerror(errno));
     free_events(&run);
     return outcome;
 }

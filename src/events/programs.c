@@ -4,9 +4,10 @@
 
 #ifndef HAVE_BPF
 
-int programs_load(enum events_level level, struct programs *programs)
+int programs_load(enum events_level level, size_t rows, struct programs *programs)
 {
     (void)level;
+    (void)rows;
     *programs = (struct programs){.slots = NULL};
     return -ENOSYS;
 }
@@ -34,12 +35,14 @@ int64_t programs_skipped(const struct programs *programs)
 #include <sys/utsname.h>
 #include <unistd.h>
 
-/* A power of two, and one for each CPU, if it goes: they may share them. */
-static uint32_t count_slots(void)
+enum { SLOTS_IN_ALL = 1024 };
+
+/* In each row: a power of two, and one for each CPU, if it goes: they may share them. */
+static uint32_t slots_per_row(size_t rows)
 {
     long cpus = sysconf(_SC_NPROCESSORS_CONF);
     uint32_t slots = 1;
-    while ((long)slots < cpus && slots < SLOTS_MAX)
+    while ((long)slots < cpus && slots < SLOTS_MAX && rows * slots * 2 <= SLOTS_IN_ALL)
         slots *= 2;
     return slots;
 }
@@ -59,7 +62,7 @@ static size_t whole_pages(size_t bytes)
 
 static size_t slots_size(const struct programs *programs)
 {
-    return whole_pages(programs->slot_count * sizeof(struct event_slot));
+    return whole_pages(programs->rows * programs->slots_per_row * sizeof(struct event_slot));
 }
 
 static int map_memory(struct programs *programs, int slots_fd, int target_fd)
@@ -96,8 +99,9 @@ static void add_program(struct programs *programs, int fd)
             return -ENOMEM;                                                                                  \
         programs->skeleton = skeleton;                                                                       \
         programs->destroy = destroy_##name;                                                                  \
-        skeleton->maps.slots.max_entries = (uint32_t)programs->slot_count;                                   \
-        skeleton->rodata->slot_mask = (uint32_t)programs->slot_count - 1;                                    \
+        skeleton->maps.slots.max_entries = (uint32_t)(programs->rows * programs->slots_per_row);             \
+        skeleton->rodata->slot_mask = (uint32_t)programs->slots_per_row - 1;                                 \
+        skeleton->rodata->row_count = (uint32_t)programs->rows;                                              \
         skeleton->rodata->can_be_preempted = can_be_preempted();                                             \
         int rc = name##__load(skeleton);                                                                     \
         if (rc == 0)                                                                                         \
@@ -127,9 +131,9 @@ static int load_all(struct programs *programs)
     return 0;
 }
 
-int programs_load(enum events_level level, struct programs *programs)
+int programs_load(enum events_level level, size_t rows, struct programs *programs)
 {
-    *programs = (struct programs){.slot_count = count_slots()};
+    *programs = (struct programs){.rows = rows, .slots_per_row = slots_per_row(rows)};
     int rc = level == EVENTS_ALL ? load_all(programs) : load_states(programs);
     if (rc != 0)
         programs_unload(programs);

@@ -13,8 +13,8 @@
 enum { PROGRAMS_MAX = 16 };
 
 struct programs {
-    const struct event_slot *slots; /* mapped */
-    size_t slot_count;
+    const struct event_slot *slots; /* mapped; row after row */
+    size_t rows, slots_per_row;
     struct event_target *target; /* mapped; writing it needs no right */
     int fd[PROGRAMS_MAX];
     int fd_count;
@@ -22,9 +22,10 @@ struct programs {
     void (*destroy)(void *skeleton);
 };
 
-/* Returns 0 or a negative errno: ENOSYS, this build has none; EPERM, the right is missing, or the kernel
+/* `rows`: 1, or one for each port and one for all other sockets, at most ROWS_MAX.
+ * Returns 0 or a negative errno: ENOSYS, this build has none; EPERM, the right is missing, or the kernel
  * allows no programs of that kind. Nothing is left loaded then. */
-int programs_load(enum events_level level, struct programs *programs);
+int programs_load(enum events_level level, size_t rows, struct programs *programs);
 void programs_unload(struct programs *programs);
 
 /* How often the kernel has skipped programs that ran already, of those that are no second copies: nobody has

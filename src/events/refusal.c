@@ -65,8 +65,8 @@ void refusal_say(const struct circumstances *it, struct events_refusal *why)
     size_t size = sizeof why->text;
 #ifndef HAVE_BPF
     snprintf(text, size,
-             "this build cannot load programs into the kernel: build it where <linux/bpf.h> is of "
-             "Linux 5.16 or later");
+             "this build cannot load programs into the kernel: build it with the <linux/bpf.h> of Linux 5.16 "
+             "or later");
     return;
 #endif
     if (is_too_old(it))
@@ -82,8 +82,8 @@ void refusal_say(const struct circumstances *it, struct events_refusal *why)
                  "CAP_PERFMON outside of it");
     else if (is_refused)
         snprintf(text, size,
-                 "the kernel refuses to load BPF programs, even with the right to: lockdown or a security "
-                 "module forbids it (%s)",
+                 "the kernel refuses to load BPF programs although this user has the capabilities: lockdown "
+                 "or a security module forbids it (%s)",
                  strerror(-it->error));
     else if (it->error == -ENOMEM)
         snprintf(text, size, "out of memory for the counters of events: they need some 10 MiB in the kernel");
@@ -95,18 +95,16 @@ void refusal_say(const struct circumstances *it, struct events_refusal *why)
             "this kernel has no type information in /sys/kernel/btf/vmlinux, which counting events needs: "
             "it must be built with CONFIG_DEBUG_INFO_BTF");
     else
-        snprintf(text, size,
-                 "this kernel does not take the programs that count events (%s): use --witness netlink",
+        snprintf(text, size, "this kernel rejects the programs that count events (%s): use --witness netlink",
                  strerror(-it->error));
 }
 
 void refusal_say_states_only(const struct circumstances *it, struct events_refusal *why)
 {
-    const char *what = it->error == -EPERM
-                           ? "this kernel refuses programs at its functions (fentry)"
-                           : "this kernel's functions are not those that programs are attached to";
+    const char *what = it->error == -EPERM ? "this kernel refuses programs at its functions (fentry)"
+                                           : "this kernel lacks the functions that the programs attach to";
     snprintf(why->text, sizeof why->text,
-             "%s: SYN_RECV before there is a socket, TIME_WAIT and a FIN_WAIT2 that no process has are not "
+             "%s: SYN_RECV before there is a socket, TIME_WAIT and a FIN_WAIT2 whose process is gone are not "
              "counted",
              what);
 }

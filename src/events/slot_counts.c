@@ -44,14 +44,16 @@ static enum tcp_state as_end(int state)
 
 static void tell_full_sockets(const struct event_slot *sum, int side, struct side_transitions *told)
 {
-    for (int from = 0; from < STATE_COUNT; from++)
-        for (int to = 0; to < STATE_COUNT; to++)
-            for (int why = 0; why < WHY_COUNT; why++) {
-                /* The listener's clone: the listener itself stays. */
-                bool is_clone = from == STATE_LISTEN && to == STATE_SYN_RECV;
-                told->moved[is_clone ? STATE_GONE : as_end(from)][as_end(to)][why] +=
-                    (int64_t)sum->moved[side][from][to][why];
-            }
+    for (int from = 0; from < STATE_COUNT; from++) {
+        for (int to = 0; to < STATE_COUNT; to++) {
+            /* The listener's clone: the listener itself stays. */
+            bool is_clone = from == STATE_LISTEN && to == STATE_SYN_RECV;
+            told->moved[is_clone ? STATE_GONE : as_end(from)][to][WHY_ORDERLY] +=
+                (int64_t)sum->moved[side][from][to];
+        }
+        for (int why = 0; why < WHY_COUNT; why++)
+            told->moved[as_end(from)][STATE_GONE][why] += (int64_t)sum->ended[side][from][why];
+    }
 }
 
 /* The full socket that a request becomes is not another one. */

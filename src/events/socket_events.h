@@ -8,6 +8,7 @@
 #include "events/transition_counts.h"
 #include "kernel/witness.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What the kernel lets be seen. */
@@ -33,6 +34,11 @@ struct socket_events;
  * socket_events_aim. Returns NULL, after filling *why, where not even EVENTS_STATES can be had. */
 struct socket_events *socket_events_open(struct events_refusal *why);
 
+enum { EVENT_PORTS_MAX = 1023 };
+
+/* Likewise, with counts of its own for each of so many ports, at most EVENT_PORTS_MAX. */
+struct socket_events *socket_events_open_by_port(int ports, struct events_refusal *why);
+
 /* May be called without opening: what socket_events_open would say. Costs a load of the programs. */
 enum events_level socket_events_probe(struct events_refusal *why);
 
@@ -45,14 +51,27 @@ const char *socket_events_lack(const struct socket_events *events);
  */
 void socket_events_aim(struct socket_events *events, uint64_t netns, const struct port_range *ports);
 
-/* With all ports, the side of whoever listens, or has listened since, is the server's. This says so of a port
- * whose listener was there before; of a connection on no such port this end is the client's. */
-void socket_events_serve(struct socket_events *events, uint16_t port);
+/* Of events that were opened by port: these ports have counts of their own, as far as there is room.
+ * `others`: all other sockets of the network namespace are counted too, and whoever begins to listen on
+ * another port gets counts of its own, while there is room. The side of a port on which somebody listens, has
+ * listened since, or that is one of these, is the server's; of a connection on no such port this end is the
+ * client's.
+ */
+void socket_events_aim_by_port(struct socket_events *events, uint64_t netns, const uint16_t *ports, int count,
+                               bool others);
+
+/* The ports that have counts of their own now, at most EVENT_PORTS_MAX, in no order. Returns how many. */
+int socket_events_ports(const struct socket_events *events, uint16_t ports[EVENT_PORTS_MAX]);
 
 /* Sums what has been counted since the beginning. Counts are in mapped memory; only what the programs could
  * not hear is asked for by system calls, which need no right. While sockets move, a moment passes between the
  * first count and the last. */
 void socket_events_read(const struct socket_events *events, struct transition_counts *counts);
+
+/* Likewise, of a port that has counts of its own; 0: of all that has not. What was not heard is known of all
+ * together only. */
+void socket_events_read_port(const struct socket_events *events, uint16_t port,
+                             struct transition_counts *counts);
 
 /* NULL is allowed. */
 void socket_events_close(struct socket_events *events);

@@ -12,8 +12,11 @@ enum transition_why {
     WHY_ORDERLY, /* by itself: FINs, or its own close() or RST */
     WHY_RESET, /* ECONNRESET, EPIPE, ECONNREFUSED: the peer's RST; of a request, of TIME_WAIT and an orphaned
                   FIN_WAIT2: ended by a segment */
-    WHY_TIMED_OUT, /* ETIMEDOUT, EHOSTUNREACH, ENETUNREACH: nobody answered; of a request and an orphaned
-                      FIN_WAIT2: its timer, in which nobody answered either */
+    WHY_TIMED_OUT,      /* ETIMEDOUT, EHOSTUNREACH, ENETUNREACH: nobody answered; of a request and an orphaned
+                           FIN_WAIT2: its timer, in which nobody answered either */
+    WHY_DESTROYED,      /* ECONNABORTED: another process ended it by SOCK_DESTROY, as "ss -K" does */
+    WHY_UNACKNOWLEDGED, /* of LAST_ACK: no ACK of its FIN came; its own side gave it up, or the kernel had no
+                           room for orphans */
     WHY_COUNT,
 };
 

@@ -1,9 +1,9 @@
 #include "explain/evidence.h"
 
 #include <math.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/poll.h>
 
 enum {
     DESCRIPTORS_SPARE = 2, /* so few are left where accept() fails, and then some are closed again */

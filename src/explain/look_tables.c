@@ -273,7 +273,7 @@ struct fact_socket look_fact_socket(const struct look *look, const struct socket
         .in_both = is_in_both(look, socket),
         .unread = entry->unread,
         .unsent = entry->unsent,
-        .cgroup = socket->cgroup,
+        .cgroup = socket->entry.cgroup,
         .process = -1,
         .fd = -1,
         .wait = {.kind = WAITER_NOBODY, .set_fd = -1, .thread = -1},

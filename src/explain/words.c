@@ -4,19 +4,14 @@
 #include "base/text.h"
 #include "code/place_text.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/poll.h>
 
 enum { SITE_WIDTH = 120 };
 
 #define ADD(words, ...) TEXT_ADD((words)->text, __VA_ARGS__)
-
-static const char *plural(int64_t count)
-{
-    return count == 1 ? "" : "s";
-}
 
 /* ---- threads ---- */
 
@@ -204,9 +199,10 @@ static void add_waiter(struct words *words, const struct evidence *evidence)
         if (!group->is_mask_known)
             ADD(words, " has them");
         else if (is_deaf(evidence) || is_spent(evidence))
-            ADD(words, " has them, not to be read (%s)", words_of_events(group->waiter, group->events).text);
+            ADD(words, " has them, but not for reading (%s)",
+                words_of_events(group->waiter, group->events).text);
         else
-            ADD(words, " %s hear them (%s)", group->at_rest ? "can" : "would",
+            ADD(words, " %s report them (%s)", group->at_rest ? "can" : "would",
                 words_of_events(group->waiter, group->events).text);
         if (!group->at_rest)
             ADD(words, ", but no thread is in epoll_wait() on it");
@@ -226,11 +222,11 @@ static void add_ages(struct words *words, const struct life *life)
 {
     struct life_text least = life_time(life->fin_ms.least), most = life_time(life->fin_ms.most);
     if (life->quiet_ms.least >= 0)
-        ADD(words, ", nothing has moved for %s", life_span(life->quiet_ms).text);
+        ADD(words, ", no data has moved for %s", life_span(life->quiet_ms).text);
     else if (life->fin_ms.least >= 0 && life->are_fins_exact)
         ADD(words, ", FIN %s ago", life_span(life->fin_ms).text);
     else if (life->fin_ms.least >= 0 && strcmp(least.text, most.text) != 0)
-        ADD(words, ", FIN at some time between %s and %s ago", least.text, most.text);
+        ADD(words, ", FIN between %s and %s ago", least.text, most.text);
     else if (life->fin_ms.least >= 0)
         ADD(words, ", FIN at least %s ago", least.text);
     else if (life->age_ms.least >= 0)
@@ -310,7 +306,7 @@ static void add_outside(struct words *words, const struct evidence *evidence)
     if (!thread_is_outside(thread))
         return;
     if (evidence->culprit_count == 1) {
-        ADD(words, " Of its threads, %s.", words_of_thread(thread).text + strlen("thread "));
+        ADD(words, " Its thread %s.", words_of_thread(thread).text + strlen("thread "));
         return;
     }
     ADD(words, " %d threads are in %s()", evidence->culprit_count, call_word(thread));
@@ -385,7 +381,7 @@ static void add_used_up(struct words *words, const struct evidence *evidence)
         add_descriptors(words, evidence);
         ADD(words, " are in use");
     } else {
-        ADD(words, "the limit of descriptors may have been reached when they came");
+        ADD(words, "the descriptor limit may have been reached when they came");
     }
 }
 
@@ -439,20 +435,21 @@ static void add_backend(struct words *words, const struct evidence *evidence)
 
 static void add_unsent(struct words *words, const struct evidence *evidence)
 {
-    ADD(words, "%s bytes", grouped(life_of(evidence->facts, evidence->group).unsent).text);
+    ADD(words, "%s", counted(life_of(evidence->facts, evidence->group).unsent, "byte").text);
 }
 
 static void add_share(struct words *words, const struct evidence *evidence)
 {
-    ADD(words, "%d of %d connections", evidence->share.lingering, evidence->share.all);
+    ADD(words, "%d of %s", evidence->share.lingering, counted(evidence->share.all, "connection").text);
 }
 
 /* Where a window has shown that it is a part only. */
 static void add_share_that_stays(struct words *words, const struct evidence *evidence)
 {
     if (few_leak(evidence))
-        ADD(words, " %d of %d connections stay: on one path only.", evidence->share.lingering,
-            evidence->share.all);
+        ADD(words, " %d of %s %s: on one path only.", evidence->share.lingering,
+            counted(evidence->share.all, "connection").text,
+            one_or_many(evidence->share.lingering, "stays", "stay"));
 }
 
 static void add_matched(struct words *words, const struct evidence *evidence)
@@ -480,17 +477,16 @@ static void add_quiet(struct words *words, const struct evidence *evidence)
 static void add_unheard(struct words *words, const struct evidence *evidence)
 {
     bool has_come = life_of(evidence->facts, evidence->group).unread.most > 0;
-    ADD(words, "%s", has_come ? "something has come that is unread" : "something was asked");
+    ADD(words, "%s", has_come ? "data has arrived that is unread" : "a request was sent");
 }
 
 static void add_refused(struct words *words, const struct evidence *evidence)
 {
     int refused = evidence->facts->refused;
     if (refused > 0)
-        ADD(words, "%s process%s may not be looked into by this user", grouped(refused).text,
-            refused == 1 ? "" : "es");
+        ADD(words, "this user may not inspect %s process%s", grouped(refused).text, refused == 1 ? "" : "es");
     else
-        ADD(words, "it ended meanwhile");
+        ADD(words, "it has ended since");
 }
 
 static const struct {

@@ -78,7 +78,7 @@ static void add_seconds(struct words *words, double seconds)
 
 static const char *pace_of(const struct forecast *forecast)
 {
-    return forecast->kind == FORECAST_UNEVEN ? "lately " : "";
+    return forecast->kind == FORECAST_UNEVEN ? "unevenly, recently " : "";
 }
 
 struct words words_of_outlook(const struct facts *facts, const struct outlook *outlook)
@@ -88,7 +88,7 @@ struct words words_of_outlook(const struct facts *facts, const struct outlook *o
     if (outlook->room == ROOM_NONE || forecast->kind == FORECAST_NONE)
         return words;
     if (forecast->kind == FORECAST_STOPPED) {
-        ADD(&words, "Grows no longer: the last came %s ago.", life_time((int64_t)forecast->youngest_ms).text);
+        ADD(&words, "No longer grows: the last came %s ago.", life_time((int64_t)forecast->youngest_ms).text);
         return words;
     }
     ADD(&words, "Grows %s%.1f/s (%.1f to %.1f%s)", pace_of(forecast), forecast->per_s, forecast->low_per_s,
@@ -130,10 +130,10 @@ struct words words_of_window(const struct facts *facts, const struct closing *cl
     ADD(&words, "%satched for %s: ", facts->is_interrupted ? "Interrupted; w" : "W",
         life_time(facts->window_ms).text);
     if (facts->opened >= 0)
-        ADD(&words, "%s connections opened, ", grouped(facts->opened).text);
+        ADD(&words, "%s opened, ", counted(facts->opened, "connection").text);
     ADD(&words, "%s ended", grouped(closing->ended).text);
     if (closing->ended >= CLOSING_LEAST) {
-        ADD(&words, ", after their peer's FIN ");
+        ADD(&words, ", time from their peer's FIN: ");
         add_closing_time(&words, closing->p50_ms, "p50");
         ADD(&words, ", ");
         add_closing_time(&words, closing->p90_ms, "p90");
@@ -149,10 +149,10 @@ struct words words_of_window(const struct facts *facts, const struct closing *cl
 struct words words_of_unread_stacks(const struct stacks *stacks)
 {
     static const char *const whys[STACK_UNREAD_COUNT] = {
-        [STACK_MOVED] = "that ran, or went on to another call meanwhile",
-        [STACK_REFUSED] = "that this user may not look into",
+        [STACK_MOVED] = "that ran, or went on to another call",
+        [STACK_REFUSED] = "that this user may not inspect",
         [STACK_UNKNOWN] = "that could not be followed",
-        [STACK_BEYOND] = "that were too many, or for which there was no time",
+        [STACK_BEYOND] = "that were too many, or for which time ran out",
     };
     struct words words = {""};
     for (int i = 0; i < STACK_UNREAD_COUNT; i++) {

@@ -36,6 +36,11 @@ static bool ends_with(struct part part, const char *suffix)
     return part.length > length && memcmp(part.text + part.length - length, suffix, length) == 0;
 }
 
+static bool is_named(struct part part, const char *name)
+{
+    return part.length == strlen(name) && memcmp(part.text, name, part.length) == 0;
+}
+
 static struct part without(struct part part, size_t first, size_t last)
 {
     return (struct part){part.text + first, part.length - first - last};
@@ -68,13 +73,16 @@ static bool is_id(struct part part)
     return digits == ID_DIGITS && part.length == ID_DIGITS;
 }
 
+/* Of Podman, in a unit of its own ("--cgroups=split", Quadlet). */
+static const char payload[] = "libpod-payload-";
+
 /* A scope of a container: what comes before its id, and who made it. */
 static const struct {
     const char *prefix, *maker;
 } scopes[] = {
     {"docker-", "docker "},      {"libpod-", "podman "},
     {"crio-", "cri-o "},         {"cri-containerd-", "containerd "},
-    {"nerdctl-", "containerd "},
+    {"nerdctl-", "containerd "}, {payload, "podman "},
 };
 
 enum { SCOPES = sizeof scopes / sizeof scopes[0] };
@@ -91,8 +99,7 @@ static struct part behind_colons(struct part part)
 static bool find_id(struct part part, struct part above, struct part *id, const char **maker)
 {
     *id = behind_colons(part);
-    *maker =
-        above.length == strlen("docker") && memcmp(above.text, "docker", above.length) == 0 ? "docker " : "";
+    *maker = is_named(above, "docker") ? "docker " : "";
     for (size_t i = 0; i < SCOPES && !is_id(*id); i++)
         if (starts_with(part, scopes[i].prefix)) {
             size_t suffix = ends_with(part, ".scope") ? strlen(".scope") : 0;
@@ -134,6 +141,20 @@ static bool find_pod(struct part part, struct part *uid)
     return false;
 }
 
+/* Podman's pods have an id, not a UID: "machine-libpod_pod_ID.slice", or "/libpod_parent/ID" where systemd
+ * does not manage it. */
+static bool find_podman_pod(struct part container, struct part above, struct part *id)
+{
+    static const char mark[] = "libpod_pod_", slice[] = ".slice";
+    *id = above;
+    if (ends_with(above, slice) && above.length > strlen(slice) + ID_DIGITS) {
+        above = without(above, 0, strlen(slice) + ID_DIGITS);
+        *id = (struct part){above.text + above.length, ID_DIGITS};
+        return is_id(*id) && (ends_with(above, mark) || is_named(above, mark));
+    }
+    return is_id(above) && starts_with(container, "libpod-");
+}
+
 static void name_pod(struct cgroup_name *name, struct part uid)
 {
     name->kind = CGROUP_POD;
@@ -146,17 +167,34 @@ static void name_pod(struct cgroup_name *name, struct part uid)
 
 static bool name_container(struct cgroup_name *name, const char *path, struct part part)
 {
-    struct part above = last_part(path, part.text), id, uid;
+    struct part above = last_part(path, part.text), id, pod;
     const char *maker;
     if (!find_id(part, above, &id, &maker))
         return false;
-    bool is_in_pod = find_pod(part, &uid) || (above.length > 0 && find_pod(above, &uid));
     name->kind = CGROUP_CONTAINER;
     TEXT_ADD(name->text, "%scontainer %.*s", maker, ID_TOLD, id.text);
-    if (is_in_pod) {
+    if (find_pod(part, &pod) || find_pod(above, &pod)) {
         TEXT_ADD(name->text, " of ");
-        name_pod(name, uid);
+        name_pod(name, pod);
+    } else if (find_podman_pod(part, above, &pod)) {
+        name->kind = CGROUP_POD;
+        TEXT_ADD(name->text, " of pod %.*s", ID_TOLD, pod.text);
     }
+    return true;
+}
+
+/* "/lxc.payload.web", or below "/lxc.payload" or "/lxc" as before LXC 4; Incus and LXD do likewise. */
+static bool name_lxc(struct cgroup_name *name, const char *path, struct part part)
+{
+    static const char prefix[] = "lxc.payload.";
+    struct part above = last_part(path, part.text);
+    if (starts_with(part, prefix))
+        part = without(part, strlen(prefix), 0);
+    else if (!is_named(above, "lxc") && !is_named(above, "lxc.payload"))
+        return false;
+    name->kind = CGROUP_CONTAINER;
+    TEXT_ADD(name->text, "lxc container ");
+    add_visible(name, part);
     return true;
 }
 
@@ -164,9 +202,7 @@ static bool name_container(struct cgroup_name *name, const char *path, struct pa
  */
 static bool name_unit(struct cgroup_name *name, const char *path, struct part part)
 {
-    bool is_manager = part.length == strlen("init.scope") &&
-                      memcmp(part.text, "init.scope", part.length) == 0 &&
-                      last_part(path, part.text).length > 0;
+    bool is_manager = is_named(part, "init.scope") && last_part(path, part.text).length > 0;
     if (is_manager || (!ends_with(part, ".service") && !ends_with(part, ".scope")))
         return false;
     name->kind = CGROUP_UNIT;
@@ -174,19 +210,86 @@ static bool name_unit(struct cgroup_name *name, const char *path, struct part pa
     return true;
 }
 
+/* The unit of a container or a virtual machine: its units may have the same names as those of its host. */
+static bool is_machine(struct part part)
+{
+    return (starts_with(part, "systemd-nspawn@") && ends_with(part, ".service")) ||
+           (starts_with(part, "machine-") && ends_with(part, ".scope"));
+}
+
+/* "user-1000.slice" */
+static bool is_slice_of_user(struct part part, struct part *user)
+{
+    static const char before[] = "user-", after[] = ".slice";
+    if (!starts_with(part, before) || !ends_with(part, after))
+        return false;
+    *user = without(part, strlen(before), strlen(after));
+    return true;
+}
+
+/* Where a unit is that is not the host's own: every user, and every container that runs systemd, may have one
+ * of the same name. */
+static void add_surroundings(struct cgroup_name *name, const char *path, struct part unit)
+{
+    struct part part = last_part(path, unit.text), user;
+    bool is_users_manager = starts_with(unit, "user@");
+    for (; part.length > 0; part = last_part(path, part.text)) {
+        struct cgroup_name around = {.kind = CGROUP_NONE};
+        if (name_container(&around, path, part) || name_lxc(&around, path, part) ||
+            (is_machine(part) && name_unit(&around, path, part))) {
+            TEXT_ADD(name->text, " in %s", around.text);
+            return;
+        }
+        if (is_slice_of_user(part, &user) && !is_users_manager) {
+            TEXT_ADD(name->text, " of user ");
+            add_visible(name, user);
+            return;
+        }
+    }
+}
+
+/* The unit that a container of Podman is the whole of. */
+static void add_unit_of_payload(struct cgroup_name *name, const char *path, struct part part)
+{
+    struct cgroup_name unit = {.kind = CGROUP_NONE};
+    struct part above = last_part(path, part.text);
+    if (!starts_with(part, payload) || !name_unit(&unit, path, above))
+        return;
+    add_surroundings(&unit, path, above);
+    TEXT_ADD(name->text, " in %s", unit.text);
+}
+
 static struct cgroup_name name_of(const char *path, size_t length)
 {
     struct cgroup_name name = {.kind = CGROUP_NONE};
     struct part part = last_part(path, path + length), uid;
     for (; part.length > 0; part = last_part(path, part.text)) {
-        if (name_container(&name, path, part) || name_unit(&name, path, part))
+        if (name_container(&name, path, part) || name_lxc(&name, path, part)) {
+            add_unit_of_payload(&name, path, part);
             return name;
+        }
+        if (name_unit(&name, path, part)) {
+            add_surroundings(&name, path, part);
+            return name;
+        }
         if (find_pod(part, &uid)) {
             name_pod(&name, uid);
             return name;
         }
     }
     return name;
+}
+
+/* Whether it is a container or a pod, or in one. */
+static bool is_in_container(const char *path, size_t length)
+{
+    struct part part = last_part(path, path + length), uid;
+    for (; part.length > 0; part = last_part(path, part.text)) {
+        struct cgroup_name name = {.kind = CGROUP_NONE};
+        if (name_container(&name, path, part) || name_lxc(&name, path, part) || find_pod(part, &uid))
+            return true;
+    }
+    return false;
 }
 
 struct cgroup_name cgroup_name_of_path(const char *path)
@@ -225,15 +328,22 @@ const char *cgroup_path_in_text(const char *text, size_t *length)
 
 struct cgroup_name cgroup_name_of_text(const char *text)
 {
-    size_t length;
+    size_t length, deepest = 0;
     const char *unified = cgroup_path_in_text(text, &length);
     struct cgroup_name name = {.kind = CGROUP_NONE};
     if (unified != NULL)
         name = name_of(unified, length);
-    for (const char *line = text; *line != '\0' && name.kind == CGROUP_NONE; line = next_line(line)) {
+    if (unified != NULL && is_in_container(unified, length))
+        return name;
+    for (const char *line = text; *line != '\0'; line = next_line(line)) {
         const char *path = path_in_line(line);
-        if (path != NULL)
-            name = name_of(path, strcspn(path, "\n"));
+        length = path != NULL ? strcspn(path, "\n") : 0;
+        if (length > deepest && is_in_container(path, length)) {
+            name = name_of(path, length);
+            deepest = length;
+        } else if (length > 0 && name.kind == CGROUP_NONE) {
+            name = name_of(path, length);
+        }
     }
     return name;
 }
@@ -266,6 +376,7 @@ struct process_cgroup process_cgroup(pid_t pid)
     /* A path that begins above our own root ("/../x") is not below the mount. */
     if (strstr(folder, "/../") == NULL && stat(folder, &of) == 0)
         group.id = of.st_ino;
-    group.is_named_by_id = group.id != 0 && name_of(in_unified, length).kind != CGROUP_NONE;
+    group.is_named_by_id = group.id != 0 && group.name.kind != CGROUP_NONE &&
+                           strcmp(name_of(in_unified, length).text, group.name.text) == 0;
     return group;
 }

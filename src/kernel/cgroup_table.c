@@ -129,6 +129,12 @@ struct cgroup_name cgroup_table_name(const struct cgroup_table *table, uint64_t 
                                                 : (struct cgroup_name){.kind = CGROUP_NONE};
 }
 
+const char *cgroup_table_path(const struct cgroup_table *table, uint64_t id)
+{
+    const struct cgroup_entry *entry = find(table, id);
+    return entry != NULL ? entry->path : NULL;
+}
+
 void cgroup_table_free(struct cgroup_table *table)
 {
     for (size_t i = 0; i < table->count; i++)

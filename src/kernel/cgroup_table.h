@@ -28,6 +28,9 @@ int cgroup_table_learn(struct cgroup_table *table, uint64_t id);
 /* The name of a group that was learnt; CGROUP_NONE: it has none, or is not known. */
 struct cgroup_name cgroup_table_name(const struct cgroup_table *table, uint64_t id);
 
+/* Its path below the mount of cgroup2, "" of the root; NULL: not known, or gone. */
+const char *cgroup_table_path(const struct cgroup_table *table, uint64_t id);
+
 void cgroup_table_free(struct cgroup_table *table);
 
 #endif

@@ -62,11 +62,19 @@ static int read_link(int directory, const char *name, struct descriptor *descrip
 
 int descriptors_each(pid_t pid, on_descriptor *each, void *context)
 {
+    return descriptors_each_from(pid, 0, each, context);
+}
+
+/* A place in the directory is a descriptor's number and 2, for "." and ".." (fs/proc/fd.c). */
+int descriptors_each_from(pid_t pid, int first, on_descriptor *each, void *context)
+{
     char path[32];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     DIR *directory = opendir(path);
     if (directory == NULL)
         return process_error(errno);
+    if (first > 0)
+        seekdir(directory, first + 2L);
     const struct dirent *entry;
     int rc = 0;
     while (rc == 0 && (errno = 0, entry = readdir(directory)) != NULL) {
@@ -82,12 +90,19 @@ int descriptors_each(pid_t pid, on_descriptor *each, void *context)
     return rc;
 }
 
-int descriptor_is_socket(pid_t pid, int fd, uint64_t inode)
+int descriptor_read(pid_t pid, int fd, struct descriptor *descriptor)
 {
     char path[64];
-    struct descriptor descriptor;
     snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, fd);
-    int rc = read_link(AT_FDCWD, path, &descriptor);
+    int rc = read_link(AT_FDCWD, path, descriptor);
+    descriptor->fd = fd; /* the name that was read is a path */
+    return rc == -ESRCH ? 0 : rc;
+}
+
+int descriptor_is_socket(pid_t pid, int fd, uint64_t inode)
+{
+    struct descriptor descriptor;
+    int rc = descriptor_read(pid, fd, &descriptor);
     return rc > 0 ? descriptor.kind == DESCRIPTOR_SOCKET && descriptor.inode == inode : rc;
 }
 

@@ -36,6 +36,13 @@ typedef int on_descriptor(void *context, const struct descriptor *descriptor);
  * failed here (EMFILE). */
 int descriptors_each(pid_t pid, on_descriptor *each, void *context);
 
+/* Likewise, from that descriptor on: in the order of their numbers. */
+int descriptors_each_from(pid_t pid, int first, on_descriptor *each, void *context);
+
+/* What one descriptor is. Returns 1, or 0 when it is not open, or the process has ended, or a negative errno
+ * as above. */
+int descriptor_read(pid_t pid, int fd, struct descriptor *descriptor);
+
 /* Whether a descriptor is that socket now. Returns 1 or 0, or a negative errno as above; 0 also when the
  * process has ended. */
 int descriptor_is_socket(pid_t pid, int fd, uint64_t inode);

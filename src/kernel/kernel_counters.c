@@ -49,7 +49,7 @@ static const struct counter_row rows[] = {
     [COUNTER_ABORT_FAILED] = {.prefix = "TcpExt:",
                               .name = "TCPAbortFailed",
                               .is_trouble = true,
-                              .meaning = "RSTs could not be sent for want of memory"},
+                              .meaning = "RSTs could not be sent for lack of memory"},
     [COUNTER_RETRANS_SEGS] = {.prefix = "Tcp:",
                               .name = "RetransSegs",
                               .is_trouble = true,
@@ -68,11 +68,11 @@ static const struct counter_row rows[] = {
     [COUNTER_SYN_CHALLENGE] = {.prefix = "TcpExt:",
                                .name = "TCPSYNChallenge",
                                .is_trouble = true,
-                               .meaning = "SYNs met a connection of the same ports that was still there: "
-                                          "each is answered by a challenge ACK, and sent again"},
+                               .meaning = "SYNs met an old connection on the same ports: each was answered "
+                                          "by a challenge ACK, and sent again"},
     [COUNTER_KEEPALIVE] = {.prefix = "TcpExt:",
                            .name = "TCPKeepAlive",
-                           .meaning = "silent peers were asked whether they are still there"},
+                           .meaning = "keep-alive probes were sent to silent peers"},
     [COUNTER_SOFTNET_DROPPED] =
         {.name = "softnet_dropped",
          .is_trouble = true,

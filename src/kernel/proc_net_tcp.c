@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *file_of(int family)
@@ -81,19 +82,16 @@ int proc_net_tcp_parse(const char *line, int family, struct socket_entry *entry)
         return -EBADMSG;
     entry->state = state == STATE_COUNT ? STATE_SYN_RECV : (enum tcp_state)state;
     entry->heard_ms = entry->fin_most_ms = entry->backlog = -1; /* not in these files */
+    entry->received_ms = entry->sent_ms = entry->acked_ms = -1;
     return take_rest(p, entry) ? 0 : -EBADMSG;
 }
 
 /* Where the kernel finds nothing behind the place at which it stopped, at the end at the latest, it counts
  * off from the start what it has shown already (tcp_seq_start): as many sockets as have come meanwhile are
  * then shown a second time. */
-static int proc_net_tcp_each(int family, const struct port_range *only, on_socket *on_entry, void *context)
+static int each_in(FILE *file, int family, on_socket *on_entry, void *context)
 {
-    (void)only;
     struct number_set shown = {0};
-    FILE *file = fopen(file_of(family), "re");
-    if (file == NULL)
-        return -errno;
     char line[256];
     int rc = 0;
     if (fgets(line, sizeof line, file) == NULL) /* the header */
@@ -105,8 +103,41 @@ static int proc_net_tcp_each(int family, const struct port_range *only, on_socke
         rc = is_new > 0 ? on_entry(context, &entry) : is_new;
     }
     number_set_free(&shown);
-    if (rc == 0 && ferror(file))
-        rc = -EIO;
+    return rc == 0 && ferror(file) ? -EIO : rc;
+}
+
+static int proc_net_tcp_each(int family, const struct port_range *only, on_socket *on_entry, void *context)
+{
+    (void)only;
+    FILE *file = fopen(file_of(family), "re");
+    if (file == NULL)
+        return -errno;
+    int rc = each_in(file, family, on_entry, context);
+    fclose(file);
+    return rc;
+}
+
+uint64_t proc_net_tcp_inode(pid_t pid)
+{
+    char path[64];
+    struct stat of;
+    snprintf(path, sizeof path, "/proc/%d/net/tcp", (int)pid);
+    return stat(path, &of) == 0 ? of.st_ino : 0;
+}
+
+/* A process may have gone elsewhere, and a pid be another's: the file tells whose it is. */
+int proc_net_tcp_each_of(pid_t pid, uint64_t inode, int family, on_socket *on_entry, void *context)
+{
+    char path[64];
+    struct stat of;
+    snprintf(path, sizeof path, "/proc/%d/net/%s", (int)pid, family == AF_INET ? "tcp" : "tcp6");
+    FILE *file = fopen(path, "re");
+    int error = errno;
+    if (file == NULL)
+        return proc_net_tcp_inode(pid) == inode ? -error : -ESRCH;
+    bool is_there = fstat(fileno(file), &of) == 0 &&
+                    (family == AF_INET ? of.st_ino == inode : proc_net_tcp_inode(pid) == inode);
+    int rc = is_there ? each_in(file, family, on_entry, context) : -ESRCH;
     fclose(file);
     return rc;
 }

@@ -34,9 +34,21 @@ static int read_text(const char *path, char *text, size_t size)
     return 0;
 }
 
+static struct process_command printable_command(const char *name, size_t length)
+{
+    struct process_command command = {{0}};
+    length = length < sizeof command.text ? length : sizeof command.text - 1;
+    memcpy(command.text, name, length);
+    printable_word(command.text);
+    return command;
+}
+
+enum { IS_EXITING = 0x4 }; /* PF_EXITING in include/linux/sched.h */
+
 int process_stat_of(pid_t pid, struct process_stat *stat)
 {
-    enum { STATE = 3, PARENT = 4, STARTED = 22, EXIT_CODE = 52 }; /* as man 5 proc counts the words */
+    /* as man 5 proc counts the words */
+    enum { STATE = 3, PARENT = 4, FLAGS = 9, STARTED = 22, EXIT_CODE = 52 };
     char path[32], text[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     int rc = read_text(path, text, sizeof text);
@@ -44,19 +56,29 @@ int process_stat_of(pid_t pid, struct process_stat *stat)
         return rc;
     *stat = (struct process_stat){0};
     char *rest = strrchr(text, ')'), *word, *next; /* the name before it may have spaces and brackets in it */
+    const char *name = strchr(text, '(');
     int i = STATE;
+    if (name != NULL && rest != NULL && name < rest)
+        stat->command = printable_command(name + 1, (size_t)(rest - name) - 1);
     for (word = rest != NULL ? strtok_r(rest + 1, " ", &next) : NULL; word != NULL;
          word = strtok_r(NULL, " ", &next), i++) {
         if (i == STATE)
             stat->state = *word;
         else if (i == PARENT)
             stat->parent = (pid_t)strtol(word, NULL, 10);
+        else if (i == FLAGS)
+            stat->is_ending = (strtoul(word, NULL, 10) & IS_EXITING) != 0;
         else if (i == STARTED)
             stat->started = strtoull(word, NULL, 10);
         else if (i == EXIT_CODE)
             stat->exit_code = (int)strtol(word, NULL, 10);
     }
     return i > PARENT ? 0 : -ESRCH;
+}
+
+bool process_has_ended(const struct process_stat *stat)
+{
+    return stat->state == 'Z' || stat->state == 'X' || stat->is_ending;
 }
 
 bool process_descends_from(pid_t pid, pid_t ancestor)
@@ -105,15 +127,22 @@ int64_t process_started_us(const struct process_stat *stat)
 
 int process_facts_of(pid_t pid, struct process_facts *facts)
 {
+    struct process_command command;
+    return process_named_facts_of(pid, facts, &command);
+}
+
+int process_named_facts_of(pid_t pid, struct process_facts *facts, struct process_command *command)
+{
     char path[32];
     struct stat directory;
     struct process_stat stat_now;
     int rc = process_stat_of(pid, &stat_now);
     if (rc != 0)
         return rc;
-    if (stat_now.state == 'Z' || stat_now.state == 'X')
+    if (process_has_ended(&stat_now))
         return -ESRCH;
     facts->started = stat_now.started;
+    *command = stat_now.command;
     snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
     facts->descriptors = stat(path, &directory) == 0 && directory.st_size > 0 ? directory.st_size : -1;
     return 0;
@@ -152,15 +181,11 @@ bool process_sees_every_pid(void)
 
 static struct process_command command_in(const char *path)
 {
-    struct process_command command = {{0}};
     char text[64];
     if (read_text(path, text, sizeof text) != 0)
-        return command;
+        return (struct process_command){{0}};
     size_t length = strlen(text);
-    text[length > 0 ? length - 1 : 0] = '\0'; /* the newline that the kernel puts at the end */
-    snprintf(command.text, sizeof command.text, "%.*s", (int)sizeof command.text - 1, text);
-    printable_word(command.text);
-    return command;
+    return printable_command(text, length > 0 ? length - 1 : 0); /* without the newline at the end */
 }
 
 struct process_command process_command(pid_t pid)
@@ -191,8 +216,13 @@ static int pass_on_socket(void *context, const struct descriptor *descriptor)
 
 int process_each_socket(pid_t pid, on_process_socket *on_socket, void *context)
 {
+    return process_each_socket_from(pid, 0, on_socket, context);
+}
+
+int process_each_socket_from(pid_t pid, int first, on_process_socket *on_socket, void *context)
+{
     struct socket_reading reading = {on_socket, context};
-    return descriptors_each(pid, pass_on_socket, &reading);
+    return descriptors_each_from(pid, first, pass_on_socket, &reading);
 }
 
 bool pid_is_among(pid_t pid, const pid_t *pids, int count)

@@ -8,15 +8,27 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A process's name (/proc/PID/comm) as one word of visible ASCII, fit for a terminal, a table and a link:
+ * every other byte is an underscore. Empty when there is no such process. */
+struct process_command {
+    char text[16];
+};
+
 struct process_stat {
-    char state; /* 'Z': it has ended, and its parent has not waited for it yet */
+    char state;     /* 'Z': it has ended, and its parent has not waited for it yet */
+    bool is_ending; /* the kernel takes it apart: its descriptors are closed, or about to be */
     pid_t parent;
     uint64_t started; /* clock ticks since boot: a pid is used again, with another one */
     int exit_code;    /* of a zombie, as wait() has it; 0 where that is not for us to know */
+    struct process_command command;
 };
 
 /* Returns 0 or a negative errno. */
 int process_stat_of(pid_t pid, struct process_stat *stat);
+
+/* Whether it is a zombie, or on its way to be one, which may take long: the kernel closes its descriptors
+ * then, not the program. */
+bool process_has_ended(const struct process_stat *stat);
 
 /* Whether one is a child of the other, or a child of such a child. What cannot be read is none. */
 bool process_descends_from(pid_t pid, pid_t ancestor);
@@ -35,8 +47,11 @@ struct process_facts {
     int64_t descriptors; /* that are open; -1: not known (before Linux 6.2) */
 };
 
-/* Returns 0 or a negative errno: ESRCH of a zombie too. */
+/* Returns 0 or a negative errno: ESRCH also of one that has ended, see above. */
 int process_facts_of(pid_t pid, struct process_facts *facts);
+
+/* Likewise with its name, from the same reading. */
+int process_named_facts_of(pid_t pid, struct process_facts *facts, struct process_command *command);
 
 /* How many more descriptors it may open (RLIMIT_NOFILE); -1: not known. */
 int64_t process_descriptors_left(pid_t pid);
@@ -48,11 +63,6 @@ int process_shares_network(pid_t pid);
 /* Whether this process is in the first PID namespace, in which all others are seen. */
 bool process_sees_every_pid(void);
 
-/* A process's name (/proc/PID/comm) as one word of visible ASCII, fit for a terminal, a table and a link:
- * every other byte is an underscore. Empty when there is no such process. */
-struct process_command {
-    char text[16];
-};
 struct process_command process_command(pid_t pid);
 
 /* The name of one of its threads, likewise. */
@@ -64,6 +74,9 @@ typedef int on_process_socket(void *context, int fd, uint64_t inode);
 /* Reads the descriptors of a process. Returns 0, what the callback ended it with, or a negative errno: any
  * other than those above, and something failed here (EMFILE). */
 int process_each_socket(pid_t pid, on_process_socket *on_socket, void *context);
+
+/* As process_each_socket(), from that descriptor on: in the order of their numbers. */
+int process_each_socket_from(pid_t pid, int first, on_process_socket *on_socket, void *context);
 
 bool pid_is_among(pid_t pid, const pid_t *pids, int count);
 

@@ -1,6 +1,7 @@
 #include "kernel/sock_diag.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     RECEIVE_SIZE = 32768, /* the kernel builds no larger dump message, whatever the detail */
@@ -49,12 +51,24 @@ static void put_port_filter(struct nlmsghdr *request, const struct port_range *o
 
 /* What is asked for. */
 struct question {
-    int family;
+    int family;        /* AF_UNSPEC: both, in one walk over the kernel's table */
     uint32_t protocol; /* 0: TCP */
     uint32_t states;   /* a set */
     uint8_t extension; /* 0 or WITH_TCP_INFO */
     const struct port_range *only;
+    int netlink; /* a socket to ask by, which stays its owner's; 0: one of this namespace is made */
 };
+
+/* The older form of the question takes no family: see inet_diag_dump_compat() in net/ipv4/inet_diag.c. */
+static void ask_for_both(struct nlmsghdr *request, const struct question *question)
+{
+    request->nlmsg_type = TCPDIAG_GETSOCK;
+    struct inet_diag_req *body = mnl_nlmsg_put_extra_header(request, sizeof *body);
+    body->idiag_ext = question->extension;
+    body->idiag_states = question->states;
+    if (question->only != NULL)
+        put_port_filter(request, question->only);
+}
 
 static void build_request(void *buffer, uint32_t sequence, const struct question *question)
 {
@@ -62,6 +76,10 @@ static void build_request(void *buffer, uint32_t sequence, const struct question
     request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
     request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
     request->nlmsg_seq = sequence;
+    if (question->family == AF_UNSPEC) {
+        ask_for_both(request, question);
+        return;
+    }
     struct inet_diag_req_v2 *body = mnl_nlmsg_put_extra_header(request, sizeof *body);
     body->sdiag_family = (uint8_t)question->family;
     body->sdiag_protocol = question->protocol == 0 ? IPPROTO_TCP : IPPROTO_RAW; /* that field has a byte */
@@ -79,36 +97,48 @@ static void copy_address(struct address *out, int family, const void *from)
     memcpy(out->bytes, from, family == AF_INET ? 4 : 16);
 }
 
-/* A socket that has heard nothing yet has times that mean nothing. */
-static int64_t heard_ms(const struct nlattr *attribute, enum tcp_state state)
+static void take_info(const struct nlattr *attribute, struct socket_entry *entry)
 {
     struct tcp_info info;
     const size_t needed = offsetof(struct tcp_info, tcpi_last_ack_recv) + sizeof info.tcpi_last_ack_recv;
-    if (mnl_attr_get_payload_len(attribute) < needed || state == STATE_LISTEN || state == STATE_SYN_SENT)
-        return -1;
+    /* A socket that has heard nothing yet has times that mean nothing. */
+    if (mnl_attr_get_payload_len(attribute) < needed || entry->state == STATE_LISTEN ||
+        entry->state == STATE_SYN_SENT)
+        return;
     memcpy(&info, mnl_attr_get_payload(attribute), needed);
-    return info.tcpi_last_ack_recv < info.tcpi_last_data_recv ? info.tcpi_last_ack_recv
-                                                              : info.tcpi_last_data_recv;
-}
-
-static void take_info(const struct nlattr *attribute, struct socket_entry *entry)
-{
-    struct tcp_life life;
-    entry->heard_ms = heard_ms(attribute, entry->state);
+    entry->heard_ms = info.tcpi_last_ack_recv < info.tcpi_last_data_recv ? info.tcpi_last_ack_recv
+                                                                         : info.tcpi_last_data_recv;
+    if (entry->state == STATE_ESTABLISHED) {
+        entry->received_ms = info.tcpi_last_data_recv;
+        entry->sent_ms = info.tcpi_last_data_sent;
+        entry->acked_ms = info.tcpi_last_ack_recv;
+    }
     if (entry->state != STATE_CLOSE_WAIT)
         return;
+    struct tcp_life life;
     tcp_life_read(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute), &life);
     struct tcp_age fin = tcp_life_fin_age(&life, entry->state, entry->keeps_alive);
     entry->fin_most_ms = fin.least_ms >= 0 && fin.most_ms < INT64_MAX ? fin.most_ms : -1;
     entry->fin_with_data = tcp_life_fin_with_data(&life, entry->keeps_alive);
 }
 
+static void take_cgroup(const struct nlattr *attribute, struct socket_entry *entry)
+{
+    if (mnl_attr_get_type(attribute) == INET_DIAG_CGROUP_ID &&
+        mnl_attr_get_payload_len(attribute) == sizeof entry->cgroup)
+        memcpy(&entry->cgroup, mnl_attr_get_payload(attribute), sizeof entry->cgroup);
+}
+
 static void take_attributes(const struct nlmsghdr *message, struct socket_entry *entry)
 {
     const struct nlattr *attribute;
-    mnl_attr_for_each(attribute, message,
-                      sizeof(struct inet_diag_msg)) if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
-        take_info(attribute, entry);
+    mnl_attr_for_each(attribute, message, sizeof(struct inet_diag_msg))
+    {
+        if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
+            take_info(attribute, entry);
+        else
+            take_cgroup(attribute, entry);
+    }
 }
 
 /* Returns 1, or 0 when it is in no state that we know, or -EBADMSG. */
@@ -125,6 +155,7 @@ static int read_entry(const struct nlmsghdr *message, struct socket_entry *entry
         .local_port = ntohs(body->id.idiag_sport),
         .remote_port = ntohs(body->id.idiag_dport),
         .ends_in_ms = body->idiag_timer == SOCKET_TIMER_TIME_WAIT ? (int64_t)body->idiag_expires : -1,
+        .cookie = (uint64_t)body->id.idiag_cookie[1] << 32 | body->id.idiag_cookie[0],
         .inode = body->idiag_inode,
         .unread = body->idiag_rqueue,
         .unsent = state == STATE_LISTEN ? 0 : body->idiag_wqueue,
@@ -132,6 +163,9 @@ static int read_entry(const struct nlmsghdr *message, struct socket_entry *entry
         .keeps_alive = body->idiag_timer == SOCKET_TIMER_KEEPALIVE,
         .heard_ms = -1,
         .fin_most_ms = -1,
+        .received_ms = -1,
+        .sent_ms = -1,
+        .acked_ms = -1,
         .backlog = state == STATE_LISTEN ? (int64_t)body->idiag_wqueue : -1,
     };
     copy_address(&entry->local, body->idiag_family, body->id.idiag_src);
@@ -186,10 +220,10 @@ static void take_life_attributes(const struct nlmsghdr *message, struct socket_l
         const void *payload = mnl_attr_get_payload(attribute);
         if (mnl_attr_get_type(attribute) == INET_DIAG_INFO)
             tcp_life_read(payload, length, &socket->life);
-        else if (mnl_attr_get_type(attribute) == INET_DIAG_CGROUP_ID && length == sizeof socket->cgroup)
-            memcpy(&socket->cgroup, payload, sizeof socket->cgroup);
         else if (mnl_attr_get_type(attribute) == INET_DIAG_ULP_INFO)
             socket->is_mptcp = is_mptcp(attribute);
+        else
+            take_cgroup(attribute, &socket->entry);
     }
 }
 
@@ -201,7 +235,7 @@ static int pass_on_life(void *context, const struct nlmsghdr *message)
     if (rc <= 0)
         return rc;
     const struct inet_diag_msg *body = mnl_nlmsg_get_payload(message);
-    socket.cookie = (uint64_t)body->id.idiag_cookie[1] << 32 | body->id.idiag_cookie[0];
+    socket.cookie = socket.entry.cookie;
     socket.user = body->idiag_uid;
     socket.probes = body->idiag_retrans;
     if (body->idiag_timer > SOCKET_TIMER_NONE && body->idiag_timer <= SOCKET_TIMER_ZERO_WINDOW) {
@@ -242,7 +276,7 @@ static int parse_messages(const void *buffer, size_t length, uint32_t sequence, 
             int error = carried_error(message);
             return error != 0 ? error : -EPROTO;
         }
-        if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY)
+        if (message->nlmsg_type != SOCK_DIAG_BY_FAMILY && message->nlmsg_type != TCPDIAG_GETSOCK)
             continue;
         int rc = each(context, message);
         if (rc != 0)
@@ -290,12 +324,26 @@ static int send_request(struct mnl_socket *netlink, const void *request)
     return 0;
 }
 
+/* libmnl closes the descriptor that it has. NULL with errno. */
+static struct mnl_socket *open_netlink(int given)
+{
+    if (given == 0)
+        return mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+    int copy = fcntl(given, F_DUPFD_CLOEXEC, 0);
+    struct mnl_socket *netlink = copy >= 0 ? mnl_socket_fdopen(copy) : NULL;
+    int error = errno;
+    if (copy >= 0 && netlink == NULL)
+        close(copy);
+    errno = error;
+    return netlink;
+}
+
 static int dump(const struct question *question, on_message *each, void *context)
 {
     _Alignas(struct nlmsghdr) char request[REQUEST_SIZE] = {0};
     uint32_t sequence = (uint32_t)time(NULL);
     build_request(request, sequence, question);
-    struct mnl_socket *netlink = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+    struct mnl_socket *netlink = open_netlink(question->netlink);
     if (netlink == NULL)
         return -errno;
     int rc = send_request(netlink, request);
@@ -342,10 +390,31 @@ static int sock_diag_each_detailed(int family, const struct port_range *only, on
     return dump_entries(&question, on_entry, context);
 }
 
+int sock_diag_each_by(int netlink, bool detailed, int family, const struct port_range *only,
+                      on_socket *on_entry, void *context)
+{
+    const struct question question = {.family = family,
+                                      .states = ALL_STATES,
+                                      .extension = detailed ? WITH_TCP_INFO : 0,
+                                      .only = only,
+                                      .netlink = netlink};
+    return dump_entries(&question, on_entry, context);
+}
+
 static int sock_diag_each_listener(int family, const struct port_range *only, on_socket *on_entry,
                                    void *context)
 {
     const struct question question = {.family = family, .states = STATE_SET(STATE_LISTEN), .only = only};
+    return dump_entries(&question, on_entry, context);
+}
+
+static int sock_diag_each_in_states(uint32_t states, bool detailed, const struct port_range *only,
+                                    on_socket *on_entry, void *context)
+{
+    const struct question question = {.family = AF_UNSPEC,
+                                      .states = states & ALL_STATES,
+                                      .extension = detailed ? WITH_TCP_INFO : 0,
+                                      .only = only};
     return dump_entries(&question, on_entry, context);
 }
 
@@ -367,5 +436,6 @@ const struct witness_backend witness_netlink = {
     .each = sock_diag_each,
     .each_detailed = sock_diag_each_detailed,
     .each_listener = sock_diag_each_listener,
+    .each_in_states = sock_diag_each_in_states,
     .probe = sock_diag_probe,
 };

@@ -30,8 +30,6 @@ enum socket_timer {
 struct socket_life {
     struct socket_entry entry;
     uint64_t cookie; /* the same in every dump, and never used again */
-    uint64_t cgroup; /* id of the cgroup that it was made in, of an accepted socket that of its listener: the
-                        inode of its folder in cgroup2; 0: not known */
     uint32_t user;   /* who made it; 0 also of one that has no inode */
     enum socket_timer timer;
     int64_t timer_ms; /* until it fires; -1: none runs */
@@ -51,6 +49,11 @@ int sock_diag_parse_lives(const void *buffer, size_t length, uint32_t sequence, 
  * plain look: 1.2 us a socket. Returns as struct witness_backend's each(). */
 int sock_diag_each_life(int family, uint32_t states, const struct port_range *only, on_socket_life *on_life,
                         void *context);
+
+/* As struct witness_backend's each() or each_detailed(), of the network namespace in which `netlink` was
+ * made, a socket of NETLINK_SOCK_DIAG that was asked nothing before. */
+int sock_diag_each_by(int netlink, bool detailed, int family, const struct port_range *only,
+                      on_socket *on_entry, void *context);
 
 /* Likewise the MPTCP connections (RFC 8684) in one of these states. Theirs is the state that the program
  * sees: a DATA_FIN ends a half while the TCP connections below go on. They have the inode of those, an unread

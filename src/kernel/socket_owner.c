@@ -8,7 +8,7 @@
 
 struct socket_owners {
     struct number_set inodes;
-    pid_t *pids; /* by the slots of the inodes; 0: no owner yet */
+    struct socket_owner *found; /* by the slots of the inodes */
     size_t unresolved;
     int refused;
     on_other_socket *on_other; /* NULL: nobody hears of them */
@@ -19,7 +19,7 @@ struct socket_owners *socket_owners_new(const uint64_t *inodes, size_t count)
 {
     struct socket_owners *owners = calloc(1, sizeof *owners);
     if (owners == NULL || number_set_reserve(&owners->inodes, count) != 0 ||
-        (owners->pids = calloc(owners->inodes.slot_count, sizeof *owners->pids)) == NULL) {
+        (owners->found = calloc(owners->inodes.slot_count, sizeof *owners->found)) == NULL) {
         socket_owners_free(owners);
         return NULL;
     }
@@ -35,14 +35,19 @@ void socket_owners_free(struct socket_owners *owners)
     if (owners == NULL)
         return;
     number_set_free(&owners->inodes);
-    free(owners->pids);
+    free(owners->found);
     free(owners);
+}
+
+struct socket_owner socket_owner_at(const struct socket_owners *owners, uint64_t inode)
+{
+    size_t slot = number_set_slot(&owners->inodes, inode);
+    return slot != NO_SLOT ? owners->found[slot] : (struct socket_owner){.pid = 0};
 }
 
 pid_t socket_owner_of(const struct socket_owners *owners, uint64_t inode)
 {
-    size_t slot = number_set_slot(&owners->inodes, inode);
-    return slot != NO_SLOT ? owners->pids[slot] : 0;
+    return socket_owner_at(owners, inode).pid;
 }
 
 struct reading {
@@ -57,8 +62,8 @@ static int own(void *context, int fd, uint64_t inode)
     struct reading *reading = context;
     struct socket_owners *owners = reading->owners;
     size_t slot = number_set_slot(&owners->inodes, inode);
-    if (slot != NO_SLOT && owners->pids[slot] == 0) {
-        owners->pids[slot] = reading->pid;
+    if (slot != NO_SLOT && owners->found[slot].pid == 0) {
+        owners->found[slot] = (struct socket_owner){reading->pid, fd};
         owners->unresolved--;
         reading->owned++;
     }

@@ -37,7 +37,14 @@ int socket_owners_read_others(struct socket_owners *owners, const pid_t *already
 /* How many processes were passed over because they may not be looked into. */
 int socket_owners_refused(const struct socket_owners *owners);
 
-/* 0: not found, or not asked for. */
+/* A holder that was found, and its descriptor; of several holders one. */
+struct socket_owner {
+    pid_t pid; /* 0: not found, or not asked for */
+    int fd;
+};
+struct socket_owner socket_owner_at(const struct socket_owners *owners, uint64_t inode);
+
+/* Its pid. */
 pid_t socket_owner_of(const struct socket_owners *owners, uint64_t inode);
 
 #endif

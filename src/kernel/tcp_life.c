@@ -1,5 +1,7 @@
 #include "kernel/tcp_life.h"
 
+#include "base/min_max.h"
+
 #include <linux/tcp.h>
 #include <string.h>
 #include <time.h>
@@ -60,11 +62,6 @@ void tcp_life_read(const void *tcp_info, size_t length, struct tcp_life *life)
     };
 }
 
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static struct tcp_age unknown_age(void)
 {
     return (struct tcp_age){-1, INT64_MAX};
@@ -78,8 +75,8 @@ struct tcp_age tcp_life_age(const struct tcp_life *life)
         return (struct tcp_age){life->last_data_sent_ms, life->last_data_sent_ms};
     if (life->data_segs_in == 0)
         return (struct tcp_age){life->last_data_recv_ms, life->last_data_recv_ms};
-    int64_t oldest = larger(life->last_data_sent_ms, life->last_data_recv_ms);
-    return (struct tcp_age){larger(oldest, life->last_ack_recv_ms), INT64_MAX};
+    int64_t oldest = max_of(life->last_data_sent_ms, life->last_data_recv_ms);
+    return (struct tcp_age){max_of(oldest, life->last_ack_recv_ms), INT64_MAX};
 }
 
 /* Whether the last ACK can be the answer to data that we have sent. It comes a round trip after the data,
@@ -103,7 +100,7 @@ struct tcp_age tcp_life_fin_age(const struct tcp_life *life, enum tcp_state stat
     if (!life->is_known || !state_set_has(AFTER_FIN | STATE_SET(STATE_CLOSE), state))
         return unknown_age();
     int64_t least = life->last_ack_recv_ms;
-    int64_t most = larger(least, life->last_data_recv_ms);
+    int64_t most = max_of(least, life->last_data_recv_ms);
     /* Where we have sent a FIN too, its ACK may be what came last. */
     bool is_exact = !may_be_probed(life, keeps_alive) && !may_be_answer(life, ACK_DELAY_MAX_MS) &&
                     (state == STATE_CLOSE_WAIT || (state == STATE_CLOSE && life->bytes_received > 0));
@@ -128,7 +125,7 @@ static int64_t merged_ms(void)
     struct timespec tick = {0};
     if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) != 0)
         return MERGED_LEAST_MS;
-    return larger(MERGED_LEAST_MS, 2 * (tick.tv_nsec / 1000000));
+    return max_of(MERGED_LEAST_MS, 2 * (tick.tv_nsec / 1000000));
 }
 
 bool tcp_life_fin_with_data(const struct tcp_life *life, bool keeps_alive)

@@ -6,22 +6,23 @@
 struct state_row {
     const char *name;
     const char *column;
+    const char *word;
     const char *alias; /* another spelling that squeezing alone does not reach */
 };
 
 static const struct state_row states[] = {
-    [STATE_GONE] = {"gone", "gone", NULL},
-    [STATE_ESTABLISHED] = {"ESTABLISHED", "established", "estab"},
-    [STATE_SYN_SENT] = {"SYN_SENT", "syn_sent", NULL},
-    [STATE_SYN_RECV] = {"SYN_RECV", "syn_recv", "synreceived"},
-    [STATE_FIN_WAIT1] = {"FIN_WAIT1", "fin_wait1", NULL},
-    [STATE_FIN_WAIT2] = {"FIN_WAIT2", "fin_wait2", NULL},
-    [STATE_TIME_WAIT] = {"TIME_WAIT", "time_wait", NULL},
-    [STATE_CLOSE] = {"CLOSE", "close", "closed"},
-    [STATE_CLOSE_WAIT] = {"CLOSE_WAIT", "close_wait", NULL},
-    [STATE_LAST_ACK] = {"LAST_ACK", "last_ack", NULL},
-    [STATE_LISTEN] = {"LISTEN", "listen", "listening"},
-    [STATE_CLOSING] = {"CLOSING", "closing", NULL},
+    [STATE_GONE] = {"gone", "gone", "gone", NULL},
+    [STATE_ESTABLISHED] = {"ESTABLISHED", "established", "established", "estab"},
+    [STATE_SYN_SENT] = {"SYN_SENT", "syn_sent", "syn-sent", NULL},
+    [STATE_SYN_RECV] = {"SYN_RECV", "syn_recv", "syn-recv", "synreceived"},
+    [STATE_FIN_WAIT1] = {"FIN_WAIT1", "fin_wait1", "fin-wait-1", NULL},
+    [STATE_FIN_WAIT2] = {"FIN_WAIT2", "fin_wait2", "fin-wait-2", NULL},
+    [STATE_TIME_WAIT] = {"TIME_WAIT", "time_wait", "time-wait", NULL},
+    [STATE_CLOSE] = {"CLOSE", "close", "close", "closed"},
+    [STATE_CLOSE_WAIT] = {"CLOSE_WAIT", "close_wait", "close-wait", NULL},
+    [STATE_LAST_ACK] = {"LAST_ACK", "last_ack", "last-ack", NULL},
+    [STATE_LISTEN] = {"LISTEN", "listen", "listen", "listening"},
+    [STATE_CLOSING] = {"CLOSING", "closing", "closing", NULL},
 };
 _Static_assert(sizeof states / sizeof states[0] == STATE_COUNT, "one row per state");
 
@@ -39,6 +40,11 @@ const char *tcp_state_name(enum tcp_state state)
 const char *tcp_state_column(enum tcp_state state)
 {
     return states[state].column;
+}
+
+const char *tcp_state_word(enum tcp_state state)
+{
+    return states[state].word;
 }
 
 enum tcp_state tcp_state_in_life_order(size_t i)

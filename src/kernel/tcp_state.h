@@ -38,6 +38,9 @@ const char *tcp_state_name(enum tcp_state state);
 /* The name of its CSV column, "fin_wait2". */
 const char *tcp_state_column(enum tcp_state state);
 
+/* As it is typed, "fin-wait-2". */
+const char *tcp_state_word(enum tcp_state state);
+
 /* The i-th of the eleven states in the order in which a connection passes through them, the order of the CSV.
  */
 enum tcp_state tcp_state_in_life_order(size_t i);

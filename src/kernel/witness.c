@@ -1,6 +1,7 @@
 #include "kernel/witness.h"
 
 #include "base/hash.h"
+#include "base/machine_limit.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -17,6 +18,8 @@ const struct witness_backend *witness_choose(int choice, int *error)
         *error = backends[i]->probe();
         if (*error == 0)
             return backends[i];
+        if (is_machine_limit(*error)) /* the next one would tell less, without a word */
+            break;
     }
     return NULL;
 }

@@ -21,6 +21,8 @@ struct socket_entry {
     uint16_t local_port, remote_port;
     int64_t ends_in_ms; /* what the kernel's timer leaves of TIME_WAIT or an orphaned FIN_WAIT2; -1: no such
                            timer */
+    uint64_t cookie;    /* the same in every look, and never used again; also of the timewait socket that it
+                           leaves, if a look gave it one before. 0: not known */
     uint64_t inode;     /* 0: no process has a descriptor: TIME_WAIT, an orphan, or never accepted */
     uint32_t unread;    /* Recv-Q: bytes received and not read, plus 1 for a FIN not read; of a LISTEN socket
                            the connections in its accept queue */
@@ -36,7 +38,12 @@ struct socket_entry {
     bool
         fin_with_data; /* of CLOSE_WAIT, where it was asked for: the FIN came with the last data, for all that
                           is known. Then Recv-Q 0 does not say that anybody has read EOF (see tcp_life.h) */
-    int64_t backlog;   /* of a LISTEN socket: what listen() was given; -1: not known */
+    /* Of ESTABLISHED, where it was asked for: since data came, went, and since the peer's last segment with
+     * an ACK; without any since the end of the handshake. -1: not known. */
+    int64_t received_ms, sent_ms, acked_ms;
+    int64_t backlog; /* of a LISTEN socket: what listen() was given; -1: not known */
+    uint64_t cgroup; /* id of the control group that it was made in, of an accepted socket that of its
+                        listener: the inode of its folder in cgroup2; 0: not known */
 };
 
 /* A number for a socket, the same in every look, never 0: for a connection that of its two ends, for a
@@ -57,10 +64,14 @@ struct witness_backend {
      * (a backend may pass on more). Returns 0 or a negative errno: EINTR when the kernel said that the dump
      * was interrupted, EBADMSG when it was cut short; what was passed on then counts for nothing. */
     int (*each)(int family, const struct port_range *only, on_socket *on_entry, void *context);
-    /* As each(), with heard_ms, fin_most_ms and fin_with_data where the backend can tell them. Slower. */
+    /* As each(), with what is only told where it is asked for, where the backend can tell them. Slower. */
     int (*each_detailed)(int family, const struct port_range *only, on_socket *on_entry, void *context);
     /* As each(), and may leave out what does not listen: cheap even among many connections. */
     int (*each_listener)(int family, const struct port_range *only, on_socket *on_entry, void *context);
+    /* As each(), or each_detailed(), of both families at once, and only those in one of these states (a set,
+     * see STATE_SET): the others cost a tenth of a microsecond each. NULL: it cannot leave any out. */
+    int (*each_in_states)(uint32_t states, bool detailed, const struct port_range *only, on_socket *on_entry,
+                          void *context);
     /* 0 when the backend works here, else a negative errno. Cheap. */
     int (*probe)(void);
 };
@@ -72,7 +83,7 @@ extern const struct witness_backend witness_procfs;  /* proc_net_tcp.c */
 extern const char *const witness_choices[];
 
 /* The backend of that choice, or for auto the first that works here. NULL when it does not work, with the
- * reason as a negative errno in *error. */
+ * reason as a negative errno in *error: for auto also ENOMEM, ENOBUFS, EMFILE or ENFILE of the first one. */
 const struct witness_backend *witness_choose(int choice, int *error);
 
 /* The backend of that name, whether it works or not; NULL when there is none. */

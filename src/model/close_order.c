@@ -83,8 +83,8 @@ static const struct close_order orders[] = {
         .summary =
             "the client shuts its half down, the server still sends, then closes; the client closes last",
         .meaning =
-            "shutdown(SHUT_WR) sends a FIN but keeps the descriptor: CLOSE_WAIT on the server is no leak "
-            "while it still has something to say. The client's close() comes last and sends nothing.",
+            "shutdown(SHUT_WR) sends a FIN but keeps the descriptor: CLOSE_WAIT on the server is not a leak "
+            "while it still has data to send. The client's close() comes last and sends nothing.",
         .steps = {{.act = ACT_SHUTDOWN, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
                   {.act = ACT_WRITE, .by = SERVER, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
                   {.act = ACT_READ, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
@@ -107,9 +107,8 @@ static const struct close_order orders[] = {
     {
         .name = "simultaneous",
         .summary = "both sides close at once",
-        .meaning =
-            "The server closes from its first connection on, the client from its last. Whoever's FIN leaves "
-            "first keeps TIME_WAIT; both do where the two FINs cross (CLOSING).",
+        .meaning = "The server closes from its first connection on, the client from its last. The side whose "
+                   "FIN leaves first keeps TIME_WAIT; both sides do if the two FINs cross (CLOSING).",
         .steps = {{.act = ACT_CLOSE,
                    .by = SERVER | CLIENT,
                    .expect = EXPECT(IN(TIME_WAIT) | IN(GONE), IN(TIME_WAIT) | IN(GONE)),
@@ -119,17 +118,17 @@ static const struct close_order orders[] = {
     {
         .name = "abort",
         .summary = "the client resets the connection, the server closes its dead descriptors",
-        .meaning = "close() with SO_LINGER 0 sends RST: both ends leave the kernel's tables at once, without "
-                   "TIME_WAIT. The server's descriptors stay open on nothing until it closes them.",
+        .meaning =
+            "close() with SO_LINGER 0 sends RST: both ends leave the kernel's tables at once, without "
+            "TIME_WAIT. The server's descriptors stay open, without a connection, until it closes them.",
         .steps = {{.act = ACT_ABORT, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))},
                   {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(GONE))}},
     },
     {
         .name = "unread",
         .summary = "the client writes, the server closes without reading, then the client closes",
-        .meaning =
-            "close() with received data unread sends RST instead of FIN: the client's connection is reset "
-            "and nobody keeps TIME_WAIT.",
+        .meaning = "close() with unread data sends an RST instead of a FIN: the client's connection is reset "
+                   "and nobody keeps TIME_WAIT.",
         .steps = {{.act = ACT_WRITE, .by = CLIENT, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
                   {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(GONE))},
                   {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(GONE), IN(GONE))}},
@@ -138,10 +137,9 @@ static const struct close_order orders[] = {
         .name = "fin-with-data",
         .summary =
             "the client's last data and its FIN come in one segment, the server reads and closes later",
-        .meaning =
-            "One recv() that takes the data takes the FIN along: Recv-Q falls from the data and 1 to 0, "
-            "although the server has never seen recv() return 0. In CLOSE_WAIT, Recv-Q 0 is no proof "
-            "that EOF was read.",
+        .meaning = "The recv() that reads the data consumes the FIN too: Recv-Q falls from the data plus 1 "
+                   "to 0, although the server has never seen recv() return 0. In CLOSE_WAIT, Recv-Q 0 does "
+                   "not prove that EOF was read.",
         .steps = {{.act = ACT_FINISH, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
                   {.act = ACT_READ, .by = SERVER, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
                   {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(TIME_WAIT))}},
@@ -150,10 +148,9 @@ static const struct close_order orders[] = {
         .name = "linger-timeout",
         .summary = "the client does not read, the server's close() lingers in vain, then the client closes",
         .meaning =
-            "close() with SO_LINGER 1 returns after 1 s, and says 0. It sends no RST: the kernel keeps "
-            "the socket in FIN_WAIT1, its FIN behind data that the client's closed window holds up, and "
-            "asks for minutes whether the window has opened. The client's close() with data unread ends "
-            "it by RST.",
+            "close() with SO_LINGER 1 returns 0 after 1 s. It sends no RST: the kernel keeps the socket in "
+            "FIN_WAIT1, with its FIN behind data that the client's closed window holds back, and probes the "
+            "window for minutes. The client's close() with unread data ends it with an RST.",
         .opening = OPENING_NARROW,
         .steps = {{.act = ACT_FILL, .by = SERVER, .expect = EXPECT(IN(ESTABLISHED), IN(ESTABLISHED))},
                   {.act = ACT_LINGER, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT1), IN(ESTABLISHED))},
@@ -162,18 +159,16 @@ static const struct close_order orders[] = {
     {
         .name = "server-crash",
         .summary = "the server is killed, the client closes later",
-        .meaning = "A process that is killed closes everything: the kernel sends the FINs. To the client it "
-                   "looks like "
-                   "server-first, and so it does in the tables.",
+        .meaning = "When a process is killed, the kernel closes all its sockets and sends the FINs. To the "
+                   "client, and in the kernel's tables, this looks like server-first.",
         .steps = {{.act = ACT_CRASH, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT))},
                   {.act = ACT_CLOSE, .by = CLIENT, .expect = EXPECT(IN(TIME_WAIT), IN(GONE))}},
     },
     {
         .name = "client-crash",
         .summary = "the client is killed, the server closes later",
-        .meaning =
-            "A process that is killed closes everything: the kernel sends the FINs, and the server owes its "
-            "close() as if the client had closed.",
+        .meaning = "When a process is killed, the kernel closes all its sockets and sends the FINs, and the "
+                   "server owes its close() as if the client had closed.",
         .steps = {{.act = ACT_CRASH, .by = CLIENT, .expect = EXPECT(IN(CLOSE_WAIT), IN(FIN_WAIT2))},
                   {.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(GONE), IN(TIME_WAIT))}},
     },
@@ -189,9 +184,8 @@ static const struct close_order orders[] = {
     {
         .name = "listener-close",
         .summary = "the server never accepts and closes its listener, then the client closes",
-        .meaning =
-            "The listener takes its accept queue along: the kernel resets every connection in it. Clients "
-            "that were connected, and may have sent their request, get an RST.",
+        .meaning = "The accept queue goes with its listener: the kernel resets every connection in it. "
+                   "Clients that were connected, and may have sent their request, get an RST.",
         .opening = OPENING_UNACCEPTED,
         .needs = {.must_move = true, .counter = COUNTER_OUT_RSTS},
         .steps = {{.act = ACT_UNLISTEN, .by = SERVER, .expect = EXPECT(IN(GONE), IN(GONE))},
@@ -209,11 +203,10 @@ static const struct close_order orders[] = {
     {
         .name = "forgotten",
         .summary = "the network forgets idle connections, then the server writes, fails and closes",
-        .meaning =
-            "As behind a NAT or a load balancer that has dropped them. What the server writes is sent again "
-            "until net.ipv4.tcp_retries2 is used up (15 by default: 15 minutes and more); then recv() says "
-            "ETIMEDOUT, and its descriptors are on nothing. The client hears nothing of it: without "
-            "keep-alive it stays ESTABLISHED for ever.",
+        .meaning = "As behind a NAT or a load balancer that has dropped them. The kernel retransmits what "
+                   "the server writes until net.ipv4.tcp_retries2 is used up (15 by default: 15 minutes or "
+                   "more); then recv() fails with ETIMEDOUT, and only the descriptors are left. The client "
+                   "notices nothing: without keep-alive it stays ESTABLISHED forever.",
         .needs = {.sysctl = "net.ipv4.tcp_retries2",
                   .value = 2,
                   .must_move = true,
@@ -229,9 +222,8 @@ static const struct close_order orders[] = {
     {
         .name = "late-close",
         .summary = "the server closes, the client closes after tcp_fin_timeout",
-        .meaning =
-            "The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout. One that comes "
-            "later finds nobody and is answered by RST: no TIME_WAIT follows.",
+        .meaning = "The kernel waits for the second FIN no longer than net.ipv4.tcp_fin_timeout. A later FIN "
+                   "finds no socket and is answered by an RST: no TIME_WAIT follows.",
         .needs = {.sysctl = "net.ipv4.tcp_fin_timeout", .value = 3},
         .steps = {{.act = ACT_CLOSE, .by = SERVER, .expect = EXPECT(IN(FIN_WAIT2), IN(CLOSE_WAIT))},
                   /* Where the ACK came while close() still had the socket, FIN_WAIT2 ends by an RST instead
@@ -242,10 +234,9 @@ static const struct close_order orders[] = {
     {
         .name = "port-comes-round",
         .summary = "the server leaks, and later the client connects again from the same port",
-        .meaning =
-            "CLOSE_WAIT keeps its ports too. A SYN from the same port is answered by a challenge ACK; the "
-            "client answers that by RST, which ends the old connection, and a second SYN opens the new one. "
-            "The leaked descriptor is a ghost from then on.",
+        .meaning = "CLOSE_WAIT occupies its ports too. A SYN from the same port is answered by a challenge "
+                   "ACK; the client answers that with an RST, which ends the old connection, and a second "
+                   "SYN opens the new one. From then on the leaked descriptor is a ghost.",
         .needs = {.sysctl = "net.ipv4.tcp_fin_timeout",
                   .value = 3,
                   .must_move = true,
@@ -259,9 +250,8 @@ static const struct close_order orders[] = {
     {
         .name = "time-wait-overflow",
         .summary = "more connections end than net.ipv4.tcp_max_tw_buckets keeps in TIME_WAIT",
-        .meaning =
-            "What does not fit leaves at once, without its TIME_WAIT: a late segment of it could be taken "
-            "for one of the next connection on the same ports.",
+        .meaning = "Connections that do not fit leave at once, without TIME_WAIT: a late segment of one "
+                   "could be taken for part of the next connection on the same ports.",
         .needs = {.sysctl = "net.ipv4.tcp_max_tw_buckets",
                   .is_half = true,
                   .must_move = true,
@@ -326,16 +316,25 @@ bool order_reconnects(const struct close_order *order)
     return does;
 }
 
-bool order_leaves_orphans(const struct close_order *order)
+static bool leaves_closed(const struct close_order *order, uint32_t states)
 {
-    const uint32_t sending = IN(FIN_WAIT1) | IN(LAST_ACK) | IN(CLOSING);
     bool leaves = false;
     int closing;
     for (int i = 1; i < order_step_count(order); i++)
         for (int side = 0; side < SIDE_COUNT; side++)
-            leaves |= (order_step_at(order, i)->expect[side] & sending) != 0 &&
+            leaves |= (order_step_at(order, i)->expect[side] & states) != 0 &&
                       order_side_closed(order, i, (enum side)side, &closing);
     return leaves;
+}
+
+bool order_leaves_orphans(const struct close_order *order)
+{
+    return leaves_closed(order, IN(FIN_WAIT1) | IN(LAST_ACK) | IN(CLOSING));
+}
+
+bool order_leaves_fin_wait2(const struct close_order *order)
+{
+    return leaves_closed(order, IN(FIN_WAIT2));
 }
 
 bool order_needs_nothing(const struct close_order *order)

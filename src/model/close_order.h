@@ -96,6 +96,9 @@ bool order_reconnects(const struct close_order *order);
 /* True when ends stay closed and not acknowledged: without a descriptor in FIN_WAIT1, LAST_ACK or CLOSING. */
 bool order_leaves_orphans(const struct close_order *order);
 
+/* True when ends stay in FIN_WAIT2 without a descriptor. */
+bool order_leaves_fin_wait2(const struct close_order *order);
+
 /* True when it is played by "all" on any machine: it needs no filter and no setting. */
 bool order_needs_nothing(const struct close_order *order);
 

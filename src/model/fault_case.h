@@ -64,6 +64,7 @@ struct fault_case {
     int descriptors_each;   /* that the server needs for a connection, where it is more than one */
     int client_ports;       /* local ports that it needs the client to be limited to, in a network namespace
                              * of its own; 0: no limit */
+    int64_t least_conns;    /* with fewer it may not show; 0: one is enough */
     int64_t connect_timeout_ms; /* that its client waits for connect(); 0: as long as any */
     struct signature signature;
 };

@@ -33,29 +33,30 @@ static const struct state_row rows[] = {
      .side = SIDE_SERVER,
      .opening = OPENING_LISTENERS,
      .on = {[SIDE_SERVER] = {.summary = "a server waits for connections",
-                             .meaning = "socket(), bind(), listen(): as many sockets, which share ports "
-                                        "(SO_REUSEPORT)."}}},
+                             .meaning = "socket(), bind() and listen() for each socket. The sockets share "
+                                        "ports (SO_REUSEPORT)."}}},
     {.state = STATE_SYN_SENT,
      .side = SIDE_CLIENT,
      .opening = OPENING_UNANSWERED,
      .given_up_by = "net.ipv4.tcp_syn_retries",
      .on = {[SIDE_CLIENT] = {.summary = "the client has asked for a connection, and nobody answers",
-                             .meaning = "The listener drops every SYN, as a firewall without manners does. "
-                                        "The client sends it again after 1, 2, 4 ... seconds."}}},
+                             .meaning = "The listener drops every SYN, as many firewalls do. The client "
+                                        "sends it again after 1, 2, 4 ... seconds."}}},
     {.state = STATE_SYN_RECV,
      .side = SIDE_SERVER,
      .opening = OPENING_HALF,
      .given_up_by = "net.ipv4.tcp_synack_retries",
-     .on = {[SIDE_SERVER] = {.summary = "the server has answered, and the client does not hear it",
-                             .meaning =
-                                 "The client drops the SYN, ACK: half-open connections, as after a SYN "
-                                 "flood."}}},
+     .on =
+         {[SIDE_SERVER] =
+              {.summary = "the server has answered, and the client does not receive the answer",
+               .meaning =
+                   "The client drops the SYN, ACK. The connections stay half-open, as after a SYN flood."}}},
     {.state = STATE_ESTABLISHED,
      .side = SIDE_SERVER,
      .on = {[SIDE_SERVER] = {.summary = "the connection is open",
-                             .meaning = "Both ends are there, and nobody closes."},
+                             .meaning = "Both ends are open, and neither side closes."},
             [SIDE_CLIENT] = {.summary = "the connection is open",
-                             .meaning = "Both ends are there, and nobody closes."}}},
+                             .meaning = "Both ends are open, and neither side closes."}}},
     {.state = STATE_FIN_WAIT1,
      .side = SIDE_SERVER,
      .given_up_by = "net.ipv4.tcp_retries2",
@@ -70,32 +71,32 @@ static const struct state_row rows[] = {
     {.state = STATE_FIN_WAIT2,
      .side = SIDE_CLIENT,
      .on = {[SIDE_SERVER] = {.summary = "the server has closed its half, the client has not",
-                             .meaning = "shutdown(SHUT_WR) and the descriptor kept: FIN_WAIT2 has no timer "
-                                        "then."},
+                             .meaning = "The server called shutdown(SHUT_WR) and keeps its descriptor. Then "
+                                        "FIN_WAIT2 has no timer."},
             [SIDE_CLIENT] = {.summary = "the client has closed its half, the server has not",
-                             .meaning = "shutdown(SHUT_WR) and the descriptor kept: FIN_WAIT2 has no timer "
-                                        "then."}},
+                             .meaning = "The client called shutdown(SHUT_WR) and keeps its descriptor. Then "
+                                        "FIN_WAIT2 has no timer."}},
      .steps = {STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2))}},
     {.state = STATE_CLOSE_WAIT,
      .side = SIDE_SERVER,
      .on = {[SIDE_SERVER] = {.summary = "the client has closed its half, the server has not",
-                             .meaning = "The server owes the close(); no timer of the kernel ends "
-                                        "CLOSE_WAIT."},
+                             .meaning =
+                                 "The server owes the close(); no timer of the kernel ends CLOSE_WAIT."},
             [SIDE_CLIENT] = {.summary = "the server has closed its half, the client has not",
-                             .meaning = "The client owes the close(); no timer of the kernel ends "
-                                        "CLOSE_WAIT."}},
+                             .meaning =
+                                 "The client owes the close(); no timer of the kernel ends CLOSE_WAIT."}},
      .steps = {STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2))}},
     {.state = STATE_CLOSING,
      .side = SIDE_SERVER,
      .given_up_by = "net.ipv4.tcp_retries2",
      .on = {[SIDE_SERVER] = {.summary = "both have sent a FIN at once, and the last ACK is missing",
-                             .meaning = "The client drops what it receives, so it never hears the server's "
-                                        "FIN. It sends its own: the server, in FIN_WAIT1, gets a FIN instead "
-                                        "of the ACK, and waits for that ACK."},
+                             .meaning = "The client drops what it receives, so the server's FIN never "
+                                        "reaches it. It sends its own FIN. The server, in FIN_WAIT1, gets "
+                                        "this FIN instead of the ACK, and goes on waiting for the ACK."},
             [SIDE_CLIENT] = {.summary = "both have sent a FIN at once, and the last ACK is missing",
-                             .meaning = "The server drops what it receives, so it never hears the client's "
-                                        "FIN. It sends its own: the client, in FIN_WAIT1, gets a FIN instead "
-                                        "of the ACK, and waits for that ACK."}},
+                             .meaning = "The server drops what it receives, so the client's FIN never "
+                                        "reaches it. It sends its own FIN. The client, in FIN_WAIT1, gets "
+                                        "this FIN instead of the ACK, and goes on waiting for the ACK."}},
      .steps = {STEP(ACT_DROP, CLIENT, IN(ESTABLISHED), IN(ESTABLISHED)),
                STEP(ACT_SHUTDOWN, SERVER, IN(FIN_WAIT1), IN(ESTABLISHED)),
                STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSING), IN(FIN_WAIT1))}},
@@ -103,13 +104,11 @@ static const struct state_row rows[] = {
      .side = SIDE_SERVER,
      .given_up_by = "net.ipv4.tcp_retries2",
      .on = {[SIDE_SERVER] = {.summary = "the server has sent the second FIN, and its ACK is missing",
-                             .meaning =
-                                 "The client closed its half first and then drops: the server's FIN is "
-                                 "never acknowledged."},
+                             .meaning = "The client closed its half first and then drops what it receives, "
+                                        "so the server's FIN is never acknowledged."},
             [SIDE_CLIENT] = {.summary = "the client has sent the second FIN, and its ACK is missing",
-                             .meaning =
-                                 "The server closed its half first and then drops: the client's FIN is "
-                                 "never acknowledged."}},
+                             .meaning = "The server closed its half first and then drops what it receives, "
+                                        "so the client's FIN is never acknowledged."}},
      .steps = {STEP(ACT_SHUTDOWN, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2)),
                STEP(ACT_DROP, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2)),
                STEP(ACT_SHUTDOWN, SERVER, IN(LAST_ACK), IN(FIN_WAIT2))}},
@@ -118,22 +117,25 @@ static const struct state_row rows[] = {
      .lasts_at_most_ms = TIME_WAIT_LENGTH_MS,
      .on = {[SIDE_SERVER] = {.summary = "both have closed, the server first",
                              .meaning = "The side that closed first keeps the connection's ports for a "
-                                        "minute, until late segments are dead. No setting changes that."},
+                                        "minute, until late segments have expired. No setting changes that."},
             [SIDE_CLIENT] = {.summary = "both have closed, the client first",
-                             .meaning = "The side that closed first keeps the connection's ports for a "
-                                        "minute, until late segments are dead. No setting changes that."}},
+                             .meaning =
+                                 "The side that closed first keeps the connection's ports for a minute, "
+                                 "until late segments have expired. No setting changes that."}},
      .steps = {STEP(ACT_CLOSE, CLIENT, IN(CLOSE_WAIT), IN(FIN_WAIT2)),
                STEP(ACT_CLOSE, SERVER, IN(GONE), IN(TIME_WAIT))}},
     {.state = STATE_CLOSE,
      .side = SIDE_SERVER,
-     .on = {[SIDE_SERVER] = {.summary = "the client has reset the connection, the server keeps its "
-                                        "descriptor",
-                             .meaning = "A ghost: the descriptor is open, its socket is in no table. Only "
-                                        "TCP_INFO, asked of the descriptor itself, says CLOSE."},
-            [SIDE_CLIENT] = {.summary = "the server has reset the connection, the client keeps its "
-                                        "descriptor",
-                             .meaning = "A ghost: the descriptor is open, its socket is in no table. Only "
-                                        "TCP_INFO, asked of the descriptor itself, says CLOSE."}},
+     .on = {[SIDE_SERVER] = {.summary =
+                                 "the client has reset the connection, the server keeps its descriptor",
+                             .meaning =
+                                 "This is a ghost: the descriptor is open, and its socket is in none of the "
+                                 "kernel's tables. Only TCP_INFO on the descriptor itself shows CLOSE."},
+            [SIDE_CLIENT] = {.summary =
+                                 "the server has reset the connection, the client keeps its descriptor",
+                             .meaning =
+                                 "This is a ghost: the descriptor is open, and its socket is in none of the "
+                                 "kernel's tables. Only TCP_INFO on the descriptor itself shows CLOSE."}},
      .steps = {STEP(ACT_ABORT, CLIENT, IN(GONE), IN(GONE))}},
 };
 

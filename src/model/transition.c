@@ -60,6 +60,7 @@ static const struct arrow arrows[] = {
     ENDS(ESTABLISHED, ORDERLY, ABORT, "ABORT / snd RST"),
     ENDS(CLOSE_WAIT, ORDERLY, ABORT, "ABORT / snd RST"),
     ENDS(FIN_WAIT1, ORDERLY, ABORT, "ABORT / snd RST"),
+    ENDS(LAST_ACK, UNACKNOWLEDGED, ABORT, "ABORT, or net.ipv4.tcp_max_orphans"),
 
     ENDS(SYN_SENT, TIMED_OUT, UNANSWERED, "user timeout"),
     ENDS(SYN_RECV, TIMED_OUT, UNANSWERED, "user timeout"),
@@ -117,8 +118,11 @@ const char *transition_kind_name(enum transition_kind kind)
 
 const char *transition_why_name(enum transition_why why)
 {
-    static const char *const names[] = {
-        [WHY_ORDERLY] = "orderly", [WHY_RESET] = "reset", [WHY_TIMED_OUT] = "timed-out"};
+    static const char *const names[] = {[WHY_ORDERLY] = "orderly",
+                                        [WHY_RESET] = "reset",
+                                        [WHY_TIMED_OUT] = "timed-out",
+                                        [WHY_DESTROYED] = "destroyed",
+                                        [WHY_UNACKNOWLEDGED] = "unacknowledged"};
     _Static_assert(sizeof names / sizeof names[0] == WHY_COUNT, "one name per reason");
     return names[why];
 }

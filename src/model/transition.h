@@ -31,7 +31,7 @@ const char *transition_event(enum side side, enum tcp_state from, enum tcp_state
 /* "diagram", "reset", "abort", "unanswered", "shortened", "unseen", "outside": in JSON. */
 const char *transition_kind_name(enum transition_kind kind);
 
-/* "orderly", "reset", "timed-out". */
+/* "orderly", "reset", "timed-out", "destroyed", "unacknowledged". */
 const char *transition_why_name(enum transition_why why);
 
 /* All moves of that kind, of both sides. */

@@ -394,8 +394,7 @@ static void end_process(struct live_calls *calls, const struct call_event *event
     struct process_stat stat;
     struct live_process *process = live_process_find(&calls->processes, event->pid);
     live_thread_remove(&calls->processes, event->tid);
-    if (process == NULL ||
-        (process_stat_of(event->pid, &stat) == 0 && stat.state != 'Z' && stat.state != 'X'))
+    if (process == NULL || (process_stat_of(event->pid, &stat) == 0 && !process_has_ended(&stat)))
         return;
     live_process_remove(&calls->processes, process);
     code_forget(calls->code, event->pid);

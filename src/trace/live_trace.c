@@ -106,7 +106,7 @@ int live_trace_run(struct live_trace *trace, int64_t ms, const volatile sig_atom
         call_events_wait(&trace->events, WAIT_MS);
         rc = call_events_read(&trace->events, live_call_hear, &trace->calls);
         rc = trace->calls.error != 0 ? trace->calls.error : rc;
-        if (rc == 0 && (process_stat_of(trace->pid, &stat) == -ESRCH || stat.state == 'Z'))
+        if (rc == 0 && (process_stat_of(trace->pid, &stat) == -ESRCH || process_has_ended(&stat)))
             rc = -ESRCH;
     }
     return rc < 0 ? rc : 0;

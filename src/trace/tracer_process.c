@@ -20,6 +20,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,7 +79,7 @@ static bool is_thread_of(pid_t tid, pid_t pid)
 static bool is_over(pid_t pid)
 {
     struct process_stat stat;
-    return process_stat_of(pid, &stat) != 0 || stat.state == 'Z' || stat.state == 'X';
+    return process_stat_of(pid, &stat) != 0 || process_has_ended(&stat);
 }
 
 static void on_birth(struct tracing *tracing, const struct tracee *parent)
@@ -346,7 +347,7 @@ static int take_streams(int stream, int program)
     if (one < 0 || other < 0 || nothing < 0 || dup2(one, STREAM) < 0 || dup2(other, PROGRAM) < 0 ||
         dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0)
         return -errno;
-    return close_range(FIRST_OTHER, ~0U, 0) == 0 || errno == ENOSYS ? 0 : -errno;
+    return syscall(SYS_close_range, FIRST_OTHER, ~0U, 0) == 0 || errno == ENOSYS ? 0 : -errno;
 }
 
 static void interrupt(int number)

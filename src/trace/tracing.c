@@ -44,7 +44,7 @@ void tracing_save_face(struct tracing *tracing, const struct tracee *tracee)
     struct process_stat stat;
     struct traced_process *process = tracee->process;
     bool has_ended = tracee->tid != process->face &&
-                     (process_stat_of(process->face, &stat) != 0 || stat.state == 'Z' || stat.state == 'X');
+                     (process_stat_of(process->face, &stat) != 0 || process_has_ended(&stat));
     if (has_ended)
         tracing_turn(tracing, process, tracee->tid);
 }

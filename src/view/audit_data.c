@@ -3,6 +3,7 @@
 #include "base/printable.h"
 #include "base/version.h"
 #include "view/audit_view.h"
+#include "view/json_events.h"
 #include "view/parting_view.h"
 #include "view/view.h"
 
@@ -117,8 +118,7 @@ int audit_print_json(FILE *out, const struct audit_report *report)
 {
     struct json_writer w = {.out = out};
     const struct audit_settings *settings = report->settings;
-    json_open(&w, NULL, '{');
-    json_string(&w, "event", "audit");
+    json_event_open(&w, JSON_AUDIT);
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "target", settings->target);
     json_string(&w, "order", audit_order_names[settings->order]);
@@ -147,8 +147,24 @@ int audit_print_json(FILE *out, const struct audit_report *report)
     return view_flush(out);
 }
 
-const char audit_csv_header[] =
-    "round,port,class,before_act,close_s,bytes,group,server_state,recv_q,owner,command,held_to_the_end\n";
+const struct csv_column audit_columns[] = {
+    {"order", "",
+     "what the client did to the connection (`--order`); this column is there only with several orders"},
+    {"round", "", "the round of `--repeat`, from 1 on"},
+    {"port", "", "the port of the client's end; 0 if it never had one"},
+    {"class", "", "the class of the connection, as in [tcpstorm-audit(1)](tcpstorm-audit.1.md)"},
+    {"before_act", "", "1 if the connection ended before the client did anything to it, otherwise 0"},
+    {"close_s", "s", "time from what the client did to the server's FIN or RST; empty if that was not seen"},
+    {"bytes", "bytes", "bytes that the client received"},
+    {"group", "", "the group of a connection that is held, as in the same page; otherwise `none`"},
+    {"server_state", "", "the state of the server's end; empty if it was not seen, or is a Unix socket"},
+    {"recv_q", "bytes",
+     "bytes that the server's end has received and the server has not read; an end of file counts as one"},
+    {"owner", "", "the process that holds the server's end; 0 if it is not known"},
+    {"command", "", "the name of that process"},
+    {"held_to_the_end", "", "1 if the connection was still held at the end of the last round, otherwise 0"},
+    {NULL, NULL, NULL},
+};
 
 void audit_put_csv_row(FILE *out, const struct audit_connection *connection, bool has_states)
 {
@@ -165,7 +181,7 @@ void audit_put_csv_row(FILE *out, const struct audit_connection *connection, boo
 
 int audit_print_csv(FILE *out, const struct audit_report *report)
 {
-    fputs(audit_csv_header, out);
+    csv_put_header(out, audit_columns + 1);
     for (int64_t i = 0; i < report->result->count; i++)
         audit_put_csv_row(out, &report->result->connections[i], !audit_is_unix(report->settings));
     return view_flush(out);

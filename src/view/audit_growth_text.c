@@ -17,13 +17,13 @@ static struct phrase things_of(const struct growth_row *row)
         [STOCK_TCP_LISTENS] = "listening sockets",
         [STOCK_TCP_ACCEPTED] = "accepted connections on port",
         [STOCK_TCP_OUTGOING] = "connections to",
-        [STOCK_GHOST] = "descriptors of connections that are over",
+        [STOCK_GHOST] = "descriptors of connections that have ended",
         [STOCK_SOCKET] = "sockets of",
         [STOCK_PIPE] = "pipes",
         [STOCK_EPOLL] = "epoll descriptors",
         [STOCK_EVENTFD] = "eventfd descriptors",
         [STOCK_TIMERFD] = "timerfd descriptors",
-        [STOCK_KERNEL_OBJECT] = "descriptors of other objects of the kernel",
+        [STOCK_KERNEL_OBJECT] = "descriptors of other kernel objects",
         [STOCK_FILE] = "open files",
     };
     struct phrase phrase = {""};
@@ -70,11 +70,11 @@ static int64_t conns_of(const struct audit_growth *growth)
 static const char *meaning_of(const struct growth_row *row, bool holds_front)
 {
     static const char *const meanings[] = {
-        [GROWTH_UNDECIDED] = ": a pool, or a leak on some paths, which more rounds tell (--repeat)",
-        [GROWTH_STOPS] = (", and later connections added none: a pool or something that is opened once, and "
-                          "no leak"),
-        [GROWTH_PASSES] = ", but those of the first connections are gone: slow, and no leak",
-        [GROWTH_OF_OTHERS] = "; but other clients came meanwhile, whose they may be",
+        [GROWTH_UNDECIDED] = ": a pool, or a leak on some paths; more rounds tell (--repeat)",
+        [GROWTH_STOPS] =
+            (", and later connections added none: a pool or something that is opened once, not a leak"),
+        [GROWTH_PASSES] = ", but those of the first connections are gone: slow, not a leak",
+        [GROWTH_OF_OTHERS] = "; but other clients came meanwhile, and these may be theirs",
         [GROWTH_GOES_ON] = "; each round added its share, and none of them is gone",
     };
     return holds_front && row->verdict == GROWTH_UNDECIDED ? "" : meanings[row->verdict];
@@ -88,7 +88,7 @@ static void say_row(char *text, size_t size, const struct audit_growth *growth, 
              is_leak ? "Grew with the connections: holds" : "Holds", grouped(row->count - row->gone).text,
              things_of(row).text, states_of(row).text);
     if (is_leak)
-        text_add(text, size, ", of %s connections", grouped(conns_of(growth)).text);
+        text_add(text, size, ", of %s", counted(conns_of(growth), "connection").text);
     text_add(text, size, "; owner %s pid %d%s%s.\n", row->command[0] != '\0' ? row->command : "a process",
              (int)row->pid, row->has_more_holders ? " and others" : "", meaning_of(row, holds_front));
 }
@@ -98,12 +98,12 @@ void audit_say_growth(char *text, size_t size, const struct audit_growth *growth
     for (int i = 0; i < growth->count && i < SENTENCES_MAX; i++)
         say_row(text, size, growth, &growth->rows[i], holds_front);
     if (growth->count > SENTENCES_MAX)
-        text_add(text, size, "%d other kinds of descriptors grew too (see --json).\n",
-                 growth->count - SENTENCES_MAX);
+        text_add(text, size, "%s of descriptors grew too (see --json).\n",
+                 counted(growth->count - SENTENCES_MAX, "other kind").text);
     if (growth->check_rounds > 0)
-        text_add(text, size, "To tell, %d %s played, of %s connections, a few at a time.\n",
-                 growth->check_rounds, growth->check_rounds == 1 ? "round more was" : "rounds more were",
-                 grouped(growth->conns[growth->rounds]).text);
+        text_add(text, size, "To tell, %d %s played, with %s, a few at a time.\n", growth->check_rounds,
+                 growth->check_rounds == 1 ? "round more was" : "rounds more were",
+                 counted(growth->conns[growth->rounds], "connection").text);
 }
 
 /* ---- JSON ---- */

@@ -15,7 +15,7 @@ static const struct {
     const char *id, *level, *text;
 } rules[] = {
     {PARTING_HELD, "held-connection", "error",
-     "The server does not close a connection whose client is through"},
+     "The server does not close a connection whose client has finished"},
     {PARTING_LOST, "lost-reply", "error", "The server closes before its reply is complete"},
     {PARTING_RESET, "reset-connection", "warning", "The server resets a connection"},
 };

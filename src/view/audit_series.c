@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "base/wrap.h"
 #include "view/audit_view.h"
+#include "view/json_events.h"
 #include "view/parting_view.h"
 #include "view/view.h"
 #include "view/xml_text.h"
@@ -118,8 +119,8 @@ int audit_print_text_of_all(FILE *out, const struct audit_series *series)
     if (series->count > 0) {
         const struct audit_settings *settings = series->reports[0].settings;
         const struct audit_result *result = series->reports[0].result;
-        fprintf(out, "%s: %s connections an order%s, grace %s", settings->target,
-                grouped(settings->conns).text, settings->repeat > 1 ? " and round" : "",
+        fprintf(out, "%s: %s per order%s, grace %s", settings->target,
+                counted(settings->conns, "connection").text, settings->repeat > 1 ? " and round" : "",
                 duration_text(settings->grace_ms).text);
         if (result->listener > 0)
             fprintf(out, "; %s pid %d listens", result->listener_command, (int)result->listener);
@@ -169,8 +170,7 @@ int audit_print_json_of_all(FILE *out, const struct audit_series *series)
         rc = audit_print_json(out, &series->reports[i]);
     if (rc != 0)
         return rc;
-    json_open(&w, NULL, '{');
-    json_string(&w, "event", "audits");
+    json_event_open(&w, JSON_AUDITS);
     json_string(&w, "version", TCPSTORM_VERSION);
     json_number(&w, "elapsed_s", elapsed_s(series));
     put_orders(&w, series);
@@ -182,7 +182,7 @@ int audit_print_json_of_all(FILE *out, const struct audit_series *series)
 
 int audit_print_csv_of_all(FILE *out, const struct audit_series *series)
 {
-    fprintf(out, "order,%s", audit_csv_header);
+    csv_put_header(out, audit_columns);
     for (int i = 0; i < series->count; i++)
         for (int64_t k = 0; k < series->reports[i].result->count; k++) {
             fprintf(out, "%s,", audit_order_names[series->reports[i].settings->order]);

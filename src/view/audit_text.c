@@ -67,7 +67,7 @@ int audit_print_text(FILE *out, const struct audit_report *report)
     const struct audit_settings *settings = report->settings;
     const struct audit_result *result = report->result;
     struct audit_verdict verdict = audit_verdict_of(report);
-    fprintf(out, "%s: %s connections%s, %s, grace %s", settings->target, grouped(settings->conns).text,
+    fprintf(out, "%s: %s%s, %s, grace %s", settings->target, counted(settings->conns, "connection").text,
             settings->repeat > 1 ? " a round" : "", audit_order_names[settings->order],
             duration_text(settings->grace_ms).text);
     if (result->listener > 0)

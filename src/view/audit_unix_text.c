@@ -12,9 +12,9 @@ const char *audit_unix_group_text(enum audit_group group)
         [GROUP_EOF_UNREAD] = "data is unread: the server is not reading",
         [GROUP_EOF_READ] =
             "nothing is unread (whether the end of file was read cannot be seen): only close() is missing",
-        [GROUP_GHOST] = "these are descriptors of connections that are over",
+        [GROUP_GHOST] = "these are descriptors of connections that have ended",
         [GROUP_OPEN] = "nobody has closed them",
-        [GROUP_SHUT_DOWN] = "shut down, and kept open (shutdown() without close()): no timer ends that",
+        [GROUP_SHUT_DOWN] = "shut down, but kept open (shutdown() without close()): no timer ends that",
     };
     return texts[group];
 }

@@ -20,26 +20,23 @@ void audit_say(struct audit_verdict *verdict, const char *format, ...)
 
 static const char *const groups[] = {
     [GROUP_NONE] = "",
-    [GROUP_FROM_AFAR] = ("from afar a server that holds them and one that is still busy look alike: to tell, "
-                         "run this where the "
-                         "server is"),
+    [GROUP_FROM_AFAR] = ("from outside, a server that holds them and one that is still busy look the same: "
+                         "to tell, run this where the server runs"),
     [GROUP_NO_OWNER] = "no process has them: they were never accepted",
     [GROUP_EOF_UNREAD] = "EOF is unread (Recv-Q >= 1): the server is not reading",
     [GROUP_EOF_READ] = "everything is read (Recv-Q 0): only close() is missing",
     [GROUP_EOF_UNSURE] = "all data is read (Recv-Q 0), but perhaps not EOF: the FIN came with the data, and "
                          "one read takes both",
-    [GROUP_OTHER_PROCESS] = "held only by processes that were started later and inherited them: whatever "
-                            "serves them has closed its own descriptors",
+    [GROUP_OTHER_PROCESS] = "held only by processes that were started later and inherited them: the process "
+                            "that serves them has closed its own descriptors",
     [GROUP_NO_DESCRIPTOR] =
-        "no process has a descriptor of them: it was closed while a call on it goes on (a "
-        "thread in recv(), io_uring), or it is in a message to another process "
-        "(SCM_RIGHTS) that has not been read",
+        "no process has a descriptor of them: it was closed while a call on it is still in progress (a "
+        "thread in recv(), io_uring), or it is in an unread message to another process (SCM_RIGHTS)",
     [GROUP_GHOST] =
         "these are descriptors of connections that have left every table: no count of states shows them",
     [GROUP_OPEN] = "its ends are ESTABLISHED",
-    [GROUP_SHUT_DOWN] =
-        "its ends are in FIN_WAIT2, or on their way there, and keep their descriptors (shutdown() without "
-        "close()): no timer of the kernel ends that",
+    [GROUP_SHUT_DOWN] = "its ends are in FIN_WAIT2, or on their way there, and keep their descriptors "
+                        "(shutdown() without close()): no kernel timer ends that",
     [GROUP_STALLED] =
         "its ends have data to send (Send-Q > 0) to a client that does not read, and no timeout "
         "of its own has ended that",
@@ -50,7 +47,7 @@ static const char *group_text(const struct audit_report *report, int group)
     const char *of_unix =
         audit_is_unix(report->settings) ? audit_unix_group_text((enum audit_group)group) : NULL;
     if (report->settings->tls != NULL && group == GROUP_EOF_READ)
-        return "everything is read, but for the FIN perhaps (Recv-Q 0 or 1): only close() is missing";
+        return "everything is read, except perhaps the FIN (Recv-Q 0 or 1): only close() is missing";
     return of_unix != NULL ? of_unix : groups[group];
 }
 
@@ -85,7 +82,7 @@ static void say_nobody(struct audit_verdict *verdict, const struct audit_result 
     if (!result->sees_every_pid)
         audit_say(verdict, ", or it is in a process outside this PID namespace");
     if (result->closed_calls > 0)
-        audit_say(verdict, "; %s of %s pid %d in a call on a descriptor that is closed",
+        audit_say(verdict, "; %s of %s pid %d in a call on a closed descriptor",
                   result->closed_calls == 1 ? "a thread" : "threads",
                   name_of(process_command(result->caller).text), (int)result->caller);
 }
@@ -114,7 +111,7 @@ static void say_owners(struct audit_verdict *verdict, const struct audit_result 
         say_nobody(verdict, result);
     else if (has_hidden)
         audit_say(verdict, "; the owner cannot be seen (run this as root, or as the server's user), or its "
-                           "descriptor is closed while a call on it goes on");
+                           "descriptor was closed while a call on it is still in progress");
     else if (group == GROUP_GHOST && result->ghost_owner > 0)
         audit_say(verdict, "; owner %s pid %d", name_of(process_command(result->ghost_owner).text),
                   (int)result->ghost_owner);
@@ -129,19 +126,19 @@ static void say_held(struct audit_verdict *verdict, const struct audit_report *r
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
-        audit_say(verdict, "Holds %s of %s connections %s after %s; %s",
-                  grouped(result->by_group[group]).text, grouped(result->count).text,
-                  duration_text(report->settings->grace_ms).text, audit_report_order(report)->since,
-                  group_text(report, group));
+        audit_say(verdict, "Holds %s of %s %s after %s; %s", grouped(result->by_group[group]).text,
+                  counted(result->count, "connection").text, duration_text(report->settings->grace_ms).text,
+                  audit_report_order(report)->since, group_text(report, group));
         say_owners(verdict, result, (enum audit_group)group);
         audit_say(verdict, ".\n");
         if (names_bugs && !is_ambiguous(report, group) && report->causes[group][0] != '\0')
             audit_say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n",
                       report->causes[group]);
         if (group == GROUP_SHUT_DOWN && order->keeps_open)
-            audit_say(verdict,
-                      "A server that lingers does this on purpose, and ends it: lighttpd after 5 s, Apache "
-                      "after 30 s, haproxy after its timeout client. --grace, with more than that, tells.\n");
+            audit_say(
+                verdict,
+                "A server with a lingering close does this on purpose, and ends it: lighttpd after 5 s, "
+                "Apache after 30 s, haproxy after its timeout client. A --grace longer than that tells.\n");
     }
 }
 
@@ -155,8 +152,9 @@ static void say_rounds(struct audit_verdict *verdict, const struct audit_report 
     const struct number_text held = grouped(result->held_after[first]);
     if (report->outcome == AUDIT_LEAKS)
         audit_say(verdict,
-                  "Of %s held after round %d, %s are still held at the end: not closed within %.1f s.\n",
+                  "Of %s held after round %d, %s %s still held at the end: not closed within %.1f s.\n",
                   held.text, first + 1, grouped(result->held_to_the_end[first]).text,
+                  one_or_many(result->held_to_the_end[first], "is", "are"),
                   (double)result->watched_ms[first] / 1e3);
     else if (result->by_group[GROUP_GHOST] > 0)
         audit_say(verdict, "Their number does not grow from round to round: not a leak.\n");
@@ -173,13 +171,12 @@ static void say_resets(struct audit_verdict *verdict, const struct audit_report 
         audit_report_order(report)->never_reads) /* those are told otherwise */
         return;
     if (after_reply > 0)
-        audit_say(verdict, "Resets %s connections after its reply%s%s.\n", grouped(after_reply).text,
-                  report->reset_causes[0] != '\0' ? ": with data unread close() sends RST, as in " : "",
+        audit_say(verdict, "Resets %s after its reply%s%s.\n", counted(after_reply, "connection").text,
+                  report->reset_causes[0] != '\0' ? ": close() with unread data sends an RST, as in " : "",
                   report->reset_causes);
     if (at_once > 0)
-        audit_say(verdict,
-                  "Resets %s connections without a reply: refused, or closed with the request unread.\n",
-                  grouped(at_once).text);
+        audit_say(verdict, "Resets %s without a reply: refused, or closed with the request unread.\n",
+                  counted(at_once, "connection").text);
 }
 
 /* Those that tell nothing of the server, beside others that do. */
@@ -190,20 +187,21 @@ static void say_others(struct audit_verdict *verdict, const struct audit_report 
     if (result->by_class[CLASS_TIMED_OUT] > 0)
         audit_say(
             verdict,
-            "%s connections were not taken in: the accept queue was full (see its backlog), or the network "
-            "lost them.\n",
-            grouped(result->by_class[CLASS_TIMED_OUT]).text);
+            "%s %s not accepted: the accept queue was full (see its backlog), or the network lost %s.\n",
+            counted(result->by_class[CLASS_TIMED_OUT], "connection").text,
+            one_or_many(result->by_class[CLASS_TIMED_OUT], "was", "were"),
+            one_or_many(result->by_class[CLASS_TIMED_OUT], "it", "them"));
     if (refused > 0)
-        audit_say(verdict, "%s connections were refused: the others tell what they can.\n",
-                  grouped(refused).text);
+        audit_say(verdict, "%s %s refused: the verdict is that of the others.\n",
+                  counted(refused, "connection").text, one_or_many(refused, "was", "were"));
     if (failed > 0)
-        audit_say(verdict, "%s connections failed on this machine, which says nothing of the server.\n",
-                  grouped(failed).text);
+        audit_say(verdict, "%s failed on this machine, which says nothing about the server.\n",
+                  counted(failed, "connection").text);
     if (result->before_act > 0 && !audit_report_order(report)->asks_again &&
         !audit_report_order(report)->asks_late)
-        audit_say(verdict, "%s of %s connections ended before the client did %s.\n",
-                  grouped(result->before_act).text, grouped(result->count).text,
-                  report->settings->request != NULL ? "more than ask" : "anything");
+        audit_say(verdict, "%s of %s ended before the client did %s.\n", grouped(result->before_act).text,
+                  counted(result->count, "connection").text,
+                  report->settings->request != NULL ? "more than send its request" : "anything");
 }
 
 static double seconds(int64_t us)
@@ -216,23 +214,23 @@ static double seconds(int64_t us)
 static void say_late(struct audit_verdict *verdict, const struct audit_report *report)
 {
     const struct audit_requests *later = &report->result->later;
-    const struct number_text sent = grouped(later->sent);
+    const struct counted_text sent = counted(later->sent, "request");
     double idle_s = seconds(report->result->idle_us);
     if (later->not_kept == report->result->audited)
-        audit_say(verdict,
-                  "It closes after its reply, and keeps no connection: no request comes too late.\n");
+        audit_say(verdict, "It closes each connection after its reply, so no request comes too late.\n");
     else if (later->sent > 0 && later->lost == 0)
-        audit_say(verdict, "All %s requests sent as its idle timeout (%.2f s) ended got a reply.\n",
-                  sent.text, idle_s);
+        audit_say(verdict, "All %s sent as its idle timeout (%.2f s) ended got a reply.\n", sent.text,
+                  idle_s);
     else if (later->sent > 0)
-        audit_say(
-            verdict,
-            "%s of %s requests sent as its idle timeout (%.2f s) ended got no reply: it had closed, or was "
-            "closing. That race is TCP's, and no bug; a proxy in front answers 502: make the proxy's idle "
-            "timeout shorter than %.2f s.\n",
-            grouped(later->lost).text, sent.text, idle_s, idle_s);
+        audit_say(verdict,
+                  "%s of %s sent as its idle timeout (%.2f s) ended got no reply: it had closed, or was "
+                  "closing. This race is inherent in TCP, not a bug; a proxy in front answers 502: make the "
+                  "proxy's idle "
+                  "timeout shorter than %.2f s.\n",
+                  grouped(later->lost).text, sent.text, idle_s, idle_s);
     if (later->sent > 0 && later->not_kept > 0)
-        audit_say(verdict, "%s connections were closed before that moment.\n", grouped(later->not_kept).text);
+        audit_say(verdict, "%s %s closed before that moment.\n", counted(later->not_kept, "connection").text,
+                  one_or_many(later->not_kept, "was", "were"));
 }
 
 static void say_again(struct audit_verdict *verdict, const struct audit_report *report)
@@ -245,7 +243,7 @@ static void say_again(struct audit_verdict *verdict, const struct audit_report *
                   grouped(later->not_kept).text, all.text, grouped(report->settings->requests).text);
     if (later->lost + later->silent > 0)
         audit_say(verdict,
-                  "%s of %s connections got no reply to a later request, though the first one had one.\n",
+                  "%s of %s connections got no reply to a later request, although the first request did.\n",
                   grouped(later->lost + later->silent).text, all.text);
 }
 
@@ -256,13 +254,11 @@ static void say_requests(struct audit_verdict *verdict, const struct audit_repor
     else if (audit_report_order(report)->asks_again)
         say_again(verdict, report);
     if (report->result->orphans > 0)
-        audit_say(
-            verdict,
-            "Closed %s connections with data that the client has not read: their ends are in FIN_WAIT1 and "
-            "no "
-            "process has them. The kernel goes on asking the client for room, and gives up by itself "
-            "(net.ipv4.tcp_orphan_retries): no leak of the server's.\n",
-            grouped(report->result->orphans).text);
+        audit_say(verdict,
+                  "Closed %s with data that the client has not read: their ends are in FIN_WAIT1 and no "
+                  "process has them. The kernel keeps probing the client's window, and gives up by itself "
+                  "(net.ipv4.tcp_orphan_retries): not a leak of the server.\n",
+                  counted(report->result->orphans, "connection").text);
 }
 
 /* The times in the table count from when all had come: that is later than the last byte of most. */
@@ -278,7 +274,7 @@ static void say_idle_timeout(struct audit_verdict *verdict, const struct audit_r
     if (report->result->idle_us < 0)
         audit_say(verdict, "It was expected to close idle clients after %s.\n", expected.text);
     else
-        audit_say(verdict, "It closes idle clients after %.2f s (the median); expected were %s.\n",
+        audit_say(verdict, "It closes idle clients after %.2f s (the median); expected was %s.\n",
                   seconds(report->result->idle_us), expected.text);
 }
 
@@ -295,8 +291,8 @@ static void say_unseen_kin(struct audit_verdict *verdict, const struct audit_res
         audit_say(verdict, "%d processes, %s among them, may belong to the server, and", result->unseen_kin,
                   name);
     else
-        audit_say(verdict, "Processes listen there as well that");
-    audit_say(verdict, " may not be looked into: what is kept there is not known (run this as root).\n");
+        audit_say(verdict, "Other processes listen there too, which");
+    audit_say(verdict, " this user may not inspect: what they hold is not known (run this as root).\n");
 }
 
 /* What of the server's processes was not seen, though some were. */
@@ -305,25 +301,22 @@ void audit_say_who_is_unseen(struct audit_verdict *verdict, const struct audit_r
     if (result->ghost_sight == GHOSTS_SEEN && result->unseen_kin > 0)
         say_unseen_kin(verdict, result);
     else if (result->ghost_sight == GHOSTS_SEEN && result->has_unseen_holder)
-        audit_say(verdict,
-                  "Connections of it are in no process that may be looked into: what is kept there is not "
-                  "known (run this as root).\n");
+        audit_say(verdict, "Some of its connections are in no process that this user may inspect: what is "
+                           "held there is not known (run this as root).\n");
 }
 
 static void say_what_is_unseen(struct audit_verdict *verdict, const struct audit_result *result)
 {
     audit_say_who_is_unseen(verdict, result);
     if (result->ghost_sight == GHOSTS_NOT_OURS)
-        audit_say(
-            verdict,
-            "The descriptors of its processes may not be looked into: what it keeps of connections that "
-            "are over, and behind them, is not known (run this as root, or as its user).\n");
-    else if (result->ghost_sight == GHOSTS_FROM_AFAR)
         audit_say(verdict,
-                  "Its descriptors cannot be seen from here: what it keeps of connections that are over, and "
-                  "behind them, is not known.\n");
+                  "This user may not inspect the descriptors of its processes: what it keeps of connections "
+                  "that have ended, and behind them, is not known (run this as root, or as its user).\n");
+    else if (result->ghost_sight == GHOSTS_FROM_AFAR)
+        audit_say(verdict, "Its descriptors cannot be seen from here: what it keeps of connections that have "
+                           "ended, and behind them, is not known.\n");
     if (result->fate == FATE_STOPPED)
-        audit_say(verdict, "It has closed its listening socket meanwhile.\n");
+        audit_say(verdict, "It has since closed its listening socket.\n");
 }
 
 static const char *headline(const struct audit_report *report)
@@ -333,13 +326,13 @@ static const char *headline(const struct audit_report *report)
     if (report->outcome == AUDIT_OFF_TIME)
         return "The server closes idle clients, but not when it was expected to.";
     if (report->outcome == AUDIT_LOSES)
-        return "The server loses replies: it takes the client's FIN for its end.";
+        return "The server loses replies: it treats the client's FIN as its end.";
     if (report->outcome != AUDIT_LEAKS)
         return held == 0                           ? "The server holds nothing."
-               : result->by_group[GROUP_GHOST] > 0 ? "The server closes, and keeps some descriptors."
-                                                   : "The server closes, slowly.";
+               : result->by_group[GROUP_GHOST] > 0 ? "The server closes, but keeps some descriptors."
+                                                   : "The server closes, but slowly.";
     if (held == 0)
-        return "The server closes its connections, and leaks what it holds behind them.";
+        return "The server closes its connections, but leaks what it holds behind them.";
     if (result->by_group[GROUP_FROM_AFAR] == held && result->rounds == 1)
         return "The server holds connections, or is still busy.";
     return "The server leaks.";
@@ -389,15 +382,14 @@ static void say_closes_or_leaks(struct audit_verdict *verdict, const struct audi
     if (report->growth_causes[0] != '\0')
         audit_say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->growth_causes);
     if (result->by_class[CLASS_STILL_RESPONDING] > 0)
-        audit_say(verdict, "Still sends on %s connections after the client's FIN, as it may: not a leak.\n",
-                  grouped(result->by_class[CLASS_STILL_RESPONDING]).text);
+        audit_say(verdict, "Still sends on %s after the client's FIN, which is allowed: not a leak.\n",
+                  counted(result->by_class[CLASS_STILL_RESPONDING], "connection").text);
     if (result->by_class[CLASS_REPLY_LOST] > 0)
-        audit_say(
-            verdict,
-            "%s of %s connections whose FIN came with the request got less than the %s bytes that a client "
-            "gets which waits: EOF says that the client sends no more, not that it has gone.\n",
-            grouped(result->by_class[CLASS_REPLY_LOST]).text, grouped(result->count).text,
-            grouped(result->reply_bytes).text);
+        audit_say(verdict,
+                  "%s of %s whose FIN came with the request got less than the %s bytes that a waiting client "
+                  "gets: EOF means that the client sends no more, not that it has gone.\n",
+                  grouped(result->by_class[CLASS_REPLY_LOST]).text, counted(result->count, "connection").text,
+                  grouped(result->reply_bytes).text);
     if (result->by_class[CLASS_REPLY_LOST] > 0 && report->loss_causes[0] != '\0')
         audit_say(verdict, "Bugs that look like this: %s (\"tcpstorm causes\").\n", report->loss_causes);
     say_requests(verdict, report);

@@ -4,6 +4,7 @@
 
 #include "audit/audit.h"
 #include "audit/audit_trace.h"
+#include "view/csv_columns.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -80,7 +81,7 @@ int audit_print_junit_of_all(FILE *out, const struct audit_series *series); /* a
 int audit_print_sarif_of_all(FILE *out, const struct audit_series *series);
 
 /* What the forms have in common. */
-extern const char audit_csv_header[];
+extern const struct csv_column audit_columns[]; /* the first one, the order, where there are several */
 void audit_put_csv_row(FILE *out, const struct audit_connection *connection, bool has_states);
 void audit_put_testcase(FILE *out, const struct audit_report *report);
 /* Whether the outcome says that something is wrong with the server, or nothing at all. */

@@ -3,6 +3,7 @@
 #include "base/version.h"
 #include "view/audit_view.h"
 #include "view/client_view.h"
+#include "view/json_events.h"
 #include "view/view.h"
 
 #include <sys/wait.h>
@@ -52,8 +53,7 @@ int client_print_json(FILE *out, const struct client_report *report)
     struct json_writer w = {.out = out};
     const struct audit_settings *settings = &report->settings->audit;
     const struct client_result *result = report->result;
-    json_open(&w, NULL, '{');
-    json_string(&w, "event", "client_audit");
+    json_event_open(&w, JSON_CLIENT_AUDIT);
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "as_server", settings->target);
     json_string(&w, "order", server_manner_names[report->settings->manner]);

@@ -40,8 +40,8 @@ int client_print_text(FILE *out, const struct client_report *report)
     const struct client_result *result = report->result;
     struct client_verdict verdict = client_verdict_of(report);
     char title[512] = "";
-    TEXT_ADD(title, "as server on %s: %s, %s connections came, grace %s", settings->target,
-             server_manner_names[report->settings->manner], grouped(result->audit.count).text,
+    TEXT_ADD(title, "as server on %s: %s, %s came, grace %s", settings->target,
+             server_manner_names[report->settings->manner], counted(result->audit.count, "connection").text,
              duration_text(settings->grace_ms).text);
     if (result->client > 0)
         TEXT_ADD(title, "; from %s pid %d", result->client_command, (int)result->client);

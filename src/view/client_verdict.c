@@ -26,7 +26,8 @@ static const char *const groups[] = {
     [GROUP_EOF_UNSURE] = "CLOSE_WAIT, all data is read, but perhaps not EOF: the FIN came with the data, and "
                          "one read takes both",
     [GROUP_OTHER_PROCESS] = "CLOSE_WAIT",
-    [GROUP_NO_DESCRIPTOR] = "no process has a descriptor: it was closed while a call on it goes on",
+    [GROUP_NO_DESCRIPTOR] =
+        "no process has a descriptor: it was closed while a call on it is still in progress",
     [GROUP_STALLED] = "they have data to send",
     [GROUP_GHOST] = "descriptors of connections that have left every table: no count of states shows them",
     [GROUP_OPEN] = "its ends are ESTABLISHED",
@@ -52,10 +53,12 @@ static void say_group(struct client_verdict *verdict, const struct audit_result 
     if (connecting == 0)
         say(verdict, "%s", groups[group]);
     else if (connecting == result->by_group[group])
-        say(verdict, "its ends are in SYN_SENT: connect() was not given up, or without close()");
+        say(verdict, "its ends are in SYN_SENT: connect() was not given up, or given up without close()");
     else
-        say(verdict, "%s are ESTABLISHED and %s in SYN_SENT: connect() was not given up, or without close()",
-            grouped(result->by_group[group] - connecting).text, grouped(connecting).text);
+        say(verdict,
+            "%s %s ESTABLISHED and %s in SYN_SENT: connect() was not given up, or given up without close()",
+            grouped(result->by_group[group] - connecting).text,
+            one_or_many(result->by_group[group] - connecting, "is", "are"), grouped(connecting).text);
 }
 
 /* "; owner python3 pid 812 and others". */
@@ -89,40 +92,40 @@ static void say_held(struct client_verdict *verdict, const struct client_report 
     for (int group = GROUP_NONE + 1; group < GROUP_COUNT; group++) {
         if (result->by_group[group] == 0)
             continue;
-        say(verdict, "Holds %s of %s connections %s after %s; ", grouped(result->by_group[group]).text,
-            grouped(result->count).text, duration_text(report->settings->audit.grace_ms).text,
+        say(verdict, "Holds %s of %s %s after %s; ", grouped(result->by_group[group]).text,
+            counted(result->count, "connection").text, duration_text(report->settings->audit.grace_ms).text,
             server_manner_row(report->settings->manner)->since);
         say_group(verdict, result, (enum audit_group)group);
         say_owners(verdict, report, (enum audit_group)group);
         say(verdict, ".\n");
     }
     if (report->settings->manner == MANNER_CLOSES_IDLE && result->by_group[GROUP_EOF_UNREAD] > 0)
-        say(verdict, "A pool that looks at a connection only when it takes it out again holds it until then: "
-                     "as many as "
-                     "it has room for.\n");
+        say(verdict, "A pool that checks a connection only when it takes it out again holds it until then: "
+                     "as many as it has room for.\n");
 }
 
 static void say_others(struct client_verdict *verdict, const struct client_report *report)
 {
     const struct client_result *result = report->result;
     if (result->audit.before_act > 0)
-        say(verdict, "%s of %s connections were closed by the client first.\n",
-            grouped(result->audit.before_act).text, grouped(result->audit.count).text);
+        say(verdict, "%s of %s %s closed by the client first.\n", grouped(result->audit.before_act).text,
+            counted(result->audit.count, "connection").text,
+            one_or_many(result->audit.before_act, "was", "were"));
     if (result->audit.by_class[CLASS_STILL_RESPONDING] > 0)
-        say(verdict, "Still sends on %s connections after the server's FIN, as it may: not a leak.\n",
-            grouped(result->audit.by_class[CLASS_STILL_RESPONDING]).text);
+        say(verdict, "Still sends on %s after the server's FIN, which is allowed: not a leak.\n",
+            counted(result->audit.by_class[CLASS_STILL_RESPONDING], "connection").text);
     if (result->at_exit > 0)
         say(verdict,
-            "%s of %s connections were closed by the end of their process (closed at exit): whether the "
-            "client would "
-            "have closed them is not known.\n",
-            grouped(result->at_exit).text, grouped(result->audit.count).text);
+            "%s of %s %s closed by the end of their process (closed at exit): whether the client would have "
+            "closed them is not known.\n",
+            grouped(result->at_exit).text, counted(result->audit.count, "connection").text,
+            one_or_many(result->at_exit, "was", "were"));
     if (result->unplayed > 0)
-        say(verdict, "On %s connections it never came to %s.\n", grouped(result->unplayed).text,
+        say(verdict, "On %s %s was never played.\n", counted(result->unplayed, "connection").text,
             server_manner_names[report->settings->manner]);
     if (result->audit.by_class[CLASS_FAILED] > 0)
-        say(verdict, "%s connections failed on this machine, which says nothing of the client.\n",
-            grouped(result->audit.by_class[CLASS_FAILED]).text);
+        say(verdict, "%s failed on this machine, which says nothing about the client.\n",
+            counted(result->audit.by_class[CLASS_FAILED], "connection").text);
 }
 
 static const char *headline(const struct client_report *report)
@@ -151,23 +154,25 @@ static void say_nobody_came(struct client_verdict *verdict, const struct client_
     if (report->settings->command == NULL)
         say(verdict, "Nobody connected to %s.\n", target);
     else if (report->result->has_ended)
-        say(verdict, "\"%s\" %s and had not connected to %s.\n", name_of_command(report),
+        say(verdict, "\"%s\" %s without having connected to %s.\n", name_of_command(report),
             program_end_text(report->program).text, target);
     else
-        say(verdict, "\"%s\" did not connect to %s within %s: give it longer with --until-ready.\n",
+        say(verdict, "\"%s\" did not connect to %s within %s: give it more time with --until-ready.\n",
             name_of_command(report), target, duration_text(report->settings->until_ready_ms).text);
 }
 
 static void say_too_few(struct client_verdict *verdict, const struct client_report *report)
 {
     const struct client_result *result = report->result;
-    say(verdict, "Too few for a verdict: %s of %s connections tell whether the client closes",
-        grouped(result->audit.audited).text, grouped(result->audit.count).text);
+    say(verdict, "Too few for a verdict: only %s of %s %s whether the client closes",
+        grouped(result->audit.audited).text, counted(result->audit.count, "connection").text,
+        one_or_many(result->audit.audited, "shows", "show"));
     if (result->at_exit > 0)
-        say(verdict, ", %s were closed at exit: keep the command running for longer than --grace %s",
-            grouped(result->at_exit).text, duration_text(report->settings->audit.grace_ms).text);
+        say(verdict, ", %s %s closed at exit: keep the command running for longer than --grace %s",
+            grouped(result->at_exit).text, one_or_many(result->at_exit, "was", "were"),
+            duration_text(report->settings->audit.grace_ms).text);
     if (result->unplayed > 0)
-        say(verdict, ", on %s it never came to %s", grouped(result->unplayed).text,
+        say(verdict, ", on %s %s was never played", grouped(result->unplayed).text,
             server_manner_names[report->settings->manner]);
     say(verdict, ".\n");
 }
@@ -182,11 +187,11 @@ static void say_no_verdict(struct client_verdict *verdict, const struct client_r
     else if (report->settings->manner == MANNER_RESETS && result->ghost_sight != GHOSTS_SEEN)
         say(verdict, "What a client does after an RST shows in its descriptors only, and these %s.\n",
             result->ghost_sight == GHOSTS_NOT_OURS
-                ? "may not be looked into: run this as root, or as the client's user"
+                ? "are closed to this user: run this as root, or as the client's user"
                 : "cannot be seen from here: run this on the client's machine, in its network namespace");
     else if (result->forgotten > 0)
-        say(verdict, "What became of %s connections is not known: the kernel has forgotten our ends.\n",
-            grouped(result->forgotten).text);
+        say(verdict, "What became of %s is not known: the kernel has forgotten our ends.\n",
+            counted(result->forgotten, "connection").text);
     else
         say_too_few(verdict, report);
 }

@@ -56,11 +56,11 @@ struct change {
 
 static const struct change changes[] = {
     {IN(FIN_WAIT2), IN(GONE), ANY, IN(CLOSE_WAIT),
-     "FIN_WAIT2 has ended: nobody has the descriptor any more, and the kernel waits no longer than "
+     "FIN_WAIT2 has ended: no process has the descriptor any more, and the kernel waits no longer than "
      "net.ipv4.tcp_fin_timeout. CLOSE_WAIT has no timer: it stays until its process calls close()."},
     {IN(CLOSE_WAIT), IN(GONE), IN(GONE), IN(GONE),
      "No TIME_WAIT follows: the other end had left after net.ipv4.tcp_fin_timeout, so this late FIN was "
-     "answered by RST."},
+     "answered by an RST."},
     {IN(TIME_WAIT), IN(GONE), ANY, ANY, "TIME_WAIT is over: the connection has left the kernel's tables."},
     {ALIVE, IN(GONE), ALIVE, IN(GONE),
      "Both ends left at once, without TIME_WAIT: the connection was reset (RST)."},

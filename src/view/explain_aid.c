@@ -32,16 +32,15 @@ static void print_line(FILE *out, const struct line *line)
 static const struct {
     const char *name, *words;
 } reasons[AID_REASON_COUNT] = {
-    [AID_KNOWS_EOF] =
-        {"knows-eof",
-         "A shutdown() tells the program nothing that the FINs of their peers have not told it. No "
-         "descriptor would be freed: the sockets would leave all tables and become ghosts, and the "
-         "leak would only be hidden. SOCK_DESTROY (ss -K) does the same."},
-    [AID_UNHEARD] = {"unheard", "Nobody in the program hears them: a shutdown() would tell their peer, and "
-                                "free no descriptor."},
-    [AID_HELD_UP] = {"held-up",
-                     "The thread that is named above is in the way, and a shutdown() of these sockets "
-                     "does not wake it: no descriptor would be freed."},
+    [AID_KNOWS_EOF] = {"knows-eof",
+                       "A shutdown() would tell the program nothing that the FINs of their peers have not "
+                       "told it. It would free no descriptor: the sockets would leave all tables and become "
+                       "ghosts, which only hides the leak. SOCK_DESTROY (ss -K) does the same."},
+    [AID_UNHEARD] =
+        {"unheard",
+         "Nothing in the program watches them: a shutdown() would tell their peer, but free no descriptor."},
+    [AID_HELD_UP] = {"held-up", "The thread named above is in the way, and a shutdown() of these sockets "
+                                "does not wake it: no descriptor would be freed."},
     [AID_PAUSED] = {"paused",
                     "Reading is paused: a shutdown() would wake the program with a hang-up that it has "
                     "not asked for, and it may spin on that."},
@@ -51,32 +50,30 @@ static const struct {
     [AID_GHOST] = {"ghost",
                    "Their connections are gone already: only the program can close the descriptors."},
     [AID_HEIRS] = {"heirs", "Processes that do not serve them keep them open: a shutdown() would free no "
-                            "descriptor, the end of those processes does."},
-    [AID_OF_OTHERS] = {"not-known", "Which process holds them is not known."},
+                            "descriptor; ending those processes does."},
+    [AID_OF_OTHERS] = {"not-known", "It is not known which process holds them."},
     [AID_NO_SOCKET] = {"no-socket", "Connections that are lost leave no socket to act on."},
-    [AID_CLIENTS] = {"clients",
-                     "What is still open are the clients' connections, and the proxy may serve more on "
-                     "them: a shutdown() might cut off a client."},
-    [AID_SHARED] = {"shared",
-                    "Several processes hold them, or they have no descriptor, or something is still to be "
-                    "passed on."},
+    [AID_CLIENTS] = {"clients", "Only the clients' connections are still open, and the proxy may serve more "
+                                "requests on them: a shutdown() might cut off a client."},
+    [AID_SHARED] =
+        {"shared",
+         "Several processes hold them, or they have no descriptor, or data is still to be passed on."},
     [AID_SILENT] = {"silent",
-                    "They have carried no data, so nothing shows which connection is their other half."},
+                    "They have carried no data, so it is not known which connection is their other half."},
     [AID_DOUBTFUL] = {"doubtful",
-                      "The connections that fit may as well be those of clients that are still served."},
+                      "The matching connections may just as well belong to clients that are still served."},
     [AID_NO_HALF] = {"no-half",
-                     "No open connection has carried the same bytes at the same time, so their other "
-                     "halves are not known. A proxy that changes what it copies has none that fit."},
+                     "No open connection has carried the same bytes at the same time, so their other halves "
+                     "are not known. A proxy that changes the data has no matching ones."},
     [AID_OTHER_PORTS] = {"other-ports",
                          "The process serves other ports too, which this look leaves out: name the "
                          "process instead of the port."},
-    [AID_NOT_BLOCKED] = {"not-blocked",
-                         "No thread is seen to be blocked in send() to them, so there is no call that "
-                         "a shutdown() would end."},
-    [AID_SLOW] = {"slow", "Their peers have taken something in the last 10 s, so they may only be slow."},
-    [AID_SIGPIPE] = {"sigpipe",
-                     "The program is not seen to ignore or to catch SIGPIPE: its next write to such a "
-                     "socket would end it."},
+    [AID_NOT_BLOCKED] =
+        {"not-blocked",
+         "No thread was seen blocked in send() to them, so there is no call that a shutdown() would end."},
+    [AID_SLOW] = {"slow", "Their peers have read something in the last 10 s, so they may only be slow."},
+    [AID_SIGPIPE] = {"sigpipe", "The program was not seen to ignore or catch SIGPIPE: its next write to such "
+                                "a socket would kill it."},
     [AID_TOO_MANY] = {"too-many", "At most 1,000 sockets are acted on in one run: run it again."},
 };
 _Static_assert(FIRST_AID_STALLED_MS == 10000 && FIRST_AID_MOST == 1000, "as the sentences say");
@@ -108,11 +105,6 @@ static struct block block_of(const struct first_aid *aid, int first)
     return block;
 }
 
-static const char *plural(int64_t count)
-{
-    return count == 1 ? "" : "s";
-}
-
 /* "20 connections to 127.0.0.1:5432 that pid 17 keeps open for clients that are done" */
 static void add_sockets(struct line *line, const struct block *block, int count)
 {
@@ -121,9 +113,9 @@ static void add_sockets(struct line *line, const struct block *block, int count)
     for (int i = 0; i < block->count; i++)
         is_one_peer = is_one_peer && block->steps[i].on->peer.port == first->peer.port &&
                       address_equal(&block->steps[i].on->peer.address, &first->peer.address);
-    ADD(line, "%s connection%s", grouped(count).text, plural(count));
+    ADD(line, "%s", counted(count, "connection").text);
     if (block->steps->cure == CURE_END_SEND) {
-        ADD(line, " of pid %d whose peer takes nothing, while a thread is blocked in send() to it",
+        ADD(line, " of pid %d whose peer reads nothing, while a thread is blocked in send() to it",
             (int)block->steps->pid);
         return;
     }
@@ -157,11 +149,11 @@ static void print_planned(FILE *out, const struct block *block)
     add_descriptors(&line, block, AID_PLANNED);
     if (block->steps->cure == CURE_HALF_CLOSE)
         ADD(&line,
-            ". The backend then reads EOF and closes, and the proxy closes both halves: expected are ");
+            ". The backend then reads EOF and closes, and the proxy closes both halves: this should free ");
     else
-        ADD(&line,
-            ". send() then fails, and the handler closes; what the peer has not read is lost: expected are ");
-    ADD(&line, "%s freed descriptors.", grouped(block->descriptors).text);
+        ADD(&line, ". send() then fails, and the handler closes; what the peer has not read is lost: this "
+                   "should free ");
+    ADD(&line, "%s.", counted(block->descriptors, "descriptor").text);
     print_line(out, &line);
 }
 
@@ -177,10 +169,10 @@ static void print_done(FILE *out, const struct block *block)
     ADD(&line, ": freed %s of %s descriptor%s", grouped(block->freed).text, grouped(block->descriptors).text,
         plural(block->descriptors));
     if (block->ghosts > 0)
-        ADD(&line, ", %s ghost%s now", grouped(block->ghosts).text, plural(block->ghosts));
+        ADD(&line, ", %s now", counted(block->ghosts, "ghost").text);
     ADD(&line, ".");
     if (block->outcomes[AID_STOPPED] > 0)
-        ADD(&line, " The first one was a trial, and freed no descriptor within %s: %s other%s left alone.",
+        ADD(&line, " The first was a trial, and freed no descriptor within %s: %s other%s left alone.",
             duration_text(FIRST_AID_WAIT_MS).text, grouped(block->outcomes[AID_STOPPED]).text,
             block->outcomes[AID_STOPPED] == 1 ? " was" : "s were");
     print_line(out, &line);
@@ -197,7 +189,7 @@ static void print_rest(FILE *out, const struct first_aid *aid, const struct bloc
     if (count > 0 && block->error == ESRCH)
         ADD(&failed, "Process %d has ended meanwhile.", (int)block->steps->pid);
     else if (count > 0)
-        ADD(&failed, "%s could not be acted on: %s.", grouped(count).text, strerror(block->error));
+        ADD(&failed, "The call failed on %s: %s.", grouped(count).text, strerror(block->error));
     count = aid->is_dry ? 0 : block->outcomes[AID_PLANNED];
     if (count > 0)
         ADD(&missed, "Interrupted: %s %s not touched.", grouped(count).text, count == 1 ? "was" : "were");
@@ -227,11 +219,11 @@ static void print_blocks(FILE *out, const struct first_aid *aid)
 
 static void add_tally(struct line *line, const struct aid_tally *tally)
 {
-    ADD(line, "%s descriptor%s, ", grouped(tally->descriptors).text, plural(tally->descriptors));
+    ADD(line, "%s, ", counted(tally->descriptors, "descriptor").text);
     if (tally->ghosts == 0)
         ADD(line, "no ghosts");
     else
-        ADD(line, "%s ghost%s", grouped(tally->ghosts).text, plural(tally->ghosts));
+        ADD(line, "%s", counted(tally->ghosts, "ghost").text);
     for (int i = 0; i < STATE_COUNT; i++)
         if (tally->states[i] > 0)
             ADD(line, ", %s %s", grouped(tally->states[i]).text, tcp_state_name((enum tcp_state)i));
@@ -266,7 +258,7 @@ static void print_left(FILE *out, const struct first_aid *aid)
             count += is_it ? aid->left[i].count : 0;
         }
         if (count > 0)
-            ADD(&line, "Left alone: %s socket%s. ", grouped(count).text, plural(count));
+            ADD(&line, "Left alone: %s. ", counted(count, "socket").text);
         if (is_there)
             ADD(&line, "%s", reasons[reason].words);
         print_line(out, &line);
@@ -276,11 +268,11 @@ static void print_left(FILE *out, const struct first_aid *aid)
 static void print_heading(FILE *out, const struct first_aid *aid)
 {
     if (aid->step_count == 0)
-        fputs(aid->left_count > 0 ? "First aid: nothing outside the program helps, so nothing is touched.\n"
-                                  : "First aid: nothing lingers, so nothing is touched.\n",
+        fputs(aid->left_count > 0 ? "First aid: nothing outside the program helps, so nothing is changed.\n"
+                                  : "First aid: nothing lingers, so nothing is changed.\n",
               out);
     else
-        fputs(aid->is_dry ? "First aid, a dry run: nothing is touched.\n" : "First aid:\n", out);
+        fputs(aid->is_dry ? "First aid, a dry run: nothing is changed.\n" : "First aid:\n", out);
 }
 
 int explain_print_aid(FILE *out, const struct explain_report *report)

@@ -2,6 +2,7 @@
 #include "base/version.h"
 #include "code/place_text.h"
 #include "view/explain_view.h"
+#include "view/json_events.h"
 #include "view/stack_view.h"
 #include "view/view.h"
 
@@ -249,8 +250,7 @@ int explain_print_json(FILE *out, const struct explain_report *report)
     struct json_writer w = {.out = out};
     const struct explanation *explanation = report->explanation;
     const struct facts *facts = explanation->facts;
-    json_open(&w, NULL, '{');
-    json_string(&w, "event", "explanation");
+    json_event_open(&w, JSON_EXPLANATION);
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "target", report->target);
     json_number(&w, "took_s", (double)facts->took_ms / 1e3);

@@ -101,7 +101,7 @@ static void print_processes(FILE *out, const struct facts *facts)
         }
     }
     if (others > 0)
-        fprintf(out, "and %d more processes\n", others);
+        fprintf(out, "and %d more %s\n", others, one_or_many(others, "process", "processes"));
 }
 
 /* ---- what lingers, and why ---- */
@@ -138,7 +138,7 @@ static void print_peeked(FILE *out, const struct finding *finding)
     if (finding->peeked.error == 0)
         ADD(&line, "The first unread bytes of one: \"%s\".", finding->peeked.text);
     else
-        ADD(&line, "Their unread bytes cannot be seen: %s.", strerror(finding->peeked.error));
+        ADD(&line, "Their unread bytes cannot be read: %s.", strerror(finding->peeked.error));
     wrap_print(out, line.text, VERDICT_INDENT, WIDTH);
 }
 
@@ -172,7 +172,7 @@ static void print_findings(FILE *out, const struct explanation *explanation)
         }
     }
     if (left > 0)
-        fprintf(out, "%*sand %d smaller groups: --json has them\n", GROUP_INDENT, "", left);
+        fprintf(out, "%*sand %d smaller group%s: --json has them\n", GROUP_INDENT, "", left, plural(left));
 }
 
 static int count_open(const struct facts *facts)
@@ -191,7 +191,7 @@ static void print_nothing(FILE *out, const struct explain_report *report)
     int open = count_open(explanation->facts);
     ADD(&line, "Nothing lingers: %s open connection%s", grouped(open).text, open == 1 ? "" : "s");
     if (explanation->groups.young > 0)
-        ADD(&line, ", and %s closed by their peer less than %s ago, or at a time that is not known",
+        ADD(&line, ", and %s closed by their peer less than %s ago, or at an unknown time",
             grouped(explanation->groups.young).text, duration_text(report->grace_ms).text);
     int half_closed = explanation->groups.half_closed;
     if (half_closed > 0)
@@ -215,10 +215,11 @@ static void print_ghosts(FILE *out, const struct explanation *explanation)
         return;
     struct line line = {""};
     ADD(&line,
-        "%s descriptors are open of connections that are gone, ended by a reset or by keep-alive. No table "
-        "of the "
-        "kernel shows them: they leak as CLOSE_WAIT do.",
-        grouped(explanation->ghosts).text);
+        "%s %s open on connections that are gone, ended by a reset or by keep-alive. No kernel table shows "
+        "%s: %s like CLOSE_WAIT.",
+        counted(explanation->ghosts, "descriptor").text, one_or_many(explanation->ghosts, "is", "are"),
+        one_or_many(explanation->ghosts, "it", "them"),
+        one_or_many(explanation->ghosts, "it leaks", "they leak"));
     wrap_print(out, line.text, GROUP_INDENT, WIDTH);
 }
 
@@ -348,7 +349,7 @@ static void print_next(FILE *out, const struct explain_report *report)
     if (explanation->finding_count == 0 || listener == NULL || open.audit)
         return;
     add_audit(&line, listener);
-    ADD(&line, " shows whether it is mended.");
+    ADD(&line, " shows whether it is fixed.");
     wrap_print(out, line.text, GROUP_INDENT, WIDTH);
 }
 
@@ -387,13 +388,13 @@ static void print_unseen(FILE *out, const struct facts *facts)
         add_unseen(&unseen, &facts->processes[i]);
         if (unseen.text[0] == '\0')
             continue;
-        ADD(&line, "Not seen of pid %d: %s.", (int)facts->processes[i].pid, unseen.text);
+        ADD(&line, "Not seen for pid %d: %s.", (int)facts->processes[i].pid, unseen.text);
         wrap_print(out, line.text, GROUP_INDENT, WIDTH);
         told++;
     }
     if (facts->events_lost > 0)
-        fprintf(out, "%*sThe kernel dropped news of ended sockets %s times: shares are too high.\n",
-                GROUP_INDENT, "", grouped(facts->events_lost).text);
+        fprintf(out, "%*sThe kernel lost reports of ended sockets %s: shares are too high.\n", GROUP_INDENT,
+                "", counted(facts->events_lost, "time").text);
 }
 
 int explain_print_text(FILE *out, const struct explain_report *report)

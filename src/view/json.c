@@ -5,6 +5,7 @@
 #include "base/json_writer.h"
 #include "base/output.h"
 #include "base/version.h"
+#include "view/json_events.h"
 #include "view/order_json.h"
 #include "view/sample_row.h"
 #include "view/transition_rows.h"
@@ -16,11 +17,10 @@ struct json {
     struct json_writer writer;
 };
 
-static struct json_writer *begin(void *view, const char *event, const struct experiment *experiment)
+static struct json_writer *begin(void *view, enum json_event event, const struct experiment *experiment)
 {
     struct json_writer *w = &((struct json *)view)->writer;
-    json_open(w, NULL, '{');
-    json_string(w, "event", event);
+    json_event_open(w, event);
     json_string(w, "order", experiment->name);
     return w;
 }
@@ -90,7 +90,7 @@ static void put_warnings(struct json_writer *w, const struct plan_sentences *war
 
 static int json_order_start(void *view, const struct order_start *start)
 {
-    struct json_writer *w = begin(view, "start", start->experiment);
+    struct json_writer *w = begin(view, JSON_START, start->experiment);
     const struct plan *plan = start->plan;
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "kernel", plan->limits.kernel);
@@ -177,7 +177,7 @@ static int json_sample(void *view, const struct sample *sample)
     struct sample_row rows[SAMPLE_ROWS_MAX];
     int rc = 0, count = sample_rows(sample, rows);
     for (int i = 0; i < count && rc == 0; i++)
-        rc = put_row(begin(view, "sample", sample->experiment), sample, &rows[i]);
+        rc = put_row(begin(view, JSON_SAMPLE, sample->experiment), sample, &rows[i]);
     return rc;
 }
 
@@ -190,7 +190,7 @@ static void put_expected(struct json_writer *w, uint32_t set)
 
 static int json_step_end(void *view, const struct step_end *end)
 {
-    struct json_writer *w = begin(view, "step", end->experiment);
+    struct json_writer *w = begin(view, JSON_STEP, end->experiment);
     json_string(w, "step", end->step);
     json_number(w, "settle_s", end->settle_s);
     json_number(w, "act_s", end->act_s);
@@ -300,7 +300,7 @@ static void put_flow(struct json_writer *w, const struct order_end *end)
 /* A line of its own, before the order's end. */
 static int put_transitions(void *view, const struct order_end *end)
 {
-    struct json_writer *w = begin(view, "transitions", end->experiment);
+    struct json_writer *w = begin(view, JSON_TRANSITIONS, end->experiment);
     transition_json_put(w, end->transitions);
     json_integer(w, "settled_steps_compared", end->transitions->compared);
     json_integer(w, "settled_steps_agreed", end->transitions->agreed);
@@ -312,7 +312,7 @@ static int json_order_end(void *view, const struct order_end *end)
     int rc = end->transitions != NULL ? put_transitions(view, end) : 0;
     if (rc != 0)
         return rc;
-    struct json_writer *w = begin(view, "end", end->experiment);
+    struct json_writer *w = begin(view, JSON_END, end->experiment);
     json_string(w, "version", TCPSTORM_VERSION);
     json_string(w, "outcome", outcome_name(end->outcome));
     json_string(w, "verdict", end->verdict);

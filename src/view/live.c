@@ -308,12 +308,11 @@ static int live_order_start(void *view, const struct order_start *start)
     return 0;
 }
 
-static int live_sample(void *view, const struct sample *sample)
+/* What is there has changed. */
+static void show(struct live *live, const struct experiment *experiment)
 {
-    struct live *live = view;
     int64_t owed = 0;
-    bool listens = sample->experiment->order->opening == OPENING_LISTENERS; /* otherwise the lanes alone do */
-    snapshot_sample(&live->snapshot, sample);
+    bool listens = experiment->order->opening == OPENING_LISTENERS; /* otherwise the lanes alone do */
     struct snapshot_order sum = snapshot_sum(&live->snapshot);
     for (int side = 0; side < SIDE_COUNT; side++) {
         const struct debt debt = debt_of(&sum.sides[side]);
@@ -324,7 +323,21 @@ static int live_sample(void *view, const struct sample *sample)
     }
     note(&live->history, owed, monotonic_us());
     draw(live);
+}
+
+static int live_sample(void *view, const struct sample *sample)
+{
+    struct live *live = view;
+    snapshot_sample(&live->snapshot, sample);
+    show(live, sample->experiment);
     return 0;
+}
+
+static void live_gauge(void *view, const struct gauge *gauge)
+{
+    struct live *live = view;
+    snapshot_gauge(&live->snapshot, gauge);
+    show(live, gauge->experiment);
 }
 
 static void live_progress(void *view, const struct progress *progress)
@@ -363,6 +376,7 @@ static const struct observer_ops live_ops = {
     .sample = live_sample,
     .step_end = live_step_end,
     .progress = live_progress,
+    .gauge = live_gauge,
     .order_end = live_order_end,
     .run_end = live_run_end,
 };

@@ -3,12 +3,16 @@
 #ifndef VIEW_LIVE_TRACE_VIEW_H
 #define VIEW_LIVE_TRACE_VIEW_H
 
+#include "kernel/cgroup.h"
+#include "kernel/process.h"
 #include "trace/live_trace.h"
 
 #include <stdio.h>
 
 struct live_trace_report {
     pid_t pid;
+    struct process_command command; /* these two as they were when it began */
+    struct cgroup_name service;
     int64_t traced_ms;
     const struct live_result *result;
     const struct parting *parting;

@@ -1,20 +1,16 @@
 /* metrics: what is there now, for a monitor: OpenMetrics over HTTP, at /metrics, while the run lasts. The
- * labels of tcpstorm_connection_states are those of node_exporter's node_tcp_connection_states. Who does not
- * ask for OpenMetrics 1.0 (https://prometheus.io/docs/specs/om/open_metrics_spec/) gets Prometheus's text
- * format. */
+ * labels of tcpstorm_connection_states are those of node_exporter's node_tcp_connection_states. */
+#include "view/metrics.h"
 #include "base/clock.h"
-#include "base/version.h"
 #include "model/transition.h"
+#include "view/metric_text.h"
 #include "view/page_server.h"
 #include "view/snapshot.h"
 #include "view/transition_metrics.h"
 #include "view/view.h"
 
 #include <errno.h>
-#include <event2/buffer.h>
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct metrics {
     struct snapshot snapshot;
@@ -27,12 +23,8 @@ struct metrics {
 
 /* ---- what is told ---- */
 
-enum kind { KIND_GAUGE, KIND_COUNTER };
-
 struct family {
-    const char *name; /* after "tcpstorm_"; a counter's without "_total" */
-    enum kind kind;
-    const char *help;
+    struct metric_family is;
     /* One of them: */
     double (*of_side)(const struct snapshot_order *sum, enum side side);
     double (*of_run)(const struct snapshot *snapshot, const struct snapshot_order *sum);
@@ -128,108 +120,118 @@ static double run_seconds(const struct snapshot *snapshot, const struct snapshot
 }
 
 static const struct family families[] = {
-    {"connections_gone", KIND_GAUGE, "Connections opened of which the kernel has no socket on this side.",
-     gone, NULL},
-    {"close_wait_unread", KIND_GAUGE, "Sockets in CLOSE_WAIT whose end of file was not read.", unread, NULL},
-    {"close_wait_unowned", KIND_GAUGE, "Sockets in CLOSE_WAIT that were never accepted.", unowned, NULL},
-    {"ghosts", KIND_GAUGE, "Descriptors still open on connections that have ended.", ghosts, NULL},
-    {"open_fds", KIND_GAUGE, "Descriptors that the side holds on connections.", open_fds, NULL},
-    {"max_fds", KIND_GAUGE, "Descriptors that the processes of the side may have together.", max_fds, NULL},
-    {"errors", KIND_COUNTER, "Failed accept() on the server, failed connect() on the client.", errors, NULL},
-    {"connections_wanted", KIND_GAUGE, "Connections that are to be opened.", NULL, wanted},
-    {"connections_opened", KIND_GAUGE, "Calls of connect() that were started and have not failed.", NULL,
+    {{"tcpstorm_connections_gone", METRIC_GAUGE, "side",
+      "Opened connections that have no socket on this side."},
+     gone,
+     NULL},
+    {{"tcpstorm_close_wait_unread", METRIC_GAUGE, "side",
+      "Sockets in CLOSE_WAIT whose end of file the program has not read."},
+     unread,
+     NULL},
+    {{"tcpstorm_close_wait_unowned", METRIC_GAUGE, "side", "Sockets in CLOSE_WAIT that were never accepted."},
+     unowned,
+     NULL},
+    {{"tcpstorm_ghosts", METRIC_GAUGE, "side", "Descriptors still open on connections that have ended."},
+     ghosts,
+     NULL},
+    {{"tcpstorm_open_fds", METRIC_GAUGE, "side", "Descriptors that this side has on connections."},
+     open_fds,
+     NULL},
+    {{"tcpstorm_max_fds", METRIC_GAUGE, "side",
+      "Descriptors that all processes of this side together may have."},
+     max_fds,
+     NULL},
+    {{"tcpstorm_errors", METRIC_COUNTER, "side",
+      "Failed accept() calls on the server, failed connect() calls on the client."},
+     errors,
+     NULL},
+    {{"tcpstorm_connections_wanted", METRIC_GAUGE, "", "Connections to open."}, NULL, wanted},
+    {{"tcpstorm_connections_opened", METRIC_GAUGE, "",
+      "connect() calls that were started and have not failed."},
+     NULL,
      opened},
-    {"accept_queue", KIND_GAUGE, "Connections that wait in accept queues.", NULL, queued},
-    {"listen_drops", KIND_COUNTER, "SYNs that listeners of this network namespace have dropped.", NULL,
+    {{"tcpstorm_accept_queue", METRIC_GAUGE, "", "Connections that wait in accept queues."}, NULL, queued},
+    {{"tcpstorm_listen_drops", METRIC_COUNTER, "",
+      "SYNs that listeners of this network namespace have dropped."},
+     NULL,
      dropped},
-    {"late_arrivals", KIND_COUNTER, "Connections that came more than 10 ms after their time.", NULL, late},
-    {"looks", KIND_COUNTER, "Looks at the kernel's tables.", NULL, looks},
-    {"look_seconds", KIND_GAUGE, "How long the last look took.", NULL, look_seconds},
-    {"look_age_seconds", KIND_GAUGE, "Time since the last look began: so old are the numbers here.", NULL,
+    {{"tcpstorm_late_arrivals", METRIC_COUNTER, "", "Connections that were opened more than 10 ms too late."},
+     NULL,
+     late},
+    {{"tcpstorm_looks", METRIC_COUNTER, "", "Looks at the kernel's tables."}, NULL, looks},
+    {{"tcpstorm_look_seconds", METRIC_GAUGE, "", "How long the last look took."}, NULL, look_seconds},
+    {{"tcpstorm_look_age_seconds", METRIC_GAUGE, "",
+      "Time since the last look began. The numbers here are that old."},
+     NULL,
      look_age_seconds},
-    {"run_seconds", KIND_GAUGE, "Time since the run began.", NULL, run_seconds},
+    {{"tcpstorm_run_seconds", METRIC_GAUGE, "", "Time since the run began."}, NULL, run_seconds},
 };
+
+static const struct metric_family states = {"tcpstorm_connection_states", METRIC_GAUGE, "side,state",
+                                            "Sockets in each TCP state, as the kernel reports them."};
+
+static const struct metric_family step = {"tcpstorm_step", METRIC_INFO, "order,step,doing",
+                                          "The orders that are running, and the step of each."};
+
+void metrics_each_family(metric_visit *visit, void *context)
+{
+    visit(context, &metric_build);
+    visit(context, &step);
+    visit(context, &states);
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        visit(context, &families[i].is);
+}
 
 /* ---- how it is written ---- */
 
-struct page {
-    struct evbuffer *out;
-    bool open_metrics;
-};
-
-static void put_head(const struct page *page, const char *name, const char *type, const char *help,
-                     bool has_suffix)
+static struct metric_labels of_side(int side)
 {
-    const char *suffix = has_suffix && !page->open_metrics ? "_total" : "";
-    evbuffer_add_printf(page->out, "# HELP tcpstorm_%s%s %s\n# TYPE tcpstorm_%s%s %s\n", name, suffix, help,
-                        name, suffix, type);
+    struct metric_labels labels = {.text = ""};
+    metric_labels_add(&labels, "side", side_name((enum side)side));
+    return labels;
 }
 
-static void put_states(const struct page *page, const struct snapshot_order *sum)
+static void put_states(const struct metric_page *page, const struct snapshot_order *sum)
 {
-    put_head(page, "connection_states", "gauge", "Sockets in each TCP state, as the kernel reports them.",
-             false);
+    metric_head(page, &states);
     for (int side = 0; side < SIDE_COUNT; side++)
         for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
             enum tcp_state state = tcp_state_in_life_order(i);
-            evbuffer_add_printf(
-                page->out, "tcpstorm_connection_states{side=\"%s\",state=\"%s\"} %" PRId64 "\n",
-                side_name((enum side)side), tcp_state_column(state), sum->sides[side].of[state]);
+            struct metric_labels labels = of_side(side);
+            metric_labels_add(&labels, "state", tcp_state_column(state));
+            metric_sample(page, &states, &labels, (double)sum->sides[side].of[state]);
         }
 }
 
-static void put_family(const struct page *page, const struct family *family, const struct snapshot *snapshot,
-                       const struct snapshot_order *sum)
+static void put_family(const struct metric_page *page, const struct family *family,
+                       const struct snapshot *snapshot, const struct snapshot_order *sum)
 {
-    bool is_counter = family->kind == KIND_COUNTER;
-    const char *total = is_counter ? "_total" : "";
-    put_head(page, family->name, is_counter ? "counter" : "gauge", family->help, is_counter);
+    metric_head(page, &family->is);
     if (family->of_run != NULL)
-        evbuffer_add_printf(page->out, "tcpstorm_%s%s %.15g\n", family->name, total,
-                            family->of_run(snapshot, sum));
-    for (int side = 0; family->of_side != NULL && side < SIDE_COUNT; side++)
-        evbuffer_add_printf(page->out, "tcpstorm_%s%s{side=\"%s\"} %.15g\n", family->name, total,
-                            side_name((enum side)side), family->of_side(sum, (enum side)side));
+        metric_sample(page, &family->is, NULL, family->of_run(snapshot, sum));
+    for (int side = 0; family->of_side != NULL && side < SIDE_COUNT; side++) {
+        struct metric_labels labels = of_side(side);
+        metric_sample(page, &family->is, &labels, family->of_side(sum, (enum side)side));
+    }
 }
 
-/* In OpenMetrics an info's samples have a suffix that its name has not. */
-static void put_info_head(const struct page *page, const char *name, const char *help)
+static void put_steps(const struct metric_page *page, const struct snapshot *snapshot)
 {
-    char whole[64];
-    snprintf(whole, sizeof whole, "%s%s", name, page->open_metrics ? "" : "_info");
-    put_head(page, whole, page->open_metrics ? "info" : "gauge", help, false);
+    metric_head(page, &step);
+    for (int i = 0; i < snapshot->count; i++) {
+        struct metric_labels labels = {.text = ""};
+        metric_labels_add(&labels, "order", snapshot->orders[i].experiment->name);
+        metric_labels_add(&labels, "step", snapshot->orders[i].step);
+        metric_labels_add(&labels, "doing", snapshot->orders[i].doing);
+        metric_sample(page, &step, &labels, 1);
+    }
 }
 
-static void put_infos(const struct page *page, const struct snapshot *snapshot)
-{
-    put_info_head(page, "build", "The version of tcpstorm.");
-    evbuffer_add_printf(page->out, "tcpstorm_build_info{version=\"%s\"} 1\n", TCPSTORM_VERSION);
-    put_info_head(page, "step", "The close orders under way, and the step that each is at.");
-    for (int i = 0; i < snapshot->count; i++)
-        evbuffer_add_printf(page->out, "tcpstorm_step_info{order=\"%s\",step=\"%s\",doing=\"%s\"} 1\n",
-                            snapshot->orders[i].experiment->name, snapshot->orders[i].step,
-                            snapshot->orders[i].doing);
-}
-
-static void put_transitions(const struct page *page, const struct metrics *metrics)
+static void put_transitions(const struct metric_page *page, const struct metrics *metrics)
 {
     struct transition_counts all = metrics->ended;
     transitions_add(&all, &metrics->under_way);
-    transition_metrics_put(page->out, &all, page->open_metrics);
-}
-
-static void put_page(const struct page *page, const struct metrics *metrics)
-{
-    const struct snapshot *snapshot = &metrics->snapshot;
-    struct snapshot_order sum = snapshot_sum(snapshot);
-    put_infos(page, snapshot);
-    put_states(page, &sum);
-    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-        put_family(page, &families[i], snapshot, &sum);
-    if (metrics->has_transitions)
-        put_transitions(page, metrics);
-    if (page->open_metrics)
-        evbuffer_add_printf(page->out, "# EOF\n");
+    transition_metrics_put(page, &all);
 }
 
 /* ---- who asks ---- */
@@ -237,17 +239,20 @@ static void put_page(const struct page *page, const struct metrics *metrics)
 static bool make_page(void *context, const struct page_request *request, struct evbuffer *body,
                       const char **type)
 {
-    static const char *const types[] = {"text/plain; version=0.0.4; charset=utf-8",
-                                        "application/openmetrics-text; version=1.0.0; charset=utf-8"};
     const struct metrics *metrics = context;
-    struct page page = {.out = body,
-                        .open_metrics = strstr(request->accept, "application/openmetrics-text") != NULL};
-    if (strcmp(request->path, "/metrics") != 0) {
-        evbuffer_add_printf(body, "the metrics are at /metrics\n");
+    const struct snapshot *snapshot = &metrics->snapshot;
+    struct metric_page page;
+    if (!metric_page_begin(&page, request, body, type))
         return false;
-    }
-    *type = types[page.open_metrics];
-    put_page(&page, metrics);
+    struct snapshot_order sum = snapshot_sum(snapshot);
+    metric_build_info(&page);
+    put_steps(&page, snapshot);
+    put_states(&page, &sum);
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        put_family(&page, &families[i], snapshot, &sum);
+    if (metrics->has_transitions)
+        put_transitions(&page, metrics);
+    metric_page_end(&page);
     return true;
 }
 

@@ -230,7 +230,8 @@ static void rest(struct page_server *server, int error)
     event_del(server->incoming);
     event_add(server->rest, &a_while);
     if (!server->has_complained)
-        diag_warn("--metrics: a monitor cannot be let in: %s; it has to wait", strerror(error));
+        diag_warn("--metrics: a monitor's connection cannot be accepted: %s; it has to wait",
+                  strerror(error));
     server->has_complained = true;
 }
 

@@ -78,8 +78,8 @@ static void say(struct parting_note *note)
     struct branch_remark remark = branch_remark(branch);
     int64_t count = note->report->result->count;
     note->text[0] = '\0';
-    TEXT_ADD(note->text, "%s of %s connections (%s) ended with ", grouped(branch->count).text,
-             grouped(count).text, audit_order_names[note->report->settings->order]);
+    TEXT_ADD(note->text, "%s of %s (%s) ended with ", grouped(branch->count).text,
+             counted(count, "connection").text, audit_order_names[note->report->settings->order]);
     if (branch->last != NULL)
         say_call(note, branch->last, 2);
     else

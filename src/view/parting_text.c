@@ -37,12 +37,12 @@ static bool is_to_be_closed(enum parting_end end)
 static void say_holder(struct branch_remark *remark, const struct traced_connection *example)
 {
     if (example->holder_count == 0) {
-        TEXT_ADD(remark->text, "; no process has a descriptor of it: a call on it goes on, or it is on its "
-                               "way to another process");
+        TEXT_ADD(remark->text, "; no process has a descriptor of it: a call on it is still in progress, or "
+                               "it is being sent to another process");
         return;
     }
     const struct traced_holder *holder = &example->holders[0];
-    TEXT_ADD(remark->text, "; pid %d has it still", (int)holder->pid);
+    TEXT_ADD(remark->text, "; pid %d still has it", (int)holder->pid);
     if (holder->forked_at != NULL)
         TEXT_ADD(remark->text, ", since fork() at %s", site_part_text(holder->forked_at, 1, 0).text);
 }
@@ -56,7 +56,7 @@ struct branch_remark branch_remark(const struct parting_branch *branch)
     else if (branch->end == PARTING_RESET)
         TEXT_ADD(remark.text, "the client got an RST");
     else if (branch->end == PARTING_CLOSED && branch->close == NULL)
-        TEXT_ADD(remark.text, "closed without a call that was seen: its process ended, for example");
+        TEXT_ADD(remark.text, "closed without a visible call: for example, its process ended");
     if (!is_to_be_closed(branch->end))
         return remark;
     if (branch->close == NULL) {
@@ -192,7 +192,7 @@ static void print_rest(FILE *out, const struct parting_fork *fork, bool is_close
             ways++;
         }
     if (rest > 0)
-        fprintf(out, "%*s%s in %s other ways, %s\n", indent, "", grouped(rest).text, grouped(ways).text,
+        fprintf(out, "%*s%s in %s, %s\n", indent, "", grouped(rest).text, counted(ways, "other way").text,
                 is_closed ? "closed" : "not closed");
 }
 
@@ -241,7 +241,7 @@ static void print_alone(FILE *out, const struct parting *parting, const struct p
     }
     print_fork(out, parting, &last, indent);
     if (rest > 0)
-        fprintf(out, "%*s%s in %s other ways\n", indent, "", grouped(rest).text, grouped(ways).text);
+        fprintf(out, "%*s%s in %s\n", indent, "", grouped(rest).text, counted(ways, "other way").text);
 }
 
 /* ---- what was not seen ---- */
@@ -262,25 +262,27 @@ static void print_unseen(FILE *out, const struct audit_trace *trace, int indent)
     int64_t unseen =
         sum(parting->unseen) - parting->unseen[PARTING_UNACCEPTED] - parting->unseen[PARTING_OTHER];
     if (unseen > 0)
-        TEXT_ADD(text, "%s connections were not seen by the tracer.\n", grouped(unseen).text);
+        TEXT_ADD(text, "The tracer did not see %s.\n", counted(unseen, "connection").text);
     if (report->rings > 0)
-        TEXT_ADD(text, "The program uses io_uring: what it does that way is not seen, nor said here.\n");
+        TEXT_ADD(text,
+                 "The program uses io_uring: what it does through that is not seen, and not shown here.\n");
     if (report->foreign > 0)
+        TEXT_ADD(text, "%d of its processes %s 32-bit system calls, which are not seen.\n", report->foreign,
+                 one_or_many(report->foreign, "makes", "make"));
+    if (report->set_user > 0)
         TEXT_ADD(
             text,
-            "%d of its processes make system calls of another machine (32 bit): nothing of them is seen.\n",
-            report->foreign);
-    if (report->set_user > 0)
-        TEXT_ADD(text,
-                 "It executed a set-user-ID program, which had no rights of its own while it was traced.\n");
+            "It executed a set-user-ID program, which ran without those rights because it was traced.\n");
     if (report->attaches > 0)
-        TEXT_ADD(text, "%d of its processes would trace others, and cannot: there is a tracer already.\n",
+        TEXT_ADD(text,
+                 "%d of its processes tried to trace others but could not: there is a tracer already.\n",
                  report->attaches);
     if (report->hidden > 0)
-        TEXT_ADD(text, "Of %d of its processes the descriptors may not be looked into.\n", report->hidden);
+        TEXT_ADD(text, "This user may not inspect the descriptors of %d of its processes.\n", report->hidden);
     if (report->unknown_sockets > 0)
-        TEXT_ADD(text, "On %s calls it was not to be seen which connection they were for.\n",
-                 grouped(report->unknown_sockets).text);
+        TEXT_ADD(text, "For %s it could not be seen which connection %s on.\n",
+                 counted(report->unknown_sockets, "call").text,
+                 one_or_many(report->unknown_sockets, "it was", "they were"));
     if (text[0] != '\0')
         wrap_print(out, text, indent, TEXT_WIDTH);
 }
@@ -290,7 +292,7 @@ static void print_unseen(FILE *out, const struct audit_trace *trace, int indent)
 static void add_counts(char *text, size_t size, const struct parting *parting)
 {
     const char *between = ": ";
-    text_add(text, size, "%s connections", grouped(sum(parting->by_end)).text);
+    text_add(text, size, "%s", counted(sum(parting->by_end), "connection").text);
     for (int end = 0; end < PARTING_END_COUNT; end++) {
         if (parting->by_end[end] == 0)
             continue;
@@ -330,7 +332,9 @@ static void print_forks(FILE *out, const struct parting *parting, const char *co
             fputs("The last call on them:\n", out);
         else if (!fork->has_closed)
             fprintf(out, "%sThe last call on them:\n",
-                    parting->by_end[PARTING_CLOSED] == 0 ? "None was closed, to compare with. " : "");
+                    parting->by_end[PARTING_CLOSED] == 0
+                        ? "None was closed, so there is nothing to compare with. "
+                        : "");
         else if (fork->is_same)
             print_same(out, fork, columns_of(parting, fork).shared);
         else if (fork->after == NULL)
@@ -347,8 +351,8 @@ static void print_forks(FILE *out, const struct parting *parting, const char *co
                     "", call_text(fork->own_before).text, site_part_text(fork->own_before->site, 1, 0).text);
     }
     if (parting->count > PARTING_FORKS_TOLD)
-        fprintf(out, "%*sThey part at %d other places too.\n", indent, "",
-                parting->count - PARTING_FORKS_TOLD);
+        fprintf(out, "%*sThey part at %s too.\n", indent, "",
+                counted(parting->count - PARTING_FORKS_TOLD, "other place").text);
 }
 
 static void print_accepted(FILE *out, const struct parting *parting, int indent)
@@ -370,7 +374,7 @@ void parting_print(FILE *out, const struct audit_trace *trace, int indent)
     char counts[240] = "";
     if (!trace->is_there) {
         char text[160] = "";
-        TEXT_ADD(text, "What the server did is not known: the tracer did not tell (%s).\n",
+        TEXT_ADD(text, "What the server did is not known: the tracer gave no report (%s).\n",
                  strerror(trace->error));
         wrap_print(out, text, indent, TEXT_WIDTH);
         return;
@@ -385,6 +389,6 @@ void parting_print(FILE *out, const struct audit_trace *trace, int indent)
     print_accepted(out, &trace->parting, indent);
     print_unseen(out, trace, indent);
     if (!code_names_lines())
-        wrap_print(out, "This build has no libdw: it names functions and offsets, and no lines.\n", indent,
+        wrap_print(out, "This build has no libdw: it shows functions and offsets, but no lines.\n", indent,
                    TEXT_WIDTH);
 }

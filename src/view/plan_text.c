@@ -17,8 +17,8 @@ void view_print_plan(const struct plan *plan, FILE *out)
     fprintf(out, "  orders        ");
     for (int i = 0; i < settings->experiment_count; i++)
         fprintf(out, " %s", settings->experiments[i].name);
-    fprintf(out, "\n  lanes          %d consecutive port%s from %lld up, at most %s connections each\n",
-            plan->lane_count, plan->lane_count == 1 ? "" : "s", (long long)settings->port,
+    fprintf(out, "\n  server ports   %d %s from %lld up, at most %s connections each\n", plan->lane_count,
+            one_or_many(plan->lane_count, "port", "consecutive ports"), (long long)settings->port,
             grouped(plan->lane_capacity).text);
     fprintf(out, "  workers        %d server and %d client, at most %s and %s descriptors each\n",
             plan->pairs, plan->pairs, grouped(plan_nofile(plan, SIDE_SERVER)).text,
@@ -30,7 +30,7 @@ void view_print_plan(const struct plan *plan, FILE *out)
     fprintf(out, "  memory         about %s MiB of %s MiB available\n", grouped(plan->memory >> 20).text,
             grouped(plan->limits.memory_available >> 20).text);
     fprintf(out,
-            "  TIME_WAIT      up to %s from one order, %s from all; net.ipv4.tcp_max_tw_buckets keeps %s\n",
+            "  TIME_WAIT      up to %s from one order, %s from all; net.ipv4.tcp_max_tw_buckets allows %s\n",
             grouped(plan->time_wait_most).text, grouped(plan->time_wait_total).text,
             grouped(plan->limits.max_tw_buckets).text);
     fprintf(out, "  witness        %s%s\n", plan->witness != NULL ? plan->witness->name : "none",

@@ -2,6 +2,7 @@
 #include "base/json_writer.h"
 #include "base/printable.h"
 #include "base/version.h"
+#include "view/json_events.h"
 #include "view/proxy_view.h"
 #include "view/view.h"
 #include "view/xml_text.h"
@@ -76,8 +77,7 @@ int proxy_print_json(FILE *out, const struct proxy_report *report)
 {
     struct json_writer w = {.out = out};
     const struct proxy_settings *settings = report->settings;
-    json_open(&w, NULL, '{');
-    json_string(&w, "event", "proxy_audit");
+    json_event_open(&w, JSON_PROXY_AUDIT);
     json_string(&w, "version", TCPSTORM_VERSION);
     json_string(&w, "through", settings->front_text);
     json_string(&w, "as_backend", settings->back_text);
@@ -102,6 +102,45 @@ int proxy_print_json(FILE *out, const struct proxy_report *report)
 
 /* ---- CSV ---- */
 
+const struct csv_column proxy_columns[] = {
+    {"client", "",
+     "how tcpstorm's client ends the connection: `close`, `half_close`, `abort`, or `stays` if it does "
+     "nothing"},
+    {"backend", "", "how tcpstorm's backend ends it, with the same words"},
+    {"class", "",
+     "`passed` if the client reached the backend; otherwise what happened: `refused`, `unanswered`, "
+     "`ended_early`, `no_backend`, `failed` or `unknown`"},
+    {"front_heard", "",
+     "what the client received when the backend ended, before it ended itself: `nothing`, `fin` or `rst`"},
+    {"front_early", "",
+     "1 if it received that before the backend had done anything: the proxy did it by itself"},
+    {"front_sent", "bytes", "bytes that the client sent"},
+    {"front_received", "bytes", "bytes that the client received"},
+    {"front_state", "",
+     "the state of the proxy's end while the client's was still open; empty if it was not seen"},
+    {"front_held", "",
+     "what the proxy holds after client and backend have gone: `none`, `socket`, `never_accepted`, `ghost`, "
+     "or `from_afar` if the client's end still waits for the proxy's FIN"},
+    {"front_held_state", "", "the state of a `socket`"},
+    {"front_recv_q", "bytes",
+     "bytes that the socket has received and the proxy has not read; an end of file counts as one"},
+    {"front_owner", "", "the process that holds it; 0 if it is not known"},
+    {"front_command", "", "the name of that process"},
+    {"back_heard", "", "the same for the connection between the proxy and the backend"},
+    {"back_early", "", NULL},
+    {"back_sent", "", NULL},
+    {"back_received", "", NULL},
+    {"back_state", "", NULL},
+    {"back_held", "", NULL},
+    {"back_held_state", "", NULL},
+    {"back_recv_q", "", NULL},
+    {"back_owner", "", NULL},
+    {"back_command", "", NULL},
+    {"lost", "", "1 if data did not arrive although its sender ended with a FIN"},
+    {"one_sided", "", "1 if one end has gone, and the proxy keeps the other end, which has not noticed"},
+    {NULL, NULL, NULL},
+};
+
 static void put_leg(FILE *out, const struct proxy_leg *leg)
 {
     fprintf(out, ",%s,%d,%" PRId64 ",%" PRId64 ",%s,%s,%s,%u,%d,", proxy_heard_name(leg->heard),
@@ -113,15 +152,7 @@ static void put_leg(FILE *out, const struct proxy_leg *leg)
 
 int proxy_print_csv(FILE *out, const struct proxy_report *report)
 {
-    fputs("client,backend,class", out);
-    for (int side = 0; side < PROXY_SIDES; side++) {
-        const char *name = proxy_side_name((enum proxy_side)side);
-        static const char *const fields[] = {"heard", "early",      "sent",   "received", "state",
-                                             "held",  "held_state", "recv_q", "owner",    "command"};
-        for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-            fprintf(out, ",%s_%s", name, fields[i]);
-    }
-    fputs(",lost,one_sided\n", out);
+    csv_put_header(out, proxy_columns);
     for (int64_t i = 0; i < report->result->count; i++) {
         const struct proxy_pair_result *pair = &report->result->pairs[i];
         fprintf(out, "%s,%s,%s", proxy_manner_name(pair->manner[PROXY_FRONT]),
@@ -179,8 +210,7 @@ int proxy_print_junit(FILE *out, const struct proxy_report *report)
     count_cells(report, &failures, &errors);
     fprintf(out,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"tcpstorm audit --through\" "
-            "tests=\"%d\" "
-            "failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n",
+            "tests=\"%d\" failures=\"%d\" errors=\"%d\" time=\"%.3f\">\n",
             PROXY_CELLS, failures, errors, report->result->elapsed_s);
     for (int client = 0; client < MANNER_COUNT; client++)
         for (int backend = 0; backend < MANNER_COUNT; backend++)

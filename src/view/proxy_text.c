@@ -143,9 +143,8 @@ static void print_matrix(FILE *out, const struct proxy_report *report)
     for (int client = 0; client < MANNER_COUNT; client++)
         print_row(out, report, (enum proxy_manner)client);
     wrap_print(out,
-               "> what the backend hears when the client ends, < what the client hears when the backend "
-               "does; early: "
-               "the proxy has ended it by itself, before.",
+               "> what the backend sees when the client ends, < what the client sees when the backend does; "
+               "early: the proxy had ended it by itself before.",
                2, TEXT_WIDTH);
     fputc('\n', out);
 }
@@ -156,8 +155,8 @@ int proxy_print_text(FILE *out, const struct proxy_report *report)
     const struct proxy_result *result = report->result;
     struct proxy_verdict verdict = proxy_verdict_of(report);
     char title[512] = "";
-    TEXT_ADD(title, "%s to %s%s: %s connections a cell, grace %s", settings->front_text, settings->back_text,
-             settings->http_path != NULL ? ", http" : "", grouped(settings->conns).text,
+    TEXT_ADD(title, "%s to %s%s: %s per cell, grace %s", settings->front_text, settings->back_text,
+             settings->http_path != NULL ? ", http" : "", counted(settings->conns, "connection").text,
              duration_text(settings->grace_ms).text);
     if (result->listener > 0)
         TEXT_ADD(title, "; %s pid %d listens", result->listener_command, (int)result->listener);

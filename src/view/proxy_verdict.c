@@ -83,7 +83,7 @@ static void say_passed_on(struct proxy_verdict *verdict, const struct proxy_repo
 {
     static const char *const acts[] = {
         [MANNER_CLOSE] = "close()", [MANNER_HALF_CLOSE] = "half-close", [MANNER_ABORT] = "RST"};
-    say(verdict, "The %s hears the %s's ", ends == PROXY_FRONT ? "backend" : "client",
+    say(verdict, "The %s sees the %s's ", ends == PROXY_FRONT ? "backend" : "client",
         ends == PROXY_FRONT ? "client" : "backend");
     for (int manner = MANNER_CLOSE; manner <= MANNER_ABORT; manner++) {
         struct passage passage = passage_of(report->result, ends, (enum proxy_manner)manner);
@@ -111,14 +111,15 @@ static void say_half_open(struct proxy_verdict *verdict, const struct proxy_repo
     const char *who = ends == PROXY_FRONT ? "client" : "backend",
                *other = ends == PROXY_FRONT ? "backend" : "client";
     if (answered == passed)
-        say(verdict, "After the %s's half-close all that the %s sends still arrives.\n", who, other);
+        say(verdict, "After the %s's half-close, everything that the %s sends still arrives.\n", who, other);
     else if (answered == 0)
         say(verdict,
-            "After the %s's half-close nothing more of the %s arrives: the proxy takes it for the end.\n",
+            "After the %s's half-close, nothing more from the %s arrives: the proxy treats it as the end.\n",
             who, other);
     else
-        say(verdict, "After the %s's half-close all that the %s sends arrives on %s of %s connections.\n",
-            who, other, grouped(answered).text, grouped(passed).text);
+        say(verdict,
+            "After the %s's half-close, everything that the %s sends arrives on %s of %s connections.\n", who,
+            other, grouped(answered).text, grouped(passed).text);
 }
 
 static void say_facts(struct proxy_verdict *verdict, const struct proxy_report *report)
@@ -131,10 +132,10 @@ static void say_facts(struct proxy_verdict *verdict, const struct proxy_report *
         say_half_open(verdict, report, PROXY_BACK);
     if (result->pooled > 0)
         say(verdict,
-            "It keeps %s connections to the backend open when their clients have gone (pooled); of %s later "
-            "requests %s came on one of them.\n",
-            grouped(result->pooled).text, grouped(report->settings->conns).text,
-            grouped(result->reused).text);
+            "It keeps %s to the backend open after their clients have gone (pooled); of %s, %s came on one "
+            "of them.\n",
+            counted(result->pooled, "connection").text,
+            counted(report->settings->conns, "later request").text, grouped(result->reused).text);
     if (result->lost == 0)
         say(verdict, "Data in flight: all of it arrived.\n");
 }
@@ -186,7 +187,7 @@ static void say_held_in(struct proxy_verdict *verdict, const struct proxy_report
     }
     if (count == 0)
         return;
-    say(verdict, "Holds %s connections %s, %s after both our ends have gone: ", grouped(count).text,
+    say(verdict, "Holds %s %s, %s after both our ends have gone: ", counted(count, "connection").text,
         where(side), duration_text(report->settings->grace_ms).text);
     if (hold == HOLD_SOCKET && state == STATE_CLOSE_WAIT)
         say(verdict, "CLOSE_WAIT, %s",
@@ -226,8 +227,9 @@ static void say_one_sided(struct proxy_verdict *verdict, const struct proxy_repo
         }
         if (count == 0)
             continue;
-        say(verdict, "Keeps %s connections %s (ESTABLISHED) whose %s has gone, and tells them nothing",
-            grouped(count).text, where((enum proxy_side)side), side == PROXY_FRONT ? "backend" : "client");
+        say(verdict, "Keeps %s %s (ESTABLISHED) whose %s has gone, and does not close %s",
+            counted(count, "connection").text, where((enum proxy_side)side),
+            side == PROXY_FRONT ? "backend" : "client", one_or_many(count, "it", "them"));
         say_owner(verdict, first, false);
         say(verdict, ".\n");
     }
@@ -248,10 +250,9 @@ static void say_lost(struct proxy_verdict *verdict, const struct proxy_report *r
         }
         if (pairs > 0)
             say(verdict,
-                "Loses data in flight from the %s on %s connections: of %s bytes, sent just before its FIN, "
-                "%s arrived.\n",
-                side == PROXY_FRONT ? "client" : "backend", grouped(pairs).text, grouped(sent).text,
-                grouped(arrived).text);
+                "Loses data in flight from the %s on %s: of %s bytes sent just before its FIN, %s arrived.\n",
+                side == PROXY_FRONT ? "client" : "backend", counted(pairs, "connection").text,
+                grouped(sent).text, grouped(arrived).text);
     }
 }
 
@@ -259,18 +260,15 @@ static void say_what_is_unseen(struct proxy_verdict *verdict, const struct proxy
 {
     if (result->unseen > 0 && result->ghost_sight == GHOSTS_SEEN)
         say(verdict,
-            "The proxy's ends of %s connections were not in our tables: another process has them, elsewhere "
-            "(a "
+            "The proxy's ends of %s were not in our tables: another process has them, elsewhere (a "
             "container?).\n",
-            grouped(result->unseen).text);
+            counted(result->unseen, "connection").text);
     if (result->ghost_sight == GHOSTS_NOT_OURS)
-        say(verdict, "The descriptors of its processes may not be looked into: whether it keeps some of "
-                     "connections that were reset is "
-                     "not known (run this as root, or as its user).\n");
+        say(verdict, "This user may not inspect the descriptors of its processes: it is not known whether it "
+                     "keeps descriptors of reset connections (run this as root, or as its user).\n");
     else if (result->ghost_sight == GHOSTS_FROM_AFAR)
-        say(verdict, "Its descriptors cannot be seen from here: whether it keeps some of connections that "
-                     "were reset is not known (run "
-                     "this on its machine, in its network namespace).\n");
+        say(verdict, "Its descriptors cannot be seen from here: it is not known whether it keeps descriptors "
+                     "of reset connections (run this on its machine, in its network namespace).\n");
 }
 
 static void say_others(struct proxy_verdict *verdict, const struct proxy_report *report)
@@ -278,14 +276,14 @@ static void say_others(struct proxy_verdict *verdict, const struct proxy_report 
     const struct proxy_result *result = report->result;
     int64_t passed = result->by_class[PAIR_PASSED];
     if (passed < result->count)
-        say(verdict, "%s of %s connections reached the backend.\n", grouped(passed).text,
-            grouped(result->count).text);
+        say(verdict, "%s of %s reached the backend.\n", grouped(passed).text,
+            counted(result->count, "connection").text);
     if (result->strangers > 0)
-        say(verdict, "%s other connections came to the backend (health checks?).\n",
-            grouped(result->strangers).text);
+        say(verdict, "%s came to the backend (health checks?).\n",
+            counted(result->strangers, "other connection").text);
     if (result->retried > 0)
-        say(verdict, "%s connections came once more (retries), and were closed.\n",
-            grouped(result->retried).text);
+        say(verdict, "%s came again (%s), and %s closed.\n", counted(result->retried, "connection").text,
+            one_or_many(result->retried, "a retry", "retries"), one_or_many(result->retried, "was", "were"));
 }
 
 /* ---- no verdict ---- */
@@ -315,8 +313,9 @@ static void say_why_nothing_came(struct proxy_verdict *verdict, const struct pro
             "No connection came to %s: the proxy answered by itself, \"%s\". Is %s set to forward there?\n",
             settings->back_text, result->answer, settings->front_text);
     else if (result->strangers > 0)
-        say(verdict, "No connection of ours came to %s, but %s others did, that said something else%s.\n",
+        say(verdict, "None of our connections came to %s, but %s %s did, with other data%s.\n",
             settings->back_text, grouped(result->strangers).text,
+            one_or_many(result->strangers, "other", "others"),
             is_http(report) ? "" : ": an HTTP proxy needs --http PATH");
     else
         say(verdict, "No connection came to %s: is %s set to forward there?%s\n", settings->back_text,
@@ -331,11 +330,12 @@ static void say_no_verdict(struct proxy_verdict *verdict, const struct proxy_rep
     } else if (result->by_class[PAIR_PASSED] == 0) {
         say_why_nothing_came(verdict, report);
     } else if (result->by_class[PAIR_PASSED] * 10 < result->count * 9) {
-        say(verdict, "Too few for a verdict: %s of %s connections reached the backend.\n",
-            grouped(result->by_class[PAIR_PASSED]).text, grouped(result->count).text);
+        say(verdict, "Too few for a verdict: %s of %s reached the backend.\n",
+            grouped(result->by_class[PAIR_PASSED]).text, counted(result->count, "connection").text);
         say_facts(verdict, report);
     } else {
-        say(verdict, "No verdict: the proxy holds nothing that can be seen, but not all of it can.\n");
+        say(verdict,
+            "No verdict: the proxy holds nothing that can be seen, but not all of it can be seen.\n");
         say_what_is_unseen(verdict, result);
         say_facts(verdict, report);
         say_others(verdict, report);
@@ -360,7 +360,7 @@ static void say_ended(struct proxy_verdict *verdict, const struct proxy_report *
 static void say_finding(struct proxy_verdict *verdict, const struct proxy_report *report)
 {
     static const char *const headlines[] = {
-        [PROXY_LETS_GO] = "The proxy lets go of every connection, and loses nothing.",
+        [PROXY_LETS_GO] = "The proxy releases every connection, and loses nothing.",
         [PROXY_LEAKS] = "The proxy leaks.",
         [PROXY_LOSES] = "The proxy loses data.",
     };
@@ -403,11 +403,12 @@ struct proxy_cell_text proxy_cell_fault(const struct proxy_cell *cell)
 {
     struct proxy_cell_text text = {""};
     if (cell->held[PROXY_FRONT] > 0)
-        TEXT_ADD(text.text, "holds %" PRId64 " connections from clients; ", cell->held[PROXY_FRONT]);
+        TEXT_ADD(text.text, "holds %s from clients; ", counted(cell->held[PROXY_FRONT], "connection").text);
     if (cell->held[PROXY_BACK] > 0)
-        TEXT_ADD(text.text, "holds %" PRId64 " connections to the backend; ", cell->held[PROXY_BACK]);
+        TEXT_ADD(text.text, "holds %s to the backend; ", counted(cell->held[PROXY_BACK], "connection").text);
     if (cell->one_sided > 0)
-        TEXT_ADD(text.text, "keeps %" PRId64 " connections whose other end has gone; ", cell->one_sided);
+        TEXT_ADD(text.text, "keeps %s whose other end has gone; ",
+                 counted(cell->one_sided, "connection").text);
     if (cell->lost > 0)
         TEXT_ADD(text.text, "loses data in flight on %" PRId64 "; ", cell->lost);
     size_t length = strlen(text.text);

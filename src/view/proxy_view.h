@@ -3,6 +3,7 @@
 #define VIEW_PROXY_VIEW_H
 
 #include "audit/proxy.h"
+#include "view/csv_columns.h"
 
 #include <stdio.h>
 
@@ -29,5 +30,7 @@ int proxy_print_text(FILE *out, const struct proxy_report *report);  /* the matr
 int proxy_print_json(FILE *out, const struct proxy_report *report);  /* one object on one line */
 int proxy_print_csv(FILE *out, const struct proxy_report *report);   /* a row for each pair of connections */
 int proxy_print_junit(FILE *out, const struct proxy_report *report); /* a test case for each cell */
+
+extern const struct csv_column proxy_columns[];
 
 #endif

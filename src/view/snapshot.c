@@ -27,17 +27,33 @@ void snapshot_order_start(struct snapshot *snapshot, const struct order_start *s
                                                                       .left_s = -1};
 }
 
+static void see(struct snapshot_order *entry, const struct histogram sides[SIDE_COUNT], int64_t opened)
+{
+    entry->has_look = true;
+    memcpy(entry->sides, sides, sizeof entry->sides);
+    for (int side = 0; opened >= 0 && side < SIDE_COUNT; side++)
+        entry->gone[side] = histogram_gone(&sides[side], opened);
+}
+
 void snapshot_sample(struct snapshot *snapshot, const struct sample *sample)
 {
     struct snapshot_order *entry = find(snapshot, sample->experiment);
     if (entry == NULL)
         return;
     snapshot->looks++;
-    entry->has_look = true;
     entry->look = *sample;
-    memcpy(entry->sides, sample->sides, sizeof entry->sides);
+    see(entry, sample->sides, sample->opened);
     entry->look_began_us = snapshot->run_began_us + (int64_t)(sample->t_s * 1e6);
     snprintf(entry->step, sizeof entry->step, "%s", sample->step);
+}
+
+void snapshot_gauge(struct snapshot *snapshot, const struct gauge *gauge)
+{
+    struct snapshot_order *entry = find(snapshot, gauge->experiment);
+    if (entry == NULL)
+        return;
+    see(entry, gauge->sides, gauge->opened);
+    snprintf(entry->step, sizeof entry->step, "%s", gauge->step);
 }
 
 void snapshot_progress(struct snapshot *snapshot, const struct progress *progress)
@@ -66,6 +82,7 @@ void snapshot_order_end(struct snapshot *snapshot, const struct order_end *end)
 static void add_side(struct snapshot_order *sum, const struct snapshot_order *entry, int side)
 {
     histogram_add(&sum->sides[side], &entry->sides[side]);
+    sum->gone[side] += entry->gone[side];
     sum->look.fds[side] += entry->look.fds[side];
     sum->look.errors[side] += entry->look.errors[side];
     sum->look.nofile[side] += entry->look.nofile[side];
@@ -98,6 +115,6 @@ struct snapshot_order snapshot_sum(const struct snapshot *snapshot)
 
 int64_t snapshot_count(const struct snapshot_order *of, enum side side, enum tcp_state state)
 {
-    int64_t count = histogram_of(&of->sides[side], state, of->look.opened);
+    int64_t count = state == STATE_GONE ? of->gone[side] : of->sides[side].of[state];
     return count > 0 ? count : 0; /* gone is negative in a look that overtakes what the workers report */
 }

@@ -18,7 +18,8 @@ struct snapshot_order {
     bool has_look;
     struct sample look; /* its pointers are not kept, its sides are below */
     struct histogram sides[SIDE_COUNT];
-    int64_t look_began_us; /* monotonic */
+    int64_t gone[SIDE_COUNT]; /* see histogram_gone */
+    int64_t look_began_us;    /* monotonic */
 };
 
 struct snapshot {
@@ -33,6 +34,7 @@ struct snapshot {
 void snapshot_run_start(struct snapshot *snapshot);
 void snapshot_order_start(struct snapshot *snapshot, const struct order_start *start);
 void snapshot_sample(struct snapshot *snapshot, const struct sample *sample);
+void snapshot_gauge(struct snapshot *snapshot, const struct gauge *gauge);
 void snapshot_progress(struct snapshot *snapshot, const struct progress *progress);
 void snapshot_order_end(struct snapshot *snapshot, const struct order_end *end);
 

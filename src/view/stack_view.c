@@ -1,5 +1,6 @@
 #include "view/stack_view.h"
 
+#include "base/number_text.h"
 #include "base/wrap.h"
 #include "code/place_text.h"
 #include "explain/words.h"
@@ -18,15 +19,16 @@ static void print_others(FILE *out, const struct stacks *stacks, int indent)
     for (int i = GROUPS_MOST; i < stacks->group_count; i++)
         threads += stacks->groups[i].threads;
     if (groups > 0)
-        fprintf(out, "%*sand %d more threads at %d places: --json has them\n", indent, "", threads, groups);
+        fprintf(out, "%*sand %d more thread%s at %d place%s: --json has them\n", indent, "", threads,
+                plural(threads), groups, plural(groups));
 }
 
 /* What a thread's stack does not tell of a program. */
 static const char *const not_seen[] = {
-    [RUNTIME_GO] = "Goroutines that wait are in no thread: they are not seen here.",
-    [RUNTIME_JVM] = "Functions of Java have no names here.",
+    [RUNTIME_GO] = "Waiting goroutines are in no thread, so they are not seen here.",
+    [RUNTIME_JVM] = "Java functions have no names here.",
     [RUNTIME_NODE] =
-        "Functions of JavaScript have no names here, and what waits for an event is in no thread.",
+        "JavaScript functions have no names here, and code that waits for an event is in no thread.",
     [RUNTIME_PYTHON] = NULL,
 };
 
@@ -54,7 +56,7 @@ void stacks_print_text(FILE *out, const struct facts *facts, const struct stacks
     if (unread.text[0] != '\0')
         wrap_print(out, unread.text, indent, width);
     if (!code_names_lines())
-        wrap_print(out, "This build names no lines of C: it was made without libdw.", indent, width);
+        wrap_print(out, "This build shows no lines of C: it was built without libdw.", indent, width);
 }
 
 /* ---- for scripts ---- */

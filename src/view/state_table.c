@@ -59,7 +59,7 @@ static void print_line(struct state_table *table, struct state_line *line, const
     snprintf(reached, sizeof reached, "%s/%s", grouped(there).text, grouped(conns).text);
     fprintf(table->out, "  %-12s %-7s %15s  ", line->experiment->name, side_name(kept->side), reached);
     if (kept->state == STATE_CLOSE)
-        fputs("in no table: TCP_INFO of each descriptor says CLOSE", table->out);
+        fputs("in no table: TCP_INFO on each descriptor shows CLOSE", table->out);
     else
         view_print_ss_command(table->out, line->settings, &line->lanes);
     fputc('\n', table->out);

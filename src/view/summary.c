@@ -113,8 +113,8 @@ static int summary_order_start(void *view, const struct order_start *start)
         fputc('\n', out);
     view_print_lanes(out, plan, &start->lanes);
     char headline[200];
-    snprintf(headline, sizeof headline, "%s, %s connections: %s", start->experiment->name,
-             grouped(plan->settings->conns).text, start->experiment->summary);
+    snprintf(headline, sizeof headline, "%s, %s: %s", start->experiment->name,
+             counted(plan->settings->conns, "connection").text, start->experiment->summary);
     wrap_print(out, headline, 0, TEXT_WIDTH);
     fputc('\n', out);
     summary->number_width = (int)strlen(grouped(plan->settings->conns).text);
@@ -163,8 +163,9 @@ static int summary_run_end(void *view, const struct run_end *end)
 {
     struct summary *summary = view;
     if (summary->orders > 1)
-        fprintf(summary->out, "\n%d orders played in %.1f s, %d as expected: %s\n", summary->orders,
-                end->elapsed_s, summary->orders_as_expected, outcome_name(end->outcome));
+        fprintf(summary->out, "\n%s played in %.1f s, %d as expected: %s\n",
+                counted(summary->orders, "order").text, end->elapsed_s, summary->orders_as_expected,
+                outcome_name(end->outcome));
     return view_flush(summary->out);
 }
 

@@ -3,72 +3,82 @@
 #include "model/dwell_time.h"
 #include "model/transition.h"
 
-#include <event2/buffer.h>
 #include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
 
-static void put_moves(struct evbuffer *out, const struct transition_counts *counts, bool open_metrics)
+static const struct metric_family moves = {
+    "tcpstorm_transitions", METRIC_COUNTER, "side,from,to,why",
+    "Transitions of sockets from one TCP state to another, as the kernel made them."};
+
+/* On the page its help says in place of the full stop on how many of them. */
+static const struct metric_family times = {"tcpstorm_state_dwell_seconds", METRIC_HISTOGRAM, "side,state",
+                                           "How long sockets stayed in a state that they have left."};
+
+void transition_metrics_each_family(metric_visit *visit, void *context)
 {
-    const char *suffix = open_metrics ? "" : "_total";
-    evbuffer_add_printf(
-        out,
-        "# HELP tcpstorm_transitions%s Moves of sockets from one TCP state to another, as the kernel "
-        "made them.\n# TYPE tcpstorm_transitions%s counter\n",
-        suffix, suffix);
+    visit(context, &moves);
+    visit(context, &times);
+}
+
+static void put_moves(const struct metric_page *page, const struct transition_counts *counts)
+{
+    metric_head(page, &moves);
     for (int side = 0; side < SIDE_COUNT; side++)
         for (int from = 0; from < STATE_COUNT; from++)
             for (int to = 0; to < STATE_COUNT; to++)
                 for (int why = 0; why < WHY_COUNT; why++) {
+                    struct metric_labels labels = {.text = ""};
                     int64_t count = counts->side[side].moved[from][to][why];
-                    if (count != 0)
-                        evbuffer_add_printf(out,
-                                            "tcpstorm_transitions_total{side=\"%s\",from=\"%s\",to=\"%s\","
-                                            "why=\"%s\"} %" PRId64 "\n",
-                                            side_name((enum side)side),
-                                            tcp_state_column((enum tcp_state)from),
-                                            tcp_state_column((enum tcp_state)to),
-                                            transition_why_name((enum transition_why)why), count);
+                    if (count == 0)
+                        continue;
+                    metric_labels_add(&labels, "side", side_name((enum side)side));
+                    metric_labels_add(&labels, "from", tcp_state_column((enum tcp_state)from));
+                    metric_labels_add(&labels, "to", tcp_state_column((enum tcp_state)to));
+                    metric_labels_add(&labels, "why", transition_why_name((enum transition_why)why));
+                    metric_sample(page, &moves, &labels, (double)count);
                 }
 }
 
-/* Every second bucket, always the same ones: each holds those before it. */
-static void put_histogram(struct evbuffer *out, const struct dwell *dwell, enum side side,
-                          enum tcp_state state)
+/* Every second bucket, always the same ones. */
+static void put_histogram(const struct metric_page *page, const struct metric_family *family,
+                          const struct dwell *dwell, const struct metric_labels *labels)
 {
-    int64_t sampled = dwell_sampled(dwell), so_far = 0;
-    for (int i = 0; i < DWELL_BUCKETS - 1; i++) {
-        so_far += dwell->in[i];
-        if (i % 2 == 1)
-            evbuffer_add_printf(
-                out,
-                "tcpstorm_state_dwell_seconds_bucket{side=\"%s\",state=\"%s\",le=\"%.9g\"} %" PRId64 "\n",
-                side_name(side), tcp_state_column(state), (double)((int64_t)DWELL_FIRST_NS << (i + 1)) / 1e9,
-                so_far);
+    enum { TOLD = DWELL_BUCKETS / 2 };
+    double bounds[TOLD];
+    int64_t in[TOLD];
+    for (int i = 0; i < TOLD; i++) {
+        bounds[i] = i < TOLD - 1 ? (double)((int64_t)DWELL_FIRST_NS << (2 * i + 2)) / 1e9 : INFINITY;
+        in[i] = dwell->in[2 * i] + dwell->in[2 * i + 1];
     }
-    evbuffer_add_printf(out,
-                        "tcpstorm_state_dwell_seconds_bucket{side=\"%s\",state=\"%s\",le=\"+Inf\"} %" PRId64
-                        "\ntcpstorm_state_dwell_seconds_count{side=\"%s\",state=\"%s\"} %" PRId64 "\n",
-                        side_name(side), tcp_state_column(state), sampled, side_name(side),
-                        tcp_state_column(state), sampled);
+    metric_histogram(page, family, labels,
+                     &(struct metric_buckets){.bounds = bounds, .in = in, .count = TOLD, .sum = NAN});
 }
 
-static void put_times(struct evbuffer *out, const struct transition_counts *counts)
+static void put_times(const struct metric_page *page, const struct transition_counts *counts)
 {
-    evbuffer_add_printf(
-        out,
-        "# HELP tcpstorm_state_dwell_seconds How long sockets stayed in a state that they have left: "
-        "one in %" PRId64 " of them.\n# TYPE tcpstorm_state_dwell_seconds histogram\n",
-        counts->sampled_one_in);
+    char help[128];
+    snprintf(help, sizeof help, "%.*s, measured on one in %" PRId64 ".", (int)strlen(times.help) - 1,
+             times.help, counts->sampled_one_in);
+    struct metric_family with_share = times;
+    with_share.help = help;
+    metric_head(page, &with_share);
     for (int side = 0; side < SIDE_COUNT; side++)
         for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
             enum tcp_state state = tcp_state_in_life_order(i);
             const struct dwell *dwell = &counts->side[side].dwell[state];
-            if (dwell_sampled(dwell) > 0)
-                put_histogram(out, dwell, (enum side)side, state);
+            struct metric_labels labels = {.text = ""};
+            if (dwell_sampled(dwell) == 0)
+                continue;
+            metric_labels_add(&labels, "side", side_name((enum side)side));
+            metric_labels_add(&labels, "state", tcp_state_column(state));
+            put_histogram(page, &times, dwell, &labels);
         }
 }
 
-void transition_metrics_put(struct evbuffer *out, const struct transition_counts *counts, bool open_metrics)
+void transition_metrics_put(const struct metric_page *page, const struct transition_counts *counts)
 {
-    put_moves(out, counts, open_metrics);
-    put_times(out, counts);
+    put_moves(page, counts);
+    put_times(page, counts);
 }

@@ -4,13 +4,10 @@
 #define VIEW_TRANSITION_METRICS_H
 
 #include "events/transition_counts.h"
+#include "view/metric_text.h"
 
-#include <stdbool.h>
-
-struct evbuffer;
-
-/* Families tcpstorm_transitions and tcpstorm_state_dwell_seconds, in OpenMetrics or in Prometheus's text
- * format. */
-void transition_metrics_put(struct evbuffer *out, const struct transition_counts *counts, bool open_metrics);
+/* Families tcpstorm_transitions and tcpstorm_state_dwell_seconds. */
+void transition_metrics_put(const struct metric_page *page, const struct transition_counts *counts);
+void transition_metrics_each_family(metric_visit *visit, void *context);
 
 #endif

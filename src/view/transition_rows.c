@@ -10,10 +10,20 @@
 
 /* ---- CSV ---- */
 
-void transition_rows_put_header(FILE *out)
-{
-    fputs("order,side,from,to,count,dwell_p50_s,dwell_p90_s,dwell_p99_s,dwell_max_s\n", out);
-}
+const struct csv_column transition_columns[] = {
+    {"order", "", "the name of the order; with `tcpstorm transitions` the port, `all` or `others`"},
+    {"side", "", "`server` or `client`"},
+    {"from", "", "the state that the sockets left; `gone`: there was no socket before"},
+    {"to", "", "the state that they entered; `gone`: there is no socket any more"},
+    {"count", "sockets", "sockets that made this transition"},
+    {"dwell_p50_s", "s",
+     "how long sockets stayed in the state that they left, over all transitions from it: the median, the "
+     "other percentiles and the maximum. They are right to a factor of two, and empty if none was measured"},
+    {"dwell_p90_s", "s", NULL},
+    {"dwell_p99_s", "s", NULL},
+    {"dwell_max_s", "s", NULL},
+    {NULL, NULL, NULL},
+};
 
 static void put_time(FILE *out, double seconds)
 {
@@ -62,7 +72,7 @@ static int transitions_run_start(void *view, const struct run_start *start)
 {
     (void)start;
     FILE *out = ((struct transitions *)view)->out;
-    transition_rows_put_header(out);
+    csv_put_header(out, transition_columns);
     return view_flush(out);
 }
 

@@ -7,12 +7,9 @@
 
 #include <stdio.h>
 
-/* Of one of the watched ports. */
-struct transition_report transition_table_report(const struct watched_port *watched);
-
 void transition_table_print(FILE *out, const struct transition_watch *watch);
 
-/* As --transitions of a storm has them; in the first column "all" or the port. */
+/* As --transitions of a storm has them; in the first column "all", "others" or the port. */
 void transition_table_csv(FILE *out, const struct transition_watch *watch);
 
 /* One line. Returns 0 or a negative errno. */

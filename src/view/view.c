@@ -39,8 +39,10 @@ int view_flush(FILE *out)
 void view_print_way_inside(FILE *out, const struct run_settings *settings)
 {
     if (settings->look_inside != NULL)
-        fprintf(out, "A network namespace of its own: another terminal gets in with \"%s COMMAND\"\n",
-                settings->look_inside);
+        fprintf(
+            out,
+            "A network namespace of its own: to run a command in it from another terminal, \"%s COMMAND\"\n",
+            settings->look_inside);
 }
 
 void view_print_ss_command(FILE *out, const struct run_settings *settings, const struct port_range *lanes)

@@ -4,6 +4,7 @@
 #define VIEW_VIEW_H
 
 #include "engine/observer.h"
+#include "view/csv_columns.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +27,8 @@ struct observer summary_view(FILE *out, const char *name);
 /* One line for each state that is kept, as soon as it is there. */
 struct observer state_table_view(FILE *out, const char *name);
 struct observer csv_view(FILE *out, const char *name);
+extern const struct csv_column
+    look_columns[]; /* of csv_view; samples of json_view have members of these names */
 struct observer json_view(FILE *out, const char *name);
 /* A row for each move between two states, at the end of an order. */
 struct observer transitions_view(FILE *out, const char *name);

@@ -1,8 +1,9 @@
 #include "view/watch_view.h"
 
-#include "base/json_writer.h"
+#include "base/clock.h"
 #include "base/number_text.h"
 #include "base/text.h"
+#include "view/closing_view.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -12,20 +13,23 @@
 enum {
     CELL_SIZE = 96,
     WORKERS_MOST = 8, /* processes of a port that get a line each; a process per client gets none */
+    WHERE_LEAST = 9,  /* on a terminal of 40 columns numbers are worth more than names */
+    PROCESS_LEAST = 4,
     OTHERS_LEAST = 17 /* columns: a count and a state */
 };
 
 /* ---- cells ---- */
 
-enum column { WHERE, PROCESS, CLOSE_WAIT, GROWS, OLDEST, UNREAD, COLUMNS };
+enum column { WHERE, PROCESS, SERVICE, NETNS, CLOSE_WAIT, GROWS, OLDEST, UNREAD, COLUMNS };
 
 static const struct {
     const char *name;
     int usual; /* columns: so wide, or as wide as what is in it */
     int tight; /* to which it may be cut; 0: not at all */
 } columns_of[COLUMNS] = {
-    [WHERE] = {"where", 12, 17}, [PROCESS] = {"process", 12, 14}, [CLOSE_WAIT] = {"CLOSE_WAIT", 10, 0},
-    [GROWS] = {"grows", 8, 0},   [OLDEST] = {"oldest", 6, 0},     [UNREAD] = {"unread", 6, 0},
+    [WHERE] = {"where", 12, 17},    [PROCESS] = {"process", 12, 14},      [SERVICE] = {"service", 7, 14},
+    [NETNS] = {"namespace", 9, 14}, [CLOSE_WAIT] = {"CLOSE_WAIT", 10, 0}, [GROWS] = {"grows", 8, 0},
+    [OLDEST] = {"oldest", 6, 0},    [UNREAD] = {"unread", 6, 0},
 };
 
 struct line {
@@ -101,15 +105,17 @@ static void put_age(char *cell, int64_t least_ms, int64_t most_ms)
 
 static void put_cells(struct line *line, const struct watch_row *row)
 {
-    struct trend trend = trend_of(&row->growth);
+    struct trend trend = watch_row_trend(row, GROUP_OWED);
     int64_t close_wait = row->of[STATE_CLOSE_WAIT];
     *line = (struct line){.row = row};
     put_where(line->cells[WHERE], row);
     put_process(line, row);
+    snprintf(line->cells[SERVICE], CELL_SIZE, "%s", row->service != NULL ? row->service : "");
+    snprintf(line->cells[NETNS], CELL_SIZE, "%s", row->netns != NULL ? row->netns : "");
     snprintf(line->cells[CLOSE_WAIT], CELL_SIZE, "%s", grouped(close_wait).text);
     if (trend.kind == TREND_LEAK)
         put_slope(line->cells[GROWS], trend.slope_per_s);
-    else if (trend.kind != TREND_UNKNOWN && watch_row_owed(row) > 0)
+    else if (trend.kind != TREND_UNKNOWN && row->count[GROUP_OWED] > 0)
         snprintf(line->cells[GROWS], CELL_SIZE, "%s", trend_kind_name(trend.kind));
     if (close_wait > 0) {
         put_age(line->cells[OLDEST], row->oldest_ms, row->oldest_most_ms);
@@ -138,7 +144,23 @@ static struct line *add_line(struct lines *lines, const struct watch_row *row)
 static bool is_of_port(const struct watch_row *owner, const struct watch_row *port)
 {
     return owner->key.side == port->key.side && owner->key.port == port->key.port &&
+           owner->key.netns == port->key.netns &&
            (port->key.side == SIDE_SERVER || strcmp(owner->command, port->key.command) == 0);
+}
+
+/* Among many rows it is cheaper to know that none is told. */
+static bool may_be_told(const struct watch_page *page, const struct watch_row *port, bool are_unfound)
+{
+    return page->by_peer || port->processes > 1 || are_unfound;
+}
+
+/* Whether some CLOSE_WAIT are of no process that was found. */
+static bool has_unfound(const struct watch_rows *owners)
+{
+    bool has_any = false;
+    for (int i = 0; i < owners->count && !has_any; i++)
+        has_any = owners->each[i].processes == 0 && owners->each[i].of[STATE_CLOSE_WAIT] > 0;
+    return has_any;
 }
 
 /* An owner that the port's line does not tell. */
@@ -150,14 +172,15 @@ static bool is_told(const struct watch_page *page, const struct watch_row *port,
     if (owner->processes == 0)
         return port->processes > 0 && owner->of[STATE_CLOSE_WAIT] > 0;
     return port->processes > 1 &&
-           (port->processes <= WORKERS_MOST || trend_of(&owner->growth).kind == TREND_LEAK);
+           (port->processes <= WORKERS_MOST || watch_row_trend(owner, GROUP_OWED).kind == TREND_LEAK);
 }
 
-static void add_port(struct lines *lines, const struct watch_page *page, const struct watch_row *port)
+static void add_port(struct lines *lines, const struct watch_page *page, const struct watch_row *port,
+                     bool are_unfound)
 {
     const struct watch_rows *owners = &page->look->sets[WATCH_OWNERS];
     add_line(lines, port);
-    for (int i = 0; i < owners->count; i++) {
+    for (int i = 0; may_be_told(page, port, are_unfound) && i < owners->count; i++) {
         const struct watch_row *owner = &owners->each[i];
         if (!is_of_port(owner, port) || !is_told(page, port, owner))
             continue;
@@ -172,49 +195,76 @@ static void add_port(struct lines *lines, const struct watch_page *page, const s
     }
 }
 
+/* All of a service is one line, whatever its ports. */
+static void add_service(struct lines *lines, const struct watch_row *row)
+{
+    struct line *line = add_line(lines, row);
+    if (line == NULL)
+        return;
+    snprintf(line->cells[WHERE], CELL_SIZE, "%s", row->service != NULL ? row->service : "-");
+    line->cells[SERVICE][0] = '\0';
+}
+
 /* ---- widths ---- */
 
 struct layout {
     int columns; /* of the screen; 0: no end */
     int width[COLUMNS];
-    bool has_unread;
+    bool has[COLUMNS]; /* it is shown */
 };
 
 static int width_of(const struct layout *layout)
 {
     int sum = 0;
     for (int i = 0; i < COLUMNS; i++)
-        sum += i != UNREAD || layout->has_unread ? layout->width[i] + 1 : 0;
+        sum += layout->has[i] ? layout->width[i] + 1 : 0;
     return sum;
 }
 
-/* Takes from the wider of the two columns of names, until there is room for the other states. */
+/* Takes from the widest of the columns of names, until there is room for the other states. */
 static void make_room(struct layout *layout)
 {
     while (width_of(layout) + OTHERS_LEAST > layout->columns) {
-        int where = layout->width[WHERE] - columns_of[WHERE].tight,
-            process = layout->width[PROCESS] - columns_of[PROCESS].tight;
-        if (where <= 0 && process <= 0)
+        int widest = COLUMNS, most = 0;
+        for (int i = WHERE; i <= NETNS; i++) {
+            int left = layout->has[i] ? layout->width[i] - columns_of[i].tight : 0;
+            if (left > most) {
+                most = left;
+                widest = i;
+            }
+        }
+        if (widest == COLUMNS)
             return;
-        layout->width[where > process ? WHERE : PROCESS]--;
+        layout->width[widest]--;
     }
 }
 
+/* Services and namespaces have a column where there are any. */
 static struct layout lay_out(const struct lines *lines, int columns)
 {
-    struct layout layout = {.columns = columns, .has_unread = true};
+    static const enum column dispensable[] = {SERVICE, UNREAD, NETNS};
+    struct layout layout = {.columns = columns};
     for (int i = 0; i < COLUMNS; i++) {
         layout.width[i] = columns_of[i].usual;
+        layout.has[i] = i != SERVICE && i != NETNS;
         for (int n = 0; n < lines->count; n++) {
             int width = (int)strlen(lines->each[n].cells[i]);
             layout.width[i] = width > layout.width[i] ? width : layout.width[i];
+            layout.has[i] |= width > 0;
         }
     }
     if (columns > 0)
         make_room(&layout);
-    layout.has_unread = columns == 0 || width_of(&layout) + OTHERS_LEAST <= columns;
-    if (!layout.has_unread)
+    for (size_t i = 0; columns > 0 && i < sizeof dispensable / sizeof dispensable[0] &&
+                       width_of(&layout) + OTHERS_LEAST > columns;
+         i++) {
+        layout.has[dispensable[i]] = false;
         make_room(&layout);
+    }
+    while (columns > 0 && width_of(&layout) > columns &&
+           (layout.width[WHERE] > WHERE_LEAST || layout.width[PROCESS] > PROCESS_LEAST))
+        layout.width[layout.width[WHERE] - WHERE_LEAST > layout.width[PROCESS] - PROCESS_LEAST ? WHERE
+                                                                                               : PROCESS]--;
     return layout;
 }
 
@@ -234,38 +284,84 @@ static void append_name(struct text *to, const char *name, int width, int tail)
         TEXT_ADD(to->text, "%-*.*s", width, width, name);
 }
 
-/* The ghosts, and the states that it is in, CLOSE_WAIT apart, which has a column of its own: as many as there
- * is room for. */
+/* What a row has besides, in the order in which it is told while there is room. */
+struct others {
+    char each[STATE_COUNT + WATCH_GROUPS + 3][CELL_SIZE];
+    int count;
+};
+
+static void add_other(struct others *others, int64_t count, const char *name)
+{
+    if (count > 0)
+        snprintf(others->each[others->count++], sizeof others->each[0], " %s %s", grouped(count).text, name);
+}
+
+/* Behind the name of what grows. */
+static void add_slope(struct others *others, const struct watch_row *row, enum watch_group group)
+{
+    char slope[CELL_SIZE];
+    struct trend trend = watch_row_trend(row, group);
+    if (row->count[group] == 0 || trend.kind != TREND_LEAK || !watch_row_stays(row, group))
+        return;
+    put_slope(slope, trend.slope_per_s);
+    char *other = others->each[others->count - 1];
+    text_add(other, sizeof others->each[0], " %s", slope);
+}
+
+/* Ghosts, and states in the order of a connection's life; of ESTABLISHED those at rest. CLOSE_WAIT has a
+ * column of its own. */
+static void list_others(struct others *others, const struct watch_row *row)
+{
+    static const struct {
+        enum watch_group group;
+        const char *name;
+    } at_rest[] = {{GROUP_IDLE, "idle"}, {GROUP_UNREAD, "not read"}, {GROUP_UNSENT, "not sent"}};
+    add_other(others, row->of[STATE_GONE], "ghosts");
+    if (row->queue_limit >= 0 && row->queue_length > 0)
+        snprintf(others->each[others->count++], sizeof others->each[0], " queue %s/%s",
+                 grouped(row->queue_length).text, grouped(row->queue_limit).text);
+    for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
+        enum tcp_state state = tcp_state_in_life_order(i);
+        enum watch_group group = watch_group_of_state(state, true);
+        if (state == STATE_CLOSE_WAIT || row->of[state] == 0)
+            continue;
+        add_other(others, row->of[state], tcp_state_name(state));
+        if (group != WATCH_GROUPS && watch_groups[group].is_leak)
+            add_slope(others, row, group);
+    }
+    for (size_t i = 0; i < sizeof at_rest / sizeof *at_rest; i++)
+        if (row->count[at_rest[i].group] > 0) {
+            add_other(others, row->count[at_rest[i].group], at_rest[i].name);
+            add_slope(others, row, at_rest[i].group);
+        }
+    if (row->recv_q > row->unread)
+        add_other(others, row->recv_q, "Recv-Q");
+    add_other(others, row->send_q, "Send-Q");
+}
+
+/* As many as there is room for. */
 static void append_others(struct text *to, const struct watch_row *row, int columns)
 {
     static const char more[] = " ...";
-    enum tcp_state states[STATE_COUNT];
-    int count = 0;
-    if (row->of[STATE_GONE] > 0)
-        states[count++] = STATE_GONE;
-    for (size_t i = 0; i < LIFE_ORDER_COUNT; i++) {
-        enum tcp_state state = tcp_state_in_life_order(i);
-        if (state != STATE_CLOSE_WAIT && row->of[state] > 0)
-            states[count++] = state;
-    }
-    for (int i = 0; i < count; i++) {
-        char one[64];
-        snprintf(one, sizeof one, " %s %s", grouped(row->of[states[i]]).text,
-                 states[i] == STATE_GONE ? "ghosts" : tcp_state_name(states[i]));
-        size_t needed = strlen(to->text) + strlen(one) + (i + 1 < count ? sizeof more - 1 : 0);
+    struct others others = {.count = 0};
+    list_others(&others, row);
+    for (int i = 0; i < others.count; i++) {
+        size_t needed =
+            strlen(to->text) + strlen(others.each[i]) + (i + 1 < others.count ? sizeof more - 1 : 0);
         if (columns > 0 && needed > (size_t)columns) {
             TEXT_ADD(to->text, "%s", more);
             return;
         }
-        TEXT_ADD(to->text, "%s", one);
+        TEXT_ADD(to->text, "%s", others.each[i]);
     }
 }
 
-/* The port at the end stays; of a server's row there is none. */
+/* The port stays, where it is at the end. */
 static int tail_of_where(const char *where)
 {
-    const char *colon = strncmp(where, "to ", 3) == 0 ? strrchr(where, ':') : NULL;
-    return colon != NULL ? (int)strlen(colon) : 0;
+    const char *colon = strrchr(where, ':');
+    bool is_last = colon != NULL && strchr(colon, ' ') == NULL;
+    return is_last ? (int)strlen(colon) : 0;
 }
 
 static void print_line(FILE *out, const struct layout *layout, const struct line *line)
@@ -274,8 +370,13 @@ static void print_line(FILE *out, const struct layout *layout, const struct line
     append_name(&text, line->cells[WHERE], layout->width[WHERE], tail_of_where(line->cells[WHERE]));
     TEXT_ADD(text.text, " ");
     append_name(&text, line->cells[PROCESS], layout->width[PROCESS], line->tail);
+    for (int i = SERVICE; i <= NETNS; i++)
+        if (layout->has[i]) {
+            TEXT_ADD(text.text, " ");
+            append_name(&text, line->cells[i], layout->width[i], layout->width[i] / 2);
+        }
     for (int i = CLOSE_WAIT; i < COLUMNS; i++)
-        if (i != UNREAD || layout->has_unread)
+        if (layout->has[i])
             TEXT_ADD(text.text, " %*s", layout->width[i], line->cells[i]);
     if (line->row != NULL)
         append_others(&text, line->row, layout->columns);
@@ -287,11 +388,12 @@ static void print_line(FILE *out, const struct layout *layout, const struct line
     fprintf(out, "%.*s\n", (int)length, text.text);
 }
 
-static void print_head(FILE *out, const struct layout *layout)
+static void print_head(FILE *out, const struct watch_page *page, const struct layout *layout)
 {
     struct line head = {.row = NULL};
     for (int i = 0; i < COLUMNS; i++)
-        snprintf(head.cells[i], CELL_SIZE, "%s", columns_of[i].name);
+        snprintf(head.cells[i], CELL_SIZE, "%s",
+                 columns_of[i == WHERE && page->by_service ? SERVICE : i].name);
     print_line(out, layout, &head);
 }
 
@@ -331,8 +433,29 @@ static void print_ghosts(FILE *out, const struct watch_page *page, int columns)
         print_note(out, columns, "descriptors that are in no table could not be counted: %s",
                    strerror(look->ghosts_error));
     else if (look->ghosts > 0)
-        print_note(out, columns, "ghosts: %s socket descriptors are in no table: closed, or never connected",
-                   grouped(look->ghosts).text);
+        print_note(out, columns, "ghosts: %s %s in no table: closed, or never connected",
+                   counted(look->ghosts, "socket descriptor").text, one_or_many(look->ghosts, "is", "are"));
+}
+
+/* What this user may not enter is seen all the same, in part. */
+static void print_namespaces(FILE *out, const struct watch_page *page, int columns)
+{
+    const struct watch_look *look = page->look;
+    const char *remedy = page->is_root ? "" : ": root may";
+    int all = look->entered + look->read_only + look->closed;
+    if (look->namespaces != NULL)
+        print_note(out, columns, "network namespaces besides our own: %d", all);
+    if (look->read_only > 0 && look->namespaces == NULL)
+        print_note(
+            out, columns,
+            "process %d is in a network namespace that this user may not enter%s; seen without ages and "
+            "backlogs",
+            (int)page->pid, remedy);
+    else if (look->read_only > 0)
+        print_note(out, columns, "this user may not enter %d of them%s; seen without ages and backlogs",
+                   look->read_only, remedy);
+    if (look->closed > 0)
+        print_note(out, columns, "this user may not inspect %d of them%s", look->closed, remedy);
 }
 
 /* What "unread" leaves open. */
@@ -347,136 +470,82 @@ static void print_unseen_eof(FILE *out, const struct watch_page *page, int colum
                    grouped(count).text);
 }
 
+/* When it will hurt, and where it does now. */
+static void print_outlook(FILE *out, const struct watch_look *look, int columns)
+{
+    struct watch_outlook soonest;
+    if (watch_soonest(look, 0, &soonest))
+        print_note(out, columns, "%s", watch_outlook_words(&soonest).text);
+    if (look->listen_overflows > 0)
+        print_note(out, columns, "accept queues were full %s since the first look (ListenOverflows)",
+                   counted(look->listen_overflows, "time").text);
+    for (int i = 0; i < look->ports_left_count; i++) {
+        const struct watch_ports_left *few = &look->ports_left[i];
+        print_note(out, columns, "%s of %s ephemeral ports %s left from %s to %s:%u", grouped(few->left).text,
+                   grouped(few->all).text, one_or_many(few->left, "is", "are"),
+                   address_text(&few->local).text, address_text(&few->remote).text, few->port);
+    }
+}
+
 static void print_notes(FILE *out, const struct watch_page *page, const struct lines *lines, int columns)
 {
     const struct watch_look *look = page->look;
     struct watch_growth growing;
     bool has_served = false;
     for (int i = 0; i < lines->count; i++)
-        has_served |= lines->each[i].row->key.side == SIDE_SERVER && !lines->each[i].row->listens;
+        has_served |=
+            !page->by_service && lines->each[i].row->key.side == SIDE_SERVER && !lines->each[i].row->listens;
     if (lines->left_out > 0)
-        print_note(out, columns, "... and %d more rows", lines->left_out);
+        print_note(out, columns, "... and %s", counted(lines->left_out, "more row").text);
     if (look->sets[WATCH_PORTS].dropped > 0)
-        print_note(out, columns, "%s sockets are beyond %d rows: --port and --pid look at less",
-                   grouped(look->sets[WATCH_PORTS].dropped).text, WATCH_ROWS_MAX);
+        print_note(out, columns, "%s %s beyond %d rows: use --port or --pid to watch fewer",
+                   counted(look->sets[WATCH_PORTS].dropped, "socket").text,
+                   one_or_many(look->sets[WATCH_PORTS].dropped, "is", "are"), WATCH_ROWS_MAX);
+    if (look->rest_s > 0)
+        print_note(out, columns, "ESTABLISHED and TIME_WAIT, queues and connections at rest are %.0f s old",
+                   look->rest_s);
     if (has_served)
         print_note(out, columns, "served: nothing listens on that port now");
-    if (watch_growing(look, 0, &growing) && growing.set == WATCH_PROGRAMS)
+    if (watch_growing(look, GROUP_SET(GROUP_OWED), 0, &growing) && growing.set == WATCH_PROGRAMS)
         print_note(out, columns, "%s", watch_growth_words(&growing).text);
+    print_outlook(out, look, columns);
+    print_namespaces(out, page, columns);
     print_hidden(out, page, columns);
     print_ghosts(out, page, columns);
     print_unseen_eof(out, page, columns);
 }
 
+static void print_closings(FILE *out, const struct watch_page *page)
+{
+    if (page->closings == NULL)
+        return;
+    struct closing_rows rows = watch_closings_rows(page->closings, monotonic_us());
+    closing_view_print(out, &rows);
+}
+
 void watch_print_table(FILE *out, const struct watch_page *page, int rows, int columns)
 {
-    const struct watch_rows *ports = &page->look->sets[WATCH_PORTS];
+    const struct watch_rows *shown = &page->look->sets[page->by_service ? WATCH_SERVICES : WATCH_PORTS];
     struct lines lines = {.room = rows, .each = calloc((size_t)rows + 1, sizeof *lines.each)};
     if (lines.each == NULL) {
         print_note(out, columns, "out of memory: this look is not shown");
         return;
     }
-    for (int i = 0; i < ports->count; i++)
-        add_port(&lines, page, &ports->each[i]);
+    const bool are_unfound = has_unfound(&page->look->sets[WATCH_OWNERS]);
+    for (int i = 0; i < shown->count; i++)
+        if (page->by_service)
+            add_service(&lines, &shown->each[i]);
+        else
+            add_port(&lines, page, &shown->each[i], are_unfound);
     struct layout layout = lay_out(&lines, columns);
-    print_head(out, &layout);
+    print_head(out, page, &layout);
     for (int i = 0; i < lines.count; i++)
         print_line(out, &layout, &lines.each[i]);
     print_notes(out, page, &lines, columns);
+    print_closings(out, page);
+    for (int i = 0; i < lines.count && page->shown != NULL; i++)
+        page->shown[i] = lines.each[i].row->key;
+    if (page->shown != NULL)
+        *page->shown_count = lines.count;
     free(lines.each);
-}
-
-/* ---- in words ---- */
-
-struct watch_growth_text watch_growth_words(const struct watch_growth *growing)
-{
-    const struct watch_row *row = growing->row;
-    const char *side = row->key.side == SIDE_SERVER ? "server" : "client of";
-    struct watch_growth_text out;
-    char who[64];
-    if (row->processes == 1)
-        snprintf(who, sizeof who, "%s pid %d", row->command, (int)row->pid);
-    else if (row->processes > 1)
-        snprintf(who, sizeof who, "%s%s%d processes", row->command, row->command[0] != '\0' ? ", " : "",
-                 row->processes);
-    else
-        snprintf(who, sizeof who, "no process");
-    const char *what = row->of[STATE_GONE] > 0 ? "the sum of CLOSE_WAIT and ghosts" : "CLOSE_WAIT";
-    if (row->key.side == WATCH_SIDE_UNKNOWN)
-        snprintf(out.text, sizeof out.text, "the number of ghosts of %s", who);
-    else if (growing->set == WATCH_PROGRAMS)
-        snprintf(out.text, sizeof out.text, "%s on all %s ports of %s", what,
-                 row->key.side == SIDE_SERVER ? "server" : "client", who);
-    else
-        snprintf(out.text, sizeof out.text, "%s on %s port %u (%s)", what, side, row->key.port, who);
-    TEXT_ADD(out.text, " %s", trend_words(&growing->trend).text);
-    if (row->of[STATE_GONE] > 0)
-        TEXT_ADD(out.text, "; now %s CLOSE_WAIT, %s ghosts (descriptors whose socket is in no table)",
-                 grouped(row->of[STATE_CLOSE_WAIT]).text, grouped(row->of[STATE_GONE]).text);
-    return out;
-}
-
-/* ---- JSON ---- */
-
-static void put_row(struct json_writer *w, const struct watch_row *row, enum watch_set set)
-{
-    struct trend trend = trend_of(&row->growth);
-    json_open(w, NULL, '{');
-    bool has_side = row->key.side != WATCH_SIDE_UNKNOWN;
-    json_string(w, "side", has_side ? side_name((enum side)row->key.side) : "unknown");
-    if (set != WATCH_PROGRAMS && has_side)
-        json_integer(w, "port", row->key.port);
-    if (set != WATCH_PROGRAMS && row->key.side == SIDE_SERVER)
-        json_boolean(w, "listens", row->listens);
-    if (set != WATCH_PROGRAMS && row->peer.family != 0)
-        json_string(w, "peer", address_text(&row->peer).text);
-    if (set != WATCH_OWNERS)
-        json_integer(w, "processes", row->processes);
-    if (row->pid > 0)
-        json_integer(w, "pid", row->pid);
-    if (row->command[0] != '\0')
-        json_string(w, "command", row->command);
-    json_open(w, "states", '{');
-    for (size_t i = 0; i < LIFE_ORDER_COUNT; i++)
-        if (row->of[tcp_state_in_life_order(i)] > 0)
-            json_integer(w, tcp_state_column(tcp_state_in_life_order(i)),
-                         row->of[tcp_state_in_life_order(i)]);
-    json_close(w, '}');
-    json_integer(w, "ghosts", row->of[STATE_GONE]);
-    json_integer(w, "unread", row->unread);
-    json_integer(w, "fin_with_data", row->fin_with_data);
-    json_integer(w, "unowned", row->unowned);
-    if (row->oldest_ms >= 0)
-        json_number(w, "oldest_s", (double)row->oldest_ms / 1e3);
-    if (row->oldest_ms >= 0 && row->oldest_most_ms < INT64_MAX)
-        json_number(w, "oldest_most_s", (double)row->oldest_most_ms / 1e3);
-    json_string(w, "trend", trend_kind_name(trend.kind));
-    json_number(w, "slope_per_s", trend.slope_per_s);
-    json_close(w, '}');
-}
-
-void watch_print_json(FILE *out, const struct watch_page *page)
-{
-    static const char *const names[WATCH_SETS] = {
-        [WATCH_OWNERS] = "rows", [WATCH_PORTS] = "ports", [WATCH_PROGRAMS] = "programs"};
-    const struct watch_look *look = page->look;
-    struct json_writer w = {.out = out};
-    json_open(&w, NULL, '{');
-    json_string(&w, "event", "look");
-    json_number(&w, "t_s", look->t_s);
-    json_number(&w, "look_s", look->took_s);
-    json_integer(&w, "sockets", look->sockets);
-    json_integer(&w, "hidden", look->hidden);
-    if (look->ghosts_error == 0)
-        json_integer(&w, "ghosts", look->ghosts);
-    for (int set = 0; set < WATCH_SETS; set++) {
-        const struct watch_rows *rows = &look->sets[set];
-        json_open(&w, names[set], '[');
-        for (int i = 0; i < rows->count; i++)
-            put_row(&w, &rows->each[i], (enum watch_set)set);
-        json_close(&w, ']');
-    }
-    json_integer(&w, "dropped", look->sets[WATCH_OWNERS].dropped);
-    json_close(&w, '}');
-    json_end_line(&w);
 }

@@ -33,32 +33,40 @@ static bool is_client_of_port(const struct watch *watch, pid_t pid)
 }
 
 /* Whether it can be none of the port that is watched: its own is another one, and no client's. */
-static bool is_of_other_port(const struct watch *watch, pid_t pid, uint16_t port)
+static bool is_of_other_port(const struct watch *watch, const struct place *place, pid_t pid, uint16_t port)
 {
     const uint16_t wanted = watch->settings.port;
     if (wanted == 0 || port == 0 || port == wanted)
         return false;
-    bool may_be_clients = port >= watch->ephemeral_first && port <= watch->ephemeral_last;
+    bool may_be_clients = port >= place->ephemeral_first && port <= place->ephemeral_last;
     return !may_be_clients || !is_client_of_port(watch, pid);
 }
 
-static int add_ghost(struct watch *watch, const struct stray_socket *stray, uint16_t port)
+static int add_ghost(struct watch *watch, const struct stray_socket *stray, uint16_t port,
+                     struct place *of_process)
 {
     struct seen ghost = {.key = stray->inode,
+                         .times = 1,
                          .inode = stray->inode,
+                         .fd = stray->fd,
                          .state = STATE_GONE,
                          .pid = stray->pid,
                          .process = -1,
+                         .group_at_rest = WATCH_GROUPS,
+                         .rests_ms = -1,
                          .heard_ms = -1,
                          .fin_most_ms = -1};
     const struct known *known = watch_find_known(watch, stray->inode);
+    struct place *known_place = known != NULL ? watch_place_with(watch, known->place) : NULL;
+    ghost.place = known_place != NULL ? known_place : of_process;
     if (known != NULL) {
         ghost.remote = known->remote;
         ghost.local_port = known->local_port;
         ghost.remote_port = known->remote_port;
-    } else if (is_of_other_port(watch, stray->pid, port)) {
+        ghost.groups_before = known->groups;
+    } else if (is_of_other_port(watch, of_process, stray->pid, port)) {
         return 0;
-    } else if (watch->serves[port]) {
+    } else if (of_process->serves[port]) {
         ghost.local_port = port;
     }
     int rc = ARRAY_RESERVE(watch->ghosts, watch->ghost_room, watch->ghost_count + 1);
@@ -69,18 +77,23 @@ static int add_ghost(struct watch *watch, const struct stray_socket *stray, uint
 
 /* ---- which strays are ghosts ---- */
 
-/* A process of another network namespace may hold sockets of this one: the others that it has are in tables
- * that are not read. */
-static bool is_of_our_process(const struct watch *watch, pid_t pid, pid_t *last, bool *last_is_ours)
+/* The process whose strays are being looked at. */
+struct stray_owner {
+    pid_t pid;
+    struct place *place; /* NULL: it holds nothing that was seen, or is in a network namespace that is not
+                            watched: it may hold sockets of this one, and the others that it has are in tables
+                            that are not read */
+};
+
+static struct place *place_of(const struct watch *watch, pid_t pid, struct stray_owner *last)
 {
-    if (pid == *last)
-        return *last_is_ours;
+    if (pid == last->pid)
+        return last->place;
     bool is_owner = watch->settings.pid == pid;
     for (int i = 0; i < watch->process_count && !is_owner; i++)
         is_owner = watch->processes[i].pid == pid;
-    *last = pid;
-    *last_is_ours = is_owner && process_shares_network(pid) == 0;
-    return *last_is_ours;
+    *last = (struct stray_owner){pid, is_owner ? watch_place_of_process(watch, pid) : NULL};
+    return last->place;
 }
 
 static bool is_tcp(const struct stray_socket *stray)
@@ -100,13 +113,13 @@ static int note_listed(void *context, const struct socket_entry *entry)
  * is in them. */
 static int read_listed(const struct watch *watch, struct number_set *listed)
 {
-    int rc = -EINTR;
-    for (int i = 0; i < ATTEMPTS && rc == -EINTR; i++) {
-        rc = watch->witness->each(AF_INET, NULL, note_listed, listed);
-        if (rc == 0)
-            rc = watch->witness->each(AF_INET6, NULL, note_listed, listed);
+    int rc = 0;
+    for (size_t i = 0; i < watch->place_count && rc == 0; i++) {
+        rc = -EINTR;
+        for (int attempt = 0; attempt < ATTEMPTS && rc == -EINTR; attempt++)
+            rc = watch_place_each(watch, watch->places[i], false, NULL, note_listed, listed);
     }
-    return rc == -ENOENT || rc == -EAFNOSUPPORT ? 0 : rc;
+    return rc;
 }
 
 /* Takes the strays that are ghosts by their own word, and moves those that may not be asked to the front:
@@ -116,13 +129,12 @@ static int64_t take_those_that_tell(struct watch *watch, const struct number_set
                                     struct number_set *taken)
 {
     size_t left = 0;
-    pid_t last = 0;
-    bool last_is_ours = false;
+    struct stray_owner last = {0, NULL};
     int rc = 0;
     for (size_t i = 0; i < watch->stray_count && rc == 0; i++) {
         const struct stray_socket stray = watch->strays[i];
-        if (!is_of_our_process(watch, stray.pid, &last, &last_is_ours) ||
-            number_set_has(listed, stray.inode) || !is_tcp(&stray))
+        struct place *place = place_of(watch, stray.pid, &last);
+        if (place == NULL || number_set_has(listed, stray.inode) || !is_tcp(&stray))
             continue;
         int added = number_set_add(taken, stray.inode);
         if (added <= 0) {
@@ -133,17 +145,20 @@ static int64_t take_those_that_tell(struct watch *watch, const struct number_set
         if (!past.is_known)
             watch->strays[left++] = stray;
         else if (!past.is_alive && !past.is_unused)
-            rc = add_ghost(watch, &stray, past.port);
+            rc = add_ghost(watch, &stray, past.port, place);
     }
     return rc < 0 ? rc : (int64_t)left;
 }
 
 static int take_those_unlisted(struct watch *watch, const struct number_set *listed, size_t count)
 {
+    struct stray_owner last = {0, NULL};
     int rc = 0;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        if (!number_set_has(listed, watch->strays[i].inode) && is_tcp(&watch->strays[i]))
-            rc = add_ghost(watch, &watch->strays[i], 0);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct place *place = place_of(watch, watch->strays[i].pid, &last);
+        if (place != NULL && !number_set_has(listed, watch->strays[i].inode) && is_tcp(&watch->strays[i]))
+            rc = add_ghost(watch, &watch->strays[i], 0, place);
+    }
     return rc;
 }
 

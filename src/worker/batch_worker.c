@@ -183,6 +183,7 @@ static bool server_act(struct worker *worker, enum act act)
 
 const struct worker_role batch_server = {
     .name = "server",
+    .nice = NICE_BEHIND_THE_WITNESS,
     .start = server_start,
     .stop = server_stop,
     .act = server_act,
@@ -463,6 +464,7 @@ static bool client_act(struct worker *worker, enum act act)
 
 const struct worker_role batch_client = {
     .name = "client",
+    .nice = NICE_BEHIND_THE_WITNESS,
     .start = client_start,
     .stop = client_stop,
     .act = client_act,

@@ -2,12 +2,12 @@
 
 #include "control/spawn.h"
 #include "kernel/host_limits.h"
+#include "kernel/time_slice.h"
 
 #include <errno.h>
 #include <event2/event.h>
+#include <string.h>
 #include <sys/resource.h>
-
-enum { BEHIND_THE_WITNESS = 5 }; /* nice */
 
 enum { REFUSAL_MS = 500 };
 
@@ -19,22 +19,23 @@ static void on_refusal_due(evutil_socket_t fd, short what, void *context)
     (void)what;
     const struct worker *worker = context;
     link_send(worker->link, &(struct message){.id = MESSAGE_FAULT,
-                                              .fault = {"connect", ECONNREFUSED, worker->refused_port}});
+                                              .fault = {"connect", worker->refusal, worker->refused_port}});
 }
 
-/* A listener that went away has mostly gone with its process, and how that ended is what there is to say: the
- * controller is to hear it first. */
-static void fault_by_refusal(struct worker *worker, uint16_t port)
+/* A listener that went away, or resets who waits to be accepted, has mostly gone with its process, and how
+ * that ended is what there is to say: the controller is to hear it first. */
+static void fault_by_refusal(struct worker *worker, int error, uint16_t port)
 {
     static const struct timeval after = {.tv_usec = REFUSAL_MS * 1000};
+    worker->refusal = error;
     worker->refused_port = port;
     event_base_once(worker->base, -1, EV_TIMEOUT, on_refusal_due, worker, &after);
 }
 
 void worker_fault(struct worker *worker, const char *call, int error, uint16_t port)
 {
-    if (error == ECONNREFUSED) {
-        fault_by_refusal(worker, port);
+    if (error == ECONNREFUSED || (error == ECONNRESET && strcmp(call, "connect") == 0)) {
+        fault_by_refusal(worker, error, port);
         return;
     }
     link_send(worker->link, &(struct message){.id = MESSAGE_FAULT, .fault = {call, error, port}});
@@ -156,8 +157,10 @@ int worker_run(const struct worker_role *role, const struct behaviour *behaviour
 {
     struct worker worker = {.role = role, .behaviour = behaviour, .fixed = fixed};
     process_leave_signals_to_controller();
-    if (!role->is_punctual) /* a look would take as long as a hundred workers let it */
-        setpriority(PRIO_PROCESS, 0, BEHIND_THE_WITNESS);
+    if (role->nice > 0)
+        setpriority(PRIO_PROCESS, 0, role->nice);
+    if (role->slice_us > 0)
+        time_slice_ask(role->slice_us); /* a kernel that does not do it makes arrivals late, which is told */
     host_raise_nofile();
     worker.base = new_base(role->is_punctual);
     if (worker.base == NULL)

@@ -26,13 +26,18 @@ struct worker {
     int64_t report_every; /* ends */
     int64_t keepalive_s;  /* of connections to come; 0: none */
     int64_t errors;       /* failed accept() or connect() so far */
+    int refusal;          /* of a connect() that waits to be told: errno */
     uint16_t refused_port;
 };
+
+enum { NICE_BEHIND_THE_WITNESS = 5 }; /* a look would take as long as a hundred workers let it */
 
 /* What a side does beyond acting on its ends. */
 struct worker_role {
     const char *name; /* "server", "client", "server-flow", "client-flow" */
-    bool is_punctual; /* it has a schedule to keep: exact timers, and no place behind the witness */
+    bool is_punctual; /* exact timers */
+    int nice;         /* it stands behind those who keep a schedule, or look */
+    int64_t slice_us; /* it keeps a schedule, and is to run soon when it wakes; 0: like everybody */
     bool (*start)(struct worker *worker);
     void (*stop)(struct worker *worker);
     /* Of the messages that concern this role alone; the context is the worker. */

@@ -27,7 +27,7 @@ load helper
   refused '--address "10.0.0.1"' -- --address 10.0.0.1
   refused '--allow-remote' '--server-via or --client-via' -- --allow-remote --address 10.0.0.1
   refused '--worker-path' '--server-via or --client-via' -- --worker-path /bin/true
-  refused '--allow-remote "yes"' 'takes no value' -- --allow-remote=yes
+  refused '--allow-remote "yes"' 'must be given without a value' -- --allow-remote=yes
 }
 
 @test "launchers need an --address" {
@@ -43,7 +43,7 @@ load helper
 }
 
 @test "addresses of two families do not go together" {
-  refused '--address "[fd77::1]"' 'one family' -- --allow-remote --server-via 'ssh a' --address 10.0.0.1 \
+  refused '--address "[fd77::1]"' 'the same family' -- --allow-remote --server-via 'ssh a' --address 10.0.0.1 \
     --server-via 'ssh b' --address fd77::1
 }
 

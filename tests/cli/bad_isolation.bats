@@ -25,7 +25,7 @@ load helper
   local name
   need_namespaces
   for name in net.ipv4.nonsense net.ipv4 net.core.netdev_max_backlog net.ipv4.tcp_max_orphans net.core.rmem_max; do
-    refused "--sysctl \"$name=5\"" "$name is no setting of a network namespace" -- --isolate --sysctl "$name=5"
+    refused "--sysctl \"$name=5\"" "$name is not a setting of network namespaces" -- --isolate --sysctl "$name=5"
   done
 }
 
@@ -34,11 +34,11 @@ load helper
   need_namespaces
   for value in tcp_fin_timeout=abc tcp_fin_timeout=99999999999999999999 'tcp_fin_timeout=5 6' \
     'ip_local_port_range=40000 30000'; do
-    refused "--sysctl \"net.ipv4.$value\"" 'the kernel refuses the value' 'Invalid argument' -- \
+    refused "--sysctl \"net.ipv4.$value\"" 'the kernel rejects the value' 'Invalid argument' -- \
       --isolate --sysctl "net.ipv4.$value"
   done
-  refused 'the kernel refuses the value' -- state all --isolate --sysctl net.ipv4.tcp_fin_timeout=abc
-  refused 'the kernel refuses the value' -- server --isolate --sysctl net.ipv4.tcp_fin_timeout=abc
+  refused 'the kernel rejects the value' -- state all --isolate --sysctl net.ipv4.tcp_fin_timeout=abc
+  refused 'the kernel rejects the value' -- server --isolate --sysctl net.ipv4.tcp_fin_timeout=abc
 }
 
 @test "the first of several bad settings is told, and more than 32 are refused" {
@@ -52,7 +52,7 @@ load helper
 }
 
 @test "--isolate is a switch, and a client has none" {
-  refused '--isolate "yes"' 'takes no value' -- --isolate=yes
+  refused '--isolate "yes"' 'must be given without a value' -- --isolate=yes
   refused 'unknown option --isolate' -- client --isolate
 }
 

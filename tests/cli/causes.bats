@@ -36,25 +36,17 @@ paragraphs() {
   paragraphs '^    reported  .*#' "${#names[@]}"
 }
 
-@test "causes --man is a tagged paragraph each" {
+@test "causes --markdown is an item each" {
   local count
   count=$("$TCPSTORM" causes --names | wc -l)
-  storm causes --man
+  storm causes --markdown
   assert_status 0
-  paragraphs '^\.TP$' "$count"
-  paragraphs '^\.B [a-z-]*$' "$count"
-}
-
-@test "the README's table is of these causes, with the same reports" {
-  storm causes
-  diff <(awk '/^[a-z-]+: / { name = $1 } sub(/^    reported  /, "") { print name, $0 }' <<<"$output") \
-    <(awk -F ' *[|] *' '/^### /{ is_there = /^### The causes/ } is_there && $2 ~ /^`[a-z]/ { gsub(/`/, "", $2); print $2 ":", $6 }' \
-      "$BATS_TEST_DIRNAME/../../README.md")
+  paragraphs '^- `[a-z-]*`: ' "$count"
 }
 
 @test "causes takes no other argument" {
   refused '--nmaes' 'did you mean --names?' -- causes --nmaes
-  refused '"emfile"' 'is not an option' -- causes --names emfile
+  refused 'unexpected argument "emfile"' -- causes --names emfile
 }
 
 @test "a server plays no cause that there is not, and says what was meant" {
@@ -63,8 +55,8 @@ paragraphs() {
 }
 
 @test "a server cannot show a client's bug" {
-  refused '--cause "dead-pool-entry"' "a client's" -- server --cause dead-pool-entry
-  refused '--cause "dead-pool-entry"' "a client's" -- server --cause dead-pool-entry --fixed
+  refused '--cause "dead-pool-entry"' 'only a client' -- server --cause dead-pool-entry
+  refused '--cause "dead-pool-entry"' 'only a client' -- server --cause dead-pool-entry --fixed
 }
 
 @test "a client cannot show a server's bug, nor one that there is not" {
@@ -76,13 +68,30 @@ paragraphs() {
   refused 'client "10.0.0.1:80"' 'add --allow-remote' -- client --cause no-reuse 10.0.0.1:80
   refused '--duration "20s"' 'at most 1,000 connections' -- client --cause no-reuse 10.0.0.1:80 --allow-remote --duration 20s
   refused 'client "unix:/x"' 'must be HOST:PORT' -- client --cause no-reuse unix:/x
-  refused 'client "127.0.0.1:80"' '--address and --port say where' -- client --cause no-reuse --port 80 127.0.0.1:80
+  refused 'client "127.0.0.1:80"' 'either --address and --port' -- client --cause no-reuse --port 80 127.0.0.1:80
   refused 'client "127.0.0.1:80"' '--name value' -- client 127.0.0.1:80
-  refused '--rate 1' 'makes no connection' -- client --cause no-reuse --rate 1 --duration 1ms
+  refused '--rate 1' 'opens no connection' -- client --cause no-reuse --rate 1 --duration 1ms
   refused '--http "x"' 'must be a path' -- client --cause no-reuse --http x
   refused '--send' '--cause' -- client --send /dev/null
 }
 
 @test "--fixed needs a cause" {
   refused '--fixed' '--cause' -- server --fixed
+}
+
+@test "a cause of too few connections to show it is refused, its fix as well" {
+  local cause least
+  while read -r cause least; do
+    refused '--rate 1' "--cause $cause needs at least $least to show" -- --cause "$cause" --rate 1 --duration "$((least - 1))s"
+    refused '--rate 1' "--cause $cause needs" -- --cause "$cause" --fixed --rate 1 --duration "$((least - 1))s"
+  done <<'CAUSES'
+never-accept 11
+emfile 16
+fork-inherit 16
+lost-reference 5
+inherited-listener 11
+blocking-linger 5
+no-reuse 101
+keep-alive-race 30
+CAUSES
 }

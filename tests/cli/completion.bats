@@ -81,7 +81,7 @@ assert_offers() {
 
 @test "each command has options of its own" {
   local command operand
-  for command in server client walk state audit watch explain trace orders causes; do
+  for command in server client walk state audit watch explain trace transitions orders causes; do
     operand=()
     [[ $command != state ]] || operand=(close-wait)
     offered "$command" "${operand[@]}" ''
@@ -99,13 +99,13 @@ assert_offers() {
 
 @test "the options offered for a command are those it takes" {
   local command operand option value
-  for command in server client walk state audit watch explain trace orders causes; do
+  for command in server client walk state audit watch explain trace transitions orders causes; do
     operand=()
     [[ $command != state ]] || operand=(close-wait)
     while IFS=$'\t' read -r option value _; do
       if [[ $value == - ]]; then
         storm "$command" "${operand[@]}" "--$option=yes"
-        assert_stderr_has "--$option" 'takes no value'
+        assert_stderr_has "--$option" 'must be given without a value'
       else
         storm "$command" "${operand[@]}" "--$option"
         assert_stderr_has "--$option needs a value"
@@ -131,7 +131,7 @@ assert_offers() {
 
 @test "the words that an option takes are offered, of each command" {
   local command option value _ operand
-  for command in storm server client walk state audit watch explain trace; do
+  for command in storm server client walk state audit watch explain trace transitions; do
     operand=("$command")
     [[ $command != storm ]] || operand=()
     [[ $command != state ]] || operand+=(close-wait)
@@ -145,7 +145,7 @@ assert_offers() {
 
 @test "behind help the commands are offered" {
   offered help ''
-  assert_offers server client walk state audit watch explain trace orders causes
+  assert_offers server client walk state audit watch explain trace transitions orders causes
   offered help walk ''
   [[ -z $output ]] || fail_with 'nothing was expected'
 }

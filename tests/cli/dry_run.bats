@@ -9,7 +9,7 @@ load helper
   dry_run --conns 1000 --order leak
   assert_status 0
   assert_stderr_empty
-  assert_stdout_has plan connections 1,000 127.0.0.1 leak lanes workers backlog memory TIME_WAIT witness
+  assert_stdout_has plan connections 1,000 127.0.0.1 leak ports workers backlog memory TIME_WAIT witness
 }
 
 @test "a dry run opens no connection, no listener and no process" {
@@ -80,7 +80,7 @@ load helper
   need_namespaces
   dry_run --isolate --sysctl net.core.somaxconn=100 --sysctl net.ipv4.tcp_max_tw_buckets=123456
   assert_status 0
-  assert_stdout_has 'backlog        100 a listener' 'net.ipv4.tcp_max_tw_buckets keeps 123,456'
+  assert_stdout_has 'backlog        100 a listener' 'net.ipv4.tcp_max_tw_buckets allows 123,456'
   dry_run --isolate --sysctl 'net.ipv4.ip_local_port_range=20000 20999'
   assert_status 0
   assert_stdout_has 'at most 333 connections each'
@@ -213,7 +213,7 @@ dry_run_state() {
   dry_run --rate 500 --duration 24h --life 200ms
   assert_status 0
   assert_stdout_has ' 43,200,000 on '
-  [[ $output =~ lanes\ +([0-9]+)\ consecutive.*at\ most\ ([0-9,]+)\ connections ]] || fail_with 'no word of the lanes'
+  [[ $output =~ ports\ +([0-9]+)\ consecutive.*at\ most\ ([0-9,]+)\ connections ]] || fail_with 'no word of the ports'
   local lanes=${BASH_REMATCH[1]} each=${BASH_REMATCH[2]//,/}
   ((lanes * each >= 30101)) || fail_with 'these lanes cannot hold what is there at one time'
   ((lanes <= 30101 / each + 1)) || fail_with 'these are more lanes than are needed'
@@ -365,5 +365,5 @@ dry_run_state() {
   read -r first last </proc/sys/net/ipv4/ip_local_port_range
   storm --dry-run --port "$((first - 1))" --conns "$((last - first + 1))" --order never-close
   assert_status 3
-  assert_stderr_has lanes --port net.ipv4.ip_local_port_range
+  assert_stderr_has 'server ports' --port net.ipv4.ip_local_port_range
 }

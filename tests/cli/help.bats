@@ -79,7 +79,7 @@ help_of() {
     for option in "${options[@]}"; do
       assert_stdout_has "  $option "
     done
-    [[ $(grep -c '^  --[a-z-]* .*[^:]  *' <<<"${output%%What goes together*}") == "${#options[@]}" ]] ||
+    [[ $(grep -c '^  --[a-z-]* .*[^:]  *' <<<"${output%%Options that need or*}") == "${#options[@]}" ]] ||
       fail_with "$command lists other options too"
     assert_stdout_has 'Usage: tcpstorm ' 'Examples:'
     [[ $(grep -c '^  tcpstorm ' <<<"${output##*Examples:}") -ge 2 ]] || fail_with "$command has too few examples"
@@ -113,7 +113,7 @@ help_of() {
 @test "help of what is no command is refused" {
   refused '"wlak"' 'did you mean walk?' -- help wlak
   refused '"options"' -- help options
-  refused '"state"' 'one word too many' -- help walk state
+  refused '"state"' 'unexpected argument' -- help walk state
 }
 
 @test "-V and --version are taken behind every command" {
@@ -203,14 +203,15 @@ help_of() {
   [[ ${lines[0]} == "$long" ]] || fail_with 'version differs from --version'
 }
 
-@test "version says which witnesses work here, and why one does not" {
+@test "version says which witnesses work here, and why one does not, and whether there is TLS" {
   local name
   storm version
   assert_status 0
   assert_stderr_empty
-  ((${#lines[@]} == 4)) || fail_with 'it has not four lines'
+  ((${#lines[@]} == 5)) || fail_with 'it has not five lines'
   for name in netlink procfs; do assert_stdout_has "witness $name: "; done
   [[ ${lines[3]} =~ ^witness\ events:\ (all|(states|none):\ .{20,})$ ]] || fail_with 'it does not say what of events can be counted, or why not'
+  [[ ${lines[4]} =~ ^audit\ --tls:\ (works|left\ out:\ .+)$ ]] || fail_with 'it does not say whether this build has TLS'
 }
 
 @test "orders --names is a name a line" {
@@ -271,18 +272,16 @@ help_of() {
   done
 }
 
-# The text of the man page in $page.
-read_man_page() {
-  local file=$BATS_TEST_DIRNAME/../../build/tcpstorm.1
-  [[ -s $file ]] || skip 'build/tcpstorm.1 is not built'
-  page=$(sed 's/\\-/-/g' "$file")
+# The text of the guides in $page.
+read_guides() {
+  page=$(cat "$BATS_TEST_DIRNAME"/../../src/man/*.md)
 }
 
-@test "the man page names every order" {
+@test "the guides name every order" {
   local page name
-  read_man_page
+  read_guides
   for name in $("$TCPSTORM" orders --names); do
-    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+    [[ $page == *"$name"* ]] || fail_with "the guides lack $name"
   done
 }
 
@@ -300,45 +299,45 @@ read_man_page() {
   done
 }
 
-@test "the man page names every cause" {
+@test "the guides name every cause" {
   local page name
-  read_man_page
+  read_guides
   for name in $("$TCPSTORM" causes --names); do
-    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+    [[ $page == *"$name"* ]] || fail_with "the guides lack $name"
   done
 }
 
-@test "the man page names every option of every command, and what goes together" {
+@test "the guides name every option of every command, and what goes together" {
   local page plain option command rule
-  read_man_page
-  plain=${page//\\f[BR]/}
+  read_guides
+  plain=$(tr -d '`' <<<"$page" | tr -s '\n ' ' ')
   for command in "${commands[@]}"; do
     for option in $("$TCPSTORM" options "$command"); do
-      [[ $plain == *"$option"* ]] || fail_with "the man page lacks $option"
+      [[ $plain == *"$option"* ]] || fail_with "the guides lack $option"
     done
   done
   while IFS= read -r rule; do
-    [[ $plain == *"It ${rule#* }."* ]] || fail_with "the man page lacks: $rule"
+    [[ $plain == *"It ${rule#* }."* ]] || fail_with "the guides lack: $rule"
   done < <("$TCPSTORM" --help | sed -n '/^What goes together/,/^$/s/^  //p')
 }
 
-@test "the man page names every state, and what each order needs" {
+@test "the guides name every state, and what each order needs" {
   local page name
-  read_man_page
+  read_guides
   for name in LISTEN SYN_SENT SYN_RECV ESTABLISHED FIN_WAIT1 FIN_WAIT2 CLOSE_WAIT CLOSING LAST_ACK TIME_WAIT; do
-    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+    [[ $page == *"$name"* ]] || fail_with "the guides lack $name"
   done
   for name in 'tcpstorm state' --side --isolate --sysctl nsenter; do
-    [[ $page == *"$name"* ]] || fail_with "the man page lacks $name"
+    [[ $page == *"$name"* ]] || fail_with "the guides lack $name"
   done
-  [[ $(grep -c '^\\fINeeds' <<<"$page") == 5 ]] || fail_with 'five orders need something'
+  [[ $(grep -c '^  \*Needs\*' <<<"$page") == 5 ]] || fail_with 'five orders need something'
 }
 
-@test "the man page names every exit code" {
+@test "the guides name every exit code" {
   local page code
-  read_man_page
+  read_guides
   for code in 0 1 2 3 130; do
-    run grep -E "^(\.B |\.BR |\.I |)$code( |$)" <<<"$page"
+    run grep -E "^(- \`$code\`:|\| $code \|)" <<<"$page"
     assert_status 0
   done
 }

@@ -5,7 +5,7 @@
 
 load helper
 
-commands=(storm server client walk state audit watch explain trace orders causes)
+commands=(storm server client walk state audit watch explain trace transitions orders causes)
 
 # In $words: how the command is called, with the word that it wants. In $rows: a line for each option, with name, value
 # and whether it is a list.
@@ -28,6 +28,7 @@ value_of() {
     order,NAME) echo leak ;;
     cause,NAME) echo emfile ;;
     status,*) echo 200 ;;
+    fail-on,*) echo growth ;;
     *,TIME) echo 20s ;;
     *,ADDR) echo 127.0.0.1 ;;
     *,ADDR:PORT) echo 127.0.0.1:9464 ;;
@@ -39,11 +40,19 @@ value_of() {
   esac
 }
 
+@test "no command has an option twice" {
+  local command twice
+  for command in "${commands[@]}"; do
+    twice=$("$TCPSTORM" options --rows "$command" | cut -f 1 | sort | uniq -d)
+    [[ -z $twice ]] || fail_with "$command has $twice twice"
+  done
+}
+
 @test "an option that is given twice is told, by every command, unless it is a list" {
   local command words rows option value times twice
   for command in "${commands[@]}"; do
     read_rows "$command"
-    while IFS=$'\t' read -r option value times; do
+    while IFS=$'\t' read -r option value times _; do
       if [[ $value == - ]]; then
         twice=("--$option" "--$option")
       else
@@ -77,8 +86,8 @@ value_of() {
     read_rows "$command"
     while IFS=$'\t' read -r option value _; do
       [[ $value == - ]] || continue
-      refused "--$option \"3\": " 'takes no value' -- "${words[@]}" "--$option=3"
-      refused "--$option \"\": " 'takes no value' -- "${words[@]}" "--$option="
+      refused "--$option \"3\": " 'must be given without a value' -- "${words[@]}" "--$option=3"
+      refused "--$option \"\": " 'must be given without a value' -- "${words[@]}" "--$option="
     done < <(printf '%s\n' "${rows[@]}")
   done
 }
@@ -124,7 +133,7 @@ value_of() {
   assert_status 0
   assert_stdout_has ' 5 on 127.0.0.1' CLOSE_WAIT
   refused 'state "--hold"' 'must be' -- state -- --hold
-  refused '"-- --csv"' 'is started with --run' -- audit 127.0.0.1:80 -- --csv
+  refused '"-- --csv"' 'needs --run' -- audit 127.0.0.1:80 -- --csv
 }
 
 @test "what goes together is told by every command that has the options" {

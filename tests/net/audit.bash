@@ -119,3 +119,9 @@ print("Listening")
   others+=("$server_pid")
   wait_until 30 grep -qs '^Listening' "$BATS_TEST_TMPDIR/server"
 }
+
+# in_another_namespace PID: of the network, and it can be read: of a process that is about to execute something it cannot.
+in_another_namespace() {
+  local its
+  its=$(readlink "/proc/$1/ns/net") && [[ $its && $its != $(readlink /proc/self/ns/net) ]]
+}

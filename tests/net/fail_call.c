@@ -2,11 +2,11 @@
  * (LD_PRELOAD) and told what to do by the environment:
  *
  *   FAIL_CALL   the call: accept4, bind, close, connect, epoll_ctl, epoll_wait, fork, getsockname,
- * getxattr, listen, opendir, readlinkat, recv, recvmsg, send, setsockopt, shutdown, socket, socketpair
- * FAIL_ERRNO  what it says then, by name: EMFILE FAIL_IN     where: the arguments of the process begin with
- * these words: "worker server"; "controller" is every process that is neither a worker nor a witness
- * FAIL_AFTER  calls that succeed before (0) FAIL_TIMES  calls that fail; all later ones succeed again (no
- * end)
+ * getxattr, listen, opendir, readlinkat, recv, recvfrom, recvmsg, send, setsockopt, shutdown, socket,
+ * socketpair FAIL_ERRNO  what it says then, by name: EMFILE FAIL_IN     where: the arguments of the process
+ * begin with these words: "worker server"; "controller" is every process that is neither a worker nor a
+ * witness FAIL_AFTER  calls that succeed before (0) FAIL_TIMES  calls that fail; all later ones succeed again
+ * (no end)
  */
 #include <dirent.h>
 #include <dlfcn.h>
@@ -177,6 +177,13 @@ ssize_t recv(int fd, void *buffer, size_t size, int flags)
     ssize_t (*next)(int, void *, size_t, int);
     NEXT(next, "recv");
     return fails("recv") ? -1 : next(fd, buffer, size, flags);
+}
+
+ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *length)
+{
+    ssize_t (*next)(int, void *, size_t, int, __SOCKADDR_ARG, socklen_t *);
+    NEXT(next, "recvfrom");
+    return fails("recvfrom") ? -1 : next(fd, buffer, size, flags, from, length);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)

@@ -25,11 +25,15 @@ new_hosts() {
 }
 
 new_host() {
-  local n=${number[$1]}
   unshare -n sleep infinity 3>&- &
   keeper[$1]=$!
   others+=("$!")
   wait_until 10 has_own_namespace "${keeper[$1]}"
+  plug_in "$1"
+}
+
+# plug_in NAME: connects the namespace that its keeper is in.
+plug_in() {
   ip link add "$(cable_of "$1")" type veth peer name eth0 netns "${keeper[$1]}"
   ip link set "$(cable_of "$1")" master "$BRIDGE" up
   on "$1" ip link set lo up
@@ -323,7 +327,7 @@ follow_looks() {
     if ! read -r -t 0 <&"$rows"; then
       is_over "$storm_pid" && ! read -r -t 0 <&"$rows" && break
       ((SECONDS < follow_deadline)) || { say "the storm did not end"; return 1; }
-      sleep 0.05
+      rest 50
       continue
     fi
     # Lines are written whole. (A read that times out just as a line ends can lose the end of it: bash 5.2.)

@@ -12,6 +12,13 @@ if [[ ${IN_NEW_NAMESPACE-} != yes ]]; then
 fi
 unset IN_NEW_NAMESPACE
 
+# Each look at sockets walks over the table that they are in, and one that all namespaces of a machine share has a quarter million of
+# rows. Those that are made in this one get small ones of their own (Linux 6.1); if this is one, it has as much room as any other.
+{
+  echo 16384 >/proc/sys/net/ipv4/tcp_child_ehash_entries
+  echo 131072 >/proc/sys/net/ipv4/tcp_max_tw_buckets
+  echo 2048 >/proc/sys/net/ipv4/tcp_max_syn_backlog
+} 2>/dev/null || true
 ip link set lo up
 while [[ $1 != -- ]]; do
   path=/proc/sys/${1%%=*}

@@ -58,7 +58,7 @@ expect_nothing_here() {
 
 # What the output says is to be put before a command, to run it in the namespace of the storm; nothing when it has none.
 way_inside() {
-  sed -n 's/^A network namespace of its own: another terminal gets in with "\(.*\) COMMAND"$/\1/p' "$OUT"
+  sed -n 's/^A network namespace of its own: to run a command in it from another terminal, "\(.*\) COMMAND"$/\1/p' "$OUT"
 }
 
 # read_line_of STATE: of the table; sets side, reached, and line: what to do to look.

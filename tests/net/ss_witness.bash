@@ -135,7 +135,7 @@ follow_rows() {
     if ! read -r -t 0 <&"$rows"; then
       is_over "$storm_pid" && ! read -r -t 0 <&"$rows" && break
       ((SECONDS < follow_deadline)) || { say "the storm did not end"; return 1; }
-      sleep 0.05
+      rest 50
       continue
     fi
     # Lines are written whole. (A read that times out just as a line ends can lose the end of it: bash 5.2.)
@@ -193,11 +193,13 @@ check_settled_rows() {
 }
 
 # witnessed_storm ORDER OPTION...: plays the order under both witnesses; exit status 0, every step compared. On a machine
-# so busy that a hold was over before ss could look, the order is played again with longer ones, for the steps still missing.
+# so busy that a hold was over before ss could look, the order is played again with longer ones, for the steps still missing; but
+# not longer than a clock of the kernel that the order waits for.
 witnessed_storm() {
-  local hold verdict missed report=$BATS_TEST_TMPDIR/report
+  local hold verdict missed report=$BATS_TEST_TMPDIR/report holds='200 1000 2000 5000 10000'
+  [[ $1 != late-close && $1 != port-comes-round && $1 != forgotten ]] || holds='200 1000 2000 2000 2000'
   compared=
-  for hold in 200 1000 2000 2000 2000; do # late-close waits for no more than 3 s
+  for hold in $holds; do
     verdict=0 missed=0
     play_under_both_witnesses "$1" --hold "${hold}ms" --interval "$((hold / 5))ms" "${@:2}" >"$report" 2>&1 || verdict=1
     expect_all_compared "$1" >>"$report" || missed=1
@@ -214,8 +216,9 @@ witnessed_storm() {
 play_under_both_witnesses() {
   local order=$1 failures=0
   follow_storm --order "$@" || ((failures += 1))
-  # The list knows no leak.
-  [[ $* == *--leak* ]] || check_settled_rows "$CSV" "$order" || ((failures += 1))
+  # The list knows no leak, and no clock of the kernel that runs out because the machine is busy: the program says that.
+  [[ $* == *--leak* ]] || holds_text "$OUT" "outlasts the kernel's timers" || check_settled_rows "$CSV" "$order" ||
+    ((failures += 1))
   return $((failures > 0))
 }
 

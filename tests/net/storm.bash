@@ -18,6 +18,7 @@ source "${BASH_SOURCE[0]%/*}/../sanitizer_reports.bash"
 needs() { :; }
 
 setup() {
+  set +T # see tests/README.md: bats would note the whole stack at each command of our functions
   STORM=$BATS_TEST_TMPDIR/tcpstorm
   OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
   CSV=$BATS_TEST_TMPDIR/rows.csv JSON=$BATS_TEST_TMPDIR/events.json
@@ -27,7 +28,8 @@ setup() {
   cp "$TCPSTORM" "$STORM"
   # A worker's last word goes unheard when it leaves; what a sanitizer has to say of it is found in teardown.
   keep_sanitizer_reports
-  touch "$OUT" "$ERR"
+  : >"$OUT"
+  : >"$ERR"
   needs
 }
 

@@ -42,7 +42,7 @@ load servers
   watcher=(setpriv --reuid daemon --regid daemon --clear-groups) # nginx serves as nobody
   JSON=$dir/data/result.json
   closes half-close client-first -- --http /hello
-  says 'may not be looked into'
+  says 'may not inspect'
   keeps_idle
   says 'the owner cannot be seen'
   audit abort --http /hello

@@ -187,7 +187,7 @@ held() {
     [[ $(readlink "/proc/$pid/ns/net") != "$(readlink "/proc/${keeper[web2]}/ns/net")" ]] || kill -KILL "$pid"
   done
   end_storm 60
-  expect_lost_login "host \"$(login web2)\" left with exit status 255"
+  expect_lost_login "host \"$(login web2)\" exited with status 255"
   has_row open 1
 }
 
@@ -211,7 +211,7 @@ held() {
   three_logins
   pull_cable_of web2
   storm "${over[@]}" --quiet --conns 100
-  expect_lost_login "host \"$(login web2)\" left with exit status 255 before it said hello" "tcpstorm version"
+  expect_lost_login "host \"$(login web2)\" exited with status 255 before it said hello" "tcpstorm version"
 }
 
 @test "a host where nobody answers to ssh: its name, and what to try" {
@@ -219,7 +219,7 @@ held() {
   kill -KILL "$sshd_web2"
   wait_until 5 is_over "$sshd_web2"
   storm "${over[@]}" --quiet --conns 100
-  expect_lost_login "host \"$(login web2)\" left with exit status 255 before it said hello"
+  expect_lost_login "host \"$(login web2)\" exited with status 255 before it said hello"
 }
 
 @test "a key that is not let in: each host is named" {
@@ -227,7 +227,7 @@ held() {
   write_config "$BATS_FILE_TMPDIR/stranger"
   storm "${over[@]}" --quiet --conns 100
   expect_code 3
-  expect_in "$ERR" "host \"$(login db)\" left with exit status 255 before it said hello"
-  expect_in "$ERR" "host \"$(login web1)\" left with exit status 255 before it said hello"
+  expect_in "$ERR" "host \"$(login db)\" exited with status 255 before it said hello"
+  expect_in "$ERR" "host \"$(login web1)\" exited with status 255 before it said hello"
   expect_nobody_left
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2030,SC2031,SC2034,SC2154 # variables are shared with storm.bash, audit.bash and trace.bash
 #
-# "tcpstorm trace PID": where a live program's leaking connections part from the others, nothing stopped. The kernel shows
+# "tcpstorm trace PID": find the call at which a running program's leaking connections part from others, nothing stopped. The kernel shows
 # system calls to the machine's own root, not to one of a user namespace: so these are here.
 
 load ../net/storm

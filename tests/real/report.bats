@@ -49,7 +49,7 @@ holds() {
   [[ $value == true ]] || fail_with "not true in the page: $1" "it is: $value"
 }
 
-# is_empty EXPRESSION: a list of what is wrong, with nothing in it.
+# is_empty EXPRESSION: a list of what is wrong, with no content.
 is_empty() {
   local value
   value=$(browser_eval "$1")

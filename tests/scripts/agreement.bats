@@ -6,11 +6,20 @@
 
 bats_require_minimum_version 1.5.0
 
-scripts=$BATS_TEST_DIRNAME/../../scripts
+# shellcheck source=tests/scripts/preloaded.bash
+source "$BATS_TEST_DIRNAME/preloaded.bash"
+
+setup_file() {
+  preloaded_start
+}
+
+teardown_file() {
+  preloaded_stop
+}
 
 setup() {
+  set +T # see tests/README.md: bats would note the whole stack at each command of our functions
   command -v jq >/dev/null || skip 'jq is missing'
-  command -v gnuplot >/dev/null || skip 'gnuplot is missing'
   cd "$BATS_TEST_TMPDIR" || return 1
 }
 
@@ -24,8 +33,8 @@ play() {
   "$TCPSTORM" --dry-run --quiet --isolate >/dev/null 2>&1 || skip 'this machine refuses a private network namespace'
   [[ $* == *--rate* ]] || set -- --conns 100 "$@"
   "$TCPSTORM" --isolate --hold 50ms --csv run.csv --json run.json "$@" >out 2>err || { cat out err && return 1; }
-  "$scripts/plot" run.csv -o run.svg
-  "$scripts/report" run.json -o run.html
+  preloaded plot run.csv -o run.svg
+  preloaded report run.json -o run.html
   grep -o '>[^<]*<' run.svg | sed -e 's/^>//' -e 's/<$//' -e '/^[[:space:]]*$/d' >texts
   verdict=$(tr -s ' \n' ' ' <out)
 }
@@ -84,7 +93,7 @@ END
 date_of() {
   awk -F, -v side="$1" -v column="$2" '
     NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; next }
-    $at["side"] == side && $at[column] > 0 { date = sprintf("%.1f s", $at[column] - $at["began_s"]) }
+    $at["side"] == side && $at[column] > 0 { date = sprintf("%.1f s", sprintf("%.6f", $at[column] - $at["began_s"])) }
     END { print date }' run.csv
 }
 

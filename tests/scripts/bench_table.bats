@@ -1,26 +1,26 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016 # the table has code in back quotes
 #
-# The README's table of speeds is the one that its CSV makes: nobody copies a figure by hand.
+# The guide's table of speeds is the one that its CSV makes: nobody copies a figure by hand.
 
 setup() {
   cd "$BATS_TEST_DIRNAME/../.." || return 1
-  csv=$BATS_TEST_TMPDIR/bench.csv readme=$BATS_TEST_TMPDIR/README.md
-  cp README.md "$readme"
+  csv=$BATS_TEST_TMPDIR/bench.csv page=$BATS_TEST_TMPDIR/page.md guide=src/man/tcpstorm-limits.7.md
+  cp "$guide" "$page"
 }
 
-@test "the README's table of speeds is made from results/bench.csv" {
-  tests/bench/readme_table --check results/bench.csv README.md
+@test "the guide's table of speeds is made from results/bench.csv" {
+  tests/bench/readme_table --check results/bench.csv "$guide"
 }
 
-@test "a figure changed in the README or in the CSV is found" {
-  sed 's/server-first open | [0-9]/server-first open | 9/' README.md >"$readme"
-  run cmp -s README.md "$readme"
+@test "a figure changed in the guide or in the CSV is found" {
+  sed 's/server-first open | [0-9]/server-first open | 9/' "$guide" >"$page"
+  run cmp -s "$guide" "$page"
   [[ $status == 1 ]]
-  run tests/bench/readme_table --check results/bench.csv "$readme"
+  run tests/bench/readme_table --check results/bench.csv "$page"
   [[ $status == 1 && $output == *"server-first open | 9"* ]]
   sed 's/^server-first open,connections.s,[0-9]/&7/' results/bench.csv >"$csv"
-  run tests/bench/readme_table --check "$csv" README.md
+  run tests/bench/readme_table --check "$csv" "$guide"
   [[ $status == 1 ]]
 }
 
@@ -32,23 +32,23 @@ setup() {
     echo 'another,s,2.5,3.5,ss -tan | awk,1.40,-,-,>=2,3,5.1'
     echo 'size,bytes,65,-,-,-,-,-,<=64,1,0'
   } >"$csv"
-  tests/bench/readme_table "$csv" "$readme"
-  grep -qxF '| one thing | 1,234,567 /s | 12,345 | floor | 100.01 (99.00 to 101.00) | 5 | >=0.95 |' "$readme"
-  grep -qxF '| another | 2.5 s | 3.5 | `ss -tan \| awk` | 1.40 | 3 | >=2 |' "$readme"
-  grep -qF 'fall short of what is wanted: another (1.40, wanted >=2); size (65, wanted <=64).' "$readme"
-  grep -qF 'The host took up to 5.1% of the time' "$readme"
-  tests/bench/readme_table --check "$csv" "$readme"
-  tests/bench/readme_table results/bench.csv "$readme"
-  cmp README.md "$readme"
+  tests/bench/readme_table "$csv" "$page"
+  grep -qxF '| one thing | 1,234,567 /s | 12,345 | floor | 100.01 (99.00 to 101.00) | 5 | >=0.95 |' "$page"
+  grep -qxF '| another | 2.5 s | 3.5 | `ss -tan \| awk` | 1.40 | 3 | >=2 |' "$page"
+  grep -qF 'fall short of what is wanted: another (1.40, wanted >=2); size (65, wanted <=64).' "$page"
+  grep -qF 'The host took up to 5.1% of the time' "$page"
+  tests/bench/readme_table --check "$csv" "$page"
+  tests/bench/readme_table results/bench.csv "$page"
+  cmp "$guide" "$page"
 }
 
 @test "no rows, and no marks: refused, and the file stays" {
   echo '# a machine' >"$csv"
-  run tests/bench/readme_table "$csv" "$readme"
+  run tests/bench/readme_table "$csv" "$page"
   [[ $status == 1 && $output == *"no rows"* ]]
-  cmp README.md "$readme"
-  echo 'no marks' >"$readme"
-  run tests/bench/readme_table results/bench.csv "$readme"
+  cmp "$guide" "$page"
+  echo 'no marks' >"$page"
+  run tests/bench/readme_table results/bench.csv "$page"
   [[ $status == 1 && $output == *"marks"* ]]
-  [[ $(<"$readme") == "no marks" ]]
+  [[ $(<"$page") == "no marks" ]]
 }

@@ -6,6 +6,9 @@
 
 bats_require_minimum_version 1.5.0
 
+# shellcheck source=tests/scripts/preloaded.bash
+source "$BATS_TEST_DIRNAME/preloaded.bash"
+
 plot=$BATS_TEST_DIRNAME/../../scripts/plot
 
 # make_run NAME ARGUMENT...: what is wrong with a run shows in the test that draws it.
@@ -17,20 +20,25 @@ make_run() {
 
 setup_file() {
   local order
+  preloaded_start
   cd "$BATS_FILE_TMPDIR" || return 1
   make_small >small.csv
   if ! unshare -rn true 2>/dev/null && ! "$TCPSTORM" --dry-run --quiet --isolate >/dev/null 2>&1; then
     touch no-namespace
     return 0
   fi
-  for order in server-first leak abort backlog; do make_run "$order" --conns 200 --order "$order" --hold 200ms & done
+  for order in server-first leak abort backlog; do make_run "$order" --conns 200 --order "$order" --hold 1s & done
   make_run states state all --conns 50 --hold 100ms &
   make_run outage --cause ignore-eof --rate 200 --duration 3s --server-nofile 128 --backlog 16 &
-  wait
+  for order in $(jobs -p); do [[ $order == "$PRELOADED_PID" ]] || wait "$order"; done
+}
+
+teardown_file() {
+  preloaded_stop
 }
 
 setup() {
-  command -v gnuplot >/dev/null || skip 'gnuplot is missing'
+  set +T # see tests/README.md: bats would note the whole stack at each command of our functions
   mkdir "$BATS_TEST_TMPDIR/tmp" "$BATS_TEST_TMPDIR/here"
   cd "$BATS_TEST_TMPDIR/here" || return 1
 }
@@ -96,7 +104,7 @@ fail_with() {
 }
 
 draw() {
-  run --separate-stderr env TMPDIR="$BATS_TEST_TMPDIR/tmp" PATH="${plot_path:-$PATH}" "$plot" "$@"
+  TMPDIR=$BATS_TEST_TMPDIR/tmp run --separate-stderr preloaded plot "$@"
 }
 
 assert_nothing_left() {
@@ -157,7 +165,7 @@ refused() {
   for part in 'scripts/plot: ' "${parts[@]}"; do
     [[ $stderr == *"$part"* ]] || fail_with "not on stderr: $part" || return 1
   done
-  [[ -z $output && -z $(find . -name '*.svg' -o -name '*.png') ]] || fail_with 'no picture was expected' || return 1
+  [[ -z $output && -z $(find . -name '*.svg' -o -name '*.png' -o -name '*.pdf') ]] || fail_with 'no picture was expected' || return 1
   assert_nothing_left
 }
 
@@ -179,8 +187,8 @@ png_number() {
   use leak states
   drawn leak.csv
   assert_whole_svg
-  grep -q 'font-family="DejaVu Sans,Arial,sans-serif" font-weight="bold"' picture.svg || fail_with 'no font to fall back on'
-  assert_none 'samples using' gnuplot_plot
+  grep -q "font: bold [0-9.]*px 'DejaVu Sans',Arial,sans-serif" picture.svg || grep -q "font: 700 [0-9.]*px 'DejaVu Sans',Arial,sans-serif" picture.svg ||
+    fail_with 'no font to fall back on'
   assert_texts 'TCP states, per side'
   (($(grep -o '<title>' picture.svg | wc -l) == 1)) || fail_with 'a curve has a title: a browser shows it under the pointer'
   drawn states.csv
@@ -295,7 +303,7 @@ occurring() {
   } >a.csv
   drawn a.csv
   assert_texts 'connections of the server to its backend' 'gone 10' 40
-  grep -q 'stroke="rgb( 51,  34, 136)"' picture.svg || fail_with 'there is no line'
+  grep -q 'stroke: #332288' picture.svg || fail_with 'there is no line'
   { echo "$csv_header" && row arrivals 10 1 arrivals server gone=10; } >a.csv
   drawn a.csv
   assert_none backend
@@ -606,7 +614,7 @@ marked() {
   cp picture.svg files.svg
   drawn - abort.csv <leak.csv
   cmp files.svg picture.svg
-  drawn <(cat leak.csv) abort.csv
+  "$plot" <(cat leak.csv) abort.csv -o picture.svg
   cmp files.svg picture.svg
 }
 
@@ -647,6 +655,29 @@ marked() {
   assert_whole_svg
   (($(wc -c <picture.svg) < 4000000)) || fail_with 'the picture should have been thinned'
   assert_texts open client-close 'Both sides owe a close(): the server 499, the client 499.' 500
+}
+
+@test "of looks that share a column of pixels the peaks of each state are drawn" {
+  PYTHONPATH=$BATS_TEST_DIRNAME/../../scripts/lib /usr/bin/python3 - <<'END'
+import numpy
+from plot.timeline import thinned
+
+looks, width = 20000, 100
+px = numpy.linspace(0, width, looks, endpoint=False)
+counts = numpy.random.default_rng(7).integers(0, 1000, (looks, 3))
+counts[12345] = 0, 5000, 0  # for one look only
+edges, drawn = thinned(px, counts, width)
+assert len(drawn) <= 10 * width, len(drawn)
+assert len(edges) == len(drawn) + 1 and (numpy.diff(edges) > 0).all() and edges[-1] == width
+for column in range(width):
+    before, after = counts[px.astype(int) == column], drawn[edges[:-1].astype(int) == column]
+    for of in (lambda some: some, lambda some: some.sum(axis=1)):
+        assert (of(before).max(axis=0) == of(after).max(axis=0)).all() and (of(before).min(axis=0) == of(after).min(axis=0)).all(), column
+    assert (before[0] == after[0]).all() and (before[-1] == after[-1]).all(), column
+# Few looks stay where they are.
+edges, drawn = thinned(px[::1000], counts[::1000], width)
+assert (edges == numpy.append(px[::1000], width)).all() and (drawn == counts[::1000]).all()
+END
 }
 
 # ---- a run that was interrupted ----
@@ -746,7 +777,7 @@ END
 @test "more runs than a page has room for are told" {
   local i
   { echo "$csv_header" && for i in {1..65}; do row "run-$i" 5 "$i" open server established=5; done; } >a.csv
-  refused_file 'a.csv, line 66: more than 64 runs to draw' a.csv
+  refused_file 'a.csv: more than 64 runs to draw' a.csv
   head -n 65 a.csv >b.csv
   drawn b.csv
   assert_texts 'run-64, 5 connections'
@@ -754,21 +785,31 @@ END
 
 @test "wrong usage is told" {
   small >a.csv
-  refused 2 'no CSV file is named' -- -o picture.svg
-  refused 2 'no picture is named' -- a.csv
-  refused 2 '-o needs the name of a picture' -- a.csv -o
-  refused 2 '-o picture.pdf should end in .svg or .png' -- a.csv -o picture.pdf
-  refused 2 '-o svg should end in .svg or .png' -- a.csv -o svg
-  refused 2 'there is no option --colour' -- a.csv --colour -o picture.svg
-  refused_file 'there is no file nowhere.csv' nowhere.csv
+  refused 2 'the following arguments are required: FILE' -- -o picture.svg
+  refused 2 'the following arguments are required: -o/--output' -- a.csv
+  refused 2 'argument -o/--output: expected one argument' -- a.csv -o
+  refused 2 '-o picture.gif should end in .svg, .png or .pdf' -- a.csv -o picture.gif
+  refused 2 '-o svg should end in .svg, .png or .pdf' -- a.csv -o svg
+  refused 2 "argument --format: invalid choice: 'gif' (choose from 'svg', 'png', 'pdf')" -- a.csv -o picture.svg --format gif
+  refused 2 'unrecognized arguments: --colour' -- a.csv --colour -o picture.svg
+  refused_file 'nowhere.csv cannot be read: no such file or directory.' nowhere.csv
   mkdir folder
-  refused_file 'folder is a folder, not a CSV file' folder
+  refused_file 'folder cannot be read: is a directory.' folder
   ((EUID == 0)) || { chmod 0 a.csv && refused_file 'a.csv cannot be read: permission denied' a.csv; }
 }
 
 @test "--help is on stdout" {
-  draw --help
+  run --separate-stderr "$plot" --help
   ((status == 0)) && [[ -z $stderr && $output == 'Usage: scripts/plot '*--timeline*--histogram* ]] || fail_with 'help was expected'
+}
+
+@test "a link from elsewhere finds the library, and says its own name" {
+  small >a.csv
+  ln -s "$plot" tcpstorm-plot
+  run --separate-stderr ./tcpstorm-plot a.csv -o picture.svg
+  ((status == 0)) && [[ -z $output$stderr && -s picture.svg ]] || fail_with 'a picture was expected'
+  run --separate-stderr ./tcpstorm-plot nowhere.csv -o picture.svg
+  ((status == 2)) && [[ $stderr == 'tcpstorm-plot: nowhere.csv cannot be read: no such file or directory.' ]] || fail_with 'not its name'
 }
 
 # ---- writing ----
@@ -779,7 +820,7 @@ END
   refused 3 '/proc/picture.svg cannot be written' -- a.csv -o /proc/picture.svg
   mkdir folder.png
   draw a.csv -o folder.png
-  ((status == 3)) && [[ $stderr == *'folder.png is a folder'* && -z $(ls -A folder.png) ]] || fail_with 'a folder is no picture'
+  ((status == 3)) && [[ $stderr == *'folder.png cannot be written: is a directory.' && -z $(ls -A folder.png) ]] || fail_with 'a folder is no picture'
   assert_nothing_left
 }
 
@@ -800,37 +841,65 @@ assert_old_picture() {
   assert_nothing_left
 }
 
-# fake_gnuplot LINE...: a gnuplot of these lines comes first in the path of the next drawing.
-fake_gnuplot() {
-  mkdir -p bin
-  printf '%s\n' '#!/usr/bin/env bash' "$@" >bin/gnuplot
-  chmod +x bin/gnuplot
-}
-
-@test "a gnuplot that fails, stops halfway or is interrupted leaves the old picture and nothing else" {
+@test "where the disk is full, and when it is interrupted, the old picture stays and nothing else" {
+  local code
   small >a.csv
   echo 'the old picture' >old.svg
-  fake_gnuplot 'echo "<svg>"' 'echo "line 3: it is broken" >&2' 'exit 1'
-  plot_path=$PWD/bin:$PATH draw a.csv -o old.svg
-  ((status == 3)) && [[ $stderr == 'scripts/plot: gnuplot failed: line 3: it is broken' ]] || fail_with 'exit code 3 was expected'
+  run --separate-stderr bash -c 'ulimit -f 4 && exec "$@"' bash "$plot" a.csv -o old.svg
+  ((status == 3)) && [[ $stderr == *'old.svg cannot be written: file too large.' ]] || fail_with 'exit code 3 was expected'
   assert_old_picture
-  fake_gnuplot 'echo "<svg>"'
-  plot_path=$PWD/bin:$PATH draw a.csv -o old.svg
-  ((status == 3)) && [[ $stderr == *'old.svg cannot be written in full'* ]] || fail_with 'exit code 3 was expected'
-  assert_old_picture
-  # shellcheck disable=SC2016 # for the inner shell
-  fake_gnuplot 'echo "<svg></svg>"' 'kill -TERM $PPID'
-  plot_path=$PWD/bin:$PATH draw a.csv -o old.svg
-  ((status == 143)) || fail_with 'the signal should have ended it'
-  assert_old_picture
+  # It reads from a pipe that nobody ends.
+  mkfifo pipe
+  exec 7<>pipe
+  for code in TERM:143 INT:130; do
+    python3 -c 'import signal, os, sys; signal.signal(signal.SIGINT, signal.default_int_handler); os.execvp(sys.argv[1], sys.argv[1:])' \
+      "$plot" pipe -o old.svg 2>err 3>&- 7>&- &
+    cat a.csv >&7
+    wait_until 20 reads_pipe $!
+    kill "-${code%:*}" $!
+    status=0
+    wait $! || status=$?
+    ((status == ${code#*:})) || fail_with "exit code ${code#*:} was expected: $(cat err)"
+    assert_old_picture
+  done
 }
 
-@test "without gnuplot: exit code 3, and the package's name" {
-  local tool
+# reads_pipe PID: it has opened the pipe.
+reads_pipe() {
+  readlink "/proc/$1/fd/"* 2>/dev/null | grep -q "$PWD/pipe"
+}
+
+wait_until() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < deadline)) || return 1
+    sleep 0.05
+  done
+}
+
+@test "without matplotlib: exit code 3, and the package's name" {
   small >a.csv
-  mkdir bin
-  for tool in bash dirname cat env; do ln -s "$(command -v "$tool")" "bin/$tool"; done
-  plot_path=$PWD/bin refused 3 'gnuplot is missing' 'Debian package gnuplot-nox' -- a.csv -o picture.svg
+  mkdir without
+  echo 'raise ModuleNotFoundError(name=__name__)' >without/matplotlib.py
+  PYTHONPATH=$PWD/without run --separate-stderr "$plot" a.csv -o picture.svg
+  ((status == 3)) && [[ $stderr == *'matplotlib is missing'*'Debian package python3-matplotlib.' && ! -e picture.svg ]] || fail_with 'exit code 3 was expected'
+}
+
+@test "a PDF, and whatever format is asked for, on standard output too" {
+  small >a.csv
+  draw a.csv -o picture.pdf
+  ((status == 0)) && [[ $(head -c 5 picture.pdf) == %PDF- && $(tail -c 6 picture.pdf) == %%EOF* ]] || fail_with 'no PDF'
+  "$plot" a.csv --format=png -o - >picture.svg
+  [[ $(od -An -N 4 -tx1 picture.svg) == ' 89 50 4e 47' ]] || fail_with 'no PNG'
+}
+
+@test "what is drawn twice is the same to the byte" {
+  small >a.csv
+  drawn a.csv
+  cp picture.svg first.svg
+  drawn a.csv
+  cmp first.svg picture.svg
 }
 
 # ---- transitions ----
@@ -846,42 +915,40 @@ moves() {
   moves >moves.csv
   "$plot" moves.csv --diagram -o moves.svg
   grep -q '<title>ESTABLISHED to CLOSE_WAIT: 998</title>' moves.svg
-  grep -q 'stroke-dasharray="6 4" marker-end="url(#head)"><title>ESTABLISHED to gone: 2</title>' moves.svg
-  [[ $(grep -c stroke-dasharray moves.svg) == 1 ]]
+  grep -A 3 '<title>ESTABLISHED to CLOSED: 2</title>' moves.svg | grep -q stroke-dasharray
+  [[ $(grep -c stroke-dasharray moves.svg) == 2 ]] # its line, and its head
   grep -q '>p50 3 ms, p99 40 ms<' moves.svg
   grep -q '>leak, client<' moves.svg
+  grep -q '>998 came, 998 stay<' moves.svg
   moves | "$plot" - --diagram -o piped.svg
   cmp moves.svg piped.svg
 }
 
 @test "--diagram says what is no CSV of transitions" {
-  small >looks.csv
   moves | sed 's/CLOSE_WAIT/CLOSED_WAIT/' >bad.csv
-  refused 2 'looks.csv: this is no CSV of --transitions' -- looks.csv --diagram -o picture.svg
   refused 2 'bad.csv: line 3 is no row' -- bad.csv --diagram -o picture.svg
-  refused 2 'should end in .svg' -- looks.csv --diagram -o picture.png
+  echo what,value >other.csv
+  refused 2 'other.csv: this is no CSV of --transitions' -- other.csv --diagram -o picture.svg
+  moves | head -n 1 >header.csv
+  refused 2 'header.csv: there are no rows' -- header.csv --diagram -o picture.svg
 }
 
-# ---- every awk ----
+@test "--diagram of looks fills the boxes, and says what counts the arrows" {
+  small >looks.csv
+  drawn looks.csv --diagram
+  assert_texts 'leak, server' 'at most 5' 'at the end 5' \
+    'Looks count the sockets in each state, not what moves between two looks: tcpstorm --witness events counts the arrows.'
+  assert_none came stay
+}
 
-@test "mawk and gawk draw the same, and say the same" {
-  local awk arguments
-  command -v mawk >/dev/null && command -v gawk >/dev/null || skip 'needs both mawk and gawk'
-  use abort outage states
-  small | sed '4s/client-close/client close/' >bad.csv
-  small | head -c -10 >cut.csv
-  : >empty.csv
-  for awk in mawk gawk; do
-    mkdir "$awk"
-    ln -s "$(command -v "$awk")" "$awk/awk"
-    for arguments in 'abort.csv --histogram' abort.csv outage.csv states.csv 'states.csv --timeline' cut.csv bad.csv empty.csv -; do
-      # shellcheck disable=SC2086 # one word or two
-      plot_path=$PWD/$awk:$PATH draw $arguments -o "$awk/$arguments.svg" <outage.csv
-      echo "$arguments: $status $output $stderr" >>"$awk.said"
-    done
-    rm "$awk/awk"
-  done
-  diff mawk.said gawk.said
-  diff -r mawk gawk
-  (($(find mawk -name '*.svg' | wc -l) == 7)) || fail_with "7 pictures were expected: $(cat mawk.said)"
+@test "--diagram of events has the kinds of moves; FIN_WAIT2 that goes on unseen is no accusation" {
+  {
+    echo '{"event":"start","order":"abort","options":{"conns":7}}'
+    echo '{"event":"transitions","order":"abort","moves":[{"side":"client","from":"ESTABLISHED","to":"gone","why":"orderly","kind":"abort","count":7},' \
+      '{"side":"server","from":"FIN_WAIT2","to":"gone","why":"orderly","kind":"unseen","count":3}],' \
+      '"dwell":[{"side":"client","state":"ESTABLISHED","sampled":7,"p50_s":0.5,"p90_s":0.5,"p99_s":1.5,"max_s":1.5}]}'
+  } >events.json
+  drawn events.json --diagram
+  assert_texts aborted 'on, unseen' 'p50 500 ms, p99 1.5 s'
+  [[ $output == *'may not have seen timewait sockets'* ]] || fail_with 'what was not seen is not told'
 }

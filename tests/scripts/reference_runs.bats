@@ -26,6 +26,16 @@ fail_with() {
   ((status == 2)) && [[ $output == 'scripts/results: there is no set nowhere;'* ]]
 }
 
+@test "every order is among the reference runs, and results/README.md tells of it" {
+  local order file
+  for order in $("$TCPSTORM" orders --names); do
+    for file in "$order.csv" "$order.svg"; do
+      [[ -s $root/results/orders-1k/$file ]] || fail_with "results/orders-1k has no $file" || return 1
+    done
+    grep -q "\`$order\`" "$root/results/README.md" || fail_with "results/README.md does not tell of $order" || return 1
+  done
+}
+
 @test "each picture of a cause has the bug and its fixed twin, from CSV files that say they are of these" {
   local picture name file
   for picture in "$root"/results/causes/*.svg; do

@@ -6,11 +6,22 @@
 
 bats_require_minimum_version 1.5.0
 
+# shellcheck source=tests/scripts/preloaded.bash
+source "$BATS_TEST_DIRNAME/preloaded.bash"
+
 report=$BATS_TEST_DIRNAME/../../scripts/report
 
+setup_file() {
+  preloaded_start
+}
+
+teardown_file() {
+  preloaded_stop
+}
+
 setup() {
+  set +T # see tests/README.md: bats would note the whole stack at each command of our functions
   command -v jq >/dev/null || skip 'jq is missing'
-  command -v gnuplot >/dev/null || skip 'gnuplot is missing'
   cd "$BATS_TEST_TMPDIR" || return 1
 }
 
@@ -85,7 +96,7 @@ fail_with() {
 }
 
 make_report() {
-  run --separate-stderr env PATH="${report_path:-$PATH}" "$report" "$@"
+  run --separate-stderr preloaded report "$@"
 }
 
 assert_written() {
@@ -153,12 +164,11 @@ refused() {
 }
 
 @test "what each state at the end means for who owes a close()" {
-  local server client words
+  local server client words files=()
   while IFS='|' read -r server client words; do
-    ends an-order "$server" "$client" >an-order.json
-    make_report an-order.json
-    assert_written
-    assert_has "<h3 class=\"headline\">$words</h3>"
+    files+=("order-${#files[@]}.json")
+    ends an-order "$server" "$client" >"${files[-1]}"
+    echo "$words" >>expected
   done <<'END'
 {"time_wait": 10}|{"gone": 10}|Nobody owes a close().
 {"fin_wait2": 10}|{"close_wait": 10, "fds": 10}|The client owes 10 close() calls.
@@ -170,6 +180,9 @@ refused() {
 {"fin_wait1": 10}|{"established": 10, "fds": 10}|The client has not closed: it holds 10 connections.
 {"close_wait": 4, "gone": 6}|{"close_wait": 2, "gone": 8}|Both sides owe a close(): the server 4, the client 2.
 END
+  make_report "${files[@]}"
+  assert_written
+  sed -n 's/.*<h3 class="headline">\(.*\)<\/h3>.*/\1/p' report.html | diff expected -
 }
 
 @test "a run that differs says so, and where" {
@@ -178,11 +191,11 @@ END
     looks abort 10 0.1 open '{"established": 9, "gone": 1}' '{"established": 10}'
     jq -nc '{event: "step", order: "abort", step: "open", settle_s: 5, act_s: 1, ok: false, difference: "open: 9 of 10 are there",
       observed: {server: {established: 9, gone: 1}, client: {established: 10}}}'
-    end abort differs $'Differs at open.\nKernel counter OutRsts moved by 7.'
+    end abort differs $'Differs at open.\nKernel counter OutRsts rose by 7.'
   } >abort.json
   make_report abort.json
   assert_written
-  assert_has 'class="chip bad"><span aria-hidden="true">≠</span> differs' 'open: 9 of 10 are there' 'Differs at open.' '<p>Kernel counter OutRsts moved by 7.</p>'
+  assert_has 'class="chip bad"><span aria-hidden="true">≠</span> differs' 'open: 9 of 10 are there' 'Differs at open.' '<p>Kernel counter OutRsts rose by 7.</p>'
 }
 
 @test "where tcpstorm says who owes and who acts, the page says it in the same words" {
@@ -408,7 +421,7 @@ proxy_audit() {
     elif .event == "sample" and .t_s > 1 then .step = $evil else . end' >'<b>&.json'
   make_report '<b>&.json'
   assert_written
-  assert_has '&lt;script&gt;alert(1)&lt;/script&gt;&quot;&amp;' 'From &lt;b&gt;&amp;.json' 'class="plot"'
+  assert_has '&lt;script&gt;alert(1)&lt;/script&gt;&#34;&amp;' 'From &lt;b&gt;&amp;.json' 'class="plot"'
   assert_has_not '<script' 'From <b>'
 }
 
@@ -439,7 +452,7 @@ proxy_audit() {
   : >empty.json
   refused 2 'empty.json: the file is empty' -- empty.json
   leak_csv | sed 's/^leak,5,1.1/leak,five,1.1/' >row.csv
-  refused 2 'row.csv, line 4: "conns" should be a whole number from 0 up and is "five"' -- row.csv
+  refused 2 'row.csv, line 4: column "conns" should be a whole number from 0 up and is "five"' -- row.csv
   { leak_csv; echo leak,5,2; echo leak,5,3; } >short.csv
   refused 2 'short.csv, line 6: the row has 3 of 30 columns' -- short.csv
   printf 'what,value\nopen,1\n' >bench.csv
@@ -448,20 +461,20 @@ proxy_audit() {
   refused 2 'header.csv: there is a header but no rows' -- header.csv
   mkdir bare
   refused 2 'the folder bare has no file' -- bare
-  refused 2 'there is no file or folder nowhere.json' -- nowhere.json
+  refused 2 'nowhere.json cannot be read: no such file or directory.' -- nowhere.json
 }
 
 @test "wrong usage is told" {
-  refused 2 'no file or folder is named' --
-  refused 2 'there is no option --colour' -- --colour
-  refused 2 '-o needs the name of a page' -- -o
+  refused 2 'the following arguments are required: FILE' --
+  refused 2 'unrecognized arguments: --colour' -- leak.json --colour
+  refused 2 'argument -o/--output: expected one argument' -- -o
 }
 
 @test "where the page cannot be written nothing is left, and the old page stays" {
   leak >leak.json
   refused 3 'nowhere/page.html cannot be written' -- leak.json -o nowhere/page.html
   mkdir folder
-  refused 3 'folder is a folder' -- leak.json -o folder
+  refused 3 'folder cannot be written: is a directory.' -- leak.json -o folder
   echo 'the old page' >old
   echo broken >broken.json
   make_report broken.json -o old
@@ -469,16 +482,54 @@ proxy_audit() {
   [[ $(cat old) == 'the old page' ]] || fail_with 'the old page should have stayed'
 }
 
-@test "without jq or gnuplot: exit code 3, and the package's name" {
-  local tool name
+@test "without matplotlib or jinja2: exit code 3, and the package's name" {
+  local name
   leak >leak.json
-  for name in jq gnuplot; do
-    rm -rf bin && mkdir bin
-    for tool in bash dirname cat jq gnuplot; do
-      [[ $tool == "$name" ]] || ln -s "$(command -v "$tool")" "bin/$tool"
-    done
-    report_path=$PWD/bin refused 3 "$name is missing" "Debian package $name" -- leak.json
+  for name in matplotlib jinja2; do
+    rm -rf without && mkdir without
+    echo 'raise ModuleNotFoundError(name=__name__)' >"without/$name.py"
+    PYTHONPATH=$PWD/without run --separate-stderr "$report" leak.json
+    ((status == 3)) && [[ $stderr == *"$name is missing"*"Debian package python3-$name." && ! -e report.html ]] || fail_with 'exit code 3 was expected'
   done
+}
+
+# ---- transitions ----
+
+@test "a run with transitions has its state diagram, and a CSV of them is a section" {
+  {
+    leak | head -n -1
+    jq -nc '{event: "transitions", order: "leak", moves: [{side: "server", from: "ESTABLISHED", to: "CLOSE_WAIT", why: "orderly", kind: "diagram",
+      count: 1000}], dwell: [{side: "server", state: "ESTABLISHED", sampled: 9, p50_s: 1, p90_s: 1, p99_s: 1, max_s: 1}]}'
+    leak | tail -n 1
+  } >leak.json
+  printf '%s\n' order,side,from,to,count,dwell_p50_s,dwell_p90_s,dwell_p99_s,dwell_max_s leak,client,gone,SYN_SENT,77,,,, >moves.csv
+  make_report leak.json moves.csv
+  assert_written
+  assert_has 'aria-labelledby="run-1-diagram-title"' '<title>ESTABLISHED to CLOSE_WAIT: 1000</title>' '>1,000 came, 1,000 stay<' \
+    'aria-labelledby="moves-1-diagram-title"' '<title>CLOSED to SYN_SENT: 77</title>' 'From moves.csv'
+}
+
+@test "a recording: what comes and stays by port, when descriptors run out, what to do" {
+  flow() {
+    jq -nc --argjson t "$1" '{event: "flow", t_s: $t, over_s: (if $t > 0 then 1 else 0 end), news: true, lost: 0, dropped: 0,
+      ports: [{side: "server", port: 8080, command: "httpd", came: 20, ended: 15, lives_ms: [[512, 20]], established: 3,
+        close_wait: (5 * $t), ghosts: 0, unread: 0, unowned: 0}]}'
+  }
+  {
+    echo '{"event":"recording","format":1,"version":"0.1.0","began":"2026-11-26T14:00:00Z","interval_s":1}'
+    flow 0
+    jq -nc '{event: "look", t_s: 9, ports: [{side: "server", port: 8080, descriptors: 100, descriptors_most: 1000,
+      groups: {owed: {count: 45, trend: "leak", slope_per_s: 5, low_per_s: 4.5, high_per_s: 5.5}}}]}'
+    flow 9
+    echo '{"event":"explanation","findings":[{"what":"45 CLOSE_WAIT","why":"It has read EOF.","do":"close it","causes":["ignore-eof"]}]}'
+  } >leak.jsonl
+  make_report leak.jsonl
+  assert_written
+  assert_has 'recording of 2026-11-26T14:00:00Z' 'server :8080 httpd' '+5.00/s (4.50 to 5.50)' '2.7 min to 3.3 min more' '45 CLOSE_WAIT' \
+    'As in tcpstorm causes ignore-eof' '<strong>Do:</strong> close it' 'tcpstorm --replay leak.jsonl'
+  sed -i 's/"format":1/"format":9/' leak.jsonl
+  make_report leak.jsonl
+  ((status == 2)) || fail_with 'another format must be refused'
 }
 
 @test "-o - is standard output, and nothing else is there" {
@@ -493,7 +544,7 @@ proxy_audit() {
 @test "a run of the program itself" {
   "$TCPSTORM" --dry-run --quiet --isolate >/dev/null 2>&1 || skip 'this machine refuses a private network namespace'
   "$TCPSTORM" --isolate --conns 50 --order leak,abort --hold 200ms --quiet --json real.json
-  make_report real.json
+  run --separate-stderr "$report" real.json
   assert_written
   assert_has 'tcpstorm: 2 runs' 'The server owes 50 close() calls.' 'Nobody owes a close().' 'class="ladder"' \
     '--isolate --conns 50 --order leak,abort --hold 200ms --quiet --json real.json</code>'

@@ -26,14 +26,14 @@ leaves_by() {
     wait_for server 'Listening on '
     leaves_by "$how" server
   done
-  wait_for server 'tcpstorm: the terminal was hung up: leaving'
+  wait_for server 'tcpstorm: the terminal hung up: quitting'
 }
 
 @test "at the key prompt: the kernel closes that side" {
   open_terminals -- server client
   connect_both
   leaves_by C-c client
-  wait_for client 'tcpstorm: interrupted: leaving, and the kernel closes this side'
+  wait_for client 'tcpstorm: interrupted: quitting, and the kernel closes this side'
   expect_states CLOSE_WAIT FIN_WAIT2 server
   leaves_by TERM server
 }
@@ -42,7 +42,7 @@ leaves_by() {
   open_terminals -- server client
   connect_both
   leaves_by HUP server
-  wait_for server 'tcpstorm: the terminal was hung up: leaving, and the kernel closes this side'
+  wait_for server 'tcpstorm: the terminal hung up: quitting, and the kernel closes this side'
 }
 
 @test "while it follows the connection" {
@@ -62,11 +62,11 @@ leaves_by() {
   for how in C-c 'C-\' TERM HUP; do
     tmux_here clear-history -t walk
     run_in walk 'clear; $STORM walk'
-    wait_for walk '[any key: server-close; q leaves]'
+    wait_for walk '[any key: server-close; q quits]'
     leaves_by "$how" walk
     expect_states gone gone
   done
-  wait_for walk 'tcpstorm: the terminal was hung up: leaving, and both ends are reset'
+  wait_for walk 'tcpstorm: the terminal hung up: quitting, both ends are reset'
 }
 
 @test "in the pause of a walk" {
@@ -99,7 +99,7 @@ leaves_by() {
   expect_sane server
 
   run_in walk '$STORM walk --port 16000'
-  wait_for walk '[any key: server-close; q leaves]'
+  wait_for walk '[any key: server-close; q quits]'
   press walk C-s
   press walk x
   wait_until is_served_in_walk
@@ -134,15 +134,15 @@ is_served_in_walk() {
 @test "Ctrl-Z in a walk gives the terminal back, and fg goes on" {
   open_terminals -- walk
   run_in walk '$STORM walk'
-  wait_for walk '[any key: server-close; q leaves]'
+  wait_for walk '[any key: server-close; q quits]'
   press walk C-z
   wait_for walk Stopped
   expect_sane walk
   run_in walk fg
   wait_until is_raw walk
-  wait_for walk '[any key: server-close; q leaves]'
+  wait_for walk '[any key: server-close; q quits]'
   press walk x
-  wait_for walk '[any key: client-close; q leaves]'
+  wait_for walk '[any key: client-close; q quits]'
   press walk x
   wait_for_code walk 0
   expect_sane walk
@@ -157,11 +157,11 @@ is_raw() {
   open_terminals -- walk
   local pid
   run_in walk "\$STORM walk 2>$ERR"
-  wait_for walk '[any key: server-close; q leaves]'
+  wait_for walk '[any key: server-close; q quits]'
   pid=$(program_pid walk)
   tmux_here kill-session -t walk
   wait_until is_over "$pid"
-  [[ $(cat "$ERR") == 'tcpstorm: the terminal was hung up: leaving, and both ends are reset' ]]
+  [[ $(cat "$ERR") == 'tcpstorm: the terminal hung up: quitting, both ends are reset' ]]
   expect_states gone gone
 }
 
@@ -177,7 +177,7 @@ is_raw() {
   expect_states CLOSE_WAIT FIN_WAIT2 server
   wait_until is_over "$pid"
   cat "$ERR"
-  [[ $(cat "$ERR") == 'tcpstorm: the terminal was hung up: leaving, and the kernel closes this side' ]]
+  [[ $(cat "$ERR") == 'tcpstorm: the terminal hung up: quitting, and the kernel closes this side' ]]
 }
 
 is_over() {

@@ -61,9 +61,9 @@ expect_frames() {
   fi
 }
 
-# What differs between two runs of the same: times, ports, pids, and whether the machine was so busy that the witness rested.
+# What differs between two runs of the same: times, ports, pids, and whether the machine was so busy that looks took long.
 normal() {
-  sed -E -e '/^ *While ends were acted on/,/exact[.]$/d' \
+  sed -E -e '/^ *While connections were opened and closed/,/exact[.]$/d' -e '/^ *Kernel counter /,/other programs[.]$/d' \
     -e 's/[0-9]+([.][0-9]+)?( m?s\b|\/s)/T\2/g' -e 's/pid [0-9]+/pid P/g' -e 's/:[0-9]{5}\b/:PORT/g' -e '/./!d'
 }
 

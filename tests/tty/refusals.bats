@@ -24,7 +24,7 @@ refused() {
   run_in server '$STORM server'
   wait_for server 'Listening on '
   refused 3 'tcpstorm: port 15000 is in use' '$STORM server'
-  refused 3 'tcpstorm: port 15000 has a listener already: choose another with --port' '$STORM walk'
+  refused 3 'tcpstorm: port 15000 is in use: choose another --port' '$STORM walk'
 }
 
 @test "options that are none" {
@@ -34,7 +34,7 @@ refused() {
   refused 2 '--address "10.0.0.1"' '$STORM server --address 10.0.0.1'
   refused 2 '--address "10.0.0.1"' '$STORM client --address 10.0.0.1'
   refused 2 'did you mean --port' '$STORM client --prot 1'
-  refused 2 '"x" is not an option' '$STORM server x'
+  refused 2 'unexpected argument "x"' '$STORM server x'
   refused 2 'did you mean half-close?' '$STORM walk --order half-clos'
   refused 2 '--order "zzz": must be one of "tcpstorm orders"' '$STORM walk --order zzz'
   refused 2 '--pause "x"' '$STORM walk --pause x'

@@ -14,10 +14,11 @@ PORT=15000
 source "${BASH_SOURCE[0]%/*}/../sanitizer_reports.bash"
 
 setup() {
+  set +T # see tests/README.md: bats would note the whole stack at each command of our functions
   SOCKET=tcpstorm-$$-$BATS_TEST_NUMBER
   STORM=$BATS_TEST_TMPDIR/tcpstorm
   OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err SOCKETS=$BATS_TEST_TMPDIR/sockets
-  terminals=()
+  terminals=() started=()
   declare -gA run_number=()
   cp "$TCPSTORM" "$STORM"
   export TMUX_TMPDIR=$BATS_TEST_TMPDIR LC_ALL=C.UTF-8
@@ -27,6 +28,7 @@ setup() {
 }
 
 teardown() {
+  ((${#started[@]} == 0)) || kill -KILL "${started[@]}" 2>/dev/null || true
   tmux_here kill-server 2>/dev/null || true
   no_sanitizer_reports
 }
@@ -73,6 +75,12 @@ inside() {
   nsenter -t "$namespace_pid" -n -- "$@"
 }
 
+# in_background COMMAND...: until the test ends.
+in_background() {
+  (exec nsenter -t "$namespace_pid" -n -- "$@") 3>&- &
+  started+=("$!")
+}
+
 # type_in NAME TEXT: with Enter.
 type_in() {
   tmux_here send-keys -t "$1" -l -- "$2"
@@ -108,10 +116,11 @@ program_pid() {
 
 # wait_until COMMAND...: until the command succeeds; fails when it never does.
 wait_until() {
-  local deadline=$((SECONDS + PATIENCE + 1))
+  local deadline=$((SECONDS + PATIENCE + 1)) pause=20
   until "$@"; do
     ((SECONDS < deadline)) || return 1
-    sleep 0.05
+    sleep "0.0$pause"
+    ((pause >= 90)) || ((pause += 10))
   done
 }
 

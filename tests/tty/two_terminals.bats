@@ -24,6 +24,33 @@ load terminals
   wait_for server 'TIME_WAIT on the server: '
 }
 
+# shown_by_readme BLOCK FROM TO: those columns of that block of the README's two terminals, folded, without numbers.
+shown_by_readme() {
+  awk -v wanted="$1" '/^```text two terminals/ { count++; inside = 1; next } /^```/ { inside = 0 } inside && count == wanted' \
+    "$BATS_TEST_DIRNAME/../../README.md" | cut -c"$2-$3" | grep -v '^\$ ' | tr -s ' \n' ' ' | sed -E 's/[0-9]+/N/g; s/^ //; s/ $//'
+}
+
+shows_block() { # BLOCK
+  wait_until same_as_readme server "$1" 1 50 && wait_until same_as_readme client "$1" 52 200 && return
+  say "block $1 of the README is on these screens no more:" "$(shown_by_readme "$1" 1 50)" "$(shown_by_readme "$1" 52 200)"
+  show_terminals
+  return 1
+}
+
+same_as_readme() { # NAME BLOCK FROM TO
+  [[ $(folded_screen "$1" | sed -E 's/[0-9]+/N/g') == *"$(shown_by_readme "$2" "$3" "$4")"* ]]
+}
+
+@test "both terminals show what the README shows" {
+  open_terminals -- server client
+  connect_both
+  shows_block 1
+  press server x
+  shows_block 2
+  press client x
+  shows_block 3
+}
+
 @test "the lines name both ends as ss does" {
   open_terminals -- server client
   connect_both
@@ -69,7 +96,7 @@ load terminals
   expect_states CLOSE_WAIT FIN_WAIT2 server client
   expect_not_on client ' s left' # FIN_WAIT2 of a descriptor has no timer
   press server w
-  wait_for client 'The other side sent 59 bytes; they are read.'
+  wait_for client 'The other side sent 59 bytes, which this side has read.'
   expect_states CLOSE_WAIT FIN_WAIT2 server client
   press server x
   expect_states gone TIME_WAIT server client
@@ -96,9 +123,9 @@ load terminals
   connect_both
   press server w
   wait_for server 'server called send()'
-  wait_for client 'The other side sent 59 bytes; they are read.'
+  wait_for client 'The other side sent 59 bytes, which this side has read.'
   press client w
-  wait_for server 'The other side sent 59 bytes; they are read.'
+  wait_for server 'The other side sent 59 bytes, which this side has read.'
   expect_states ESTABLISHED ESTABLISHED server client
 }
 
@@ -117,7 +144,7 @@ load terminals
   open_terminals -- server client
   connect_both
   press server q
-  wait_for server 'Leaving: '
+  wait_for server 'Quitting: '
   wait_for_code server 0
   expect_states FIN_WAIT2 CLOSE_WAIT client
   press client x
@@ -196,7 +223,7 @@ counts_below() {
   connect_both
   press server x
   expect_states gone CLOSE_WAIT server client
-  wait_for client 'FIN_WAIT2 has ended: nobody has the descriptor any more'
+  wait_for client 'FIN_WAIT2 has ended: no process has the descriptor any more'
   wait_for server 'CLOSE_WAIT has no timer: it stays until its process calls close().'
   press client x
   expect_states gone gone server client
@@ -225,6 +252,7 @@ counts_below() {
   tmux_here resize-window -t server -x 43 -y 20
   tmux_here resize-window -t client -x 120 -y 60
   press server x
+  expect_states FIN_WAIT2 CLOSE_WAIT server client
   press client x
   expect_states TIME_WAIT gone client
   wait_for server 'TIME_WAIT on the server: '

@@ -96,7 +96,7 @@ steps_of() {
     run_in walk "clear; \$STORM walk --order $order"
     wait_for walk "$order: "
     for step in $(steps_of "$order"); do
-      wait_for walk "[any key: $step; q leaves]"
+      wait_for walk "[any key: $step; q quits]"
       expect_not_on walk 'left with 0'
       press walk Space
     done
@@ -112,10 +112,10 @@ steps_of() {
 @test "the states at each key are the kernel's" {
   open_terminals -- walk
   run_in walk '$STORM walk'
-  wait_for walk '[any key: server-close; q leaves]'
+  wait_for walk '[any key: server-close; q quits]'
   expect_states ESTABLISHED ESTABLISHED
   press walk Space
-  wait_for walk '[any key: client-close; q leaves]'
+  wait_for walk '[any key: client-close; q quits]'
   expect_states FIN_WAIT2 CLOSE_WAIT
   press walk Space
   wait_for_code walk 0
@@ -125,7 +125,7 @@ steps_of() {
 @test "q leaves a walk, and nothing stays behind" {
   open_terminals -- walk
   run_in walk '$STORM walk'
-  wait_for walk '[any key: server-close; q leaves]'
+  wait_for walk '[any key: server-close; q quits]'
   press walk q
   wait_for_code walk 0
   expect_states gone gone
@@ -144,11 +144,11 @@ steps_of() {
 @test "a terminal that is resized in a walk changes nothing" {
   open_terminals -- walk
   run_in walk '$STORM walk'
-  wait_for walk '[any key: server-close; q leaves]'
+  wait_for walk '[any key: server-close; q quits]'
   tmux_here resize-window -t walk -x 100 -y 30
   expect_not_on walk 'left with 0'
   press walk Space
-  wait_for walk '[any key: client-close; q leaves]'
+  wait_for walk '[any key: client-close; q quits]'
   press walk Space
   wait_for_code walk 0
 }

@@ -13,6 +13,8 @@
 #include "kernel_types.h"
 
 #include "event_slot.h"
+#include "samples.h"
+#include "slot_writing.h"
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -21,31 +23,32 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 /* Written before loading. */
-const volatile __u32 slot_mask = 0;
+const volatile __u32 slot_mask = 0; /* of the slots in a row */
+const volatile __u32 row_count = 1;
 const volatile __u32 can_be_preempted = 0;
 
 extern void bpf_preempt_disable(void) __weak __ksym;
 extern void bpf_preempt_enable(void) __weak __ksym;
 
-/* As in the kernel: include/net/tcp_states.h, include/uapi/asm-generic/errno.h. */
-enum { ESTABLISHED = 1, SYN_RECV = 3, FIN_WAIT2 = 5, TIME_WAIT = 6, CLOSE = 7, LISTEN = 10 };
+/* As in the kernel: include/uapi/asm-generic/errno.h. */
 enum {
     EPIPE = 32,
     ENETUNREACH = 101,
+    ECONNABORTED = 103,
     ECONNRESET = 104,
     ETIMEDOUT = 110,
     ECONNREFUSED = 111,
     EHOSTDOWN = 112,
     EHOSTUNREACH = 113,
 };
-enum { ORDERLY, RESET, TIMED_OUT };
-enum { SERVER, CLIENT, NOBODY };
+enum { ORDERLY, RESET, TIMED_OUT, DESTROYED, UNACKNOWLEDGED };
+enum { SERVER, CLIENT };
 enum copy { COPY_A, COPY_B };
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); /* as many as slot_mask + 1, set before loading */
+    __uint(max_entries, 1); /* as many as row_count * (slot_mask + 1), set before loading */
     __type(key, __u32);
     __type(value, struct event_slot);
 } slots SEC(".maps");
@@ -58,41 +61,23 @@ struct {
     __type(value, struct event_target);
 } target SEC(".maps");
 
-static __always_inline struct event_slot *own_slot(void)
+/* This CPU's. */
+static __always_inline struct event_slot *slot_in_row(__u32 row)
 {
-    __u32 i = bpf_get_smp_processor_id() & slot_mask;
+    __u32 i = row * (slot_mask + 1) + (bpf_get_smp_processor_id() & slot_mask);
     return bpf_map_lookup_elem(&slots, &i);
-}
-
-/* An index that the kernel's verifier sees to be less than `count`, whatever the compiler knows of it. */
-#define WITHIN(count, index)                                                                                 \
-    ({                                                                                                       \
-        __u64 within_ = (index);                                                                             \
-        asm volatile("" : "+r"(within_));                                                                    \
-        within_ &((count)-1);                                                                                \
-    })
-#define SIDE(side)   WITHIN(SLOT_SIDES, (__u64)(side))
-#define STATE(state) WITHIN(SLOT_STATES, state)
-#define WHY(why)     WITHIN(SLOT_WHYS, why)
-#define PORT(port)   WITHIN(PORTS, port)
-
-/* Atomic: the other copy may run on this CPU in between. */
-static __always_inline void add_one(event_count *count)
-{
-    __sync_fetch_and_add(count, 1);
 }
 
 /* ---- which of both copies counts ---- */
 
 struct token {
-    __u64 socket;
-    __u32 what;
-    __u32 by;
+    __u64 socket, what;
 };
 
+/* Index 1: of what a process holds. */
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, 2);
     __type(key, __u32);
     __type(value, struct token);
 } cpu_tokens SEC(".maps");
@@ -104,51 +89,85 @@ struct {
     __type(value, struct token);
 } thread_tokens SEC(".maps");
 
-/* A socket that a process holds is worked on by its thread, which may be interrupted and moved; any other one
- * with softirqs off, by whichever CPU. */
-static __always_inline struct token *place_of_token(const struct sock *sk)
+/* A socket that no process holds is worked on with softirqs off, by whichever CPU. One that a process holds
+ * is worked on by its thread, which may be interrupted, and where it can be preempted between the first copy
+ * and the second it may go on on another CPU. */
+static __always_inline struct token *place_of_token(const struct sock *sk, bool moves_between)
 {
-    __u32 i = 0;
-    if (sk->sk_lock.owned == 0)
+    __u32 i = sk->sk_lock.owned != 0;
+    if (i == 0 || !moves_between)
         return bpf_map_lookup_elem(&cpu_tokens, &i);
     i = (__u32)bpf_get_current_pid_tgid() & (THREAD_TOKENS - 1);
     return bpf_map_lookup_elem(&thread_tokens, &i);
 }
 
-static __always_inline bool has_been_counted(const struct sock *sk, __u32 what, enum copy copy)
+static __always_inline void leave_token(struct token *place, const struct sock *sk, __u64 what)
 {
-    struct token *token = place_of_token(sk);
-    if (token == NULL)
-        return false;
-    bool counted = token->socket == (__u64)sk && token->what == what && token->by != copy;
-    token->socket = counted ? 0 : (__u64)sk;
-    token->what = what;
-    token->by = copy;
-    return counted;
+    place->socket = (__u64)sk;
+    place->what = what;
 }
 
-/* ---- whose sockets count, and on which side they are ---- */
+static __always_inline bool take_token(struct token *place, const struct sock *sk, __u64 what)
+{
+    if (place->socket != (__u64)sk || place->what != what)
+        return false;
+    place->socket = 0;
+    return true;
+}
 
-static __always_inline int side_of(const struct sock_common *socket, __u16 own_port, bool listens)
+/* ---- whose sockets count, on which side they are, and where ---- */
+
+/* Of two CPUs that come at the same time one has its row, and the other's stays empty. */
+static __always_inline void give_row(struct event_target *aim, __u16 port)
+{
+    if (row_count == 1 || aim->row_of[PORT(port)] != 0 || aim->rows_used >= row_count)
+        return;
+    __u32 row = __sync_fetch_and_add(&aim->rows_used, 1);
+    if (row >= row_count)
+        return;
+    aim->port_of[WITHIN(ROWS_MAX, row)] = port;
+    __sync_val_compare_and_swap(&aim->row_of[PORT(port)], 0, row);
+}
+
+static __always_inline bool serves(const struct event_target *aim, __u16 port)
+{
+    return aim->serves[WITHIN(PORT_WORDS, port / PORTS_IN_WORD)] >> port % PORTS_IN_WORD & 1;
+}
+
+static __always_inline void begin_to_serve(struct event_target *aim, __u16 port)
+{
+    __sync_fetch_and_or(&aim->serves[WITHIN(PORT_WORDS, port / PORTS_IN_WORD)], 1ULL << port % PORTS_IN_WORD);
+    give_row(aim, port);
+}
+
+/* NULL: it does not count. */
+static __always_inline struct event_slot *slot_of(const struct sock_common *socket, __u16 own_port,
+                                                  bool listens, int *side)
 {
     __u32 zero = 0;
     struct event_target *aim = bpf_map_lookup_elem(&target, &zero);
     if (aim == NULL || socket->skc_net.net->ns.inum != aim->netns)
-        return NOBODY;
+        return NULL;
     if (listens && aim->all)
-        aim->serves[PORT(own_port)] = 1;
-    if (aim->serves[PORT(own_port)])
-        return SERVER;
-    return aim->all || aim->serves[PORT(bpf_ntohs(socket->skc_dport))] ? CLIENT : NOBODY;
+        begin_to_serve(aim, own_port);
+    __u16 port = own_port;
+    *side = SERVER;
+    if (!serves(aim, own_port)) {
+        port = bpf_ntohs(socket->skc_dport);
+        *side = CLIENT;
+        if (!aim->all && !serves(aim, port))
+            return NULL;
+    }
+    return slot_in_row(row_count == 1 ? 0 : aim->row_of[PORT(port)]);
 }
 
-/* skc_num is 0 as soon as the socket has left its port. */
-static __always_inline int side_of_full(const struct sock *sk, bool listens)
+/* skc_num is 0 as soon as the socket has left its port; until then it is nearer than inet_sport. */
+static __always_inline struct event_slot *slot_of_full(const struct tcp_sock *tcp, bool listens, int *side)
 {
-    struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
-    if (tcp == NULL)
-        return NOBODY;
-    return side_of(&sk->__sk_common, bpf_ntohs(tcp->inet_conn.icsk_inet.inet_sport), listens);
+    const struct inet_sock *inet = &tcp->inet_conn.icsk_inet;
+    __u16 own_port = inet->sk.__sk_common.skc_num;
+    return slot_of(&inet->sk.__sk_common, own_port != 0 ? own_port : bpf_ntohs(inet->inet_sport), listens,
+                   side);
 }
 
 static __always_inline __u32 why_of(const struct sock *sk)
@@ -163,78 +182,30 @@ static __always_inline __u32 why_of(const struct sock *sk)
     case EHOSTUNREACH:
     case EHOSTDOWN:
         return TIMED_OUT;
+    case ECONNABORTED: /* tcp_abort(), by SOCK_DESTROY of sock_diag or bpf_sock_destroy() */
+        return DESTROYED;
     default:
         return ORDERLY;
     }
 }
 
+/* The ACK of the FIN ends LAST_ACK; without an error so do close() with SO_LINGER 0 and a lack of room for
+ * orphans. */
+static __always_inline __u32 why_closed(const struct tcp_sock *tcp, __u32 from)
+{
+    __u32 why = why_of(&tcp->inet_conn.icsk_inet.sk);
+    if (why == ORDERLY && from == LAST_ACK && tcp->snd_una != tcp->write_seq)
+        return UNACKNOWLEDGED;
+    return why;
+}
+
 /* ---- how long a sample of the sockets stays in each state ---- */
 
-struct sampled {
-    __u64 since_ns;
-    __u32 state;
-    __u32 is_small; /* the full socket has ended, a small one has its cookie and goes on */
-};
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, SAMPLED_MAX);
-    __type(key, __u64);
-    __type(value, struct sampled);
-} samples SEC(".maps");
-
-/* Cookies are given in turn, the ends of a connection alternate: a hash, so that both are sampled. */
-static __always_inline bool is_sampled(__u64 cookie)
+/* A socket has none until somebody asks for it. */
+static __always_inline __u64 cookie_of(const struct sock *sk)
 {
-    return cookie != 0 && (cookie * 0x9e3779b97f4a7c15ULL) >> 60 == 0;
-}
-
-/* The logarithm to base 2. */
-static __always_inline __u32 bucket_of(__u64 ns)
-{
-    __u64 n = ns / SLOT_FIRST_NS;
-    __u32 bucket = 0;
-#pragma unroll
-    for (__u32 step = 32; step != 0; step /= 2) {
-        if (n >> step != 0) {
-            n >>= step;
-            bucket += step;
-        }
-    }
-    return bucket;
-}
-
-static __always_inline void note_stay(struct event_slot *slot, int side, __u32 state, __u64 ns)
-{
-    add_one(&slot->dwell[SIDE(side)][STATE(state)][WITHIN(SLOT_BUCKETS, bucket_of(ns))]);
-    event_count *longest = &slot->longest_ns[SIDE(side)][STATE(state)];
-    if (ns > *longest)
-        *longest = ns;
-}
-
-static __always_inline void begin_sample(struct event_slot *slot, __u64 cookie, __u32 state)
-{
-    struct sampled sampled = {.since_ns = bpf_ktime_get_ns(), .state = state};
-    if (bpf_map_update_elem(&samples, &cookie, &sampled, BPF_ANY) != 0)
-        add_one(&slot->dropped);
-}
-
-/* It leaves `from`, and enters `to`; CLOSE: it ends. */
-static __always_inline void move_sample(struct event_slot *slot, int side, __u64 cookie,
-                                        struct sampled *sampled, __u32 from, __u32 to)
-{
-    __u64 now = bpf_ktime_get_ns();
-    if (sampled->state == from)
-        note_stay(slot, side, from, now - sampled->since_ns);
-    else
-        add_one(&slot->holes);
-    if (to == CLOSE) {
-        bpf_map_delete_elem(&samples, &cookie);
-    } else if (to != from) {
-        sampled->state = to;
-        sampled->since_ns = now;
-    }
+    __u64 cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+    return cookie != 0 ? cookie : bpf_get_socket_cookie((void *)sk);
 }
 
 static __always_inline void sample_full(struct event_slot *slot, int side, const struct sock *sk, __u32 from,
@@ -242,36 +213,51 @@ static __always_inline void sample_full(struct event_slot *slot, int side, const
 {
     if (from == LISTEN && to == SYN_RECV)
         return; /* the clone still has the listener's cookie */
-    __u64 cookie = bpf_get_socket_cookie((void *)sk);
+    __u64 cookie = cookie_of(sk);
     if (!is_sampled(cookie))
         return;
-    struct sampled *sampled = bpf_map_lookup_elem(&samples, &cookie);
-    if (sampled != NULL && !(sampled->is_small && to == CLOSE))
-        move_sample(slot, side, cookie, sampled, from, to);
+    struct sampled *sampled = find_sample(cookie);
+    if (sampled != NULL && !(sampled->entered & IS_SMALL && to == CLOSE))
+        move_sample(slot, side, sampled, from, to);
     else if (sampled == NULL && to != CLOSE)
         begin_sample(slot, cookie, to);
 }
 
 /* ---- full sockets ---- */
 
+/* Of all sockets of the machine: whose it is does not matter. */
+static __always_inline void note_replaced(void)
+{
+    struct event_slot *slot = slot_in_row(0);
+    if (slot != NULL)
+        add_one(&slot->replaced);
+}
+
+/* A is the first of both, and leaves a token, which B takes: what it does not find there A has not heard. */
 static __always_inline void count_move(const struct sock *sk, __u32 from, __u32 to, enum copy copy)
 {
-    if (has_been_counted(sk, from << 8 | to, copy))
+    int side;
+    struct token *place = place_of_token(sk, can_be_preempted);
+    if (place == NULL)
         return;
-    struct event_slot *slot = own_slot();
+    if (copy == COPY_A)
+        leave_token(place, sk, from << 8 | to);
+    else if (take_token(place, sk, from << 8 | to))
+        return;
+    else
+        note_replaced();
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+    if (tcp == NULL || from == to || from >= SLOT_STATES || to >= SLOT_STATES)
+        return;
+    struct event_slot *slot = slot_of_full(tcp, to == LISTEN || from == LISTEN, &side);
     if (slot == NULL)
         return;
     if (copy == COPY_B)
-        add_one(&slot->replaced);
-    if (from == to || from >= SLOT_STATES || to >= SLOT_STATES)
-        return;
-    int side = side_of_full(sk, to == LISTEN || from == LISTEN);
-    if (side == NOBODY)
-        return;
-    if (copy == COPY_B)
         add_one(&slot->doubled);
-    __u32 why = to == CLOSE ? why_of(sk) : ORDERLY;
-    add_one(&slot->moved[SIDE(side)][STATE(from)][STATE(to)][WHY(why)]);
+    if (to == CLOSE)
+        add_one(&slot->ended[SIDE(side)][STATE(from)][WHY(why_closed(tcp, from))]);
+    else
+        add_one(&slot->moved[SIDE(side)][STATE(from)][STATE(to)]);
     sample_full(slot, side, sk, from, to);
 }
 
@@ -304,8 +290,10 @@ int BPF_PROG(move_b, const struct sock *sk, const int from, const int to)
     SEC("tp_btf/" #tracepoint)                                                                               \
     int BPF_PROG(counter##_segment, const struct sock *sk)                                                   \
     {                                                                                                        \
-        struct event_slot *slot = own_slot();                                                                \
-        if (slot != NULL && sk != NULL && side_of_full(sk, false) != NOBODY)                                 \
+        int side;                                                                                            \
+        struct tcp_sock *tcp = sk != NULL ? bpf_skc_to_tcp_sock((void *)sk) : NULL;                          \
+        struct event_slot *slot = tcp != NULL ? slot_of_full(tcp, false, &side) : NULL;                      \
+        if (slot != NULL)                                                                                    \
             add_one(&slot->counter);                                                                         \
         return 0;                                                                                            \
     }
@@ -316,7 +304,7 @@ COUNT_SEGMENT(tcp_retransmit_skb, retransmitted)
 
 #ifndef STATES_ONLY
 
-/* ---- small sockets: TIME_WAIT, and FIN_WAIT2 that no process has ---- */
+/* ---- small sockets: TIME_WAIT, and FIN_WAIT2 whose process is gone ---- */
 
 static __always_inline __u32 small_index(__u32 state)
 {
@@ -325,31 +313,53 @@ static __always_inline __u32 small_index(__u32 state)
 
 static __always_inline struct sampled *sample_of(__u64 cookie)
 {
-    return is_sampled(cookie) ? bpf_map_lookup_elem(&samples, &cookie) : NULL;
+    return is_sampled(cookie) ? find_sample(cookie) : NULL;
 }
 
-/* `small` is NULL where net.ipv4.tcp_max_tw_buckets are in use, or memory is: then the full socket ends. */
+static __always_inline void note_small_replaced(__s64 more)
+{
+    struct event_slot *slot = slot_in_row(0);
+    if (slot != NULL)
+        __sync_fetch_and_add(&slot->small_replaced, more);
+}
+
+static __always_inline __u64 what_of_small(__u32 state, enum copy by)
+{
+    return 1ULL << 16 | by << 8 | state;
+}
+
+/* Which copy comes first is the kernel's affair here: each leaves a token for the other one. Those that B has
+ * heard and A has not taken over are those that A has missed.
+ * `small` is NULL where net.ipv4.tcp_max_tw_buckets are in use, or memory is: then the full socket ends. */
 static __always_inline void count_small(const struct sock *sk, const void *small, __u32 state, enum copy copy)
 {
-    if (has_been_counted(sk, 1U << 16 | state, copy))
+    int side;
+    struct token *place = place_of_token(sk, true);
+    if (place == NULL)
         return;
-    struct event_slot *slot = own_slot();
+    bool was_counted = take_token(place, sk, what_of_small(state, copy == COPY_A ? COPY_B : COPY_A));
+    if (copy == COPY_B && !was_counted)
+        note_small_replaced(1);
+    if (copy == COPY_A && was_counted)
+        note_small_replaced(-1);
+    if (was_counted)
+        return;
+    leave_token(place, sk, what_of_small(state, copy));
+    __u32 from = sk->__sk_common.skc_state;
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock((void *)sk);
+    if (tcp == NULL || small == NULL || from >= SLOT_STATES)
+        return;
+    struct event_slot *slot = slot_of_full(tcp, false, &side);
     if (slot == NULL)
         return;
-    if (copy == COPY_B)
-        add_one(&slot->small_replaced);
-    int side = side_of_full(sk, false);
-    __u32 from = sk->__sk_common.skc_state;
-    if (small == NULL || side == NOBODY || from >= SLOT_STATES)
-        return;
     add_one(&slot->small_begun[SIDE(side)][STATE(from)][small_index(state)][WHY(why_of(sk))]);
-    __u64 cookie = bpf_get_socket_cookie((void *)sk);
+    __u64 cookie = cookie_of(sk);
     struct sampled *sampled = sample_of(cookie);
     if (sampled == NULL)
         return;
-    sampled->is_small = 1;
+    sampled->entered |= IS_SMALL;
     if (state != from)
-        move_sample(slot, side, cookie, sampled, from, state);
+        move_sample(slot, side, sampled, from, state);
 }
 
 static __always_inline int hear_small(__u64 *context, enum copy copy)
@@ -378,9 +388,9 @@ int small_begins_b(__u64 *context)
     return hear_small(context, COPY_B);
 }
 
-static __always_inline int side_of_small(const struct inet_timewait_sock *small)
+static __always_inline struct event_slot *slot_of_small(const struct inet_timewait_sock *small, int *side)
 {
-    return side_of(&small->__tw_common, bpf_ntohs(small->tw_sport), false);
+    return slot_of(&small->__tw_common, bpf_ntohs(small->tw_sport), false, side);
 }
 
 struct {
@@ -407,22 +417,22 @@ int BPF_PROG(small_is_processed, struct inet_timewait_sock *small)
 SEC("fexit/tcp_timewait_state_process")
 int BPF_PROG(small_was_processed, struct inet_timewait_sock *small)
 {
+    int side;
     __u32 zero = 0;
     struct token *before = bpf_map_lookup_elem(&processed, &zero);
-    struct event_slot *slot = own_slot();
     if (before == NULL)
         return 0;
     before->socket = 0;
-    if (slot == NULL || before->what != FIN_WAIT2 || small->tw_substate != TIME_WAIT)
+    if (before->what != FIN_WAIT2 || small->tw_substate != TIME_WAIT)
         return 0;
-    int side = side_of_small(small);
-    if (side == NOBODY)
+    struct event_slot *slot = slot_of_small(small, &side);
+    if (slot == NULL)
         return 0;
     add_one(&slot->small_moved[SIDE(side)]);
     __u64 cookie = (__u64)small->__tw_common.skc_cookie.counter;
     struct sampled *sampled = sample_of(cookie);
     if (sampled != NULL)
-        move_sample(slot, side, cookie, sampled, FIN_WAIT2, TIME_WAIT);
+        move_sample(slot, side, sampled, FIN_WAIT2, TIME_WAIT);
     return 0;
 }
 
@@ -430,11 +440,11 @@ int BPF_PROG(small_was_processed, struct inet_timewait_sock *small)
 SEC("fentry/inet_twsk_bind_unhash")
 int BPF_PROG(small_ends, struct inet_timewait_sock *small)
 {
-    struct event_slot *slot = own_slot();
-    if (slot == NULL || small->tw_tb == NULL)
+    int side;
+    if (small->tw_tb == NULL)
         return 0;
-    int side = side_of_small(small);
-    if (side == NOBODY)
+    struct event_slot *slot = slot_of_small(small, &side);
+    if (slot == NULL)
         return 0;
     __u32 zero = 0, state = small->tw_substate;
     struct token *processing = bpf_map_lookup_elem(&processed, &zero);
@@ -444,15 +454,15 @@ int BPF_PROG(small_ends, struct inet_timewait_sock *small)
     __u64 cookie = (__u64)small->__tw_common.skc_cookie.counter;
     struct sampled *sampled = sample_of(cookie);
     if (sampled != NULL)
-        move_sample(slot, side, cookie, sampled, state, CLOSE);
+        move_sample(slot, side, sampled, state, CLOSE);
     return 0;
 }
 
 /* ---- requests: SYN_RECV before there is a full socket, which inherits the cookie ---- */
 
-static __always_inline int side_of_request(const struct request_sock *request)
+static __always_inline struct event_slot *slot_of_request(const struct request_sock *request, int *side)
 {
-    return side_of(&request->__req_common, request->__req_common.skc_num, true);
+    return slot_of(&request->__req_common, request->__req_common.skc_num, true, side);
 }
 
 /* inet_csk_reqsk_queue_hash_add(sk, request, ...): returns nothing, or whether it was added, as the kernel's
@@ -461,11 +471,11 @@ SEC("fexit/inet_csk_reqsk_queue_hash_add")
 int request_begins(__u64 *context)
 {
     struct request_sock *request = (struct request_sock *)context[1];
-    struct event_slot *slot = own_slot();
-    if (slot == NULL || request->__req_common.skc_node.pprev == NULL)
+    int side;
+    if (request->__req_common.skc_node.pprev == NULL)
         return 0;
-    int side = side_of_request(request);
-    if (side == NOBODY)
+    struct event_slot *slot = slot_of_request(request, &side);
+    if (slot == NULL)
         return 0;
     add_one(&slot->request_begun[SIDE(side)]);
     __u64 cookie = bpf_get_socket_cookie(request);
@@ -479,11 +489,11 @@ SEC("fentry/inet_csk_complete_hashdance")
 int request_becomes_socket(__u64 *context)
 {
     struct request_sock *request = (struct request_sock *)context[2];
-    struct event_slot *slot = own_slot();
-    if (slot == NULL || (context[3] & 0xff) == 0)
+    int side;
+    if ((context[3] & 0xff) == 0)
         return 0;
-    int side = side_of_request(request);
-    if (side != NOBODY)
+    struct event_slot *slot = slot_of_request(request, &side);
+    if (slot != NULL)
         add_one(&slot->request_became_socket[SIDE(side)]);
     return 0;
 }
@@ -493,19 +503,19 @@ SEC("fexit/__inet_csk_reqsk_queue_drop")
 int request_is_dropped(__u64 *context)
 {
     struct request_sock *request = (struct request_sock *)context[1];
-    struct event_slot *slot = own_slot();
+    int side;
     __u64 was_there = 0;
     bpf_get_func_ret(context, &was_there);
-    if (slot == NULL || (was_there & 0xff) == 0)
+    if ((was_there & 0xff) == 0)
         return 0;
-    int side = side_of_request(request);
-    if (side == NOBODY)
+    struct event_slot *slot = slot_of_request(request, &side);
+    if (slot == NULL)
         return 0;
     add_one(&slot->request_dropped[SIDE(side)][WHY((context[2] & 0xff) != 0 ? TIMED_OUT : RESET)]);
     __u64 cookie = bpf_get_socket_cookie(request);
     struct sampled *sampled = sample_of(cookie);
     if (sampled != NULL)
-        move_sample(slot, side, cookie, sampled, SYN_RECV, CLOSE);
+        move_sample(slot, side, sampled, SYN_RECV, CLOSE);
     return 0;
 }
 

@@ -7,6 +7,19 @@
 #include <linux/bpf.h>
 #include <stdbool.h>
 
+/* include/net/tcp_states.h */
+enum {
+    ESTABLISHED = 1,
+    SYN_RECV = 3,
+    FIN_WAIT2 = 5,
+    TIME_WAIT = 6,
+    CLOSE = 7,
+    CLOSE_WAIT = 8,
+    LAST_ACK = 9,
+    LISTEN = 10,
+    NEW_SYN_RECV = 12,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct ns_common {
@@ -25,7 +38,16 @@ struct hlist_node {
     struct hlist_node **pprev; /* NULL: in no chain */
 };
 
+struct in6_addr {
+    union {
+        __be32 u6_addr32[4];
+    } in6_u;
+};
+
 struct sock_common {
+    __be32 skc_daddr, skc_rcv_saddr;
+    struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+    unsigned short skc_family;
     struct hlist_node skc_node;
     __be16 skc_dport;
     unsigned char skc_state;
@@ -43,10 +65,13 @@ typedef struct {
 struct sock {
     struct sock_common __sk_common;
     socket_lock_t sk_lock;
+    struct socket *sk_socket; /* NULL: no process has a descriptor */
+    __u32 sk_ack_backlog;     /* of a listener: connections that wait for accept() */
     int sk_err;
 };
 
 struct inet_sock {
+    struct sock sk;
     __be16 inet_sport;
 };
 
@@ -56,6 +81,9 @@ struct inet_connection_sock {
 
 struct tcp_sock {
     struct inet_connection_sock inet_conn;
+    __u32 rcv_nxt, copied_seq;
+    __u32 snd_una;   /* the first byte that is not acknowledged */
+    __u32 write_seq; /* behind the last one that is to be sent, FIN included */
 };
 
 struct inet_bind_bucket;
@@ -65,6 +93,22 @@ struct inet_timewait_sock {
     unsigned char tw_substate;
     __be16 tw_sport;
     struct inet_bind_bucket *tw_tb; /* NULL when it has left the port */
+};
+
+struct tcp_timewait_sock {
+    struct inet_timewait_sock tw_sk;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+    struct seq_file *seq;
+};
+
+/* What a program of iter/tcp is called with. */
+struct bpf_iter__tcp {
+    struct bpf_iter_meta *meta;
+    struct sock_common *sk_common; /* NULL: there are no more */
 };
 
 struct request_sock {

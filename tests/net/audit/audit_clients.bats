@@ -138,7 +138,7 @@ NEVER='def visit():
   as_server never-accept "$NEVER"'kept.append(c)
 each(visit)'
   expect_leak open 5
-  expect_in "$OUT" "in SYN_SENT: connect() was not given up, or without close()"
+  expect_in "$OUT" "in SYN_SENT: connect() was not given up, or given up without close()"
   (($(grep -c SYN_SENT "$CSV") > 2))
 }
 
@@ -168,7 +168,7 @@ each(visit)' --http --requests 2
   as_server close-after-requests "$TWICE"'kept.append(c)
 each(visit, 3)' --http --requests 5
   expect_code 3
-  expect_in "$ERR" "on 3 it never came to close-after-requests"
+  expect_in "$ERR" "on 3 close-after-requests was never played"
 }
 
 # ---- fin-while-sending ----

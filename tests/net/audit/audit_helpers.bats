@@ -134,8 +134,8 @@ SERVER
   need_all_to_be_seen
   expect_code 1
   expect_counts held=6 no_descriptor=6
-  expect_in "$OUT" "no process has a descriptor of them: it was closed while a call on it goes on"
-  expect_in "$OUT" "threads of c_server pid $server_pid in a call on a descriptor that is closed"
+  expect_in "$OUT" "no process has a descriptor of them: it was closed while a call on it is still in progress"
+  expect_in "$OUT" "threads of c_server pid $server_pid in a call on a closed descriptor"
 }
 
 @test "connections that are in a message which nobody has read are nobody's" {
@@ -147,5 +147,5 @@ while True:
   need_all_to_be_seen
   expect_code 1
   expect_counts held=5 no_descriptor=5
-  expect_in "$OUT" "in a message to another process (SCM_RIGHTS) that has not been read"
+  expect_in "$OUT" "in an unread message to another process (SCM_RIGHTS)"
 }

@@ -92,7 +92,7 @@ serve_each(answer)'
   audit --order eof-with-request --conns 20 --grace 1s --send "$(a_line)"
   expect_code 1
   expect_counts reply_lost=20
-  expect_in "$OUT" "The server loses replies: it takes the client's FIN for its end."
+  expect_in "$OUT" "The server loses replies: it treats the client's FIN as its end."
   expect_in "$OUT" "less than the 3,000 bytes"
   [[ $(jq -r '"\(.outcome) \(.reply_bytes) \(.leaks)"' "$JSON") == "loses_replies 3000 false" ]]
   audit --order half-close --conns 20 --grace 1s --send "$(a_line)" # who waits gets it all

@@ -77,10 +77,10 @@ sum() {
   expect_cell stays close .client_heard.fin 3
   expect_cell stays half_close .answered 3
   expect_cell stays abort .client_heard.rst 3
-  expect_in "$OUT" "The proxy lets go of every connection, and loses nothing."
-  expect_in "$OUT" "The backend hears the client's close() as FIN, half-close as FIN, RST as RST."
-  expect_in "$OUT" "The client hears the backend's close() as FIN, half-close as FIN, RST as RST."
-  expect_in "$OUT" "After the client's half-close all that the backend sends still arrives."
+  expect_in "$OUT" "The proxy releases every connection, and loses nothing."
+  expect_in "$OUT" "The backend sees the client's close() as FIN, half-close as FIN, RST as RST."
+  expect_in "$OUT" "The client sees the backend's close() as FIN, half-close as FIN, RST as RST."
+  expect_in "$OUT" "After the client's half-close, everything that the backend sends still arrives."
   [[ $(wc -L <"$OUT") -le 80 ]]
 }
 
@@ -158,7 +158,7 @@ sum() {
   expect_code 1
   expect_cell close stays .one_sided 3
   expect_cell close stays '.held_front + .held_back' 0
-  expect_in "$OUT" "to the backend (ESTABLISHED) whose client has gone, and tells them nothing; owner python3 pid $server_pid."
+  expect_in "$OUT" "to the backend (ESTABLISHED) whose client has gone, and does not close them; owner python3 pid $server_pid."
 }
 
 # ---- data in flight ----
@@ -201,7 +201,7 @@ sum() {
   expect_cell abort stays .backend_heard.fin 3
   expect_cell abort stays .backend_heard.rst 0
   expect_cell stays abort .client_heard.fin 3
-  expect_in "$OUT" "The backend hears the client's close() as FIN, half-close as FIN, RST as FIN."
+  expect_in "$OUT" "The backend sees the client's close() as FIN, half-close as FIN, RST as FIN."
 }
 
 @test "through: a proxy that takes a half-close for the end" {
@@ -220,7 +220,7 @@ sum() {
   expect_code 0
   expect_cell half_close close .answered 0
   expect_cell half_close stays .client_heard.early 3
-  expect_in "$OUT" "After the client's half-close nothing more of the backend arrives: the proxy takes it for the end."
+  expect_in "$OUT" "After the client's half-close, nothing more from the backend arrives: the proxy treats it as the end."
   expect_in "$OUT" "data, no answer"
 }
 
@@ -340,10 +340,6 @@ print("Listening on both")
   [[ $(jq .proxy.is_here "$JSON") == true ]]
 }
 
-in_another_namespace() {
-  [[ $(readlink "/proc/$1/ns/net") != $(readlink /proc/self/ns/net) ]]
-}
-
 # through_from_afar BODY: the proxy and we are in two namespaces, with a cable between them.
 through_from_afar() {
   serve_python "${RELAY//127.0.0.1/10.9.0.2}$1"'
@@ -380,7 +376,7 @@ serve_each(relay)'
   expect_code 3
   [[ $(jq .classes.passed "$JSON") == 32 ]]
   expect_in "$OUT" "Its descriptors cannot be seen from here"
-  expect_in "$OUT" "The backend hears the client's close() as FIN, half-close as FIN, RST as RST."
+  expect_in "$OUT" "The backend sees the client's close() as FIN, half-close as FIN, RST as RST."
 }
 
 # ---- what is no verdict ----
@@ -423,7 +419,7 @@ serve_each(relay)'
   BACKEND=$PORT through --quiet
   expect_code 3
   expect_one_sentence
-  expect_in "$ERR" "--as-backend \"$PORT\": somebody listens there already"
+  expect_in "$ERR" "--as-backend \"$PORT\": another program listens there already"
 }
 
 @test "through: Ctrl-C ends it, and it says what it was" {

@@ -15,7 +15,7 @@ serve_each(linger)'
   expect_code 1
   expect_counts held=10 shut_down=10
   expect_in "$OUT" "The server keeps its end after its own FIN."
-  expect_in "$OUT" "A server that lingers does this on purpose"
+  expect_in "$OUT" "A server with a lingering close does this on purpose"
   expect_not_in "$OUT" "The server leaks"
   audit --order never-close --conns 10 --grace 3s
   expect_code 0
@@ -73,7 +73,7 @@ s.listen(1024)
   audit --order abort --conns 10 --grace 500ms
   expect_code 3
   expect_counts timed_out=10
-  expect_in "$OUT" "hands over no connection of 127.0.0.1:$PORT: it waits for their first byte (TCP_DEFER_ACCEPT: send one,"
+  expect_in "$OUT" "does not pass on the connections to 127.0.0.1:$PORT: it waits for their first byte (TCP_DEFER_ACCEPT: send one,"
   audit --order abort --conns 10 --grace 500ms --send "$(a_line)"
   expect_code 0
   expect_counts closed=10

@@ -154,7 +154,7 @@ serve_each(serve)'
   serve_python 'serve_each(lambda c: (c.recv(4096), c.sendall(b"reply"), c.close()))'
   audit --order late-request --conns 10 --grace 500ms --send "$(a_line)"
   expect_code 0
-  expect_in "$OUT" "It closes after its reply, and keeps no connection"
+  expect_in "$OUT" "It closes each connection after its reply"
 }
 
 @test "an order that needs a request says why: exit status 2 before any socket" {

@@ -39,7 +39,7 @@ run_audit() {
 launch() {
   ((${#launcher[@]})) || in_fresh_namespace
   rm -f "$JSON"
-  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace "${grace-300ms}" --conns 20 --json "$JSON" --run "$@" >"$OUT" 2>"$ERR" 3>&- &
+  "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" --grace "${grace-1s}" --conns 20 --json "$JSON" --run "$@" >"$OUT" 2>"$ERR" 3>&- &
   storm_pid=$!
 }
 
@@ -119,7 +119,7 @@ serve(s, close)'
 @test "--run: a program that ends before it listens: its exit status and its last line" {
   run_audit -- sh -c 'echo starting; echo "config: no such user" >&2; exit 7'
   expect_code 3
-  expect_in "$ERR" "left with exit status 7 before it listened on 127.0.0.1:$PORT; its last line: \"config: no such user\""
+  expect_in "$ERR" "exited with status 7 before it listened on 127.0.0.1:$PORT; its last line: \"config: no such user\""
   run_audit -- sh -c 'kill -SEGV $$'
   expect_code 3
   expect_in "$ERR" "was killed by signal 11"
@@ -129,12 +129,12 @@ serve(s, close)'
   python 'time.sleep(60)'
   run_audit --until-ready 300ms -- "${program[@]}"
   expect_code 3
-  expect_in "$ERR" "after 300ms it does not listen on 127.0.0.1:$PORT: give it longer with --until-ready"
+  expect_in "$ERR" "after 300ms it does not listen on 127.0.0.1:$PORT: give it more time with --until-ready"
   expect_no_server
   python 'serve(listen(15001), close)'
   run_audit --until-ready 3s -- "${program[@]}"
   expect_code 3
-  expect_in "$ERR" "it listens on port 15001"
+  expect_in "$ERR" ", but on port 15001"
   expect_no_server
 }
 
@@ -165,9 +165,9 @@ serve(s, close)'
   run_audit --junit "$BATS_TEST_TMPDIR/junit.xml" -- "${program[@]}"
   expect_code 1
   expect_in "$OUT" "The server ended"
-  expect_in "$OUT" "The program left with exit status 4 before it was stopped."
-  expect_in "$ERR" "the server left with exit status 4 before it was stopped"
-  expect_in "$BATS_TEST_TMPDIR/junit.xml" "The program left with exit status 4 before it was stopped."
+  expect_in "$OUT" "The program exited with status 4 before it was stopped."
+  expect_in "$ERR" "the server exited with status 4 before it was stopped"
+  expect_in "$BATS_TEST_TMPDIR/junit.xml" "The program exited with status 4 before it was stopped."
   [[ $(jq -c .program "$JSON") == '{"ended":true,"status":4}' ]]
   expect_no_server
 }
@@ -178,7 +178,7 @@ try: serve(listen(), close)
 except OSError: time.sleep(60)'
   run_audit -- "${program[@]}"
   expect_code 0
-  expect_in "$ERR" "the server was there 5s after SIGTERM, and was killed"
+  expect_in "$ERR" "the server was still running 5s after SIGTERM, and was killed"
   expect_no_server
 }
 
@@ -226,7 +226,7 @@ signal.signal(signal.SIGTERM, lambda *_: (print("asked to leave"), os._exit(0)))
   serve_python 'serve_each(drain)'
   python 'serve(listen(), close)'
   code=0
-  within "$STORM" audit "127.0.0.1:$PORT" --grace 300ms --isolate --json "$JSON" --run -- "${program[@]}" >"$OUT" 2>"$ERR" || code=$?
+  within "$STORM" audit "127.0.0.1:$PORT" --grace 5s --isolate --json "$JSON" --run -- "${program[@]}" >"$OUT" 2>"$ERR" || code=$?
   expect_code 0
   expect_counts closed=100
   expect_not_in "$OUT" "pid $server_pid"

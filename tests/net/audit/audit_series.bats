@@ -130,7 +130,7 @@ serve_each(serve)'
   expect_code 1
   [[ $(outcomes) == "idle=off_time half-close=closes" ]]
   expect_in "$OUT" "The server closes idle clients, but not when it was expected to."
-  expect_in "$OUT" "expected were 1.5s"
+  expect_in "$OUT" "expected was 1.5s"
   jq -se '.[0] | .idle_timeout_s > 0.75 and .idle_timeout_s < 1.1 and .expected_idle_timeout_s == 1.5' "$JSON"
   end_server
   serve_well 10

@@ -35,7 +35,7 @@ serve_each(serve)'
   expect_code 1
   expect_counts held=20 stalled=20
   expect_in "$OUT" "The server keeps clients that do not read."
-  expect_in "$OUT" "Holds 20 of 20 connections 600ms after the reply had no more room"
+  expect_in "$OUT" "Holds 20 of 20 connections 600ms after the reply filled the buffers"
   expect_in "$OUT" "owner python3 pid $server_pid"
 }
 

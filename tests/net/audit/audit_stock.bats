@@ -157,7 +157,7 @@ serve_each(handler)'
   audit --conns 12 --grace 300ms
   expect_no_leak
   jq -e '[.stock.grew[].growth] | unique == ["stops"]' "$JSON"
-  expect_in "$OUT" "later connections added none: a pool or something that is opened once, and no leak"
+  expect_in "$OUT" "later connections added none: a pool or something that is opened once, not a leak"
 }
 
 @test "a leak on every third connection behind a correct front is found" {
@@ -181,8 +181,8 @@ def handler(c):
 serve_each(handler)'
   audit --conns 20 --grace 300ms
   expect_code 3
-  expect_in "$ERR" "whether what it holds more of than before is a leak is not known"
-  expect_in "$OUT" "a pool, or a leak on some paths, which more rounds tell (--repeat)"
+  expect_in "$ERR" "holds more than before, and it is not known whether that is a leak"
+  expect_in "$OUT" "a pool, or a leak on some paths; more rounds tell (--repeat)"
   jq -e '.outcome == "no_verdict" and .leaks == null and .stock.check_rounds == 4 and .stock.grew[0].growth == "undecided"' "$JSON"
 }
 
@@ -193,7 +193,7 @@ def handler(c):
 serve_each(handler)'
   audit --conns 8 --grace 500ms
   expect_code 0
-  expect_in "$OUT" "those of the first connections are gone: slow, and no leak"
+  expect_in "$OUT" "those of the first connections are gone: slow, not a leak"
 }
 
 @test "MPTCP descriptors and ghosts of another port are no ghosts of ours" {
@@ -306,7 +306,7 @@ while True: time.sleep(600)'
   end_server
   expect_code 1
   expect_counts closed=20
-  expect_in "$OUT" "The server closes its connections, and leaks what it holds behind them."
+  expect_in "$OUT" "The server closes its connections, but leaks what it holds behind them."
 }
 
 @test "such a process that leaks nothing is clean" {
@@ -343,7 +343,7 @@ while True:
   within nsenter -t "$listener" -U --preserve-credentials "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 1s \
     >"$OUT" 2>"$ERR" || code=$?
   expect_code 0
-  expect_in "$OUT" "may not be looked into: what is kept there is not known"
+  expect_in "$OUT" "this user may not inspect: what they hold is not known"
   code=0
   within nsenter -t "$listener" -U --preserve-credentials "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 300ms --order abort \
     >"$OUT" 2>"$ERR" || code=$?

@@ -21,7 +21,7 @@ unseen() {
   unseen "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 1s --repeat 2 >"$OUT" 2>"$ERR" || code=$?
   expect_code 0
   expect_in "$OUT" "closed by the server 20"
-  expect_in "$OUT" "The descriptors of its processes may not be looked into"
+  expect_in "$OUT" "This user may not inspect the descriptors of its processes"
   # After an RST nothing else would tell.
   code=0
   unseen "$STORM" audit "127.0.0.1:$PORT" --conns 10 --grace 300ms --order abort --quiet >"$OUT" 2>"$ERR" || code=$?
@@ -73,7 +73,7 @@ while True: time.sleep(600)'
     >"$OUT" 2>"$ERR" || code=$?
   expect_code 0
   expect_in "$OUT" "closed by the server 10"
-  expect_in "$OUT" "2 processes, python3 pid $server_pid among them, may belong to the server, and may not be looked into"
+  expect_in "$OUT" "2 processes, python3 pid $server_pid among them, may belong to the server, and this user may not inspect"
   [[ $(jq .server.unseen_processes "$JSON") == 2 ]]
   # After an RST nothing but descriptors would tell.
   code=0
@@ -127,7 +127,7 @@ for i in range(10):
 time.sleep('"$delay"')'
     audit --conns 10 --grace 1s
     ((code == 0)) || expect_in "$OUT" "The server ended during the audit: python3 pid $server_pid exited with status 0."
-    expect_not_in "$OUT" "may not be looked into"
+    expect_not_in "$OUT" "may not inspect"
     wait "$server_pid" || true
   done
 }
@@ -196,7 +196,7 @@ for c in kept: drain(c); c.close()
 time.sleep(600)'
   audit --conns 20 --rate 50 --grace 500ms --junit "$BATS_TEST_TMPDIR/junit.xml"
   expect_code 3
-  expect_in "$ERR" "Too few for a verdict: 2 of 20 connections came through"
+  expect_in "$ERR" "Too few for a verdict: 2 of 20 connections succeeded"
   expect_in "$ERR" "--rate"
   grep -q 'failures="0" errors="1"' "$BATS_TEST_TMPDIR/junit.xml"
   jq -e '.outcome == "no_verdict" and .leaks == null and .audited == 2' "$JSON"

@@ -98,7 +98,7 @@ while True: kept.append(s.accept()[0])'
   code=0
   setpriv --bounding-set=-all --inh-caps=-all "$STORM" explain "${server_pids[guarded]}" >"$OUT" 2>"$ERR" || code=$?
   expect_code 3
-  expect_in "$ERR" "may not look into process ${server_pids[guarded]}"
+  expect_in "$ERR" "may not inspect process ${server_pids[guarded]}"
 }
 
 @test "what is written to a closed pipe or a full disk is told" {

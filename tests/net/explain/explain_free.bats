@@ -153,8 +153,8 @@ free_touches_nothing() { # NAME OPTION...
   descriptors=$(descriptors_of proxy)
   free_touches_nothing proxy --free dry-run
   expect_code 1
-  expect_in "$OUT" "First aid, a dry run: nothing is touched. shutdown(SHUT_WR) on 20 connections to 127.0.0.1:${server_ports[backend]} that pid ${server_pids[proxy]} keeps open"
-  expect_in "$OUT" "expected are 40 freed descriptors."
+  expect_in "$OUT" "First aid, a dry run: nothing is changed. shutdown(SHUT_WR) on 20 connections to 127.0.0.1:${server_ports[backend]} that pid ${server_pids[proxy]} keeps open"
+  expect_in "$OUT" "this should free 40 descriptors."
   expect_in "$OUT" "To do it: \"tcpstorm explain ${server_pids[proxy]} --free now\""
   expect_json '.first_aid | .dry_run and .planned == 20 and .done == 0 and has("after") == false'
 
@@ -178,7 +178,7 @@ free_touches_nothing() { # NAME OPTION...
   wait_until 10 are_all_settled
   free_touches_nothing proxy --free now
   expect_code 0
-  expect_in "$OUT" "First aid: nothing lingers, so nothing is touched."
+  expect_in "$OUT" "First aid: nothing lingers, so nothing is changed."
   expect_json '.first_aid.steps == [] and .first_aid.left_alone == []'
   expect_live
 }
@@ -195,7 +195,7 @@ free_touches_nothing() { # NAME OPTION...
   rest_for_grace
   free_touches_nothing doubtful --free now
   expect_code 1
-  expect_in "$OUT" "may as well be those of clients that are still served"
+  expect_in "$OUT" "may just as well belong to clients that are still served"
   expect_json '[.first_aid.left_alone[].reason] == ["doubtful"] and .first_aid.steps == []'
   free_touches_nothing mortal --free now
   expect_code 1
@@ -218,8 +218,8 @@ free_touches_nothing() { # NAME OPTION...
   rest_for_grace
   free_touches_nothing ignore-eof --free now
   expect_code 1
-  expect_in "$OUT" "First aid: nothing outside the program helps, so nothing is touched. Left alone: 10 sockets."
-  expect_in "$OUT" "No descriptor would be freed: the sockets would leave all tables and become ghosts"
+  expect_in "$OUT" "First aid: nothing outside the program helps, so nothing is changed. Left alone: 10 sockets."
+  expect_in "$OUT" "It would free no descriptor: the sockets would leave all tables and become ghosts"
   expect_json '.first_aid | .steps == [] and (.left_alone | length == 1 and .[0].reason == "knows-eof" and .[0].rule == "ignore-eof" and .[0].sockets == 10)'
 }
 
@@ -271,7 +271,7 @@ while True: kept.append(s.accept()[0])'
   code=0
   setpriv --bounding-set=-all --inh-caps=-all "$STORM" explain "${server_pids[guarded]}" --free now >"$OUT" 2>"$ERR" || code=$?
   expect_code 3
-  expect_in "$ERR" "may not look into process ${server_pids[guarded]}"
+  expect_in "$ERR" "may not inspect process ${server_pids[guarded]}"
   diff <(say "$before") <(sockets)
 }
 
@@ -293,7 +293,7 @@ blocked_sockets() {
   expect_code 1
   diff <(say "$before") <(blocked_sockets)
   [[ $(descriptors_of blocked) == "$descriptors" ]]
-  expect_in "$OUT" "shutdown(SHUT_RDWR) on 3 connections of pid $BLOCKED_PID whose peer takes nothing"
+  expect_in "$OUT" "shutdown(SHUT_RDWR) on 3 connections of pid $BLOCKED_PID whose peer reads nothing"
   expect_json '.first_aid.left_alone | .[0].reason == "slow" and .[0].sockets == 1'
   explain blocked --free now --for 1s
   expect_in "$OUT" "freed 3 of 3 descriptors."

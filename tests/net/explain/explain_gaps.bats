@@ -48,8 +48,8 @@ while True: threading.Thread(target=f, args=(s.accept()[0],), daemon=True).start
   [[ $code == 0 ]]
   wait_until 10 finds forgotten half-closed-forgotten
   [[ $code == 1 ]]
-  expect_in "$OUT" '6 FIN_WAIT2, half-closed by the program, nothing has moved for'
-  expect_in "$OUT" 'tcp_fin_timeout runs after close() alone. [likely]'
+  expect_in "$OUT" '6 FIN_WAIT2, half-closed by the program, no data has moved for'
+  expect_in "$OUT" 'tcp_fin_timeout runs only after close(). [likely]'
   explain lingering
   [[ $code == 0 ]]
   expect_in "$OUT" '6 that it has half-closed'

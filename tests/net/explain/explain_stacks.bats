@@ -129,7 +129,7 @@ all_are_read() {
   expect_words locked ", at locked.c:$here in pool_put < handle"
   expect_place locked_clean "other 1 accept locked_clean.c:$(line_of locked_clean.c REST) main"
   here=$(line_of stuck.c HERE) caller=$(line_of stuck.c CALLER)
-  expect_words stuck "The loop does not turn: thread ${server_pids[stuck]} has been in recvfrom(fd "
+  expect_words stuck "The event loop is stuck: thread ${server_pids[stuck]} has been in recvfrom(fd "
   expect_words stuck ", at stuck.c:$here in query < on_request < main. [shown"
   places stuck | grep -q "^loop 1 recvfrom stuck.c:$here query < stuck.c:$caller on_request < stuck.c:[0-9]* main$"
   expect_place stuck_clean "other 1 epoll_wait stuck_clean.c:$(line_of stuck_clean.c REST) main"
@@ -185,7 +185,7 @@ $loop"
   expect_words database ", at database.py:$here in query < handle"
   expect_place database_clean "other 1 accept4 database_clean.py:$(line_of database_clean.py REST) <module>"
   here=$(line_of sleeper.py HERE)
-  expect_words sleeper "The loop does not turn: thread ${server_pids[sleeper]} has been in"
+  expect_words sleeper "The event loop is stuck: thread ${server_pids[sleeper]} has been in"
   expect_words sleeper ", at sleeper.py:$here in sleep_a_little < Client.data_received < <module>. [shown"
   expect_place sleeper_clean "other 1 epoll_wait sleeper_clean.py:$(line_of sleeper_clean.py REST) <module>"
 }
@@ -240,7 +240,7 @@ while True: kept.append(s.accept()[0])'
   code=0
   "${as_user[@]}" "$STORM" explain "${server_pids[guarded]}" --stacks >"$OUT" 2>"$ERR" || code=$?
   [[ $code == 3 ]]
-  grep -qF "Not read: 1 thread that this user may not look into" "$OUT"
+  grep -qF "Not read: 1 thread that this user may not inspect" "$OUT"
 }
 
 @test "watch: at its end the threads of --pid, in text and as a line of JSON" {

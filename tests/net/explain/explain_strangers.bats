@@ -87,8 +87,8 @@ int main(int argc, char **argv) {
   says masked paused-read 'Reading is paused' '[shown: paused-read]'
   says dropped no-longer-read '[one of: paused-read, lost-reference]' 'explain'
   says at_eof ignore-eof 'nobody waits for them'
-  says blocked loop-stuck 'The loop does not turn' 'read(fd ' '-> 127.0.0.1:'
-  says asleep loop-stuck 'The loop does not turn' 'nanosleep'
+  says blocked loop-stuck 'The event loop is stuck' 'read(fd ' '-> 127.0.0.1:'
+  says asleep loop-stuck 'The event loop is stuck' 'nanosleep'
 }
 
 @test "loops of poll() and select() in Python" {

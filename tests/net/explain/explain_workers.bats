@@ -31,7 +31,7 @@ while True: select.select([r], [], [], 1)"
   explain stuck
   expect_code 1
   [[ $(jq -r '[.findings[] | select(.holder == "queue") | .rule] | unique | join(",")' "$JSON") == loop-stuck ]]
-  expect_in "$OUT" 'The loop does not turn: thread'
+  expect_in "$OUT" 'The event loop is stuck: thread'
   explain closes
   expect_code 0
 }

@@ -23,7 +23,7 @@ load ../fail_call
 @test "a launcher that leaves at once: its name, and how it ended" {
   new_hosts db
   storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --client-via "sh -c 'exit 5' x"
-  expect_lost 3 "host \"sh -c 'exit 5' x\" left with exit status 5"
+  expect_lost 3 "host \"sh -c 'exit 5' x\" exited with status 5"
   expect_nothing_sent db
 }
 
@@ -52,7 +52,7 @@ load ../fail_call
   expect_lost 3 "host \"$(via db)\"" "before it said hello" "$fake version"
   fake_worker 'echo "This account is not available."; exit 1'
   storm --conns 10 --quiet --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
-  expect_lost 3 "host \"$(via db)\" left with exit status 1 before it said hello"
+  expect_lost 3 "host \"$(via db)\" exited with status 1 before it said hello"
 }
 
 @test "a host with another version or protocol: both are told" {

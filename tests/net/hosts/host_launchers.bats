@@ -120,14 +120,14 @@ slow_host() {
   slow_host '^quit'
   storm --conns 10 --dry-run --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
   expect_code 0
-  expect_in "$ERR" "host \"$(via db)\" did not leave for 14 s and was given up"
+  expect_in "$ERR" "host \"$(via db)\" did not end within 14 s"
   expect_nobody_left
   rm "$BATS_TEST_TMPDIR/heard"
   start_storm --conns 10 --dry-run --allow-remote --server-via "$(via db)" --address "$(address_of db)" --worker-path "$fake"
   wait_until 20 test -e "$BATS_TEST_TMPDIR/heard"
   kill -INT "$storm_pid"
   end_storm "$PATIENCE"
-  expect_not_in "$ERR" "did not leave"
+  expect_not_in "$ERR" "did not end within"
   expect_nobody_left
 }
 

@@ -37,7 +37,7 @@ expect_disbelieved() {
   expect_disbelieved 's/^counted .*/counted 1/' '"counted" has 1 field'
   expect_disbelieved 's/^counted [0-9]*/counted 9223372036854775807/' 'VALUE of "counted"'
   expect_disbelieved 's/^started \([0-9]*\) [0-9]*/started \1 99999999999999999999/' 'PID of "started"'
-  expect_disbelieved 's/^started .*/gossip \x1b]0;owned\x07/' '"gossip" is no message'
+  expect_disbelieved 's/^started .*/gossip \x1b]0;owned\x07/' '"gossip" is not a message'
   expect_disbelieved 's/somaxconn=/somaxconn=-/' 'NAME=NUMBER of "limits"'
 }
 
@@ -48,7 +48,7 @@ expect_disbelieved() {
   expect_disbelieved 's/^\(from [0-9]* class\) \(.*\) [^ ]*$/\1 \2 \x1b[2J/' 'COMMAND of "class"' leak
   expect_disbelieved 's/^\(from [0-9]*\) listening.*/\1 fault listen -16025 0/' 'ERRNO of "fault" is "-16025"'
   expect_disbelieved 's/^\(from [0-9]* accepted 0\) .*/\1 9223372036854775808 0 0/' 'TOTAL of "accepted"'
-  expect_disbelieved 's/^\(from [0-9]*\) hello.*/\1 boo/' '"boo" is no message'
+  expect_disbelieved 's/^\(from [0-9]*\) hello.*/\1 boo/' '"boo" is not a message'
 }
 
 @test "a host that never tells of the end of its processes is given up, and the run ends" {
@@ -86,7 +86,7 @@ count_of() {
   grep -cxF -- "$1" "$OUT" || true
 }
 
-@test "a worker says that a line is no message, does nothing of it, and goes on" {
+@test "a worker says that a line is not a message, does nothing of it, and goes on" {
   command -v perl >/dev/null || skip "no perl to speak with"
   told "worker server" 7 "act 1 crash forwards 0" "listen 0 127.0.0.1 99999 1 1 full" "listen 0 127.0.0.1 15000 1 -1 full" \
     "act 99999999999999999999 close forwards 0" "owners 1" "ghosts 7"
@@ -97,7 +97,7 @@ count_of() {
   [[ $code == 0 && $(count_of "fault protocol 71 0") == 3 ]]
 }
 
-@test "a witness that is asked before it knows what to look with says so; at what is no message it leaves" {
+@test "a witness that is asked before it knows what to look with says so; at what is not a message it leaves" {
   command -v perl >/dev/null || skip "no perl to speak with"
   told witness 3 "owners 7" "look 8" "quit"
   [[ $code == 0 && $(count_of "owned 7 0 93") == 1 ]]
@@ -106,7 +106,7 @@ count_of() {
   [[ $code == 0 && $(wc -l <"$OUT") == 1 ]]
 }
 
-@test "a host leaves at what is no message, and not only when it has heard nothing for 15 s" {
+@test "a host leaves at what is not a message, and not only when it has heard nothing for 15 s" {
   local told_s=12
   command -v perl >/dev/null || skip "no perl to speak with"
   for line in "start 0 a b c d e f" "ports 1 70000 1 127.0.0.1" "ports 1 2 1 localhost" "to x look 1" "gossip" "ports 1 2 0 ::1"; do

@@ -192,7 +192,7 @@ holds() {
   timeout -k 1 60 "$STORM.second" "${over[@]}" --conns 10 --port 23000 --quiet >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_code 3
   expect_one_sentence
-  expect_in "$ERR" "port 23000 has a listener already on host \"$(via db)\""
+  expect_in "$ERR" "port 23000 is in use on host \"$(via db)\""
   kill -INT "$storm_pid"
   end_storm "$PATIENCE"
   expect_nobody_left
@@ -222,9 +222,9 @@ refused_by_storm() { # CODE TEXT OPTION...
 
 @test "a loopback address is refused where hosts have loopbacks of their own" {
   new_hosts db web
-  refused_unsent 2 "loopback of its own" -- --server-via "$(via db)" --address 127.0.0.1 --client-via "$(via web)"
-  refused_unsent 2 "loopback of its own" -- --server-via "$(via db)" --address 127.0.0.1
-  refused_unsent 2 "loopback of its own" -- --client-via "$(via web)" --address ::1
+  refused_unsent 2 "its own loopback" -- --server-via "$(via db)" --address 127.0.0.1 --client-via "$(via web)"
+  refused_unsent 2 "its own loopback" -- --server-via "$(via db)" --address 127.0.0.1
+  refused_unsent 2 "its own loopback" -- --client-via "$(via web)" --address ::1
 }
 
 @test "an address of no server host cannot be listened at, so no SYN leaves the clients" {
@@ -246,7 +246,7 @@ refused_by_storm() { # CODE TEXT OPTION...
   new_hosts db web
   on web ip address add "$(address_of db)/32" dev lo # as the bridges of containers have the same address everywhere
   start_stranger web 15000
-  refused_by_storm 3 "port 15000 has a listener already on host \"$(via web)\"" --allow-remote \
+  refused_by_storm 3 "port 15000 is in use on host \"$(via web)\"" --allow-remote \
     --server-via "$(via db)" --address "$(address_of db)" --client-via "$(via web)"
   [[ $(connects_on web) == 0 ]]
 }

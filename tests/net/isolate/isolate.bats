@@ -161,12 +161,12 @@ expect_sockets() {
   for tries in 1 2 3; do
     storm --isolate --sysctl net.ipv4.tcp_fin_timeout=1 --order leak --conns 50 --hold 2s
     ((code != 0 && tries < 3)) || break
-    expect_in "$OUT" "Kernel counter OutRsts moved by"
+    expect_in "$OUT" "Kernel counter OutRsts rose by"
   done
   expect_code 0
   expect_settled client-close server close_wait=50
   expect_settled client-close client gone=50 fin_wait2=0
-  expect_in "$OUT" "outlasts the kernel's clocks"
+  expect_in "$OUT" "outlasts the kernel's timers"
 }
 
 @test "what a run needs is set: ports, queues, TIME_WAIT" {
@@ -264,8 +264,8 @@ expect_sockets() {
   expect_settled server-crash client close_wait=100 fds=100 gone=0
   expect_settled client-close server time_wait=100 fds=0
   expect_settled client-close client gone=100 fds=0
-  expect_in "$OUT" "As expected. A process that is killed closes everything"
-  expect_in "$OUT" "100 TIME_WAIT stay on the server"
+  expect_in "$OUT" "As expected. When a process is killed, the kernel closes all its sockets"
+  expect_in "$OUT" "100 TIME_WAIT stay for 60 s on the server"
 }
 
 expect_worker() {
@@ -287,7 +287,7 @@ lacks_worker() {
   expect_settled client-crash client fin_wait2=100 fds=0
   expect_settled server-close server gone=100 fds=0
   expect_settled server-close client time_wait=100
-  expect_in "$OUT" "100 TIME_WAIT stay on the client"
+  expect_in "$OUT" "100 TIME_WAIT stay for 60 s on the client"
 }
 
 @test "a crash of several processes at once" {
@@ -399,7 +399,7 @@ lacks_worker() {
   expect_settled server-close server gone=100 fds=0
   expect_settled server-close client time_wait=50 gone=50 fds=100 ghosts=100
   expect_overflow 50
-  expect_in "$OUT" "As expected. What does not fit leaves at once, without its TIME_WAIT"
+  expect_in "$OUT" "As expected. Connections that do not fit leave at once, without TIME_WAIT"
 }
 
 expect_overflow() {

@@ -22,7 +22,7 @@ expect_reuse() {
   beside expect_reuse
   expect_bug no-reuse --isolate
   end_holds '.flow.connect_errors == 50 and .flow.reused == 0 and .flow.story[0].stage == "ports_used_up"'
-  expect_in "$OUT" "connect() failed 50 times with EADDRNOTAVAIL: no port of the client's was left: 100 are in TIME_WAIT"
+  expect_in "$OUT" "connect() failed 50 times with EADDRNOTAVAIL: the client had no port left: 100 are in TIME_WAIT"
   [[ $(time_wait_of client) == 100 && $(time_wait_of server) == 0 ]]
   expect_beside
 }

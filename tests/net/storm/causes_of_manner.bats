@@ -46,7 +46,7 @@ DURATION=1s
 @test "eof-is-abort, and its fix" {
   beside expect_fix eof-is-abort
   expect_bug eof-is-abort
-  end_holds '.flow.lost == 100'
+  end_holds '.flow.lost >= 90' # a busy machine may let the server answer between a request and its FIN
   [[ $(counter TCPAbortOnClose) == 0 ]]
   expect_beside
 }
@@ -72,7 +72,7 @@ fixed_listens() {
   listens other
   end_holds '.flow.accepted >= 10 and .flow.accepted < 60' # those that waited when the server ended, too
   end_holds '[.lingering[] | select(.state == "LISTEN") | .command, .stranger] == ["sleep", true]'
-  expect_in "$OUT" "the process that listens never called accept(), so none can close them"
+  expect_in "$OUT" "the listening process never called accept(), so no process can close them"
   expect_not_in "$OUT" "Strangers use"
   expect_beside
 }

@@ -141,6 +141,13 @@ expect_fault() {
   expect_fault "--witness netlink"
 }
 
+@test "a limit of the machine is not taken for a kernel without netlink: exit status 3, one sentence" {
+  fail_call bind ENOMEM watch
+  code=0
+  "${launcher[@]}" "$STORM" watch --once >"$OUT" 2>"$ERR" || code=$?
+  expect_fault 'out of memory'
+}
+
 @test "--csv /dev/full: exit status 3, one sentence" {
   code=0
   timeout -k 1 60 "$STORM" --conns 100 --quiet --csv /dev/full >"$OUT" 2>"$ERR" 3>&- || code=$?

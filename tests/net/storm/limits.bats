@@ -58,7 +58,7 @@ counter() {
   bash -c 'ulimit -n 5 && exec "$@"' bash "$STORM" --conns 5 --hold 0s 3>&- >"$OUT" 2>"$ERR" || code=$?
   expect_code 3
   expect_one_sentence
-  expect_in "$ERR" "the hard limit of 5 descriptors a process is too low"
+  expect_in "$ERR" "the hard limit of 5 descriptors per process is too low"
 }
 
 @test "too few descriptors for the controller itself: exit status 3, and ulimit is named" {
@@ -102,7 +102,7 @@ counter() {
   check_csv "$CSV"
   expect_in "$OUT" "differs"
   expect_in "$OUT" "gone where FIN_WAIT2 was expected"
-  expect_in "$OUT" "TCPTimeWaitOverflow moved by"
+  expect_in "$OUT" "TCPTimeWaitOverflow rose by"
   expect_no_process
 }
 
@@ -117,8 +117,8 @@ counter() {
   expect_settled client-close server time_wait=0 gone=100
   expect_settled client-close client gone=100
   expect_in "$ERR" "tcp_fin_timeout"
-  expect_in "$OUT" "clocks ran out"
-  expect_in "$OUT" "answered by RST"
+  expect_in "$OUT" "Kernel timers expired"
+  expect_in "$OUT" "answered by an RST"
 }
 
 @test "loopback down: exit status 3, and how to bring it up" {

@@ -168,6 +168,7 @@ expect_heads() {
     function complain(what) { print "line " NR ": " what ": " $0; bad = 1 }
     $1 == "#" && $2 == "EOF" { next }
     $1 == "#" && $2 == "HELP" { family = $3; if (family in seen) complain("told twice"); seen[family] = 1; next }
+    $1 == "#" && $2 == "UNIT" { if ($3 != family || $4 != "seconds" || $3 !~ /_seconds$/ || !suffix_is_left_out) complain("UNIT"); next }
     $1 == "#" && $2 == "TYPE" { if ($3 != family) complain("TYPE of another family"); type = $4; next }
     {
       name = $1; sub(/[{].*/, "", name)
@@ -314,7 +315,7 @@ full_states() {
   "$STORM" --conns 3 --hold 0 --metrics 127.0.0.1:15000 >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_code 3
   expect_one_sentence
-  expect_in "$ERR" "port 15000 has a listener already"
+  expect_in "$ERR" "port 15000 is in use"
   expect_in "$ERR" "--port"
 }
 
@@ -452,9 +453,9 @@ descriptors_of() {
     open_door
     doors+=("$door")
   done
-  wait_until 10 grep -q 'a monitor cannot be let in: Too many open files' "$ERR"
+  wait_until 10 grep -q "a monitor's connection cannot be accepted: Too many open files" "$ERR"
   expect_rest
-  (($(grep -c 'cannot be let in' "$ERR") == 1))
+  (($(grep -c 'connection cannot be accepted' "$ERR") == 1))
   (($(wc -c <"$ERR") < 1000))
   prlimit --pid "$storm_pid" --nofile="${before// /}:"
   for door in "${doors[@]}"; do

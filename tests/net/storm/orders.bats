@@ -59,10 +59,8 @@ orders_of_any_machine() {
 }
 
 @test "with the procfs witness ss counts the same, and the first line says who spoke" {
-  witnessed_storm server-first --conns 100 --witness procfs
-  expect_in "$OUT" "seen by procfs"
   witnessed_storm half-close --conns 100 --witness procfs
-  witnessed_storm simultaneous --conns 100 --witness procfs
+  expect_in "$OUT" "seen by procfs"
 }
 
 @test "with the netlink witness the first line says so" {
@@ -255,7 +253,7 @@ segments_received() {
   expect_code 0
   expect_settled client-close server fin_wait1=20 gone=80
   expect_settled client-close client established=20 fds=20
-  expect_in "$OUT" "20 FIN_WAIT1 on the server: no process has them, a closed window before what they have to send"
+  expect_in "$OUT" "20 FIN_WAIT1 on the server: no process has them, with data to send, but the peer's window is closed"
   expect_in "$OUT" "the client does not read"
 }
 

@@ -189,7 +189,7 @@ drain_pipe() {
 }
 
 is_paused() {
-  grep -q "the reader has stopped; looks pause until it reads on" "$ERR"
+  grep -q "the reader has stopped; looks pause until it continues" "$ERR"
 }
 
 @test "rows that nobody reads: looks pause, it is told once, and a signal ends the run" {

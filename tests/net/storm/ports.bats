@@ -34,7 +34,7 @@ start_obstacle() {
   storm --conns 10 --port 23000 --quiet
   expect_code 3
   expect_one_sentence
-  expect_in "$ERR" "port 23000 has a listener"
+  expect_in "$ERR" "port 23000 is in use"
   expect_in "$ERR" "--port"
 }
 
@@ -47,7 +47,7 @@ start_obstacle() {
   code=0
   "${launcher[@]}" bash -c "$storm_in_way" _ "$STORM" "$BATS_TEST_TMPDIR/obstacle.csv" >"$OUT" 2>"$ERR" 3>&- || code=$?
   expect_code 3
-  expect_in "$ERR" "port 15002 has a listener"
+  expect_in "$ERR" "port 15002 is in use"
 }
 
 @test "a listener on the same port of another loopback address is not in the way" {
@@ -79,7 +79,7 @@ listens() {
   start_wildcard_listener 0 23100
   storm --conns 10 --port 23100 --quiet
   expect_code 3
-  expect_in "$ERR" "port 23100 has a listener"
+  expect_in "$ERR" "port 23100 is in use"
   storm --conns 10 --port 23100 --address 127.0.0.9 --quiet
   expect_code 3
 }
@@ -89,7 +89,7 @@ listens() {
   start_wildcard_listener 1 23200
   storm --conns 10 --port 23200 --quiet
   expect_code 3
-  expect_in "$ERR" "port 23200 has a listener"
+  expect_in "$ERR" "port 23200 is in use"
 }
 
 # has_client_ends COUNT: the last row of the client's side counts so many ESTABLISHED.
@@ -111,8 +111,8 @@ has_client_ends() {
   kill -INT "$storm_pid"
   end_storm "$PATIENCE"
   jq -r 'select(.event == "end") | .verdict' "$JSON" >"$OUT"
-  expect_in "$OUT" "1 ESTABLISHED on the client: held by perl pid $stranger, no worker of this run"
-  expect_in "$OUT" "Strangers use the ports of this run: perl pid $stranger has connections there; the counts above include them."
+  expect_in "$OUT" "1 ESTABLISHED on the client: held by perl pid $stranger, not a worker of this run"
+  expect_in "$OUT" "Another program uses the ports of this run: perl pid $stranger has connections there; the counts above include them."
   jq -e 'select(.event == "end") | .lingering | map(select(.stranger)) == [.[] | select(.command == "perl")] and length == 3' "$JSON"
 }
 

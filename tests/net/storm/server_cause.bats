@@ -146,10 +146,10 @@ holds_sockets() {
 
 @test "the server says what is wrong with it, and what is fixed" {
   serve ignore-eof
-  expect_in "$OUT" "Listening on 127.0.0.1:15000 with the bug ignore-eof: the server reads 0 and does not close"
+  expect_in "$OUT" "Listening on 127.0.0.1:15000 with the bug ignore-eof: the server reads EOF and does not close"
   interrupt_server
   serve ignore-eof --fixed
-  expect_in "$OUT" "Listening on 127.0.0.1:15000 with ignore-eof fixed: the server closes when it reads 0"
+  expect_in "$OUT" "Listening on 127.0.0.1:15000 with ignore-eof fixed: the server closes when it reads EOF"
   interrupt_server
 }
 

@@ -4,6 +4,7 @@
 # The torture by signals finds what it is to find: impostors that hang, leave a process behind, cut a row or say what is not so.
 
 setup() {
+  set +T # see tests/README.md: bats would note the whole stack at each command of our functions
   SIGNALS=$BATS_TEST_DIRNAME/../../torture/signals
   STORM=$BATS_TEST_TMPDIR/tcpstorm
   command -v python3 >/dev/null || skip "python3 is missing"

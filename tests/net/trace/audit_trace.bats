@@ -101,7 +101,7 @@ load ../trace
   expect_code 1
   expect_branches held 1
   tr -s ' \n' ' ' <"$OUT" >"$BATS_TEST_TMPDIR/flat"
-  grep -qE "closed by pid [0-9]+ at fork_server.c:[0-9]+ in (serve|main); pid [0-9]+ has it still, since fork\(\) at $(line_of fork_server.c helper) in make_helper" \
+  grep -qE "closed by pid [0-9]+ at fork_server.c:[0-9]+ in (serve|main); pid [0-9]+ still has it, since fork\(\) at $(line_of fork_server.c helper) in make_helper" \
     "$BATS_TEST_TMPDIR/flat" || { show_output; return 1; }
   build fork fork_server.c
   trace_audit -- "$server" "$PORT"
@@ -115,7 +115,7 @@ load ../trace
   expect_code 1
   expect_branches held 20
   expect_note "$HELD" "read zero $(line_of threads_server.c read) serve"
-  expect_in "$OUT" "20 connections: 20 held. None was closed, to compare with."
+  expect_in "$OUT" "20 connections: 20 held. None was closed, so there is nothing to compare with."
 }
 
 # python FILE [leaks]: a server of Python's, in the words of $program; of a version whose lines are known.

@@ -103,7 +103,7 @@ as_it_is() {
     code=0
     "${launcher[@]}" "$STORM" audit "127.0.0.1:$PORT" "$option" --run -- sh -c 'echo no configuration; exit 7' >"$OUT" 2>"$ERR" 3>&- || code=$?
     expect_code 3
-    expect_in "$ERR" 'it left with exit status 7 before it listened on 127.0.0.1:'
+    expect_in "$ERR" 'it exited with status 7 before it listened on 127.0.0.1:'
     expect_in "$ERR" 'its last line: "no configuration"'
     wait_until 5 no_process
   done

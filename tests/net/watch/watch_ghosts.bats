@@ -97,7 +97,7 @@ last() {
   expect_in "$ERR" "on server port $PORT (leaky pid "
   ((${#nobody[@]} > 0)) || skip "no user namespace: the part of a user who may not look into the server was left out"
   expect_end_of hidden 3
-  expect_in "$ERR" "no verdict: CLOSE_WAIT with keep-alive turn into ghosts, which are in no table, and this user may not look"
+  expect_in "$ERR" "no verdict: CLOSE_WAIT with keep-alive become ghosts, which are in no table, and this user may not inspect"
 }
 
 # ---- whether EOF was read ----

@@ -112,10 +112,10 @@ static void another_process_is_told_by_its_name(void **state)
     struct lingering_class class = leaked();
     class.listed = false;
     snprintf(class.command, sizeof class.command, "sleep");
-    assert_part(&class, ": held by sleep pid 4711, no worker of this run, ");
+    assert_part(&class, ": held by sleep pid 4711, not a worker of this run, ");
     assert_part(&class, "; that process owes the close().");
     class.processes = 62;
-    assert_part(&class, ": held by sleep pid 4711 and 61 more, no workers of this run, ");
+    assert_part(&class, ": held by sleep pid 4711 and 61 more, not workers of this run, ");
     assert_part(&class, "; those processes owe the close().");
 }
 
@@ -125,8 +125,9 @@ static void an_owner_that_may_not_be_looked_into_is_none_that_is_named(void **st
     struct lingering_class class = leaked();
     class.pid = class.processes = 0;
     class.command[0] = '\0';
-    assert_part(&class,
-                ": their process was not found (it has closed them meanwhile, or may not be looked into), ");
+    assert_part(
+        &class,
+        ": their process was not found (it has closed them since, or this user may not inspect it), ");
     assert_no_part(&class, "pid");
 }
 
@@ -170,9 +171,8 @@ static void established_has_no_date(void **state)
     struct lingering_class class = leaked();
     class.state = STATE_ESTABLISHED;
     class.unread = true;
-    assert_says(&class,
-                "1,500 ESTABLISHED on the server: held by tcpstorm pid 4711; no FIN has been sent or heard; "
-                "either side may close.");
+    assert_says(&class, "1,500 ESTABLISHED on the server: held by tcpstorm pid 4711; no FIN has been sent or "
+                        "received; either side may close.");
 }
 
 static void established_and_never_accepted_says_so(void **state)
@@ -263,7 +263,7 @@ static void ends_without_another_side_say_so(void **state)
     assert_contains(attribution_of(&class, &all).text, "; the client has no such connections; ");
     class = orphan();
     all = alone(&class);
-    assert_contains(who_acts(&class, &all).text, "the server has no such connections any more");
+    assert_contains(who_acts(&class, &all).text, "the server no longer has these connections");
 }
 
 /* Those that were left out may be the other side's. */

@@ -599,9 +599,9 @@ static void exactly_so_many_close_wait_hold(void **state)
     put_leak(sides, STATE_TIME_WAIT, STATE_GONE, STATE_FIN_WAIT2, STATE_CLOSE_WAIT);
     assert_holds(&expectation, sides);
     sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT]--;
-    assert_differs(&expectation, sides, "client side: 19 CLOSE_WAIT where exactly 20 were to leak");
+    assert_differs(&expectation, sides, "client side: 19 CLOSE_WAIT where exactly 20 should have leaked");
     sides[SIDE_CLIENT].of[STATE_CLOSE_WAIT] += 2;
-    assert_differs(&expectation, sides, "client side: 21 CLOSE_WAIT where exactly 20 were to leak");
+    assert_differs(&expectation, sides, "client side: 21 CLOSE_WAIT where exactly 20 should have leaked");
 }
 
 static void a_half_close_leaks_to_its_end(void **state)
@@ -613,7 +613,7 @@ static void a_half_close_leaks_to_its_end(void **state)
         put_leak(sides, STATE_GONE, STATE_TIME_WAIT, STATE_CLOSE_WAIT, STATE_FIN_WAIT2);
         assert_holds(&expectation, sides);
         put(sides, STATE_GONE, STATE_TIME_WAIT);
-        assert_differs(&expectation, sides, "server side: 0 CLOSE_WAIT where exactly 20 were to leak");
+        assert_differs(&expectation, sides, "server side: 0 CLOSE_WAIT where exactly 20 should have leaked");
     }
 }
 
@@ -624,7 +624,7 @@ static void who_was_never_accepted_did_not_leak(void **state)
     struct histogram sides[SIDE_COUNT];
     put_leak(sides, STATE_GONE, STATE_TIME_WAIT, STATE_CLOSE_WAIT, STATE_FIN_WAIT2);
     sides[SIDE_SERVER].unowned = 3;
-    assert_differs(&expectation, sides, "server side: 17 CLOSE_WAIT where exactly 20 were to leak");
+    assert_differs(&expectation, sides, "server side: 17 CLOSE_WAIT where exactly 20 should have leaked");
     sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] += 3;
     assert_holds(&expectation, sides);
 }
@@ -684,7 +684,7 @@ static void missing_ghosts_are_told(void **state)
     struct histogram sides[SIDE_COUNT];
     put(sides, STATE_GONE, STATE_GONE);
     sides[SIDE_SERVER].ghosts = 5;
-    assert_differs(&expectation, sides, "server side: 5 ghosts where exactly 20 were to leak");
+    assert_differs(&expectation, sides, "server side: 5 ghosts where exactly 20 should have leaked");
 }
 
 /* abort's server holds dead descriptors until its second step. */
@@ -721,7 +721,7 @@ static void a_difference_and_a_leak_are_told_together(void **state)
     struct difference difference;
     assert_false(expectation_holds(&expectation, sides, &difference));
     assert_contains(difference.text, "server side: 1 ESTABLISHED where ");
-    assert_contains(difference.text, "; server side: 0 CLOSE_WAIT where exactly 20 were to leak");
+    assert_contains(difference.text, "; server side: 0 CLOSE_WAIT where exactly 20 should have leaked");
 }
 
 /* ---- connections that came one by one ---- */
@@ -803,7 +803,7 @@ static void the_leak_of_a_flow_is_exact(void **state)
     sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = LEAKED;
     assert_holds(&expectation, sides);
     sides[SIDE_SERVER].of[STATE_CLOSE_WAIT]++;
-    assert_differs(&expectation, sides, "server side: 21 CLOSE_WAIT where exactly 20 were to leak");
+    assert_differs(&expectation, sides, "server side: 21 CLOSE_WAIT where exactly 20 should have leaked");
 }
 
 static void in_an_outage_any_state_may_follow(void **state)
@@ -951,7 +951,7 @@ static void a_leak_may_be_of_established_ends(void **state)
     sides[SIDE_SERVER].of[STATE_FIN_WAIT1] = sides[SIDE_CLIENT].of[STATE_ESTABLISHED] = 20;
     assert_holds(&expectation, sides);
     sides[SIDE_SERVER].of[STATE_FIN_WAIT1] = sides[SIDE_CLIENT].of[STATE_ESTABLISHED] = 19;
-    assert_differs(&expectation, sides, "client side: 19 ESTABLISHED where exactly 20 were to leak");
+    assert_differs(&expectation, sides, "client side: 19 ESTABLISHED where exactly 20 should have leaked");
 }
 
 /* ---- keep-alive ---- */
@@ -1007,7 +1007,7 @@ static void keepalive_closes_no_descriptor(void **state)
     }
     put_ghosts(sides, 0, OPENED - 1);
     assert_differs(&expectation, sides,
-                   "server side: 999 descriptors are held where each of 1,000 connections has one");
+                   "server side: 999 descriptors are open where each of 1,000 connections should have one");
 }
 
 static void a_leak_with_keepalive_is_as_many_close_wait_and_ghosts(void **state)
@@ -1021,7 +1021,7 @@ static void a_leak_with_keepalive_is_as_many_close_wait_and_ghosts(void **state)
         assert_holds(&expectation, sides);
     }
     put_ghosts(sides, 5, 14);
-    assert_differs(&expectation, sides, "server side: 19 CLOSE_WAIT where exactly 20 were to leak");
+    assert_differs(&expectation, sides, "server side: 19 CLOSE_WAIT where exactly 20 should have leaked");
     put_ghosts(sides, 0, 0);
     assert_false(expectation_lost_by_keepalive(&expectation, &sides[SIDE_SERVER], SIDE_SERVER));
 }

@@ -68,7 +68,7 @@ static void lines_with_a_number(void **state)
     struct timeline timeline = {0};
     timeline_note(&timeline, STAGE_QUEUE_FULL, 9.14, 4097);
     assert_string_equal(timeline_line(&timeline, STAGE_QUEUE_FULL).text,
-                        "9.1 s: the accept queue is full: 4,097 connections wait that nobody accepts");
+                        "9.1 s: the accept queue is full: 4,097 connections wait, and nobody accepts them");
 }
 
 static void a_number_that_means_nothing_is_not_told(void **state)

@@ -116,7 +116,7 @@ static void time_wait_says_where_it_stays_and_how_long(void **state)
 {
     struct run *run = *state;
     run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 5000;
-    assert_says(run, "5,000 TIME_WAIT stay on the server");
+    assert_says(run, "5,000 TIME_WAIT stay for 60 s on the server");
     assert_says(run, "60 s");
 }
 
@@ -163,7 +163,7 @@ static void a_counter_that_means_trouble_is_named_with_its_meaning(void **state)
 {
     struct run *run = *state;
     run->moved.value[COUNTER_TIME_WAIT_OVERFLOW] = 1234;
-    assert_says(run, "TCPTimeWaitOverflow moved by 1,234: ");
+    assert_says(run, "TCPTimeWaitOverflow rose by 1,234: ");
     assert_says(run, kernel_counter_meaning(COUNTER_TIME_WAIT_OVERFLOW));
 }
 
@@ -179,11 +179,11 @@ static void a_run_that_is_fine_names_no_counter_of_others(void **state)
     run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 5000;
     assert_does_not_say(run, "ounter");
     timeline_note(&run->timeline, STAGE_SYN_DROPPED, 5, 3);
-    assert_says(run, "Kernel counter ListenOverflows moved by 7: ");
-    assert_says(run, "those of other programs included");
+    assert_says(run, "Kernel counter ListenOverflows rose by 7: ");
+    assert_says(run, "including those of other programs");
     run->input.has_own_namespace = true;
     assert_does_not_say(run, "softnet");
-    assert_does_not_say(run, "those of other programs included");
+    assert_does_not_say(run, "including those of other programs");
 }
 
 static void a_run_that_differs_says_whose_the_counters_are(void **state)
@@ -194,10 +194,10 @@ static void a_run_that_differs_says_whose_the_counters_are(void **state)
     run->input.difference = "something";
     assert_does_not_say(run, "other programs");
     run->moved.value[COUNTER_SOFTNET_DROPPED] = 1;
-    assert_says(run, "softnet_dropped moved by 1: ");
+    assert_says(run, "softnet_dropped rose by 1: ");
     assert_says(
         run,
-        "The counters are of all connections in this network namespace, those of other programs included.");
+        "The counters cover all connections in this network namespace, including those of other programs.");
 }
 
 static void a_reset_that_the_order_asked_for_is_no_news(void **state)
@@ -213,7 +213,7 @@ static void a_reset_is_news_when_the_run_differs(void **state)
     run->input.outcome = OUTCOME_DIFFERS;
     run->input.difference = "server side: 5,000 gone where TIME_WAIT was expected";
     run->moved.value[COUNTER_ABORT_ON_DATA] = 5000;
-    assert_says(run, "TCPAbortOnData moved by 5,000: ");
+    assert_says(run, "TCPAbortOnData rose by 5,000: ");
 }
 
 static void a_counter_that_did_not_move_is_not_named(void **state)
@@ -229,7 +229,7 @@ static void clocks_that_ran_out_are_told(void **state)
     struct run *run = *state;
     run->input.aged = true;
     run->input.fin_timeout_ms = 2000;
-    assert_says(run, "clocks ran out");
+    assert_says(run, "Kernel timers expired");
     assert_says(run, "after 2s (net.ipv4.tcp_fin_timeout)");
 }
 
@@ -237,7 +237,7 @@ static void a_late_close_is_told(void **state)
 {
     struct run *run = *state;
     run->input.late_close = true;
-    assert_says(run, "answered by RST");
+    assert_says(run, "answered by an RST");
 }
 
 static void a_run_within_the_clocks_says_nothing_of_them(void **state)
@@ -282,7 +282,7 @@ static void classes_are_told_one_by_one(void **state)
     put_class(run, STATE_ESTABLISHED, 3);
     assert_says(run, "\n17 CLOSE_WAIT on the server: held by tcpstorm pid 4711, ");
     assert_says(run, "\n3 ESTABLISHED on the server: held by tcpstorm pid 4711; ");
-    assert_does_not_say(run, "FIN has come");
+    assert_does_not_say(run, "FIN has arrived");
     assert_does_not_say(run, "too small to list");
 }
 
@@ -293,9 +293,10 @@ static void strangers_on_the_ports_are_named(void **state)
     assert_does_not_say(run, "Strangers");
     run->lingering.each[0].listed = false;
     snprintf(run->lingering.each[0].command, sizeof run->lingering.each[0].command, "nc");
-    assert_says(run,
-                "\nStrangers use the ports of this run: nc pid 4711 has connections there; the counts above "
-                "include them.");
+    assert_says(
+        run,
+        "\nAnother program uses the ports of this run: nc pid 4711 has connections there; the counts above "
+        "include them.");
     run->lingering.each[0].pid = 0; /* whose they are is not known */
     assert_does_not_say(run, "Strangers");
 }
@@ -326,7 +327,7 @@ static void classes_beyond_the_list_are_told_together(void **state)
     struct run *run = *state;
     put_class(run, STATE_CLOSE_WAIT, 17);
     run->lingering.total += 1234;
-    assert_says(run, "1,234 more, in classes too small to list.");
+    assert_says(run, "1,234 more, in groups too small to list.");
 }
 
 static void where_nobody_was_looked_up_the_counts_speak(void **state)
@@ -336,7 +337,7 @@ static void where_nobody_was_looked_up_the_counts_speak(void **state)
     run->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 17;
     run->sides[SIDE_CLIENT].of[STATE_FIN_WAIT2] = 17;
     assert_says(run, "The server owes 17 close()");
-    assert_says(run, "17 CLOSE_WAIT on the server: the client's FIN has come");
+    assert_says(run, "17 CLOSE_WAIT on the server: the client's FIN has arrived");
     assert_says(run, "17 FIN_WAIT2 on the client have no descriptor any more");
 }
 
@@ -373,7 +374,7 @@ static void a_leak_that_was_asked_for_all_at_once_is_told(void **state)
     run->input.leaked = 20;
     assert_says(run, "leak: 20 of 5,000 sockets, as asked for.");
     run->input.outcome = OUTCOME_DIFFERS;
-    run->input.difference = "server side: 0 CLOSE_WAIT where exactly 20 were to leak";
+    run->input.difference = "server side: 0 CLOSE_WAIT where exactly 20 should have leaked";
     assert_does_not_say(run, "as asked for");
 }
 
@@ -453,7 +454,7 @@ static void those_whose_connect_failed_came_too(void **state)
     flow->sums[SIDE_CLIENT].errors = flow->sums[SIDE_CLIENT].timeouts = 1000;
     run->asked.connect_timeout_ms = 5000;
     assert_says(run, "30,000 clients came, ");
-    assert_says(run, "; 1,000 gave up, as connect() had no answer for 5s.");
+    assert_says(run, "; 1,000 gave up because connect() had no answer for 5s.");
 }
 
 static void those_who_asked_on_a_connection_that_was_there_came_too(void **state)
@@ -463,7 +464,7 @@ static void those_who_asked_on_a_connection_that_was_there_came_too(void **state
     flow->sums[SIDE_CLIENT].begun = 10;
     flow->sums[SIDE_CLIENT].reused = 90;
     assert_says(run, "100 clients came, ");
-    assert_says(run, "90 of them asked on a connection that was there.");
+    assert_says(run, "90 of them used an open connection again.");
 }
 
 static void a_client_that_ran_out_of_ports_is_told_who_has_them(void **state)
@@ -473,7 +474,7 @@ static void a_client_that_ran_out_of_ports_is_told_who_has_them(void **state)
     flow->sums[SIDE_CLIENT].errors = 7;
     flow->sums[SIDE_CLIENT].error = EADDRNOTAVAIL;
     run->sides[SIDE_CLIENT].of[STATE_TIME_WAIT] = 100;
-    assert_says(run, "connect() failed 7 times with EADDRNOTAVAIL: no port of the client's was left: 100 are "
+    assert_says(run, "connect() failed 7 times with EADDRNOTAVAIL: the client had no port left: 100 are "
                      "in TIME_WAIT");
 }
 
@@ -572,7 +573,7 @@ static void too_few_looks_make_a_sentence_all_the_same(void **state)
     struct run *run = *state;
     struct flow_report *flow = put_flow(run);
     flow->trend[SIDE_SERVER] = (struct trend){.kind = TREND_UNKNOWN};
-    assert_says(run, "too few looks to tell");
+    assert_says(run, "Too few looks to tell");
     assert_does_not_say(run, "holds too few");
 }
 
@@ -608,10 +609,10 @@ static void what_the_client_has_given_up_and_not_closed_is_told(void **state)
     *client = (struct histogram){.of = {[STATE_SYN_SENT] = 40}, .owned = 40, .abandoned = 100, .ghosts = 60};
     assert_says(run, "The client owes 100 close() calls.");
     assert_says(run, "The client has given up 100 connect() calls and closed none of their descriptors. "
-                     "For 40 of them the kernel goes on sending the SYN (net.ipv4.tcp_syn_retries).");
+                     "For 40 of them the kernel keeps sending the SYN (net.ipv4.tcp_syn_retries).");
     *client = (struct histogram){.abandoned = 100, .ghosts = 100};
     assert_says(run, "The client has given up 100 connect() calls and closed none of their descriptors.");
-    assert_does_not_say(run, "goes on sending");
+    assert_does_not_say(run, "keeps sending");
 }
 
 static void replies_that_were_lost_are_counted(void **state)
@@ -661,8 +662,9 @@ static void only_reasons_that_were_counted_are_offered(void **state)
     run->sides[SIDE_SERVER].of[STATE_TIME_WAIT] = 4992;
     run->moved.value[COUNTER_TIME_WAIT_REUSED] = 8; /* of clients, whose TIME_WAIT this is not */
     assert_says(
-        run, "8 TIME_WAIT on the server ended before the run did: why they did is not known, as no counter "
-             "of the kernel tells.");
+        run,
+        "8 TIME_WAIT on the server ended before the run did: why they did is not known, because no kernel "
+        "counter shows it.");
     assert_does_not_say(run, "TWRecycled");
     run->moved.value[COUNTER_OUT_RSTS] = 3;
     assert_says(
@@ -703,13 +705,14 @@ static void keepalive_is_said_to_close_nothing(void **state)
     run->input.by_keepalive[SIDE_CLIENT] = true;
     assert_says(run, "As expected, for a run with keep-alive.");
     assert_does_not_say(run, run->experiment.meaning);
-    assert_says(run,
-                "Keep-alive of the client has closed nothing: the last probes (kernel counter TCPKeepAlive "
-                "moved by 40) were answered by RST, as the other end was gone, and the kernel took 20 of its "
-                "sockets off the tables. The descriptors are still there, and the client still owes the "
-                "close().");
+    assert_says(
+        run,
+        "Keep-alive on the client has closed nothing: the last probes (kernel counter TCPKeepAlive rose by "
+        "40) were answered by an RST, because the other end was gone, and the kernel removed 20 of its "
+        "sockets "
+        "from all tables. The descriptors are still open, and the client still owes the close().");
     run->moved.value[COUNTER_ABORT_ON_TIMEOUT] = 20;
-    assert_says(run, "were not answered, and the kernel took 20");
+    assert_says(run, "were not answered, and the kernel removed 20");
 }
 
 /* Others may have reset connections in a flow. */
@@ -718,7 +721,7 @@ static void ghosts_of_a_flow_with_keepalive_are_likely_its_doing(void **state)
     struct run *run = *state;
     put_flow(run);
     put_keepalive(run, 20);
-    assert_says(run, "Keep-alive of the client has closed nothing, as is likely: the last probes");
+    assert_says(run, "Keep-alive on the client has closed nothing: it is likely that the last probes");
     run->moved.value[COUNTER_KEEPALIVE] = 0;
     assert_does_not_say(run, "Keep-alive of");
 }
@@ -732,8 +735,8 @@ static void a_bug_that_keepalive_hides_is_told_so(void **state)
     put_keepalive(run, 0);
     run->input.outcome = OUTCOME_DIFFERS;
     assert_says(run,
-                "Keep-alive of the client may be why the bug does not show: it has ended connections (kernel "
-                "counter TCPKeepAlive moved by 40, EstabResets by 20)");
+                "Keep-alive on the client may be why the bug does not show: it has ended connections (kernel "
+                "counter TCPKeepAlive rose by 40, EstabResets by 20)");
     run->input.outcome = OUTCOME_AS_EXPECTED;
     flow->shows_signature = flow->is_shown_by_ghosts = true;
     assert_says(

@@ -201,7 +201,7 @@ static void a_line_is_named_from_the_folder_that_one_is_in(void **state)
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.line, 6);
     assert_string_equal(heard.uri, "src/a%20pool.c");
-    assert_contains(heard.text, "1 of 1 connections (half-close) ended with epoll_ctl(DEL) at pool.c:6 in "
+    assert_contains(heard.text, "1 of 1 connection (half-close) ended with epoll_ctl(DEL) at pool.c:6 in "
                                 "pool_park: no close() follows.");
 }
 

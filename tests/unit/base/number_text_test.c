@@ -34,6 +34,16 @@ static void the_extreme_numbers_fit(void **state)
     assert_string_equal(grouped(INT64_MIN).text, "-9,223,372,036,854,775,808");
 }
 
+static void one_of_a_thing_is_singular(void **state)
+{
+    (void)state;
+    assert_string_equal(counted(1, "connection").text, "1 connection");
+    assert_string_equal(counted(0, "connection").text, "0 connections");
+    assert_string_equal(counted(1234, "close() call").text, "1,234 close() calls");
+    assert_string_equal(one_or_many(1, "was", "were"), "was");
+    assert_string_equal(one_or_many(-1, "was", "were"), "were");
+}
+
 static void no_time_is_zero_seconds(void **state)
 {
     (void)state;
@@ -92,6 +102,7 @@ int main(void)
         cmocka_unit_test(thousands_are_set_apart),
         cmocka_unit_test(negative_numbers_keep_their_sign),
         cmocka_unit_test(the_extreme_numbers_fit),
+        cmocka_unit_test(one_of_a_thing_is_singular),
         cmocka_unit_test(no_time_is_zero_seconds),
         cmocka_unit_test(less_than_a_second_is_milliseconds),
         cmocka_unit_test(whole_seconds_are_seconds),

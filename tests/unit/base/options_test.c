@@ -155,10 +155,10 @@ static void an_option_is_given_once(void **state)
 {
     (void)state;
     assert_refused("--conns=1", "--conns=2",
-                   "tcpstorm: --conns is given twice, as \"1\" and as \"2\": only one value is possible\n");
+                   "tcpstorm: --conns is given twice, as \"1\" and as \"2\": it takes only one value\n");
     assert_refused("--conns=1", "--conns=1",
-                   "tcpstorm: --conns is given twice, as \"1\" and as \"1\": only one value is possible\n");
-    assert_refused("--quiet", "--quiet", "tcpstorm: --quiet is given twice: once is enough\n");
+                   "tcpstorm: --conns is given twice, as \"1\" and as \"1\": it takes only one value\n");
+    assert_refused("--quiet", "--quiet", "tcpstorm: --quiet is given twice: it must be given once\n");
 }
 
 static void a_list_is_given_several_times(void **state)
@@ -247,7 +247,7 @@ static void a_missing_value_is_refused(void **state)
     (void)state;
     assert_refused("--conns", NULL, "tcpstorm: --conns needs a value: --conns N\n");
     assert_refused("--file", "--quiet",
-                   "tcpstorm: --file needs a value: --file FILE (if \"--quiet\" is meant to be it: "
+                   "tcpstorm: --file needs a value: --file FILE (to use \"--quiet\" as the value, write "
                    "--file=--quiet)\n");
     assert_string_equal(accepted("--file=--quiet", NULL, NULL).text, "--quiet");
     assert_string_equal(accepted("--file", "--no-option", NULL).text, "--no-option");
@@ -256,22 +256,22 @@ static void a_missing_value_is_refused(void **state)
 static void a_flag_with_a_value_is_refused(void **state)
 {
     (void)state;
-    assert_refused("--quiet=yes", NULL, "tcpstorm: --quiet \"yes\": must stand alone, it takes no value\n");
+    assert_refused("--quiet=yes", NULL, "tcpstorm: --quiet \"yes\": must be given without a value\n");
 }
 
 static void a_typo_is_answered_by_the_nearest_name(void **state)
 {
     (void)state;
-    assert_refused(
-        "--conn", "5",
-        "tcpstorm: unknown option --conn: did you mean --conns? (\"tcpstorm play --help\" lists all)\n");
+    assert_refused("--conn", "5",
+                   "tcpstorm: unknown option --conn: did you mean --conns? (\"tcpstorm play --help\" lists "
+                   "all options)\n");
 }
 
 static void an_unlike_name_is_answered_by_help(void **state)
 {
     (void)state;
     assert_refused("--zzzzzz", "5",
-                   "tcpstorm: unknown option --zzzzzz: \"tcpstorm play --help\" lists those there are\n");
+                   "tcpstorm: unknown option --zzzzzz: \"tcpstorm play --help\" lists all options\n");
 }
 
 static void a_name_of_any_length_is_answered_in_one_line(void **state)
@@ -288,7 +288,7 @@ static void a_name_of_any_length_is_answered_in_one_line(void **state)
     stderr_release(&capture);
     assert_int_equal(rc, -EINVAL);
     assert_contains(capture.text, "tcpstorm: unknown option --zzzz");
-    assert_contains(capture.text, "lists those there are");
+    assert_contains(capture.text, "lists all options");
     assert_ptr_equal(strchr(capture.text, '\n'), capture.text + strlen(capture.text) - 1);
 }
 
@@ -298,11 +298,11 @@ static void a_bare_word_is_refused(void **state)
     static const char *const words[] = {"conns", "-n", "-", ""};
     for (size_t i = 0; i < COUNT_OF(words); i++) {
         char said[256];
-        snprintf(
-            said, sizeof said,
-            "tcpstorm: \"%s\" is not an option: options are --name value or --name=value, and \"tcpstorm "
-            "play --help\" lists them\n",
-            words[i]);
+        snprintf(said, sizeof said,
+                 "tcpstorm: unexpected argument \"%s\": options are written --name value or --name=value, "
+                 "and \"tcpstorm "
+                 "play --help\" lists them\n",
+                 words[i]);
         assert_refused(words[i], "5", said);
     }
 }
@@ -311,9 +311,10 @@ static void behind_two_dashes_no_word_is_an_option(void **state)
 {
     (void)state;
     assert_int_equal(accepted("--conns", "5", "--").count, 5);
-    assert_refused("--", "--quiet",
-                   "tcpstorm: \"--quiet\" is not an option: options are --name value or --name=value, and "
-                   "\"tcpstorm play --help\" lists them\n");
+    assert_refused(
+        "--", "--quiet",
+        "tcpstorm: unexpected argument \"--quiet\": options are written --name value or --name=value, and "
+        "\"tcpstorm play --help\" lists them\n");
     assert_string_equal(accepted("--file", "--", NULL).text, "--");
 }
 
@@ -359,10 +360,10 @@ static void an_operand_is_one(void **state)
     stderr_release(&capture);
     assert_int_equal(missing, -EINVAL);
     assert_int_equal(second, -EINVAL);
-    assert_string_equal(capture.text,
-                        "tcpstorm: play needs a piece\n"
-                        "tcpstorm: \"dance\" is one word too many: behind the piece come options, "
-                        "--name value or --name=value\n");
+    assert_string_equal(
+        capture.text, "tcpstorm: play needs a piece\n"
+                      "tcpstorm: unexpected argument \"dance\": after the piece there must be options only, "
+                      "--name value or --name=value\n");
 }
 
 /* Up to three words, NULL ends them; "" where all is well. */

@@ -88,7 +88,7 @@ static void help_has_a_line_per_option_and_per_rule(void **state)
                    "  --dry-run            say less\n"
                    "  --loud               say more\n"
                    "\n"
-                   "What goes together:\n"
+                   "Options that need or exclude each other:\n"
                    "  --loud cannot be used with --dry-run: it is still\n");
 }
 
@@ -99,24 +99,23 @@ static void a_command_has_words_of_its_own(void **state)
     assert_printed("  --conns N            how many in each (default 1000)\n");
 }
 
-static void man_has_a_paragraph_per_option(void **state)
+static void markdown_has_an_item_per_option(void **state)
 {
     (void)state;
-    options_print_man(&table, NULL, print_begins());
-    assert_printed(".TP\n.BI \\-\\-conns \" N\"\nHow many, \\fBclose\\fR(2) included.\n"
-                   "A number from 1 to 20,000.\nThe default is 1000.\n"
-                   ".TP\n.BI \\-\\-file \" FILE\"\nWhere to.\nIt can be given several times.\n"
-                   ".TP\n.BI \\-\\-mode \" HOW\"\nIn which way.\n"
-                   ".TP\n.B \\-\\-dry\\-run\nSay less.\n"
-                   ".TP\n.B \\-\\-loud\nSay more.\n"
-                   "It cannot be used with \\fB\\-\\-dry\\-run\\fR: it is still.\n");
+    options_print_markdown(&table, NULL, print_begins());
+    assert_printed(
+        "- `--conns N`: How many, close(2) included. A number from 1 to 20,000. The default is 1000.\n"
+        "- `--file FILE`: Where to. It can be given several times.\n"
+        "- `--mode HOW`: In which way.\n"
+        "- `--dry-run`: Say less.\n"
+        "- `--loud`: Say more. It cannot be used with `--dry-run`: it is still.\n");
 }
 
-static void man_only_names_what_another_command_has_told(void **state)
+static void markdown_only_names_what_another_command_has_told(void **state)
 {
     (void)state;
-    options_print_man(&worded, &table, print_begins());
-    assert_printed("With \\fB\\-\\-conns\\fR as under OPTIONS.\n");
+    options_print_markdown(&worded, &table, print_begins());
+    assert_printed("- As in tcpstorm(1): `--conns`.\n");
 }
 
 static void names_are_listed_for_completion(void **state)
@@ -142,7 +141,8 @@ static void rows_are_listed_with_value_and_list(void **state)
     (void)state;
     options_print_rows(&table, print_begins());
     assert_printed(
-        "conns\tN\tonce\nfile\tFILE\tlist\nmode\tauto|manual\tonce\ndry-run\t-\tonce\nloud\t-\tonce\n");
+        "conns\tN\tonce\thow many\nfile\tFILE\tlist\twhere to\nmode\tauto|manual\tonce\tin which way\n"
+        "dry-run\t-\tonce\tsay less\nloud\t-\tonce\tsay more\n");
 }
 
 int main(void)
@@ -150,8 +150,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(help_has_a_line_per_option_and_per_rule),
         cmocka_unit_test(a_command_has_words_of_its_own),
-        cmocka_unit_test(man_has_a_paragraph_per_option),
-        cmocka_unit_test(man_only_names_what_another_command_has_told),
+        cmocka_unit_test(markdown_has_an_item_per_option),
+        cmocka_unit_test(markdown_only_names_what_another_command_has_told),
         cmocka_unit_test(names_are_listed_for_completion),
         cmocka_unit_test(what_cannot_follow_is_not_listed),
         cmocka_unit_test(rows_are_listed_with_value_and_list),

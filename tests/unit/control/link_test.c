@@ -144,7 +144,7 @@ static void a_line_that_is_too_long_is_bad(void **state)
     tell(talk, "last\n");
     turn_until(talk, &talk->lines, 1);
     assert_int_equal(talk->bad, 1);
-    assert_contains(talk->complaint, "no line of words");
+    assert_contains(talk->complaint, "not a line of words");
     assert_string_equal(talk->last, "last");
 }
 
@@ -171,7 +171,7 @@ static void what_is_no_message_never_gets_to_on_message(void **state)
     turn_until(talk, &talk->lines, 1);
     assert_int_equal(talk->bad, 3);
     assert_string_equal(talk->last, "opened 0 1 1 1 0");
-    assert_contains(talk->complaint, "\"act\" is no message");
+    assert_contains(talk->complaint, "\"act\" is not a message");
     link_free(link);
     close(fds[1]);
 }

@@ -482,7 +482,7 @@ static void a_complaint_names_the_field_and_what_is_allowed(void **state)
     expect(WAY_TO_HOST, "start 1 a b c d e", false);
     assert_string_equal(complaint.text, "\"start\" has 6 fields, allowed are 2 to 5");
     expect(WAY_FROM_HOST, "gossip", false);
-    assert_string_equal(complaint.text, "\"gossip\" is no message");
+    assert_string_equal(complaint.text, "\"gossip\" is not a message");
 }
 
 static void a_complaint_is_printable_and_short_whatever_came(void **state)
@@ -492,16 +492,16 @@ static void a_complaint_is_printable_and_short_whatever_came(void **state)
     memset(long_word, 'y', sizeof long_word - 1);
     long_word[sizeof long_word - 1] = '\0';
     expect(WAY_FROM_HOST, long_word, false);
-    assert_contains(complaint.text, "yyy...\" is no message");
+    assert_contains(complaint.text, "yyy...\" is not a message");
     expect(WAY_FROM_HOST, "\x1b]0;owned\x07\xff", false);
-    assert_string_equal(complaint.text, "\"?]0;owned??\" is no message");
+    assert_string_equal(complaint.text, "\"?]0;owned??\" is not a message");
     struct line text = {""};
     add(&text, "hello 3 \x1b[31m");
     expect(WAY_FROM_HOST, text.text, false);
     for (const char *c = complaint.text; *c != '\0'; c++)
         assert_true(*c >= ' ' && *c < '\x7f');
-    assert_string_equal(message_complaint_of("is no line of words", "a\x1b b").text,
-                        "\"a? b\" is no line of words");
+    assert_string_equal(message_complaint_of("is not a line of words", "a\x1b b").text,
+                        "\"a? b\" is not a line of words");
 }
 
 static void nothing_is_no_message(void **state)

@@ -48,7 +48,7 @@ static void its_exit_and_its_last_line_are_told(void **state)
     assert_int_equal(start(&program, "echo one; echo 'two\033[m' >&2; exit 7"), 0);
     hear_until_over(&program);
     assert_true(program.has_left);
-    assert_string_equal(program_end_text(&program).text, "left with exit status 7");
+    assert_string_equal(program_end_text(&program).text, "exited with status 7");
     assert_string_equal(program.last_line, "two?[m");
     assert_int_equal(program_stop(&program, 1000), 0);
     assert_int_equal(program.keeper, 0);

@@ -4,6 +4,7 @@
 #include "control/hosts.h"
 #include "engine/plan.h"
 #include "kernel/packet_drop.h"
+#include "kernel/sysctl.h"
 #include "kernel/vanish.h"
 
 static bool holds_forever(int64_t hold_ms, int order_count, const char *name, int step, int order_index)
@@ -450,6 +451,28 @@ static void more_orphans_than_the_kernel_keeps_are_an_obstacle(void **state)
     assert_true(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
 }
 
+/* Up to a minute of it they are small sockets, and no orphans. */
+static void check_fin_timeout(void)
+{
+    struct plan plan;
+    struct run_settings settings = at_once("server-first", 1000);
+    child_enter(0);
+    settings.look_inside = "nsenter", settings.max_orphans = 999;
+    CHECK(sysctl_write("net.ipv4.tcp_fin_timeout", "60") == 0);
+    CHECK(plan_make(&plan, &settings) == 0);
+    CHECK(sysctl_write("net.ipv4.tcp_fin_timeout", "61") == 0);
+    CHECK(plan_make(&plan, &settings) == -1);
+    CHECK(has_obstacle(&plan, "server-first leaves 1,000 orphaned sockets in FIN_WAIT2"));
+    settings.max_orphans = 1000;
+    CHECK(plan_make(&plan, &settings) == 0);
+}
+
+static void a_long_fin_wait2_is_an_orphan(void **state)
+{
+    (void)state;
+    in_child(check_fin_timeout);
+}
+
 /* FIN_WAIT1 with its descriptor is no orphan. */
 static void a_state_that_is_kept_leaves_no_orphans(void **state)
 {
@@ -521,7 +544,7 @@ static void a_kept_fin_wait2_takes_no_room_of_time_wait_and_has_no_clock(void **
     settings.experiments[0] = experiment_of_state(&kept);
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.time_wait_most, 0);
-    assert_false(has_warning(&plan, "outlasts the kernel's clocks"));
+    assert_false(has_warning(&plan, "outlasts the kernel's timers"));
 }
 
 int main(void)
@@ -561,6 +584,7 @@ int main(void)
         cmocka_unit_test(an_ordinary_user_is_told_to_isolate),
         cmocka_unit_test(what_needs_nothing_has_no_obstacle),
         cmocka_unit_test(more_orphans_than_the_kernel_keeps_are_an_obstacle),
+        cmocka_unit_test(a_long_fin_wait2_is_an_orphan),
         cmocka_unit_test(a_state_that_is_kept_leaves_no_orphans),
         cmocka_unit_test(half_open_connections_have_a_listener_for_every_third_of_its_backlog),
         cmocka_unit_test(connections_that_nobody_accepts_fit_in_the_queue),

@@ -49,7 +49,10 @@ static void assert_all_gone(enum side side)
 
 static void raw(enum side side, enum tcp_state from, enum tcp_state to, enum transition_why why)
 {
-    slot.moved[side][from][to][why]++;
+    if (to == STATE_CLOSE)
+        slot.ended[side][from][why]++;
+    else
+        slot.moved[side][from][to]++;
 }
 
 /* The client: SYN_SENT, ESTABLISHED, CLOSE_WAIT, LAST_ACK, and gone. */

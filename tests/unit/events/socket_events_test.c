@@ -239,7 +239,7 @@ static void count_own_ports_only(void)
     struct socket_events *one = open_or_skip(), *other = open_or_skip(), *elsewhere = open_or_skip();
     child_enter(0);
     const struct port_range its = {20001, 20001}, others = {20000, 20000};
-    socket_events_aim(elsewhere, own_netns() + 1, NULL);
+    socket_events_aim(elsewhere, 1, NULL); /* none has that number; the next one may be another test's */
     socket_events_aim(one, own_netns(), &its);
     socket_events_aim(other, own_netns(), &others);
     int listener = listen_on(20000);
@@ -261,8 +261,7 @@ static void tell_sides_on_all_ports(void)
     struct socket_events *events = open_or_skip();
     child_enter(0);
     int before = listen_on(20000);
-    socket_events_aim(events, own_netns(), NULL);
-    socket_events_serve(events, 20000);
+    socket_events_aim_by_port(events, own_netns(), (const uint16_t[]){20000}, 1, true);
     int after = listen_on(20001);
     for (int i = 0; i < 2; i++) {
         int client = connect_to((uint16_t)(20000 + i)),
@@ -276,6 +275,78 @@ static void tell_sides_on_all_ports(void)
     CHECK(moved(SIDE_SERVER, STATE_ESTABLISHED, STATE_FIN_WAIT1) == 2);
     CHECK(moved(SIDE_CLIENT, STATE_ESTABLISHED, STATE_FIN_WAIT1) == 0);
     CHECK(moved(SIDE_SERVER, STATE_GONE, STATE_SYN_SENT) == 0);
+    socket_events_close(events);
+}
+
+static struct transition_counts of_port(const struct socket_events *events, uint16_t port)
+{
+    struct transition_counts it;
+    socket_events_read_port(events, port, &it);
+    return it;
+}
+
+static int64_t served(const struct transition_counts *of)
+{
+    return of->side[SIDE_SERVER].moved[STATE_ESTABLISHED][STATE_FIN_WAIT1][WHY_ORDERLY];
+}
+
+/* The first listened before, the second listens later, and for the third there is no room. */
+static bool each_port_is_counted_for_itself(struct socket_events *events)
+{
+    int listeners[3] = {listen_on(20000)};
+    uint16_t ports[EVENT_PORTS_MAX];
+    socket_events_aim_by_port(events, own_netns(), (const uint16_t[]){20000}, 1, true);
+    listeners[1] = listen_on(20001);
+    listeners[2] = listen_on(20002);
+    for (int i = 0; i < 3; i++)
+        for (int times = 0; times <= i; times++) {
+            int client = connect_to((uint16_t)(20000 + i)),
+                server = accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC);
+            CHECK(server >= 0);
+            close(server);
+            close(client);
+        }
+    for (int i = 0; i < 3; i++)
+        close(listeners[i]);
+    CHECK(socket_events_ports(events, ports) == 2 && ports[0] == 20000 && ports[1] == 20001);
+    const struct transition_counts first = of_port(events, 20000), second = of_port(events, 20001),
+                                   others = of_port(events, 0);
+    socket_events_read(events, &counts);
+    return served(&first) == 1 && served(&second) == 2 && served(&others) == 3 && served(&counts) == 6;
+}
+
+static void count_by_port(void)
+{
+    bool is_exact = false;
+    child_enter(0);
+    for (int i = 0; i < TRIES && !is_exact; i++) {
+        struct socket_events *events = socket_events_open_by_port(2, &why);
+        if (events == NULL)
+            fprintf(stderr, "refused: %s\n", why.text), _exit(CHILD_IS_REFUSED);
+        is_exact = each_port_is_counted_for_itself(events);
+        socket_events_close(events);
+    }
+    CHECK(is_exact);
+}
+
+/* With the most ports: the others are none of it. */
+static void count_only_these_ports(void)
+{
+    static uint16_t ports[EVENT_PORTS_MAX];
+    for (int i = 0; i < EVENT_PORTS_MAX; i++)
+        ports[i] = (uint16_t)(20001 + i);
+    struct socket_events *events = socket_events_open_by_port(EVENT_PORTS_MAX, &why);
+    if (events == NULL)
+        fprintf(stderr, "refused: %s\n", why.text), _exit(CHILD_IS_REFUSED);
+    child_enter(0);
+    socket_events_aim_by_port(events, own_netns(), ports, EVENT_PORTS_MAX, false);
+    close(listen_on(20000));
+    socket_events_read(events, &counts);
+    CHECK(all_moves() == 0);
+    const int last = 20000 + EVENT_PORTS_MAX;
+    close(listen_on((uint16_t)last));
+    socket_events_read_port(events, (uint16_t)last, &counts);
+    CHECK(all_moves() == 2);
     socket_events_close(events);
 }
 
@@ -416,6 +487,8 @@ IN_CHILD(sample_times)
 IN_CHILD(tell_resets)
 IN_CHILD(count_own_ports_only)
 IN_CHILD(tell_sides_on_all_ports)
+IN_CHILD(count_by_port)
+IN_CHILD(count_only_these_ports)
 IN_CHILD(nothing_before_it_is_aimed)
 IN_CHILD(go_on_without_rights)
 IN_CHILD(refuse_nobody)
@@ -430,6 +503,8 @@ int main(void)
         cmocka_unit_test(test_tell_resets),
         cmocka_unit_test(test_count_own_ports_only),
         cmocka_unit_test(test_tell_sides_on_all_ports),
+        cmocka_unit_test(test_count_by_port),
+        cmocka_unit_test(test_count_only_these_ports),
         cmocka_unit_test(test_nothing_before_it_is_aimed),
         cmocka_unit_test(test_go_on_without_rights),
         cmocka_unit_test(test_refuse_nobody),

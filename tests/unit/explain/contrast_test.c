@@ -158,10 +158,9 @@ static void closing_times_are_told_of_those_that_ended(void **state)
     assert_int_equal(closing.p50_ms, 0);
     assert_int_equal(closing.p90_ms, 500);
     assert_int_equal(closing.most_ms, 3000);
-    assert_string_equal(
-        words_of_window(&made.facts, &closing).text,
-        "Watched for 4.0 s: 120 connections opened, 100 ended, after their peer's FIN below 100 ms "
-        "(p50), 500 ms (p90), 3.0 s (max).");
+    assert_string_equal(words_of_window(&made.facts, &closing).text,
+                        "Watched for 4.0 s: 120 connections opened, 100 ended, time from their peer's FIN: "
+                        "below 100 ms (p50), 500 ms (p90), 3.0 s (max).");
 }
 
 int main(void)

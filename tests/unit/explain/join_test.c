@@ -5,6 +5,7 @@
 #include "../loopback.h"
 #include "../namespace_child.h"
 #include "explain/facts.h"
+#include "kernel/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -366,15 +367,25 @@ static void what_nobody_accepted_waits_in_the_queue(void **state)
     finish(pid);
 }
 
+/* A child that has done all that it does before it waits for good. */
+static void wait_for_child(pid_t forked)
+{
+    struct process_stat stat;
+    while (process_stat_of(forked, &stat) == 0 && (stat.state == 'R' || stat.state == 'D'))
+        usleep(1000);
+}
+
 /* The server has closed it; its child, without the listener, has not. */
 static void leave_it_to_a_child(void)
 {
-    if (fork() == 0) {
+    pid_t forked = fork();
+    if (forked == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(here.listener);
         for (;;)
             pause();
     }
+    wait_for_child(forked);
     struct epoll_event event;
     int set = epoll_create1(0);
     watch(set, here.listener, EPOLLIN);
@@ -405,11 +416,13 @@ static void heirs_hold_what_their_parent_has_closed(void **state)
 
 static void fork_a_worker(void)
 {
-    if (fork() == 0) {
+    pid_t forked = fork();
+    if (forked == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             pause();
     }
+    wait_for_child(forked);
     say_ready();
 }
 
@@ -460,11 +473,13 @@ static void supervise(void)
     int ends[2];
     if (pipe(ends) != 0)
         abort();
-    if (fork() == 0) {
+    pid_t forked = fork();
+    if (forked == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         sleep(60);
         _exit(0);
     }
+    wait_for_child(forked);
     close(here.server);
     fd_set in;
     FD_ZERO(&in);
@@ -508,11 +523,13 @@ static void let_a_child_wait(void)
     watch(set, here.listener, EPOLLIN);
     watch(set, here.server, EPOLLIN | EPOLLET);
     epoll_wait(set, &event, 1, -1);
-    if (fork() == 0) {
+    pid_t forked = fork();
+    if (forked == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             epoll_wait(set, &event, 1, -1);
     }
+    wait_for_child(forked);
     say_ready();
 }
 
@@ -575,12 +592,14 @@ static void share_the_port(void)
     int second = listen_socket_open_shared(&here.target.address, here.target.ports.first, 8);
     if (second < 0)
         abort();
-    if (fork() == 0) {
+    pid_t forked = fork();
+    if (forked == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         close(here.listener);
         for (;;)
             pause();
     }
+    wait_for_child(forked);
     close(second);
     close(here.server);
     say_ready();
@@ -906,12 +925,13 @@ static void serve_late(void)
 struct client {
     struct loopback *to;
     int count;
+    unsigned begins_us; /* after that: then the window should have begun */
 };
 
 static void *connect_and_close(void *context)
 {
     const struct client *client = context;
-    usleep(300000); /* the window has begun */
+    usleep(client->begins_us);
     for (int i = 0; i < client->count; i++) {
         int fd = loopback_connect(client->to);
         (void)!send(fd, "hello", 5, 0);
@@ -922,25 +942,31 @@ static void *connect_and_close(void *context)
     return NULL;
 }
 
-static void a_window_tells_who_came_who_ended_and_how_late(void **state)
+enum { WINDOW_MS = 3500 };
+
+/* False: the machine was too busy, and not all of them came in the window. */
+static bool window_is_told(unsigned begins_us)
 {
-    (void)state;
     here = loopback_listen();
     int flags = fcntl(here.listener, F_GETFL);
     assert_int_equal(fcntl(here.listener, F_SETFL, flags & ~O_NONBLOCK), 0);
     pid_t pid = start(serve_late);
     struct loopback to = here;
-    struct client client = {&to, 4};
+    struct client client = {&to, 4, begins_us};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, connect_and_close, &client), 0);
     struct facts facts;
-    const struct facts_request request = {.pid = pid, .max_epoll = 20000, .window_ms = 3500};
+    const struct facts_request request = {.pid = pid, .max_epoll = 20000, .window_ms = WINDOW_MS};
     assert_int_equal(facts_take(&request, &facts), 0);
     pthread_join(thread, NULL);
-    assert_int_equal(facts.opened, 4);
-    assert_int_equal(facts.ended_count, 3);
+    if (facts.opened != client.count || facts.ended_count != client.count - 1) {
+        facts_free(&facts);
+        here.client = -1;
+        finish(pid);
+        return false;
+    }
     assert_int_equal(facts.events_lost, 0);
-    assert_true(facts.window_ms >= 3500 && !facts.is_interrupted);
+    assert_true(facts.window_ms >= WINDOW_MS && !facts.is_interrupted);
     assert_true(facts.aborts_on_close >= 0);
     for (int i = 0; i < facts.ended_count; i++) {
         const struct fact_socket *socket = &facts.ended[i];
@@ -953,10 +979,17 @@ static void a_window_tells_who_came_who_ended_and_how_late(void **state)
     }
     assert_int_equal(connection_in(&facts)->state, STATE_CLOSE_WAIT);
     assert_int_equal(facts.processes[0].descriptors - facts.processes[0].descriptors_before, 1);
-    assert_true(facts.processes[0].before_ms >= 3500);
+    assert_true(facts.processes[0].before_ms >= WINDOW_MS);
     facts_free(&facts);
     here.client = -1;
     finish(pid);
+    return true;
+}
+
+static void a_window_tells_who_came_who_ended_and_how_late(void **state)
+{
+    (void)state;
+    assert_true(window_is_told(300000) || window_is_told(700000) || window_is_told(1500000));
 }
 
 static volatile sig_atomic_t stopped;

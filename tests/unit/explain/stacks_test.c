@@ -138,7 +138,7 @@ static void a_thread_that_has_run_is_told_without_its_time(void **state)
         assert_contains(words_of_stacks(&made.facts, &stacks.groups[0]).text,
                         "4 threads are in futex(), at ");
         assert_contains(words_of_unread_stacks(&stacks).text,
-                        "Not read: 2 threads that ran, or went on to another call meanwhile.");
+                        "Not read: 2 threads that ran, or went on to another call.");
     }
     stacks_free(&stacks);
 }

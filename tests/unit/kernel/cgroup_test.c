@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #define ID  "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define ID2 "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 #define UID "c3a5b7d9-0f12-4a6e-9b8d-5e4f3a2b1c0d"
 
 static const struct {
@@ -18,11 +19,19 @@ static const struct {
     {"/system.slice/system-postgresql.slice/postgresql@15-main.service", "postgresql@15-main.service",
      CGROUP_UNIT},
     {"/system.slice/foo.service/payload", "foo.service", CGROUP_UNIT},
-    {"/user.slice/user-1000.slice/session-3.scope", "session-3.scope", CGROUP_UNIT},
-    {"/user.slice/user-1000.slice/user@1000.service/app.slice/app.service", "app.service", CGROUP_UNIT},
+    {"/user.slice/user-1000.slice/session-3.scope", "session-3.scope of user 1000", CGROUP_UNIT},
+    {"/user.slice/user-1000.slice/user@1000.service/app.slice/app.service", "app.service of user 1000",
+     CGROUP_UNIT},
+    {"/user.slice/user-1000.slice", "", CGROUP_NONE},
+    {"/user.slice/user-1000.slice/user@1000.service", "user@1000.service", CGROUP_UNIT},
     {"/user.slice/user-1000.slice/user@1000.service/init.scope", "user@1000.service", CGROUP_UNIT},
     {"/init.scope", "init.scope", CGROUP_UNIT},
-    {"/machine.slice/systemd-nspawn@web.service/payload/system.slice/nginx.service", "nginx.service",
+    {"/machine.slice/systemd-nspawn@web.service/payload/system.slice/nginx.service",
+     "nginx.service in systemd-nspawn@web.service", CGROUP_UNIT},
+    {"/machine.slice/systemd-nspawn@web.service/payload", "systemd-nspawn@web.service", CGROUP_UNIT},
+    {"/machine.slice/machine-qemu\\x2d1\\x2dweb.scope/libvirt/emulator", "machine-qemu\\x2d1\\x2dweb.scope",
+     CGROUP_UNIT},
+    {"/machine.slice/machine-web.scope/system.slice/sshd.service", "sshd.service in machine-web.scope",
      CGROUP_UNIT},
     {"/system.slice/dev-\303\244.service", "dev-??.service", CGROUP_UNIT},
     {"/../../system.slice/nginx.service", "nginx.service", CGROUP_UNIT},
@@ -34,13 +43,46 @@ static const struct {
     /* Docker, with systemd and without */
     {"/system.slice/docker-" ID ".scope", "docker container 0123456789ab", CGROUP_CONTAINER},
     {"/docker/" ID, "docker container 0123456789ab", CGROUP_CONTAINER},
-    {"/system.slice/docker-" ID ".scope/system.slice/nginx.service", "nginx.service", CGROUP_UNIT},
+    {"/system.slice/docker-" ID ".scope/system.slice/nginx.service",
+     "nginx.service in docker container 0123456789ab", CGROUP_UNIT},
+    {"/system.slice/docker.service", "docker.service", CGROUP_UNIT},
+    {"/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" ID ".scope",
+     "docker container 0123456789ab", CGROUP_CONTAINER},
+    {"/docker/" ID2 "/docker/" ID, "docker container 0123456789ab", CGROUP_CONTAINER},
+    {"/ecs/" UID "/" ID, "container 0123456789ab", CGROUP_CONTAINER},
+    /* LXC, new and old, and what runs in it; its monitor is no container */
+    {"/lxc.payload.web", "lxc container web", CGROUP_CONTAINER},
+    {"/lxc.payload.web/system.slice/nginx.service", "nginx.service in lxc container web", CGROUP_UNIT},
+    {"/lxc/101/ns", "lxc container 101", CGROUP_CONTAINER},
+    {"/lxc/101/ns/system.slice/cron.service", "cron.service in lxc container 101", CGROUP_UNIT},
+    {"/lxc.payload/web", "lxc container web", CGROUP_CONTAINER},
+    {"/lxc.monitor.web", "", CGROUP_NONE},
+    {"/lxc", "", CGROUP_NONE},
     /* Podman, of root and of a user; its monitor is no container */
     {"/machine.slice/libpod-" ID ".scope/container", "podman container 0123456789ab", CGROUP_CONTAINER},
     {"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope",
      "podman container 0123456789ab", CGROUP_CONTAINER},
     {"/libpod_parent/libpod-" ID, "podman container 0123456789ab", CGROUP_CONTAINER},
     {"/machine.slice/libpod-conmon-1.scope", "libpod-conmon-1.scope", CGROUP_UNIT},
+    {"/machine.slice/libpod-conmon-" ID ".scope", "libpod-conmon-" ID ".scope", CGROUP_UNIT},
+    /* its pods, with systemd and without */
+    {"/machine.slice/machine-libpod_pod_" ID2 ".slice/libpod-" ID ".scope/container",
+     "podman container 0123456789ab of pod fedcba987654", CGROUP_POD},
+    {"/user.slice/user-1000.slice/user@1000.service/user.slice/user-libpod_pod_" ID2 ".slice/libpod-" ID
+     ".scope/container",
+     "podman container 0123456789ab of pod fedcba987654", CGROUP_POD},
+    {"/libpod_parent/" ID2 "/libpod-" ID, "podman container 0123456789ab of pod fedcba987654", CGROUP_POD},
+    {"/machine.slice/machine-other_" ID2 ".slice/libpod-" ID ".scope", "podman container 0123456789ab",
+     CGROUP_CONTAINER},
+    /* in a unit of its own */
+    {"/system.slice/nginx.service/libpod-payload-" ID, "podman container 0123456789ab in nginx.service",
+     CGROUP_CONTAINER},
+    {"/user.slice/user-1000.slice/user@1000.service/app.slice/redis.service/libpod-payload-" ID,
+     "podman container 0123456789ab in redis.service of user 1000", CGROUP_CONTAINER},
+    {"/system.slice/nginx.service/runtime", "nginx.service", CGROUP_UNIT},
+    /* a runtime by itself: nothing says that its group is a container's */
+    {"/web", "", CGROUP_NONE},
+    {"/system.slice/runc-web.scope", "runc-web.scope", CGROUP_UNIT},
     /* containerd by itself */
     {"/system.slice/nerdctl-" ID ".scope", "containerd container 0123456789ab", CGROUP_CONTAINER},
     {"/default/" ID, "container 0123456789ab", CGROUP_CONTAINER},
@@ -63,6 +105,16 @@ static const struct {
     {"/system.slice/containerd.service/kubepods-burstable-podc3a5b7d9_0f12_4a6e_9b8d_5e4f3a2b1c0d.slice:"
      "cri-containerd:" ID,
      "container 0123456789ab of pod " UID, CGROUP_POD},
+    {"/kubepods/burstable/pod" UID "/crio-" ID, "cri-o container 0123456789ab of pod " UID, CGROUP_POD},
+    {"/kubepods.slice/kubepods-besteffort.slice/"
+     "kubepods-besteffort-podc3a5b7d9_0f12_4a6e_9b8d_5e4f3a2b1c0d.slice/"
+     "crio-" ID ".scope/container",
+     "cri-o container 0123456789ab of pod " UID, CGROUP_POD},
+    {"/docker/" ID2 "/kubelet/kubepods/besteffort/pod" UID "/" ID, "container 0123456789ab of pod " UID,
+     CGROUP_POD},
+    {"/kubepods.slice/kubepods-podc3a5b7d9_0f12_4a6e_9b8d_5e4f3a2b1c0d.slice/docker-" ID ".scope",
+     "docker container 0123456789ab of pod " UID, CGROUP_POD},
+    {"/k8s.io/" ID, "container 0123456789ab", CGROUP_CONTAINER},
     {"/podium/pod", "", CGROUP_NONE},
 };
 
@@ -110,6 +162,31 @@ static void the_hierarchy_of_cgroup2_comes_first(void **state)
     expect_text("9:name=systemd:/system.slice/nginx.service\n8:pids:/\n0::/\n", "nginx.service", "/");
     expect_text("5:devices:/\n4:memory:/docker/" ID "\n", "docker container 0123456789ab", NULL);
     expect_text("9:name=systemd:/\n0::/\n", "", "/");
+}
+
+/* Both versions at a time, as Docker and a kubelet leave it: in cgroup2 the container is in the engine's
+ * service. */
+static void a_container_in_version_1_comes_before_the_engine(void **state)
+{
+    (void)state;
+    expect_text("12:pids:/docker/" ID "\n3:rdma:/\n1:name=systemd:/docker/" ID
+                "\n0::/system.slice/containerd.service\n",
+                "docker container 0123456789ab", "/system.slice/containerd.service");
+    expect_text("11:cpuset:/kubepods/burstable/pod" UID "/" ID "\n1:name=systemd:/kubepods/burstable/pod" UID
+                "/" ID "\n0::/system.slice/containerd.service\n",
+                "container 0123456789ab of pod " UID, "/system.slice/containerd.service");
+    /* systemd in that container: some hierarchies know its units */
+    expect_text("5:cpuset:/docker/" ID "\n1:name=systemd:/docker/" ID
+                "/system.slice/nginx.service\n0::/system.slice/containerd.service\n",
+                "nginx.service in docker container 0123456789ab", "/system.slice/containerd.service");
+    /* the engine itself */
+    expect_text("4:pids:/system.slice/containerd.service\n0::/system.slice/containerd.service\n",
+                "containerd.service", "/system.slice/containerd.service");
+    /* Podman with crun, and with runc */
+    expect_text("9:pids:/libpod_parent/libpod-" ID "\n0::/libpod_parent/libpod-" ID "\n",
+                "podman container 0123456789ab", "/libpod_parent/libpod-" ID);
+    expect_text("9:pids:/machine.slice/libpod-" ID ".scope\n0::/user.slice/user-0.slice/session-4.scope\n",
+                "podman container 0123456789ab", "/user.slice/user-0.slice/session-4.scope");
 }
 
 static void text_of_another_form_names_nothing(void **state)
@@ -202,6 +279,7 @@ int main(void)
         cmocka_unit_test(a_path_names_what_runs_there),
         cmocka_unit_test(a_name_that_is_too_long_ends_in_dots),
         cmocka_unit_test(the_hierarchy_of_cgroup2_comes_first),
+        cmocka_unit_test(a_container_in_version_1_comes_before_the_engine),
         cmocka_unit_test(text_of_another_form_names_nothing),
         cmocka_unit_test(who_has_ended_is_in_none),
         cmocka_unit_test(a_process_is_found_by_its_id),

@@ -43,6 +43,10 @@ static enum transition_kind end_of(enum side side, enum tcp_state from, enum tra
         return TRANSITION_SHORTENED;
     if (why == WHY_TIMED_OUT && from == STATE_FIN_WAIT2)
         return TRANSITION_SHORTENED;
+    if (why == WHY_DESTROYED)
+        return TRANSITION_OUTSIDE;
+    if (why == WHY_UNACKNOWLEDGED)
+        return from == STATE_LAST_ACK ? TRANSITION_ABORT : TRANSITION_OUTSIDE;
     if (why == WHY_RESET)
         return state_set_has(live, from) ? TRANSITION_RESET : TRANSITION_OUTSIDE;
     if (why == WHY_TIMED_OUT)
@@ -52,7 +56,7 @@ static enum transition_kind end_of(enum side side, enum tcp_state from, enum tra
                                             : TRANSITION_OUTSIDE;
 }
 
-/* All 12 x 12 x 2 x 3. */
+/* All 12 x 12 x 2 x 5. */
 static void every_move_is_an_arrow_or_another_known_end_or_outside(void **state)
 {
     (void)state;

@@ -93,7 +93,7 @@ static struct server start(enum manner manner)
         int error = errno;
         kill(server.pid, SIGKILL);
         waitpid(server.pid, NULL, 0);
-        print_message("the calls of a program are not to be seen here: %s\n", strerror(error));
+        print_message("the calls of a program are not visible here: %s\n", strerror(error));
         if (error == EACCES || error == ENOENT || error == ENOTSUP)
             skip();
         fail();

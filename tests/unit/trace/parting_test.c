@@ -80,12 +80,12 @@ static void they_part_behind_the_last_call_in_common(void **state)
         add_held(scene);
     const char *text = told(scene, NULL);
     assert_contains(
-        text, "  1,000 connections: 996 closed, 4 held. They part after recv() = 0 at conn.c:52 in "
-              "on_readable:\n"
-              "    996 went on to  close()         conn.c:24 in conn_free < on_readable\n"
-              "      4 ended with  epoll_ctl(DEL)  pool.c:6 in pool_park < conn.c:57 in on_readable      "
-              "no close() follows\n"
-              "  accepted at server.c:18 in accept_some\n");
+        text,
+        "  1,000 connections: 996 closed, 4 held. They part after recv() = 0 at conn.c:52 in on_readable:\n"
+        "    996 went on to  close()         conn.c:24 in conn_free < on_readable\n"
+        "      4 ended with  epoll_ctl(DEL)  pool.c:6 in pool_park < conn.c:57 in on_readable      no "
+        "close() follows\n"
+        "  accepted at server.c:18 in accept_some\n");
 }
 
 static void repeats_and_calls_that_had_to_be_tried_again_make_no_other_way(void **state)
@@ -170,7 +170,7 @@ static void a_child_that_has_it_still_is_told_with_its_fork(void **state)
     assert_contains(text, "No call tells them apart; the last is close() at conn.c:24 in conn_free:\n"
                           "    1 were closed\n"
                           "    1 ended there\n"
-                          "        closed by pid 100 at conn.c:24 in conn_free; pid 300 has it still,\n"
+                          "        closed by pid 100 at conn.c:24 in conn_free; pid 300 still has it,\n"
                           "        since fork() at server.c:12 in serve\n");
     assert_lacks(text, "no close() follows");
 }
@@ -182,7 +182,8 @@ static void where_all_are_held_the_last_call_is_told(void **state)
     for (int i = 0; i < 5; i++)
         add_held(scene);
     const char *text = told(scene, NULL);
-    assert_contains(text, "5 connections: 5 held. None was closed, to compare with. The last call on them:\n"
+    assert_contains(text, "5 connections: 5 held. None was closed, so there is nothing to compare with. The "
+                          "last call on them:\n"
                           "    5 ended with  epoll_ctl(DEL)  pool.c:6 in pool_park < conn.c:57 in "
                           "on_readable      no close() follows\n");
     assert_lacks(text, "part after");
@@ -223,9 +224,9 @@ static void what_was_not_seen_is_said(void **state)
         scene->samples[scene->count++] = (struct parting_sample){.end = PARTING_HELD};
     const char *text = told(scene, &report);
     assert_contains(text, "3 connections: 3 held.");
-    assert_contains(text, "3 connections were not seen by the tracer");
+    assert_contains(text, "The tracer did not see 3 connections");
     assert_contains(text, "io_uring");
-    assert_contains(text, "32 bit");
+    assert_contains(text, "32-bit");
     assert_lacks(text, "ended with");
 }
 

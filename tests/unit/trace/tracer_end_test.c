@@ -31,7 +31,7 @@ static void signals_and_the_exit_status_are_its_own(void **state)
     assert_int_equal(getpgid(pid), pid);
     assert_int_equal(kill(pid, SIGUSR1), 0);
     wait_until_over(&traced);
-    assert_string_equal(program_end_text(&traced.program).text, "left with exit status 42");
+    assert_string_equal(program_end_text(&traced.program).text, "exited with status 42");
     look(&traced); /* what it was seen to do outlives it */
     assert_way(seen(&traced, port), "accept4+ read+ write+ read0 close");
     assert_false(seen(&traced, port)->is_open);

@@ -46,7 +46,7 @@ static void a_leak_is_said_with_its_peer_its_states_and_its_owner(void **state)
     assert_contains(said.text, "Grew with the connections: holds 140 more connections to 127.0.0.1:9000 than "
                                "before (10 ESTABLISHED, 130 CLOSE_WAIT, 130 with Recv-Q >= 1), of 140 "
                                "connections; owner proxy pid 812; each round added its share");
-    assert_contains(said.text, "To tell, 2 rounds more were played, of 20 connections");
+    assert_contains(said.text, "To tell, 2 rounds more were played, with 20 connections");
 }
 
 static void each_verdict_has_words_of_its_own(void **state)
@@ -57,7 +57,7 @@ static void each_verdict_has_words_of_its_own(void **state)
         const char *words;
     } cases[] = {{GROWTH_UNDECIDED, "a pool, or a leak on some paths"},
                  {GROWTH_STOPS, "later connections added none"},
-                 {GROWTH_PASSES, "slow, and no leak"},
+                 {GROWTH_PASSES, "slow, not a leak"},
                  {GROWTH_OF_OTHERS, "other clients came meanwhile"}};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct audit_growth growth = growth_of(STOCK_PIPE, cases[i].verdict);

@@ -46,7 +46,7 @@ static void a_leak_is_said_with_its_owner_and_the_bugs_that_look_like_it(void **
     struct audit_verdict verdict = audit_verdict_of(&holding(AUDIT_HALF_CLOSE, GROUP_EOF_READ)->report);
     assert_contains(
         verdict.text,
-        "The server leaks.\nHolds 1 of 1 connections 2s after the client's FIN; everything is read");
+        "The server leaks.\nHolds 1 of 1 connection 2s after the client's FIN; everything is read");
     assert_contains(verdict.text, "owner nginx pid 812");
     assert_contains(verdict.text, "Bugs that look like this: some-bug");
 }
@@ -74,7 +74,7 @@ static void a_slow_closer_is_said_and_no_bug_is_named(void **state)
     bench->result.rounds = 3;
     bench->report.outcome = AUDIT_CLOSES;
     struct audit_verdict verdict = audit_verdict_of(&bench->report);
-    assert_contains(verdict.text, "The server closes, slowly.");
+    assert_contains(verdict.text, "The server closes, but slowly.");
     assert_contains(verdict.text, "A slow closer, not a leak: all 1 held after round 1 were closed later.");
     assert_lacks(verdict.text, "Bugs that look like this");
 }
@@ -107,7 +107,7 @@ static void what_may_not_be_looked_into_is_said(void **state)
     struct bench *bench = bench_of(AUDIT_HALF_CLOSE);
     bench->result.ghost_sight = GHOSTS_NOT_OURS;
     assert_contains(audit_verdict_of(&bench->report).text, "The server holds nothing.");
-    assert_contains(audit_verdict_of(&bench->report).text, "may not be looked into");
+    assert_contains(audit_verdict_of(&bench->report).text, "may not inspect");
     bench->result.ghost_sight = GHOSTS_FROM_AFAR;
     assert_contains(audit_verdict_of(&bench->report).text, "cannot be seen from here");
 }
@@ -117,7 +117,7 @@ static void what_a_server_keeps_has_a_headline_of_its_own_and_no_bug(void **stat
     (void)state;
     struct audit_verdict verdict = audit_verdict_of(&holding(AUDIT_STALL, GROUP_STALLED)->report);
     assert_contains(verdict.text, "The server keeps clients that do not read.");
-    assert_contains(verdict.text, "2s after the reply had no more room; its ends have data to send");
+    assert_contains(verdict.text, "2s after the reply filled the buffers; its ends have data to send");
     assert_lacks(verdict.text, "Bugs that look like this");
     verdict = audit_verdict_of(&holding(AUDIT_VANISH, GROUP_OPEN)->report);
     assert_contains(verdict.text, "The server keeps clients that have vanished.");
@@ -131,7 +131,7 @@ static void what_shows_on_the_machine_of_the_server_only_is_said_from_afar(void 
     struct bench *bench = bench_of(AUDIT_STALL);
     bench->report.outcome = AUDIT_NO_VERDICT;
     bench->result.by_class[CLASS_UNKNOWN] = 1;
-    assert_contains(audit_verdict_of(&bench->report).text, "shows on its own machine only");
+    assert_contains(audit_verdict_of(&bench->report).text, "is visible on its own machine only");
     bench->result.server_is_here = true;
     assert_contains(audit_verdict_of(&bench->report).text, "The reply fits into the buffers, or none came");
 }
@@ -145,7 +145,7 @@ static void an_idle_timeout_is_told_whether_one_was_expected_or_not(void **state
                     "It closes idle clients 2.00 s after the last byte (the median).");
     bench->settings.expect_idle_ms = 3000;
     assert_contains(audit_verdict_of(&bench->report).text,
-                    "It closes idle clients after 2.00 s (the median); expected were 3s.");
+                    "It closes idle clients after 2.00 s (the median); expected was 3s.");
     bench->settings.order = AUDIT_HALF_CLOSE;
     bench->settings.expect_idle_ms = 0;
     assert_lacks(audit_verdict_of(&bench->report).text, "idle clients");
@@ -204,8 +204,8 @@ static void too_few_are_said_with_the_reasons_and_what_to_change(void **state)
     bench->result.by_class[CLASS_TIMED_OUT] = 60;
     bench->result.by_class[CLASS_CLOSED] = 2;
     assert_string_equal(audit_verdict_of(&bench->report).text,
-                        "Too few for a verdict: 2 of 100 connections came through, 38 refused, 60 not taken "
-                        "in: open fewer a second with --rate, or give the server a larger backlog.\n");
+                        "Too few for a verdict: 2 of 100 connections succeeded, 38 refused, 60 not "
+                        "accepted: open fewer a second with --rate, or give the server a larger backlog.\n");
 }
 
 static void what_failed_here_is_not_laid_on_the_server(void **state)
@@ -228,7 +228,7 @@ static void a_leak_over_rounds_is_said_by_its_time(void **state)
     bench->result.watched_ms[0] = 6240;
     struct audit_verdict verdict = audit_verdict_of(&bench->report);
     assert_contains(verdict.text,
-                    "Of 1 held after round 1, 1 are still held at the end: not closed within 6.2 s.");
+                    "Of 1 held after round 1, 1 is still held at the end: not closed within 6.2 s.");
     assert_lacks(verdict.text, "no slow closer");
 }
 

@@ -100,8 +100,8 @@ static void what_was_not_seen_is_said(void **state)
     made_server(&made);
     made.processes[0].unseen[UNSEEN_EPOLL] = EACCES;
     made.facts.events_lost = 2;
-    expect_text("Not seen of pid 100: its epoll sets (Permission denied).");
-    expect_text("The kernel dropped news of ended sockets 2 times");
+    expect_text("Not seen for pid 100: its epoll sets (Permission denied).");
+    expect_text("The kernel lost reports of ended sockets 2 times");
 }
 
 static void ghosts_without_a_life_are_told(void **state)
@@ -109,7 +109,7 @@ static void ghosts_without_a_life_are_told(void **state)
     (void)state;
     made_server(&made);
     made.processes[0].ghosts = 7;
-    expect_text("7 descriptors are open of connections that are gone");
+    expect_text("7 descriptors are open on connections that are gone");
 }
 
 static void json_is_one_line(void **state)
@@ -176,9 +176,9 @@ static void a_dry_run_says_what_it_would_do_and_how_to(void **state)
     (void)state;
     struct first_aid aid = made_aid();
     char *text = aid_written(&aid);
-    assert_contains(text, "First aid, a dry run: nothing is touched.\n"
+    assert_contains(text, "First aid, a dry run: nothing is changed.\n"
                           "  shutdown(SHUT_WR) on 3 connections to 127.0.0.1:5432");
-    assert_contains(text, "6 freed descriptors.");
+    assert_contains(text, "this should free 6 descriptors.");
     assert_contains(text, "\"tcpstorm explain :8080 --free now\"");
     assert_contains(text, "\"first_aid\":{\"dry_run\":true");
     assert_contains(text, "\"planned\":3,\"done\":0");
@@ -198,7 +198,7 @@ static void what_came_of_first_aid_is_counted(void **state)
     aid_steps[1].outcome = AID_CHANGED;
     aid_steps[2].outcome = AID_STOPPED;
     char *text = aid_written(&aid);
-    assert_contains(text, ": freed 0 of 2 descriptors, 1 ghost now. The first one was a trial,");
+    assert_contains(text, ": freed 0 of 2 descriptors, 1 ghost now. The first was a trial,");
     assert_contains(text, "1 other was left alone.");
     assert_contains(text, "1 changed meanwhile, and is left alone.");
     assert_contains(text, "Before: 53 descriptors, no ghosts, 26 ESTABLISHED, 20 CLOSE_WAIT.\n");
@@ -218,7 +218,7 @@ static void every_reason_has_its_words(void **state)
     for (int i = 0; i < AID_REASON_COUNT; i++)
         left[i] = (struct aid_left){.reason = (enum aid_reason)i, .count = i == AID_NO_SOCKET ? 0 : 5};
     char *text = aid_written(&aid), *rest = text;
-    assert_contains(text, "First aid: nothing outside the program helps, so nothing is touched.\n");
+    assert_contains(text, "First aid: nothing outside the program helps, so nothing is changed.\n");
     assert_int_equal(count_of(text, "Left alone: 5 sockets."), AID_REASON_COUNT - 1);
     assert_lacks(text, "(null)");
     for (char *line; (line = strsep(&rest, "\n")) != NULL && *line != '{';)

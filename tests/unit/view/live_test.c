@@ -122,6 +122,28 @@ static struct screen *half_a_leak(struct scene *scene, int columns, int rows)
     return finish(scene);
 }
 
+/* Without another look. */
+static void what_events_count_between_looks_is_drawn(void **state)
+{
+    struct scene *scene = *state;
+    set_size(scene, 80, 24);
+    begin_run(scene, true);
+    set_half_a_leak(scene);
+    draw_sample(scene, 0);
+    scene->sides[SIDE_SERVER].of[STATE_CLOSE_WAIT] = 777;
+    const struct gauge gauge = {
+        .experiment = &scene->experiments[0], .step = "client-close", .opened = -1, .sides = scene->sides};
+    int64_t until_us = monotonic_us() + 5000000;
+    do {
+        free(scene->written);
+        scene->view.ops->gauge(scene->view.view, &gauge);
+        scene->written = stand_in_read(&scene->in);
+    } while (*scene->written == '\0' && monotonic_us() < until_us);
+    screen_show(&scene->screen, scene->written);
+    finish(scene);
+    assert_contains(screen_find(&scene->screen, "CLOSE_WAIT"), " 777");
+}
+
 static int count_of(const char *text, const char *part)
 {
     int count = 0;
@@ -465,6 +487,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         in_scene(a_frame_has_both_sides_as_bars_with_their_numbers),
         in_scene(it_says_who_owes_a_close),
+        in_scene(what_events_count_between_looks_is_drawn),
         in_scene(both_sides_and_nobody_can_owe_one),
         in_scene(a_debt_that_was_paid_is_told_too),
         in_scene(where_nothing_was_owed_there_is_no_such_line),

@@ -224,6 +224,31 @@ static void gone_is_never_negative(void **state)
     assert_int_equal(snapshot_count(&sum, SIDE_SERVER, STATE_ESTABLISHED), 60);
 }
 
+/* Between two looks; where it does not know what is gone, that is as it was. */
+static void a_gauge_moves_what_a_look_has_shown(void **state)
+{
+    struct scene *scene = *state;
+    start(scene, 0);
+    scene->sides[SIDE_SERVER].of[STATE_ESTABLISHED] = scene->sides[SIDE_CLIENT].of[STATE_ESTABLISHED] = 90;
+    struct sample sample = sample_of(scene, 0, 100);
+    snapshot_sample(&scene->snapshot, &sample);
+    scene->sides[SIDE_SERVER].of[STATE_ESTABLISHED] = 50;
+    struct gauge gauge = {
+        .experiment = &scene->experiments[0], .step = "client-close", .opened = -1, .sides = scene->sides};
+    snapshot_gauge(&scene->snapshot, &gauge);
+    struct snapshot_order sum = snapshot_sum(&scene->snapshot);
+    assert_int_equal(snapshot_count(&sum, SIDE_SERVER, STATE_ESTABLISHED), 50);
+    assert_int_equal(snapshot_count(&sum, SIDE_SERVER, STATE_GONE), 10);
+    assert_string_equal(scene->snapshot.orders[0].step, "client-close");
+    assert_int_equal(scene->snapshot.looks, 1);
+    gauge.opened = 100;
+    snapshot_gauge(&scene->snapshot, &gauge);
+    sum = snapshot_sum(&scene->snapshot);
+    assert_int_equal(snapshot_count(&sum, SIDE_SERVER, STATE_GONE), 50);
+    gauge.experiment = &scene->experiments[1]; /* is not under way */
+    snapshot_gauge(&scene->snapshot, &gauge);
+}
+
 static void progress_tells_where_an_order_is(void **state)
 {
     struct scene *scene = *state;
@@ -259,6 +284,7 @@ int main(void)
         in_scene(what_is_told_of_an_order_that_is_not_under_way_is_dropped),
         in_scene(as_many_orders_as_fit_are_kept),
         in_scene(gone_is_never_negative),
+        in_scene(a_gauge_moves_what_a_look_has_shown),
         in_scene(progress_tells_where_an_order_is),
     };
     return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);

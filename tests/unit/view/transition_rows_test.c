@@ -25,7 +25,7 @@ static void a_move_is_a_row_whatever_the_reason(void **state)
     size_t size;
     FILE *out = open_memstream(&text, &size);
     const struct transition_counts counts = counts_of_some();
-    transition_rows_put_header(out);
+    csv_put_header(out, transition_columns);
     transition_rows_put(out, "abort", &counts);
     fclose(out);
     assert_string_equal(text, "order,side,from,to,count,dwell_p50_s,dwell_p90_s,dwell_p99_s,dwell_max_s\n"
@@ -62,7 +62,8 @@ static void page_of(bool open_metrics, char *text, size_t size)
 {
     const struct transition_counts counts = counts_of_some();
     struct evbuffer *out = evbuffer_new();
-    transition_metrics_put(out, &counts, open_metrics);
+    const struct metric_page page = {.out = out, .open_metrics = open_metrics};
+    transition_metrics_put(&page, &counts);
     int length = evbuffer_remove(out, text, size - 1);
     assert_true(length > 0);
     text[length] = '\0';
@@ -78,7 +79,8 @@ static void metrics_have_a_counter_for_each_move_and_a_histogram_of_times(void *
     assert_contains(
         text,
         "tcpstorm_transitions_total{side=\"server\",from=\"established\",to=\"gone\",why=\"reset\"} 3\n");
-    assert_contains(text, "one in 16 of them.\n# TYPE tcpstorm_state_dwell_seconds histogram\n");
+    assert_contains(text, "measured on one in 16.\n# TYPE tcpstorm_state_dwell_seconds histogram\n"
+                          "# UNIT tcpstorm_state_dwell_seconds seconds\n");
     assert_contains(
         text, "tcpstorm_state_dwell_seconds_bucket{side=\"server\",state=\"established\",le=\"2e-06\"} 4\n");
     assert_contains(

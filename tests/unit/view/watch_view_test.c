@@ -12,6 +12,8 @@ struct stage {
     struct watch_row rows[WATCH_SETS][40];
     struct watch_look look;
     struct watch_page page;
+    struct trend_line lines[8];
+    int lines_used;
     char text[16384];
 };
 
@@ -55,14 +57,18 @@ static void held_by(struct watch_row *row, const char *command, pid_t pid)
 static void close_wait(struct watch_row *row, int64_t count)
 {
     row->of[STATE_CLOSE_WAIT] = row->unread = count;
+    row->count[GROUP_CLOSE_WAIT] = row->count[GROUP_OWED] = count;
     row->oldest_ms = 86000;
     row->oldest_most_ms = INT64_MAX;
 }
 
-static void growing_by(struct watch_row *row, double per_s)
+/* In CLOSE_WAIT and ghosts. */
+static void growing_by(struct stage *stage, struct watch_row *row, double per_s)
 {
+    struct trend_line *line = &stage->lines[stage->lines_used++];
     for (int i = 0; i < 3600; i++)
-        trend_line_add(&row->growth, i, (int64_t)(per_s * i));
+        trend_line_add(line, i, (int64_t)(per_s * i));
+    row->trends[GROUP_OWED] = line;
 }
 
 static void print(struct stage *stage, int rows, int columns)
@@ -86,7 +92,7 @@ static void growth_states_age_and_owner_fit_80_columns(void **state)
     close_wait(row, 12345678);
     row->oldest_ms = 9999000;
     row->of[STATE_ESTABLISHED] = 9999;
-    growing_by(row, 1234.5);
+    growing_by(stage, row, 1234.5);
     assert_true(address_parse("2001:db8:1111:2222:3333:4444:5555:6666", &row->peer));
     print(stage, ROWS, SCREEN);
     assert_contains(stage->text, "+1234.5/s");
@@ -248,11 +254,12 @@ static void ghosts_are_counted_and_explained(void **state)
 /* With keep-alive the one turns into the other. */
 static void a_sum_that_grows_is_told_with_its_parts(void **state)
 {
-    (void)state;
+    struct stage *stage = *state;
     struct watch_row row = {.key = {.side = SIDE_SERVER, .port = 80}};
     held_by(&row, "httpd", 7);
-    growing_by(&row, 5.0);
-    struct watch_growth growing = {.set = WATCH_OWNERS, .row = &row, .trend = trend_of(&row.growth)};
+    growing_by(stage, &row, 5.0);
+    struct watch_growth growing = {
+        .set = WATCH_OWNERS, .group = GROUP_OWED, .row = &row, .trend = watch_row_trend(&row, GROUP_OWED)};
     assert_contains(watch_growth_words(&growing).text, "CLOSE_WAIT on server port 80 (httpd pid 7) grows by");
     row.of[STATE_GONE] = 1300;
     row.of[STATE_CLOSE_WAIT] = 40;
@@ -299,8 +306,8 @@ static void what_recv_q_does_not_tell_is_said(void **state)
 static void slow_growth_is_no_zero(void **state)
 {
     struct stage *stage = *state;
-    growing_by(add(stage, WATCH_PORTS, SIDE_SERVER, 80), 0.05);
-    growing_by(add(stage, WATCH_PORTS, SIDE_SERVER, 81), 0.001);
+    growing_by(stage, add(stage, WATCH_PORTS, SIDE_SERVER, 80), 0.05);
+    growing_by(stage, add(stage, WATCH_PORTS, SIDE_SERVER, 81), 0.001);
     print(stage, ROWS, SCREEN);
     assert_contains(stage->text, "+3.0/min");
     assert_contains(stage->text, "/h");
@@ -309,7 +316,8 @@ static void slow_growth_is_no_zero(void **state)
 
 static const char *words_of(struct stage *stage, enum watch_set set, struct watch_row *row)
 {
-    struct watch_growth growing = {.set = set, .row = row, .trend = trend_of(&row->growth)};
+    struct watch_growth growing = {
+        .set = set, .group = GROUP_OWED, .row = row, .trend = watch_row_trend(row, GROUP_OWED)};
     snprintf(stage->text, sizeof stage->text, "%s", watch_growth_words(&growing).text);
     return stage->text;
 }
@@ -318,7 +326,7 @@ static void a_sentence_says_who_grows(void **state)
 {
     struct stage *stage = *state;
     struct watch_row *row = add(stage, WATCH_OWNERS, SIDE_SERVER, 80);
-    growing_by(row, 5);
+    growing_by(stage, row, 5);
     assert_contains(words_of(stage, WATCH_OWNERS, row),
                     "CLOSE_WAIT on server port 80 (no process) grows by 5.0/s");
     held_by(row, "httpd", 7);
@@ -338,9 +346,73 @@ static void what_grows_over_many_ports_only_has_a_note(void **state)
     held_by(add(stage, WATCH_PORTS, SIDE_CLIENT, 80), "crawler", 7);
     struct watch_row *program = add(stage, WATCH_PROGRAMS, SIDE_CLIENT, 0);
     held_by(program, "crawler", 7);
-    growing_by(program, 2);
+    growing_by(stage, program, 2);
     print(stage, ROWS, 0);
     assert_contains(stage->text, "CLOSE_WAIT on all client ports of crawler pid 7 grows by 2.0/s");
+}
+
+static void what_else_is_held_stands_behind_the_states(void **state)
+{
+    struct stage *stage = *state;
+    struct watch_row *row = add(stage, WATCH_PORTS, SIDE_SERVER, 80);
+    row->of[STATE_ESTABLISHED] = 40;
+    row->queue_length = 129;
+    row->queue_limit = 128;
+    row->count[GROUP_IDLE] = 30;
+    row->send_q = 4096;
+    print(stage, ROWS, 0);
+    assert_contains(stage->text, " queue 129/128 40 ESTABLISHED 30 idle 4,096 Send-Q\n");
+    stage->look.listen_overflows = 7;
+    stage->look.ports_left_count = 1;
+    stage->look.ports_left[0] = (struct watch_ports_left){.port = 5432, .left = 12, .all = 28232};
+    assert_true(address_parse("10.0.0.1", &stage->look.ports_left[0].local));
+    assert_true(address_parse("10.0.0.2", &stage->look.ports_left[0].remote));
+    print(stage, ROWS, 0);
+    assert_contains(stage->text, "accept queues were full 7 times since the first look (ListenOverflows)\n");
+    assert_contains(stage->text, "12 of 28,232 ephemeral ports are left from 10.0.0.1 to 10.0.0.2:5432\n");
+}
+
+static void when_descriptors_will_be_gone_has_a_line(void **state)
+{
+    struct stage *stage = *state;
+    struct watch_row *row = add(stage, WATCH_OWNERS, SIDE_SERVER, 80);
+    held_by(row, "httpd", 7);
+    growing_by(stage, row, 0.5);
+    row->descriptors = 2000;
+    row->descriptors_most = 3800;
+    stage->look.t_s = 3599;
+    print(stage, ROWS, 0);
+    assert_contains(stage->text, "httpd pid 7 :80 +0.5/s (");
+    assert_contains(stage->text, ", descriptors gone in 1 h 0 m (");
+    assert_lacks(stage->text, "then the accept queue");
+    row->queue_limit = 128;
+    row->queue_length = 9;
+    row->arrived = 35990; /* ten a second */
+    print(stage, ROWS, 0);
+    assert_contains(stage->text, ", then the accept queue within 12.0 s\n");
+    row->descriptors_most = INT64_MAX;
+    print(stage, ROWS, 0);
+    assert_lacks(stage->text, "gone in");
+}
+
+static void a_group_is_told_with_its_churn(void **state)
+{
+    struct stage *stage = *state;
+    struct watch_row *row = add(stage, WATCH_OWNERS, SIDE_CLIENT, 80);
+    held_by(row, "crawler", 7);
+    growing_by(stage, row, 2);
+    row->trends[GROUP_IDLE] = row->trends[GROUP_OWED];
+    row->count[GROUP_IDLE] = 7000;
+    row->came[GROUP_IDLE] = 7198;
+    struct watch_growth growing = {.set = WATCH_OWNERS,
+                                   .group = GROUP_IDLE,
+                                   .row = row,
+                                   .idle_ms = 60000,
+                                   .trend = watch_row_trend(row, GROUP_IDLE)};
+    assert_contains(
+        watch_growth_words(&growing).text,
+        "the number of ESTABLISHED without data for 1m on client of port 80 (crawler pid 7) grows by");
+    assert_contains(watch_growth_words(&growing).text, "; of 7,198 that came, 198 left");
 }
 
 static void json_has_every_set(void **state)
@@ -386,6 +458,9 @@ int main(void)
         view_test(slow_growth_is_no_zero),
         view_test(a_sentence_says_who_grows),
         view_test(what_grows_over_many_ports_only_has_a_note),
+        view_test(what_else_is_held_stands_behind_the_states),
+        view_test(when_descriptors_will_be_gone_has_a_line),
+        view_test(a_group_is_told_with_its_churn),
         view_test(json_has_every_set),
     };
     return cmocka_run_group_tests_name("watch_view", tests, NULL, NULL);

@@ -22,7 +22,8 @@ static const struct watch_row *server_row(const struct watch_look *look)
 static struct watch *watch_port(uint16_t port, pid_t pid)
 {
     int error;
-    struct watch *watch = watch_new(&(struct watch_settings){.port = port, .pid = pid}, &error);
+    struct watch *watch =
+        watch_new(&(struct watch_settings){.port = port, .pid = pid, .cheap_us = 60000000}, &error);
     assert_non_null(watch);
     return watch;
 }
@@ -68,7 +69,7 @@ static void a_server_in_close_wait_is_seen_and_ages(void **state)
     assert_int_equal(watch_take(watch, false, &look), 0);
     assert_true(server_row(&look)->oldest_ms >= 50);
     struct watch_growth growing;
-    assert_false(watch_growing(&look, 0, &growing));
+    assert_false(watch_growing(&look, GROUP_SET(GROUP_OWED), 0, &growing));
     close(loopback.server);
     assert_int_equal(watch_take(watch, false, &look), 0);
     assert_null(server_row(&look));
@@ -116,7 +117,7 @@ static void a_socket_that_was_reset_stays_in_its_row_as_a_ghost(void **state)
     assert_int_equal(row->key.port, loopback.target.ports.first);
     assert_int_equal(row->pid, getpid());
     assert_int_equal(row->of[STATE_GONE], 1);
-    assert_int_equal(watch_row_owed(row), 1);
+    assert_int_equal(row->count[GROUP_OWED], 1);
     assert_int_equal(look.sockets, 0);
     look_at(watch, &look); /* nothing has changed: it is carried over */
     assert_int_equal(server_row(&look)->of[STATE_GONE], 1);
@@ -317,24 +318,28 @@ static void a_server_is_known_by_its_connections_when_nobody_listened_since(void
 static void every_set_can_grow(void **state)
 {
     (void)state;
-    static struct watch_row owner, port, program;
+    static struct trend_line level, steps, steep;
+    struct watch_row owner, port, program;
     owner = port = program = (struct watch_row){.is_here = true};
     for (int i = 0; i < 30; i++) {
-        trend_line_add(&owner.growth, i, 1);
-        trend_line_add(&port.growth, i, 1 + i / 10); /* in steps: not yet sure */
-        trend_line_add(&program.growth, i, 2 * i);
+        trend_line_add(&level, i, 1);
+        trend_line_add(&steps, i, 1 + i / 10); /* not yet sure */
+        trend_line_add(&steep, i, 2 * i);
     }
+    owner.trends[GROUP_OWED] = &level;
+    port.trends[GROUP_OWED] = &steps;
+    program.trends[GROUP_OWED] = &steep;
     struct watch_look look = {.sets = {{&owner, 1, 0}, {&port, 1, 0}, {&program, 1, 0}}};
     struct watch_growth growing;
-    assert_true(watch_growing(&look, 10, &growing));
+    assert_true(watch_growing(&look, GROUP_SET(GROUP_OWED), 10, &growing));
     assert_int_equal(growing.set, WATCH_PROGRAMS);
-    assert_false(watch_growing(&look, 30, &growing)); /* 29 s are too few */
+    assert_false(watch_growing(&look, GROUP_SET(GROUP_OWED), 30, &growing)); /* 29 s are too few */
     /* Where a port explains it, the port is named; where a process does, the process. */
     port = program;
-    assert_true(watch_growing(&look, 10, &growing));
+    assert_true(watch_growing(&look, GROUP_SET(GROUP_OWED), 10, &growing));
     assert_int_equal(growing.set, WATCH_PORTS);
     owner = program;
-    assert_true(watch_growing(&look, 10, &growing));
+    assert_true(watch_growing(&look, GROUP_SET(GROUP_OWED), 10, &growing));
     assert_int_equal(growing.set, WATCH_OWNERS);
 }
 
@@ -342,17 +347,73 @@ static void every_set_can_grow(void **state)
 static void a_young_row_does_not_hide_an_old_one(void **state)
 {
     (void)state;
-    static struct watch_row rows[2];
-    memset(rows, 0, sizeof rows);
+    static struct trend_line old, young;
+    struct watch_row rows[2] = {{.is_here = true}, {.is_here = true}};
     for (int i = 0; i < 30; i++) {
-        trend_line_add(&rows[0].growth, i, i);
+        trend_line_add(&old, i, i);
         if (i >= 21)
-            trend_line_add(&rows[1].growth, i, 50 * (int64_t)i);
+            trend_line_add(&young, i, 50 * (int64_t)i);
     }
+    rows[0].trends[GROUP_OWED] = &old;
+    rows[1].trends[GROUP_OWED] = &young;
     struct watch_look look = {.sets = {{rows, 2, 0}}};
     struct watch_growth growing;
-    assert_true(watch_growing(&look, 10, &growing));
+    assert_true(watch_growing(&look, GROUP_SET(GROUP_OWED), 10, &growing));
     assert_ptr_equal(growing.row, &rows[0]);
+}
+
+/* Where those that come leave again it is load that grows. */
+static void who_leaves_is_no_leak(void **state)
+{
+    (void)state;
+    static struct trend_line line;
+    for (int i = 0; i < 30; i++)
+        trend_line_add(&line, i, 10 * (int64_t)i);
+    struct watch_row row = {.is_here = true};
+    row.trends[GROUP_IDLE] = row.trends[GROUP_OWED] = &line;
+    row.count[GROUP_IDLE] = row.count[GROUP_OWED] = 290;
+    row.came[GROUP_IDLE] = row.came[GROUP_OWED] = 400; /* 110 have left */
+    struct watch_look look = {.sets = {{&row, 1, 0}}};
+    struct watch_growth growing;
+    assert_false(watch_growing(&look, GROUP_SET(GROUP_IDLE), 10, &growing));
+    assert_true(watch_growing(&look, GROUP_SET(GROUP_OWED), 10, &growing));
+    row.came[GROUP_IDLE] = 380; /* 90 */
+    assert_true(watch_growing(&look, GROUP_SET(GROUP_IDLE), 10, &growing));
+    assert_int_equal(growing.group, GROUP_IDLE);
+}
+
+static void a_full_queue_that_nobody_empties_is_stuck(void **state)
+{
+    (void)state;
+    struct loopback loopback = loopback_listen();
+    listen(loopback.listener, 0); /* one fits in */
+    int clients[2] = {loopback_connect(&loopback), -1};
+    struct watch *watch = watch_port(loopback.target.ports.first, 0);
+    struct watch_look look;
+    assert_soon(watch_take(watch, false, &look) == 0 &&
+                row_in(&look, WATCH_PORTS, SIDE_SERVER)->queue_length == 1);
+    const struct watch_row *row = row_in(&look, WATCH_PORTS, SIDE_SERVER);
+    assert_int_equal(row->queue_limit, 0);
+    assert_int_equal(row->count[GROUP_ACCEPT_QUEUE], 1);
+    assert_int_equal(row->listener, getpid());
+    usleep(60000);
+    look_at(watch, &look);
+    usleep(60000);
+    look_at(watch, &look);
+    assert_ptr_equal(watch_stuck_queue(&look, 0.05), row_in(&look, WATCH_PORTS, SIDE_SERVER));
+    assert_null(watch_stuck_queue(&look, 60));
+    double since_s = row_in(&look, WATCH_PORTS, SIDE_SERVER)->queue_since_s;
+    /* One is accepted, and another comes. */
+    int server = loopback_accept(&loopback);
+    clients[1] = loopback_connect(&loopback);
+    assert_soon(watch_take(watch, false, &look) == 0 &&
+                row_in(&look, WATCH_PORTS, SIDE_SERVER)->queue_length == 1);
+    assert_true(row_in(&look, WATCH_PORTS, SIDE_SERVER)->queue_since_s > since_s);
+    close(server);
+    close(clients[0]);
+    close(clients[1]);
+    close(loopback.listener);
+    watch_free(watch);
 }
 
 /* A client that leaks has a connection to each of many servers. */
@@ -426,6 +487,8 @@ int main(void)
         cmocka_unit_test(a_server_is_known_by_its_connections_when_nobody_listened_since),
         cmocka_unit_test(every_set_can_grow),
         cmocka_unit_test(a_young_row_does_not_hide_an_old_one),
+        cmocka_unit_test(who_leaves_is_no_leak),
+        cmocka_unit_test(a_full_queue_that_nobody_empties_is_stuck),
         cmocka_unit_test(a_program_is_counted_over_all_its_ports),
         cmocka_unit_test(children_of_a_port_are_counted_together),
     };
