@@ -34,7 +34,9 @@ proxy() {
     'def turn(a, b):' '    try:' '        d = a.recv(4096)' '        b.sendall(d)' '    except OSError: d = None' \
     '    if not d: loop.unregister(a); loop.unregister(b); a.close()' \
     "    if d == b'': b.close()" "    if d is None: $2" \
-    'while True:' '    for key, what in loop.select():' '        if key.fileobj is not s: turn(key.fileobj, key.data); continue' \
+    'while True:' '    for key, what in loop.select():' \
+    '        if key not in loop.get_map().values(): continue # this very turn has closed it' \
+    '        if key.fileobj is not s: turn(key.fileobj, key.data); continue' \
     "        c, o = s.accept()[0], socket.create_connection(('127.0.0.1', $1))" \
     '        loop.register(c, 1, o); loop.register(o, 1, c)'
 }
@@ -69,7 +71,7 @@ caller() {
   local mute
   start_python mute 'while True: kept.append(s.accept()[0])'
   start_python leaves 'while True:
-    c = s.accept()[0]; c.recv(4096); threading.Timer(.5, c.close).start()'
+    c = s.accept()[0]; c.recv(4096); threading.Timer(2, c.close).start()' # after the clients have reset
   start_python answers "$(readers 'c.close()' 'c.close()' | sed 's/while c.recv(4096): pass/while c.recv(4096): c.sendall(b"ok")/')"
   start_python answers-once 'while True:
     c = s.accept()[0]; c.recv(4096); c.sendall(b"ok"); c.close()'
