@@ -287,7 +287,7 @@ static int run_states(struct state_options *options, int argc, char *argv[])
         return EXIT_MACHINE;
     warn_of_retransmission(options);
     options->settings.look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
-    options->settings.max_orphans = options->isolation.max_orphans;
+    options->settings.shared = options->isolation.shared;
     options->settings.hosts = &options->hosts;
     options->settings.sysctls = options->isolation.sysctls;
     options->settings.sysctl_count = options->isolation.sysctl_count;

@@ -377,7 +377,7 @@ static int prepare_place(struct storm_options *options)
     settings->address = options->remote.addresses[0];
     settings->hosts = &options->remote.hosts;
     settings->look_inside = options->isolation.wanted ? options->isolation.look_inside : NULL;
-    settings->max_orphans = options->isolation.max_orphans;
+    settings->shared = options->isolation.shared;
     settings->sysctls = options->isolation.sysctls;
     settings->sysctl_count = options->isolation.sysctl_count;
     return code;

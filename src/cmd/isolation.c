@@ -163,7 +163,7 @@ int isolation_enter(struct isolation *isolation, int64_t conns)
         return EXIT_AS_EXPECTED;
     isolation->user = geteuid();
     isolation->group = getegid();
-    isolation->max_orphans = host_max_orphans();
+    shared_limits_read(&isolation->shared);
     int rc = netns_enter(conns >= CROWD ? conns * ENTRIES_PER_CONN : 0, &isolation->has_own_user);
     if (rc != 0)
         return refused(rc);

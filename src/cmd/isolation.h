@@ -3,6 +3,7 @@
 #define CMD_ISOLATION_H
 
 #include "base/options.h"
+#include "kernel/host_limits.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,11 +17,10 @@ struct isolation {
     const char *sysctls[ISOLATION_SYSCTLS_MAX]; /* "name=value", from argv */
     bool stretches_retransmission;              /* states that end by it shall not */
     bool keeps_settings;                        /* those of a new namespace stay, but for `sysctls` */
-    int client_ports;    /* so many ports for connect(), as towards another host; 0: as many as there are */
-    int64_t max_orphans; /* after isolation_enter: net.ipv4.tcp_max_orphans of the machine, which cannot be
-                            seen  from inside; else 0 */
-    bool has_own_user;   /* after isolation_enter: this process is the root of a user namespace, and was */
-    uid_t user;          /* that user outside */
+    int client_ports; /* so many ports for connect(), as towards another host; 0: as many as there are */
+    struct shared_limits shared; /* after isolation_enter: the machine's, as read outside; else 0 */
+    bool has_own_user; /* after isolation_enter: this process is the root of a user namespace, and was */
+    uid_t user;        /* that user outside */
     gid_t group;
     char look_inside[96]; /* after isolation_enter: what to put before a command to run it inside; else "" */
 };

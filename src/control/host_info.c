@@ -25,7 +25,7 @@ static const struct {
     LIMIT(memory_available, LARGEST), LIMIT(port_first, 65535),         LIMIT(port_last, 65535),
     LIMIT(somaxconn, INT32_MAX),      LIMIT(max_tw_buckets, INT32_MAX), LIMIT(max_orphans, LARGEST),
     LIMIT(retries2, INT32_MAX),       LIMIT(rfc1337, INT32_MAX),        LIMIT(fin_timeout_ms, LARGEST),
-    LIMIT(ehash_entries, LARGEST),
+    LIMIT(ehash_entries, LARGEST),    LIMIT(tcp_pages, LARGEST),
 };
 _Static_assert(sizeof rows / sizeof rows[0] == HOST_INFO_LIMITS, "one row per number");
 

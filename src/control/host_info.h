@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-enum { HOST_INFO_LIMITS = 13 };
+enum { HOST_INFO_LIMITS = 14 };
 
 struct host_info_text {
     char text[512];

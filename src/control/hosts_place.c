@@ -51,6 +51,7 @@ void hosts_limits(const struct hosts *hosts, struct host_limits *limits)
         width = min_of(width, own->port_last - own->port_first);
         limits->somaxconn = min_of(limits->somaxconn, own->somaxconn);
         limits->max_orphans = min_of(limits->max_orphans, own->max_orphans);
+        limits->tcp_pages = min_of(limits->tcp_pages, own->tcp_pages);
         limits->fin_timeout_ms = min_of(limits->fin_timeout_ms, own->fin_timeout_ms);
         limits->rfc1337 = min_of(limits->rfc1337, own->rfc1337);
         limits->ehash_entries = min_of(limits->ehash_entries, own->ehash_entries);

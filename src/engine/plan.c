@@ -28,6 +28,9 @@ enum {
      * falls by less: it takes half of the sockets' inodes for memory that can be had back. */
     BYTES_PER_PAIR = 7900,
     BYTES_PER_WORKER = 1 << 20,
+    /* What net.ipv4.tcp_mem counts of a connection whose buffers are full (ACT_FILL), both ends: 39,936 for
+     * 20,000, measured ("mem" of /proc/net/sockstat). */
+    FILLED_PAGES = 2,
     SETTLE_SOON_CONNS = 100000,
     CROWDED_BUCKET = 4,
     FILES_PER_WORKER = 16,
@@ -258,6 +261,18 @@ static void check_waiting_orphans(struct plan *plan, const struct close_order *o
             duration_text(TIME_WAIT_LENGTH_MS).text, duration_text(plan->limits.fin_timeout_ms).text);
 }
 
+/* Beyond its limit for the memory of TCP the kernel resets what a closed socket cannot send
+ * (tcp_check_oom() in net/ipv4/tcp.c, tcp_out_of_resources() in tcp_timer.c). */
+static void check_unsent_data(struct plan *plan, const struct close_order *order)
+{
+    int64_t conns = plan->settings->conns, pages = plan->limits.tcp_pages;
+    if (conns > pages / FILLED_PAGES && order_leaves_unsent_data(order))
+        add(&plan->obstacles,
+            "%s leaves %s closed sockets with data that they cannot send, in %s pages of memory, and "
+            "net.ipv4.tcp_mem allows %s: raise it or lower --conns",
+            order->name, grouped(conns).text, grouped(conns * FILLED_PAGES).text, grouped(pages).text);
+}
+
 /* A socket that has been closed and still sends: the kernel has a limit for all of them, and resets the rest.
  */
 static void check_orphans(struct plan *plan)
@@ -265,6 +280,7 @@ static void check_orphans(struct plan *plan)
     const struct run_settings *settings = plan->settings;
     for (int i = 0; i < settings->experiment_count; i++) {
         check_waiting_orphans(plan, settings->experiments[i].order);
+        check_unsent_data(plan, settings->experiments[i].order);
         if (order_leaves_orphans(settings->experiments[i].order) &&
             settings->conns > plan->limits.max_orphans)
             add(&plan->obstacles,
@@ -436,7 +452,8 @@ int plan_make(struct plan *plan, const struct run_settings *settings)
     *plan = (struct plan){.settings = settings};
     hosts_limits(settings->hosts, &plan->limits);
     if (settings->look_inside != NULL)
-        plan->limits.max_orphans = settings->max_orphans;
+        plan->limits.max_orphans = settings->shared.max_orphans,
+        plan->limits.tcp_pages = settings->shared.tcp_pages;
     size_workers(plan);
     check_nofile(plan);
     size_lanes(plan);

@@ -3,6 +3,7 @@
 #define ENGINE_SETTINGS_H
 
 #include "kernel/address.h"
+#include "kernel/host_limits.h"
 #include "model/experiment.h"
 
 #include <stdbool.h>
@@ -27,8 +28,8 @@ struct run_settings {
     int64_t port;        /* the first one to try */
     const char *look_inside; /* the run has a network namespace of its own, and this before a command runs it
                                 there; NULL: it has not */
-    int64_t max_orphans;     /* of the machine, read before that namespace was entered, where there is one */
-    const char *const *sysctls; /* "name=value" that the user set there: they stay as they are */
+    struct shared_limits shared; /* read before that namespace was entered, where there is one */
+    const char *const *sysctls;  /* "name=value" that the user set there: they stay as they are */
     int sysctl_count;
     bool hold_last_only; /* steps before the last are not held */
     int64_t hold_ms;     /* after each settled step; HOLD_FOREVER: the last step of the last order stays */

@@ -135,9 +135,17 @@ static int64_t cgroups_room(void)
     return room;
 }
 
-int64_t host_max_orphans(void)
+void shared_limits_read(struct shared_limits *shared)
 {
-    return read_number("/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX);
+    shared->max_orphans = read_number("/proc/sys/net/ipv4/tcp_max_orphans", INT64_MAX);
+    shared->tcp_pages = INT64_MAX;
+    FILE *file = fopen("/proc/sys/net/ipv4/tcp_mem", "re");
+    if (file == NULL)
+        return;
+    int64_t most;
+    if (fscanf(file, "%*d %*d %" SCNd64, &most) == 1)
+        shared->tcp_pages = most;
+    fclose(file);
 }
 
 void host_limits_read(struct host_limits *limits)
@@ -160,7 +168,10 @@ void host_limits_read(struct host_limits *limits)
     }
     if (limits->ehash_entries < 0) /* so a namespace says that the table is the host's */
         limits->ehash_entries = -limits->ehash_entries;
-    limits->max_orphans = host_max_orphans();
+    struct shared_limits shared;
+    shared_limits_read(&shared);
+    limits->max_orphans = shared.max_orphans;
+    limits->tcp_pages = shared.tcp_pages;
     read_port_range(limits);
     struct utsname name;
     if (uname(&name) == 0)

@@ -17,7 +17,9 @@ struct host_limits {
     int64_t port_last;
     int64_t somaxconn;      /* net.core.somaxconn */
     int64_t max_tw_buckets; /* net.ipv4.tcp_max_tw_buckets */
-    int64_t max_orphans;    /* see host_max_orphans() */
+    int64_t
+        max_orphans; /* net.ipv4.tcp_max_orphans, and the last of net.ipv4.tcp_mem in pages; INT64_MAX: not */
+    int64_t tcp_pages; /* known, as from a network namespace other than the first: see shared_limits_read() */
     int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
     int64_t retries2;       /* net.ipv4.tcp_retries2: how often data is sent again */
     int64_t rfc1337;        /* net.ipv4.tcp_rfc1337: 1 when an RST does not end TIME_WAIT */
@@ -28,9 +30,14 @@ struct host_limits {
 /* Reads all. What cannot be read takes the kernel's usual default. */
 void host_limits_read(struct host_limits *limits);
 
-/* net.ipv4.tcp_max_orphans of the whole machine; INT64_MAX: not known, as from a network namespace other than
- * the first. */
-int64_t host_max_orphans(void);
+/* Those of the limits that all network namespaces have together, and that only the first one shows: so they
+ * are read before another one is entered. The members are as in struct host_limits. */
+struct shared_limits {
+    int64_t max_orphans;
+    int64_t tcp_pages;
+};
+
+void shared_limits_read(struct shared_limits *shared);
 
 /* How long data is sent again, at least, before the kernel gives the connection up with ETIMEDOUT, for so
  * many retransmissions (net.ipv4.tcp_retries2; tcp_model_timeout in net/ipv4/tcp_timer.c of the kernel); and

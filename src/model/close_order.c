@@ -337,6 +337,14 @@ bool order_leaves_fin_wait2(const struct close_order *order)
     return leaves_closed(order, IN(FIN_WAIT2));
 }
 
+bool order_leaves_unsent_data(const struct close_order *order)
+{
+    bool fills = false;
+    for (int i = 1; i < order_step_count(order); i++)
+        fills |= order_step_at(order, i)->act == ACT_FILL;
+    return fills && order_leaves_orphans(order);
+}
+
 bool order_needs_nothing(const struct close_order *order)
 {
     return !order_needs_filter(order) && order->needs.sysctl == NULL;

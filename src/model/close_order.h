@@ -99,6 +99,9 @@ bool order_leaves_orphans(const struct close_order *order);
 /* True when ends stay in FIN_WAIT2 without a descriptor. */
 bool order_leaves_fin_wait2(const struct close_order *order);
 
+/* True when the kernel keeps data that cannot be sent, without a descriptor. */
+bool order_leaves_unsent_data(const struct close_order *order);
+
 /* True when it is played by "all" on any machine: it needs no filter and no setting. */
 bool order_needs_nothing(const struct close_order *order);
 

@@ -17,6 +17,7 @@ static struct host_limits some_limits(void)
         .somaxconn = 7,
         .max_tw_buckets = 8,
         .max_orphans = 9,
+        .tcp_pages = 14,
         .retries2 = 13,
         .rfc1337 = 10,
         .fin_timeout_ms = 11,

@@ -12,6 +12,7 @@ static const struct host_limits plenty = {
     .somaxconn = 4096,
     .max_tw_buckets = 100000,
     .max_orphans = 50000,
+    .tcp_pages = 300000,
     .fin_timeout_ms = 60000,
     .rfc1337 = 1,
     .ehash_entries = 8192,
@@ -154,6 +155,7 @@ static void two_equal_hosts_have_what_one_has_for_each_side(void **state)
     assert_int_equal(limits.port_last, plenty.port_last);
     assert_int_equal(limits.somaxconn, plenty.somaxconn);
     assert_int_equal(limits.max_orphans, plenty.max_orphans);
+    assert_int_equal(limits.tcp_pages, plenty.tcp_pages);
     assert_int_equal(limits.fin_timeout_ms, plenty.fin_timeout_ms);
     assert_int_equal(limits.rfc1337, 1);
     assert_int_equal(limits.ehash_entries, plenty.ehash_entries);

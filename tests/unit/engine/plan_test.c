@@ -1,11 +1,14 @@
 #include "../unit.h"
 
 #include "../namespace_child.h"
+#include "base/min_max.h"
 #include "control/hosts.h"
 #include "engine/plan.h"
 #include "kernel/packet_drop.h"
 #include "kernel/sysctl.h"
 #include "kernel/vanish.h"
+
+static const struct shared_limits unlimited = {.max_orphans = INT64_MAX, .tcp_pages = INT64_MAX};
 
 static bool holds_forever(int64_t hold_ms, int order_count, const char *name, int step, int order_index)
 {
@@ -19,24 +22,14 @@ static void the_last_step_of_the_last_order_is_held_forever(void **state)
     (void)state;
     assert_true(holds_forever(HOLD_FOREVER, 1, "server-first", 2, 0));
     assert_true(holds_forever(HOLD_FOREVER, 3, "leak", 1, 2));
+    assert_true(holds_forever(HOLD_FOREVER, 1, "never-close", 0, 0)); /* its only one */
 }
 
-static void the_only_step_of_an_order_is_its_last(void **state)
-{
-    (void)state;
-    assert_true(holds_forever(HOLD_FOREVER, 1, "never-close", 0, 0));
-}
-
-static void an_earlier_step_is_not_held_forever(void **state)
+static void an_earlier_step_or_order_is_not_held_forever(void **state)
 {
     (void)state;
     assert_false(holds_forever(HOLD_FOREVER, 1, "server-first", 0, 0));
     assert_false(holds_forever(HOLD_FOREVER, 1, "server-first", 1, 0));
-}
-
-static void an_earlier_order_is_not_held_forever(void **state)
-{
-    (void)state;
     assert_false(holds_forever(HOLD_FOREVER, 2, "server-first", 2, 0));
 }
 
@@ -355,7 +348,7 @@ static void in_a_namespace_of_its_own_it_is_none(void **state)
     static const char *const needy[] = {"late-close", "time-wait-overflow", "forgotten"};
     for (size_t i = 0; i < COUNT_OF(needy); i++) {
         struct run_settings settings = at_once(needy[i], 10);
-        settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
+        settings.look_inside = "nsenter", settings.shared = unlimited;
         struct plan plan = plan_for(&settings);
         assert_false(has_obstacle(&plan, needy[i]));
     }
@@ -392,7 +385,7 @@ static void a_client_of_few_ports_has_one_lane_in_a_namespace_of_its_own(void **
     struct plan plan = plan_for(&settings);
     assert_true(has_obstacle(&plan, "some-cause needs a client with 100 ports"));
     assert_true(has_obstacle(&plan, "add --isolate"));
-    settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
+    settings.look_inside = "nsenter", settings.shared = unlimited;
     plan = plan_for(&settings);
     assert_false(has_obstacle(&plan, "some-cause"));
     assert_int_equal(plan.lane_count, 1); /* of several each would have all of the ports */
@@ -410,7 +403,7 @@ static void check_filter_as_nobody(void)
     CHECK(has_obstacle(&plan, "vanish needs a packet filter"));
     CHECK(has_obstacle(&plan, "add --isolate"));
     child_enter(0);
-    settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
+    settings.look_inside = "nsenter", settings.shared = unlimited;
     CHECK(plan_make(&plan, &settings) == 0);
 }
 
@@ -457,13 +450,13 @@ static void check_fin_timeout(void)
     struct plan plan;
     struct run_settings settings = at_once("server-first", 1000);
     child_enter(0);
-    settings.look_inside = "nsenter", settings.max_orphans = 999;
+    settings.look_inside = "nsenter", settings.shared.max_orphans = 999;
     CHECK(sysctl_write("net.ipv4.tcp_fin_timeout", "60") == 0);
     CHECK(plan_make(&plan, &settings) == 0);
     CHECK(sysctl_write("net.ipv4.tcp_fin_timeout", "61") == 0);
     CHECK(plan_make(&plan, &settings) == -1);
     CHECK(has_obstacle(&plan, "server-first leaves 1,000 orphaned sockets in FIN_WAIT2"));
-    settings.max_orphans = 1000;
+    settings.shared.max_orphans = 1000;
     CHECK(plan_make(&plan, &settings) == 0);
 }
 
@@ -471,6 +464,23 @@ static void a_long_fin_wait2_is_an_orphan(void **state)
 {
     (void)state;
     in_child(check_fin_timeout);
+}
+
+static void data_that_cannot_be_sent_takes_memory_of_tcp(void **state)
+{
+    (void)state;
+    struct run_settings settings = at_once("linger-timeout", 101);
+    settings.look_inside = "nsenter", settings.shared = unlimited, settings.shared.tcp_pages = 201;
+    struct plan plan = plan_for(&settings);
+    assert_true(has_obstacle(&plan, "linger-timeout leaves 101 closed sockets with data"));
+    assert_true(has_obstacle(&plan, "in 202 pages of memory, and net.ipv4.tcp_mem allows 201"));
+    settings.shared.tcp_pages = 202;
+    plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_mem"));
+    settings = at_once("vanish", 101); /* a FIN without data */
+    settings.look_inside = "nsenter", settings.shared = unlimited, settings.shared.tcp_pages = 1;
+    plan = plan_for(&settings);
+    assert_false(has_obstacle(&plan, "net.ipv4.tcp_mem"));
 }
 
 /* FIN_WAIT1 with its descriptor is no orphan. */
@@ -485,11 +495,6 @@ static void a_state_that_is_kept_leaves_no_orphans(void **state)
     assert_false(has_obstacle(&plan, "net.ipv4.tcp_max_orphans"));
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Past half of its backlog a listener prunes what waits. */
 static void half_open_connections_have_a_listener_for_every_third_of_its_backlog(void **state)
 {
@@ -499,7 +504,7 @@ static void half_open_connections_have_a_listener_for_every_third_of_its_backlog
     struct run_settings settings = at_once("leak", 100000);
     settings.experiments[0] = experiment_of_state(&kept);
     struct plan plan = plan_for(&settings);
-    assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
+    assert_int_equal(plan.backlog, min_of(65535, plan.limits.somaxconn));
     assert_true(plan.lane_capacity * 3 <= plan.limits.somaxconn);
     assert_true(plan.lane_count * plan.lane_capacity >= settings.conns);
 }
@@ -509,7 +514,7 @@ static void connections_that_nobody_accepts_fit_in_the_queue(void **state)
     (void)state;
     struct run_settings settings = at_once("backlog", 20000);
     struct plan plan = plan_for(&settings);
-    assert_int_equal(plan.backlog, least(65535, plan.limits.somaxconn));
+    assert_int_equal(plan.backlog, min_of(65535, plan.limits.somaxconn));
     assert_true(plan.lane_capacity <= plan.limits.somaxconn);
     assert_true(plan.lane_count * plan.lane_capacity >= settings.conns);
 }
@@ -527,7 +532,7 @@ static void what_is_to_overflow_may(void **state)
 {
     (void)state;
     struct run_settings settings = at_once("time-wait-overflow", 20000);
-    settings.look_inside = "nsenter", settings.max_orphans = INT64_MAX;
+    settings.look_inside = "nsenter", settings.shared = unlimited;
     struct plan plan = plan_for(&settings);
     assert_int_equal(plan.time_wait_most, 0);
     assert_int_equal(plan.time_wait_total, 0);
@@ -551,9 +556,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_step_of_the_last_order_is_held_forever),
-        cmocka_unit_test(the_only_step_of_an_order_is_its_last),
-        cmocka_unit_test(an_earlier_step_is_not_held_forever),
-        cmocka_unit_test(an_earlier_order_is_not_held_forever),
+        cmocka_unit_test(an_earlier_step_or_order_is_not_held_forever),
         cmocka_unit_test(a_hold_of_some_length_ends),
         cmocka_unit_test(a_settle_time_that_was_given_is_kept),
         cmocka_unit_test(a_small_storm_settles_within_five_seconds),
@@ -585,6 +588,7 @@ int main(void)
         cmocka_unit_test(what_needs_nothing_has_no_obstacle),
         cmocka_unit_test(more_orphans_than_the_kernel_keeps_are_an_obstacle),
         cmocka_unit_test(a_long_fin_wait2_is_an_orphan),
+        cmocka_unit_test(data_that_cannot_be_sent_takes_memory_of_tcp),
         cmocka_unit_test(a_state_that_is_kept_leaves_no_orphans),
         cmocka_unit_test(half_open_connections_have_a_listener_for_every_third_of_its_backlog),
         cmocka_unit_test(connections_that_nobody_accepts_fit_in_the_queue),
