@@ -21,12 +21,16 @@ struct port_counts {
     int32_t votes[WATCH_PORTS_COUNT];
 };
 
-/* The ephemeral port is the client's. Where both are or neither is: connections that a listener has accepted
- * share its port, and those of a client share the remote one. Above 0 for a server's end. */
+/* The ephemeral port is the client's. Where both are or neither is: the end is a client's if somebody listens
+ * on the remote port here. Else connections that a listener has accepted share its port, and those of a
+ * client share the remote one; but the kernel gives one port to connections to several servers. Above 0 for a
+ * server's end. */
 static int vote_of(const struct seen *seen, const struct port_counts *ports)
 {
     uint32_t of_local = ports->local[seen->local_port], of_remote = ports->remote[seen->remote_port];
     int vote = is_ephemeral(seen->place, seen->remote_port) - is_ephemeral(seen->place, seen->local_port);
+    if (vote == 0)
+        vote = -seen->place->listens[seen->remote_port];
     return vote != 0 ? vote : (of_local > of_remote) - (of_local < of_remote);
 }
 

@@ -409,8 +409,8 @@ ask_slowly() {
     socket(my $s, AF_INET, SOCK_STREAM, 0) or die "socket: $!";
     connect($s, pack_sockaddr_in($ARGV[0], INADDR_LOOPBACK)) or die "connect: $!";
     for (1 .. $ARGV[1]) {
+      select undef, undef, undef, 0.01 if $_ > 1; # not before the FIN, which must come before an answer is ready
       if (!syswrite($s, "a piece of a request\n")) { print "sending failed\n"; exit }
-      select undef, undef, undef, 0.01;
     }
     shutdown($s, 1);
     my $reply = "";

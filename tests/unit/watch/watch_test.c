@@ -437,6 +437,27 @@ static void a_program_is_counted_over_all_its_ports(void **state)
         loopback_close(&to[i]);
 }
 
+/* The kernel gives one port to connections to several servers. */
+static void a_port_that_connects_twice_is_a_clients(void **state)
+{
+    (void)state;
+    struct loopback to[2] = {loopback_listen(), loopback_listen()};
+    uint16_t port = 0;
+    for (int i = 0; i < 2; i++) {
+        to[i].client = loopback_connect_from(&to[i], port);
+        to[i].server = loopback_accept(&to[i]);
+        port = listen_socket_port(to[i].client);
+    }
+    struct watch *watch = watch_port(0, getpid());
+    struct watch_look look;
+    look_at(watch, &look);
+    assert_int_equal(row_in(&look, WATCH_PROGRAMS, SIDE_CLIENT)->of[STATE_ESTABLISHED], 2);
+    assert_int_equal(row_in(&look, WATCH_PROGRAMS, SIDE_SERVER)->of[STATE_ESTABLISHED], 2);
+    watch_free(watch);
+    for (int i = 0; i < 2; i++)
+        loopback_close(&to[i]);
+}
+
 static void children_of_a_port_are_counted_together(void **state)
 {
     (void)state;
@@ -490,6 +511,7 @@ int main(void)
         cmocka_unit_test(who_leaves_is_no_leak),
         cmocka_unit_test(a_full_queue_that_nobody_empties_is_stuck),
         cmocka_unit_test(a_program_is_counted_over_all_its_ports),
+        cmocka_unit_test(a_port_that_connects_twice_is_a_clients),
         cmocka_unit_test(children_of_a_port_are_counted_together),
     };
     return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
