@@ -6,6 +6,7 @@
 
 It says what differs, and exits with 1.
 """
+import functools
 import json
 import re
 import subprocess
@@ -13,6 +14,9 @@ import sys
 
 ENDINGS = {"counter": "_total", "info": "_info"}
 OBJECTS = {"look: a row": ("look", ("rows", "ports", "programs", "services")), "explanation: a finding": ("explanation", ("findings",))}
+ROW = re.compile(r"^- ((?:`\w+`(?:, )?)+): (.*)$", re.M)
+# Members whose objects have names that are no words of the format: of states, settings, counters, classes, kinds.
+NAMED_BY_DATA = {"sysctls", "counters_moved", "observed", "states", "sockets", "classes", "groups", "held", "before", "after"}
 
 
 def table(program, name):
@@ -59,12 +63,40 @@ def metrics(program, names, *paths):
                     for family in told if family in seen and told[family] != seen[family]]
 
 
+def names_within(value):
+    """Of the members of all objects in it."""
+    if isinstance(value, list):
+        return {name for each in value for name in names_within(each)}
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(names_within(each) for name, each in value.items() if name not in NAMED_BY_DATA))
+
+
+def unknown_within(program, event, line):
+    """The lines of what is written in an object of a member, and not told of that member."""
+    texts = texts_of(program)
+    objects = " ".join(f"`{name}` {text}" for title, told in texts.items() if " " in title for name, text in told.items())
+    return {f"{event}: {member} has {name}, which is not told of it" for member, value in line.items()
+            if member in texts[event] and member not in NAMED_BY_DATA
+            for name in names_within(value) if f"`{name}`" not in texts[event][member] + objects}
+
+
+@functools.cache
+def texts_of(program):
+    """Of each event, or object in one, the text of each member; the same as of another event is that event's."""
+    texts = {}
+    for section in table(program, "json").split("## ")[1:]:
+        title, body = section.split("\n", 1)
+        texts[title] = {name: text for names, text in ROW.findall(body) for name in re.findall(r"`(\w+)`", names)}
+    return texts
+
+
 def sections(program):
     """Of each event, or object in one, its members, and those that need not be there."""
     for section in table(program, "json").split("## ")[1:]:
         title, body = section.split("\n", 1)
         members, optional = [], set()
-        for names, text in re.findall(r"^- ((?:`\w+`(?:, )?)+): (.*)$", body, re.M):
+        for names, text in ROW.findall(body):
             found = re.findall(r"`(\w+)`", names)
             members += found
             optional |= set(found) if re.search(r"\. Only [^.]*\.$", text) or text == "the same as the columns of the CSV." else set()
@@ -72,11 +104,12 @@ def sections(program):
 
 
 def json_lines(program, expected, *paths):
-    seen = {}
+    seen, within = {}, set()
     for path in paths:
         with open(path) as file:
             for line in map(json.loads, file):
                 seen.setdefault(line["event"], set()).update(line)
+                within |= unknown_within(program, line["event"], line)
                 for title, (event, keys) in OBJECTS.items():
                     for row in [row for key in keys if line["event"] == event for row in line.get(key, ())]:
                         seen.setdefault(title, set()).update(row)
@@ -84,7 +117,7 @@ def json_lines(program, expected, *paths):
     for title, members, optional in sections(program):
         if title in seen:
             lines += compare(title, members, seen[title] - {"event"}, optional)
-    return lines
+    return lines + sorted(within)
 
 
 def main(program, what, *rest):

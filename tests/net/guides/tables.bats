@@ -81,7 +81,7 @@ scraped_watch() {
 
 @test "audits of a server, a client and a proxy" {
   local dir=$BATS_TEST_TMPDIR pids=()
-  "$STORM" audit 127.0.0.1:8081 --order half-close,idle --conns 2 --grace 100ms --json "$dir/1" --csv "$dir/1.csv" --run -- \
+  "$STORM" audit 127.0.0.1:8081 --order half-close,idle --trace --conns 2 --grace 100ms --json "$dir/1" --csv "$dir/1.csv" --run -- \
     "$STORM" server --cause ignore-eof --port 8081 >/dev/null 2>&1 3>&- &
   pids+=("$!")
   "$STORM" audit --as-server 8082 --grace 100ms --conns 1 --json "$dir/2" --csv "$dir/2.csv" -- \
@@ -112,4 +112,7 @@ scraped_watch() {
   for CHANGE in '/`dropped`/d' 's/`lost`/`lost`, `found`/'; do
     ! as_in_table json flow "$JSON" || { say "not told: $CHANGE"; return 1; }
   done
+  CHANGE=''
+  sed -i 's/"ports": \[\]/"ports": [{"side": "server", "found": 1}]/' "$JSON"
+  ! as_in_table json flow "$JSON" || { say 'not told: a member of an object in it'; return 1; }
 }
