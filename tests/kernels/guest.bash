@@ -149,28 +149,49 @@ check_agreement() {
   ((${#agreed[@]} > 0)) || problem 'ss was asked at no step'
 }
 
+# In late-close a FIN_WAIT2 whose ACK came while close() still had the socket ends by an RST (the table of orders says so): then the
+# client is reset in CLOSE_WAIT, and is never in LAST_ACK. Sets $reset_early to their number.
+count_reset_early() {
+  local ends
+  ends=$(told '[.moves[] | select(.from == "FIN_WAIT2" and .why == "orderly") | .count] | add // 0')
+  [[ $ends == "$(told '[.moves[] | select(.from == "CLOSE_WAIT" and .why == "reset") | .count] | add // 0')" ]] ||
+    problem "$ends FIN_WAIT2 ended by an RST, and as many CLOSE_WAIT did not"
+  reset_early=$ends
+}
+
 check_moves() {
-  local order=$1 conns=$2 sum
+  local order=$1 conns=$2 sum expected reset_early
+  expected=$((conns * moves[$order]))
+  if [[ $order == late-close ]]; then
+    count_reset_early
+    expected=$((expected - reset_early))
+  fi
   [[ $(told .level) == all ]] || problem "not all is counted: $(told .lack)"
   [[ $(told .kinds.outside) == 0 ]] || problem "outside: $(told '.moves[] | select(.kind == "outside") | "\(.count) \(.side) \(.from) \(.to)"')"
   sum=$(told '[.moves[] | select(.from != "TIME_WAIT" and .from != "LISTEN" and .to != "LISTEN") | .count] | add')
-  [[ $sum == $((conns * moves[$order])) ]] ||
-    problem "$sum transitions where $((conns * moves[$order])) are expected"$'\n'"$(told '.moves[] | "\(.side) \(.from) \(.to) \(.why) \(.count)"')"
+  [[ $sum == "$expected" ]] ||
+    problem "$sum transitions where $expected are expected"$'\n'"$(told '.moves[] | "\(.side) \(.from) \(.to) \(.why) \(.count)"')"
 }
 
 play_order() {
-  local order=$1 conns=$2 began=$SECONDS
+  local order=$1 conns=$2 began=$SECONDS tries
   local words=(--hold "$((conns > 10000 ? 5 : 2))s" --interval "$((conns > 10000 ? 500 : 200))ms")
   # Clocks of the kernel must not end a step before a slow machine has counted it. Two orders wait for this one.
   case $order in
     late-close | port-comes-round) words+=(--sysctl "net.ipv4.tcp_fin_timeout=$((conns > 10000 ? 100 : 20))") ;;
     *) words+=(--sysctl net.ipv4.tcp_fin_timeout=120) ;;
   esac
-  storm --order "$order" --conns "$conns" --settle 5m "${words[@]}"
+  # Where threads can be preempted inside of a program the kernel may miss an event, and says so: no verdict, and another try.
+  for tries in 1 2 3; do
+    storm --order "$order" --conns "$conns" --settle 5m "${words[@]}"
+    if ((code != 3)) || ! grep -q 'missed events' /tmp/out; then
+      break
+    fi
+  done
   [[ $code == 0 ]] || problem "exit code $code"$'\n'"$(cat /tmp/out /tmp/err | grep -v '^tcpstorm: .* left$' | tail -n 25)"
   check_agreement
   check_moves "$order" "$conns"
-  ok "$order at $conns: look, events and ss agree at ${#agreed[@]} steps, $((conns * ${moves[$order]-0})) transitions ($((SECONDS - began)) s)"
+  ok "$order at $conns: look, events and ss agree at ${#agreed[@]} steps, $((conns * ${moves[$order]-0})) transitions ($((SECONDS - began)) s, try $tries)"
 }
 
 play_states() {
