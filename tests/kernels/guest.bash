@@ -191,7 +191,7 @@ play_order() {
   [[ $code == 0 ]] || problem "exit code $code"$'\n'"$(cat /tmp/out /tmp/err | grep -v '^tcpstorm: .* left$' | tail -n 25)"
   check_agreement
   check_moves "$order" "$conns"
-  ok "$order at $conns: look, events and ss agree at ${#agreed[@]} steps, $((conns * ${moves[$order]-0})) transitions ($((SECONDS - began)) s, try $tries)"
+  ok "$order at $conns: look, events and ss agree at ${#agreed[@]} steps, $((conns * ${moves[$order]-0})) transitions ($((SECONDS - began)) s, try $tries, $(told .doubled) heard by the second copy)"
 }
 
 play_states() {

@@ -7,8 +7,12 @@
  * A program cannot run inside itself: when a softirq interrupts it on its CPU, the kernel skips it there, and
  * what the softirq did to other sockets goes unheard (recursion_misses). Therefore what may be interrupted is
  * attached twice. Whichever copy is first leaves a token, and the second one finds it and returns; where the
- * first was skipped the second counts. Softirqs do not nest, so that one of both always hears; from Linux 7.0
- * on tracepoints can be preempted too, which `can_be_preempted` forbids them.
+ * first was skipped the second counts. Softirqs do not nest, so that one of both always hears.
+ *
+ * From Linux 7.0 on tracepoints can be preempted too. `can_be_preempted` forbids it to the programs, but not
+ * to what the kernel does around them, and a thread that is preempted there keeps its program from all others
+ * on its CPU until it goes on. When hundreds of threads close at once, some keep both copies so, and a third
+ * would be kept as well (tried). The kernel counts what was missed; then the events give no verdict.
  */
 #include "kernel_types.h"
 

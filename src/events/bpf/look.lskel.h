@@ -1,4 +1,4 @@
-/* made by "make bpf" of sources with the sha256 fc8d8e25c9cf8c44a9c1cb776e3e005aa0bf8722ffcd91eb47412223831be25f */
+/* made by "make bpf" of sources with the sha256 e7ec67fb1c77101c430f527039c0c4a34fcd90f48114686274b9ce0ff027a1ec */
 /* by clang version 14.0.6 and bpftool v7.1.0 */
 #pragma GCC system_header
 /* SPDX-License-Identifier: (LGPL-2.1 OR BSD-2-Clause) */
