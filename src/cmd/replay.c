@@ -11,7 +11,7 @@
 #include "cmd/replay_ends.h"
 #include "control/stop_events.h"
 #include "kernel/host_limits.h"
-#include "watch/services.h"
+#include "watch/listening_ports.h"
 #include "watch/watch.h"
 #include "worker/connector.h"
 
@@ -378,10 +378,10 @@ static int find_server(struct replay *replay)
         return code;
     replay->address = settings.address;
     replay->server_port = settings.port;
-    struct services services = {.count = 0};
-    int rc = services_find(&services);
-    bool listens = rc == 0 && services_at(&services, settings.port) != NULL;
-    services_free(&services);
+    struct listening_ports listening = {.count = 0};
+    int rc = listening_ports_find(&listening);
+    bool listens = rc == 0 && listening_ports_at(&listening, settings.port) != NULL;
+    listening_ports_free(&listening);
     if (listens)
         return EXIT_AS_EXPECTED;
     diag_error(

@@ -37,9 +37,9 @@ static struct name name_of(const struct watched *watched)
 static struct name owner_of(const struct watched *watched)
 {
     struct name name = {""};
-    if (watched->service != NULL && watched->service->pid != 0)
-        snprintf(name.text, sizeof name.text, "%s, pid %d", watched->service->command.text,
-                 (int)watched->service->pid);
+    if (watched->listener != NULL && watched->listener->pid != 0)
+        snprintf(name.text, sizeof name.text, "%s, pid %d", watched->listener->command.text,
+                 (int)watched->listener->pid);
     return name;
 }
 
@@ -51,7 +51,7 @@ static struct transition_text title_of(const struct watched *watched)
     if (watched->kind == WATCHED_ALL)
         return title;
     snprintf(title.text, sizeof title.text, "Port %u", watched->port);
-    if (watched->service == NULL)
+    if (watched->listener == NULL)
         TEXT_ADD(title.text, " (nobody listens there)");
     else if (owner.text[0] != '\0')
         TEXT_ADD(title.text, " (%s)", owner.text);
@@ -247,9 +247,9 @@ int transition_table_json(FILE *out, const void *result)
         json_string(&w, "name", name_of(watched).text);
         if (watched->kind == WATCHED_PORT)
             json_integer(&w, "port", watched->port);
-        if (watched->service != NULL && watched->service->pid != 0) {
-            json_string(&w, "command", watched->service->command.text);
-            json_integer(&w, "pid", watched->service->pid);
+        if (watched->listener != NULL && watched->listener->pid != 0) {
+            json_string(&w, "command", watched->listener->command.text);
+            json_integer(&w, "pid", watched->listener->pid);
         }
         transition_json_put(&w, &report);
         json_close(&w, '}');

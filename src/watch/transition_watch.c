@@ -17,12 +17,12 @@ static int open_for(struct transition_watch *watch, int ports, struct events_ref
 
 static int begin_on_all(struct transition_watch *watch, struct events_refusal *why)
 {
-    const int count = watch->services.count;
+    const int count = watch->listening.count;
     uint16_t *ports = malloc(((size_t)count + 1) * sizeof *ports);
     if (ports == NULL)
         return -ENOMEM;
     for (int i = 0; i < count; i++)
-        ports[i] = watch->services.each[i].port;
+        ports[i] = watch->listening.each[i].port;
     int rc = open_for(watch, count + NEWCOMERS, why);
     if (rc == 0)
         socket_events_aim_by_port(watch->events, netns_inode(), ports, count, true);
@@ -44,7 +44,7 @@ int transition_watch_begin(struct transition_watch *watch, const uint16_t *ports
                            struct events_refusal *why)
 {
     *watch = (struct transition_watch){.count = 0};
-    int rc = services_find(&watch->services);
+    int rc = listening_ports_find(&watch->listening);
     if (rc == 0)
         rc = count == 0 ? begin_on_all(watch, why) : begin_on_some(watch, ports, count, why);
     watch->began_us = monotonic_us();
@@ -61,9 +61,9 @@ static struct watched *add(struct transition_watch *watch, enum watched_kind kin
     struct watched *watched = &watch->each[watch->count++];
     watched->kind = kind;
     watched->port = port;
-    watched->service = services_at(&watch->services, port);
-    if (watched->service == NULL)
-        watched->service = services_at(&watch->later, port);
+    watched->listener = listening_ports_at(&watch->listening, port);
+    if (watched->listener == NULL)
+        watched->listener = listening_ports_at(&watch->later, port);
     return watched;
 }
 
@@ -86,8 +86,8 @@ int transition_watch_read(struct transition_watch *watch)
         return -ENOMEM;
     watch->each = each;
     watch->count = 0;
-    services_free(&watch->later);
-    services_find(&watch->later); /* names for people: without them they are numbers */
+    listening_ports_free(&watch->later);
+    listening_ports_find(&watch->later); /* names for people: without them they are numbers */
     qsort(ports, (size_t)count, sizeof *ports, by_number);
     socket_events_read(watch->events, &all);
     if (!watch->is_by_choice)
@@ -102,7 +102,7 @@ int transition_watch_read(struct transition_watch *watch)
 void transition_watch_free(struct transition_watch *watch)
 {
     socket_events_close(watch->events);
-    services_free(&watch->services);
-    services_free(&watch->later);
+    listening_ports_free(&watch->listening);
+    listening_ports_free(&watch->later);
     free(watch->each);
 }

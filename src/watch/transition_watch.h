@@ -4,7 +4,7 @@
 #define WATCH_TRANSITION_WATCH_H
 
 #include "events/socket_events.h"
-#include "watch/services.h"
+#include "watch/listening_ports.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,14 +17,14 @@ enum watched_kind {
 
 struct watched {
     enum watched_kind kind;
-    uint16_t port;                   /* of WATCHED_PORT */
-    const struct service *service;   /* who listened there when this began, or does now; NULL: nobody */
-    struct transition_counts counts; /* at the last reading */
+    uint16_t port;                         /* of WATCHED_PORT */
+    const struct listening_port *listener; /* who listened there when this began, or does now; NULL: nobody */
+    struct transition_counts counts;       /* at the last reading */
 };
 
 struct transition_watch {
-    struct services services; /* when it began */
-    struct services later;    /* at the last reading */
+    struct listening_ports listening; /* when it began */
+    struct listening_ports later;     /* at the last reading */
     struct socket_events *events;
     bool is_by_choice; /* only the ports that were asked for: then there are neither all nor others */
     int64_t began_us;  /* monotonic */
