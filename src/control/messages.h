@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 enum {
-    MESSAGE_PROTOCOL = 10, /* to be raised whenever a message changes */
+    MESSAGE_PROTOCOL = 11, /* to be raised whenever a message changes */
     MESSAGE_LINE_MAX = 1024,
     MESSAGE_ADDRESSES_MAX = 1 + MORE_ADDRESSES_MAX,
 };
