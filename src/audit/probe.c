@@ -20,9 +20,10 @@ enum {
     LOOK_PAUSE_US = 20000,
     REPLY_US = 2000000, /* for the first byte of it; and for all of it: a stream has no end to wait for */
     READ_SIZE = 16384,
-    READS_AT_ONCE = 16,  /* then the others have their turn */
-    BYTES_MAX = 1 << 20, /* of a server that sends for ever, so much is read after the act and no more */
-    LATE_STEPS = 10,     /* asks_late: so many moments before the end of the idle timeout, and behind it */
+    READS_AT_ONCE = 16,   /* then the others have their turn */
+    BYTES_MAX = 1 << 20,  /* of a server that sends for ever, so much is read after the act and no more */
+    FAREWELL_US = 100000, /* what comes so shortly before its FIN a server says because it closes */
+    LATE_STEPS = 10,      /* asks_late: so many moments before the end of the idle timeout, and behind it */
 };
 
 static const struct audit_settings *settings_of(const struct probe *probe)
@@ -202,12 +203,23 @@ static void hear_to_the_end_of_reply(struct probe *probe)
     probe_set_timer(probe, due_us);
 }
 
+/* Sent or received. */
+static int64_t last_byte_us(const struct probe *probe)
+{
+    return probe->heard_us > probe->asked_us ? probe->heard_us : probe->asked_us;
+}
+
 static void take_bytes(struct probe *probe, const char *buffer, int64_t length)
 {
+    int64_t now_us = monotonic_us(), before_us = last_byte_us(probe);
+    if (probe->phase >= PROBE_ACTED && now_us - before_us > FAREWELL_US) {
+        probe->farewell_us = now_us;
+        probe->before_farewell_us = before_us;
+    }
     reply_end_take(&probe->last, buffer, (size_t)length);
     probe->bytes += length;
     probe->bytes_since_ask += length;
-    probe->heard_us = monotonic_us();
+    probe->heard_us = now_us;
     probe->bytes_since_act += probe->phase >= PROBE_ACTED ? length : 0;
     if (probe->bytes_since_act > BYTES_MAX + probe->crowd->reply_bytes) {
         probe->sends_on = true;
@@ -328,7 +340,9 @@ static void ask(struct probe *probe)
 
 int64_t probe_idle_us(const struct probe *probe)
 {
-    return probe->ended_us - (probe->heard_us > probe->asked_us ? probe->heard_us : probe->asked_us);
+    if (probe->farewell_us > 0 && probe->ended_us - probe->farewell_us < FAREWELL_US)
+        return probe->farewell_us - probe->before_farewell_us;
+    return probe->ended_us - last_byte_us(probe);
 }
 
 int64_t probe_requests(const struct audit_settings *settings)

@@ -85,7 +85,9 @@ struct probe {
     struct reply_end last; /* of what it received */
     int64_t bytes, bytes_since_ask, bytes_since_act;
     int64_t begun_us, connected_us, asked_us, heard_us, acted_us, ended_us;
-    int64_t due_us; /* when its reply, or its grace period, is over */
+    int64_t farewell_us, before_farewell_us; /* the first of its newest bytes after the act, and the last byte
+                                                before them; 0: there are none */
+    int64_t due_us;                          /* when its reply, or its grace period, is over */
 };
 
 /* Starts to connect. Never fails: a failure is how the probe ends. */
@@ -115,7 +117,8 @@ void probe_note_closed(struct probe *probe, enum probe_end how, int64_t at_us);
 /* never_reads: the reply has no room. Its grace period begins. */
 void probe_note_full(struct probe *probe);
 
-/* From the last byte that it sent or heard, or from the handshake, to the end. Of one that has ended. */
+/* From the last byte that it sent or heard, or from the handshake, to the end. Of one that has ended. A
+ * server that says a word as it closes, such as a time-out, waited until then. */
 int64_t probe_idle_us(const struct probe *probe);
 
 /* For so many requests the order has room: 1, unless it asks again. */

@@ -121,6 +121,23 @@ serve_each(serve)'
 
 # ---- an idle timeout that is expected ----
 
+@test "--expect-idle-timeout: a server that says so as it closes has waited until then" {
+  serve_python 'def serve(c):
+    c.settimeout(0.8)
+    try:
+        while c.recv(4096): c.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+    except socket.timeout: c.sendall(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+    c.close()
+serve_each(serve)'
+  local request
+  for request in '' '--http /'; do
+    # shellcheck disable=SC2086
+    audit --order idle --expect-idle-timeout 800ms --conns 10 --grace 2s $request
+    expect_code 0
+    jq -e '.idle_timeout_s > 0.75 and .idle_timeout_s < 1.1' "$JSON"
+  done
+}
+
 @test "--expect-idle-timeout: the server's, another one, and one that never comes" {
   serve_well 0.8
   audit --order idle --expect-idle-timeout 800ms --conns 10 --grace 2s
