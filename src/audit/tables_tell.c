@@ -3,6 +3,7 @@
 enum {
     STUCK_BYTES = 2 * SMALL_SEGMENT, /* more than a delayed ACK leaves unacknowledged, */
     STUCK_US = 250000,               /* and for longer */
+    HAND_OVER_US = 2000000,          /* for a kernel that waits for a byte, at most */
 };
 
 /* After close() the state of the client's own end tells. One that is gone without TIME_WAIT was reset, or the
@@ -77,13 +78,14 @@ static void tell_of_silent(struct probe *probe, const struct audit_sight *sight,
         probe_note_closed(probe, sight->own_seen ? END_FIN : END_RESET, probe->let_go_us);
 }
 
-/* A client that is about to reset its connection: later nothing is left that would tell. */
+/* A client that is about to reset its connection: later nothing is left that would tell. A kernel that waits
+ * for the first byte (TCP_DEFER_ACCEPT) for a second or so hands it over without one then. */
 static void tell_before_abort(struct probe *probe, const struct audit_sight *sight, int64_t before_us)
 {
     if (probe->phase != PROBE_TALKING || probe->connected_us == 0 || probe->connected_us >= before_us)
         return;
-    probe->was_looked_at = true;
     probe->was_half_open = probe->bytes == 0 && sight_is_half_open(sight);
+    probe->was_looked_at = !probe->was_half_open || before_us - probe->connected_us > HAND_OVER_US;
 }
 
 void tables_tell(struct probe *probe, const struct audit_sight *sight, int64_t before_us, int64_t now_us)

@@ -68,6 +68,14 @@ s.listen(1024)
   expect_counts closed=10
 }
 
+# PgBouncer's: after a second the kernel hands over whoever is silent.
+@test "abort: a server whose kernel hands a silent client over later is audited then" {
+  serve_python "${DEFERS/30/1}"'serve_each(lambda c: (drain(c), c.close()))'
+  audit --order abort --conns 10 --grace 500ms
+  expect_code 0
+  expect_counts closed=10
+}
+
 @test "abort: a server whose kernel never hands over a client that sends nothing has not been audited" {
   serve_python "$DEFERS"'serve_each(lambda c: (drain(c), c.close()))'
   audit --order abort --conns 10 --grace 500ms
