@@ -226,7 +226,7 @@ check-tty: $(PROGRAM)
 check-scripts: $(PROGRAM)
 	tests/run-bats $(PROGRAM) tests/scripts
 
-check-real: $(PROGRAM)
+check-real: $(PROGRAM) $(NET_HELPERS)
 	tests/run-bats $(PROGRAM) tests/real
 
 # In virtual machines with kernels of Debian: make check-kernels KERNELS_ARGS='--kernels 6.1 --conns 1000'

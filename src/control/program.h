@@ -58,7 +58,7 @@ struct program_end {
     char text[64];
 };
 
-/* Of one that has left: "left with exit status 1", "was killed by signal 11 (Segmentation fault)". */
+/* Of one that has left: "exited with status 1", "was killed by signal 11 (Segmentation fault)". */
 struct program_end program_end_text(const struct program *program);
 
 #endif

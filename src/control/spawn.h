@@ -58,7 +58,7 @@ struct process_end {
     char text[64];
 };
 
-/* "was killed by signal 9 (Killed)", "ran out of memory", "left with exit status 1", "closed its stream". */
+/* "was killed by signal 9 (Killed)", "ran out of memory", "exited with status 1", "closed its stream". */
 struct process_end process_end_text(const struct process *process);
 
 #endif

@@ -14,7 +14,7 @@ struct audit_program_end {
     bool was_started;
     bool has_ended;  /* by itself, when the order was over */
     int wait_status; /* as wait() has it */
-    char text[64];   /* "left with exit status 4" */
+    char text[64];   /* "exited with status 4" */
 };
 
 struct audit_report {

@@ -152,9 +152,8 @@ explain() {
 # name none by their own name.
 declare -gA said=()
 explain_all() {
-  local name causes pids=() files=() at=$BATS_TEST_TMPDIR
+  local name pids=() at=$BATS_TEST_TMPDIR
   for name in "${!server_pids[@]}"; do
-    files+=("$name.json")
     {
       status=0
       "$STORM" explain "${server_pids[$name]}" "$@" --json "$at/$name.json" >"$at/$name.text" 2>&1 3>&- || status=$?
@@ -163,11 +162,17 @@ explain_all() {
     pids+=("$!")
   done
   wait "${pids[@]}"
+  note_said "${!server_pids[@]}"
+}
+
+# note_said NAME...: of NAME.json.
+note_said() {
+  local name causes at=$BATS_TEST_TMPDIR
   said=()
   while read -r name causes; do
     said[$name]=$causes
   done < <(cd "$at" && jq -r '"\(input_filename | rtrimstr(".json")) \([.findings[] | if (.causes | length) > 0 then .causes[] else .rule end] | unique | join(","))"' \
-    "${files[@]}")
+    "${@/%/.json}")
 }
 
 # Until what lingers does so for longer than the grace.

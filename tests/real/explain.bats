@@ -42,11 +42,12 @@ explains() {
   explain "$1"
   cp "$JSON" "$BATS_TEST_TMPDIR/$1.json" && cp "$OUT" "$BATS_TEST_TMPDIR/$1.text"
   echo "$code" >"$BATS_TEST_TMPDIR/$1.code"
+  note_said "$1"
   expect_causes "$1" "${@:2}"
 }
 
 explains_nothing() {
-  explains "$1" ''
+  explains "$1" nothing
   [[ $code == 0 ]]
 }
 

@@ -90,7 +90,7 @@ count_of() {
 }
 
 @test "trace: a thread that waits in accept() already, and threads that it makes, are followed" {
-  build threads -DLEAK threads_server.c -pthread
+  build threads -DLEAK=5 threads_server.c -pthread
   start_server "$server"
   trace_live
   expect_code 1
@@ -98,6 +98,10 @@ count_of() {
   expect_note "$HELD" "read zero $(line_of threads_server.c read) serve"
   expect_note "$ACCEPTED" "accept some $(line_of threads_server.c accept) main"
   build threads threads_server.c -pthread
+  start_server "$server"
+  trace_live
+  expect_code 0
+  [[ $(count_of accepted) == 20 && $(count_of closed) == 20 ]]
 }
 
 @test "trace: what a helper has inherited is told with its fork()" {

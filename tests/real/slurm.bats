@@ -214,6 +214,6 @@ expect_lost_job() {
   two_nodes
   storm --quiet --conns 100 --allow-remote --worker-path "$CLUSTER/tcpstorm" --server-via "$(srun_on node11)" \
     --address "$(address_of node11)" --client-via "$(srun_on node13)"
-  expect_lost_job "host \"$(srun_on node13)\" left with exit status 1 before it said hello"
+  expect_lost_job "host \"$(srun_on node13)\" exited with status 1 before it said hello"
   [[ $(connects_on node12) -lt 100 ]]
 }
