@@ -74,7 +74,8 @@ struct audit_connection {
     bool requested;                 /* the server had been sent the whole request */
     int64_t begun_us, connected_us; /* on the clock of monotonic_us(): when it was opened; 0: never */
     int64_t close_us;               /* from the client's act to the server's; -1: not seen */
-    int64_t idle_us; /* from the last byte, or the handshake, to the server's FIN; -1: not seen */
+    int64_t idle_us; /* from the last byte, or the handshake, to the server's FIN; -1: not seen, or it does
+                        not keep a connection that is idle */
     int64_t bytes;   /* received */
     int error;       /* CLASS_FAILED: errno */
     uint16_t port;   /* of the client's end; 0: it never had one */

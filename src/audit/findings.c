@@ -137,6 +137,12 @@ static void note_server_end(struct audit_connection *connection, const struct pr
     connection->inode = sight->inode;
 }
 
+/* One that closes after its reply has no idle timeout; where one was expected, that is another one. */
+static bool ended_idle(const struct probe *probe, const struct audit_settings *settings)
+{
+    return probe->end == END_FIN && (!probe->before_act || settings->expect_idle_ms > 0);
+}
+
 static void file(struct audit_connection *connection, const struct probe *probe,
                  const struct audit_settings *settings, const struct audit_sight *sight, bool server_is_here,
                  int64_t now_us)
@@ -149,7 +155,7 @@ static void file(struct audit_connection *connection, const struct probe *probe,
         .begun_us = probe->begun_us,
         .connected_us = probe->connected_us,
         .close_us = probe->end == END_FIN && !probe->before_act ? probe->ended_us - probe->acted_us : -1,
-        .idle_us = probe->end == END_FIN ? probe_idle_us(probe) : -1,
+        .idle_us = ended_idle(probe, settings) ? probe_idle_us(probe) : -1,
         .bytes = probe->bytes,
         .error = probe->error,
         .port = probe->port,

@@ -29,8 +29,8 @@ fail_with() {
 @test "every order is among the reference runs, and results/README.md tells of it" {
   local order file
   for order in $("$TCPSTORM" orders --names); do
-    for file in "$order.csv" "$order.svg"; do
-      [[ -s $root/results/orders-1k/$file ]] || fail_with "results/orders-1k has no $file" || return 1
+    for file in orders-{1k,100k}/$order.{csv,svg}; do
+      [[ -s $root/results/$file ]] || fail_with "results has no $file" || return 1
     done
     grep -q "\`$order\`" "$root/results/README.md" || fail_with "results/README.md does not tell of $order" || return 1
   done

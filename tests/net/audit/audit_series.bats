@@ -138,6 +138,16 @@ serve_each(serve)'
   done
 }
 
+@test "a server that closes after its reply has no idle timeout, and is told when one was expected" {
+  serve_python 'serve_each(lambda c: (c.recv(4096), c.sendall(b"HTTP/1.0 200 OK\r\n\r\nhello"), c.close()))'
+  audit --order idle --conns 10 --grace 500ms --http /
+  expect_code 0
+  ! grep -q "idle clients" "$OUT"
+  jq -e 'has("idle_timeout_s") | not' "$JSON"
+  audit --order idle --conns 10 --grace 1s --http / --expect-idle-timeout 500ms
+  expect_code 1
+}
+
 @test "--expect-idle-timeout: the server's, another one, and one that never comes" {
   serve_well 0.8
   audit --order idle --expect-idle-timeout 800ms --conns 10 --grace 2s
