@@ -451,9 +451,10 @@ int plan_make(struct plan *plan, const struct run_settings *settings)
 {
     *plan = (struct plan){.settings = settings};
     hosts_limits(settings->hosts, &plan->limits);
-    if (settings->look_inside != NULL)
-        plan->limits.max_orphans = settings->shared.max_orphans,
+    if (settings->look_inside != NULL) {
+        plan->limits.max_orphans = settings->shared.max_orphans;
         plan->limits.tcp_pages = settings->shared.tcp_pages;
+    }
     size_workers(plan);
     check_nofile(plan);
     size_lanes(plan);

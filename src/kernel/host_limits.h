@@ -17,9 +17,9 @@ struct host_limits {
     int64_t port_last;
     int64_t somaxconn;      /* net.core.somaxconn */
     int64_t max_tw_buckets; /* net.ipv4.tcp_max_tw_buckets */
-    int64_t
-        max_orphans; /* net.ipv4.tcp_max_orphans, and the last of net.ipv4.tcp_mem in pages; INT64_MAX: not */
-    int64_t tcp_pages; /* known, as from a network namespace other than the first: see shared_limits_read() */
+    /* Those of struct shared_limits. INT64_MAX: not known, as from a network namespace other than the first */
+    int64_t max_orphans;    /* net.ipv4.tcp_max_orphans */
+    int64_t tcp_pages;      /* the last of net.ipv4.tcp_mem, in pages of memory */
     int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
     int64_t retries2;       /* net.ipv4.tcp_retries2: how often data is sent again */
     int64_t rfc1337;        /* net.ipv4.tcp_rfc1337: 1 when an RST does not end TIME_WAIT */
