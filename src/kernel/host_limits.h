@@ -17,7 +17,7 @@ struct host_limits {
     int64_t port_last;
     int64_t somaxconn;      /* net.core.somaxconn */
     int64_t max_tw_buckets; /* net.ipv4.tcp_max_tw_buckets */
-    /* Those of struct shared_limits. INT64_MAX: not known, as from a network namespace other than the first */
+    /* Those of struct shared_limits. INT64_MAX: not known, as from another network namespace. */
     int64_t max_orphans;    /* net.ipv4.tcp_max_orphans */
     int64_t tcp_pages;      /* the last of net.ipv4.tcp_mem, in pages of memory */
     int64_t fin_timeout_ms; /* net.ipv4.tcp_fin_timeout */
