@@ -36,23 +36,31 @@ static inline struct loopback loopback_listen(void)
     return loopback;
 }
 
-/* From this port; 0: from any. */
-static inline int loopback_connect_from(const struct loopback *loopback, uint16_t port)
+static inline void connect_to(int fd, const struct loopback *loopback)
 {
-    struct sockaddr_storage from, where;
-    const int yes = 1;
+    struct sockaddr_storage where;
     socklen_t length = address_to_sockaddr(&loopback->target.address, loopback->target.ports.first, &where);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
-    socklen_t from_length = address_to_sockaddr(&loopback->target.address, port, &from);
-    assert_true(port == 0 || bind(fd, (struct sockaddr *)&from, from_length) == 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&where, length), 0);
-    return fd;
 }
 
 static inline int loopback_connect(const struct loopback *loopback)
 {
-    return loopback_connect_from(loopback, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    connect_to(fd, loopback);
+    return fd;
+}
+
+/* From this port, which another one of these may have; 0: from a port that nobody has. */
+static inline int loopback_connect_from(const struct loopback *loopback, uint16_t port)
+{
+    struct sockaddr_storage from;
+    socklen_t length = address_to_sockaddr(&loopback->target.address, port, &from);
+    const int yes = 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, length), 0);
+    connect_to(fd, loopback);
+    return fd;
 }
 
 static inline void await_readable(int fd)
