@@ -76,7 +76,7 @@ static void flow_prepare(struct controller *c)
 static void flow_begin_step(struct controller *c)
 {
     int pairs = c->plan->pairs;
-    c->outage.timeline.began_s = controller_t_s(c, c->act_began_us);
+    c->outage.timeline.began_s = controller_t_s(c, c->times.began_ms[0] * 1000); /* as the rows have it */
     c->act_serial++;
     c->awaited.acts = pairs;
     for (int pair = 0; pair < pairs; pair++) {
