@@ -2,6 +2,7 @@
 
 #include "audit/tls.h"
 #include "base/clock.h"
+#include "base/min_max.h"
 #include "kernel/act.h"
 #include "kernel/ghost.h"
 #include "kernel/unix_diag.h"
@@ -206,7 +207,7 @@ static void hear_to_the_end_of_reply(struct probe *probe)
 /* Sent or received. */
 static int64_t last_byte_us(const struct probe *probe)
 {
-    return probe->heard_us > probe->asked_us ? probe->heard_us : probe->asked_us;
+    return max_of(probe->heard_us, probe->asked_us);
 }
 
 static void take_bytes(struct probe *probe, const char *buffer, int64_t length)
